@@ -1,0 +1,54 @@
+"""Names on the wire: group, labels, annotations, and who a cluster may be managed by."""
+
+from typing import Final
+
+GROUP: Final = "ray.io"
+VERSION: Final = "v1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+PLURAL: Final = "rayclusters"
+KIND: Final = "RayCluster"
+
+OTHER_OPERATOR_LEASE: Final = "ray-operator-leader"
+"""The Lease that KubeRay's leader holds."""
+
+
+class Label:
+    """Label keys, as Ray's own autoscaler, Kueue and `kubectl ray` select by them."""
+
+    CLUSTER: Final = "ray.io/cluster"
+    GROUP: Final = "ray.io/group"
+    NODE_TYPE: Final = "ray.io/node-type"
+    IS_RAY_NODE: Final = "ray.io/is-ray-node"
+    IDENTIFIER: Final = "ray.io/identifier"
+    APP_NAME: Final = "app.kubernetes.io/name"
+    CREATED_BY: Final = "app.kubernetes.io/created-by"
+
+
+class Annotation:
+    """Annotation keys; those under `rayfleet.io/` are written by this operator on pods."""
+
+    OVERWRITE_COMMAND: Final = "ray.io/overwrite-container-cmd"
+    FT_ENABLED: Final = "ray.io/ft-enabled"
+    EXTERNAL_STORAGE_NAMESPACE: Final = "ray.io/external-storage-namespace"
+    HEAD_EPOCH: Final = "rayfleet.io/head-epoch"
+    INDEX: Final = "rayfleet.io/index"
+    TEMPLATE_HASH: Final = "rayfleet.io/template-hash"
+
+
+class NodeType:
+    """Values of the node-type label."""
+
+    HEAD: Final = "head"
+    WORKER: Final = "worker"
+
+
+HEAD_GROUP: Final = "headgroup"
+"""The group label of a head pod."""
+
+
+class ManagedBy:
+    """Values of `spec.managedBy`."""
+
+    KUBERAY: Final = "ray.io/kuberay-operator"
+    MULTIKUEUE: Final = "kueue.x-k8s.io/multikueue"
+    RAYFLEET: Final = "rayfleet.io/operator"

@@ -1,0 +1,73 @@
+"""Failures that are expected in the course of things, as values.
+
+A request to the API server ends in its answer or in an `ApiFailure`. What to do about one is
+decided in one place, `policy`, not at each call.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+NO_ANSWER = 0
+"""The status of a request that got no HTTP answer: connection refused, cut, or timed out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One field that the API server objects to (`details.causes[]` of a Status object)."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiFailure:
+    """Why a request did not succeed, in the API server's words where it answered."""
+
+    status: int
+    reason: str
+    message: str
+    causes: tuple[Cause, ...] = ()
+    retry_after: float | None = None
+    """Seconds, from the Retry-After header."""
+
+
+class Policy(Enum):
+    """What a failed request means for the one who sent it."""
+
+    GONE = auto()
+    """The object is not there (any more). A delete is done; anything else looks again."""
+    CONFLICT = auto()
+    """Somebody else wrote first, or the name is taken. Look again, then decide anew."""
+    EXPIRED = auto()
+    """A resourceVersion or continue token is too old. List again from the start."""
+    INVALID = auto()
+    """The object can never be accepted as it is. Tell the user; do not send it again."""
+    DENIED = auto()
+    """Quota, admission or RBAC said no. It may pass later: tell the user, and back off."""
+    UNAUTHENTICATED = auto()
+    """The credentials have expired. Read them anew, then retry."""
+    RETRY = auto()
+    """Overload, an outage or a cut connection. Back off and retry."""
+
+
+_BY_STATUS: Mapping[int, Policy] = {
+    401: Policy.UNAUTHENTICATED,
+    403: Policy.DENIED,
+    404: Policy.GONE,
+    409: Policy.CONFLICT,
+    410: Policy.EXPIRED,
+}
+
+
+def policy(failure: ApiFailure) -> Policy:
+    """What to do about `failure`."""
+    if failure.status in _BY_STATUS:
+        return _BY_STATUS[failure.status]
+    # Only an answer that names fields is a verdict on the object. A webhook may answer 400 or 422 with
+    # words alone, and may think otherwise tomorrow.
+    if failure.status == 422:  # noqa: PLR2004 - the HTTP status is its own name
+        return Policy.INVALID if failure.causes else Policy.DENIED
+    if 400 <= failure.status < 500 and failure.status not in {408, 429}:  # noqa: PLR2004 - as above
+        return Policy.DENIED
+    return Policy.RETRY
