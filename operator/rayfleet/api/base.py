@@ -1,0 +1,92 @@
+"""What the models of the API share: how they read JSON, and how they mark a field for the CRD."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+INT32_MAX: Final = 2_147_483_647
+INT32_MIN: Final = -2_147_483_648
+
+
+class ApiModel(BaseModel):
+    """A piece of `spec`: frozen, camelCase on the wire, blind to fields that it does not know.
+
+    A field that is null counts as absent, as it does for the API server.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: Any) -> Any:  # noqa: ANN401 - whatever JSON the object holds
+        if isinstance(data, Mapping):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+
+def _whole_number(value: object) -> int:
+    # JSON knows one kind of number: 2.0 is as whole as 2. True is none, though Python thinks so.
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic reports a ValueError only
+    if not INT32_MIN <= value <= INT32_MAX:
+        raise ValueError(f"must lie between {INT32_MIN} and {INT32_MAX}")
+    return value
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004 - as above
+    return value
+
+
+def _number_or_text(value: object) -> int | str:
+    if isinstance(value, str):
+        return value
+    return _whole_number(value)
+
+
+Integer: TypeAlias = Annotated[int, BeforeValidator(_whole_number)]
+Boolean: TypeAlias = Annotated[bool, BeforeValidator(_boolean)]
+QuantityValue: TypeAlias = Annotated[
+    int | str, PlainValidator(_number_or_text), WithJsonSchema({"x-embedded": "Quantity"})
+]
+"""A number, or a number as text with a unit; `quantity.parse_quantity` reads it."""
+
+# Kubernetes' own types stay raw JSON: they are Kubernetes' to judge, and typed models of them would lose the
+# fields of a newer Kubernetes. `x-embedded` names the schema that the CRD has in their place.
+PodTemplate: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "PodTemplateSpec"})]
+ServiceTemplate: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "Service"})]
+ResourceRequirements: TypeAlias = Annotated[
+    dict[str, Any], WithJsonSchema({"x-embedded": "ResourceRequirements"})
+]
+SecurityContext: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "SecurityContext"})]
+EnvVar: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "EnvVar"})]
+EnvFromSource: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "EnvFromSource"})]
+EnvVarSource: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "EnvVarSource"})]
+VolumeMount: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "VolumeMount"})]
+IngressTLS: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "IngressTLS"})]
+IngressRule: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "NetworkPolicyIngressRule"})]
+EgressRule: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "NetworkPolicyEgressRule"})]
+
+
+def stored(default: object, description: str, **constraints: Any) -> Any:  # noqa: ANN401 - as pydantic.Field
+    """A field whose default the API server writes into the object, for users and other controllers to see.
+
+    Where a later version may choose better, a plain default is right: it is not frozen into objects.
+    """
+    extra = {"x-stored-default": True, **constraints.pop("json_schema_extra", {})}
+    return Field(default=default, description=description, json_schema_extra=extra, **constraints)

@@ -1,0 +1,48 @@
+"""Where the state of Ray's head is kept, so that a new head can go on with it."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from rayfleet.api.base import ApiModel, EnvVarSource, QuantityValue
+
+
+class RedisCredential(ApiModel):
+    """A user name or password of Redis."""
+
+    value: str | None = Field(default=None, description="The value itself.")
+    value_from: EnvVarSource | None = Field(default=None, description="Where the value is read from.")
+
+
+class GcsStorage(ApiModel):
+    """The volume that the embedded store is kept on."""
+
+    claim_name: str | None = Field(default=None, description="A PersistentVolumeClaim that exists already.")
+    size: QuantityValue | None = Field(
+        default=None, description="Size of the claim that is made; 1Gi where unset."
+    )
+    storage_class_name: str | None = Field(
+        default=None, description="Storage class of the claim that is made."
+    )
+    access_modes: tuple[str, ...] = Field(
+        default=(), description="Access modes of the claim that is made; ReadWriteOnce where unset."
+    )
+    sub_path: str | None = Field(default=None, description="Folder of the volume that is used.")
+    deletion_policy: Literal["DeleteWithCluster", "Retain"] = Field(
+        default="DeleteWithCluster", description="What becomes of the claim when the cluster is deleted."
+    )
+
+
+class GcsFaultToleranceOptions(ApiModel):
+    """Where the state of Ray's head is kept."""
+
+    backend: Literal["redis", "rocksdb"] = Field(
+        default="redis", description="Kind of store; it cannot be changed later."
+    )
+    redis_address: str | None = Field(default=None, description="Address of Redis, host:port.")
+    redis_username: RedisCredential | None = Field(default=None, description="User name for Redis.")
+    redis_password: RedisCredential | None = Field(default=None, description="Password for Redis.")
+    external_storage_namespace: str | None = Field(
+        default=None, description="Name under which the state is kept; the cluster's uid where unset."
+    )
+    storage: GcsStorage | None = Field(default=None, description="The volume of the rocksdb backend.")

@@ -1,0 +1,124 @@
+"""The head group and the worker groups of a cluster."""
+
+from pydantic import Field
+
+from rayfleet.api.base import (
+    INT32_MAX,
+    ApiModel,
+    Boolean,
+    IngressTLS,
+    Integer,
+    PodTemplate,
+    ServiceTemplate,
+    stored,
+)
+
+_RAY_START_PARAMS = 'Flags of `ray start`, without the dashes; a flag without a value is written as "true".'
+_RESOURCES = "Logical resources of the Ray node, such as CPU, GPU or other names; they win over the pod's."
+_LABELS = "Labels of the Ray node, which label selectors of tasks and actors match; set on the pod as well."
+
+
+class IngressOptions(ApiModel):
+    """How the dashboard is reached through an Ingress."""
+
+    host: str | None = Field(default=None, description="Host name of the Ingress rule.")
+    path: str = Field(default="/", description="Path of the Ingress rule.")
+    path_type: str = Field(default="Prefix", description="Path type of the Ingress rule.")
+    tls: tuple[IngressTLS, ...] = Field(default=(), description="TLS entries of the Ingress.")
+
+
+class HeadGroupSpec(ApiModel):
+    """The pod that runs Ray's head."""
+
+    template: PodTemplate = Field(description="Template of the head pod; its first container runs Ray.")
+    ray_start_params: dict[str, str] = Field(default_factory=dict, description=_RAY_START_PARAMS)
+    service_type: str = Field(default="ClusterIP", description="Type of the head Service.")
+    head_service: ServiceTemplate | None = Field(
+        default=None,
+        description="A Service that is laid over the generated head Service: its name, ports, selector.",
+    )
+    enable_ingress: Boolean = Field(default=False, description="Whether the dashboard gets an Ingress.")
+    ingress_options: IngressOptions | None = Field(default=None, description="Details of that Ingress.")
+    resources: dict[str, str] = Field(default_factory=dict, description=_RESOURCES)
+    labels: dict[str, str] = Field(default_factory=dict, description=_LABELS)
+
+
+class ScaleStrategy(ApiModel):
+    """Which pods go when a group shrinks."""
+
+    workers_to_delete: tuple[str, ...] = Field(
+        default=(),
+        description="Names of pods of this cluster that are to go; Ray's own autoscaler writes them.",
+    )
+
+
+class FailurePolicy(ApiModel):
+    """What is done about workers that fail."""
+
+    initial_backoff_seconds: Integer = stored(
+        1, "Wait before the first replacement of a pod that failed by its own fault.", ge=0
+    )
+    max_backoff_seconds: Integer = stored(
+        300, "The longest such wait; each further failure doubles it up to here.", ge=0
+    )
+    node_failure_threshold: Integer = stored(3, "Failures on one node after which the node is avoided.", ge=1)
+    node_exclusion_seconds: Integer = stored(3600, "How long such a node is avoided.", ge=0)
+    node_not_ready_seconds: Integer = stored(
+        60, "How long a node may be not ready before its pods count as lost.", ge=0
+    )
+    join_timeout_seconds: Integer = stored(
+        300, "How long a running pod may take to join the Ray cluster before it counts as failed.", ge=0
+    )
+    max_surge: Integer | None = Field(
+        default=None,
+        ge=0,
+        description="Replacements that may exist beside the pods they replace; 1 where unset, 0 under Kueue.",
+    )
+
+
+class Fallback(ApiModel):
+    """Where a group's work goes while its own pods are blocked."""
+
+    groups: tuple[str, ...] = Field(
+        default=(), description="Groups of this cluster to use instead, best first."
+    )
+    after_seconds: Integer = stored(
+        0, "How long pods must have been blocked before the first of them is used.", ge=0
+    )
+
+
+class WorkerGroupSpec(ApiModel):
+    """A set of equal worker pods."""
+
+    group_name: str = Field(description="Name of the group, unique in the cluster.")
+    replicas: Integer = stored(0, "Wanted size of the group; with autoscaling only its first size.")
+    min_replicas: Integer = stored(
+        0, "The group is never made smaller than this.", json_schema_extra={"minimum": 0}
+    )
+    max_replicas: Integer = stored(
+        INT32_MAX, "The group is never made larger than this.", json_schema_extra={"minimum": 0}
+    )
+    num_of_hosts: Integer = stored(
+        1, "Pods a replica consists of; more than one for multi-host accelerators."
+    )
+    idle_timeout_seconds: Integer | None = Field(
+        default=None,
+        description="Idle time after which a worker of this group goes; the cluster's where unset.",
+    )
+    priority: Integer = stored(
+        0, "Among groups that fit equally well the one with the higher priority grows first."
+    )
+    ray_start_params: dict[str, str] = Field(default_factory=dict, description=_RAY_START_PARAMS)
+    resources: dict[str, str] = Field(default_factory=dict, description=_RESOURCES)
+    labels: dict[str, str] = Field(default_factory=dict, description=_LABELS)
+    template: PodTemplate = Field(description="Template of the worker pods; its first container runs Ray.")
+    scale_strategy: ScaleStrategy = Field(
+        default_factory=ScaleStrategy, description="Which pods go when the group shrinks."
+    )
+    suspend: Boolean = Field(default=False, description="Whether the group has no pods for the time being.")
+    failure_policy: FailurePolicy = Field(
+        default_factory=FailurePolicy, description="What is done about workers that fail."
+    )
+    fallback: Fallback | None = Field(
+        default=None, description="Where the group's work goes while its own pods are blocked."
+    )

@@ -1,0 +1,16 @@
+"""What is wrong with an object, as a value."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule that the object breaks, and where."""
+
+    path: str
+    """The field, as in `spec.workerGroupSpecs[1].minReplicas`."""
+    message: str
+    """The rule and the remedy in one sentence, without the path."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
