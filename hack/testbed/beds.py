@@ -1,0 +1,146 @@
+"""Bringing a bed up, finding it again, and taking it down, whatever it is made of."""
+
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from testbed import binaries, paths, prerequisites, record, teardown
+from testbed.api import Api
+from testbed.control_plane import ControlPlane, on_loopback
+from testbed.errors import TestbedError
+from testbed.processes import recorded
+from testbed.progress import Progress
+from testbed.record import Bed, Wanted
+
+
+def given_kubeconfig() -> Path | None:
+    """The cluster that the user gives by KUBECONFIG; None if it is unset or names one of our own beds."""
+    given = os.environ.get("KUBECONFIG")
+    if not given:
+        return None
+    path = Path(given).absolute()
+    if path.is_relative_to(paths.beds()):
+        return None
+    if not path.is_file():
+        raise TestbedError(
+            f"KUBECONFIG is {given}, which is not a file: give one kubeconfig file or unset the variable"
+        )
+    return path
+
+
+def up(wanted: Wanted, progress: Progress, *, wrap: Sequence[str] = ()) -> Bed:
+    """Bring a bed up, or find it healthy; `wrap` is a command put around each daemon.
+
+    Raises TestbedError, and leaves nothing behind, where that does not work.
+    """
+    wanted.check()
+    prerequisites.require(prerequisites.CONTROL_PLANE)
+    with record.lock(wanted.name):
+        there = _existing(wanted, progress)
+        if there:
+            return there
+        binaries.ensure(binaries.CONTROL_PLANE, progress)
+        bed = record.create(wanted, driver="processes")
+        with _all_or_nothing(bed):
+            _start_control_plane(bed, progress, wrap)
+            return bed.with_changes(ready=True)
+
+
+def down(name: str, progress: Progress) -> None:
+    """Take a bed down, whole or half made; one that is not there is none the worse."""
+    record.check_name(name)
+    if name not in record.names():
+        progress.say(f"there is no test bed {name}")
+        return
+    with record.lock(name, wait=False) as held:
+        if held:
+            _down(name, progress)
+            return
+    progress.say(f"  another process is at work on {name}; waiting for it")
+    with record.lock(name):
+        _down(name, progress)
+
+
+def find(name: str) -> Bed:
+    """The bed with this name. Raises TestbedError that lists those there are."""
+    bed = record.load(name)
+    if bed is None:
+        there = ", ".join(record.names()) or "none"
+        raise TestbedError(f"there is no test bed {name!r}; there are: {there}")
+    return bed
+
+
+def api(bed: Bed) -> Api:
+    """The bed's API server, as its administrator."""
+    return ControlPlane(bed, on_loopback(bed)).api()
+
+
+def state(bed: Bed) -> str:
+    """`ready`, `starting`, or `broken` where a part of it is gone."""
+    if healthy(bed):
+        return "ready"
+    with record.lock(bed.name, wait=False) as held:
+        return "broken" if held else "starting"
+
+
+def healthy(bed: Bed) -> bool:
+    """Everything that was started still runs, and the API server answers."""
+    if not bed.ready or bed.booted_since:
+        return False
+    daemons = recorded(bed.folder / "processes")
+    return bool(daemons) and all(daemon.pid for daemon in daemons) and api(bed).ready()
+
+
+def _existing(wanted: Wanted, progress: Progress) -> Bed | None:
+    bed = record.load(wanted.name)
+    if bed and healthy(bed):
+        if bed.wanted != wanted:
+            raise TestbedError(
+                f"{wanted.name} is already up with other options ({_options(bed.wanted)}):"
+                f" give another --name, or take it down with `python -m testbed down --name {wanted.name}`"
+            )
+        progress.say(f"  {wanted.name} is already up")
+        return bed
+    if wanted.name in record.names():
+        with progress.step("cleaned up what an earlier run left"):
+            teardown.remove(wanted.name)
+    return None
+
+
+def _options(wanted: Wanted) -> str:
+    return f"profile {wanted.profile}, {wanted.nodes} nodes, audit log {'on' if wanted.audit_log else 'off'}"
+
+
+def _down(name: str, progress: Progress) -> None:
+    with progress.step(f"took down {name}"):
+        teardown.remove(name)
+
+
+def _start_control_plane(bed: Bed, progress: Progress, wrap: Sequence[str]) -> None:
+    plane = ControlPlane(bed, on_loopback(bed, wrap))
+    with progress.step("made certificates"):
+        plane.make_credentials()
+    with progress.step("started etcd and the API server"):
+        plane.start_storage()
+        plane.start_api_server()
+        plane.wait_ready()
+    with progress.step("started the controller manager and the scheduler"):
+        plane.start_controllers()
+        plane.wait_usable()
+
+
+@contextmanager
+def _all_or_nothing(bed: Bed) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        teardown.remove(bed.name)
+        raise
+
+
+def usage(bed: Bed) -> str:
+    """How to use a bed, as lines for the shell."""
+    kubectl = binaries.path("kubectl")
+    return f"export KUBECONFIG={shlex.quote(str(bed.kubeconfig))}\n{kubectl} get nodes"

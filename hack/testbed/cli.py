@@ -1,0 +1,131 @@
+"""The command line: `python -m testbed COMMAND`."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from testbed import beds, binaries, prerequisites, record
+from testbed.errors import TestbedError
+from testbed.progress import Progress
+
+_INTERRUPTED = 130
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; a TestbedError ends as one sentence on stderr and exit status 1."""
+    # So that an `up` that is told to stop takes down what it has started so far.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except TestbedError as error:
+        print(f"testbed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("testbed: stopped; nothing is left of what was being started", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m testbed", description="A real Kubernetes on this machine, without Docker."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    build = commands.add_parser("build", help="build the Kubernetes programs, once")
+    build.add_argument(
+        "families", nargs="*", metavar="FAMILY", help=f"of {', '.join(binaries.FAMILIES)}; all by default"
+    )
+    build.set_defaults(run=_build)
+
+    up = commands.add_parser("up", help="bring a bed up")
+    up.add_argument("--name", default="default")
+    up.add_argument("--profile", choices=record.PROFILES, default=record.CONTROL_PLANE)
+    up.add_argument("--nodes", type=int, default=2, metavar="N")
+    up.add_argument("--gpus-per-node", type=int, default=4, metavar="N")
+    up.add_argument(
+        "--audit-log", action="store_true", help="log who wrote what to audit.log in the bed's folder"
+    )
+    up.set_defaults(run=_up)
+
+    down = commands.add_parser("down", help="take a bed down, also one that crashed")
+    which = down.add_mutually_exclusive_group(required=True)
+    which.add_argument("--name")
+    which.add_argument("--all", action="store_true")
+    down.set_defaults(run=_down)
+
+    commands.add_parser("list", help="list the beds").set_defaults(run=_list)
+
+    kubeconfig = commands.add_parser("kubeconfig", help="print the path of a bed's kubeconfig")
+    kubeconfig.add_argument("--name", default="default")
+    kubeconfig.set_defaults(run=_kubeconfig)
+
+    binary = commands.add_parser("bin", help="print the path of a program, built if need be")
+    binary.add_argument("binary", metavar="NAME")
+    binary.set_defaults(run=_bin)
+
+    needed = commands.add_parser("prerequisites", help="name the Debian packages that are missing")
+    needed.add_argument("--install", action="store_true", help="install them, as root")
+    needed.set_defaults(run=_prerequisites)
+    return parser
+
+
+def _build(options: argparse.Namespace) -> None:
+    unknown = [family for family in options.families if family not in binaries.FAMILIES]
+    if unknown:
+        raise TestbedError(f"there is no family {unknown[0]!r}: give some of {', '.join(binaries.FAMILIES)}")
+    wanted = options.families or list(binaries.FAMILIES)
+    binaries.ensure(
+        [binary for family in wanted for binary in binaries.FAMILIES[family].packages], Progress()
+    )
+
+
+def _up(options: argparse.Namespace) -> None:
+    progress = Progress()
+    given = beds.given_kubeconfig()
+    if given:
+        print(f"KUBECONFIG is set: using that cluster as it is, {given}; nothing is started")
+        return
+    wanted = record.Wanted(
+        options.name, options.profile, options.nodes, options.gpus_per_node, audit_log=options.audit_log
+    )
+    print(f"test bed {options.name}, profile {options.profile}")
+    with progress.step("up in all"):
+        bed = beds.up(wanted, progress)
+    print(f"use it with:\n{beds.usage(bed)}\ntake it down with:\npython -m testbed down --name {bed.name}")
+
+
+def _down(options: argparse.Namespace) -> None:
+    for name in record.names() if options.all else [options.name]:
+        beds.down(name, Progress())
+
+
+def _list(_: argparse.Namespace) -> None:
+    for name in record.names():
+        bed = record.load(name)
+        if bed:
+            print(f"{name:<30} {bed.wanted.profile:<14} {beds.state(bed):<9} {bed.kubeconfig}")
+        else:
+            print(f"{name:<30} {'-':<14} {'broken':<9} -")
+
+
+def _kubeconfig(options: argparse.Namespace) -> None:
+    print(beds.given_kubeconfig() or beds.find(options.name).kubeconfig)
+
+
+def _bin(options: argparse.Namespace) -> None:
+    binaries.ensure([options.binary], Progress(quiet=not sys.stderr.isatty()))
+    print(Path(binaries.path(options.binary)))
+
+
+def _prerequisites(options: argparse.Namespace) -> int:
+    lacking = prerequisites.missing(prerequisites.NODE + prerequisites.IMAGES)
+    if not lacking:
+        print("every prerequisite is there")
+    elif options.install:
+        prerequisites.install(lacking)
+    else:
+        print(f"missing; install with:\n{prerequisites.install_line(lacking)}")
+        return 1
+    return 0

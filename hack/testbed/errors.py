@@ -1,0 +1,7 @@
+"""The one error that the command line shows as a sentence instead of a traceback."""
+
+
+class TestbedError(Exception):
+    """Something that the user can mend; the message is one clear sentence that names the remedy."""
+
+    __test__ = False  # pytest would otherwise try to collect a class with this name

@@ -1,0 +1,3 @@
+module rayfleet.io/testbed/pause
+
+go 1.26.0

@@ -1,0 +1,27 @@
+"""Waits that end: each has a deadline and says what it waited for."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from testbed.errors import TestbedError
+
+T = TypeVar("T")
+
+
+def wait_for(
+    what: str, check: Callable[[], T | None], *, seconds: float, why: Callable[[], str] | None = None
+) -> T:
+    """Return the first true value of `check`, asked every 50 ms.
+
+    Raises TestbedError that names `what`, and adds `why()`, once `seconds` have passed.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            reason = f": {why()}" if why else ""
+            raise TestbedError(f"waited {seconds:.0f} s for {what}, in vain{reason}")
+        time.sleep(0.05)
