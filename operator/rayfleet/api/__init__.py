@@ -18,6 +18,7 @@ from rayfleet.api.history_server import CollectorOptions, HistoryServerOptions
 from rayfleet.api.lifecycle import DrainOptions, IdleTerminationOptions, UpgradeStrategy
 from rayfleet.api.parsing import parse_spec
 from rayfleet.api.quantity import format_quantity, parse_quantity
+from rayfleet.api.ray_version import RayVersion, parse_ray_version
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.api.security import (
     AuthOptions,
@@ -26,6 +27,7 @@ from rayfleet.api.security import (
     TlsOptions,
     WorkerGroupNetworkPolicy,
 )
+from rayfleet.api.validation import validate
 from rayfleet.api.violation import Violation
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "NetworkPolicyRules",
     "NetworkPolicySpec",
     "RayClusterSpec",
+    "RayVersion",
     "RedisCredential",
     "ScaleStrategy",
     "ScalingPolicy",
@@ -58,5 +61,7 @@ __all__ = [
     "WorkerGroupSpec",
     "format_quantity",
     "parse_quantity",
+    "parse_ray_version",
     "parse_spec",
+    "validate",
 ]

@@ -94,7 +94,7 @@ class AutoscalerOptions(ApiModel):
         default=None,
         description=(
             "Who scales the cluster: this operator, or Ray's own autoscaler in a container beside the head."
-            " Where unset: Operator, or Sidecar for Ray below 2.47, `version: v1` or a given command or image."
+            " Where unset: Operator, or Sidecar for Ray below 2.47, `version: v1`, a command or an image."
         ),
     )
     target: Literal["Status", "Spec"] = stored(

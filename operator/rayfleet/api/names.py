@@ -22,6 +22,7 @@ class Label:
     IDENTIFIER: Final = "ray.io/identifier"
     APP_NAME: Final = "app.kubernetes.io/name"
     CREATED_BY: Final = "app.kubernetes.io/created-by"
+    ORIGINATED_FROM_CRD: Final = "ray.io/originated-from-crd"
 
 
 class Annotation:

@@ -1,0 +1,159 @@
+"""Rules about the head group and the worker groups."""
+
+import re
+from collections import Counter
+from typing import Final
+
+from rayfleet.api.quantity import parse_quantity
+from rayfleet.api.rules.subject import Findings, Subject, containers
+from rayfleet.api.violation import Violation
+
+_LABEL_NAME: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_DNS_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LONGEST_SUBDOMAIN: Final = 253
+_RESOURCE_PARAMS: Final = ("num-cpus", "num-gpus", "memory", "resources")
+_LABEL_WORDS: Final = (
+    "at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
+)
+
+
+def is_label_value(text: str) -> bool:
+    """Whether Kubernetes takes `text` as the value of a label."""
+    return text == "" or _LABEL_NAME.fullmatch(text) is not None
+
+
+def is_label_key(text: str) -> bool:
+    """Whether Kubernetes takes `text` as the key of a label."""
+    prefix, slash, name = text.rpartition("/")
+    if slash and not (len(prefix) <= _LONGEST_SUBDOMAIN and _DNS_SUBDOMAIN.fullmatch(prefix)):
+        return False
+    return _LABEL_NAME.fullmatch(name) is not None
+
+
+def template_has_a_container(subject: Subject) -> Findings:
+    """The first container is the one that runs Ray."""
+    for group in subject.groups:
+        if not containers(group.spec.template):
+            yield Violation(
+                f"{group.path}.template.spec.containers",
+                "must have at least one container: the first one runs Ray.",
+            )
+
+
+def resources_are_set_in_one_place(subject: Subject) -> Findings:
+    """Two sources for one number leave open which one counts."""
+    for group in subject.groups:
+        params = [name for name in _RESOURCE_PARAMS if name in group.spec.ray_start_params]
+        if group.spec.resources and params:
+            yield Violation(
+                f"{group.path}.resources",
+                f"should not be set in both places: move rayStartParams {', '.join(params)} into resources.",
+            )
+
+
+def resources_are_amounts(subject: Subject) -> Findings:
+    """`ray start` takes numbers only."""
+    for group in subject.groups:
+        for name, amount in group.spec.resources.items():
+            try:
+                negative = parse_quantity(amount) < 0
+            except ValueError as wrong:
+                yield Violation(f"{group.path}.resources[{name}]", str(wrong))
+                continue
+            if negative:
+                yield Violation(f"{group.path}.resources[{name}]", f"must not be negative, but is {amount}.")
+
+
+def labels_have_their_own_field(subject: Subject) -> Findings:
+    """Labels in the start parameters would bypass the pod's labels."""
+    for group in subject.groups:
+        if "labels" in group.spec.ray_start_params:
+            yield Violation(
+                f"{group.path}.rayStartParams.labels",
+                "is not supported: use the group's `labels` field instead.",
+            )
+
+
+def labels_are_valid(subject: Subject) -> Findings:
+    """Labels of a group become labels of its pods."""
+    for group in subject.groups:
+        for key, value in group.spec.labels.items():
+            if not is_label_key(key):
+                yield Violation(
+                    f"{group.path}.labels[{key}]",
+                    f"must have a valid label key: {_LABEL_WORDS}, after an optional DNS prefix and '/'.",
+                )
+            if not is_label_value(value):
+                yield Violation(
+                    f"{group.path}.labels[{key}]", f"must have a valid label value: {_LABEL_WORDS}."
+                )
+
+
+def group_name_is_a_label_value(subject: Subject) -> Findings:
+    """Pods are found by the label that holds the name of their group."""
+    for path, group in subject.workers:
+        if not group.group_name or not is_label_value(group.group_name):
+            yield Violation(
+                f"{path}.groupName", f"must be a valid label value that is not empty: {_LABEL_WORDS}."
+            )
+
+
+def group_names_are_unique(subject: Subject) -> Findings:
+    """Two groups of one name would claim each other's pods."""
+    counted = Counter(group.group_name for group in subject.spec.worker_group_specs)
+    seen: set[str] = set()
+    for path, group in subject.workers:
+        if counted[group.group_name] > 1 and group.group_name in seen:
+            yield Violation(
+                f"{path}.groupName", f"'{group.group_name}' is taken by another group: rename one of them."
+            )
+        seen.add(group.group_name)
+
+
+def bounds_are_not_negative(subject: Subject) -> Findings:
+    """A group cannot have less than no pods."""
+    for path, group in subject.workers:
+        for field, value in (("minReplicas", group.min_replicas), ("maxReplicas", group.max_replicas)):
+            if value < 0:
+                yield Violation(f"{path}.{field}", f"must not be negative, but is {value}: set 0 or more.")
+
+
+def bounds_are_in_order(subject: Subject) -> Findings:
+    """No size lies between a minimum and a smaller maximum."""
+    for path, group in subject.workers:
+        if group.min_replicas > group.max_replicas:
+            yield Violation(
+                f"{path}.minReplicas",
+                f"must not be larger than maxReplicas, but {group.min_replicas} > {group.max_replicas}:"
+                " lower it, or raise maxReplicas.",
+            )
+
+
+def replica_has_a_host(subject: Subject) -> Findings:
+    """A replica consists of at least one pod."""
+    for path, group in subject.workers:
+        if group.num_of_hosts < 1:
+            yield Violation(f"{path}.numOfHosts", f"must be at least 1, but is {group.num_of_hosts}.")
+
+
+def backoff_bounds_are_in_order(subject: Subject) -> Findings:
+    """The first wait is the shortest."""
+    for path, group in subject.workers:
+        policy = group.failure_policy
+        if policy.initial_backoff_seconds > policy.max_backoff_seconds:
+            yield Violation(
+                f"{path}.failurePolicy.initialBackoffSeconds",
+                f"must not be larger than maxBackoffSeconds, but {policy.initial_backoff_seconds} >"
+                f" {policy.max_backoff_seconds}: lower it, or raise maxBackoffSeconds.",
+            )
+
+
+def fallback_leads_to_another_group(subject: Subject) -> Findings:
+    """Work can only move to a group that exists and is not the blocked one."""
+    for path, group in subject.workers:
+        for index, name in enumerate(group.fallback.groups if group.fallback else ()):
+            where = f"{path}.fallback.groups[{index}]"
+            if name == group.group_name:
+                yield Violation(where, f"must not be the group itself ('{name}'): name another group.")
+            elif name not in subject.group_names:
+                yield Violation(where, f"must name a worker group of this cluster, but there is no '{name}'.")
