@@ -1,0 +1,23 @@
+"""The Kubernetes objects of a cluster, built from its spec as plain JSON: no clock, no I/O, nothing mutated.
+
+Templates are the user's JSON, judged by the API server and not here: whatever shape they have, a body comes
+out, and what makes no sense in it is left for the API server to name.
+"""
+
+from rayfleet.manifests.head_pod import head_pod
+from rayfleet.manifests.names import fqdn, head_pod_name, head_service_name, worker_pod_name
+from rayfleet.manifests.ray_pod import PodManifest
+from rayfleet.manifests.services import head_service
+from rayfleet.manifests.worker_pod import PodFactory, worker_pods
+
+__all__ = [
+    "PodFactory",
+    "PodManifest",
+    "fqdn",
+    "head_pod",
+    "head_pod_name",
+    "head_service",
+    "head_service_name",
+    "worker_pod_name",
+    "worker_pods",
+]

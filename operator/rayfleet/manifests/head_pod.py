@@ -1,0 +1,31 @@
+"""The head pod."""
+
+from rayfleet.api import RayClusterSpec
+from rayfleet.api.names import HEAD_GROUP, Annotation, NodeType
+from rayfleet.manifests import ports
+from rayfleet.manifests.names import fqdn, head_pod_name
+from rayfleet.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
+from rayfleet.manifests.ray_start import head_params, ray_start_command
+from rayfleet.snapshot import Cluster
+
+
+def head_pod(
+    cluster: Cluster, spec: RayClusterSpec, epoch: int, *, cluster_domain: str = "cluster.local"
+) -> PodManifest:
+    """The head of `epoch`: its name is the same for the same epoch, so there is never a second one of it."""
+    group = spec.head_group_spec
+    params = head_params(group)
+    node = RayNode(
+        node_type=NodeType.HEAD,
+        group=HEAD_GROUP,
+        template=group.template,
+        labels=group.labels,
+        params=params,
+        ray_start=ray_start_command(params, head=True),
+        gcs_host="127.0.0.1",
+        gcs_port=ports.gcs_port(group.ray_start_params),
+        ray_version=spec.ray_version,
+    )
+    pod_spec = ray_pod_spec(cluster, node, fqdn(cluster, spec, cluster_domain))
+    annotations = {Annotation.HEAD_EPOCH: str(epoch)}
+    return named(ray_pod(cluster, node, pod_spec), head_pod_name(cluster, epoch), annotations)

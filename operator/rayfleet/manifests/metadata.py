@@ -1,0 +1,74 @@
+"""Labels, annotations and owner of what a cluster consists of."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rayfleet.api.names import API_VERSION, HEAD_GROUP, KIND, Annotation, Label, NodeType
+from rayfleet.manifests.pod_template import Json, mapping, texts
+from rayfleet.snapshot import Cluster
+
+# The values that KubeRay writes: dashboards, network policies and `kubectl ray` select by them.
+_APP_NAME: Final = "kuberay"
+_CREATED_BY: Final = "kuberay-operator"
+
+_LONGEST_LABEL: Final = 63
+_BEFORE_A_LABEL: Final = re.compile(r"^[^a-zA-Z0-9]+")
+_HASH_LENGTH: Final = 16
+
+_HEAD_SELECTOR: Final = (Label.CLUSTER, Label.NODE_TYPE, Label.IDENTIFIER, Label.APP_NAME, Label.CREATED_BY)
+
+
+def pod_labels(
+    cluster: Cluster, node_type: str, group: str, template: Mapping[str, Any], group_labels: Mapping[str, str]
+) -> dict[str, str]:
+    """Labels of a pod. The user's win, save those by which its cluster, group and kind are known."""
+    identifier = f"{cluster.key.name}-{node_type}"[-_LONGEST_LABEL:]
+    return {
+        Label.IS_RAY_NODE: "yes",
+        Label.IDENTIFIER: _BEFORE_A_LABEL.sub("", identifier),
+        Label.APP_NAME: _APP_NAME,
+        Label.CREATED_BY: _CREATED_BY,
+        **texts(mapping(template.get("metadata")).get("labels")),
+        **group_labels,
+        Label.CLUSTER: cluster.key.name,
+        Label.NODE_TYPE: node_type,
+        Label.GROUP: group,
+    }
+
+
+def head_selector(
+    cluster: Cluster, template: Mapping[str, Any], group_labels: Mapping[str, str]
+) -> dict[str, str]:
+    """What the head Service selects by: the head pod's own labels, so a user's value for one is followed."""
+    labels = pod_labels(cluster, NodeType.HEAD, HEAD_GROUP, template, group_labels)
+    return {key: labels[key] for key in _HEAD_SELECTOR}
+
+
+def pod_annotations(cluster: Cluster, template: Mapping[str, Any]) -> dict[str, str]:
+    """Annotations of a pod, before those that tell one pod of a group from another."""
+    annotations = texts(mapping(template.get("metadata")).get("annotations"))
+    overwrite = cluster.annotations.get(Annotation.OVERWRITE_COMMAND)
+    if overwrite is not None:
+        annotations[Annotation.OVERWRITE_COMMAND] = overwrite
+    return annotations
+
+
+def owner_reference(cluster: Cluster) -> Json:
+    """Makes the object the cluster's: it goes when the cluster goes."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": cluster.key.name,
+        "uid": cluster.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def template_hash(body: Mapping[str, Any]) -> str:
+    """The same for two bodies exactly if they are equal as JSON, whatever the order of their keys."""
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:_HASH_LENGTH]

@@ -1,0 +1,57 @@
+"""Names of a cluster's pods and its head Service."""
+
+import hashlib
+import re
+from typing import Final
+
+from rayfleet.api import RayClusterSpec
+from rayfleet.manifests.pod_template import mapping, text
+from rayfleet.snapshot import Cluster
+
+_LONGEST: Final = 63
+_HASH_LENGTH: Final = 5
+# No vowels, and none of 0, 1 and 3, which look like them: a hash never spells a word.
+_ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
+# Names are cut as if the index had this many digits, so that pods of one group differ in the index only.
+_INDEX_DIGITS: Final = 6
+_NOT_IN_A_LABEL: Final = re.compile(r"[^a-z0-9]+")
+
+
+def head_pod_name(cluster: Cluster, epoch: int) -> str:
+    """`<cluster>-head-<h>`: another one for each epoch, the same one for the same epoch."""
+    suffix = f"-head-{_short_hash(cluster.uid, str(epoch))}"
+    return _stem(cluster.key.name, _LONGEST - len(suffix)) + suffix
+
+
+def worker_pod_name(cluster: Cluster, group: str, index: int) -> str:
+    """`<cluster>-<group>-worker-<h>-<n>`: h tells groups apart, even those that look alike when cut."""
+    suffix = f"-worker-{_short_hash(cluster.uid, group)}-"
+    digits = str(index)
+    room = _LONGEST - len(suffix) - max(len(digits), _INDEX_DIGITS)
+    return _stem(f"{cluster.key.name}-{group}", room) + suffix + digits
+
+
+def head_service_name(cluster: Cluster, spec: RayClusterSpec) -> str:
+    """The name that the user gave the head Service, or `<cluster>-head-svc`."""
+    given = mapping(mapping(spec.head_group_spec.head_service).get("metadata"))
+    return text(given.get("name")) or f"{cluster.key.name}-head-svc"
+
+
+def fqdn(cluster: Cluster, spec: RayClusterSpec, cluster_domain: str = "cluster.local") -> str:
+    """The host name by which workers find the head."""
+    return f"{head_service_name(cluster, spec)}.{cluster.key.namespace}.svc.{cluster_domain}"
+
+
+def _short_hash(*parts: str) -> str:
+    # "/" is in neither a uid nor a group name, so no two pairs read the same.
+    number = int.from_bytes(hashlib.sha256("/".join(parts).encode()).digest()[:8])
+    characters = ""
+    for _ in range(_HASH_LENGTH):
+        number, place = divmod(number, len(_ALPHABET))
+        characters += _ALPHABET[place]
+    return characters
+
+
+def _stem(name: str, longest: int) -> str:
+    """`name` as the start of a DNS-1123 label of at most `longest` characters."""
+    return _NOT_IN_A_LABEL.sub("-", name.lower()).strip("-")[:longest].rstrip("-")

@@ -1,0 +1,109 @@
+"""What head and worker pods have in common."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rayfleet.api.names import Annotation, NodeType
+from rayfleet.manifests import ports
+from rayfleet.manifests.environment import ray_environment, with_head_address
+from rayfleet.manifests.metadata import owner_reference, pod_annotations, pod_labels, template_hash
+from rayfleet.manifests.pod_template import Json, items, mapping, objects, ray_container
+from rayfleet.manifests.probes import missing_probes, probes
+from rayfleet.manifests.ray_start import container_command
+from rayfleet.manifests.volumes import shared_memory
+from rayfleet.snapshot import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class PodManifest:
+    """A pod that can be created as it is."""
+
+    body: Json
+    """Shares structure with the spec it was built from: to be sent, not to be changed."""
+    name: str
+    template_hash: str
+    """Equal for pods that differ in name, index and epoch only."""
+
+
+@dataclass(frozen=True, slots=True)
+class RayNode:
+    """Everything that the pods of one group are built from."""
+
+    node_type: str
+    group: str
+    template: Mapping[str, Any]
+    labels: Mapping[str, str]
+    params: Mapping[str, str]
+    """All flags of `ray start`."""
+    ray_start: str
+    """The command with these flags."""
+    gcs_host: str
+    """By which this node reaches the GCS."""
+    gcs_port: str
+    ray_version: str
+
+
+def ray_pod(cluster: Cluster, node: RayNode, spec: Json) -> PodManifest:
+    """A nameless pod of `node`, its template hash among its annotations."""
+    given = mapping(node.template.get("metadata"))
+    metadata: Json = {
+        "namespace": cluster.key.namespace,
+        "labels": pod_labels(cluster, node.node_type, node.group, node.template, node.labels),
+        "annotations": pod_annotations(cluster, node.template),
+        "ownerReferences": [owner_reference(cluster)],
+    }
+    if items(given.get("finalizers")):
+        metadata["finalizers"] = given["finalizers"]
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    digest = template_hash(body)
+    metadata["annotations"][Annotation.TEMPLATE_HASH] = digest
+    return PodManifest(body, "", digest)
+
+
+def named(manifest: PodManifest, name: str, annotations: Mapping[str, str]) -> PodManifest:
+    """The pod under a name of its own, with everything else shared."""
+    metadata = manifest.body["metadata"]
+    own = {**metadata, "name": name, "annotations": {**metadata["annotations"], **annotations}}
+    return PodManifest({**manifest.body, "metadata": own}, name, manifest.template_hash)
+
+
+def ray_pod_spec(cluster: Cluster, node: RayNode, head: str) -> Json:
+    """The template's pod spec with its first container made a Ray node; `head` is the head's host name."""
+    spec = dict(mapping(node.template.get("spec")))
+    init_containers = objects(spec.get("initContainers"))
+    if init_containers:
+        spec["initContainers"] = [with_head_address(container, head) for container in init_containers]
+    ray = ray_container(node.template)
+    if not ray:
+        return spec
+    ray = _running_ray(cluster, node, ray)
+    if node.node_type == NodeType.WORKER:
+        ray = with_head_address(ray, head)
+    ray, volumes = shared_memory(ray, spec.get("volumes"), node.params)
+    spec["containers"] = [ray, *items(spec["containers"])[1:]]
+    if volumes:
+        spec["volumes"] = volumes
+    return spec
+
+
+def _running_ray(cluster: Cluster, node: RayNode, container: Mapping[str, Any]) -> Json:
+    annotations = pod_annotations(cluster, node.template)
+    own_command = annotations.get(Annotation.OVERWRITE_COMMAND, "").lower() == "true"
+    return {
+        **container,
+        **({} if own_command else container_command(container, node.ray_start)),
+        "env": ray_environment(
+            container, ray_start=node.ray_start, gcs_host=node.gcs_host, port=node.gcs_port
+        ),
+        "ports": _with_metrics(container, node.params),
+        **missing_probes(container, probes(node.node_type, node.params, node.ray_version)),
+    }
+
+
+def _with_metrics(container: Mapping[str, Any], params: Mapping[str, str]) -> list[Any]:
+    declared = items(container.get("ports"))
+    if any(mapping(port).get("name") == "metrics" for port in declared):
+        return list(declared)
+    number = ports.port(params, "metrics-export-port", ports.METRICS)
+    return [*declared, {"name": "metrics", "containerPort": number}]

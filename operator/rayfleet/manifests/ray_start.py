@@ -1,0 +1,60 @@
+"""The `ray start` command of a node, and the container command that runs it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rayfleet.api import HeadGroupSpec, WorkerGroupSpec
+from rayfleet.manifests import ports
+from rayfleet.manifests.pod_template import Json, items, ray_container
+from rayfleet.manifests.resources import flags_from_container, flags_from_group
+
+# Flags that take "true" and "false" as values; any other flag is there or not.
+_WITH_BOOLEAN_VALUE: Final = frozenset({"log-color", "include-dashboard", "include-log-monitor"})
+_OPEN_FILES: Final = "ulimit -n ${RAY_START_ULIMIT_OPEN_FILES:-65536}"
+
+
+def head_params(group: HeadGroupSpec) -> dict[str, str]:
+    """All flags of the head's `ray start --head`."""
+    return _params(group, {"dashboard-host": "0.0.0.0"})  # noqa: S104 - inside the pod's own network
+
+
+def worker_params(group: WorkerGroupSpec, gcs_address: str) -> dict[str, str]:
+    """All flags of a worker's `ray start`; `gcs_address` is the head's `host:port`."""
+    return _params(group, {"address": gcs_address})
+
+
+def _params(group: HeadGroupSpec | WorkerGroupSpec, defaults: Mapping[str, str]) -> dict[str, str]:
+    params = {
+        **defaults,
+        "metrics-export-port": str(ports.METRICS),
+        "dashboard-agent-listen-port": str(ports.DASHBOARD_AGENT),
+        **group.ray_start_params,
+        **flags_from_group(group.resources),
+        # Without it the container would end as soon as Ray's processes are up.
+        "block": "true",
+    }
+    if group.labels:
+        params["labels"] = ",".join(f"{key}={value}" for key, value in sorted(group.labels.items()))
+    return params | flags_from_container(ray_container(group.template), params)
+
+
+def ray_start_command(params: Mapping[str, str], *, head: bool) -> str:
+    """`ray start` with its flags in order. Values are words of the user's shell and stay as they are."""
+    words = ["ray start --head" if head else "ray start"]
+    for flag, value in sorted(params.items()):
+        switch = value.lower()
+        if switch not in {"true", "false"} or flag in _WITH_BOOLEAN_VALUE:
+            words.append(f"--{flag}={value}")
+        elif switch == "true":
+            words.append(f"--{flag}")
+    return " ".join(words)
+
+
+def container_command(container: Mapping[str, Any], ray_start: str) -> Json:
+    """`command` and `args` that run the user's own command first, then Ray; empty where theirs starts Ray."""
+    own = " ".join(str(word) for field in ("command", "args") for word in items(container.get(field)))
+    if "ray start" in own:
+        return {}
+    run = f"{_OPEN_FILES}; {ray_start}"
+    # bash replaces itself by the last command it is given, so a SIGTERM to the container reaches Ray.
+    return {"command": ["/bin/bash", "-c", "--"], "args": [f"{own} && {run}" if own else run]}

@@ -1,0 +1,122 @@
+"""What a node of Ray offers: `ray start` flags from the group's `resources` and the container's limits."""
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any, Final
+
+from rayfleet.api import parse_quantity
+from rayfleet.manifests.pod_template import mapping
+
+CPUS: Final = "num-cpus"
+GPUS: Final = "num-gpus"
+MEMORY: Final = "memory"
+CUSTOM: Final = "resources"
+
+_GPU: Final = re.compile(r".*gpu|nvidia\.com/mig-.+")
+# Accelerators that Ray counts under a name of its own.
+_ACCELERATORS: Final = {"aws.amazon.com/neuroncore": "neuron_cores", "google.com/tpu": "TPU"}
+
+
+def flags_from_group(resources: Mapping[str, str]) -> dict[str, str]:
+    """The flags that a group's `resources` stand for. Quantities that cannot be read are left out."""
+    flags: dict[str, str] = {}
+    custom: dict[str, int | float] = {}
+    for name, value in sorted(resources.items()):
+        amount = _amount(value)
+        if amount is None:
+            continue
+        flag = _standard_flag(name.lower())
+        if flag:
+            flags[flag] = _whole(amount)
+        else:
+            custom[name] = _number(amount)
+    if custom:
+        flags[CUSTOM] = _shell_json(custom)
+    return flags
+
+
+def flags_from_container(container: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
+    """The flags that follow from a container's resources, beyond those that are `given`."""
+    resources = mapping(container.get("resources"))
+    limits, requests = mapping(resources.get("limits")), mapping(resources.get("requests"))
+    flags: dict[str, str] = {}
+    cpus = _positive(limits.get("cpu")) or _positive(requests.get("cpu"))
+    memory = _positive(limits.get("memory"))
+    gpus = _first_positive(limits, [name for name in sorted(limits) if _GPU.fullmatch(name)])
+    for flag, amount in ((CPUS, cpus), (MEMORY, memory), (GPUS, gpus)):
+        if amount and flag not in given:
+            flags[flag] = _whole(amount)
+    custom = _with_accelerator(limits, given.get(CUSTOM))
+    if custom:
+        flags[CUSTOM] = custom
+    return flags
+
+
+def _standard_flag(name: str) -> str | None:
+    if _GPU.fullmatch(name):
+        return GPUS
+    return {"cpu": CPUS, "memory": MEMORY}.get(name)
+
+
+def _with_accelerator(limits: Mapping[str, Any], given: str | None) -> str | None:
+    """`--resources` with the container's accelerator added, or None where there is nothing to add."""
+    name = next((name for name in sorted(limits) if name in _ACCELERATORS and _positive(limits[name])), None)
+    if name is None:
+        return None
+    custom = _read_shell_json(given) if given is not None else {}
+    # What cannot be read cannot be added to, and an accelerator that the user counts is not counted again.
+    if custom is None or any(counted in custom for counted in _ACCELERATORS.values()):
+        return None
+    return _shell_json({**custom, _ACCELERATORS[name]: _number(_positive(limits[name]) or Decimal(0))})
+
+
+def _read_shell_json(value: str) -> dict[str, Any] | None:
+    """The object in a `--resources` value, which may be quoted for the shell in several ways."""
+    for reading in _readings(value):
+        with suppress(ValueError, RecursionError):
+            found = json.loads(reading)
+            if isinstance(found, dict):
+                return found
+    return None
+
+
+def _readings(value: str) -> Iterator[str]:
+    yield value.strip().strip("'\"`")
+    with suppress(ValueError):  # a quote that is never closed
+        yield "".join(shlex.split(value))
+
+
+def _shell_json(value: Mapping[str, Any]) -> str:
+    return shlex.quote(json.dumps(value, sort_keys=True, separators=(",", ":")))
+
+
+def _amount(value: object) -> Decimal | None:
+    if not isinstance(value, str | int | float):
+        return None
+    try:
+        return parse_quantity(value)
+    except ValueError:
+        return None
+
+
+def _positive(value: object) -> Decimal | None:
+    amount = _amount(value)
+    return amount if amount is not None and amount > 0 else None
+
+
+def _first_positive(limits: Mapping[str, Any], names: list[str]) -> Decimal | None:
+    return next((amount for name in names if (amount := _positive(limits[name]))), None)
+
+
+def _whole(amount: Decimal) -> str:
+    # Rounded up, as Kubernetes rounds: a pod with 1500m runs two tasks of one CPU.
+    return str(math.ceil(amount))
+
+
+def _number(amount: Decimal) -> int | float:
+    return int(amount) if amount == amount.to_integral_value() else float(amount)

@@ -1,0 +1,63 @@
+"""The pods of a worker group."""
+
+from dataclasses import dataclass
+
+from rayfleet.api import RayClusterSpec, WorkerGroupSpec
+from rayfleet.api.names import Annotation, NodeType
+from rayfleet.manifests import ports, wait
+from rayfleet.manifests.names import fqdn, worker_pod_name
+from rayfleet.manifests.pod_template import Json, items, mapping, ray_container
+from rayfleet.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
+from rayfleet.manifests.ray_start import ray_start_command, worker_params
+from rayfleet.snapshot import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class PodFactory:
+    """The pods of one group, built once and named many times."""
+
+    _cluster: Cluster
+    _group: str
+    _manifest: PodManifest
+
+    @property
+    def template_hash(self) -> str:
+        """Equal for all pods of the factory, and of another one whose pods differ in name and index only."""
+        return self._manifest.template_hash
+
+    def named(self, index: int) -> Json:
+        """The body of the pod with this index; it shares everything but name and annotations."""
+        name = worker_pod_name(self._cluster, self._group, index)
+        return named(self._manifest, name, {Annotation.INDEX: str(index)}).body
+
+
+def worker_pods(
+    cluster: Cluster, spec: RayClusterSpec, group: WorkerGroupSpec, *, cluster_domain: str = "cluster.local"
+) -> PodFactory:
+    """The pods of `group`. Each waits for the head's GCS in an init container before it starts Ray."""
+    head = fqdn(cluster, spec, cluster_domain)
+    port = ports.gcs_port(spec.head_group_spec.ray_start_params)
+    params = worker_params(group, f"{head}:{port}")
+    node = RayNode(
+        node_type=NodeType.WORKER,
+        group=group.group_name,
+        template=group.template,
+        labels=group.labels,
+        params=params,
+        ray_start=ray_start_command(params, head=False),
+        gcs_host=head,
+        gcs_port=port,
+        ray_version=spec.ray_version,
+    )
+    pod_spec = _with_wait(ray_pod_spec(cluster, node, head), node)
+    return PodFactory(cluster, group.group_name, ray_pod(cluster, node, pod_spec))
+
+
+def _with_wait(spec: Json, node: RayNode) -> Json:
+    # Last, so that what the user's init containers set up (a proxy, a network) is there when it connects.
+    first = items(spec.get("initContainers"))
+    ray = ray_container(node.template)
+    if not ray or any(mapping(container).get("name") == wait.NAME for container in first):
+        return spec
+    gcs = wait.wait_for_gcs(ray, node.gcs_host, node.gcs_port)
+    return {**spec, "initContainers": [*first, gcs]}
