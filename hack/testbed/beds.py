@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from testbed import binaries, paths, prerequisites, record, teardown
 from testbed.api import Api
 from testbed.control_plane import ControlPlane, on_loopback
 from testbed.errors import TestbedError
-from testbed.processes import recorded
+from testbed.processes import recorded, start_time
 from testbed.progress import Progress
 from testbed.record import Bed, Wanted
 
@@ -30,8 +30,8 @@ def given_kubeconfig() -> Path | None:
     return path
 
 
-def up(wanted: Wanted, progress: Progress, *, wrap: Sequence[str] = ()) -> Bed:
-    """Bring a bed up, or find it healthy; `wrap` is a command put around each daemon.
+def up(wanted: Wanted, progress: Progress, *, owned: bool = False) -> Bed:
+    """Bring a bed up, or find it healthy; one that is `owned` ends with the process that calls this.
 
     Raises TestbedError, and leaves nothing behind, where that does not work.
     """
@@ -42,9 +42,9 @@ def up(wanted: Wanted, progress: Progress, *, wrap: Sequence[str] = ()) -> Bed:
         if there:
             return there
         binaries.ensure(binaries.CONTROL_PLANE, progress)
-        bed = record.create(wanted, driver="processes")
+        bed = record.create(wanted, driver="processes", owner=_this_process() if owned else None)
         with _all_or_nothing(bed):
-            _start_control_plane(bed, progress, wrap)
+            _start_control_plane(bed, progress)
             return bed.with_changes(ready=True)
 
 
@@ -61,6 +61,13 @@ def down(name: str, progress: Progress) -> None:
     progress.say(f"  another process is at work on {name}; waiting for it")
     with record.lock(name):
         _down(name, progress)
+
+
+def down_orphans(progress: Progress) -> None:
+    """Take down the beds whose owner is gone, such as those of a test run that was killed."""
+    for bed in filter(None, map(record.load, record.names())):
+        if bed.owner and start_time(bed.owner[0]) != bed.owner[1]:
+            down(bed.name, progress)
 
 
 def find(name: str) -> Bed:
@@ -109,6 +116,10 @@ def _existing(wanted: Wanted, progress: Progress) -> Bed | None:
     return None
 
 
+def _this_process() -> tuple[int, str]:
+    return os.getpid(), start_time(os.getpid()) or ""
+
+
 def _options(wanted: Wanted) -> str:
     return f"profile {wanted.profile}, {wanted.nodes} nodes, audit log {'on' if wanted.audit_log else 'off'}"
 
@@ -118,8 +129,8 @@ def _down(name: str, progress: Progress) -> None:
         teardown.remove(name)
 
 
-def _start_control_plane(bed: Bed, progress: Progress, wrap: Sequence[str]) -> None:
-    plane = ControlPlane(bed, on_loopback(bed, wrap))
+def _start_control_plane(bed: Bed, progress: Progress) -> None:
+    plane = ControlPlane(bed, on_loopback(bed))
     with progress.step("made certificates"):
         plane.make_credentials()
     with progress.step("started etcd and the API server"):

@@ -1,7 +1,7 @@
 """Builds the Kubernetes programs from pinned Go modules, once, and keeps them by version.
 
-Each family is a Go module of its own under `modules/`, because their dependency versions differ. Its go.mod is
-the only place where a version is written.
+Each family is a Go module of its own under `modules/`, because their dependency versions differ.
+Its go.mod is the only place where a version is written.
 """
 
 import fcntl
@@ -158,8 +158,8 @@ def _build(family: str, missing: list[str], progress: Progress) -> None:
     free = shutil.disk_usage(paths.cache()).free
     if free < kind.free_disk_gib * GIB:
         raise TestbedError(
-            f"building {family} takes {kind.free_disk_gib} GiB of disk and {paths.cache()} has {free / GIB:.1f} GiB"
-            " free: make room there, or set RAYFLEET_CACHE to a folder on a larger disk"
+            f"building {family} takes {kind.free_disk_gib} GiB of disk and {paths.cache()} has"
+            f" {free / GIB:.1f} GiB free: make room there, or set RAYFLEET_CACHE to a folder on a larger disk"
         )
     target = folder(family)
     target.mkdir(parents=True, exist_ok=True)

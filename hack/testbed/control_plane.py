@@ -37,8 +37,10 @@ class Place:
         return f"https://{self.address}:{self.api_port}"
 
 
-def on_loopback(bed: Bed, wrap: Sequence[str] = ()) -> Place:
-    return Place("127.0.0.1", bed.port(0), (bed.port(1), bed.port(2)), wrap=tuple(wrap))
+def on_loopback(bed: Bed) -> Place:
+    # The kernel ends an owned bed's daemons together with the owner, however that ends.
+    wrap = ("setpriv", "--pdeathsig", "KILL") if bed.owner else ()
+    return Place("127.0.0.1", bed.port(0), (bed.port(1), bed.port(2)), wrap=wrap)
 
 
 def pki_of(bed: Bed) -> Pki:

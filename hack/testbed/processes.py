@@ -1,8 +1,8 @@
 """Starts daemons that outlive us, each recorded before it runs, and ends them by that record alone.
 
-A record is two files. `NAME.json` says how to start the process and is written first; `NAME.stat` is written by the
-process itself, just before it becomes the daemon: its pid and the time it began, which together name one process
-for good.
+A record is two files. `NAME.json` says how to start the process and is written first; `NAME.stat` is
+written by the process itself, just before it becomes the daemon: its pid and the time it began, which
+together name one process for good.
 """
 
 import contextlib
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from testbed.waiting import wait_for
 
-# $1 is the record, $2 the cgroup to join or nothing. exec keeps the pid, and so does every program that wraps the
-# daemon.
+# $1 is the record, $2 the cgroup to join or nothing. exec keeps the pid, and so does every program that wraps
+# the daemon.
 _LAUNCHER = """
 read -r stat <"/proc/$$/stat" && echo "$stat" >"$1" || exit 1
 [ -z "$2" ] || echo $$ >"$2/cgroup.procs" || exit 1
@@ -82,7 +82,7 @@ class Daemon:
         pid = int(recorded.split(" ", 1)[0])
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)  # reaps it where it was our own child
-        return pid if _start_time(pid) == _start_time_in(recorded) else None
+        return pid if start_time(pid) == _start_time_in(recorded) else None
 
     @property
     def ended(self) -> bool:
@@ -145,8 +145,8 @@ def recorded(folder: Path) -> list[Daemon]:
 def kill_all(daemons: Sequence[Daemon]) -> None:
     """End the processes, those that were started last first.
 
-    One that was recorded a moment ago may not have written its pid yet, as when its starter was killed: it gets the
-    time to.
+    One that was recorded a moment ago may not have written its pid yet, as when its starter was killed:
+    it gets the time to.
     """
     deadline = time.time() + _RECORD_TAKES_S
     for daemon in reversed(daemons):
@@ -164,16 +164,18 @@ def _await_pid(daemon: Daemon, deadline: float) -> None:
 
 def start_time(pid: int) -> str | None:
     """When the process began, in clock ticks since boot; None if it is gone or a zombie."""
-    return _start_time(pid)
-
-
-def _start_time(pid: int) -> str | None:
     try:
-        return _start_time_in(Path(f"/proc/{pid}/stat").read_text())
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        # A killed process shows as a zombie while threads of it still end and hold its sockets open.
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     except (FileNotFoundError, ProcessLookupError):
         return None
+    return None if _fields(stat)[0] in "ZX" and threads <= 1 else _start_time_in(stat)
 
 
-def _start_time_in(stat: str) -> str | None:
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else fields[_STAT_FIELD_START_TIME]
+def _start_time_in(stat: str) -> str:
+    return _fields(stat)[_STAT_FIELD_START_TIME]
+
+
+def _fields(stat: str) -> list[str]:
+    return stat.rpartition(")")[2].split()

@@ -2,12 +2,13 @@
 
 import fcntl
 import json
+import os
 import re
 import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ class Bed:
     driver: str = "processes"  # or kind, where a Docker engine answers
     ready: bool = False
     links: tuple[str, ...] = ()  # network links on the host
-    cgroups: tuple[str, ...] = field(default=())  # folders of the cgroup file systems
+    cgroups: tuple[str, ...] = ()  # folders of the cgroup file systems
+    owner: tuple[int, str] | None = None  # pid and start time of the process that the bed must not outlive
 
     @property
     def name(self) -> str:
@@ -123,6 +125,7 @@ def load(name: str) -> Bed | None:
             "wanted": Wanted(**raw["wanted"]),
             "links": tuple(raw["links"]),
             "cgroups": tuple(raw["cgroups"]),
+            "owner": tuple(raw["owner"]) if raw["owner"] else None,
         }
     )
 
@@ -135,13 +138,13 @@ def names() -> list[str]:
         return []
 
 
-def create(wanted: Wanted, driver: str) -> Bed:
+def create(wanted: Wanted, driver: str, *, owner: tuple[int, str] | None = None) -> Bed:
     """Record a new bed under an index of its own, whose ports and addresses nothing here uses."""
     with _locked(".index"):
         taken = {bed.index for bed in map(load, names()) if bed}
         networks = host_networks()
         for index in _INDEXES:
-            bed = Bed(wanted=wanted, index=index, boot_id=_boot_id(), driver=driver)
+            bed = Bed(wanted=wanted, index=index, boot_id=_boot_id(), driver=driver, owner=owner)
             if index in taken or not all(_is_free(bed.port(number)) for number in range(_PORTS)):
                 continue
             if wanted.profile == NODE and any(bed.subnets.all.overlaps(network) for network in networks):
@@ -165,20 +168,37 @@ def forget(name: str) -> None:
 @contextmanager
 def lock(name: str, *, wait: bool = True) -> Iterator[bool]:
     """Hold the bed against other processes; yields False where `wait` is off and another holds it."""
-    with _locked(f".{name}.lock", wait=wait) as held:
-        yield held
+    file = f".{name}.lock"
+    with _locked(file, wait=wait) as held:
+        try:
+            yield held
+        finally:
+            if held and not (paths.beds() / name).exists():
+                (paths.beds() / file).unlink(missing_ok=True)
 
 
 @contextmanager
 def _locked(file: str, *, wait: bool = True) -> Iterator[bool]:
-    paths.beds().mkdir(parents=True, exist_ok=True)
-    with (paths.beds() / file).open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
+    path = paths.beds() / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with path.open("w") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+            if not _is_still(held.fileno(), path):
+                continue  # deleted while we waited for it: others now lock another file
+            yield True
             return
-        yield True
+
+
+def _is_still(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _is_free(port: int) -> bool:
