@@ -1,0 +1,80 @@
+# Every target sets up what it needs; built things live in $RAYFLEET_CACHE (default ~/.cache/rayfleet), by version.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+RUN := PYTHONPATH=operator:hack $(VENV)/bin/python
+BED ?= dev
+PROFILE ?= node
+NODES ?= 2
+
+.PHONY: help setup binaries lint format test test-unit test-integration test-e2e e2e-all demo testbed-up testbed-down crds images lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 18
+
+$(VENV)/installed: requirements/dev.txt pyproject.toml
+	@echo "==> Python environment in $(VENV) (about 20 s)"
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing. As root: apt-get install python3-venv"; exit 1; }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+setup: $(VENV)/installed ## Python environment and system packages (20 s; as root it installs Debian packages)
+	@$(RUN) -m testbed prerequisites --install
+
+binaries: setup ## The test bed's programs, from pinned Go modules (12 min the first time, then at once)
+	@$(RUN) -m testbed build
+
+lint: $(VENV)/installed ## Style, types, import order, file length, generated files (30 s)
+	@echo "==> lint (about 30 s)"
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy operator/rayfleet tests hack
+	@$(VENV)/bin/lint-imports --no-cache
+	@$(RUN) -m checks
+	@$(RUN) -m crds --check
+
+format: $(VENV)/installed ## Format the code, and mend what ruff can mend
+	@$(VENV)/bin/ruff check --fix --quiet . || true
+	@$(VENV)/bin/ruff format .
+
+test: lint test-unit test-integration test-e2e ## Everything that CI runs: lint, then all tiers (15 min warm, 75 min cold)
+
+test-unit: $(VENV)/installed ## Decisions on values (under 20 s)
+	@$(RUN) -m checks.tier unit
+
+test-integration: setup ## On a real etcd and kube-apiserver (under 4 min)
+	@$(RUN) -m testbed build control-plane
+	@$(RUN) -m checks.tier integration
+
+test-e2e: setup ## On a real kubelet with real Ray, the CI selection (under 10 min; needs root)
+	@$(RUN) -m checks.tier e2e
+
+e2e-all: setup ## Every e2e case, without a budget (needs root)
+	@$(RUN) -m checks.tier e2e --all
+
+demo: setup ## A real Kubernetes, the operator, a Ray job, a killed worker that comes back (3 min; KEEP=1 leaves it up)
+	@$(RUN) -m demo $(if $(KEEP),--keep)
+
+testbed-up: setup ## A test bed to play with (BED=dev PROFILE=node|control-plane NODES=2)
+	@$(RUN) -m testbed up --name $(BED) --profile $(PROFILE) --nodes $(NODES)
+
+testbed-down: $(VENV)/installed ## Take down every test bed, whoever brought it up
+	@$(RUN) -m testbed down --all
+
+crds: $(VENV)/installed ## Generate the CRDs, the chart's copies and the field reference
+	@$(RUN) -m crds
+
+images: setup ## Build the operator's and Ray's images (3 min the first time)
+	@$(RUN) -m images build
+
+lock: $(VENV)/installed ## Resolve the dependencies anew into requirements/
+	@$(VENV)/bin/pip install --quiet uv==0.13.8
+	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 $(UPGRADE) \
+		pyproject.toml -o requirements/operator.txt
+	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 $(UPGRADE) \
+		pyproject.toml --group dev -c requirements/operator.txt -o requirements/dev.txt
+
+clean: ## Remove the Python environment and tool caches of this checkout
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

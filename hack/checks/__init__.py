@@ -1,0 +1,1 @@
+"""Checks of the repository itself, and the test tiers with their budgets."""

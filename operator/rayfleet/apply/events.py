@@ -1,0 +1,73 @@
+"""Posting events (events.k8s.io/v1). They inform: one that cannot be posted is counted, not retried."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rayfleet.api.names import API_VERSION, KIND
+from rayfleet.apply import paths
+from rayfleet.apply.fairness import FairGate
+from rayfleet.clients.kube import KubeClient
+from rayfleet.errors import ApiFailure
+from rayfleet.snapshot import Cluster
+from rayfleet.status import Event
+
+log = logging.getLogger(__name__)
+
+CONTROLLER = "rayfleet.io/operator"
+
+
+class EventRecorder:
+    """Posts events about clusters; the same words about the same thing only once in a row."""
+
+    def __init__(self, client: KubeClient, gate: FairGate, instance: str) -> None:
+        self._client = client
+        self._gate = gate
+        self._instance = instance
+        self._last: dict[str, dict[str, str]] = {}
+
+    async def post(self, cluster: Cluster, events: Iterable[Event], now: float) -> None:
+        """Post `events`, leaving out warnings that repeat the last one of their reason."""
+        said = self._last.setdefault(cluster.uid, {})
+        for event in events:
+            if event.type == "Warning":
+                if said.get(event.reason) == event.note:
+                    continue
+                said[event.reason] = event.note
+            async with self._gate.turn(cluster.key):
+                answer = await self._client.create(
+                    paths.events(cluster.key.namespace), self._body(cluster, event, now)
+                )
+            if isinstance(answer, ApiFailure):
+                log.warning(
+                    "An event could not be posted",
+                    extra={"cluster": str(cluster.key), "event": event.reason, "reason": answer.message},
+                )
+
+    def forget(self, uid: str) -> None:
+        """Drop what is remembered of a cluster that is gone."""
+        self._last.pop(uid, None)
+
+    def _body(self, cluster: Cluster, event: Event, now: float) -> Mapping[str, Any]:
+        time = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{cluster.key.name}-", "namespace": cluster.key.namespace},
+            "eventTime": time,
+            "type": event.type,
+            "reason": event.reason,
+            "action": event.action,
+            "note": event.note,
+            "regarding": {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "namespace": cluster.key.namespace,
+                "name": cluster.key.name,
+                "uid": cluster.uid,
+                "resourceVersion": str(cluster.resource_version),
+            },
+            "reportingController": CONTROLLER,
+            "reportingInstance": self._instance,
+        }

@@ -1,0 +1,148 @@
+"""The executor: actions in, outcomes out. Every answer goes straight into the cache."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from rayfleet.api.names import KIND
+from rayfleet.apply import paths
+from rayfleet.apply.fairness import FairGate
+from rayfleet.cache import ClusterStore, Store
+from rayfleet.clients.kube import KubeClient
+from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.plan import Action, AdvanceHeadEpoch, CreatePod, CreateService, DeletePod, Outcome, Plan
+from rayfleet.snapshot import Cluster, Key, Pod, Service, pod_from_object, service_from_object
+
+
+class Executor:
+    """Carries out plans through the API server, `gate.limit` writes at a time over all clusters."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        gate: FairGate,
+        clusters: ClusterStore,
+        pods: Store[Pod],
+        services: Store[Service],
+    ) -> None:
+        self._client = client
+        self._gate = gate
+        self._clusters = clusters
+        self._pods = pods
+        self._services = services
+
+    async def run(self, cluster: Cluster, plan: Plan) -> tuple[Outcome, ...]:
+        """Carry out `plan`: deletes at once, then stage after stage while each goes well."""
+        deletes, stages = await asyncio.gather(
+            self._all(cluster, plan.deletes), self._stages(cluster, plan.stages)
+        )
+        return (*deletes, *stages)
+
+    async def _stages(self, cluster: Cluster, stages: Iterable[Sequence[Action]]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for stage in stages:
+            if all(outcome.done for outcome in outcomes):
+                outcomes += await self._all(cluster, stage)
+            else:
+                outcomes += [Outcome(action, tried=False) for action in stage]
+        return outcomes
+
+    async def _all(self, cluster: Cluster, actions: Sequence[Action]) -> list[Outcome]:
+        broken: set[str] = set()
+        return list(await asyncio.gather(*(self._one(cluster, action, broken) for action in actions)))
+
+    async def _one(self, cluster: Cluster, action: Action, broken: set[str]) -> Outcome:
+        """`broken` are the groups of this batch in which a create has failed: the rest is not sent."""
+        async with self._gate.turn(cluster.key):
+            if isinstance(action, CreatePod) and action.group in broken:
+                return Outcome(action, tried=False)
+            outcome = await self._send(cluster, action)
+            if isinstance(action, CreatePod) and not outcome.done:
+                broken.add(action.group)
+            return outcome
+
+    async def _send(self, cluster: Cluster, action: Action) -> Outcome:
+        match action:
+            case CreatePod():
+                return await self._create_pod(cluster, action)
+            case DeletePod():
+                return await self._delete_pod(cluster, action)
+            case CreateService():
+                return await self._create_service(cluster, action)
+            case AdvanceHeadEpoch():
+                failure = await self.patch_status(cluster, {"headEpoch": action.epoch})
+                return Outcome(action, failure)
+
+    async def _create_pod(self, cluster: Cluster, action: CreatePod) -> Outcome:
+        collection = paths.pods(cluster.key.namespace)
+        answer = await self._client.create(collection, action.body)
+        if isinstance(answer, ApiFailure) and policy(answer) is Policy.CONFLICT:
+            answer = await self._if_ours(
+                f"{collection}/{action.name}",
+                answer,
+                lambda obj: _is_same_pod(pod_from_object(obj), cluster, action),
+            )
+        if isinstance(answer, ApiFailure):
+            return Outcome(action, answer)
+        pod = pod_from_object(answer)
+        self._pods.apply(pod)
+        return Outcome(action, pod=pod)
+
+    async def _create_service(self, cluster: Cluster, action: CreateService) -> Outcome:
+        collection = paths.services(cluster.key.namespace)
+        answer = await self._client.create(collection, action.body)
+        if isinstance(answer, ApiFailure) and policy(answer) is Policy.CONFLICT:
+            answer = await self._if_ours(
+                f"{collection}/{action.name}", answer, lambda obj: _owned(service_from_object(obj), cluster)
+            )
+        if isinstance(answer, ApiFailure):
+            return Outcome(action, answer)
+        self._services.apply(service_from_object(answer))
+        return Outcome(action)
+
+    async def _if_ours(
+        self, path: str, conflict: ApiFailure, ours: Callable[[Mapping[str, Any]], bool]
+    ) -> Mapping[str, Any] | ApiFailure:
+        """The object whose name was taken, if it is the one we meant to make."""
+        answer = await self._client.get(path)
+        if isinstance(answer, ApiFailure):
+            return answer
+        return answer if ours(answer) else conflict
+
+    async def _delete_pod(self, cluster: Cluster, action: DeletePod) -> Outcome:
+        path = f"{paths.pods(cluster.key.namespace)}/{action.name}"
+        answer = await self._client.delete(path, action.uid)
+        if isinstance(answer, ApiFailure):
+            # Gone, or its name belongs to another pod by now: what was to be deleted is.
+            done = policy(answer) in {Policy.GONE, Policy.CONFLICT}
+            return Outcome(action, None if done else answer)
+        if answer.get("kind") == "Pod":
+            pod = pod_from_object(answer)
+            if pod.deleting:
+                self._pods.apply(pod)
+        return Outcome(action)
+
+    async def write_status(self, cluster: Cluster, patch: Mapping[str, Any]) -> ApiFailure | None:
+        """Patch the status in the cluster's turn; see `patch_status`."""
+        async with self._gate.turn(cluster.key):
+            return await self.patch_status(cluster, patch)
+
+    async def patch_status(self, cluster: Cluster, patch: Mapping[str, Any]) -> ApiFailure | None:
+        """Patch the status of this very object, and only if nobody has written to it since it was read."""
+        guard = {"uid": cluster.uid, "resourceVersion": str(cluster.resource_version)}
+        body = {"apiVersion": "ray.io/v1", "kind": KIND, "metadata": guard, "status": patch}
+        answer = await self._client.patch_status(paths.cluster_status(cluster.key), body)
+        if isinstance(answer, ApiFailure):
+            return answer
+        self._clusters.apply(answer)
+        return None
+
+
+def _owned(child: Pod | Service, cluster: Cluster) -> bool:
+    return child.owner is not None and child.owner.uid == cluster.uid and not child.deleting
+
+
+def _is_same_pod(pod: Pod, cluster: Cluster, action: CreatePod) -> bool:
+    return _owned(pod, cluster) and pod.template_hash == action.template_hash
+
+

@@ -1,0 +1,98 @@
+"""kopf's part: our custom resources from the API server into the cache, and a key into the queue."""
+
+import logging
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import kopf
+
+from rayfleet.api.names import GROUP, PLURAL, VERSION
+from rayfleet.cache import ClusterStore
+from rayfleet.snapshot import Key
+
+log = logging.getLogger(__name__)
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps nothing of an object: we compare none, and building it takes half of the time of an event."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Keeps no progress of handlers: ours do not fail, and write nothing to the objects."""
+
+    def fetch(self, **_: Any) -> kopf.ProgressRecord | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+    def purge(self, **_: Any) -> None:
+        return None
+
+    def touch(self, **_: Any) -> None:
+        return None
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
+
+
+class EndlessBackoffs:
+    """Delays between attempts, without end, and afresh for each series of attempts.
+
+    kopf's own end after 54 s, and the process with them.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        delay = 0.1
+        while True:
+            yield delay * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
+            delay = min(delay * 2, 5.0)
+
+
+def operator_settings() -> kopf.OperatorSettings:
+    """kopf with all that writes, scans and copies switched off."""
+    settings = kopf.OperatorSettings()
+    settings.persistence.diffbase_storage = _NoDiffBase()
+    settings.persistence.progress_storage = _NoProgress()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.queueing.idle_timeout = 0.2
+    settings.queueing.exit_timeout = 0.5
+    settings.watching.server_timeout = 300
+    settings.networking.error_backoffs = EndlessBackoffs()
+    settings.process.ultimate_exiting_timeout = 4
+    return settings
+
+
+def operator_registry(
+    clusters: ClusterStore, wake: Callable[[Key], None], connection: kopf.ConnectionInfo
+) -> kopf.OperatorRegistry:
+    """The handlers, in a registry of their own."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return connection
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    async def on_raycluster(event: Mapping[str, Any], **_: Any) -> None:
+        obj = event["object"]
+        metadata = obj["metadata"]
+        key = Key(metadata["namespace"], metadata["name"])
+        if event["type"] == "DELETED":
+            clusters.remove(key, metadata["uid"])
+            wake(key)
+        elif clusters.apply(obj):
+            wake(key)
+
+    return registry

@@ -1,0 +1,74 @@
+"""What the process remembers of a cluster between passes. Losing it costs a restart nothing but time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.plan import CreatePod, Outcome
+from rayfleet.snapshot import Hold, JsonObject
+
+FIRST_HOLD = 1.0
+LONGEST_HOLD = 60.0
+LONGEST_HOLD_UNANSWERED = 5.0
+"""Seconds. Against a server that does not answer, so that its return is noticed soon."""
+
+
+@dataclass(slots=True)
+class _Backoff:
+    failures: int
+    hold: Hold
+
+
+@dataclass(slots=True)
+class ClusterMemory:
+    """Memory of one cluster, by uid: a cluster that is made anew under the same name starts afresh."""
+
+    uid: str
+    verified_gaps: int | None = None
+    """The watch gaps known when its pods were last listed; none before its first write."""
+    last_valid: JsonObject | None = None
+    proven: JsonObject | None = None
+    refused: dict[str, str] = field(default_factory=dict)
+    status_due: float | None = None
+    """Loop time by which a status that may wait must be written."""
+    _backoffs: dict[str, _Backoff] = field(default_factory=dict)
+
+    @property
+    def held(self) -> Mapping[str, Hold]:
+        """Groups in which nothing could be created, and until when they are left alone."""
+        return {group: backoff.hold for group, backoff in self._backoffs.items()}
+
+    def learn(self, outcomes: Sequence[Outcome], now: float) -> None:
+        """Take in how the creates of a pass went."""
+        failed = {}
+        for outcome in outcomes:
+            action, failure = outcome.action, outcome.failure
+            if not isinstance(action, CreatePod):
+                continue
+            if outcome.done:
+                self._backoffs.pop(action.group, None)
+            elif failure is not None and policy(failure) is Policy.INVALID:
+                self.refused[action.template_hash] = _words(failure)
+            elif failure is not None and policy(failure) in {Policy.DENIED, Policy.RETRY}:
+                failed[action.group] = failure
+        for group, failure in failed.items():
+            self._hold(group, failure, now)
+
+    def release(self, groups: set[str], now: float) -> None:
+        """Forget holds that are over and not needed: groups that want no pod any more."""
+        for group in [g for g, b in self._backoffs.items() if g not in groups and b.hold.until <= now]:
+            del self._backoffs[group]
+
+    def _hold(self, group: str, failure: ApiFailure, now: float) -> None:
+        before = self._backoffs.get(group)
+        failures = before.failures + 1 if before else 1
+        longest = LONGEST_HOLD if policy(failure) is Policy.DENIED else LONGEST_HOLD_UNANSWERED
+        wait = min(FIRST_HOLD * 2 ** min(failures - 1, 30), longest)
+        if failure.retry_after is not None:
+            wait = max(wait, min(failure.retry_after, LONGEST_HOLD))
+        self._backoffs[group] = _Backoff(failures, Hold(now + wait, failure.message))
+
+
+def _words(failure: ApiFailure) -> str:
+    """The API server's words without the pod's name, so that they do not change with each attempt."""
+    return "; ".join(f"{cause.field}: {cause.message}" for cause in failure.causes) or failure.message

@@ -1,0 +1,96 @@
+"""The decision: `plan(snapshot) -> Plan`. Pure: the same snapshot gives the same plan."""
+
+from rayfleet.api import RayClusterSpec
+from rayfleet.api.names import NodeType
+from rayfleet.manifests import head_service, head_service_name
+from rayfleet.plan.actions import (
+    Action,
+    AdvanceHeadEpoch,
+    Cause,
+    CreatePod,
+    CreateService,
+    DeletePod,
+    Outcome,
+    Plan,
+)
+from rayfleet.plan.head import HeadPlan, plan_head
+from rayfleet.plan.limits import limit_creates
+from rayfleet.plan.ownership import Ownership, ownership
+from rayfleet.plan.support import Unsupported, unsupported
+from rayfleet.plan.workers import WorkersPlan, plan_workers, removed_groups
+from rayfleet.snapshot import Pod, Snapshot
+
+__all__ = [
+    "Action",
+    "AdvanceHeadEpoch",
+    "Cause",
+    "CreatePod",
+    "CreateService",
+    "DeletePod",
+    "Outcome",
+    "Ownership",
+    "Plan",
+    "Unsupported",
+    "ownership",
+    "plan",
+    "unsupported",
+]
+
+
+def plan(snapshot: Snapshot) -> Plan:
+    """What to do next for this cluster, and why. At rest the plan has no actions."""
+    cluster, spec = snapshot.cluster, snapshot.spec
+    if cluster.deleting:
+        return Plan(waits=("the cluster is being deleted; its children go with it",))
+    if ownership(cluster, snapshot.other_operator) is not Ownership.OURS:
+        return Plan(waits=("another operator acts on this cluster",))
+    if spec is None:
+        return Plan(waits=("the spec is not valid, and no earlier one is known",))
+    findings = unsupported(spec)
+    if any(finding.withholds and finding.group is None for finding in findings):
+        return Plan(waits=tuple(f"{f.path} is not acted on yet: {f.instead}" for f in findings))
+    withheld = {finding.group for finding in findings if finding.withholds}
+    return limit_creates(_plan_cluster(snapshot, spec, withheld))
+
+
+def _plan_cluster(snapshot: Snapshot, spec: RayClusterSpec, withheld: set[str | None]) -> Plan:
+    head = plan_head(snapshot, spec)
+    workers = [pod for pod in snapshot.pods if pod.node_type == NodeType.WORKER]
+    by_group: dict[str, list[Pod]] = {group.group_name: [] for group in spec.worker_group_specs}
+    for pod in workers:
+        if pod.group in by_group:
+            by_group[pod.group].append(pod)
+    groups = [
+        plan_workers(snapshot, spec, group, by_group[group.group_name])
+        for group in spec.worker_group_specs
+        if group.group_name not in withheld
+    ]
+    requeues = [part.requeue_after for part in (head, *groups) if part.requeue_after is not None]
+    return Plan(
+        deletes=(
+            *head.deletes,
+            *removed_groups(spec, workers),
+            *(delete for group in groups for delete in group.deletes),
+        ),
+        stages=_stages(_service(snapshot, spec), head, groups),
+        head_epoch=head.epoch,
+        waits=tuple(part.wait for part in (head, *groups) if part.wait is not None),
+        requeue_after=min(requeues, default=None),
+    )
+
+
+def _service(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[CreateService, ...]:
+    name = head_service_name(snapshot.cluster, spec)
+    if any(service.name == name for service in snapshot.services):
+        return ()
+    return (CreateService(name, head_service(snapshot.cluster, spec), "the head has no Service"),)
+
+
+def _stages(
+    service: tuple[CreateService, ...], head: HeadPlan, groups: list[WorkersPlan]
+) -> tuple[tuple[Action, ...], ...]:
+    """Head before workers: without one they could only wait, on GPUs that others could use."""
+    first: tuple[Action, ...] = (*service, *((head.advance,) if head.advance else ()))
+    second: tuple[Action, ...] = (head.create,) if head.create else ()
+    third: tuple[Action, ...] = tuple(create for group in groups for create in group.creates)
+    return tuple(stage for stage in (first, second, third) if stage)

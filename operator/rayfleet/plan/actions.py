@@ -1,0 +1,100 @@
+"""What a pass may do to the world. An action says everything; carrying it out leaves no choice."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+from rayfleet.errors import ApiFailure
+from rayfleet.snapshot import Pod
+
+
+class Cause(Enum):
+    """Why a pod is deleted."""
+
+    ENDED = "ended"
+    """Its Ray container has terminated for good, or it was evicted."""
+    SURPLUS = "surplus"
+    """Its group has more pods than wanted."""
+    REQUESTED = "requested"
+    """Its name is in `scaleStrategy.workersToDelete`."""
+    GROUP_REMOVED = "group removed"
+    SUPERSEDED = "superseded"
+    """A head of an older epoch beside the current one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceHeadEpoch:
+    """Allow a new head: a status write guarded by uid and resourceVersion."""
+
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateService:
+    """Create the head Service."""
+
+    name: str
+    body: Mapping[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePod:
+    """Create a head or worker pod. `group` is `headgroup` for a head."""
+
+    node_type: str
+    group: str
+    name: str
+    template_hash: str
+    body: Mapping[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    """Delete one pod, by uid."""
+
+    node_type: str
+    group: str
+    name: str
+    uid: str
+    cause: Cause
+    reason: str
+
+
+Action: TypeAlias = AdvanceHeadEpoch | CreateService | CreatePod | DeletePod
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one action went. `failure` is none when it is done."""
+
+    action: Action
+    failure: ApiFailure | None = None
+    pod: Pod | None = None
+    """The pod that a create made or found."""
+    tried: bool = True
+    """False where an earlier failure of the same kind made it pointless to send."""
+
+    @property
+    def done(self) -> bool:
+        return self.failure is None and self.tried
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One pass: deletes go out at once; a stage starts when every action of the one before is done."""
+
+    deletes: tuple[DeletePod, ...] = ()
+    stages: tuple[tuple[Action, ...], ...] = ()
+    head_epoch: int | None = None
+    waits: tuple[str, ...] = ()
+    """What is not done now, and why, in words."""
+    requeue_after: float | None = None
+    """Seconds until something that only time changes is due."""
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        return (*self.deletes, *(action for stage in self.stages for action in stage))

@@ -1,0 +1,101 @@
+"""The head: exactly one, and never two that may both live.
+
+The name of a head is a function of the cluster and of its *epoch*, so within an epoch the API server
+itself refuses a second one. The epoch rises, by a write that only one writer can win, when nothing of
+the old head can be running any more; only then does the next head have a name.
+"""
+
+from dataclasses import dataclass
+
+from rayfleet.api import RayClusterSpec
+from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.manifests import head_pod, head_pod_name
+from rayfleet.plan.actions import AdvanceHeadEpoch, Cause, CreatePod, DeletePod
+from rayfleet.plan.lifetime import settles_in
+from rayfleet.snapshot import Cluster, Pod, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPlan:
+    """What to do about the head."""
+
+    epoch: int
+    advance: AdvanceHeadEpoch | None = None
+    create: CreatePod | None = None
+    deletes: tuple[DeletePod, ...] = ()
+    wait: str | None = None
+    requeue_after: float | None = None
+
+
+def plan_head(snapshot: Snapshot, spec: RayClusterSpec) -> HeadPlan:
+    """One living head, of the highest epoch."""
+    heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD]
+    epoch = current_epoch(snapshot.cluster, heads)
+    living = sorted(
+        (pod for pod in heads if not pod.ended),
+        key=lambda pod: (-(pod.head_epoch or 0), pod.created, pod.name),
+    )
+    if living:
+        deletes = [_delete(pod, Cause.SUPERSEDED, "another head is current") for pod in living[1:]]
+        deletes += [_delete_ended(pod) for pod in heads if pod.ended]
+        deletes = [delete for delete, pod in _with_pods(deletes, heads) if not pod.deleting]
+        wait = f"head {living[0].name} is going; the next one waits until it is gone"
+        return HeadPlan(epoch, deletes=tuple(deletes), wait=wait if living[0].deleting else None)
+    return _replace_head(snapshot, spec, epoch, heads)
+
+
+def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: list[Pod]) -> HeadPlan:
+    delay = max((settles_in(pod, snapshot.now) for pod in ended), default=0.0)
+    if delay > 0:
+        newest = max(ended, key=lambda pod: pod.created)
+        wait = f"head {newest.name} ended soon after its start ({newest.ended_reason})"
+        return HeadPlan(epoch, wait=wait, requeue_after=delay)
+    hold = snapshot.held.get(HEAD_GROUP)
+    if hold is not None and hold.until > snapshot.now:
+        return HeadPlan(epoch, wait=hold.words, requeue_after=hold.until - snapshot.now)
+    cluster = snapshot.cluster
+    advance = None
+    if ended or _has_existed(cluster, epoch):
+        reason = f"head {ended[0].name} has ended" if ended else "the head pod is gone"
+        epoch += 1
+        advance = AdvanceHeadEpoch(epoch, reason)
+    manifest = head_pod(cluster, spec, epoch)
+    if manifest.template_hash in snapshot.refused:
+        return HeadPlan(epoch - (advance is not None), wait=snapshot.refused[manifest.template_hash])
+    create = CreatePod(
+        NodeType.HEAD,
+        HEAD_GROUP,
+        manifest.name,
+        manifest.template_hash,
+        manifest.body,
+        advance.reason if advance else "the cluster has no head",
+    )
+    deletes = tuple(_delete_ended(pod) for pod in ended if not pod.deleting)
+    return HeadPlan(epoch, advance, create, deletes)
+
+
+def current_epoch(cluster: Cluster, heads: list[Pod]) -> int:
+    """The highest epoch of which there is any trace. A status that was wiped is rebuilt from the pods."""
+    recorded = cluster.status.get("headEpoch")
+    known = recorded if isinstance(recorded, int) else 0
+    return max([known, *(pod.head_epoch or 0 for pod in heads)])
+
+
+def _has_existed(cluster: Cluster, epoch: int) -> bool:
+    """Whether a head of `epoch` was ever seen: an epoch may be allowed and its head not made yet."""
+    head = cluster.status.get("head")
+    name = head.get("podName") if isinstance(head, dict) else None
+    return name == head_pod_name(cluster, epoch)
+
+
+def _delete(pod: Pod, cause: Cause, reason: str) -> DeletePod:
+    return DeletePod(NodeType.HEAD, HEAD_GROUP, pod.name, pod.uid, cause, reason)
+
+
+def _delete_ended(pod: Pod) -> DeletePod:
+    return _delete(pod, Cause.ENDED, pod.ended_reason or "ended")
+
+
+def _with_pods(deletes: list[DeletePod], pods: list[Pod]) -> list[tuple[DeletePod, Pod]]:
+    by_uid = {pod.uid: pod for pod in pods}
+    return [(delete, by_uid[delete.uid]) for delete in deletes]

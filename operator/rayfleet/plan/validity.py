@@ -1,0 +1,88 @@
+"""Which spec to act by: the stored one where it can be, else what was valid before it.
+
+A spec that breaks a rule is not acted on at all: the last valid one goes on being healed. A template
+that the API server refuses is replaced, in its group alone, by the last one that it took.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rayfleet.api import RayClusterSpec, Violation, parse_spec
+from rayfleet.api.names import HEAD_GROUP
+from rayfleet.api.validation import validate
+from rayfleet.manifests import head_pod, worker_pods
+from rayfleet.snapshot import Cluster, JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The spec to act by, and what is wrong with the stored one."""
+
+    spec: RayClusterSpec | None
+    violations: tuple[Violation, ...]
+    by_rule: bool = False
+    """The stored spec breaks a rule, rather than having a template that was refused."""
+
+
+def judge(
+    cluster: Cluster,
+    last_valid: JsonObject | None,
+    proven: JsonObject | None,
+    refused: Mapping[str, str],
+) -> Judgement:
+    """Judge the stored spec.
+
+    `last_valid` is the last spec that broke no rule, `proven` the last one whose every template the API
+    server has taken, `refused` the templates that it has not (hash to words).
+    """
+    spec = parse_spec(cluster.spec)
+    if isinstance(spec, RayClusterSpec):
+        broken = validate(
+            spec, name=cluster.key.name, labels=cluster.labels, annotations=cluster.annotations
+        )
+    else:
+        broken = spec
+    if broken or not isinstance(spec, RayClusterSpec):
+        return Judgement(_parsed(last_valid), broken, by_rule=True)
+    if not refused:
+        return Judgement(spec, ())
+    hashes = dict(template_hashes(cluster, spec))
+    found = {group: refused[value] for group, value in hashes.items() if value in refused}
+    violations = tuple(Violation(_path(spec, group), words) for group, words in found.items())
+    return Judgement(_with_templates_of(_parsed(proven), spec, set(found)), violations)
+
+
+def template_hashes(cluster: Cluster, spec: RayClusterSpec) -> Iterator[tuple[str, str]]:
+    """Group name (`headgroup` for the head) and template hash of every group that wants pods."""
+    yield HEAD_GROUP, head_pod(cluster, spec, 0).template_hash
+    for group in spec.worker_group_specs:
+        if group.replicas or group.min_replicas:
+            yield group.group_name, worker_pods(cluster, spec, group).template_hash
+
+
+def _parsed(spec: JsonObject | None) -> RayClusterSpec | None:
+    parsed = None if spec is None else parse_spec(spec)
+    return parsed if isinstance(parsed, RayClusterSpec) else None
+
+
+def _path(spec: RayClusterSpec, group: str) -> str:
+    for index, worker_group in enumerate(spec.worker_group_specs):
+        if worker_group.group_name == group:
+            return f"spec.workerGroupSpecs[{index}].template"
+    return "spec.headGroupSpec.template"
+
+
+def _with_templates_of(proven: RayClusterSpec | None, spec: RayClusterSpec, groups: set[str]) -> RayClusterSpec:
+    """`spec`, with the definition of `groups` as in `proven`, but for their sizes."""
+    if proven is None:
+        return spec
+    earlier = {group.group_name: group for group in proven.worker_group_specs}
+    sizes = {"replicas", "min_replicas", "max_replicas", "scale_strategy"}
+    workers = tuple(
+        earlier[group.group_name].model_copy(update={name: getattr(group, name) for name in sizes})
+        if group.group_name in groups and group.group_name in earlier
+        else group
+        for group in spec.worker_group_specs
+    )
+    head = proven.head_group_spec if HEAD_GROUP in groups else spec.head_group_spec
+    return spec.model_copy(update={"head_group_spec": head, "worker_group_specs": workers})

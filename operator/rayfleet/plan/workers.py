@@ -1,0 +1,101 @@
+"""The workers of one group: as many active pods as wanted, each of those that ended replaced."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rayfleet.api import RayClusterSpec, WorkerGroupSpec
+from rayfleet.api.names import NodeType
+from rayfleet.manifests import worker_pods
+from rayfleet.plan.actions import Cause, CreatePod, DeletePod
+from rayfleet.plan.lifetime import settles_in
+from rayfleet.plan.scale_down import victims
+from rayfleet.snapshot import Cluster, Pod, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersPlan:
+    """What to do about one group."""
+
+    creates: tuple[CreatePod, ...] = ()
+    deletes: tuple[DeletePod, ...] = ()
+    wait: str | None = None
+    requeue_after: float | None = None
+
+
+def desired_replicas(group: WorkerGroupSpec) -> int:
+    """`replicas`, clamped to min and max."""
+    return min(max(group.replicas, group.min_replicas), group.max_replicas)
+
+
+def plan_workers(
+    snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, pods: Sequence[Pod]
+) -> WorkersPlan:
+    """Bring `group`, whose pods (in any state) are `pods`, to its size."""
+    desired = desired_replicas(group)
+    highest = max([recorded_index(snapshot.cluster, group.group_name), *(pod.index for pod in pods)])
+    requested = set(group.scale_strategy.workers_to_delete)
+    settling = [pod for pod in pods if pod.ended and not pod.deleting and settles_in(pod, snapshot.now) > 0]
+    deletes = [
+        _delete(pod, Cause.ENDED, pod.ended_reason or "ended")
+        for pod in pods
+        if pod.ended and not pod.deleting and pod not in settling
+    ]
+    marked = [pod for pod in pods if pod.active and pod.name in requested]
+    deletes += [_delete(pod, Cause.REQUESTED, "named in workersToDelete") for pod in marked]
+    active = [pod for pod in pods if pod.active and pod.name not in requested]
+    surplus = victims(active, len(active) - desired)
+    deletes += [_delete(pod, Cause.SURPLUS, f"{len(active)} pods, {desired} wanted") for pod in surplus]
+
+    missing = desired - len(active) - len(settling)
+    later = min((settles_in(pod, snapshot.now) for pod in settling), default=None)
+    wait = f"{len(settling)} pods ended soon after their start" if settling else None
+    creates: tuple[CreatePod, ...] = ()
+    hold = snapshot.held.get(group.group_name)
+    if missing > 0 and hold is not None and hold.until > snapshot.now:
+        wait, later = hold.words, hold.until - snapshot.now
+    elif missing > 0:
+        creates, wait = _creates(snapshot, spec, group, missing, highest)
+    return WorkersPlan(creates, tuple(deletes), wait, later)
+
+
+def _creates(
+    snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, missing: int, highest: int
+) -> tuple[tuple[CreatePod, ...], str | None]:
+    factory = worker_pods(snapshot.cluster, spec, group)
+    if factory.template_hash in snapshot.refused:
+        return (), snapshot.refused[factory.template_hash]
+    reason = f"{missing} pods fewer than wanted"
+    return tuple(
+        _create(group, factory.named(highest + step), factory.template_hash, reason)
+        for step in range(1, missing + 1)
+    ), None
+
+
+def _create(group: WorkerGroupSpec, body: Mapping[str, Any], template_hash: str, reason: str) -> CreatePod:
+    name = body["metadata"]["name"]
+    return CreatePod(NodeType.WORKER, group.group_name, name, template_hash, body, reason)
+
+
+def removed_groups(spec: RayClusterSpec, workers: Sequence[Pod]) -> tuple[DeletePod, ...]:
+    """The pods of groups that are no longer in the spec."""
+    groups = {group.group_name for group in spec.worker_group_specs}
+    return tuple(
+        _delete(pod, Cause.GROUP_REMOVED, f"group {pod.group} is no longer in the spec")
+        for pod in workers
+        if pod.group not in groups and not pod.deleting
+    )
+
+
+def _delete(pod: Pod, cause: Cause, reason: str) -> DeletePod:
+    return DeletePod(NodeType.WORKER, pod.group, pod.name, pod.uid, cause, reason)
+
+
+def recorded_index(cluster: Cluster, group: str) -> int:
+    """The highest n that a worker of `group` was named with, as the status has it; 0 when it has none."""
+    recorded = cluster.status.get("workerGroups")
+    for entry in recorded if isinstance(recorded, list) else ():
+        if isinstance(entry, dict) and entry.get("groupName") == group:
+            last = entry.get("lastIndex")
+            return last if isinstance(last, int) else 0
+    return 0

@@ -1,0 +1,202 @@
+"""One pass over one cluster: observe, plan, apply, status. What the pieces decide is theirs."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rayfleet.api.names import HEAD_GROUP, Label
+from rayfleet.apply import EventRecorder, Executor, paths
+from rayfleet.clients.kube import KubeClient
+from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.memory import ClusterMemory
+from rayfleet.observe import View
+from rayfleet.plan import Outcome, Ownership, Plan, ownership, plan
+from rayfleet.plan.validity import template_hashes
+from rayfleet.snapshot import Key, Snapshot, cluster_from_object, pod_from_object
+from rayfleet.status import compute_status, events_of, is_urgent, status_patch
+from rayfleet.workqueue import Done, Retry
+
+log = logging.getLogger(__name__)
+
+STATUS_DELAY = 1.0
+"""Seconds that a change of mere counts may wait for others to join it in one write."""
+UNANSWERED_BACKOFF = 5.0
+"""Seconds. The longest wait between attempts while the API server does not answer."""
+SOON = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a pass depends on beside its cluster; asked anew in each pass."""
+
+    watch_gaps: Callable[[Key], int]
+    """How often the watch of this cluster's pods has been interrupted."""
+    other_operator: Callable[[], str | None]
+    """The Lease of another operator that is alive, if any."""
+    now: Callable[[], float] = time.time
+
+
+class Reconciler:
+    """Brings clusters to what they should be, one pass at a time."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        view: View,
+        executor: Executor,
+        recorder: EventRecorder,
+        surroundings: Surroundings,
+    ) -> None:
+        self._client = client
+        self._view = view
+        self._executor = executor
+        self._recorder = recorder
+        self._around = surroundings
+        self._memories: dict[Key, ClusterMemory] = {}
+
+    async def reconcile(self, key: Key) -> Done | Retry:
+        """One pass. Expected trouble is in the result; an exception is a defect."""
+        snapshot = self._observe(key)
+        if snapshot is None:
+            self._forget(key)
+            return Done()
+        decided = plan(snapshot)
+        if decided.actions:
+            trouble = await self._verify(snapshot)
+            if trouble is not None:
+                return trouble
+            snapshot = self._observe(key)
+            if snapshot is None:
+                return Done()
+            decided = plan(snapshot)
+        outcomes = await self._executor.run(snapshot.cluster, decided) if decided.actions else ()
+        return await self._conclude(key, decided, outcomes)
+
+    def _observe(self, key: Key) -> Snapshot | None:
+        cluster = self._view.clusters.get(key)
+        if cluster is None:
+            return None
+        memory = self._memories.get(key)
+        if memory is None or memory.uid != cluster.uid:
+            memory = self._memories[key] = ClusterMemory(cluster.uid)
+        return self._view.snapshot(key, memory, self._around.other_operator(), self._around.now())
+
+    def _forget(self, key: Key) -> None:
+        memory = self._memories.pop(key, None)
+        if memory is not None:
+            self._recorder.forget(memory.uid)
+
+    async def _verify(self, snapshot: Snapshot) -> Retry | Done | None:
+        """Make sure that what is about to be acted on is no old view; none when it is not.
+
+        The caches may be behind, and after a gap of the watch they may have missed things: then the
+        cluster's pods are listed once. Its own object is read before every pass that writes.
+        """
+        cluster = snapshot.cluster
+        memory = self._memories[cluster.key]
+        gaps = self._around.watch_gaps(cluster.key)
+        if memory.verified_gaps != gaps:
+            listed = await self._client.list_all(
+                paths.pods(cluster.key.namespace),
+                {"labelSelector": f"{Label.CLUSTER}={cluster.key.name}"},
+            )
+            if isinstance(listed, ApiFailure):
+                return self._retry(listed, "list the pods")
+            pods = [pod_from_object(obj) for obj in listed.items]
+            self._view.pods.replace_owned(cluster.key, pods, listed.resource_version)
+            memory.verified_gaps = gaps
+        live = await self._client.get(paths.cluster(cluster.key))
+        if isinstance(live, ApiFailure):
+            if policy(live) is Policy.GONE:
+                self._view.clusters.remove(cluster.key, cluster.uid)
+                self._forget(cluster.key)
+                return Done()
+            return self._retry(live, "read the cluster")
+        self._view.clusters.apply(live)
+        now = cluster_from_object(live)
+        if (now.uid, now.generation, now.deleting) != (cluster.uid, cluster.generation, cluster.deleting):
+            return Done(requeue_after=0.0)
+        return None
+
+    def _retry(self, failure: ApiFailure, what: str) -> Retry:
+        at_most = UNANSWERED_BACKOFF if policy(failure) is Policy.RETRY else None
+        return Retry(f"could not {what}: {failure.message}", at_most)
+
+    async def _conclude(self, key: Key, decided: Plan, outcomes: Sequence[Outcome]) -> Done | Retry:
+        """Remember, report, and say when to come back."""
+        memory = self._memories[key]
+        memory.learn(outcomes, self._around.now())
+        snapshot = self._observe(key)
+        if snapshot is None:
+            return Done()
+        self._remember_spec(snapshot, memory)
+        memory.release(_wanting(decided), snapshot.now)
+        waits = [] if decided.requeue_after is None else [decided.requeue_after]
+        waits += [hold.until - snapshot.now for hold in memory.held.values()]
+        failure = await self._report(snapshot, decided, outcomes, memory)
+        if failure is not None:
+            return self._retry(failure, "write the status")
+        if memory.status_due is not None:
+            waits.append(memory.status_due - asyncio.get_running_loop().time())
+        for outcome in outcomes:
+            if outcome.failure is not None and not _is_held(outcome):
+                return self._retry(outcome.failure, f"carry out {type(outcome.action).__name__}")
+        return Done(requeue_after=max(min(waits), SOON if memory.held else 0.0) if waits else None)
+
+    async def _report(
+        self, snapshot: Snapshot, decided: Plan, outcomes: Sequence[Outcome], memory: ClusterMemory
+    ) -> ApiFailure | None:
+        cluster = snapshot.cluster
+        before = cluster.status
+        after = compute_status(snapshot, decided, outcomes)
+        patch = status_patch(before, after)
+        if ownership(cluster, snapshot.other_operator) is not Ownership.OTHERS:
+            events = events_of(outcomes, snapshot.violations, before, after)
+            for event in events:
+                level = logging.WARNING if event.type == "Warning" else logging.INFO
+                extra = {"cluster": str(cluster.key), "action": event.action, "reason": event.reason}
+                log.log(level, event.note, extra=extra)
+            await self._recorder.post(cluster, events, snapshot.now)
+        if not patch:
+            memory.status_due = None
+            return None
+        clock = asyncio.get_running_loop().time()
+        if not is_urgent(before, after):
+            if memory.status_due is None:
+                memory.status_due = clock + STATUS_DELAY
+            if clock < memory.status_due:
+                return None
+        memory.status_due = None
+        failure = await self._executor.write_status(cluster, patch)
+        if failure is not None and policy(failure) is Policy.GONE:
+            return None
+        if failure is not None and policy(failure) is Policy.CONFLICT:
+            live = await self._client.get(paths.cluster(cluster.key))
+            if not isinstance(live, ApiFailure):
+                self._view.clusters.apply(live)
+        return failure
+
+    def _remember_spec(self, snapshot: Snapshot, memory: ClusterMemory) -> None:
+        cluster = snapshot.cluster
+        if snapshot.violations or snapshot.spec is None:
+            return
+        memory.last_valid = cluster.spec
+        if memory.proven != cluster.spec:
+            taken = {pod.template_hash for pod in snapshot.pods}
+            if all(value in taken for _, value in template_hashes(cluster, snapshot.spec)):
+                memory.proven = cluster.spec
+
+
+def _wanting(decided: Plan) -> set[str]:
+    """The groups in which the plan creates pods."""
+    groups = {getattr(action, "group", HEAD_GROUP) for stage in decided.stages for action in stage}
+    return {str(group) for group in groups}
+
+
+def _is_held(outcome: Outcome) -> bool:
+    """Whether a failed action's group is left alone for a while, or refused for good: no need to hurry."""
+    failure = outcome.failure
+    creates = hasattr(outcome.action, "template_hash")
+    return failure is not None and creates and policy(failure) in {Policy.DENIED, Policy.RETRY, Policy.INVALID}

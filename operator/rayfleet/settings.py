@@ -1,0 +1,104 @@
+"""Every setting, read once from flags and the environment into one frozen object."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rayfleet import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the operator runs. A flag goes before its environment variable, that before the default."""
+
+    namespaces: tuple[str, ...]
+    """Namespaces to act in; none means all."""
+    kubeconfig: str | None
+    """A kubeconfig file; none means the pod's service account, or else `~/.kube/config`."""
+    health_host: str
+    health_port: int
+    log_level: str
+    reconcile_concurrency: int
+    """Clusters that are worked on at a time."""
+    write_concurrency: int
+    """Writes in flight at a time, shared fairly between clusters."""
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Read the settings. Bad ones end the process with one sentence that names the flag."""
+    values = _parser(environment).parse_args(arguments)
+    namespaces = tuple(dict.fromkeys(name for value in values.namespace for name in value.split(",") if name))
+    return Settings(
+        namespaces=namespaces,
+        kubeconfig=values.kubeconfig,
+        health_host=values.health_host,
+        health_port=values.health_port,
+        log_level=values.log_level.upper(),
+        reconcile_concurrency=values.reconcile_concurrency,
+        write_concurrency=values.write_concurrency,
+    )
+
+
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rayfleet",
+        description="The rayfleet operator: runs Ray clusters on Kubernetes.",
+        epilog="Each flag has an environment variable: --log-level is RAYFLEET_LOG_LEVEL.",
+    )
+
+    def default(name: str, otherwise: str) -> str:
+        return environment.get(f"RAYFLEET_{name}", otherwise)
+
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument(
+        "--namespace",
+        action="append",
+        default=[value] if (value := environment.get("RAYFLEET_NAMESPACE")) else [],
+        metavar="NAME",
+        help="act in this namespace only; may be given more than once (default: all)",
+    )
+    parser.add_argument(
+        "--kubeconfig",
+        default=environment.get("RAYFLEET_KUBECONFIG") or environment.get("KUBECONFIG"),
+        metavar="FILE",
+        help="outside a cluster: how to reach it",
+    )
+    parser.add_argument("--health-host", default=default("HEALTH_HOST", "0.0.0.0"), metavar="ADDRESS")  # noqa: S104 - the kubelet probes from outside the pod
+    parser.add_argument(
+        "--health-port", type=_port, default=default("HEALTH_PORT", "8081"), metavar="PORT", help="0: none"
+    )
+    parser.add_argument(
+        "--log-level",
+        type=str.lower,
+        choices=("debug", "info", "warning", "error"),
+        default=default("LOG_LEVEL", "info"),
+    )
+    parser.add_argument(
+        "--reconcile-concurrency",
+        type=_positive,
+        default=default("RECONCILE_CONCURRENCY", "128"),
+        metavar="N",
+        help="clusters worked on at a time",
+    )
+    parser.add_argument(
+        "--write-concurrency",
+        type=_positive,
+        default=default("WRITE_CONCURRENCY", "32"),
+        metavar="N",
+        help="writes in flight at a time, shared fairly between clusters",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isdecimal() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text) if text.isdecimal() else -1
+    if not 0 <= value <= 65535:  # noqa: PLR2004 - the range of ports
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
+    return value

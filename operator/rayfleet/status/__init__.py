@@ -1,0 +1,17 @@
+"""The status of a cluster: computed in one place, from what was decided and what came of it."""
+
+from rayfleet.status.conditions import Condition, ConditionType, holds, rfc3339
+from rayfleet.status.events import Event, events_of
+from rayfleet.status.raycluster import compute_status, is_urgent, status_patch
+
+__all__ = [
+    "Condition",
+    "ConditionType",
+    "Event",
+    "compute_status",
+    "events_of",
+    "holds",
+    "is_urgent",
+    "rfc3339",
+    "status_patch",
+]

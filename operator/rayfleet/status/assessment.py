@@ -1,0 +1,116 @@
+"""What is true of a cluster now, as conditions."""
+
+from collections.abc import Iterator, Sequence
+
+from rayfleet.api import Violation
+from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.errors import Policy, policy
+from rayfleet.plan import Outcome, Ownership, Plan, ownership, unsupported
+from rayfleet.plan.workers import desired_replicas
+from rayfleet.snapshot import Pod, Snapshot
+from rayfleet.status.conditions import Condition, ConditionType, holds
+
+
+_NOT_TROUBLE = {Policy.CONFLICT, Policy.GONE, Policy.INVALID}
+"""Two writers taking turns is no failure, and a template that is refused shows as `Valid`."""
+
+
+def assess(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> tuple[Condition, ...]:
+    """Every condition of ours that has something to say."""
+    if ownership(snapshot.cluster, snapshot.other_operator) is Ownership.YIELDED:
+        message = f"Lease {snapshot.other_operator} of another operator is alive; nothing is done here meanwhile"
+        return (Condition(ConditionType.MANAGED, False, "OtherOperatorActive", message),)
+    return tuple(_ours(snapshot, plan, outcomes))
+
+
+def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[Condition]:
+    failure = _replica_failure(snapshot, outcomes)
+    complete = _complete(snapshot)
+    yield _head_ready(snapshot)
+    was_provisioned = holds(snapshot.cluster.status, ConditionType.PROVISIONED)
+    if was_provisioned or (complete and failure is None and not plan.actions):
+        yield Condition(ConditionType.PROVISIONED, True, "AllPodRunningAndReadyFirstTime")
+    else:
+        yield Condition(ConditionType.PROVISIONED, False, "RayClusterPodsProvisioning")
+    yield _ready(snapshot, plan, complete)
+    yield _valid(snapshot.violations)
+    if failure is not None:
+        yield failure
+    if snapshot.spec is not None:
+        findings = unsupported(snapshot.spec)
+        if findings:
+            message = "; ".join(f"{f.path} is not acted on yet: {f.instead}" for f in findings)
+            yield Condition(ConditionType.SUPPORTED, False, "FieldsNotActedOn", message)
+
+
+def _head_ready(snapshot: Snapshot) -> Condition:
+    heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD]
+    if not heads:
+        return Condition(ConditionType.HEAD_POD_READY, False, "HeadPodNotFound", "there is no head pod")
+    head = max(heads, key=lambda pod: (not pod.ended, pod.head_epoch or 0, pod.created))
+    if head.ready and head.active:
+        return Condition(ConditionType.HEAD_POD_READY, True, "HeadPodRunningAndReady")
+    reason = head.ended_reason if head.ended else head.unready_reason
+    return Condition(ConditionType.HEAD_POD_READY, False, _reason(reason), f"pod {head.name}: {_state(head)}")
+
+
+def _complete(snapshot: Snapshot) -> bool:
+    """As many pods as wanted, head included, and each of them ready."""
+    if snapshot.spec is None:
+        return False
+    wanted = 1 + sum(desired_replicas(g) * g.num_of_hosts for g in snapshot.spec.worker_group_specs)
+    active = [pod for pod in snapshot.pods if pod.active]
+    return len(active) == wanted and all(pod.ready for pod in active)
+
+
+def _ready(snapshot: Snapshot, plan: Plan, complete: bool) -> Condition:  # noqa: FBT001 - one of three facts
+    if complete and not snapshot.violations:
+        return Condition(ConditionType.READY, True, "AllPodsReady")
+    if snapshot.spec is None:
+        return Condition(ConditionType.READY, False, "InvalidSpec", "see condition Valid")
+    wanted = 1 + sum(desired_replicas(g) * g.num_of_hosts for g in snapshot.spec.worker_group_specs)
+    ready = sum(pod.ready and pod.active for pod in snapshot.pods)
+    blocked = sorted({f"{pod.group}: {_state(pod)}" for pod in snapshot.pods if not (pod.ready and pod.active)})
+    words = [f"{ready} of {wanted} pods are ready", *plan.waits, *blocked]
+    return Condition(ConditionType.READY, False, "PodsNotReady", "; ".join(words))
+
+
+def _valid(violations: Sequence[Violation]) -> Condition:
+    if not violations:
+        return Condition(ConditionType.VALID, True, "SpecAccepted")
+    message = "; ".join(f"{violation.path}: {violation.message}" for violation in violations)
+    return Condition(ConditionType.VALID, False, "InvalidSpec", message)
+
+
+def _replica_failure(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> Condition | None:
+    """The first failure of this pass, or what an earlier one left held."""
+    for outcome in outcomes:
+        if outcome.failure is not None and policy(outcome.failure) not in _NOT_TROUBLE:
+            words = f"{outcome.action.reason}: {outcome.failure.message}"
+            return Condition(ConditionType.REPLICA_FAILURE, True, _failure_reason(outcome), words)
+    for group, hold in sorted(snapshot.held.items()):
+        kind = "Head" if group == HEAD_GROUP else "Worker"
+        return Condition(
+            ConditionType.REPLICA_FAILURE, True, f"FailedCreate{kind}Pod", f"group {group}: {hold.words}"
+        )
+    return None
+
+
+def _failure_reason(outcome: Outcome) -> str:
+    verb = "Delete" if type(outcome.action).__name__.startswith("Delete") else "Create"
+    node_type = getattr(outcome.action, "node_type", NodeType.HEAD)
+    kind = "Worker" if node_type == NodeType.WORKER else "Head"
+    return f"Failed{verb}{kind}Pod"
+
+
+def _state(pod: Pod) -> str:
+    if pod.ended:
+        return pod.ended_reason or pod.phase
+    if pod.deleting:
+        return "Terminating"
+    return pod.unready_reason or pod.phase
+
+
+def _reason(words: str) -> str:
+    """A condition's reason must be a CamelCase word."""
+    return words if words.isalnum() and words[:1].isalpha() else "Unknown"

@@ -1,0 +1,52 @@
+"""What a cluster asks of the nodes: the sums in `status.desiredCPU`, `desiredMemory`, ..."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from rayfleet.api import RayClusterSpec
+from rayfleet.api.quantity import format_quantity, parse_quantity
+from rayfleet.plan.workers import desired_replicas
+
+
+def desired_capacity(spec: RayClusterSpec) -> dict[str, str]:
+    """CPU, memory, GPU and TPU of the head and of every wanted worker, as quantities."""
+    total = {"cpu": Decimal(0), "memory": Decimal(0), "gpu": Decimal(0), "tpu": Decimal(0)}
+    parts = [(spec.head_group_spec.template, 1)]
+    parts += [(g.template, desired_replicas(g) * g.num_of_hosts) for g in spec.worker_group_specs]
+    for template, count in parts:
+        for kind, amount in _of_template(template).items():
+            total[kind] += amount * count
+    return {
+        "desiredCPU": format_quantity(total["cpu"]),
+        "desiredMemory": format_quantity(total["memory"]),
+        "desiredGPU": format_quantity(total["gpu"]),
+        "desiredTPU": format_quantity(total["tpu"]),
+    }
+
+
+def _of_template(template: Mapping[str, Any]) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
+    for container in (template.get("spec") or {}).get("containers") or ():
+        asked = container.get("resources") or {}
+        amounts = {**(asked.get("limits") or {}), **(asked.get("requests") or {})}
+        for name, amount in amounts.items():
+            kind = _kind(name)
+            if kind is not None:
+                total[kind] = total.get(kind, Decimal(0)) + _quantity(amount)
+    return total
+
+
+def _kind(resource: str) -> str | None:
+    if resource in {"cpu", "memory"}:
+        return resource
+    if resource == "google.com/tpu":
+        return "tpu"
+    return "gpu" if resource.endswith("gpu") else None
+
+
+def _quantity(amount: object) -> Decimal:
+    try:
+        return parse_quantity(amount) if isinstance(amount, str | int | float) else Decimal(0)
+    except ValueError:  # The API server will say so when the pod is created.
+        return Decimal(0)

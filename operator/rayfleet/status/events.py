@@ -1,0 +1,100 @@
+"""Events: one a kind of action, group and pass, with the reasons that Ray's users know."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rayfleet.api import Violation
+from rayfleet.api.names import NodeType
+from rayfleet.errors import Policy, policy
+from rayfleet.plan import CreatePod, CreateService, DeletePod, Outcome
+from rayfleet.status.conditions import ConditionType, holds, stored_conditions
+
+LONGEST_NOTE = 1024
+"""Characters; the API server refuses a longer note."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event about a RayCluster (events.k8s.io/v1)."""
+
+    type: str
+    reason: str
+    action: str
+    note: str
+
+
+def events_of(
+    outcomes: Sequence[Outcome],
+    violations: Sequence[Violation],
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+) -> tuple[Event, ...]:
+    """What a pass did and could not do, and which conditions of the status it turned."""
+    return tuple(
+        Event(e.type, e.reason, e.action, e.note[:LONGEST_NOTE])
+        for e in (*_done(outcomes), *_failed(outcomes), *_turned(violations, before, after))
+    )
+
+
+def _done(outcomes: Sequence[Outcome]) -> Iterator[Event]:
+    created = Counter((a.node_type, a.group, a.reason) for a in _actions(outcomes) if isinstance(a, CreatePod))
+    for (node_type, group, reason), count in created.items():
+        pods = f"Created {count} pod{'s' * (count > 1)} in group {group}: {reason}"
+        yield Event("Normal", f"Created{_kind(node_type)}Pod", "Create", pods)
+    deleted = Counter(
+        (a.node_type, a.group, a.cause) for a in _actions(outcomes) if isinstance(a, DeletePod)
+    )
+    for (node_type, group, cause), count in deleted.items():
+        reasons = {a.reason for a in _actions(outcomes) if isinstance(a, DeletePod) and a.cause is cause}
+        words = f"Deleted {count} pod{'s' * (count > 1)} in group {group}, {cause.value}: {min(reasons)}"
+        yield Event("Normal", f"Deleted{_kind(node_type)}Pod", "Delete", words)
+
+
+def _failed(outcomes: Sequence[Outcome]) -> Iterator[Event]:
+    """The first failure of each kind; a conflict is no failure, it is how two writers take turns."""
+    seen = set()
+    for outcome in outcomes:
+        failure, action = outcome.failure, outcome.action
+        if failure is None or policy(failure) in {Policy.CONFLICT, Policy.GONE, Policy.INVALID}:
+            continue
+        if isinstance(action, CreatePod):
+            reason, verb, where = f"FailedToCreate{_kind(action.node_type)}Pod", "Create", f"group {action.group}"
+        elif isinstance(action, DeletePod):
+            reason, verb, where = f"FailedToDelete{_kind(action.node_type)}Pod", "Delete", f"group {action.group}"
+        elif isinstance(action, CreateService):
+            reason, verb, where = "FailedToCreateService", "Create", f"Service {action.name}"
+        else:
+            continue
+        if (reason, where) not in seen:
+            seen.add((reason, where))
+            yield Event("Warning", reason, verb, f"{where}: {failure.message}")
+
+
+def _turned(
+    violations: Sequence[Violation], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[Event]:
+    was_invalid = any(
+        entry.get("type") == ConditionType.VALID and entry.get("status") == "False"
+        for entry in stored_conditions(before)
+    )
+    if violations and not (was_invalid and _message(before) == _message(after)):
+        yield Event("Warning", "InvalidRayClusterSpec", "Validate", _message(after))
+    if was_invalid and holds(after, ConditionType.VALID):
+        yield Event("Normal", "ValidRayClusterSpec", "Validate", "The spec is valid again")
+
+
+def _message(status: Mapping[str, Any]) -> str:
+    for entry in stored_conditions(status):
+        if entry.get("type") == ConditionType.VALID:
+            return str(entry.get("message"))
+    return ""
+
+
+def _actions(outcomes: Sequence[Outcome]) -> Iterator[Any]:
+    return (outcome.action for outcome in outcomes if outcome.done)
+
+
+def _kind(node_type: str) -> str:
+    return "Head" if node_type == NodeType.HEAD else "Worker"

@@ -1,0 +1,134 @@
+"""`compute_status`: the fields that we own in a RayCluster's status."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rayfleet.api import RayClusterSpec
+from rayfleet.api.names import NodeType
+from rayfleet.manifests import head_service_name
+from rayfleet.plan import Outcome, Ownership, Plan, ownership
+from rayfleet.plan.workers import desired_replicas, recorded_index
+from rayfleet.snapshot import Pod, Snapshot
+from rayfleet.status.assessment import assess
+from rayfleet.status.capacity import desired_capacity
+from rayfleet.status.conditions import ConditionType, holds, merged, rfc3339, stored_conditions
+
+STATE_READY = "ready"
+INT32_MAX = 2**31 - 1
+
+
+def compute_status(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The status as it should be stored, given a snapshot taken after the plan was carried out.
+
+    Fields that are not ours stay as they are. Nothing in it moves unless something happened.
+    """
+    cluster = snapshot.cluster
+    before = cluster.status
+    whose = ownership(cluster, snapshot.other_operator)
+    if whose is Ownership.OTHERS or cluster.deleting:
+        return dict(before)
+    conditions = assess(snapshot, plan, outcomes)
+    after = dict(before)
+    after["conditions"] = merged(stored_conditions(before), conditions, cluster.generation, snapshot.now)
+    if whose is Ownership.OURS:
+        after["observedGeneration"] = cluster.generation
+        after |= _head(snapshot, plan)
+        if snapshot.spec is not None:
+            after |= _sizes(snapshot, snapshot.spec)
+            after |= _groups(snapshot, snapshot.spec)
+            after |= desired_capacity(snapshot.spec)
+        if holds(after, ConditionType.PROVISIONED) and before.get("state") != STATE_READY:
+            after["state"] = STATE_READY
+            times = before.get("stateTransitionTimes")
+            after["stateTransitionTimes"] = {
+                **(times if isinstance(times, Mapping) else {}),
+                STATE_READY: rfc3339(snapshot.now),
+            }
+    if after != before:
+        after["lastUpdateTime"] = rfc3339(snapshot.now)
+    return after
+
+
+def _head(snapshot: Snapshot, plan: Plan) -> dict[str, Any]:
+    heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD and not pod.ended]
+    fields: dict[str, Any] = {}
+    recorded = snapshot.cluster.status.get("headEpoch")
+    if plan.head_epoch is not None and (heads or isinstance(recorded, int)):
+        # An epoch that was planned but not won is not ours to record.
+        epoch = max([pod.head_epoch or 0 for pod in heads], default=0)
+        fields["headEpoch"] = max(epoch, recorded if isinstance(recorded, int) else 0)
+    head = dict(snapshot.cluster.status.get("head") or {})
+    if heads:
+        newest = max(heads, key=lambda pod: (pod.head_epoch or 0, pod.created))
+        head |= {"podName": newest.name, "podIP": newest.pod_ip}
+    if snapshot.spec is not None:
+        name = head_service_name(snapshot.cluster, snapshot.spec)
+        service = next((s for s in snapshot.services if s.name == name), None)
+        if service is not None:
+            headless = service.cluster_ip in {"", "None"}
+            head["serviceName"] = service.name
+            head["serviceIP"] = head.get("podIP", "") if headless else service.cluster_ip
+            fields["endpoints"] = {port: target for port, target in service.ports if port}
+    if head:
+        fields["head"] = head
+    return fields
+
+
+def _sizes(snapshot: Snapshot, spec: RayClusterSpec) -> dict[str, Any]:
+    workers = [pod for pod in snapshot.pods if pod.node_type == NodeType.WORKER and pod.active]
+    groups = spec.worker_group_specs
+    return {
+        "desiredWorkerReplicas": sum(desired_replicas(g) * g.num_of_hosts for g in groups),
+        "minWorkerReplicas": sum(g.min_replicas * g.num_of_hosts for g in groups),
+        "maxWorkerReplicas": min(sum(g.max_replicas * g.num_of_hosts for g in groups), INT32_MAX),
+        "availableWorkerReplicas": len(workers),
+        "readyWorkerReplicas": sum(pod.ready for pod in workers),
+    }
+
+
+def _groups(snapshot: Snapshot, spec: RayClusterSpec) -> dict[str, Any]:
+    by_group: dict[str, list[Pod]] = {}
+    for pod in snapshot.pods:
+        if pod.node_type == NodeType.WORKER:
+            by_group.setdefault(pod.group, []).append(pod)
+    entries = []
+    for group in spec.worker_group_specs:
+        pods = by_group.get(group.group_name, [])
+        active = [pod for pod in pods if pod.active]
+        entry = {
+            "groupName": group.group_name,
+            "desired": desired_replicas(group) * group.num_of_hosts,
+            "observedReplicas": group.replicas,
+            "replicas": len(active),
+            "ready": sum(pod.ready for pod in active),
+            "pending": sum(pod.phase == "Pending" for pod in active),
+        }
+        recorded = recorded_index(snapshot.cluster, group.group_name)
+        entry["lastIndex"] = max([recorded, *(pod.index for pod in pods)])
+        entries.append(entry)
+    return {"workerGroups": entries}
+
+
+def status_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge patch from one status to the other; empty when nothing differs."""
+    patch = {name: value for name, value in after.items() if before.get(name) != value}
+    return patch | {name: None for name in before if name not in after}
+
+
+def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether the difference must be written at once: a first status, an end of waiting, or trouble.
+
+    Counts may wait a second, so that ten pods that become ready together make one write.
+    """
+    if not before.get("conditions"):
+        return True
+    if any(before.get(name) != after.get(name) for name in ("state", "headEpoch", "observedGeneration")):
+        return True
+    prompt = (
+        ConditionType.PROVISIONED,
+        ConditionType.VALID,
+        ConditionType.REPLICA_FAILURE,
+        ConditionType.MANAGED,
+        ConditionType.SUPPORTED,
+    )
+    return any(holds(before, kind) != holds(after, kind) for kind in prompt)

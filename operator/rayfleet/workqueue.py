@@ -1,0 +1,135 @@
+"""The work queue: keys that need a look, one worker a key, however many events asked for it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from rayfleet.snapshot import Key
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A pass went well. Look again after `requeue_after` seconds, or only when something happens."""
+
+    requeue_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A pass did not go well. Look again after the key's backoff, `at_most` seconds."""
+
+    reason: str
+    at_most: float | None = None
+
+
+Work = Callable[[Key], Awaitable[Done | Retry]]
+
+
+class WorkQueue:
+    """Level-triggered and keyed.
+
+    - A key that is added while it waits is looked at once; while it is worked on, once more afterwards.
+    - Never two workers on one key; a slow key never holds up another.
+    - `add_after` keeps the earlier of two wishes.
+    - A key that fails is retried with exponential backoff of its own; success forgets it. An exception
+      is a failure like any other, with its traceback in the log.
+    """
+
+    def __init__(self, work: Work, *, concurrency: int, first_backoff: float, longest_backoff: float) -> None:
+        self._work = work
+        self._places = asyncio.Semaphore(concurrency)
+        self._first_backoff = first_backoff
+        self._longest_backoff = longest_backoff
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._again: set[Key] = set()
+        self._held: set[Key] | None = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+
+    def start(self) -> None:
+        """Begin to work; keys added before now have been kept."""
+        held, self._held = self._held or set(), None
+        for key in sorted(held):
+            self.add(key)
+
+    def add(self, key: Key) -> None:
+        """Look at `key` as soon as possible."""
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        if self._held is not None:
+            self._held.add(key)
+        elif key in self._running:
+            self._again.add(key)
+        else:
+            self._running[key] = asyncio.create_task(self._run(key), name=f"reconcile {key}")
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        """Look at `key` in `seconds`, or earlier if that was wished already."""
+        if seconds <= 0:
+            self.add(key)
+            return
+        loop = asyncio.get_running_loop()
+        when = loop.time() + seconds
+        timer = self._timers.get(key)
+        if timer is not None:
+            if timer.when() <= when:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_at(when, self.add, key)
+
+    @property
+    def depth(self) -> int:
+        """Keys that wait or are being worked on."""
+        return len(self._running) + len(self._held or ())
+
+    async def stop(self, grace: float) -> None:
+        """Take nothing new; give what is under way `grace` seconds, then cancel it."""
+        self._held = set()
+        self._again.clear()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        tasks = list(self._running.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _run(self, key: Key) -> None:
+        try:
+            async with self._places:
+                self._again.discard(key)
+                result = await self._attempt(key)
+        finally:
+            del self._running[key]
+        if key in self._again:
+            self._again.discard(key)
+            self._note(key, result)
+            self.add(key)
+        elif isinstance(result, Retry):
+            self.add_after(key, self._note(key, result))
+        else:
+            self._note(key, result)
+            if result.requeue_after is not None:
+                self.add_after(key, result.requeue_after)
+
+    async def _attempt(self, key: Key) -> Done | Retry:
+        try:
+            return await self._work(key)
+        except Exception:
+            log.exception("A pass failed", extra={"cluster": str(key)})
+            return Retry("unexpected error")
+
+    def _note(self, key: Key, result: Done | Retry) -> float:
+        """Count the failures of `key` in a row; the backoff in seconds that follows from them."""
+        if isinstance(result, Done):
+            self._failures.pop(key, None)
+            return 0.0
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        longest = self._longest_backoff if result.at_most is None else result.at_most
+        return float(min(self._first_backoff * 2 ** min(failures - 1, 30), longest))

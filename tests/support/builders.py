@@ -1,0 +1,151 @@
+"""Clusters, pods and snapshots with sensible defaults: a test says only what it is about."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from rayfleet.api import RayClusterSpec, parse_spec
+from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.manifests import head_pod_name, head_service_name, worker_pod_name
+from rayfleet.snapshot import Cluster, Key, Owner, Pod, Service, Snapshot
+
+NOW = 1_800_000_000.0
+"""Unix seconds; a moment like any other."""
+UID = "5f0a3c1e-0000-4000-8000-000000000001"
+
+
+def template(image: str = "rayproject/ray:2.60.0", **resources: str) -> dict[str, Any]:
+    """A pod template with one container; `resources` are its limits (`gpu` is `nvidia.com/gpu`)."""
+    limits = {"nvidia.com/gpu" if name == "gpu" else name: amount for name, amount in resources.items()}
+    container: dict[str, Any] = {"name": "ray", "image": image}
+    if limits:
+        container["resources"] = {"limits": limits, "requests": limits}
+    return {"spec": {"containers": [container]}}
+
+
+def group(name: str = "gpu", replicas: int = 3, **fields: Any) -> dict[str, Any]:
+    """One entry of `workerGroupSpecs`."""
+    entry = {"groupName": name, "replicas": replicas, "minReplicas": 0, "maxReplicas": 10, "template": template()}
+    return entry | fields
+
+
+def spec(*groups: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
+    """A RayCluster's spec; one group of three where none is given."""
+    return {
+        "rayVersion": "2.60.0",
+        "headGroupSpec": {"template": template()},
+        "workerGroupSpecs": list(groups or (group(),)),
+    } | fields
+
+
+def raycluster(
+    name: str = "demo", namespace: str = "ml", spec_fields: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A whole RayCluster object, as a user would apply it."""
+    return {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayCluster",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": dict(spec_fields) if spec_fields is not None else spec(),
+    }
+
+
+def cluster(
+    spec_fields: Mapping[str, Any] | None = None,
+    *,
+    name: str = "demo",
+    status: Mapping[str, Any] | None = None,
+    deleting: bool = False,
+    uid: str = UID,
+) -> Cluster:
+    """A stored RayCluster."""
+    return Cluster(
+        key=Key("ml", name),
+        uid=uid,
+        resource_version=1000,
+        generation=1,
+        deleting=deleting,
+        labels={},
+        annotations={},
+        spec=spec() if spec_fields is None else spec_fields,
+        status=status or {},
+    )
+
+
+def parsed(spec_fields: Mapping[str, Any]) -> RayClusterSpec:
+    """The model of a spec that is known to be good."""
+    result = parse_spec(spec_fields)
+    assert isinstance(result, RayClusterSpec), result
+    return result
+
+
+def head(of: Cluster, *, epoch: int = 0, **changes: Any) -> Pod:
+    """A running, ready head of `of`."""
+    name = head_pod_name(of, epoch)
+    return _pod(of, name, NodeType.HEAD, HEAD_GROUP, head_epoch=epoch, changes=changes)
+
+
+def worker(of: Cluster, index: int, *, group_name: str = "gpu", **changes: Any) -> Pod:
+    """A running, ready worker of `of`."""
+    name = worker_pod_name(of, group_name, index)
+    return _pod(of, name, NodeType.WORKER, group_name, index=index, changes=changes)
+
+
+def _pod(
+    of: Cluster,
+    name: str,
+    node_type: str,
+    group_name: str,
+    *,
+    changes: Mapping[str, Any],
+    head_epoch: int | None = None,
+    index: int = 0,
+) -> Pod:
+    pod = Pod(
+        namespace=of.key.namespace,
+        name=name,
+        uid=f"uid-{name}",
+        resource_version=1,
+        owner=Owner(of.key.name, of.uid),
+        node_type=node_type,
+        group=group_name,
+        created=NOW - 3600 + index,
+        deleting=False,
+        phase="Running",
+        ready=True,
+        unready_reason="",
+        ray_ended=False,
+        ended_reason="",
+        node_name="node-1",
+        pod_ip="10.0.0.9",
+        head_epoch=head_epoch,
+        index=index,
+        template_hash="",
+    )
+    return replace(pod, **changes)
+
+
+def service(of: Cluster) -> Service:
+    """The head Service of `of`."""
+    return Service(
+        namespace=of.key.namespace,
+        name=head_service_name(of, parsed(of.spec)),
+        uid="uid-service",
+        resource_version=1,
+        owner=Owner(of.key.name, of.uid),
+        cluster_ip="None",
+        ports=(("gcs-server", "6379"), ("dashboard", "8265")),
+        deleting=False,
+    )
+
+
+def snapshot(of: Cluster, pods: Iterable[Pod] = (), *, with_service: bool = True, **fields: Any) -> Snapshot:
+    """What the planner sees of `of`; its head Service is there unless said otherwise."""
+    defaults: dict[str, Any] = {
+        "spec": parsed(of.spec),
+        "violations": (),
+        "pods": tuple(pods),
+        "services": (service(of),) if with_service else (),
+        "now": NOW,
+    }
+    return Snapshot(cluster=of, **(defaults | fields))

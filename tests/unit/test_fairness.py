@@ -1,0 +1,63 @@
+"""Writes take turns between clusters."""
+
+import asyncio
+
+import pytest
+from rayfleet.apply.fairness import FairGate
+from rayfleet.snapshot import Key
+
+BIG, SMALL = Key("ns", "big"), Key("ns", "small")
+
+
+async def test_a_small_cluster_does_not_wait_for_a_big_one() -> None:
+    """With 100 writes of one cluster waiting, another's two go out among the first."""
+    gate, order = FairGate(2), []
+
+    async def write(key: Key) -> None:
+        async with gate.turn(key):
+            order.append(key)
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(write(BIG) for _ in range(100)), *(write(SMALL) for _ in range(2)))
+    assert [index for index, key in enumerate(order) if key == SMALL][-1] < 8
+
+
+async def test_no_more_than_the_limit_are_inside() -> None:
+    """However many want in."""
+    gate, inside, most = FairGate(3), 0, 0
+
+    async def write(key: Key) -> None:
+        nonlocal inside, most
+        async with gate.turn(key):
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    await asyncio.gather(*(write(Key("ns", str(n % 7))) for n in range(50)))
+    assert (most, inside) == (3, 0)
+
+
+@pytest.mark.parametrize("granted", [False, True], ids=["while it waits", "as its turn comes"])
+async def test_a_cancelled_waiter_loses_no_turn(granted: bool) -> None:  # noqa: FBT001 - a table's column
+    """Its place goes to the next, also when it was just given one."""
+    gate = FairGate(1)
+    first = gate.turn(BIG)
+    await first.__aenter__()
+
+    async def write() -> str:
+        async with gate.turn(SMALL):
+            return "written"
+
+    cancelled, following = asyncio.create_task(write()), asyncio.create_task(write())
+    await asyncio.sleep(0)
+    if granted:
+        await first.__aexit__(None, None, None)
+    cancelled.cancel()
+    if not granted:
+        await first.__aexit__(None, None, None)
+    async with asyncio.timeout(5):
+        assert await following == "written"
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled

@@ -1,0 +1,128 @@
+"""The head: one, always replaced, never two that may both live."""
+
+from typing import Any
+
+import pytest
+from rayfleet.manifests import head_pod, head_pod_name
+from rayfleet.plan import AdvanceHeadEpoch, Cause, CreatePod, DeletePod, Plan, plan
+from rayfleet.snapshot import Hold, Pod
+from support.builders import NOW, cluster, group, head, snapshot, spec
+
+LONE = spec(group(replicas=0))
+
+
+def heads_of(decided: Plan) -> list[CreatePod]:
+    return [a for a in decided.actions if isinstance(a, CreatePod) and a.node_type == "head"]
+
+
+def existing(epoch: int) -> dict[str, Any]:
+    """A status that has seen the head of `epoch`."""
+    return {"headEpoch": epoch, "head": {"podName": head_pod_name(cluster(LONE), epoch)}}
+
+
+def test_a_new_cluster_gets_its_service_and_then_the_head_of_epoch_0() -> None:
+    """Nothing is recorded and nothing exists: no epoch write is needed."""
+    of = cluster(LONE)
+    decided = plan(snapshot(of, with_service=False))
+    assert [type(action).__name__ for action in decided.actions] == ["CreateService", "CreatePod"]
+    assert heads_of(decided)[0].name == head_pod_name(of, 0)
+
+
+def test_a_ready_head_is_left_alone() -> None:
+    """At rest the plan is empty."""
+    of = cluster(LONE, status=existing(0))
+    assert plan(snapshot(of, [head(of)])).actions == ()
+
+
+def test_a_head_that_is_gone_is_replaced_under_the_next_epoch_allowed_first() -> None:
+    """The epoch write stands in a stage before the create."""
+    of = cluster(LONE, status=existing(3))
+    decided = plan(snapshot(of))
+    assert decided.stages[0] == (AdvanceHeadEpoch(4, "the head pod is gone"),)
+    assert [a.name for a in heads_of(decided)] == [head_pod_name(of, 4)]
+
+
+def test_an_epoch_that_was_allowed_but_not_used_is_used_and_not_raised_again() -> None:
+    """Killed between the epoch write and the create, the next process goes on with the same epoch."""
+    of = cluster(LONE, status=existing(0) | {"headEpoch": 1})
+    decided = plan(snapshot(of))
+    assert [type(a).__name__ for a in decided.actions] == ["CreatePod"]
+    assert heads_of(decided)[0].name == head_pod_name(of, 1)
+
+
+ENDED = [
+    pytest.param({"ray_ended": True, "ended_reason": "exit code 137"}, id="its container has ended"),
+    pytest.param({"phase": "Failed", "ended_reason": "Evicted"}, id="it was evicted"),
+    pytest.param({"phase": "Succeeded"}, id="it has exited"),
+]
+
+
+@pytest.mark.parametrize("how", ENDED)
+def test_a_head_that_has_ended_is_deleted_and_replaced_in_one_pass(how: dict[str, Any]) -> None:
+    """Nothing of it can live any more, so the next may start while its object goes."""
+    of = cluster(LONE, status=existing(0))
+    old = head(of, **how)
+    decided = plan(snapshot(of, [old]))
+    assert [a.name for a in heads_of(decided)] == [head_pod_name(of, 1)]
+    assert [(d.uid, d.cause) for d in decided.deletes] == [(old.uid, Cause.ENDED)]
+
+
+MAY_LIVE = [
+    pytest.param({"deleting": True}, id="it is being deleted"),
+    pytest.param({"phase": "Pending", "ready": False}, id="it has not started"),
+    pytest.param({"phase": "Unknown", "ready": False}, id="its node is silent"),
+    pytest.param({"ready": False}, id="it is not ready"),
+]
+
+
+@pytest.mark.parametrize("how", MAY_LIVE)
+def test_while_the_head_may_live_there_is_no_second_one(how: dict[str, Any]) -> None:
+    """Whatever its state, only its end makes room."""
+    of = cluster(LONE, status=existing(0))
+    assert plan(snapshot(of, [head(of, **how)])).actions == ()
+
+
+def test_of_two_heads_the_one_of_the_older_epoch_goes() -> None:
+    """Such as after a restored backup."""
+    of = cluster(LONE, status=existing(1))
+    old = head(of, epoch=0)
+    decided = plan(snapshot(of, [old, head(of, epoch=1)]))
+    assert decided.actions == (
+        DeletePod("head", "headgroup", old.name, old.uid, Cause.SUPERSEDED, "another head is current"),
+    )
+
+
+def test_a_wiped_status_is_rebuilt_from_the_pods() -> None:
+    """The epoch of a head that ended is known from its annotation: its name is not used again."""
+    of = cluster(LONE)
+    decided = plan(snapshot(of, [head(of, epoch=5, ray_ended=True)]))
+    assert [a.name for a in heads_of(decided)] == [head_pod_name(of, 6)]
+
+
+def test_a_head_made_by_another_operator_counts() -> None:
+    """It is known by owner and labels, whatever its name."""
+    of = cluster(LONE)
+    adopted: Pod = head(of, name="demo-head-abcde", head_epoch=None)
+    assert plan(snapshot(of, [adopted])).actions == ()
+
+
+def test_a_head_that_ends_at_once_is_not_replaced_before_ten_seconds() -> None:
+    """A head that cannot start does not cost a pod as often as the API server takes one."""
+    of = cluster(LONE, status=existing(0))
+    decided = plan(snapshot(of, [head(of, ray_ended=True, created=NOW - 4)]))
+    assert (decided.actions, decided.requeue_after) == ((), pytest.approx(6.0))
+
+
+def test_a_template_that_was_refused_is_not_sent_again() -> None:
+    """And the epoch does not rise for it."""
+    of = cluster(LONE, status=existing(0))
+    refused = {head_pod(of, snapshot(of).spec, 0).template_hash: "image: Required value"}  # type: ignore[arg-type]  # it is valid
+    decided = plan(snapshot(of, refused=refused))
+    assert (decided.actions, decided.waits) == ((), ("image: Required value",))
+
+
+def test_a_head_that_could_not_be_created_is_held_until_its_time() -> None:
+    """No write, no epoch, and a wake-up when the hold ends."""
+    of = cluster(LONE, status=existing(0))
+    decided = plan(snapshot(of, held={"headgroup": Hold(NOW + 7, "exceeded quota")}))
+    assert (decided.actions, decided.waits, decided.requeue_after) == ((), ("exceeded quota",), 7.0)

@@ -1,0 +1,181 @@
+"""The workers of a group: as many as wanted, whoever made them, replaced when they end."""
+
+from typing import Any
+
+import pytest
+from rayfleet.manifests import worker_pod_name, worker_pods
+from rayfleet.plan import Cause, CreatePod, Plan, plan
+from rayfleet.plan.limits import limit_creates
+from rayfleet.snapshot import Hold, Pod
+from support.builders import NOW, cluster, group, head, parsed, snapshot, spec, worker
+
+
+def created(decided: Plan) -> list[str]:
+    return [a.name for a in decided.actions if isinstance(a, CreatePod) and a.node_type == "worker"]
+
+
+def deleted(decided: Plan) -> list[tuple[str, Cause]]:
+    return [(delete.name, delete.cause) for delete in decided.deletes]
+
+
+def of_size(replicas: int, indices: list[int], **changes: Any) -> tuple[Plan, list[Pod]]:
+    of = cluster(spec(group(replicas=replicas)))
+    workers = [worker(of, index, **changes) for index in indices]
+    return plan(snapshot(of, [head(of), *workers])), workers
+
+
+SIZES = [
+    pytest.param({"replicas": 3}, 3, id="replicas"),
+    pytest.param({"replicas": 0, "minReplicas": 2}, 2, id="raised to min"),
+    pytest.param({"replicas": 50, "maxReplicas": 4}, 4, id="lowered to max"),
+]
+
+
+@pytest.mark.parametrize(("fields", "size"), SIZES)
+def test_a_group_gets_its_size_clamped_to_min_and_max(fields: dict[str, int], size: int) -> None:
+    """From nothing, in one pass, with n from 1."""
+    of = cluster(spec(group(**fields)))
+    decided = plan(snapshot(of, [head(of)]))
+    assert created(decided) == [worker_pod_name(of, "gpu", n) for n in range(1, size + 1)]
+
+
+def test_workers_are_created_after_the_head() -> None:
+    """In a later stage: without a head they could only hold GPUs and wait."""
+    of = cluster()
+    stages = [[type(a).__name__ for a in stage] for stage in plan(snapshot(of, with_service=False)).stages]
+    assert stages == [["CreateService"], ["CreatePod"], ["CreatePod"] * 3]
+
+
+def test_a_group_at_its_size_is_left_alone() -> None:
+    """Ready or not: a pod that starts counts."""
+    decided, _ = of_size(3, [1, 2, 3], ready=False, phase="Pending")
+    assert decided.actions == ()
+
+
+def test_a_pod_that_is_gone_is_replaced_under_a_new_name() -> None:
+    """n is never used again, so nobody takes the new pod for the old one."""
+    of = cluster()
+    pods = [head(of), worker(of, 1), worker(of, 3)]
+    assert created(plan(snapshot(of, pods))) == [worker_pod_name(of, "gpu", 4)]
+
+
+def test_the_highest_index_is_remembered_when_its_pod_is_gone() -> None:
+    """By the status."""
+    of = cluster(spec(group(replicas=1)), status={"workerGroups": [{"groupName": "gpu", "lastIndex": 7}]})
+    assert created(plan(snapshot(of, [head(of)]))) == [worker_pod_name(of, "gpu", 8)]
+
+
+ENDED = [
+    pytest.param({"ray_ended": True, "ended_reason": "exit code 137"}, id="killed"),
+    pytest.param({"phase": "Failed", "ended_reason": "Evicted"}, id="evicted"),
+    pytest.param({"phase": "Succeeded"}, id="exited"),
+]
+
+
+@pytest.mark.parametrize("how", ENDED)
+def test_a_pod_that_ended_is_deleted_and_replaced_in_one_pass(how: dict[str, Any]) -> None:
+    """Its place is free at once."""
+    of = cluster()
+    dead = worker(of, 2, **how)
+    decided = plan(snapshot(of, [head(of), worker(of, 1), dead, worker(of, 3)]))
+    assert created(decided) == [worker_pod_name(of, "gpu", 4)]
+    assert deleted(decided) == [(dead.name, Cause.ENDED)]
+
+
+def test_a_pod_that_ended_at_once_is_replaced_ten_seconds_after_its_creation() -> None:
+    """Its place stays taken meanwhile."""
+    of = cluster(spec(group(replicas=1)))
+    decided = plan(snapshot(of, [head(of), worker(of, 1, ray_ended=True, created=NOW - 3)]))
+    assert (decided.actions, decided.requeue_after) == ((), pytest.approx(7.0))
+
+
+def test_a_pod_that_is_being_deleted_is_replaced_at_once() -> None:
+    """It is on its way; the group should not be short of it."""
+    of = cluster(spec(group(replicas=1)))
+    assert len(created(plan(snapshot(of, [head(of), worker(of, 1, deleting=True)])))) == 1
+
+
+def test_scale_down_takes_pending_pods_first_then_the_newest() -> None:
+    """Of five, two pending: to two, so that the two oldest that run stay."""
+    of = cluster(spec(group(replicas=2)))
+    running = [worker(of, n) for n in (1, 2, 3)]
+    pending = [worker(of, n, phase="Pending", ready=False) for n in (4, 5)]
+    decided = plan(snapshot(of, [head(of), *running, *pending]))
+    assert deleted(decided) == [(pod.name, Cause.SURPLUS) for pod in (pending[1], pending[0], running[2])]
+
+
+def test_scale_down_counts_no_pod_that_is_going_already() -> None:
+    """Four pods of which one is terminating, two wanted: one more goes, not two."""
+    of = cluster(spec(group(replicas=2)))
+    workers = [worker(of, 1, deleting=True), *(worker(of, n) for n in (2, 3, 4))]
+    assert [name for name, _ in deleted(plan(snapshot(of, [head(of), *workers])))] == [workers[3].name]
+
+
+def test_workers_to_delete_go_and_the_group_keeps_its_size() -> None:
+    """With replicas lowered by the same number nothing is created; else they are replaced."""
+    of = cluster()
+    victim = worker(of, 2)
+    pods = [head(of), worker(of, 1), victim, worker(of, 3)]
+    for replicas, replacements in ((2, 0), (3, 1)):
+        fields = spec(group(replicas=replicas, scaleStrategy={"workersToDelete": [victim.name]}))
+        decided = plan(snapshot(cluster(fields), pods))
+        assert deleted(decided) == [(victim.name, Cause.REQUESTED)]
+        assert len(created(decided)) == replacements
+
+
+def test_a_name_in_workers_to_delete_that_is_no_worker_of_the_group_is_ignored() -> None:
+    """Neither another group's, nor the head, nor a stranger's pod."""
+    of = cluster()
+    names = [head(of).name, "somebody-elses-pod", worker(of, 1, group_name="cpu").name]
+    fields = spec(
+        group(scaleStrategy={"workersToDelete": names}), group("cpu", replicas=1)
+    )
+    pods = [head(of), *(worker(of, n) for n in (1, 2, 3)), worker(of, 1, group_name="cpu")]
+    assert plan(snapshot(cluster(fields), pods)).actions == ()
+
+
+def test_pods_of_a_group_that_was_removed_go_and_those_of_others_stay() -> None:
+    """Also pods that have not started."""
+    of = cluster(spec(group("cpu", replicas=1)))
+    gone = [worker(of, 1), worker(of, 2, phase="Pending")]
+    decided = plan(snapshot(of, [head(of), worker(of, 1, group_name="cpu"), *gone]))
+    assert decided.actions == decided.deletes
+    assert deleted(decided) == [(pod.name, Cause.GROUP_REMOVED) for pod in gone]
+
+
+def test_a_refused_template_stops_its_own_group_only() -> None:
+    """The other group goes on."""
+    of = cluster(spec(group("bad", replicas=2), group("good", replicas=1)))
+    model = parsed(of.spec)
+    refused = {worker_pods(of, model, model.worker_group_specs[0]).template_hash: "no such field"}
+    decided = plan(snapshot(of, [head(of)], refused=refused))
+    # Equal templates of two groups still differ by their labels.
+    assert created(decided) == [worker_pod_name(of, "good", 1)]
+    assert decided.waits == ("no such field",)
+
+
+def test_a_held_group_waits_while_the_other_goes_on() -> None:
+    """Quota stops one group, not the cluster."""
+    of = cluster(spec(group("full", replicas=2), group("free", replicas=1)))
+    decided = plan(snapshot(of, [head(of)], held={"full": Hold(NOW + 3, "exceeded quota")}))
+    assert created(decided) == [worker_pod_name(of, "free", 1)]
+    assert (decided.waits, decided.requeue_after) == (("exceeded quota",), 3.0)
+
+
+def test_a_hold_that_is_over_holds_nothing() -> None:
+    """The next attempt is made."""
+    of = cluster(spec(group(replicas=1)))
+    assert len(created(plan(snapshot(of, [head(of)], held={"gpu": Hold(NOW, "exceeded quota")})))) == 1
+
+
+def test_one_pass_creates_two_hundred_pods_and_comes_back_for_the_rest() -> None:
+    """So that a changed spec is seen soon."""
+    of = cluster(spec(group(replicas=1000, maxReplicas=1000)))
+    decided = plan(snapshot(of, [head(of)]))
+    assert (len(created(decided)), decided.requeue_after) == (200, 0.0)
+
+
+def test_a_plan_within_the_limit_is_not_touched() -> None:
+    """Not even its time to come back."""
+    decided, _ = of_size(3, [])
+    assert limit_creates(decided, most=3) is decided

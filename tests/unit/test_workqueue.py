@@ -1,0 +1,171 @@
+"""The work queue's contract, a test a bullet."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import pytest
+from rayfleet.snapshot import Key
+from rayfleet.workqueue import Done, Retry, WorkQueue
+
+A, B = Key("ns", "a"), Key("ns", "b")
+DEADLINE = 5.0
+
+
+def queue(work: Callable[[Key], Awaitable[Done | Retry]], **changes: float) -> WorkQueue:
+    settings = {"first_backoff": 0.01, "longest_backoff": 0.04} | changes
+    return WorkQueue(work, concurrency=8, **settings)
+
+
+async def idle(under_test: WorkQueue) -> None:
+    """Wait until nothing is being worked on."""
+    async with asyncio.timeout(DEADLINE):
+        while under_test.depth:
+            await asyncio.sleep(0)
+
+
+async def test_a_key_that_is_added_while_it_waits_is_worked_on_once() -> None:
+    """Ten events before a worker is free make one pass."""
+    seen: Counter[Key] = Counter()
+
+    async def work(key: Key) -> Done:
+        seen[key] += 1
+        return Done()
+
+    under_test = queue(work)
+    for _ in range(10):
+        under_test.add(A)
+    under_test.start()
+    await idle(under_test)
+    assert seen == {A: 1}
+
+
+async def test_a_key_that_is_added_while_worked_on_is_worked_on_once_more_and_never_twice_at_a_time() -> None:
+    """Events during a pass make exactly one further pass, after it."""
+    gate, running, most, passes = asyncio.Event(), 0, 0, 0
+
+    async def work(_: Key) -> Done:
+        nonlocal running, most, passes
+        running, passes = running + 1, passes + 1
+        most = max(most, running)
+        await gate.wait()
+        running -= 1
+        return Done()
+
+    under_test = queue(work)
+    under_test.start()
+    under_test.add(A)
+    await asyncio.sleep(0)
+    for _ in range(5):
+        under_test.add(A)
+    gate.set()
+    await idle(under_test)
+    assert (passes, most) == (2, 1)
+
+
+async def test_a_slow_key_does_not_hold_up_another() -> None:
+    """B is done while A still hangs."""
+    done, hang = asyncio.Event(), asyncio.Event()
+
+    async def work(key: Key) -> Done:
+        await hang.wait() if key == A else done.set()
+        return Done()
+
+    under_test = queue(work)
+    under_test.start()
+    under_test.add(A)
+    under_test.add(B)
+    async with asyncio.timeout(DEADLINE):
+        await done.wait()
+    hang.set()
+    await idle(under_test)
+
+
+async def test_a_failing_key_is_retried_with_growing_backoff_that_success_forgets() -> None:
+    """10, 20, 40, 40 ms, then, after a success, 10 ms again."""
+    times: list[float] = []
+    finished = asyncio.Event()
+
+    async def work(_: Key) -> Done | Retry:
+        times.append(asyncio.get_running_loop().time())
+        if len(times) == 6:
+            return Done(requeue_after=0.0)
+        if len(times) == 8:
+            finished.set()
+            return Done()
+        return Retry("not yet")
+
+    under_test = queue(work)
+    under_test.start()
+    under_test.add(A)
+    async with asyncio.timeout(DEADLINE):
+        await finished.wait()
+    waits = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    for wait, least in zip(waits, [0.01, 0.02, 0.04, 0.04, 0.04, 0.0, 0.01], strict=True):
+        assert wait >= least - 0.001
+    assert waits[6] < 0.04
+
+
+async def test_an_exception_is_a_failure_like_any_other(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged with its traceback, and the key is tried again."""
+    attempts = 0
+    finished = asyncio.Event()
+
+    async def work(_: Key) -> Done:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            raise ZeroDivisionError
+        finished.set()
+        return Done()
+
+    under_test = queue(work)
+    under_test.start()
+    under_test.add(A)
+    async with asyncio.timeout(DEADLINE):
+        await finished.wait()
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_add_after_keeps_the_earlier_wish() -> None:
+    """A wish for later does not put off one for sooner, and one for sooner replaces one for later."""
+    times: list[float] = []
+    finished = asyncio.Event()
+
+    async def work(_: Key) -> Done:
+        times.append(asyncio.get_running_loop().time())
+        finished.set()
+        return Done()
+
+    under_test = queue(work)
+    under_test.start()
+    started = asyncio.get_running_loop().time()
+    under_test.add_after(A, 60)
+    under_test.add_after(A, 0.02)
+    under_test.add_after(A, 30)
+    async with asyncio.timeout(DEADLINE):
+        await finished.wait()
+    assert 0.02 - 0.001 <= times[0] - started < DEADLINE
+
+
+async def test_stop_lets_work_finish_within_its_grace_and_cancels_the_rest() -> None:
+    """A quick pass ends by itself, a hanging one is cancelled."""
+    ended: list[str] = []
+
+    async def work(key: Key) -> Done:
+        try:
+            await asyncio.sleep(0.01 if key == A else 3600)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        ended.append("done")
+        return Done()
+
+    under_test = queue(work)
+    under_test.start()
+    under_test.add(A)
+    under_test.add(B)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(DEADLINE):
+        await under_test.stop(grace=0.05)
+    assert ended == ["done", "cancelled"]
