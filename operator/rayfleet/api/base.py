@@ -56,6 +56,8 @@ def _boolean(value: object) -> bool:
 def _number_or_text(value: object) -> int | str:
     if isinstance(value, str):
         return value
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError("must be a whole number or text")  # noqa: TRY004 - as above
     return _whole_number(value)
 
 

@@ -1,0 +1,127 @@
+"""Rules about groups and their start parameters: each finds what breaks it, and lets its mended twin pass."""
+
+import pytest
+
+from rayfleet.api.rules import groups, start_params
+from support.rule_rows import GPU, GPU_PATH, HEAD, Row, check, row_id, rules_of
+
+ROWS = [
+    Row(
+        groups.template_has_a_container,
+        f"{GPU_PATH}.template.spec.containers",
+        {f"{GPU}.template": {"spec": {"containers": []}}},
+    ),
+    Row(
+        groups.template_has_a_container,
+        f"spec.{HEAD}.template.spec.containers",
+        {f"{HEAD}.template": {"spec": "what"}},
+    ),
+    Row(
+        groups.resources_are_set_in_one_place,
+        f"{GPU_PATH}.resources",
+        {f"{GPU}.resources": {"GPU": "1"}, f"{GPU}.rayStartParams": {"num-gpus": "1"}},
+        {f"{GPU}.resources": {"GPU": "1"}, f"{GPU}.rayStartParams": {"block": "true"}},
+    ),
+    Row(
+        groups.resources_are_amounts,
+        f"spec.{HEAD}.resources[CPU]",
+        {f"{HEAD}.resources": {"CPU": "NaN"}},
+        {f"{HEAD}.resources": {"CPU": "2", "memory": "4Gi"}},
+    ),
+    Row(
+        groups.resources_are_amounts,
+        f"{GPU_PATH}.resources[GPU]",
+        {f"{GPU}.resources": {"GPU": "-1"}},
+        {f"{GPU}.resources": {"GPU": "0"}},
+    ),
+    Row(
+        groups.labels_have_their_own_field,
+        f"spec.{HEAD}.rayStartParams.labels",
+        {f"{HEAD}.rayStartParams": {"labels": "a=b"}},
+        {f"{HEAD}.labels": {"a": "b"}},
+    ),
+    Row(
+        groups.labels_are_valid,
+        f"{GPU_PATH}.labels[a/b/c]",
+        {f"{GPU}.labels": {"a/b/c": "x"}},
+        {f"{GPU}.labels": {"a.b/c": "x"}},
+    ),
+    Row(
+        groups.labels_are_valid,
+        f"{GPU_PATH}.labels[zone]",
+        {f"{GPU}.labels": {"zone": "-a"}},
+        {f"{GPU}.labels": {"zone": ""}},
+    ),
+    Row(
+        groups.group_name_is_a_label_value,
+        f"{GPU_PATH}.groupName",
+        {f"{GPU}.groupName": "a b"},
+        {f"{GPU}.groupName": "A_b"},
+    ),
+    Row(groups.group_name_is_a_label_value, f"{GPU_PATH}.groupName", {f"{GPU}.groupName": ""}),
+    Row(
+        groups.group_names_are_unique,
+        "spec.workerGroupSpecs[1].groupName",
+        {"workerGroupSpecs.1.groupName": "gpu"},
+    ),
+    Row(groups.bounds_are_not_negative, f"{GPU_PATH}.minReplicas", {f"{GPU}.minReplicas": -1}),
+    Row(groups.bounds_are_not_negative, f"{GPU_PATH}.maxReplicas", {f"{GPU}.maxReplicas": -1}),
+    Row(
+        groups.bounds_are_in_order,
+        f"{GPU_PATH}.minReplicas",
+        {f"{GPU}.minReplicas": 5},
+        {f"{GPU}.minReplicas": 4},
+    ),
+    Row(
+        groups.replica_has_a_host,
+        f"{GPU_PATH}.numOfHosts",
+        {f"{GPU}.numOfHosts": 0},
+        {f"{GPU}.numOfHosts": 4},
+    ),
+    Row(
+        groups.backoff_bounds_are_in_order,
+        f"{GPU_PATH}.failurePolicy.initialBackoffSeconds",
+        {f"{GPU}.failurePolicy": {"initialBackoffSeconds": 301}},
+        {f"{GPU}.failurePolicy": {"initialBackoffSeconds": 300}},
+    ),
+    Row(
+        groups.fallback_leads_to_another_group,
+        f"{GPU_PATH}.fallback.groups[0]",
+        {f"{GPU}.fallback": {"groups": ["gpu"]}},
+        {f"{GPU}.fallback": {"groups": ["cpu"]}},
+    ),
+    Row(
+        groups.fallback_leads_to_another_group,
+        f"{GPU_PATH}.fallback.groups[1]",
+        {f"{GPU}.fallback": {"groups": ["cpu", "tpu"]}},
+    ),
+    Row(
+        start_params.amounts_are_finite,
+        f"{GPU_PATH}.rayStartParams[num-gpus]",
+        {f"{GPU}.rayStartParams": {"num-gpus": "nan"}},
+        {f"{GPU}.rayStartParams": {"num-gpus": "$GPUS"}},
+    ),
+    Row(
+        start_params.amounts_are_finite,
+        f"spec.{HEAD}.rayStartParams[num-cpus]",
+        {f"{HEAD}.rayStartParams": {"num-cpus": "-1"}},
+        {f"{HEAD}.rayStartParams": {"num-cpus": "0"}},
+    ),
+    Row(
+        start_params.gcs_port_is_a_port,
+        f"spec.{HEAD}.rayStartParams.port",
+        {f"{HEAD}.rayStartParams": {"port": "65536"}},
+        {f"{HEAD}.rayStartParams": {"port": "6380"}},
+    ),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=row_id)
+def test_rule(row: Row) -> None:
+    """The broken field is named in one sentence; the mended twin passes."""
+    check(row)
+
+
+def test_every_rule_has_a_row() -> None:
+    """A rule that is added without a test does not go unnoticed."""
+    assert rules_of(groups, start_params) == {row.rule for row in ROWS}
