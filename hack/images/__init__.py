@@ -1,0 +1,1 @@
+"""Builds the container images into archives that a container runtime can import, without a registry."""

@@ -1,0 +1,180 @@
+"""Builds images into the cache: staged inputs in, a docker-archive out, and nothing twice."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from images import base, engines, recipes
+from images.pip_conf import pip_conf
+from images.recipes import Recipe
+from testbed import paths
+from testbed.errors import TestbedError
+from testbed.progress import Progress
+
+_TOOLS = {"buildah": "buildah", "debootstrap": "debootstrap"}  # program: Debian package
+_USUAL_SECONDS = {"operator": 30, "ray": 90, "ray-gpu": 90}
+_KEPT_VERSIONS = 2  # of one image's archives: a Ray one is half a gigabyte
+
+
+def current(name: str) -> Recipe:
+    """The recipe of image `name` as this machine builds it."""
+    if name not in recipes.NAMES:
+        raise TestbedError(f"there is no image {name!r}: give some of {', '.join(recipes.NAMES)}")
+    if isinstance(engine(), engines.Docker):
+        return recipes.recipe(name, {})
+    local = {"BASE_IMAGE": base.reference(), "PYTHON_VERSION": base.PYTHON_VERSION}
+    return recipes.recipe(name, local)
+
+
+def archive(recipe: Recipe) -> Path:
+    """Where the image's docker-archive is, or will be once built."""
+    return paths.images() / recipe.archive_name
+
+
+def engine() -> engines.Docker | engines.Buildah:
+    """A Docker engine where one answers, else buildah."""
+    docker = shutil.which("docker")
+    if docker:
+        asked = subprocess.run([docker, "info"], capture_output=True, timeout=20, check=False)
+        if asked.returncode == 0:
+            return engines.Docker()
+    return engines.Buildah()
+
+
+def ensure(name: str, progress: Progress) -> Path:
+    """The archive of image `name`, built if its inputs have changed. Raises TestbedError if that fails."""
+    recipe = current(name)
+    made = archive(recipe)
+    if made.is_file():
+        progress.say(f"  {recipe.reference} is built: {made}")
+        return made
+    with _only_one(progress):
+        if not made.is_file():
+            _build(recipe, made, progress)
+    return made
+
+
+def ensure_base(progress: Progress) -> None:
+    """The local base image in buildah's store, made if it is not there."""
+    _check_tools()
+    with _only_one(progress):
+        _base(progress)
+
+
+def _build(recipe: Recipe, made: Path, progress: Progress) -> None:
+    chosen = engine()
+    if isinstance(chosen, engines.Buildah):
+        _check_tools()
+        _base(progress)
+    usual = _USUAL_SECONDS[recipe.name]
+    progress.say(f"  building {recipe.reference} with {chosen.name} (about {usual} s the first time)")
+    with tempfile.TemporaryDirectory(prefix=f"{recipe.name}-", dir=_work()) as scratch:
+        context, secrets = _stage(recipe, Path(scratch))
+        with progress.step(f"built {recipe.name}"):
+            _run(chosen.build(recipe, context, secrets))
+        with progress.step(f"saved {recipe.name}"):
+            unfinished = made.with_name(f".{made.name}.unfinished")
+            unfinished.unlink(missing_ok=True)
+            _run(chosen.save(recipe.reference, unfinished))
+            unfinished.rename(made)
+    progress.say(f"  {made} ({made.stat().st_size / 1e6:.0f} MB)")
+    _drop_older(recipe)
+
+
+def _base(progress: Progress) -> None:
+    buildah = engines.Buildah()
+    if _succeeds(buildah.has(base.reference())):
+        return
+    progress.say(f"  making the local base image {base.reference()} (about 60 s, once)")
+    with tempfile.TemporaryDirectory(prefix="base-", dir=_work()) as scratch:
+        rootfs = base.make_rootfs(Path(scratch), progress)
+        (Path(scratch) / "Dockerfile").write_text(f"FROM scratch\nADD {rootfs.name} /\n")
+        with progress.step("built base"):
+            _run(buildah.build_base(base.reference(), Path(scratch)))
+
+
+def _stage(recipe: Recipe, scratch: Path) -> tuple[Path, dict[str, Path]]:
+    """Copy the recipe's files into a context, so that the build sees exactly what the digest covers."""
+    context = scratch / "context"
+    for file in recipe.files:
+        target = context / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(recipes.REPOSITORY / file, target)
+        except FileNotFoundError as error:
+            raise TestbedError(f"image {recipe.name} needs {file}, which is not in the checkout") from error
+        target.chmod(0o644)  # whatever the checkout's umask was, a non-root user must be able to read it
+    conf = scratch / "pip.conf"
+    conf.write_text(pip_conf(os.environ))
+    secrets = {"pip_conf": conf}
+    if os.environ.get("PIP_CERT"):
+        secrets["ca"] = Path(os.environ["PIP_CERT"])
+    return context, secrets
+
+
+def _drop_older(recipe: Recipe) -> None:
+    archives = paths.images().glob(f"{recipe.name}-{recipe.version}-*.tar")
+    by_age = sorted(archives, key=lambda file: file.stat().st_mtime)
+    for old in by_age[:-_KEPT_VERSIONS]:
+        old.unlink(missing_ok=True)
+
+
+def _check_tools() -> None:
+    missing = [package for program, package in _TOOLS.items() if shutil.which(program) is None]
+    if missing:
+        raise TestbedError(
+            f"building images without a Docker engine needs {' and '.join(missing)}:"
+            f" run `apt-get install {' '.join(missing)}`"
+        )
+    if os.geteuid() != 0:
+        raise TestbedError(
+            "building images without a Docker engine needs root: run this as root, or start Docker"
+        )
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(
+        command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        raise TestbedError(
+            f"`{' '.join(command[:2])}` failed with status {done.returncode}; it said:\n{done.stdout[-3000:]}"
+        )
+
+
+def _succeeds(command: list[str]) -> bool:
+    return subprocess.run(command, env=_environment(), capture_output=True, check=False).returncode == 0
+
+
+def _environment() -> Mapping[str, str]:
+    conf = _work() / "storage.conf"
+    conf.write_text(engines.Buildah().storage_conf(_work()))
+    # TMPDIR is where buildah keeps pip's cache between builds.
+    return {
+        **os.environ,
+        "CONTAINERS_STORAGE_CONF": str(conf),
+        "TMPDIR": str(_work()),
+        "DOCKER_BUILDKIT": "1",
+    }
+
+
+def _work() -> Path:
+    folder = paths.images() / "store"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _only_one(progress: Progress) -> Iterator[None]:
+    with (_work() / ".lock").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.say("  another process is building images; waiting for it")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,72 @@
+"""The command lines of the two ways to build: buildah without a daemon, or a Docker engine where one answers.
+
+Values in, values out; build.py runs them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from images.recipes import Recipe
+
+
+class Engine(Protocol):
+    """Builds an image from a staged context and saves it as a docker-archive."""
+
+    @property
+    def name(self) -> str: ...
+
+    def build(self, recipe: Recipe, context: Path, secrets: Mapping[str, Path]) -> list[str]: ...
+
+    def save(self, reference: str, archive: Path) -> list[str]: ...
+
+
+def _common(recipe: Recipe, context: Path, secrets: Mapping[str, Path]) -> list[str]:
+    args = [f"--build-arg={key}={value}" for key, value in sorted(recipe.build_args.items())]
+    hidden = [f"--secret=id={key},src={path}" for key, path in sorted(secrets.items())]
+    return [
+        *args,
+        *hidden,
+        f"--file={context / recipe.dockerfile}",
+        f"--tag={recipe.reference}",
+        str(context),
+    ]
+
+
+@dataclass(frozen=True)
+class Docker:
+    """A Docker engine, which can pull the public bases."""
+
+    name: str = "docker"
+
+    def build(self, recipe: Recipe, context: Path, secrets: Mapping[str, Path]) -> list[str]:
+        return ["docker", "build", "--quiet", "--network=host", *_common(recipe, context, secrets)]
+
+    def save(self, reference: str, archive: Path) -> list[str]:
+        return ["docker", "save", "--output", str(archive), reference]
+
+
+@dataclass(frozen=True)
+class Buildah:
+    """buildah as root: no daemon, no registry, no nested containers."""
+
+    name: str = "buildah"
+
+    def build(self, recipe: Recipe, context: Path, secrets: Mapping[str, Path]) -> list[str]:
+        # chroot isolation needs no cgroup of its own; --layers is what makes the second build fast.
+        flags = ["--isolation=chroot", "--network=host", "--layers", "--quiet"]
+        return ["buildah", "build", *flags, *_common(recipe, context, secrets)]
+
+    def build_base(self, reference: str, context: Path) -> list[str]:
+        return ["buildah", "build", "--isolation=chroot", "--quiet", f"--tag={reference}", str(context)]
+
+    def save(self, reference: str, archive: Path) -> list[str]:
+        return ["buildah", "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"]
+
+    def has(self, reference: str) -> list[str]:
+        return ["buildah", "inspect", "--type=image", reference]
+
+    def storage_conf(self, folder: Path) -> str:
+        """A store of our own, so that no other user of containers/storage on this machine is touched."""
+        return f'[storage]\ndriver = "overlay"\ngraphroot = "{folder}/graph"\nrunroot = "{folder}/run"\n'

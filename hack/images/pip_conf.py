@@ -1,0 +1,20 @@
+"""Hands the building machine's way to its package index into the build, as a secret that enters no layer."""
+
+from collections.abc import Mapping
+
+CA_IN_BUILD = "/run/secrets/ca"  # where both engines mount the secret named "ca"
+_PASSED_ON = {
+    "PIP_INDEX_URL": "index-url",
+    "PIP_EXTRA_INDEX_URL": "extra-index-url",
+    "PIP_TRUSTED_HOST": "trusted-host",
+    "PIP_DEFAULT_TIMEOUT": "timeout",
+    "PIP_RETRIES": "retries",
+}
+
+
+def pip_conf(environ: Mapping[str, str]) -> str:
+    """A pip configuration with what `environ` says about indexes, and `PIP_CERT` where the build sees it."""
+    lines = [f"{option} = {environ[name]}" for name, option in _PASSED_ON.items() if environ.get(name)]
+    if environ.get("PIP_CERT"):
+        lines.append(f"cert = {CA_IN_BUILD}")
+    return "\n".join(["[global]", *lines, ""])
