@@ -13,7 +13,9 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
 def main() -> int:
     files = [Path(line) for line in _tracked() if line.endswith(".py") and "_pb2" not in line]
     lengths = {path: len(path.read_text().splitlines()) for path in files if path.exists()}
-    troubles = [f"{path} has {n} lines; split it (at most {LONGEST})" for path, n in lengths.items() if n > LONGEST]
+    troubles = [
+        f"{path} has {n} lines; split it (at most {LONGEST})" for path, n in lengths.items() if n > LONGEST
+    ]
     over = sorted(path for path, n in lengths.items() if n > USUAL_LONGEST)
     if lengths and len(over) > (1 - USUAL_SHARE) * len(lengths):
         troubles.append(f"{len(over)} of {len(lengths)} files have over {USUAL_LONGEST} lines: {over}")

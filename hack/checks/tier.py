@@ -40,7 +40,9 @@ def main() -> int:
     print(f"==> {arguments.tier} tests ({words})", flush=True)
     selection = [] if arguments.all else ["-m", "not extended"]
     started = time.monotonic()
-    code = subprocess.run([sys.executable, "-m", "pytest", tier.folder, *selection, *rest], check=False).returncode
+    code = subprocess.run(
+        [sys.executable, "-m", "pytest", tier.folder, *selection, *rest], check=False
+    ).returncode
     took = time.monotonic() - started
     if code == 0 and not arguments.all and took > tier.budget:
         print(f"The {arguments.tier} tests took {took:.0f} s, over their budget of {tier.budget:.0f} s.")

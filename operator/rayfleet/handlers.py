@@ -60,7 +60,7 @@ class EndlessBackoffs:
 
 
 def operator_settings() -> kopf.OperatorSettings:
-    """kopf with all that writes, scans and copies switched off."""
+    """Kopf with all that writes, scans and copies switched off."""
     settings = kopf.OperatorSettings()
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.persistence.progress_storage = _NoProgress()

@@ -24,9 +24,7 @@ class View:
         if cluster is None:
             return None
         pods = (
-            pod
-            for pod in self.pods.owned_by(key)
-            if pod.owner is not None and pod.owner.uid == cluster.uid
+            pod for pod in self.pods.owned_by(key) if pod.owner is not None and pod.owner.uid == cluster.uid
         )
         services = (
             service

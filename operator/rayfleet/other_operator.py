@@ -116,7 +116,9 @@ class OtherOperatorWatch:
             self.looked.set()
         if alive != self._alive:
             self._alive = alive
-            log.info("Another operator is alive" if alive else "No other operator is alive", extra={"lease": alive})
+            log.info(
+                "Another operator is alive" if alive else "No other operator is alive", extra={"lease": alive}
+            )
             self._on_change()
         return POLL_SECONDS
 

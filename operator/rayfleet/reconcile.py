@@ -12,7 +12,7 @@ from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.memory import ClusterMemory
 from rayfleet.observe import View
-from rayfleet.plan import Outcome, Ownership, Plan, ownership, plan
+from rayfleet.plan import CreatePod, Outcome, Ownership, Plan, ownership, plan
 from rayfleet.plan.validity import template_hashes
 from rayfleet.snapshot import Key, Snapshot, cluster_from_object, pod_from_object
 from rayfleet.status import compute_status, events_of, is_urgent, status_patch
@@ -197,6 +197,6 @@ def _wanting(decided: Plan) -> set[str]:
 
 def _is_held(outcome: Outcome) -> bool:
     """Whether a failed action's group is left alone for a while, or refused for good: no need to hurry."""
-    failure = outcome.failure
-    creates = hasattr(outcome.action, "template_hash")
-    return failure is not None and creates and policy(failure) in {Policy.DENIED, Policy.RETRY, Policy.INVALID}
+    if outcome.failure is None or not isinstance(outcome.action, CreatePod):
+        return False
+    return policy(outcome.failure) in {Policy.DENIED, Policy.RETRY, Policy.INVALID}

@@ -102,6 +102,15 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """A group whose pods could not be created: left alone until a time, while the others go on."""
+
+    until: float
+    """Unix seconds."""
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that one decision is made from."""
 
@@ -117,6 +126,8 @@ class Snapshot:
     """Unix seconds."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Template hash to the API server's words, for templates it will not have."""
+    held: Mapping[str, Hold] = field(default_factory=dict)
+    """Group name (`headgroup` for the head) to why nothing is created in it for now."""
     other_operator: str | None = None
     """The Lease of another operator of this API that is alive in our scope, as `namespace/name`."""
 

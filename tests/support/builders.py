@@ -25,7 +25,13 @@ def template(image: str = "rayproject/ray:2.60.0", **resources: str) -> dict[str
 
 def group(name: str = "gpu", replicas: int = 3, **fields: Any) -> dict[str, Any]:
     """One entry of `workerGroupSpecs`."""
-    entry = {"groupName": name, "replicas": replicas, "minReplicas": 0, "maxReplicas": 10, "template": template()}
+    entry = {
+        "groupName": name,
+        "replicas": replicas,
+        "minReplicas": 0,
+        "maxReplicas": 10,
+        "template": template(),
+    }
     return entry | fields
 
 

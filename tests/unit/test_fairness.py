@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from rayfleet.apply.fairness import FairGate
 from rayfleet.snapshot import Key
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from rayfleet.manifests import head_pod, head_pod_name
 from rayfleet.plan import AdvanceHeadEpoch, Cause, CreatePod, DeletePod, Plan, plan
 from rayfleet.snapshot import Hold, Pod

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from rayfleet.manifests import worker_pod_name, worker_pods
 from rayfleet.plan import Cause, CreatePod, Plan, plan
 from rayfleet.plan.limits import limit_creates
@@ -127,9 +128,7 @@ def test_a_name_in_workers_to_delete_that_is_no_worker_of_the_group_is_ignored()
     """Neither another group's, nor the head, nor a stranger's pod."""
     of = cluster()
     names = [head(of).name, "somebody-elses-pod", worker(of, 1, group_name="cpu").name]
-    fields = spec(
-        group(scaleStrategy={"workersToDelete": names}), group("cpu", replicas=1)
-    )
+    fields = spec(group(scaleStrategy={"workersToDelete": names}), group("cpu", replicas=1))
     pods = [head(of), *(worker(of, n) for n in (1, 2, 3)), worker(of, 1, group_name="cpu")]
     assert plan(snapshot(cluster(fields), pods)).actions == ()
 

@@ -3,8 +3,10 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
+
 from rayfleet.snapshot import Key
 from rayfleet.workqueue import Done, Retry, WorkQueue
 
@@ -100,7 +102,7 @@ async def test_a_failing_key_is_retried_with_growing_backoff_that_success_forget
     under_test.add(A)
     async with asyncio.timeout(DEADLINE):
         await finished.wait()
-    waits = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    waits = [later - earlier for earlier, later in pairwise(times)]
     for wait, least in zip(waits, [0.01, 0.02, 0.04, 0.04, 0.04, 0.0, 0.01], strict=True):
         assert wait >= least - 0.001
     assert waits[6] < 0.04

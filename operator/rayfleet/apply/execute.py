@@ -11,7 +11,7 @@ from rayfleet.cache import ClusterStore, Store
 from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.plan import Action, AdvanceHeadEpoch, CreatePod, CreateService, DeletePod, Outcome, Plan
-from rayfleet.snapshot import Cluster, Key, Pod, Service, pod_from_object, service_from_object
+from rayfleet.snapshot import Cluster, Pod, Service, pod_from_object, service_from_object
 
 
 class Executor:
@@ -144,5 +144,3 @@ def _owned(child: Pod | Service, cluster: Cluster) -> bool:
 
 def _is_same_pod(pod: Pod, cluster: Cluster, action: CreatePod) -> bool:
     return _owned(pod, cluster) and pod.template_hash == action.template_hash
-
-

@@ -65,7 +65,8 @@ def _plan_cluster(snapshot: Snapshot, spec: RayClusterSpec, withheld: set[str | 
         for group in spec.worker_group_specs
         if group.group_name not in withheld
     ]
-    requeues = [part.requeue_after for part in (head, *groups) if part.requeue_after is not None]
+    parts: list[HeadPlan | WorkersPlan] = [head, *groups]
+    requeues = [part.requeue_after for part in parts if part.requeue_after is not None]
     return Plan(
         deletes=(
             *head.deletes,
@@ -74,7 +75,7 @@ def _plan_cluster(snapshot: Snapshot, spec: RayClusterSpec, withheld: set[str | 
         ),
         stages=_stages(_service(snapshot, spec), head, groups),
         head_epoch=head.epoch,
-        waits=tuple(part.wait for part in (head, *groups) if part.wait is not None),
+        waits=tuple(part.wait for part in parts if part.wait is not None),
         requeue_after=min(requeues, default=None),
     )
 

@@ -80,7 +80,11 @@ _RULES = (
         lambda s: s.idle_termination_options is not None,
         "an idle cluster stays",
     ),
-    _Rule("spec.drainOptions", lambda s: "drain_options" in s.model_fields_set, "pods are deleted without a drain"),
+    _Rule(
+        "spec.drainOptions",
+        lambda s: "drain_options" in s.model_fields_set,
+        "pods are deleted without a drain",
+    ),
 )
 
 
@@ -94,7 +98,9 @@ def _unsupported_of_group(index: int, group: WorkerGroupSpec) -> tuple[Unsupport
         words = "no pod of the group is created, none is removed"
         found.append(Unsupported(f"{at}.suspend", words, withholds=True, group=group.group_name))
     if "failure_policy" in group.model_fields_set:
-        found.append(Unsupported(f"{at}.failurePolicy", "pods that end are replaced at once", withholds=False))
+        found.append(
+            Unsupported(f"{at}.failurePolicy", "pods that end are replaced at once", withholds=False)
+        )
     if group.fallback is not None:
         found.append(Unsupported(f"{at}.fallback", "blocked pods wait where they are", withholds=False))
     return tuple(found)

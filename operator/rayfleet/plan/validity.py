@@ -37,9 +37,7 @@ def judge(
     """
     spec = parse_spec(cluster.spec)
     if isinstance(spec, RayClusterSpec):
-        broken = validate(
-            spec, name=cluster.key.name, labels=cluster.labels, annotations=cluster.annotations
-        )
+        broken = validate(spec, name=cluster.key.name, labels=cluster.labels, annotations=cluster.annotations)
     else:
         broken = spec
     if broken or not isinstance(spec, RayClusterSpec):
@@ -72,7 +70,9 @@ def _path(spec: RayClusterSpec, group: str) -> str:
     return "spec.headGroupSpec.template"
 
 
-def _with_templates_of(proven: RayClusterSpec | None, spec: RayClusterSpec, groups: set[str]) -> RayClusterSpec:
+def _with_templates_of(
+    proven: RayClusterSpec | None, spec: RayClusterSpec, groups: set[str]
+) -> RayClusterSpec:
     """`spec`, with the definition of `groups` as in `proven`, but for their sizes."""
     if proven is None:
         return spec

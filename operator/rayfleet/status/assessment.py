@@ -10,7 +10,6 @@ from rayfleet.plan.workers import desired_replicas
 from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.conditions import Condition, ConditionType, holds
 
-
 _NOT_TROUBLE = {Policy.CONFLICT, Policy.GONE, Policy.INVALID}
 """Two writers taking turns is no failure, and a template that is refused shows as `Valid`."""
 
@@ -18,7 +17,9 @@ _NOT_TROUBLE = {Policy.CONFLICT, Policy.GONE, Policy.INVALID}
 def assess(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> tuple[Condition, ...]:
     """Every condition of ours that has something to say."""
     if ownership(snapshot.cluster, snapshot.other_operator) is Ownership.YIELDED:
-        message = f"Lease {snapshot.other_operator} of another operator is alive; nothing is done here meanwhile"
+        message = (
+            f"Lease {snapshot.other_operator} of another operator is alive; nothing is done here meanwhile"
+        )
         return (Condition(ConditionType.MANAGED, False, "OtherOperatorActive", message),)
     return tuple(_ours(snapshot, plan, outcomes))
 
@@ -70,7 +71,9 @@ def _ready(snapshot: Snapshot, plan: Plan, complete: bool) -> Condition:  # noqa
         return Condition(ConditionType.READY, False, "InvalidSpec", "see condition Valid")
     wanted = 1 + sum(desired_replicas(g) * g.num_of_hosts for g in snapshot.spec.worker_group_specs)
     ready = sum(pod.ready and pod.active for pod in snapshot.pods)
-    blocked = sorted({f"{pod.group}: {_state(pod)}" for pod in snapshot.pods if not (pod.ready and pod.active)})
+    blocked = sorted(
+        {f"{pod.group}: {_state(pod)}" for pod in snapshot.pods if not (pod.ready and pod.active)}
+    )
     words = [f"{ready} of {wanted} pods are ready", *plan.waits, *blocked]
     return Condition(ConditionType.READY, False, "PodsNotReady", "; ".join(words))
 

@@ -19,7 +19,7 @@ def desired_capacity(spec: RayClusterSpec) -> dict[str, str]:
             total[kind] += amount * count
     return {
         "desiredCPU": format_quantity(total["cpu"]),
-        "desiredMemory": format_quantity(total["memory"]),
+        "desiredMemory": format_quantity(total["memory"], binary=True),
         "desiredGPU": format_quantity(total["gpu"]),
         "desiredTPU": format_quantity(total["tpu"]),
     }

@@ -77,7 +77,8 @@ def _entry(
 def holds(status: Mapping[str, Any], condition: ConditionType) -> bool:
     """Whether `condition` is True in a stored status."""
     return any(
-        entry.get("type") == condition and entry.get("status") == "True" for entry in stored_conditions(status)
+        entry.get("type") == condition and entry.get("status") == "True"
+        for entry in stored_conditions(status)
     )
 
 

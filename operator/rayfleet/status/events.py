@@ -8,7 +8,7 @@ from typing import Any
 from rayfleet.api import Violation
 from rayfleet.api.names import NodeType
 from rayfleet.errors import Policy, policy
-from rayfleet.plan import CreatePod, CreateService, DeletePod, Outcome
+from rayfleet.plan import Action, CreatePod, CreateService, DeletePod, Outcome
 from rayfleet.status.conditions import ConditionType, holds, stored_conditions
 
 LONGEST_NOTE = 1024
@@ -39,37 +39,45 @@ def events_of(
 
 
 def _done(outcomes: Sequence[Outcome]) -> Iterator[Event]:
-    created = Counter((a.node_type, a.group, a.reason) for a in _actions(outcomes) if isinstance(a, CreatePod))
-    for (node_type, group, reason), count in created.items():
-        pods = f"Created {count} pod{'s' * (count > 1)} in group {group}: {reason}"
-        yield Event("Normal", f"Created{_kind(node_type)}Pod", "Create", pods)
-    deleted = Counter(
-        (a.node_type, a.group, a.cause) for a in _actions(outcomes) if isinstance(a, DeletePod)
-    )
-    for (node_type, group, cause), count in deleted.items():
-        reasons = {a.reason for a in _actions(outcomes) if isinstance(a, DeletePod) and a.cause is cause}
-        words = f"Deleted {count} pod{'s' * (count > 1)} in group {group}, {cause.value}: {min(reasons)}"
-        yield Event("Normal", f"Deleted{_kind(node_type)}Pod", "Delete", words)
+    done = [outcome.action for outcome in outcomes if outcome.done]
+    creates = [action for action in done if isinstance(action, CreatePod)]
+    for (node_type, group, reason), count in Counter(
+        (a.node_type, a.group, a.reason) for a in creates
+    ).items():
+        note = f"Created {_pods(count)} in group {group}: {reason}"
+        yield Event("Normal", f"Created{_kind(node_type)}Pod", "Create", note)
+    deletes = [action for action in done if isinstance(action, DeletePod)]
+    for (node_type, group, cause), count in Counter((a.node_type, a.group, a.cause) for a in deletes).items():
+        reason = min(a.reason for a in deletes if (a.group, a.cause) == (group, cause))
+        note = f"Deleted {_pods(count)} in group {group}, {cause.value}: {reason}"
+        yield Event("Normal", f"Deleted{_kind(node_type)}Pod", "Delete", note)
 
 
 def _failed(outcomes: Sequence[Outcome]) -> Iterator[Event]:
     """The first failure of each kind; a conflict is no failure, it is how two writers take turns."""
     seen = set()
     for outcome in outcomes:
-        failure, action = outcome.failure, outcome.action
+        failure = outcome.failure
         if failure is None or policy(failure) in {Policy.CONFLICT, Policy.GONE, Policy.INVALID}:
             continue
-        if isinstance(action, CreatePod):
-            reason, verb, where = f"FailedToCreate{_kind(action.node_type)}Pod", "Create", f"group {action.group}"
-        elif isinstance(action, DeletePod):
-            reason, verb, where = f"FailedToDelete{_kind(action.node_type)}Pod", "Delete", f"group {action.group}"
-        elif isinstance(action, CreateService):
-            reason, verb, where = "FailedToCreateService", "Create", f"Service {action.name}"
-        else:
-            continue
-        if (reason, where) not in seen:
-            seen.add((reason, where))
-            yield Event("Warning", reason, verb, f"{where}: {failure.message}")
+        told = _attempt(outcome.action)
+        if told is not None and told not in seen:
+            seen.add(told)
+            verb, what, where = told
+            yield Event("Warning", f"FailedTo{verb}{what}", verb, f"{where}: {failure.message}")
+
+
+def _attempt(action: Action) -> tuple[str, str, str] | None:
+    """The verb, the kind of object and the place of an action that users are told of."""
+    match action:
+        case CreatePod():
+            return "Create", f"{_kind(action.node_type)}Pod", f"group {action.group}"
+        case DeletePod():
+            return "Delete", f"{_kind(action.node_type)}Pod", f"group {action.group}"
+        case CreateService():
+            return "Create", "Service", f"Service {action.name}"
+        case _:
+            return None
 
 
 def _turned(
@@ -92,8 +100,8 @@ def _message(status: Mapping[str, Any]) -> str:
     return ""
 
 
-def _actions(outcomes: Sequence[Outcome]) -> Iterator[Any]:
-    return (outcome.action for outcome in outcomes if outcome.done)
+def _pods(count: int) -> str:
+    return f"{count} pod{'s' * (count != 1)}"
 
 
 def _kind(node_type: str) -> str:

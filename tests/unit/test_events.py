@@ -1,0 +1,59 @@
+"""Events: few, and in words."""
+
+from rayfleet.api import Violation
+from rayfleet.errors import ApiFailure
+from rayfleet.plan import Cause, CreatePod, DeletePod, Outcome, plan
+from rayfleet.status import compute_status, events_of
+from support.builders import cluster, snapshot
+
+QUOTA = ApiFailure(403, "Forbidden", "exceeded quota: gpus")
+
+
+def create(name: str, failure: ApiFailure | None = None, *, tried: bool = True) -> Outcome:
+    return Outcome(
+        CreatePod("worker", "gpu", name, "h", {}, "3 pods fewer than wanted"), failure, tried=tried
+    )
+
+
+def test_pods_created_together_make_one_event() -> None:
+    """A kind of action, group and pass."""
+    events = events_of([create(f"w-{n}") for n in range(3)], (), {}, {})
+    assert [(e.type, e.reason, e.note) for e in events] == [
+        ("Normal", "CreatedWorkerPod", "Created 3 pods in group gpu: 3 pods fewer than wanted")
+    ]
+
+
+def test_pods_deleted_for_one_cause_make_one_event() -> None:
+    """Another cause is another event."""
+    outcomes = [
+        Outcome(DeletePod("worker", "gpu", f"w-{n}", f"u-{n}", cause, "why"))
+        for n, cause in enumerate([Cause.SURPLUS, Cause.SURPLUS, Cause.ENDED])
+    ]
+    notes = [event.note for event in events_of(outcomes, (), {}, {})]
+    assert notes == ["Deleted 2 pods in group gpu, surplus: why", "Deleted 1 pod in group gpu, ended: why"]
+
+
+def test_a_failure_is_told_once_a_pass_in_the_servers_words() -> None:
+    """And what was not tried is not told."""
+    outcomes = [create("w-1", QUOTA), create("w-2", QUOTA), create("w-3", tried=False)]
+    events = events_of(outcomes, (), {}, {})
+    assert [(e.type, e.reason, e.note) for e in events] == [
+        ("Warning", "FailedToCreateWorkerPod", "group gpu: exceeded quota: gpus")
+    ]
+
+
+def test_a_conflict_is_no_event() -> None:
+    """It is how two writers take turns."""
+    assert events_of([create("w-1", ApiFailure(409, "AlreadyExists", "exists"))], (), {}, {}) == ()
+
+
+def test_an_invalid_spec_is_told_once_and_its_repair_too() -> None:
+    """However often the cluster is looked at meanwhile."""
+    bad = (Violation("spec.x", "is wrong."),)
+    seen = snapshot(cluster(), spec=None, violations=bad)
+    invalid = compute_status(seen, plan(seen), ())
+    assert [e.reason for e in events_of((), bad, {}, invalid)] == ["InvalidRayClusterSpec"]
+    assert events_of((), bad, invalid, invalid) == ()
+    seen = snapshot(cluster(status=invalid))
+    mended = compute_status(seen, plan(seen), ())
+    assert [e.reason for e in events_of((), (), invalid, mended)] == ["ValidRayClusterSpec"]

@@ -1,0 +1,66 @@
+"""What a process remembers between passes."""
+
+import pytest
+
+from rayfleet.errors import ApiFailure, Cause
+from rayfleet.memory import ClusterMemory
+from rayfleet.plan import CreatePod, Outcome
+
+QUOTA = ApiFailure(403, "Forbidden", "exceeded quota")
+OUTAGE = ApiFailure(0, "NoAnswer", "connection refused")
+REFUSED = ApiFailure(422, "Invalid", 'Pod "x-7" is invalid', (Cause("spec.priority", "must not be set"),))
+
+
+def create(group: str = "gpu", failure: ApiFailure | None = None) -> Outcome:
+    return Outcome(CreatePod("worker", group, "x", "hash-1", {}, "wanted"), failure)
+
+
+def holds_after(*failures: ApiFailure | None) -> list[float]:
+    """Seconds that the group is left alone after each of these answers in a row."""
+    memory, holds = ClusterMemory("uid"), []
+    for failure in failures:
+        memory.learn([create(failure=failure)], now=100.0)
+        hold = memory.held.get("gpu")
+        holds.append(0.0 if hold is None else hold.until - 100.0)
+    return holds
+
+
+def test_a_group_that_is_denied_is_left_alone_longer_each_time_up_to_a_minute() -> None:
+    """And not at all any more after a success."""
+    assert holds_after(*[QUOTA] * 8, None, QUOTA) == [1, 2, 4, 8, 16, 32, 60, 60, 0, 1]
+
+
+def test_a_server_that_does_not_answer_is_asked_again_within_five_seconds() -> None:
+    """So that its return is noticed soon."""
+    assert holds_after(*[OUTAGE] * 5) == [1, 2, 4, 5, 5]
+
+
+def test_retry_after_is_heeded() -> None:
+    """Where it asks for more than our own backoff."""
+    assert holds_after(ApiFailure(429, "TooManyRequests", "slow down", retry_after=9.0)) == [9]
+
+
+def test_one_group_that_is_held_does_not_hold_another() -> None:
+    """Each has its own backoff."""
+    memory = ClusterMemory("uid")
+    memory.learn([create("a", QUOTA), create("b")], now=0.0)
+    assert set(memory.held) == {"a"}
+
+
+def test_a_refusal_is_remembered_in_words_that_do_not_change_with_the_pods_name() -> None:
+    """By template, and it holds nothing: another template may go at once."""
+    memory = ClusterMemory("uid")
+    memory.learn([create(failure=REFUSED)], now=0.0)
+    assert memory.refused == {"hash-1": "spec.priority: must not be set"}
+    assert memory.held == {}
+
+
+@pytest.mark.parametrize(("wanting", "now", "left"), [({"gpu"}, 50.0, 1), (set(), 0.5, 1), (set(), 50.0, 0)])
+def test_a_hold_is_forgotten_when_it_is_over_and_nobody_wants_pods(
+    wanting: set[str], now: float, left: int
+) -> None:
+    """Such as after the group was made smaller."""
+    memory = ClusterMemory("uid")
+    memory.learn([create(failure=QUOTA)], now=0.0)
+    memory.release(wanting, now)
+    assert len(memory.held) == left

@@ -1,0 +1,48 @@
+"""Settings: flags before the environment before the defaults."""
+
+import pytest
+
+from rayfleet.settings import parse
+
+
+def test_without_flags_every_namespace_is_in_scope() -> None:
+    """And the health port is the chart's."""
+    settings = parse([], {})
+    assert (settings.namespaces, settings.health_port, settings.log_level) == ((), 8081, "INFO")
+
+
+def test_namespaces_may_be_repeated_or_listed_and_count_once() -> None:
+    """`--namespace a --namespace b,a` is a and b."""
+    assert parse(["--namespace", "a", "--namespace", "b,a"], {}).namespaces == ("a", "b")
+
+
+def test_a_flag_goes_before_the_environment() -> None:
+    """Both before the default."""
+    environment = {"RAYFLEET_LOG_LEVEL": "debug", "RAYFLEET_HEALTH_PORT": "9000"}
+    settings = parse(["--health-port", "9001"], environment)
+    assert (settings.log_level, settings.health_port) == ("DEBUG", 9001)
+
+
+BAD = [
+    (["--health-port", "70000"], "--health-port", "is not a port (0 to 65535)"),
+    (["--write-concurrency", "0"], "--write-concurrency", "is not a whole number above 0"),
+    (["--log-level", "loud"], "--log-level", "invalid choice: 'loud'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "flag", "words"), BAD)
+def test_a_bad_setting_ends_the_process_and_names_the_flag(
+    arguments: list[str], flag: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence, exit status 2."""
+    with pytest.raises(SystemExit) as ended:
+        parse(arguments, {})
+    assert ended.value.code == 2
+    assert flag in (error := capsys.readouterr().err)
+    assert words in error
+
+
+def test_a_bad_environment_variable_is_bad_input_too() -> None:
+    """Not a traceback."""
+    with pytest.raises(SystemExit):
+        parse([], {"RAYFLEET_HEALTH_PORT": "http"})

@@ -1,0 +1,188 @@
+"""The status: what it says, and that it moves only when something happened."""
+
+from typing import Any
+
+import pytest
+
+from rayfleet.api import Violation
+from rayfleet.errors import ApiFailure, Cause
+from rayfleet.plan import CreatePod, Outcome, plan
+from rayfleet.snapshot import Hold, Snapshot
+from rayfleet.status import compute_status, is_urgent, status_patch
+from support.builders import NOW, cluster, group, head, snapshot, spec, template, worker
+
+READY_SINCE = "2027-01-15T08:00:00Z"
+
+
+def status_of(seen: Snapshot, outcomes: tuple[Outcome, ...] = ()) -> dict[str, Any]:
+    return compute_status(seen, plan(seen), outcomes)
+
+
+def condition(status: dict[str, Any], kind: str) -> dict[str, Any] | None:
+    return next((c for c in status["conditions"] if c["type"] == kind), None)
+
+
+def test_a_cluster_whose_pods_are_all_ready_is_ready_and_provisioned() -> None:
+    """With sizes, capacity, head and endpoints as Ray's users know them."""
+    of = cluster(spec(group(replicas=2, maxReplicas=4, template=template(cpu="2", memory="4Gi", gpu="1"))))
+    status = status_of(snapshot(of, [head(of), worker(of, 1), worker(of, 2)]))
+    assert status["state"] == "ready"
+    assert status["stateTransitionTimes"] == {"ready": READY_SINCE}
+    assert {c["type"]: c["status"] for c in status["conditions"]} == {
+        "HeadPodReady": "True",
+        "RayClusterProvisioned": "True",
+        "Ready": "True",
+        "Valid": "True",
+    }
+    sizes = ("desired", "min", "max", "available", "ready")
+    assert [status[f"{size}WorkerReplicas"] for size in sizes] == [2, 0, 4, 2, 2]
+    assert (status["desiredCPU"], status["desiredMemory"], status["desiredGPU"]) == ("4", "8Gi", "2")
+    assert status["head"] == {
+        "podName": head(of).name,
+        "podIP": "10.0.0.9",
+        "serviceName": "demo-head-svc",
+        "serviceIP": "10.0.0.9",
+    }
+    assert status["endpoints"] == {"gcs-server": "6379", "dashboard": "8265"}
+    assert status["workerGroups"] == [
+        {
+            "groupName": "gpu",
+            "desired": 2,
+            "observedReplicas": 2,
+            "replicas": 2,
+            "ready": 2,
+            "pending": 0,
+            "lastIndex": 2,
+        }
+    ]
+
+
+def test_sixty_polls_of_a_steady_cluster_change_nothing() -> None:
+    """Not even a time."""
+    of = cluster(spec(group(replicas=1)))
+    pods = [head(of), worker(of, 1)]
+    first = status_of(snapshot(of, pods))
+    for minute in range(60):
+        of = cluster(spec(group(replicas=1)), status=first)
+        again = status_of(snapshot(of, pods, now=NOW + 60 * minute))
+        assert status_patch(first, again) == {}
+
+
+def test_ready_is_the_truth_of_the_moment_and_provisioned_stays() -> None:
+    """A worker that is lost takes `Ready` back; `state` and `RayClusterProvisioned` keep their meaning."""
+    of = cluster(spec(group(replicas=1)))
+    before = status_of(snapshot(of, [head(of), worker(of, 1)]))
+    of = cluster(spec(group(replicas=1)), status=before)
+    after = status_of(snapshot(of, [head(of)], now=NOW + 60))
+    assert (condition(after, "Ready") or {})["status"] == "False"
+    assert (condition(after, "RayClusterProvisioned") or {})["status"] == "True"
+    assert after["state"] == "ready"
+
+
+def test_provisioned_needs_every_wanted_pod_and_not_just_those_that_exist() -> None:
+    """A ready head whose workers could not be created is not a provisioned cluster."""
+    of = cluster()
+    status = status_of(snapshot(of, [head(of)], held={"gpu": Hold(NOW + 5, "exceeded quota")}))
+    assert (condition(status, "RayClusterProvisioned") or {})["status"] == "False"
+    assert (condition(status, "ReplicaFailure") or {})["reason"] == "FailedCreateWorkerPod"
+    assert "exceeded quota" in (condition(status, "Ready") or {})["message"]
+
+
+def test_replica_failure_goes_when_nothing_fails_any_more() -> None:
+    """Absent, as Ray's users know it, not False."""
+    of = cluster(spec(group(replicas=1)))
+    failing = status_of(snapshot(of, [head(of)], held={"gpu": Hold(NOW + 5, "exceeded quota")}))
+    of = cluster(spec(group(replicas=1)), status=failing)
+    assert condition(status_of(snapshot(of, [head(of), worker(of, 1)])), "ReplicaFailure") is None
+
+
+def test_a_transition_time_is_kept_while_the_condition_holds() -> None:
+    """And new when it turns."""
+    of = cluster(spec(group(replicas=1)))
+    first = status_of(snapshot(of, [head(of, ready=False)]))
+    of = cluster(spec(group(replicas=1)), status=first)
+    later = status_of(snapshot(of, [head(of)], now=NOW + 60))
+    assert (condition(later, "Ready") or {})["lastTransitionTime"] == READY_SINCE
+    assert (condition(later, "HeadPodReady") or {})["lastTransitionTime"] == "2027-01-15T08:01:00Z"
+
+
+def test_conditions_of_others_are_kept() -> None:
+    """Kueue and the like may write their own."""
+    foreign = {"type": "example.com/Checked", "status": "True", "reason": "Fine", "message": ""}
+    of = cluster(status={"conditions": [foreign], "somebodys": 1})
+    status = status_of(snapshot(of))
+    assert foreign in status["conditions"]
+    assert status["somebodys"] == 1
+
+
+def test_an_invalid_spec_names_the_field_and_the_rule() -> None:
+    """And nothing else of the status claims to be current."""
+    of = cluster()
+    seen = snapshot(
+        of, spec=None, violations=(Violation("spec.workerGroupSpecs[0].minReplicas", "is negative."),)
+    )
+    valid = condition(status_of(seen), "Valid") or {}
+    assert (valid["status"], valid["reason"]) == ("False", "InvalidSpec")
+    assert valid["message"] == "spec.workerGroupSpecs[0].minReplicas: is negative."
+
+
+def test_a_field_that_is_not_acted_on_says_so() -> None:
+    """With what happens instead."""
+    of = cluster(spec(group(replicas=0), enableInTreeAutoscaling=True))
+    supported = condition(status_of(snapshot(of, [head(of)])), "Supported") or {}
+    assert supported["status"] == "False"
+    assert "spec.enableInTreeAutoscaling is not acted on yet" in supported["message"]
+
+
+def test_a_cluster_of_another_controller_gets_no_word_from_us() -> None:
+    """Its status stays as it is."""
+    of = cluster(spec(managedBy="kueue.x-k8s.io/multikueue"), status={"state": "theirs"})
+    assert status_of(snapshot(of)) == {"state": "theirs"}
+
+
+def test_while_another_operator_is_alive_only_that_is_said() -> None:
+    """One condition; sizes and state are the other's to write."""
+    of = cluster(status={"state": "ready"})
+    status = status_of(snapshot(of, other_operator="kuberay/ray-operator-leader"))
+    assert [c["type"] for c in status["conditions"]] == ["Managed"]
+    assert set(status) == {"state", "conditions", "lastUpdateTime"}
+
+
+def test_a_head_epoch_that_was_not_won_is_not_recorded() -> None:
+    """Only heads that exist and epochs that are stored count."""
+    of = cluster(status={"headEpoch": 2, "head": {"podName": "demo-head-old"}})
+    assert status_of(snapshot(of))["headEpoch"] == 2
+
+
+def test_a_long_story_is_cut() -> None:
+    """The status stays small whatever a template's errors are."""
+    of = cluster()
+    seen = snapshot(of, spec=None, violations=tuple(Violation(f"spec.f{n}", "x" * 200) for n in range(50)))
+    assert len((condition(status_of(seen), "Valid") or {})["message"]) == 1024
+
+
+REFUSED = ApiFailure(422, "Invalid", "bad", (Cause("spec.containers[0].image", "Required value"),))
+CONFLICT = ApiFailure(409, "AlreadyExists", "exists")
+QUOTA = ApiFailure(403, "Forbidden", "exceeded quota")
+
+
+@pytest.mark.parametrize(("failure", "shows"), [(REFUSED, False), (CONFLICT, False), (QUOTA, True)])
+def test_only_real_trouble_is_a_replica_failure(failure: ApiFailure, shows: bool) -> None:  # noqa: FBT001 - a table's column
+    """A conflict is two writers taking turns; a refused template shows as `Valid`."""
+    of = cluster()
+    create = CreatePod("worker", "gpu", "x", "hash", {}, "3 pods fewer than wanted")
+    status = status_of(snapshot(of, [head(of)]), (Outcome(create, failure),))
+    assert (condition(status, "ReplicaFailure") is not None) is shows
+
+
+def test_a_first_status_is_urgent_and_mere_counts_are_not() -> None:
+    """So that ten pods that become ready together make one write."""
+    of = cluster(spec(group(replicas=2)))
+    first = status_of(snapshot(of, [head(of, ready=False)]))
+    assert is_urgent({}, first)
+    of = cluster(spec(group(replicas=2)), status=first)
+    counted = status_of(snapshot(of, [head(of), worker(of, 1), worker(of, 2, ready=False)]))
+    assert status_patch(first, counted)
+    assert not is_urgent(first, counted)
+    done = status_of(snapshot(of, [head(of), worker(of, 1), worker(of, 2)]))
+    assert is_urgent(first, done)
