@@ -1,0 +1,119 @@
+"""Probes of the Ray container, asked for real where they are a script."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from rayfleet.api import RayClusterSpec
+from support.manifest_samples import built_head, built_worker, ray, spec, template
+
+HEALTHZ = {"path": "/api/healthz", "port": 52365}
+HEAD_TIMING = {"timeoutSeconds": 5, "periodSeconds": 5, "successThreshold": 1}
+WORKER_TIMING = {"timeoutSeconds": 2, "periodSeconds": 5, "successThreshold": 1}
+LIVENESS = {"initialDelaySeconds": 30, "failureThreshold": 120}
+READINESS = {"initialDelaySeconds": 10, "failureThreshold": 10}
+
+
+@pytest.mark.parametrize("version", ["2.53.0", "2.60.0", "v2.100.1", "3.0", "", "nightly"])
+def test_ray_is_asked_for_its_one_health_page(version: str) -> None:
+    """Since 2.53 the agent's page covers all of a node; a version that says nothing is taken as new."""
+    head, worker = ray(built_head(spec(rayVersion=version))), ray(built_worker(spec(rayVersion=version)))
+
+    assert head["livenessProbe"] == {"httpGet": HEALTHZ, **HEAD_TIMING, **LIVENESS}
+    assert head["readinessProbe"] == {"httpGet": HEALTHZ, **HEAD_TIMING, **READINESS}
+    assert worker["livenessProbe"] == {"httpGet": HEALTHZ, **WORKER_TIMING, **LIVENESS}
+    assert worker["readinessProbe"] == {"httpGet": HEALTHZ, **WORKER_TIMING, **READINESS}
+
+
+def test_the_page_is_where_the_agent_listens() -> None:
+    """`dashboard-agent-listen-port` moves it; a port that only the shell knows cannot be followed."""
+    for given, port in (("1234", 1234), ('"1234"', 1234), ("$PORT", 52365), ("0", 52365), ("70000", 52365)):
+        moved = spec(worker={"rayStartParams": {"dashboard-agent-listen-port": given}})
+        assert ray(built_worker(moved))["livenessProbe"]["httpGet"]["port"] == port
+
+
+def test_a_users_probe_is_kept() -> None:
+    """The other one is still generated, and null is no probe."""
+    own = {"tcpSocket": {"port": 1}}
+    container = ray(built_head(spec(head={"template": template(livenessProbe=own, readinessProbe=None)})))
+
+    assert container["livenessProbe"] == own
+    assert container["readinessProbe"]["httpGet"] == HEALTHZ
+
+
+@contextmanager
+def pages(answers: dict[str, tuple[int, str]]) -> Iterator[str]:
+    """A web server with these pages; the port it listens on."""
+
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            code, body = answers.get(self.path, (404, "not found"))
+            self.send_response(code)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield str(server.server_port)
+        finally:
+            server.shutdown()
+            thread.join(timeout=5)
+
+
+def asked(container: dict[str, Any]) -> int:
+    """Run the probe's command as the kubelet would."""
+    command = container["readinessProbe"]["exec"]["command"]
+    return subprocess.run(command, env={}, timeout=5, check=False, capture_output=True).returncode
+
+
+def old(agent: str, dashboard: str = "1") -> RayClusterSpec:
+    params = {"dashboard-agent-listen-port": agent, "dashboard-port": dashboard}
+    group = {"rayStartParams": params}
+    return spec(head=group, worker=group, rayVersion="2.52.1")
+
+
+RAYLET = "/api/local_raylet_healthz"
+GCS = "/api/gcs_healthz"
+UP = (200, "success")
+DOWN = (503, "Local Raylet failed")
+
+
+@pytest.mark.parametrize(
+    ("answers", "worker_is_up", "head_is_up"),
+    [
+        ({RAYLET: UP, GCS: UP}, True, True),
+        ({RAYLET: UP, GCS: DOWN}, True, False),
+        ({RAYLET: UP}, True, False),
+        ({RAYLET: DOWN, GCS: UP}, False, False),
+    ],
+)
+def test_an_older_ray_is_asked_page_by_page(
+    answers: dict[str, tuple[int, str]], *, worker_is_up: bool, head_is_up: bool
+) -> None:
+    """Before 2.53 the raylet and, on the head, the GCS have pages of their own."""
+    with pages(answers) as port:
+        assert (asked(ray(built_worker(old(port)))) == 0) is worker_is_up
+        assert (asked(ray(built_head(old(port, port)))) == 0) is head_is_up
+
+
+def test_an_older_ray_that_does_not_listen_is_down() -> None:
+    """Nobody listens on port 1."""
+    assert asked(ray(built_worker(old("1")))) == 1
+
+
+def test_an_older_head_without_a_dashboard_is_not_asked_for_its_page() -> None:
+    """The GCS page is the dashboard's."""
+    head = {"rayStartParams": {"include-dashboard": "False"}}
+    command = ray(built_head(spec(head=head, rayVersion="2.47.0")))["livenessProbe"]["exec"]["command"]
+
+    assert command[-2:] == ["healthz", "52365/api/local_raylet_healthz"]

@@ -1,0 +1,217 @@
+"""The `ray start` command: flags from the user, from the group and from the pod's resources."""
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from support.manifest_samples import (
+    built_head,
+    built_worker,
+    cluster,
+    environment,
+    flags,
+    ray,
+    spec,
+    template,
+)
+
+RUN = "ulimit -n ${RAY_START_ULIMIT_OPEN_FILES:-65536}; "
+HEAD = (
+    "ray start --head --block --dashboard-agent-listen-port=52365 --dashboard-host=0.0.0.0"
+    " --metrics-export-port=8080"
+)
+WORKER = (
+    "ray start --address=demo-head-svc.team-a.svc.cluster.local:6379 --block"
+    " --dashboard-agent-listen-port=52365 --metrics-export-port=8080"
+)
+
+
+def limits(**resources: object) -> dict[str, Any]:
+    return template(resources={"limits": resources})
+
+
+def ray_with(fields: dict[str, Any]) -> dict[str, Any]:
+    return template(**fields)
+
+
+def test_a_bare_group_starts_ray_with_the_flags_that_kubernetes_needs() -> None:
+    """Written out in full: this is what runs in every pod."""
+    assert ray(built_head(spec()))["command"] == ["/bin/bash", "-c", "--"]
+    assert ray(built_head(spec()))["args"] == [RUN + HEAD]
+    assert ray(built_worker(spec()))["command"] == ["/bin/bash", "-c", "--"]
+    assert ray(built_worker(spec()))["args"] == [RUN + WORKER]
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"dashboard-host": "::"}, "--dashboard-host=::"),
+        ({"metrics-export-port": "9090"}, "--metrics-export-port=9090"),
+        ({"dashboard-agent-listen-port": "1234"}, "--dashboard-agent-listen-port=1234"),
+        ({"block": "false"}, "--block"),
+        ({"no-monitor": "True"}, "--no-monitor"),
+        ({"redis-password": "$REDIS_PASSWORD"}, "--redis-password=$REDIS_PASSWORD"),
+        ({"include-dashboard": "false"}, "--include-dashboard=false"),
+        ({"include-dashboard": "true"}, "--include-dashboard=true"),
+        ({"log-color": "auto"}, "--log-color=auto"),
+        ({"include-log-monitor": "False"}, "--include-log-monitor=False"),
+        ({"resources": '\'"{\\"a\\": 1}"\''}, '--resources=\'"{\\"a\\": 1}"\''),
+    ],
+)
+def test_a_users_flag_is_kept_but_for_block(params: dict[str, str], expected: str) -> None:
+    """Values are words of a shell and stay as they are; only `block` is forced."""
+    command = environment(ray(built_head(spec(head={"rayStartParams": params}))))["KUBERAY_GEN_RAY_START_CMD"]
+
+    assert f" {expected} " in f"{command} "
+
+
+def test_a_switch_that_is_off_is_left_out() -> None:
+    """`--no-monitor=false` is no flag of Ray's."""
+    assert "no-monitor" not in flags(built_head(spec(head={"rayStartParams": {"no-monitor": "false"}})))
+
+
+def test_workers_find_the_head_on_the_port_that_the_head_listens_on() -> None:
+    """The port is the head's `port`, and an address that the user sets on a worker wins."""
+    moved = spec(head={"rayStartParams": {"port": "6380"}})
+    own = spec(worker={"rayStartParams": {"address": "elsewhere:1"}})
+
+    assert flags(built_worker(moved))["address"] == "demo-head-svc.team-a.svc.cluster.local:6380"
+    assert flags(built_worker(own))["address"] == "elsewhere:1"
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        ({"limits": {"cpu": "2"}}, {"num-cpus": "2"}),
+        ({"limits": {"cpu": "1500m"}}, {"num-cpus": "2"}),
+        ({"limits": {"cpu": 3}}, {"num-cpus": "3"}),
+        ({"requests": {"cpu": "100m"}}, {"num-cpus": "1"}),
+        ({"limits": {"cpu": "0"}, "requests": {"cpu": "4"}}, {"num-cpus": "4"}),
+        ({"limits": {"memory": "1.5Gi"}}, {"memory": "1610612736"}),
+        ({"requests": {"memory": "1Gi"}}, {}),
+        ({"limits": {"nvidia.com/gpu": "8"}}, {"num-gpus": "8"}),
+        ({"limits": {"nvidia.com/gpu": "0"}}, {}),
+        ({"limits": {"amd.com/gpu": "2", "nvidia.com/gpu": "4"}}, {"num-gpus": "2"}),
+        ({"limits": {"amd.com/gpu": "0", "nvidia.com/gpu": "4"}}, {"num-gpus": "4"}),
+        ({"limits": {"nvidia.com/mig-1g.5gb": "3"}}, {"num-gpus": "3"}),
+        ({"limits": {"google.com/tpu": "4"}}, {"resources": """'{"TPU":4}'"""}),
+        ({"limits": {"aws.amazon.com/neuroncore": "2"}}, {"resources": """'{"neuron_cores":2}'"""}),
+        (
+            {"limits": {"google.com/tpu": "4", "aws.amazon.com/neuroncore": "2"}},
+            {"resources": """'{"neuron_cores":2}'"""},
+        ),
+        ({"limits": {"cpu": "lots", "memory": None, "nvidia.com/gpu": True}}, {}),
+        ({"limits": None, "requests": None}, {}),
+        (None, {}),
+    ],
+)
+def test_the_pods_resources_are_what_ray_may_use(resources: object, expected: dict[str, str]) -> None:
+    """Limits count, and for the CPU a request where there is no limit; a part of a CPU counts as one."""
+    body = built_worker(spec(worker={"template": template(resources=resources)}))
+
+    of_resources = {"num-cpus", "num-gpus", "memory", "resources"}
+    assert {name: value for name, value in flags(body).items() if name in of_resources} == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("'{\"a\": 1}'", """'{"TPU":4,"a":1}'"""),
+        ('\'"{\\"a\\": 1}"\'', '\'"{\\"a\\": 1}"\''),
+        ('"{\\"a\\": 1}"', """'{"TPU":4,"a":1}'"""),
+        ("'{\"TPU\": 1}'", "'{\"TPU\": 1}'"),
+        ("'{\"neuron_cores\": 1}'", "'{\"neuron_cores\": 1}'"),
+        ("$RESOURCES", "$RESOURCES"),
+        ("'[1]'", "'[1]'"),
+        ("'unclosed", "'unclosed"),
+    ],
+)
+def test_an_accelerator_joins_the_users_resources_where_they_can_be_read(given: str, expected: str) -> None:
+    """What cannot be read stays as it is, and an accelerator that is counted already is not counted twice."""
+    group = {"rayStartParams": {"resources": given}, "template": limits(**{"google.com/tpu": "4"})}
+    command = environment(ray(built_worker(spec(worker=group))))["KUBERAY_GEN_RAY_START_CMD"]
+
+    assert f"--resources={expected}" in command
+
+
+def test_a_users_flag_wins_over_the_pods_resources() -> None:
+    """`num-cpus: 0` keeps work off the head, whatever its CPU limit is."""
+    body = built_head(
+        spec(head={"rayStartParams": {"num-cpus": "0"}, "template": limits(cpu="4", memory="1Gi")})
+    )
+
+    assert flags(body)["num-cpus"] == "0"
+    assert flags(body)["memory"] == "1073741824"
+
+
+def test_a_groups_resources_and_labels_win_over_the_pod() -> None:
+    """`resources` and `labels` of the group are what an autoscaler counts with: Ray has to agree."""
+    group = {
+        "resources": {"CPU": "0", "GPU": "500m", "memory": "1Gi", "it's": "1.5", "disk": "2", "odd": "?"},
+        "labels": {"zone": "b", "ray.io/accelerator-type": "H100"},
+        "template": limits(cpu="4", memory="8Gi", **{"nvidia.com/gpu": "2"}),
+    }
+    body = built_worker(spec(worker=group))
+
+    assert flags(body)["num-cpus"] == "0"
+    assert flags(body)["num-gpus"] == "1"
+    assert flags(body)["memory"] == "1073741824"
+    assert flags(body)["labels"] == "ray.io/accelerator-type=H100,zone=b"
+    assert body["metadata"]["labels"]["zone"] == "b"
+    said = subprocess.run(
+        ["/bin/bash", "-c", f"printf %s {flags(body)['resources']}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == """{"disk":2,"it's":1.5}"""
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({"command": ["echo 123"], "args": ["456"]}, f"echo 123 456 && {RUN}{HEAD}"),
+        ({"args": ["echo hi"]}, f"echo hi && {RUN}{HEAD}"),
+        ({"command": None, "args": []}, RUN + HEAD),
+    ],
+)
+def test_a_users_command_runs_before_ray(own: dict[str, Any], expected: str) -> None:
+    """Theirs and ours are one shell line."""
+    container = ray(built_head(spec(head={"template": ray_with(own)})))
+
+    assert container["command"] == ["/bin/bash", "-c", "--"]
+    assert container["args"] == [expected]
+
+
+def test_a_command_that_starts_ray_itself_is_left_alone() -> None:
+    """Ray is not started twice."""
+    own = {"command": ["bash", "-c"], "args": ["ray start --head --block"]}
+    container = ray(built_head(spec(head={"template": ray_with(own)})))
+
+    assert (container["command"], container["args"]) == (own["command"], own["args"])
+    assert environment(container)["KUBERAY_GEN_RAY_START_CMD"] == HEAD
+
+
+@pytest.mark.parametrize("on", ["cluster", "template"])
+def test_the_overwrite_annotation_leaves_the_command_to_the_user(on: str) -> None:
+    """The generated command is still in the environment, for a script of theirs to run."""
+    annotation = {"ray.io/overwrite-container-cmd": "True"}
+    own = template({"annotations": annotation} if on == "template" else None, args=["./start.sh"])
+    owner = cluster(annotations=annotation if on == "cluster" else None)
+    body = built_head(spec(head={"template": own}), owner)
+
+    assert "command" not in ray(body)
+    assert ray(body)["args"] == ["./start.sh"]
+    assert environment(ray(body))["KUBERAY_GEN_RAY_START_CMD"] == HEAD
+    assert body["metadata"]["annotations"]["ray.io/overwrite-container-cmd"] == "True"
+
+
+def test_ray_gets_the_signal_that_ends_the_container() -> None:
+    """bash replaces itself by the last command, so that a SIGTERM reaches Ray and it drains."""
+    line = ray(built_head(spec(head={"template": template(args=["true"])})))["args"][0]
+    assert line.endswith(HEAD)
+
+    script = f"{line.removesuffix(HEAD)}cat /proc/$$/comm"
+    ran = subprocess.run(["/bin/bash", "-c", "--", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "cat\n"
