@@ -1,0 +1,28 @@
+{{/* All that the operator may do, and no more than it does; in a ClusterRole, or in a Role for each watched namespace. */}}
+{{- define "rayfleet.rules" -}}
+- apiGroups: [ray.io]
+  resources: [rayclusters]
+  verbs: [get, list, watch]
+- apiGroups: [ray.io]
+  resources: [rayclusters/status]
+  verbs: [patch]
+# Where the admission plugin OwnerReferencesPermissionEnforcement is on, a child whose owner reference blocks the owner's
+# deletion may only be created by who may update the owner's finalizers.
+- apiGroups: [ray.io]
+  resources: [rayclusters/finalizers]
+  verbs: [update]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+# To see whether another operator of this API is at work; only its Lease.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [ray-operator-leader]
+  verbs: [list]
+{{- end -}}

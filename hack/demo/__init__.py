@@ -1,0 +1,1 @@
+"""Shows the operator at work on a real Kubernetes: `make demo`."""

@@ -1,0 +1,75 @@
+"""The test bed that the demo runs on, always one of its own."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.kubectl import Kubectl
+from demo.narration import Narration
+from images import build as image_build
+from testbed import beds, binaries, cluster, record
+from testbed.progress import Progress
+from testbed.record import Wanted
+
+NAME = "demo"
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is imported into the nodes, and the name that the operator's pod uses."""
+
+    archives: tuple[Path, ...]
+    operator_reference: str
+
+
+def build() -> Images:
+    """Build the programs and images that are not there yet."""
+    progress = Progress()
+    binaries.ensure([*binaries.NODE, "helm"], progress)
+    archives = tuple(image_build.ensure(name, progress) for name in ("operator", "ray"))
+    return Images(archives, image_build.current("operator").reference)
+
+
+def up(images: Images) -> Kubectl:
+    """Bring the bed up, or find it up, with the images on every node."""
+    os.environ.pop("KUBECONFIG", None)  # the demo never touches the cluster that the user works with
+    progress = Progress()
+    bed = beds.up(Wanted(NAME, record.NODE), progress)
+    for archive in images.archives:
+        with progress.step(f"imported {archive.name}"):
+            cluster.load_image(bed, archive)
+    return Kubectl(binaries.path("kubectl"), bed.kubeconfig)
+
+
+def helm() -> Path:
+    return binaries.path("helm")
+
+
+def kubectl_if_up() -> Kubectl | None:
+    """For a diagnosis; None if there is nothing to ask."""
+    bed = record.load(NAME)
+    return Kubectl(binaries.path("kubectl"), bed.kubeconfig) if bed and bed.kubeconfig.is_file() else None
+
+
+def down(tell: Narration) -> None:
+    """Take the bed down; a second Ctrl-C does not stop that half way."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with tell.step("Take the Kubernetes down"):
+            beds.down(NAME, Progress())
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def what_next() -> str:
+    """How to go on with a bed that is left up, as lines for the shell."""
+    return f"""
+What to try next:
+{beds.usage(beds.find(NAME))}
+alias kubectl={binaries.path("kubectl")}
+kubectl apply -k examples                  # the cluster again; see examples/README.md
+kubectl get raycluster,pods --watch
+kubectl edit raycluster sample             # change `replicas` of the group
+kubectl -n rayfleet-system logs deploy/rayfleet --follow
+make testbed-down                          # takes it down"""

@@ -1,0 +1,72 @@
+"""The command line: `python -m demo [--keep]`."""
+
+import argparse
+import signal
+import sys
+
+from demo import bed, steps
+from demo.diagnosis import diagnose
+from demo.errors import DemoError
+from demo.narration import Narration
+from demo.steps import Stage
+from testbed.errors import TestbedError
+
+_INTERRUPTED = 130
+_STEPS = (
+    ("Install the operator with Helm", steps.install_operator),
+    ("Apply the example: a head and three GPU workers", steps.create_cluster),
+    ("Ask Ray what it sees", steps.show_ray_status),
+    ("Run a Ray job: add up primes, in one process and in eight tasks", steps.run_job),
+    ("Kill a worker's container and watch it come back", steps.kill_worker),
+    ("Delete the cluster: nothing of it is left", steps.delete_cluster),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the demo; the exit status is 0 when every step came true."""
+    parser = argparse.ArgumentParser(
+        prog="python -m demo",
+        description="A real Kubernetes, the operator, a Ray job, and a killed worker that comes back.",
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the Kubernetes up at the end")
+    keep = parser.parse_args(arguments).keep
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    tell = Narration()
+    try:
+        _run(tell)
+    except KeyboardInterrupt:
+        print("\ndemo: stopped; taking down what is up", file=sys.stderr)
+        bed.down(tell)
+        return _INTERRUPTED
+    except (DemoError, TestbedError) as error:
+        _report(tell, error)
+        if not keep:
+            bed.down(tell)
+        return 1
+    print(f"\nAll of it took {tell.seconds:.0f} s.")
+    if keep:
+        print(bed.what_next())
+    else:
+        bed.down(tell)
+        print("\nWhat to try next: `make demo KEEP=1` leaves the Kubernetes up to look around in.")
+    return 0
+
+
+def _run(tell: Narration) -> None:
+    print("rayfleet on a real Kubernetes. Under 3 minutes once everything is built.")
+    with tell.step("Build what is missing: programs and images"):
+        images = bed.build()
+    with tell.step("Bring up a Kubernetes: two nodes with four GPUs each (counted, not real)"):
+        kubectl = bed.up(images)
+        tell.show(kubectl("get", "nodes"))
+    stage = Stage(kubectl, bed.helm(), images.operator_reference, tell)
+    for what, step in _STEPS:
+        with tell.step(what):
+            step(stage)
+
+
+def _report(tell: Narration, error: Exception) -> None:
+    print(f"\ndemo: failed at step {tell.steps}, {tell.now_doing!r}:\n{error}", file=sys.stderr)
+    kubectl = bed.kubectl_if_up()
+    if kubectl:
+        print(f"\n{diagnose(kubectl)}", file=sys.stderr)

@@ -1,0 +1,25 @@
+"""What the demo prints when a step fails: the pods, the events, and the operator's last words."""
+
+from demo.kubectl import Kubectl
+from demo.steps import CLUSTER, NAMESPACE, RELEASE
+
+_LINES = 25
+
+
+def diagnose(kubectl: Kubectl) -> str:
+    """All that tells why, as text; a question that cannot be answered says so in its place."""
+    questions = (
+        ("Nodes", ("get", "nodes", "--output=wide")),
+        ("Pods", ("get", "pods", "--all-namespaces", "--output=wide")),
+        ("The RayCluster's status", ("get", "raycluster", CLUSTER, "--output=jsonpath={.status}")),
+        ("Events", ("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp")),
+        (
+            "The operator's log",
+            ("logs", f"--namespace={NAMESPACE}", f"deployment/{RELEASE}", f"--tail={_LINES}"),
+        ),
+    )
+    return "\n\n".join(f"{title}:\n{_last_lines(kubectl.attempt(*command))}" for title, command in questions)
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(text.splitlines()[-_LINES:])

@@ -1,0 +1,47 @@
+"""The Ray pods of a cluster, as the demo looks at them."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from demo.kubectl import Kubectl
+
+
+@dataclass(frozen=True)
+class RayPod:
+    """A head or worker pod; `container_id` is of its Ray container, once that has started."""
+
+    name: str
+    uid: str
+    node_type: str
+    node: str
+    ready: bool
+    container_id: str
+
+    @classmethod
+    def of(cls, pod: dict[str, Any]) -> Self:
+        metadata, status = pod["metadata"], pod.get("status", {})
+        ray_container = pod["spec"]["containers"][0]["name"]
+        started = [c for c in status.get("containerStatuses", []) if c["name"] == ray_container]
+        return cls(
+            name=metadata["name"],
+            uid=metadata["uid"],
+            node_type=metadata["labels"].get("ray.io/node-type", ""),
+            node=pod["spec"].get("nodeName", ""),
+            ready="deletionTimestamp" not in metadata
+            and any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", [])),
+            container_id=started[0].get("containerID", "").rpartition("/")[2] if started else "",
+        )
+
+
+def ray_pods(kubectl: Kubectl, cluster: str) -> list[RayPod]:
+    """The head first, then the workers by name."""
+    found = [RayPod.of(pod) for pod in kubectl.items("pods", f"--selector=ray.io/cluster={cluster}")]
+    return sorted(found, key=lambda pod: (pod.node_type != "head", pod.name))
+
+
+def gpus(kubectl: Kubectl) -> dict[str, int]:
+    """How many GPUs each node offers."""
+    return {
+        node["metadata"]["name"]: int(node["status"].get("allocatable", {}).get("nvidia.com/gpu", "0"))
+        for node in kubectl.items("nodes")
+    }
