@@ -9,7 +9,6 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -61,28 +60,31 @@ def _number_or_text(value: object) -> int | str:
     return _whole_number(value)
 
 
+def _embedded(kubernetes_type: str) -> Any:  # noqa: ANN401 - as pydantic.Field
+    """Names the schema of Kubernetes' own that the CRD has in place of ours."""
+    return Field(json_schema_extra={"x-embedded": kubernetes_type})
+
+
 Integer: TypeAlias = Annotated[int, BeforeValidator(_whole_number)]
 Boolean: TypeAlias = Annotated[bool, BeforeValidator(_boolean)]
-QuantityValue: TypeAlias = Annotated[
-    int | str, PlainValidator(_number_or_text), WithJsonSchema({"x-embedded": "Quantity"})
-]
+QuantityValue: TypeAlias = Annotated[int | str, PlainValidator(_number_or_text), _embedded("Quantity")]
 """A number, or a number as text with a unit; `quantity.parse_quantity` reads it."""
+IntOrString: TypeAlias = Annotated[int | str, PlainValidator(_number_or_text), _embedded("IntOrString")]
+"""A number, or a percentage as text."""
 
 # Kubernetes' own types stay raw JSON: they are Kubernetes' to judge, and typed models of them would lose the
-# fields of a newer Kubernetes. `x-embedded` names the schema that the CRD has in their place.
-PodTemplate: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "PodTemplateSpec"})]
-ServiceTemplate: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "Service"})]
-ResourceRequirements: TypeAlias = Annotated[
-    dict[str, Any], WithJsonSchema({"x-embedded": "ResourceRequirements"})
-]
-SecurityContext: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "SecurityContext"})]
-EnvVar: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "EnvVar"})]
-EnvFromSource: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "EnvFromSource"})]
-EnvVarSource: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "EnvVarSource"})]
-VolumeMount: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "VolumeMount"})]
-IngressTLS: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "IngressTLS"})]
-IngressRule: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "NetworkPolicyIngressRule"})]
-EgressRule: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"x-embedded": "NetworkPolicyEgressRule"})]
+# fields of a newer Kubernetes.
+PodTemplate: TypeAlias = Annotated[dict[str, Any], _embedded("PodTemplateSpec")]
+ServiceTemplate: TypeAlias = Annotated[dict[str, Any], _embedded("Service")]
+ResourceRequirements: TypeAlias = Annotated[dict[str, Any], _embedded("ResourceRequirements")]
+SecurityContext: TypeAlias = Annotated[dict[str, Any], _embedded("SecurityContext")]
+EnvVar: TypeAlias = Annotated[dict[str, Any], _embedded("EnvVar")]
+EnvFromSource: TypeAlias = Annotated[dict[str, Any], _embedded("EnvFromSource")]
+EnvVarSource: TypeAlias = Annotated[dict[str, Any], _embedded("EnvVarSource")]
+VolumeMount: TypeAlias = Annotated[dict[str, Any], _embedded("VolumeMount")]
+IngressTLS: TypeAlias = Annotated[dict[str, Any], _embedded("IngressTLS")]
+IngressRule: TypeAlias = Annotated[dict[str, Any], _embedded("NetworkPolicyIngressRule")]
+EgressRule: TypeAlias = Annotated[dict[str, Any], _embedded("NetworkPolicyEgressRule")]
 
 
 def stored(default: object, description: str, **constraints: Any) -> Any:  # noqa: ANN401 - as pydantic.Field

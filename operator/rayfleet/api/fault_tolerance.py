@@ -37,7 +37,13 @@ class GcsFaultToleranceOptions(ApiModel):
     """Where the state of Ray's head is kept."""
 
     backend: Literal["redis", "rocksdb"] = Field(
-        default="redis", description="Kind of store; it cannot be changed later."
+        default="redis",
+        description="Kind of store; it cannot be changed later.",
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {"rule": "self == oldSelf", "message": "backend is immutable: make a new cluster instead."}
+            ]
+        },
     )
     redis_address: str | None = Field(default=None, description="Address of Redis, host:port.")
     redis_username: RedisCredential | None = Field(default=None, description="User name for Redis.")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from rayfleet.api.base import ApiModel, Integer, QuantityValue, stored
+from rayfleet.api.base import ApiModel, Integer, IntOrString, stored
 
 
 class UpgradeStrategy(ApiModel):
@@ -13,11 +13,11 @@ class UpgradeStrategy(ApiModel):
     type: Literal["None", "Recreate", "RollingUpdate"] = Field(
         default="None", description="Nothing, all pods anew at once, or a few at a time."
     )
-    max_unavailable: QuantityValue | None = Field(
+    max_unavailable: IntOrString | None = Field(
         default=None,
         description="RollingUpdate: replicas of a group, or percent, that may be missing meanwhile.",
     )
-    max_surge: QuantityValue | None = Field(
+    max_surge: IntOrString | None = Field(
         default=None,
         description="RollingUpdate: replicas of a group, or percent, that may be too many meanwhile.",
     )

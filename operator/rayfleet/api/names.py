@@ -53,3 +53,4 @@ class ManagedBy:
     KUBERAY: Final = "ray.io/kuberay-operator"
     MULTIKUEUE: Final = "kueue.x-k8s.io/multikueue"
     RAYFLEET: Final = "rayfleet.io/operator"
+    ALL: Final = (KUBERAY, MULTIKUEUE, RAYFLEET)

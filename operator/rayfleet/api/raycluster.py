@@ -8,6 +8,7 @@ from rayfleet.api.fault_tolerance import GcsFaultToleranceOptions
 from rayfleet.api.groups import HeadGroupSpec, WorkerGroupSpec
 from rayfleet.api.history_server import HistoryServerOptions
 from rayfleet.api.lifecycle import DrainOptions, IdleTerminationOptions, UpgradeStrategy
+from rayfleet.api.names import ManagedBy
 from rayfleet.api.security import AuthOptions, NetworkPolicySpec, TlsOptions
 
 
@@ -15,7 +16,11 @@ class RayClusterSpec(ApiModel):
     """A Ray cluster as its user wants it."""
 
     head_group_spec: HeadGroupSpec = Field(description="The head.")
-    worker_group_specs: tuple[WorkerGroupSpec, ...] = Field(default=(), description="The worker groups.")
+    worker_group_specs: tuple[WorkerGroupSpec, ...] = Field(
+        default=(),
+        description="The worker groups.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["groupName"]},
+    )
     ray_version: str = Field(
         default="",
         description="Version of Ray in the images; what depends on it is judged by this, not by the image.",
@@ -38,7 +43,17 @@ class RayClusterSpec(ApiModel):
     auth_options: AuthOptions = Field(default_factory=AuthOptions, description="How Ray knows who calls it.")
     suspend: Boolean = Field(default=False, description="Whether the cluster has no pods for the time being.")
     managed_by: str | None = Field(
-        default=None, description="Which controller the cluster belongs to; it cannot be changed later."
+        default=None,
+        description="Which controller the cluster belongs to; it cannot be changed later.",
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {"rule": "self == oldSelf", "message": "managedBy is immutable: make a new cluster instead."},
+                {
+                    "rule": f"self in {list(ManagedBy.ALL)}",
+                    "message": f"managedBy must be one of {', '.join(ManagedBy.ALL)}.",
+                },
+            ]
+        },
     )
     network_policy: NetworkPolicySpec | None = Field(
         default=None, description="The network policies of the cluster's pods; none where unset."

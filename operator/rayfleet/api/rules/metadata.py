@@ -9,7 +9,6 @@ from rayfleet.api.violation import Violation
 
 _DNS_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _LONGEST_NAME: Final = 53
-_MANAGERS: Final = (ManagedBy.KUBERAY, ManagedBy.RAYFLEET, ManagedBy.MULTIKUEUE)
 
 
 def name_fits_into_pod_names(subject: Subject) -> Findings:
@@ -34,5 +33,5 @@ def name_is_a_service_name(subject: Subject) -> Findings:
 def manager_is_known(subject: Subject) -> Findings:
     """An unknown manager would leave the cluster to nobody."""
     manager = subject.spec.managed_by
-    if manager is not None and manager not in _MANAGERS:
-        yield Violation("spec.managedBy", f"must be one of {', '.join(_MANAGERS)}, but is '{manager}'.")
+    if manager is not None and manager not in ManagedBy.ALL:
+        yield Violation("spec.managedBy", f"must be one of {', '.join(ManagedBy.ALL)}, but is '{manager}'.")

@@ -1,0 +1,1 @@
+"""The generator of the CRDs, the chart's copies of them and the field reference; see cli.py."""

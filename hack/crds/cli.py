@@ -1,0 +1,68 @@
+"""`python -m crds`: write what is generated from the models of the API, or check that it is up to date.
+
+Needs `operator` and `hack` on the path: PYTHONPATH=operator:hack python -m crds [--check]
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from crds.field_reference import field_reference
+from crds.kubernetes_types import KubernetesTypes
+from crds.raycluster import raycluster_crd
+from crds.render import chart_template, manifest
+
+ROOT = Path(__file__).parents[2]
+KUBERNETES_TYPES = ROOT / "hack/crds/kubernetes-types.json"
+
+
+def generated() -> Mapping[Path, str]:
+    """Every generated file, by its path."""
+    crd = raycluster_crd(KubernetesTypes.load(KUBERNETES_TYPES))
+    return {
+        ROOT / "crds/ray.io_rayclusters.yaml": manifest(crd),
+        ROOT / "charts/rayfleet/templates/crds/ray.io_rayclusters.yaml": chart_template(crd),
+        ROOT / "docs/reference/raycluster.md": field_reference(),
+    }
+
+
+def outdated() -> Sequence[str]:
+    """The generated files that differ from what their sources say."""
+    return [
+        str(path.relative_to(ROOT))
+        for path, text in generated().items()
+        if not path.exists() or path.read_text() != text
+    ]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 when all is well, 1 when a checked file differs."""
+    options = _parser().parse_args(arguments)
+    if options.command == "refresh":
+        from crds.live_types import live_types  # noqa: PLC0415 - the client library takes a second to import
+
+        live_types(options.kubeconfig).save(KUBERNETES_TYPES)
+        print(f"wrote {KUBERNETES_TYPES.relative_to(ROOT)}; now run `python -m crds`")
+        return 0
+    if options.check:
+        files = outdated()
+        if files:
+            print(f"{', '.join(files)}: not what the API's models say; run `make crds`", file=sys.stderr)
+        return 1 if files else 0
+    for path, text in generated().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        print(f"wrote {path.relative_to(ROOT)}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m crds", description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 if a file is not up to date"
+    )
+    commands = parser.add_subparsers(dest="command")
+    refresh = commands.add_parser("refresh", help="read Kubernetes' own types anew from a live API server")
+    refresh.add_argument("--kubeconfig", type=Path, required=True, help="how to reach it")
+    return parser

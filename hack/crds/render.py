@@ -1,0 +1,37 @@
+"""How a CRD is written to a file."""
+
+from typing import Any, Final
+
+import yaml
+
+from crds.model_schema import Embedded
+
+_HEADER: Final = "# Generated from the models of the API by `make crds`. Do not edit.\n"
+_LINE_LENGTH: Final = 140
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block style for what is ours, flow style for Kubernetes' own types; no anchors."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the signature is PyYAML's
+        return True
+
+
+def _embedded(dumper: yaml.SafeDumper, data: Embedded) -> yaml.Node:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
+
+
+_Dumper.add_representer(Embedded, _embedded)
+
+
+def manifest(crd: dict[str, Any]) -> str:
+    """A file for `kubectl apply`."""
+    return _HEADER + yaml.dump(
+        crd, Dumper=_Dumper, sort_keys=False, width=_LINE_LENGTH, default_flow_style=False
+    )
+
+
+def chart_template(crd: dict[str, Any]) -> str:
+    """A file of the chart's templates: the CRD stays when the release goes, and the clusters with it."""
+    metadata = crd["metadata"] | {"annotations": {"helm.sh/resource-policy": "keep"}}
+    return manifest(crd | {"metadata": metadata}).replace("{{", '{{ "{{" }}')
