@@ -14,7 +14,7 @@ NAME: Final = "wait-gcs-ready"
 # - Four times half a second bound an attempt: an address without a host behind it never answers.
 _WAIT: Final = """\
 trap 'exit 143' TERM
-exec {answers}<> <(:)
+exec {answers}<> <(:) || exit
 hint=120
 while true; do
   (true <>"/dev/tcp/$1/$2" && echo open >&"$answers") 2>/dev/null &
