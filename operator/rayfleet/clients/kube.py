@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from io import BytesIO
 from types import TracebackType
@@ -150,7 +150,7 @@ class KubeClient:
 
     async def list_pages(
         self, path: str, params: Params | None = None, *, limit: int = 500, accept: str = JSON
-    ) -> AsyncIterator[Listing | ApiFailure]:
+    ) -> AsyncGenerator[Listing | ApiFailure, None]:
         """A consistent list, page by page; a failure ends it. `limit` 0: all in one.
 
         Status 410 means that the continue token has expired: the pages so far are to be thrown away.
@@ -193,7 +193,7 @@ class KubeClient:
         *,
         silence: float = 90.0,
         on_open: Callable[[], None] | None = None,
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncGenerator[Answer, None]:
         """The raw events of a watch: `{"type": ..., "object": ...}`, bookmarks and errors among them.
 
         Ends quietly when the server ends it; otherwise its last item is the failure, which has no status
@@ -229,7 +229,13 @@ class KubeClient:
         try:
             async for chunk in response.content.iter_any():
                 for line in lines.feed(chunk):
-                    yield orjson.loads(line)
+                    event = orjson.loads(line)
+                    if not isinstance(event, dict):
+                        yield ApiFailure(
+                            NO_ANSWER, "BadAnswer", "the stream holds something else than events"
+                        )
+                        return
+                    yield event
         except TimeoutError:
             yield ApiFailure(NO_ANSWER, "Silent", f"nothing came from {self._server} for {silence:g} s")
         except _TROUBLE as error:

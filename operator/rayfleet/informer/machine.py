@@ -1,0 +1,237 @@
+"""What a reflector does next: list, watch or wait. A table without I/O; every fault is a row in its test."""
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import TypeAlias
+
+from rayfleet.errors import ApiFailure, Policy, policy
+
+FIRST_WAIT = 0.25
+"""Seconds, doubled with each failure in a row."""
+LONGEST_WAIT = 5.0
+"""Seconds. Against a server that is away or ill, so that its return is noticed soon."""
+LONGEST_REFUSED_WAIT = 30.0
+"""Seconds. When it answers that we may not, or asks for patience."""
+UNAVAILABLE_WAIT = 60.0
+"""Seconds between looks at an optional kind that is absent or forbidden."""
+LASTING_WATCH = 5.0
+"""Seconds that a watch must have lived for all to count as well again."""
+FAILED_RESUMPTIONS = 5
+"""Server errors in a row after which a new list is tried instead of the old resourceVersion."""
+SERVER_ERRORS = 500
+"""The first of the HTTP statuses that mean trouble at the server."""
+
+
+class Phase(Enum):
+    """Where a reflector stands."""
+
+    LISTING = auto()
+    WATCHING = auto()
+    WAITING_TO_LIST = auto()
+    WAITING_TO_WATCH = auto()
+    UNAVAILABLE = auto()
+    """An optional kind that is absent or forbidden. Looked for again each minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a reflector stands, and what must be remembered of how it came there."""
+
+    phase: Phase = Phase.LISTING
+    optional: bool = False
+    """Whether the operator can do without this kind."""
+    resource_version: int = 0
+    """All was seen up to here."""
+    synced: bool = False
+    """Has listed."""
+    failures: int = 0
+    """In a row; a list alone does not end the row, a watch that lasts does."""
+    whole_list: bool = False
+    """Pages have expired while being read, so the next list is read at once."""
+    lost: bool = False
+    """The watch may have missed events, and no list has made up for it yet."""
+    lists: int = 0
+    gaps: int = 0
+    """Rises when the view may have missed events, and again when a list has made up for it."""
+    error: str = ""
+    """What is wrong, in words; empty when nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list was read to its end."""
+
+    resource_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListFailed:
+    failure: ApiFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The server has accepted a watch."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEnded:
+    """The server has closed a watch, as it does when its time is up."""
+
+    resource_version: int
+    lived: float
+    """Seconds since it was accepted; 0 when it was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchFailed:
+    """A watch was not accepted, or was cut, or fell silent. What it has shown is true."""
+
+    resource_version: int
+    lived: float
+    failure: ApiFailure
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBroken:
+    """An ERROR event, or a history that goes backwards: the watch may have missed something."""
+
+    resource_version: int
+    lived: float
+    failure: ApiFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """The wait is over."""
+
+
+Input: TypeAlias = Listed | ListFailed | Opened | WatchEnded | WatchFailed | StreamBroken | Waited
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """List what there is now, in pages or at once."""
+
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Watch for what came after `resource_version`."""
+
+    resource_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait up to `seconds`; the driver shortens it at random, so that not all come back at once."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """Go on with what is being done."""
+
+
+Effect: TypeAlias = List | Watch | Wait | GoOn
+
+
+def start(*, optional: bool) -> tuple[State, Effect]:
+    """The first step."""
+    return State(optional=optional), List()
+
+
+def step(state: State, happened: Input) -> tuple[State, Effect]:
+    """From where it stands and what has happened to where it stands now, and what to do next."""
+    match happened:
+        case Listed(version):
+            return _listed(state, version), Watch(version)
+        case ListFailed(failure):
+            return _list_failed(state, failure)
+        case Opened():
+            return replace(state, error=""), GoOn()
+        case Waited() if state.phase is Phase.WAITING_TO_WATCH:
+            return replace(state, phase=Phase.WATCHING), Watch(state.resource_version)
+        case Waited():
+            return replace(state, phase=Phase.LISTING), List(state.whole_list)
+    version, lived = happened.resource_version, happened.lived
+    after = replace(state, resource_version=version, failures=0 if lived >= LASTING_WATCH else state.failures)
+    match happened:
+        case WatchEnded() if lived >= LASTING_WATCH:
+            return after, Watch(version)
+        case WatchEnded():
+            return _wait_to_watch(after, "the server ends each watch at once", LONGEST_WAIT)
+        case WatchFailed(failure=failure):
+            return _watch_failed(after, failure)
+        case StreamBroken(failure=failure):
+            return _relist(after, failure)
+
+
+def _listed(state: State, version: int) -> State:
+    return replace(
+        state,
+        phase=Phase.WATCHING,
+        resource_version=version,
+        synced=True,
+        whole_list=False,
+        lost=False,
+        lists=state.lists + 1,
+        gaps=state.gaps + state.lost,
+        error="",
+    )
+
+
+def _list_failed(state: State, failure: ApiFailure) -> tuple[State, Effect]:
+    if policy(failure) is Policy.EXPIRED and not state.whole_list:
+        return replace(state, whole_list=True), List(whole=True)
+    return _wait_to_list(state, failure)
+
+
+def _watch_failed(state: State, failure: ApiFailure) -> tuple[State, Effect]:
+    """Resume where the trouble is not with what we ask for; otherwise list."""
+    if policy(failure) is Policy.EXPIRED:
+        return _relist(state, failure)
+    if policy(failure) not in {Policy.RETRY, Policy.UNAUTHENTICATED}:
+        return _wait_to_list(_lose(state), failure)
+    if failure.status >= SERVER_ERRORS and state.failures + 1 >= FAILED_RESUMPTIONS:
+        return _wait_to_list(_lose(state), failure)
+    return _wait_to_watch(state, failure.message, _longest(failure), failure.retry_after)
+
+
+def _relist(state: State, failure: ApiFailure) -> tuple[State, Effect]:
+    """List at once, the first time; wait first where a list has just been of no help."""
+    if state.failures == 0:
+        listing = replace(_lose(state), phase=Phase.LISTING, failures=1, error=failure.message)
+        return listing, List()
+    return _wait_to_list(_lose(state), failure)
+
+
+def _lose(state: State) -> State:
+    return replace(state, lost=True, gaps=state.gaps + 1)
+
+
+def _wait_to_list(state: State, failure: ApiFailure) -> tuple[State, Effect]:
+    if state.optional and policy(failure) in {Policy.DENIED, Policy.GONE}:
+        unavailable = replace(state, phase=Phase.UNAVAILABLE, synced=False, failures=0, error=failure.message)
+        return unavailable, Wait(UNAVAILABLE_WAIT)
+    waiting = replace(state, phase=Phase.WAITING_TO_LIST, failures=state.failures + 1, error=failure.message)
+    return waiting, Wait(_backoff(state.failures, _longest(failure), failure.retry_after))
+
+
+def _wait_to_watch(
+    state: State, words: str, longest: float, retry_after: float | None = None
+) -> tuple[State, Effect]:
+    waiting = replace(state, phase=Phase.WAITING_TO_WATCH, failures=state.failures + 1, error=words)
+    return waiting, Wait(_backoff(state.failures, longest, retry_after))
+
+
+def _longest(failure: ApiFailure) -> float:
+    calm = policy(failure) in {Policy.DENIED, Policy.GONE} or failure.retry_after is not None
+    return LONGEST_REFUSED_WAIT if calm else LONGEST_WAIT
+
+
+def _backoff(failures: int, longest: float, retry_after: float | None) -> float:
+    wait = FIRST_WAIT * 2.0 ** min(failures, 30)
+    return min(max(wait, retry_after or 0.0), longest)

@@ -1,0 +1,256 @@
+"""One kind of object in one namespace, or in all, from the API server into a store."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from rayfleet.cache.store import Child, Store, owner_key
+from rayfleet.clients.answers import failure_from_status
+from rayfleet.clients.kube import KubeClient
+from rayfleet.errors import ApiFailure
+from rayfleet.informer import machine
+from rayfleet.informer.machine import Phase
+from rayfleet.snapshot import JsonObject, Key
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=Child)
+
+PAGE = 500
+SILENCE = 90.0
+"""Seconds. An API server sends a bookmark each minute, so a longer silence is a dead connection."""
+SHORTEST_WATCH = 240
+"""Seconds, lengthened at random up to twice, so that watches do not all end together."""
+UNTRIMMABLE = (LookupError, TypeError, ValueError, AttributeError)
+"""What taking an object apart may raise when it has a shape that nobody expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Generic[T]):
+    """What is watched."""
+
+    kind: str
+    """Plural, for words and logs."""
+    path: str
+    trim: Callable[[JsonObject], T]
+    namespace: str | None = None
+    """None: all."""
+    selectors: Mapping[str, str] = field(default_factory=dict)
+    """`labelSelector`, `fieldSelector`."""
+    optional: bool = False
+    """Whether the operator can do without this kind."""
+
+    @property
+    def words(self) -> str:
+        return f"{self.kind} in {f'namespace {self.namespace}' if self.namespace else 'all namespaces'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Clockwork:
+    """Time and chance, handed in."""
+
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+    jitter: Callable[[], float]
+    """A number from 0 up to 1, another one each time."""
+
+
+class Reflector(Generic[T]):
+    """Lists, watches, and goes on doing so whatever happens; what to do next is the machine's choice.
+
+    `on_change` is told the key of each owner of an object of which something changed that we look at.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        source: Source[T],
+        store: Store[T],
+        on_change: Callable[[Key], None],
+        clockwork: Clockwork,
+    ) -> None:
+        self._client = client
+        self._source = source
+        self._store = store
+        self._on_change = on_change
+        self._clockwork = clockwork
+        self._state, self._next = machine.start(optional=source.optional)
+        self._heard: float | None = None
+        self._version = 0
+        self._synced = asyncio.Event()
+
+    @property
+    def source(self) -> Source[T]:
+        return self._source
+
+    @property
+    def synced(self) -> bool:
+        """Whether it has listed, so that what the store lacks is not there."""
+        return self._state.synced
+
+    @property
+    def available(self) -> bool:
+        """False for an optional kind that is absent or forbidden."""
+        return self._state.phase is not Phase.UNAVAILABLE
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the last event, bookmark or list; none before the first."""
+        return None if self._heard is None else self._clockwork.clock() - self._heard
+
+    @property
+    def error(self) -> str:
+        """What is wrong, in words; empty when nothing is."""
+        return f"{self._source.words}: {self._state.error}" if self._state.error else ""
+
+    @property
+    def gaps(self) -> int:
+        """Rises when the watch may have missed events, and again when a list has made up for it.
+
+        A watch that was cut and resumed where it stood is no gap.
+        """
+        return self._state.gaps
+
+    @property
+    def relists(self) -> int:
+        """Lists after the first."""
+        return max(self._state.lists - 1, 0)
+
+    async def run(self) -> None:
+        """Follow the source until cancelled."""
+        while True:
+            match self._next:
+                case machine.List(whole):
+                    self._step(await self._list(whole=whole))
+                case machine.Watch(version):
+                    self._step(await self._watch(version))
+                case machine.Wait(seconds):
+                    await asyncio.sleep(seconds * (1 + self._clockwork.jitter()) / 2)
+                    self._step(machine.Waited())
+                case machine.GoOn():
+                    raise AssertionError("unreachable: only `Opened` goes on, and it is met within a watch")
+
+    async def wait_synced(self) -> None:
+        """Wait for the first list."""
+        await self._synced.wait()
+
+    def _step(self, happened: machine.Input) -> None:
+        before, (self._state, effect) = self._state, machine.step(self._state, happened)
+        if not isinstance(effect, machine.GoOn):
+            self._next = effect
+        if self._state.synced:
+            self._synced.set()
+        if self._state.error and self._state.error != before.error:
+            level = logging.INFO if self._state.phase is Phase.UNAVAILABLE else logging.WARNING
+            log.log(level, "Trouble with %s", self.error)
+        elif before.error and not self._state.error:
+            log.info("All is well again with %s", self._source.words)
+
+    async def _list(self, *, whole: bool) -> machine.Input:
+        seen = version = self._version
+        objects: list[T] = []
+        pages = self._client.list_pages(self._source.path, self._source.selectors, limit=0 if whole else PAGE)
+        async with aclosing(pages):
+            async for page in pages:
+                if isinstance(page, ApiFailure):
+                    return machine.ListFailed(page)
+                objects += self._trimmed(page.items)
+                self._heard = self._clockwork.clock()
+                version = page.resource_version
+        self._version = version
+        for key in self._store.replace(self._source.namespace, objects, version, seen=seen):
+            self._on_change(key)
+        return machine.Listed(version)
+
+    async def _watch(self, version: int) -> machine.Input:
+        self._version = version
+        opened: float | None = None
+
+        def on_open() -> None:
+            nonlocal opened
+            opened = self._clockwork.clock()
+            self._step(machine.Opened())
+
+        def lived() -> float:
+            return 0.0 if opened is None else self._clockwork.clock() - opened
+
+        seconds = SHORTEST_WATCH + int(SHORTEST_WATCH * self._clockwork.jitter())
+        parameters = {
+            **self._source.selectors,
+            "resourceVersion": str(version),
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(seconds),
+        }
+        events = self._client.watch(self._source.path, parameters, silence=SILENCE, on_open=on_open)
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, ApiFailure):
+                    return machine.WatchFailed(self._version, lived(), event)
+                self._heard = self._clockwork.clock()
+                trouble = self._take(event)
+                if trouble is not None:
+                    return machine.StreamBroken(self._version, lived(), trouble)
+        return machine.WatchEnded(self._version, lived())
+
+    def _take(self, event: Mapping[str, Any]) -> ApiFailure | None:
+        """Take in one event; the failure, if it says that the stream is broken."""
+        kind, obj = event.get("type"), event.get("object")
+        if not isinstance(obj, dict):
+            return ApiFailure(0, "BadEvent", f"an event without an object, of type {kind}")
+        if kind == "ERROR":
+            return failure_from_status(obj)
+        version = _version(obj)
+        if kind == "BOOKMARK":
+            if version < self._version:
+                return ApiFailure(410, "Rewound", f"the server's history went back to {version}")
+        elif kind == "DELETED":
+            self._remove(obj, version)
+        else:
+            self._apply(obj)
+        self._version = max(self._version, version)
+        return None
+
+    def _apply(self, obj: JsonObject) -> None:
+        for trimmed in self._trimmed((obj,)):
+            before = self._store.get(trimmed.namespace, trimmed.name)
+            if self._store.apply(trimmed):
+                for key in {owner_key(trimmed), owner_key(before) if before else None}:
+                    if key is not None:
+                        self._on_change(key)
+
+    def _remove(self, obj: JsonObject, version: int) -> None:
+        metadata = obj.get("metadata") or {}
+        namespace, name, uid = (str(metadata.get(field)) for field in ("namespace", "name", "uid"))
+        gone = self._store.remove(namespace, name, uid, version)
+        key = owner_key(gone) if gone is not None else None
+        if key is not None:
+            self._on_change(key)
+
+    def _trimmed(self, objects: Iterable[JsonObject]) -> list[T]:
+        """The objects, trimmed. One that cannot be is left as it is known, for it is there all the same."""
+        trimmed = []
+        for obj in objects:
+            try:
+                trimmed.append(self._source.trim(obj))
+            except UNTRIMMABLE as error:
+                metadata = obj.get("metadata") or {}
+                namespace, name = str(metadata.get("namespace")), str(metadata.get("name"))
+                log.warning(
+                    "%s/%s of %s has a shape that cannot be read: %r",
+                    namespace,
+                    name,
+                    self._source.kind,
+                    error,
+                )
+                known = self._store.get(namespace, name)
+                if known is not None and known.uid == metadata.get("uid"):
+                    trimmed.append(known)
+        return trimmed
+
+
+def _version(obj: JsonObject) -> int:
+    version = (obj.get("metadata") or {}).get("resourceVersion")
+    return int(version) if isinstance(version, str) and version.isdecimal() else 0
