@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from testbed import binaries, paths, prerequisites, record, teardown
+from testbed import binaries, cluster, paths, prerequisites, record, teardown
 from testbed.api import Api
 from testbed.control_plane import ControlPlane, on_loopback
 from testbed.errors import TestbedError
@@ -36,15 +36,21 @@ def up(wanted: Wanted, progress: Progress, *, owned: bool = False) -> Bed:
     Raises TestbedError, and leaves nothing behind, where that does not work.
     """
     wanted.check()
-    prerequisites.require(prerequisites.CONTROL_PLANE)
+    is_node = wanted.profile == record.NODE
+    if is_node:
+        prerequisites.require_root()
+    prerequisites.require(prerequisites.NODE if is_node else prerequisites.CONTROL_PLANE)
     with record.lock(wanted.name):
         there = _existing(wanted, progress)
         if there:
             return there
-        binaries.ensure(binaries.CONTROL_PLANE, progress)
+        binaries.ensure(binaries.NODE if is_node else binaries.CONTROL_PLANE, progress)
         bed = record.create(wanted, driver="processes", owner=_this_process() if owned else None)
         with _all_or_nothing(bed):
-            _start_control_plane(bed, progress)
+            if is_node:
+                bed = cluster.start(bed, progress)
+            else:
+                _start_control_plane(bed, progress)
             return bed.with_changes(ready=True)
 
 
@@ -81,7 +87,8 @@ def find(name: str) -> Bed:
 
 def api(bed: Bed) -> Api:
     """The bed's API server, as its administrator."""
-    return ControlPlane(bed, on_loopback(bed)).api()
+    where = cluster.place(bed) if bed.wanted.profile == record.NODE else on_loopback(bed)
+    return ControlPlane(bed, where).api()
 
 
 def state(bed: Bed) -> str:

@@ -6,15 +6,15 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from testbed import paths
+from testbed import network, paths
 from testbed.errors import TestbedError
-from testbed.subnets import Subnets, host_networks
+from testbed.subnets import Network, Subnets, host_networks
 
 CONTROL_PLANE = "control-plane"
 NODE = "node"
@@ -95,7 +95,7 @@ class Bed:
         unfinished.rename(self.folder / "bed.json")
         return self
 
-    def with_changes(self, **changes: Any) -> "Bed":  # noqa: ANN401 - dataclasses.replace is typed so
+    def with_changes(self, **changes: Any) -> "Bed":
         return replace(self, **changes).save()
 
     @property
@@ -147,12 +147,16 @@ def create(wanted: Wanted, driver: str, *, owner: tuple[int, str] | None = None)
             bed = Bed(wanted=wanted, index=index, boot_id=_boot_id(), driver=driver, owner=owner)
             if index in taken or not all(_is_free(bed.port(number)) for number in range(_PORTS)):
                 continue
-            if wanted.profile == NODE and any(bed.subnets.all.overlaps(network) for network in networks):
+            if wanted.profile == NODE and not _has_room(bed.subnets, networks):
                 continue
             return bed.save()
     raise TestbedError(
         f"all {len(_INDEXES)} places for test beds are taken: `python -m testbed down --all` frees them"
     )
+
+
+def _has_room(subnets: Subnets, networks: Sequence[Network]) -> bool:
+    return network.is_free(subnets) and not any(subnets.all.overlaps(other) for other in networks)
 
 
 def forget(name: str) -> None:

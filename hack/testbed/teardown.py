@@ -1,6 +1,6 @@
 """Removes every trace of a bed, whole or half made, by what its record says."""
 
-from testbed import paths, record
+from testbed import cgroups, network, paths, record
 from testbed.processes import kill_all, recorded
 
 
@@ -8,5 +8,10 @@ def remove(name: str) -> None:
     """End the bed's processes and delete its files. The bed's lock must be held."""
     bed = record.load(name)
     if bed is None or not bed.booted_since:
+        # Daemons first, so that nothing restarts what ends; then their containers; then what held both.
         kill_all(recorded(paths.beds() / name / "processes"))
+    if bed and not bed.booted_since:
+        cgroups.remove(bed.cgroups)
+        for link in bed.links:
+            network.disconnect(link)
     record.forget(name)
