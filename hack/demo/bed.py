@@ -71,5 +71,5 @@ alias kubectl={binaries.path("kubectl")}
 kubectl apply -k examples                  # the cluster again; see examples/README.md
 kubectl get raycluster,pods --watch
 kubectl edit raycluster sample             # change `replicas` of the group
-kubectl -n rayfleet-system logs deploy/rayfleet --follow
+kubectl -n rayfleet logs deploy/rayfleet --follow
 make testbed-down                          # takes it down"""

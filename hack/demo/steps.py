@@ -15,7 +15,7 @@ from demo.waiting import wait_for
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLES = REPOSITORY / "examples"
 CHART = REPOSITORY / "charts" / "rayfleet"
-NAMESPACE = "rayfleet-system"
+NAMESPACE = "rayfleet"
 RELEASE = "rayfleet"
 CLUSTER = "sample"
 WORKERS = 3

@@ -1,0 +1,176 @@
+"""The chart: what the real helm makes of it, and the rights that a real API server grants by it."""
+
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from rayfleet.settings import parse
+from support.cluster_api import ClusterApi, Namespace
+from support.operator_process import RELEASE, REPOSITORY
+from testbed import binaries
+
+CHART = REPOSITORY / "charts" / "rayfleet"
+NAMESPACE = "somewhere"
+OPERATOR_GROUPS = ["system:serviceaccounts", f"system:serviceaccounts:{RELEASE}", "system:authenticated"]
+
+
+def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(binaries.path("helm")), *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def render(*values: str) -> list[dict[str, Any]]:
+    """The chart's objects with these `--set` values, CRDs left out."""
+    settings = [f"--set={value}" for value in values]
+    done = helm("template", RELEASE, str(CHART), f"--namespace={NAMESPACE}", *settings)
+    assert done.returncode == 0, done.stderr
+    objects = [item for item in yaml.safe_load_all(done.stdout) if item]
+    return [item for item in objects if item["kind"] != "CustomResourceDefinition"]
+
+
+def of_kind(kind: str, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [item for item in objects if item["kind"] == kind]
+
+
+def test_helm_lint_finds_nothing() -> None:
+    """Neither with all namespaces nor with some."""
+    for values in ("logLevel=info", "watchNamespaces={a,b}"):
+        done = helm("lint", "--strict", str(CHART), f"--set={values}")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+BAD_VALUES = [
+    ("logLevel=loud", "logLevel"),
+    ("imagee.tag=x", "imagee"),
+    ("watchNamespaces={No_Name}", "watchNamespaces"),
+    ("image.pullPolicy=Sometimes", "pullPolicy"),
+]
+
+
+@pytest.mark.parametrize(("value", "named"), BAD_VALUES)
+def test_a_bad_value_is_refused_by_name(value: str, named: str) -> None:
+    """Before anything is installed."""
+    done = helm("template", RELEASE, str(CHART), f"--set={value}")
+    assert done.returncode != 0
+    assert named in done.stderr
+
+
+def test_the_operator_runs_with_the_least_a_container_can_have() -> None:
+    """No root, no capability, no write to its file system, and an end within ten seconds."""
+    pod = of_kind("Deployment", render())[0]["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["terminationGracePeriodSeconds"] == 10
+    assert container["resources"]["limits"] == {"memory": "256Mi"}
+
+
+def test_two_operators_never_run_at_once() -> None:
+    """There is one replica, and it is gone before the next version's starts."""
+    spec = of_kind("Deployment", render())[0]["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_the_operator_understands_the_flags_that_the_chart_gives_it() -> None:
+    """And its probes ask the port that it was told."""
+    container = of_kind("Deployment", render("watchNamespaces={a,b}", "logLevel=debug"))[0]["spec"][
+        "template"
+    ]["spec"]["containers"][0]
+    settings = parse(container["args"], {})
+    assert (settings.namespaces, settings.log_level) == (("a", "b"), "DEBUG")
+    assert container["ports"] == [{"name": "health", "containerPort": settings.health_port}]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "health"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
+
+
+def test_with_listed_namespaces_nothing_is_granted_outside_of_them() -> None:
+    """A Role and its binding in each, and no ClusterRole."""
+    objects = render("watchNamespaces={a,b}")
+    assert [role["metadata"]["namespace"] for role in of_kind("Role", objects)] == ["a", "b"]
+    assert [binding["metadata"]["namespace"] for binding in of_kind("RoleBinding", objects)] == ["a", "b"]
+    assert not of_kind("ClusterRole", objects) + of_kind("ClusterRoleBinding", objects)
+    subjects = [subject for binding in of_kind("RoleBinding", objects) for subject in binding["subjects"]]
+    assert subjects == [{"kind": "ServiceAccount", "name": RELEASE, "namespace": NAMESPACE}] * 2
+
+
+def test_both_kinds_of_role_grant_the_same() -> None:
+    """What works with all namespaces works with some."""
+    everywhere = of_kind("ClusterRole", render())[0]["rules"]
+    assert of_kind("Role", render("watchNamespaces={a}"))[0]["rules"] == everywhere
+
+
+def test_an_image_is_given_by_its_parts() -> None:
+    """The tag is the chart's version where none is given."""
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    for values, image in (
+        (["image.repository=r/o"], f"r/o:{version}"),
+        (["image.repository=r/o", "image.tag=v9"], "r/o:v9"),
+    ):
+        assert (
+            of_kind("Deployment", render(*values))[0]["spec"]["template"]["spec"]["containers"][0]["image"]
+            == image
+        )
+
+
+GRANTED = {
+    ("ray.io", "rayclusters"): {"get", "list", "watch"},
+    ("ray.io", "rayclusters/status"): {"patch"},
+    ("ray.io", "rayclusters/finalizers"): {"update"},
+    ("", "pods"): {"get", "list", "watch", "create", "delete"},
+    ("", "services"): {"get", "list", "watch", "create"},
+    ("events.k8s.io", "events"): {"create"},
+}
+VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
+OTHERS = [
+    ("", "secrets"),
+    ("", "pods/exec"),
+    ("", "nodes"),
+    ("apps", "deployments"),
+    ("coordination.k8s.io", "leases"),
+]
+
+
+def allowed(api: ClusterApi, namespace: str, verb: str, group: str, resource: str, name: str = "") -> bool:
+    """Whether the API server lets the operator's service account do this."""
+    kind, _, subresource = resource.partition("/")
+    attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": kind, "name": name}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": f"system:serviceaccount:{RELEASE}:{RELEASE}",
+            "groups": OPERATOR_GROUPS,
+            "resourceAttributes": {**attributes, "subresource": subresource},
+        },
+    }
+    answer = api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    return bool(answer["status"]["allowed"])
+
+
+@pytest.mark.parametrize(("group", "resource"), [*GRANTED, *OTHERS])
+def test_the_operator_may_do_what_it_does_and_no_more(
+    group: str, resource: str, api: ClusterApi, namespace: Namespace
+) -> None:
+    """Each verb, as the API server judges it."""
+    verbs = {verb for verb in VERBS if allowed(api, namespace.name, verb, group, resource)}
+    assert verbs == GRANTED.get((group, resource), set())
+
+
+def test_of_all_leases_the_operator_sees_only_the_other_operators(
+    api: ClusterApi, namespace: Namespace
+) -> None:
+    """And only sees it."""
+    lease = (namespace.name, "list", "coordination.k8s.io", "leases")
+    assert allowed(api, *lease, name="ray-operator-leader")
+    assert not allowed(api, *lease, name="some-other")
+    assert not allowed(
+        api, namespace.name, "patch", "coordination.k8s.io", "leases", name="ray-operator-leader"
+    )

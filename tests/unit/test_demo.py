@@ -1,0 +1,83 @@
+"""The demo: what it reads off pods and processes."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo import containers
+from demo.errors import DemoError
+from demo.pods import RayPod
+
+ID = "3f195b1e692f8b9e8a591f5795d81406db1e14c351703ee4948162659e7e5ac2"
+OTHER = ID[::-1]
+
+
+def process(folder: Path, group: str, numbers: str) -> Path:
+    """A process as /proc shows it."""
+    folder.mkdir()
+    (folder / "cgroup").write_text(f"3:cpu:/kubepods/burstable/pod1/{group}\n0::/\n")
+    (folder / "status").write_text(f"Name:\tbash\nNSpid:\t{numbers}\n")
+    return folder
+
+
+@pytest.mark.parametrize("group", [ID, f"cri-containerd-{ID}.scope"])
+def test_the_first_process_of_a_container_is_known_by_its_cgroup(group: str, tmp_path: Path) -> None:
+    """Whether the kubelet uses cgroupfs or systemd."""
+    assert containers.is_first_process(process(tmp_path / "700", group, "700 1"), ID)
+
+
+def test_other_processes_are_left_alone(tmp_path: Path) -> None:
+    """Of other containers, further ones of this, and those of the host."""
+    assert not containers.is_first_process(process(tmp_path / "1", OTHER, "701 1"), ID)
+    assert not containers.is_first_process(process(tmp_path / "2", ID, "702 17"), ID)
+    assert not containers.is_first_process(process(tmp_path / "3", ID, "703"), ID)
+    assert not containers.is_first_process(process(tmp_path / "4", "", "704 1"), ID)
+
+
+@pytest.mark.parametrize("identity", ["", ID[:12]])
+def test_only_a_full_id_can_be_killed(identity: str) -> None:
+    """A part of an id could be another container's."""
+    with pytest.raises(DemoError, match="is not a full container id"):
+        containers.kill(identity)
+
+
+def test_a_container_that_runs_elsewhere_is_not_killed(tmp_path: Path) -> None:
+    """The processes looked through are this test's own, and none is in such a container."""
+    process(tmp_path / str(os.getpid()), OTHER, "1")
+    with pytest.raises(DemoError, match="runs on this machine"):
+        containers.kill(ID, tmp_path)
+
+
+def pod(**changes: Any) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "metadata": {"name": "w-1", "uid": "u", "labels": {"ray.io/node-type": "worker"}},
+        "spec": {"nodeName": "worker-1", "containers": [{"name": "ray-worker"}, {"name": "sidecar"}]},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [
+                {"name": "sidecar", "containerID": f"containerd://{OTHER}"},
+                {"name": "ray-worker", "containerID": f"containerd://{ID}"},
+            ],
+        },
+    }
+    return {**body, **changes}
+
+
+def test_the_ray_container_is_the_first_of_the_spec_whatever_the_order_of_its_statuses() -> None:
+    """The kubelet sorts statuses by name."""
+    found = RayPod.of(pod())
+    assert (found.container_id, found.ready, found.node) == (ID, True, "worker-1")
+
+
+def test_a_pod_that_is_being_deleted_is_not_ready() -> None:
+    """Its condition may still say so."""
+    metadata = {**pod()["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    assert not RayPod.of(pod(metadata=metadata)).ready
+
+
+def test_a_pod_without_a_status_is_neither_ready_nor_on_a_node() -> None:
+    """It has only just been made."""
+    found = RayPod.of(pod(spec={"containers": [{"name": "ray-worker"}]}, status={}))
+    assert (found.ready, found.node, found.container_id) == (False, "", "")
