@@ -17,22 +17,22 @@ ROOT = Path(__file__).parents[2]
 KUBERNETES_TYPES = ROOT / "hack/crds/kubernetes-types.json"
 
 
-def generated() -> Mapping[Path, str]:
-    """Every generated file, by its path."""
+def generated() -> Mapping[str, str]:
+    """Every generated file, by its path in the repository."""
     crd = raycluster_crd(KubernetesTypes.load(KUBERNETES_TYPES))
     return {
-        ROOT / "crds/ray.io_rayclusters.yaml": manifest(crd),
-        ROOT / "charts/rayfleet/templates/crds/ray.io_rayclusters.yaml": chart_template(crd),
-        ROOT / "docs/reference/raycluster.md": field_reference(),
+        "crds/ray.io_rayclusters.yaml": manifest(crd),
+        "charts/rayfleet/templates/crds/ray.io_rayclusters.yaml": chart_template(crd),
+        "docs/reference/raycluster.md": field_reference(),
     }
 
 
-def outdated() -> Sequence[str]:
-    """The generated files that differ from what their sources say."""
+def outdated(root: Path = ROOT) -> Sequence[str]:
+    """The generated files under `root` that differ from what their sources say."""
     return [
-        str(path.relative_to(ROOT))
+        path
         for path, text in generated().items()
-        if not path.exists() or path.read_text() != text
+        if not (root / path).exists() or (root / path).read_text() != text
     ]
 
 
@@ -51,9 +51,9 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{', '.join(files)}: not what the API's models say; run `make crds`", file=sys.stderr)
         return 1 if files else 0
     for path, text in generated().items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        print(f"wrote {path.relative_to(ROOT)}")
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(text)
+        print(f"wrote {path}")
     return 0
 
 

@@ -34,13 +34,16 @@ _ROOTS: Final = {
 _FORMATS: Final = ("int32", "int64")
 _NUMBER: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
 _QUANTITY: Final = rf"^{_NUMBER}([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{{1,2}})?$"
-_TIME: Final = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
-)
+# Not `format: date-time`: the API server takes any list for a string that has a format.
+_LEAP_YEAR: Final = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)"
+_DAY_OF_YEAR: Final = "((0[13578]|1[02])-31|(0[13-9]|1[0-2])-(29|30)|(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8]))"
+_CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
+_ZONE: Final = "(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+_TIME: Final = f"^([0-9]{{4}}-{_DAY_OF_YEAR}|{_LEAP_YEAR}-02-29)T{_CLOCK}{_ZONE}$"
 # Go reads the number as an int32.
 INT_OR_STRING: Final[Schema] = {"x-kubernetes-int-or-string": True, "minimum": -(2**31), "maximum": 2**31 - 1}
 QUANTITY: Final[Schema] = {"x-kubernetes-int-or-string": True, "pattern": _QUANTITY}
-TIME: Final[Schema] = {"type": "string", "format": "date-time", "pattern": _TIME}
+TIME: Final[Schema] = {"type": "string", "pattern": _TIME}
 
 _LEAVES: Final[Mapping[str, Schema]] = {
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": INT_OR_STRING,

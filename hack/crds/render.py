@@ -10,14 +10,14 @@ _HEADER: Final = "# Generated from the models of the API by `make crds`. Do not 
 _LINE_LENGTH: Final = 140
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """Block style for what is ours, flow style for Kubernetes' own types; no anchors."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the signature is PyYAML's
         return True
 
 
-def _embedded(dumper: yaml.SafeDumper, data: Embedded) -> yaml.Node:
+def _embedded(dumper: yaml.CSafeDumper, data: Embedded) -> yaml.Node:
     return dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
 
 

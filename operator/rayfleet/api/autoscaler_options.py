@@ -1,8 +1,8 @@
 """How a cluster with autoscaling is scaled."""
 
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from rayfleet.api.base import (
     ApiModel,
@@ -15,7 +15,10 @@ from rayfleet.api.base import (
     SecurityContext,
     VolumeMount,
     stored,
+    whole_number,
 )
+
+StabilizationWindow: TypeAlias = Annotated[int, Field(ge=0, le=3600), BeforeValidator(whole_number)]
 
 
 class Metric(ApiModel):
@@ -38,8 +41,8 @@ class ScalingPolicy(ApiModel):
 class ScalingRules(ApiModel):
     """How fast groups may change in one direction, as in autoscaling/v2."""
 
-    stabilization_window_seconds: Integer | None = Field(
-        default=None, ge=0, le=3600, description="How far back recommendations are looked at before a change."
+    stabilization_window_seconds: StabilizationWindow | None = Field(
+        default=None, description="How far back recommendations are looked at before a change."
     )
     select_policy: Literal["Max", "Min", "Disabled"] = Field(
         default="Max",

@@ -35,7 +35,8 @@ class ApiModel(BaseModel):
         return data
 
 
-def _whole_number(value: object) -> int:
+def whole_number(value: object) -> int:
+    """`value` as an int32. Raises ValueError with the words for a user."""
     # JSON knows one kind of number: 2.0 is as whole as 2. True is none, though Python thinks so.
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -57,7 +58,7 @@ def _number_or_text(value: object) -> int | str:
         return value
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ValueError("must be a whole number or text")  # noqa: TRY004 - as above
-    return _whole_number(value)
+    return whole_number(value)
 
 
 def _embedded(kubernetes_type: str) -> Any:  # noqa: ANN401 - as pydantic.Field
@@ -65,7 +66,9 @@ def _embedded(kubernetes_type: str) -> Any:  # noqa: ANN401 - as pydantic.Field
     return Field(json_schema_extra={"x-embedded": kubernetes_type})
 
 
-Integer: TypeAlias = Annotated[int, BeforeValidator(_whole_number)]
+Integer: TypeAlias = Annotated[int, BeforeValidator(whole_number)]
+# Bounds go before the validator: after it, and beside None, pydantic leaves them out of the schema.
+NonNegativeInteger: TypeAlias = Annotated[int, Field(ge=0), BeforeValidator(whole_number)]
 Boolean: TypeAlias = Annotated[bool, BeforeValidator(_boolean)]
 QuantityValue: TypeAlias = Annotated[int | str, PlainValidator(_number_or_text), _embedded("Quantity")]
 """A number, or a number as text with a unit; `quantity.parse_quantity` reads it."""

@@ -8,6 +8,7 @@ from rayfleet.api.base import (
     Boolean,
     IngressTLS,
     Integer,
+    NonNegativeInteger,
     PodTemplate,
     ServiceTemplate,
     stored,
@@ -69,9 +70,8 @@ class FailurePolicy(ApiModel):
     join_timeout_seconds: Integer = stored(
         300, "How long a running pod may take to join the Ray cluster before it counts as failed.", ge=0
     )
-    max_surge: Integer | None = Field(
+    max_surge: NonNegativeInteger | None = Field(
         default=None,
-        ge=0,
         description="Replacements that may exist beside the pods they replace; 1 where unset, 0 under Kueue.",
     )
 

@@ -1,0 +1,265 @@
+"""The generated CRD says what the models say, and keeps what they do not know."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from crds.cli import KUBERNETES_TYPES, ROOT, generated, outdated
+from crds.kubernetes_types import QUANTITY, TIME, KubernetesTypes, reduced
+from crds.model_schema import model_schema
+from crds.raycluster import raycluster_crd
+from crds.render import chart_template
+from rayfleet.api import RayClusterSpec, parse_quantity
+
+CRD = raycluster_crd(KubernetesTypes.load(KUBERNETES_TYPES))
+V1: dict[str, Any] = CRD["spec"]["versions"][0]
+SCHEMA: dict[str, Any] = V1["schema"]["openAPIV3Schema"]
+SPEC: dict[str, Any] = SCHEMA["properties"]["spec"]
+GROUP: dict[str, Any] = SPEC["properties"]["workerGroupSpecs"]["items"]
+
+
+def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    yield path, schema
+    for name, inner in schema.get("properties", {}).items():
+        yield from nodes(inner, f"{path}.{name}")
+    for key in ("items", "additionalProperties"):
+        if key in schema:
+            yield from nodes(schema[key], f"{path}[]")
+
+
+def at(path: str) -> dict[str, Any]:
+    node = SPEC
+    for name in path.split("."):
+        node = node["properties"][name]
+        node = node.get("items", node)
+    return node
+
+
+class TestFiles:
+    def test_the_committed_files_are_what_the_models_say(self) -> None:
+        """A model that is changed without `make crds` does not go unnoticed."""
+        assert outdated() == []
+
+    def test_a_file_that_differs_or_is_missing_is_named(self, tmp_path: Path) -> None:
+        """As far as it goes by name, so that nobody has to look for it."""
+        files = generated()
+        crd, chart, page = files
+        for path in (crd, chart):
+            (tmp_path / path).parent.mkdir(parents=True)
+            (tmp_path / path).write_text(files[path])
+        (tmp_path / crd).write_text("# edited by hand")
+        assert outdated(tmp_path) == [crd, page]
+
+    def test_plain_kubectl_apply_can_hold_it(self) -> None:
+        """It keeps a copy in an annotation of at most 256 KiB."""
+        assert len(json.dumps(CRD, separators=(",", ":"))) < 200_000
+
+    def test_the_chart_has_the_same_crd_and_keeps_it(self) -> None:
+        """Removing the release must not remove every cluster."""
+        chart = yaml.load(
+            generated()["charts/rayfleet/templates/crds/ray.io_rayclusters.yaml"], yaml.CSafeLoader
+        )
+        assert chart["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+        assert chart == CRD
+
+    def test_the_chart_takes_no_text_for_a_template(self) -> None:
+        """Two braces open a template; in a CRD they are text."""
+        text = chart_template({"metadata": {"name": "x"}, "text": "a{{b"})
+        assert 'a{{ "{{" }}b' in text
+
+    def test_the_reference_page_has_every_field(self) -> None:
+        """With its type, its default and what it means."""
+        page = (ROOT / "docs/reference/raycluster.md").read_text()
+        for model in models(RayClusterSpec):
+            for name, field in model.model_fields.items():
+                assert f"| `{field.alias or name}` |" in page
+        assert "| `maxReplicas` | integer, at least 0 | `2147483647` |" in page
+        assert "| `headGroupSpec` | [HeadGroupSpec](#headgroupspec) | required | The head. |" in page
+
+
+def models(model: type[BaseModel]) -> set[type[BaseModel]]:
+    found = {model}
+    for field in model.model_fields.values():
+        for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                found |= models(part)
+    return found
+
+
+class TestSchema:
+    def test_no_field_is_lost(self) -> None:
+        """Every object keeps the fields that the schema does not know."""
+        closed = [
+            path
+            for path, node in nodes(SCHEMA)
+            if node.get("type") == "object"
+            and "additionalProperties" not in node
+            and path != ".metadata"
+            and not node.get("x-kubernetes-preserve-unknown-fields")
+        ]
+        assert closed == []
+
+    def test_every_part_has_a_type(self) -> None:
+        """As a structural schema must."""
+        assert [
+            path for path, node in nodes(SCHEMA) if not {"type", "x-kubernetes-int-or-string"} & set(node)
+        ] == []
+
+    def test_defaults_are_those_of_the_api(self) -> None:
+        """The API server fills in what tools read without defaults of their own."""
+        defaults = {name: node["default"] for name, node in GROUP["properties"].items() if "default" in node}
+        assert defaults == {
+            "replicas": 0,
+            "minReplicas": 0,
+            "maxReplicas": 2147483647,
+            "numOfHosts": 1,
+            "priority": 0,
+        }
+        assert at("networkPolicy.mode")["default"] == "DenyAll"
+        assert at("drainOptions.voluntarySeconds")["default"] == 600
+        assert at("workerGroupSpecs.failurePolicy.nodeFailureThreshold")["default"] == 3
+        assert "default" not in at("workerGroupSpecs.failurePolicy.maxSurge")
+
+    def test_what_is_off_stays_out_of_stored_objects(self) -> None:
+        """A default in every object would look like drift to a tool that compares."""
+        assert [name for name, node in SPEC["properties"].items() if "default" in node] == []
+
+    def test_required_fields_are_those_of_the_api(self) -> None:
+        """And no more, or manifests that work would be refused."""
+        assert SPEC["required"] == ["headGroupSpec"]
+        assert at("headGroupSpec")["required"] == ["template"]
+        assert GROUP["required"] == ["groupName", "template"]
+
+    @pytest.mark.parametrize(
+        ("path", "values"),
+        [
+            ("autoscalerOptions.upscalingMode", ["Default", "Aggressive", "Conservative"]),
+            ("autoscalerOptions.version", ["v1", "v2"]),
+            ("autoscalerOptions.runtime", ["Operator", "Sidecar"]),
+            ("autoscalerOptions.metrics.type", ["Prometheus"]),
+            ("gcsFaultToleranceOptions.backend", ["redis", "rocksdb"]),
+            ("upgradeStrategy.type", ["None", "Recreate", "RollingUpdate"]),
+            ("authOptions.mode", ["disabled", "token"]),
+            ("networkPolicy.mode", ["DenyAll", "DenyAllIngress", "DenyAllEgress"]),
+            ("idleTerminationOptions.policy", ["Suspend", "Delete"]),
+        ],
+    )
+    def test_a_choice_is_an_enum(self, path: str, values: list[str]) -> None:
+        """The API server refuses a word that is none of the choices."""
+        assert at(path)["enum"] == values
+
+    def test_groups_are_told_apart_by_name(self) -> None:
+        """Server-side apply merges them, and two of one name are refused."""
+        groups = SPEC["properties"]["workerGroupSpecs"]
+        assert groups["x-kubernetes-list-type"] == "map"
+        assert groups["x-kubernetes-list-map-keys"] == ["groupName"]
+
+    def test_a_bound_of_ours_is_a_bound_of_the_schema(self) -> None:
+        """More than 0 is at least 1 for a whole number."""
+        assert at("idleTerminationOptions.timeoutSeconds")["minimum"] == 1
+        assert at("autoscalerOptions.behavior.scaleUp.stabilizationWindowSeconds")["maximum"] == 3600
+
+    def test_v1_is_stored_and_v1alpha1_is_listed(self) -> None:
+        """An object that was once stored as v1alpha1 does not block the CRD."""
+        versions = [(v["name"], v["served"], v["storage"]) for v in CRD["spec"]["versions"]]
+        assert versions == [("v1", True, True), ("v1alpha1", False, False)]
+
+    def test_columns_are_those_that_users_know_and_one_more(self) -> None:
+        """`status` stays as tools expect it; `ready` is the truth of the moment."""
+        names = [column["name"] for column in V1["additionalPrinterColumns"]]
+        assert names[:4] == ["desired workers", "available workers", "cpus", "memory"]
+        assert names[4:] == ["gpus", "tpus", "status", "ready", "age", "head pod IP", "head service IP"]
+
+
+class Choice(BaseModel):
+    either: int | str
+
+
+def test_a_type_that_a_crd_cannot_say_is_an_error() -> None:
+    """Rather than a schema that accepts anything."""
+    with pytest.raises(ValueError, match="a structural schema cannot say"):
+        model_schema(Choice, KubernetesTypes.load(KUBERNETES_TYPES))
+
+
+def test_a_time_is_a_day_of_the_calendar() -> None:
+    """Go reads no 30th of February, and then nothing of the object."""
+    for year in (1900, 2000, 2026, 2028):
+        for month in range(14):
+            for day in range(33):
+                text = f"{year}-{month:02}-{day:02}"
+                try:
+                    real = bool(date.fromisoformat(text))
+                except ValueError:
+                    real = False
+                assert bool(re.search(TIME["pattern"], f"{text}T23:59:59Z")) is real, text
+
+
+@settings(max_examples=50)
+@given(text=st.from_regex(re.compile(QUANTITY["pattern"], re.ASCII), fullmatch=True))
+def test_what_the_schema_takes_for_a_quantity_is_one(text: str) -> None:
+    """The operator reads whatever the API server lets in."""
+    assert parse_quantity(text).is_finite()
+
+
+def test_reducing_keeps_types_and_drops_words() -> None:
+    """Descriptions are most of Kubernetes' schemas; what is left still refuses the wrong type."""
+    core, meta = "io.k8s.api.core.v1.", "io.k8s.apimachinery.pkg.apis.meta.v1."
+    leaf = {"type": "string", "description": "long", "enum": ["a"], "default": ""}
+    described: dict[str, Any] = {core + name: {"type": "object", "properties": {"a": leaf}} for name in CORE}
+    described |= {f"io.k8s.api.networking.v1.{name}": {"type": "object"} for name in NETWORKING}
+    described[core + "PodTemplateSpec"]["properties"] = {
+        "spec": {"allOf": [{"$ref": f"#/components/schemas/{core}PodSpec"}], "default": {}},
+        "when": {"$ref": f"#/components/schemas/{meta}Time"},
+    }
+    port = {"type": "integer", "format": "int32", "description": "long"}
+    described[core + "Port"] = {
+        "type": "object",
+        "properties": {"port": port, "protocol": leaf},
+        "required": ["port"],
+    }
+    described[core + "EphemeralContainer"] = {"type": "object"}
+    keys = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["port", "protocol"]}
+    entries = {
+        "type": "array",
+        "items": {"$ref": core + "Port"},
+        "x-kubernetes-patch-merge-key": "port",
+        **keys,
+    }
+    ephemeral = {"type": "array", "items": {"$ref": core + "EphemeralContainer"}}
+    described[core + "PodSpec"] = {
+        "type": "object",
+        "properties": {"ports": entries, "ephemeralContainers": ephemeral},
+    }
+
+    schema = KubernetesTypes("v1", reduced(described)).schema("PodTemplateSpec")
+
+    assert schema["properties"]["when"] == TIME
+    assert schema["properties"]["spec"]["properties"]["ports"] == {
+        "type": "array",
+        **keys,
+        "items": {
+            "type": "object",
+            "required": ["port"],
+            "properties": {
+                "port": {"type": "integer", "format": "int32"},
+                "protocol": {"type": "string", "default": "TCP"},
+            },
+            "x-kubernetes-preserve-unknown-fields": True,
+        },
+    }
+
+
+CORE = (
+    *("PodTemplateSpec", "Service", "ResourceRequirements", "SecurityContext", "EnvVar", "EnvFromSource"),
+    *("EnvVarSource", "VolumeMount"),
+)
+NETWORKING = ("IngressTLS", "NetworkPolicyIngressRule", "NetworkPolicyEgressRule")
