@@ -56,6 +56,8 @@ class Clockwork:
     """Monotonic seconds."""
     jitter: Callable[[], float]
     """A number from 0 up to 1, another one each time."""
+    silence: float = SILENCE
+    """Seconds without an event or a bookmark after which a watch counts as dead."""
 
 
 class Reflector(Generic[T]):
@@ -184,7 +186,8 @@ class Reflector(Generic[T]):
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(seconds),
         }
-        events = self._client.watch(self._source.path, parameters, silence=SILENCE, on_open=on_open)
+        silence = self._clockwork.silence
+        events = self._client.watch(self._source.path, parameters, silence=silence, on_open=on_open)
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, ApiFailure):
