@@ -40,7 +40,9 @@ def main(arguments: list[str]) -> int:
         return _INTERRUPTED
     except (DemoError, TestbedError) as error:
         _report(tell, error)
-        if not keep:
+        if keep:
+            print("\nThe Kubernetes is left up: `make testbed-down` removes it.", file=sys.stderr)
+        else:
             bed.down(tell)
         return 1
     print(f"\nAll of it took {tell.seconds:.0f} s.")

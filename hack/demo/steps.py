@@ -21,6 +21,8 @@ CLUSTER = "sample"
 WORKERS = 3
 _READY_SECONDS = 120
 _JOB_FOLDER = "/tmp/job"  # noqa: S108 -- in the head's container
+_ABOUT_JOB = re.compile(r"Job '\w+' (?P<state>submitted|succeeded|failed|was stopped)")
+_RAYS_OWN_LOG = re.compile(r"\d{4}-\d\d-\d\d \d\d:|Running entrypoint|$")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -87,13 +89,16 @@ def run_job(stage: Stage) -> None:
     copy.insert(1, "--stdin")
     stage.kubectl(*copy, "sh", "-c", put, given=(EXAMPLES / "sum_primes.py").read_text())
     submit = ("ray", "job", "submit", f"--working-dir={_JOB_FOLDER}", "--", "python", "sum_primes.py")
-    succeeded = False
+    ending = ""
     for line in stage.kubectl.stream(*_in_head(stage), *submit):
         plain = _ESCAPES.sub("", line).strip()
-        succeeded |= plain.startswith("Job 'raysubmit_") and plain.endswith("succeeded")
-        if plain.startswith(("1 process", "8 tasks", "The sums", "Job 'raysubmit_", "Traceback")):
+        found = _ABOUT_JOB.search(plain)
+        if found:
+            ending = found["state"]
+            stage.tell.show(found[0])
+        elif not _RAYS_OWN_LOG.match(plain):
             stage.tell.show(plain)
-    if not succeeded:
+    if ending != "succeeded":
         raise DemoError("`ray job submit` did not say that the job succeeded")
 
 
