@@ -154,6 +154,14 @@ def test_what_a_list_lacks_does_not_return_with_an_older_event(store: Store[Pod]
     assert not store.apply(pod("a", 40))
 
 
+def test_an_answer_older_than_a_list_without_its_object_brings_no_ghost(store: Store[Pod]) -> None:
+    """Created at 10, deleted by somebody at 20, and neither was seen before the list as of 50."""
+    store.replace(None, [pod("b", 12)], 50)
+
+    assert not store.apply(pod("a", 10))
+    assert store.apply(pod("a", 51))
+
+
 def test_a_list_of_a_namespace_leaves_the_others_alone(store: Store[Pod]) -> None:
     store.apply(pod("a", 10, namespace="other"))
 

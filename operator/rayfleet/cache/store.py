@@ -46,6 +46,7 @@ class Store(Generic[T]):
         self._objects: dict[str, dict[str, T]] = {}
         self._owned: dict[Key, dict[str, T]] = {}
         self._gone = Tombstones()
+        self._listed: dict[str | None, int] = {}
         self._interner = Interner(kind)
         names = (f.name for f in fields(cast("type[Any]", kind)) if f.name != "resource_version")
         self._projection: Callable[[T], tuple[Any, ...]] = attrgetter(*names)
@@ -68,6 +69,8 @@ class Store(Generic[T]):
         """Take in an object as it is at its resourceVersion; whether that changes anything we look at."""
         before = self.get(obj.namespace, obj.name)
         if self._gone.covers(obj.uid, obj.resource_version):
+            return False
+        if before is None and self._was_listed_without(obj):
             return False
         if before is not None and obj.resource_version <= before.resource_version:
             return False
@@ -98,9 +101,13 @@ class Store(Generic[T]):
         """
         spaces = list(self._objects) if namespace is None else [namespace]
         there = [obj for space in spaces for obj in self._objects.get(space, {}).values()]
+        self._listed.pop(namespace, None)
         if list_resource_version < seen:
-            return self._rewind(there, objects)
-        return self._merge(there, objects, list_resource_version)
+            changed = self._rewind(there, objects)
+        else:
+            changed = self._merge(there, objects, list_resource_version)
+        self._listed[namespace] = list_resource_version
+        return changed
 
     def replace_owned(self, key: Key, objects: Iterable[T], list_resource_version: int) -> set[Key]:
         """Take in a consistent list of all that belongs to one cluster; the owners of what changed."""
@@ -129,6 +136,14 @@ class Store(Generic[T]):
             self.apply(obj)
             keys.add(owner_key(obj))
         return {key for key in keys if key is not None}
+
+    def _was_listed_without(self, obj: T) -> bool:
+        """Whether an object that is not there was already gone when everything was last listed.
+
+        So it is with the late answer to a create, if the pod was deleted before a list and never seen.
+        """
+        listed = max(self._listed.get(None, 0), self._listed.get(obj.namespace, 0))
+        return obj.resource_version <= listed
 
     def _put(self, before: T | None, obj: T) -> None:
         self._interner.intern(obj)
