@@ -1,0 +1,42 @@
+"""A stream of bytes becomes lines, however it was cut on its way."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rayfleet.clients.lines import LineSplitter, LineTooLongError
+
+
+@given(
+    st.lists(st.binary(min_size=1).filter(lambda line: b"\n" not in line)),
+    st.lists(st.integers(min_value=1, max_value=9), min_size=1),
+)
+def test_lines_come_out_as_they_went_in(lines: list[bytes], cuts: list[int]) -> None:
+    """Wherever the chunks end."""
+    stream, splitter, found = b"".join(line + b"\n" for line in lines), LineSplitter(), []
+    while stream:
+        for cut in cuts:
+            found += splitter.feed(stream[:cut])
+            stream = stream[cut:]
+
+    assert found == lines
+
+
+def test_empty_lines_are_left_out() -> None:
+    """Some servers send them as a sign of life."""
+    assert LineSplitter().feed(b"\n\na\n\n") == [b"a"]
+
+
+def test_an_unfinished_line_is_kept_back() -> None:
+    splitter = LineSplitter()
+
+    assert (splitter.feed(b"a\nb"), splitter.feed(b"c"), splitter.feed(b"\n")) == ([b"a"], [], [b"bc"])
+
+
+def test_a_line_without_an_end_is_given_up() -> None:
+    """Memory is not without end either."""
+    splitter = LineSplitter(longest=10)
+    splitter.feed(b"12345678")
+
+    with pytest.raises(LineTooLongError):
+        splitter.feed(b"90123")
