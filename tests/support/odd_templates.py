@@ -38,12 +38,12 @@ class OddTemplates:
     def random(self, rng: random.Random, places: Sequence[Place]) -> dict[str, Any]:
         """Odd in one to three of `places`; now and then the fields are there in another spelling as well."""
         template = _ordinary()
-        for _ in range(rng.choice((1, 1, 1, 2, 3))):
-            place, value = rng.choice(places), rng.choice(ODD_VALUES)
-            template = self._placed(template, place, value)
         if rng.random() < 0.05:
             spelt = {key.title(): value for key, value in template["spec"].items()}
             template["spec"] = {**spelt, **template["spec"]}
+        for _ in range(rng.choice((1, 1, 1, 2, 3))):
+            place, value = rng.choice(places), rng.choice(ODD_VALUES)
+            template = self._placed(template, place, value)
         return template
 
     def _placed(self, template: dict[str, Any], place: Place, value: object) -> dict[str, Any]:

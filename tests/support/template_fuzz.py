@@ -1,0 +1,58 @@
+"""A search for a cluster that the API server takes and whose pods it cannot read."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from rayfleet.api import RayClusterSpec, parse_spec, validate
+from rayfleet.manifests import head_pod, worker_pods
+from rayfleet.snapshot import cluster_from_object
+from support.cluster_api import ApiError, ClusterApi
+
+CLUSTERS = "/apis/ray.io/v1/namespaces/default/rayclusters"
+PODS = "/api/v1/namespaces/default/pods"
+# Only other judges say no with these: admission, and a lookup that an odd name leads astray.
+NO_VERDICT_ON_THE_SHAPE = (403, 500)
+
+
+class TemplateFuzz:
+    """Stores odd templates in dry runs, and makes dry runs of the pods of those that were taken."""
+
+    def __init__(self, api: ClusterApi) -> None:
+        self._api = api
+        self.outcomes: Counter[str] = Counter()
+
+    def judge(self, template: dict[str, Any]) -> None:
+        """Fails if the cluster is taken and its pods cannot be read."""
+        group = {"groupName": "gpu", "template": template}
+        spec = {"headGroupSpec": {"template": template}, "workerGroupSpecs": [group]}
+        body = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "dry"}, "spec": spec}
+        taken = self._dry_run(CLUSTERS, body, template)
+        if isinstance(taken, ApiError):
+            self.outcomes["cluster refused"] += 1
+            return
+        parsed = parse_spec(taken["spec"])
+        assert isinstance(parsed, RayClusterSpec), (
+            f"the API server took {template}, the operator says {parsed}"
+        )
+        if validate(parsed, name="dry"):
+            self.outcomes["cluster invalid"] += 1
+            return
+        for pod in self._pods(taken, parsed):
+            answer = self._dry_run(PODS, pod, template)
+            self.outcomes["pod refused" if isinstance(answer, ApiError) else "pod taken"] += 1
+
+    def _dry_run(self, path: str, body: object, template: object) -> dict[str, Any] | ApiError:
+        try:
+            return self._api.call("POST", path, body, dryRun="All")
+        except ApiError as refused:
+            allowed = {422, *NO_VERDICT_ON_THE_SHAPE} if path == PODS else {422}
+            if refused.status not in allowed:
+                raise AssertionError(f"{template} led to {refused}") from refused
+            return refused
+
+    @staticmethod
+    def _pods(taken: dict[str, Any], spec: RayClusterSpec) -> Iterator[dict[str, Any]]:
+        owner = cluster_from_object({**taken, "metadata": {**taken["metadata"], "resourceVersion": "1"}})
+        yield dict(head_pod(owner, spec, 1).body)
+        yield dict(worker_pods(owner, spec, spec.worker_group_specs[0]).named(1))
