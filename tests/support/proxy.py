@@ -1,0 +1,148 @@
+"""A TCP proxy between a client and an API server, whose connections a test can cut, refuse or hold up."""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import yaml
+
+T = TypeVar("T")
+
+PIECE = 64 * 1024
+PATIENCE_S = 10.0
+
+
+class TcpProxy:
+    """Forwards bytes between a port on 127.0.0.1 and a server, until told otherwise.
+
+    It runs in a thread of its own, so that a test may be written with or without asyncio.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = host, port
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flowing = asyncio.Event()
+        self.port = 0
+        self.accepted = 0
+        """Connections, since the start."""
+
+    def start(self) -> None:
+        """Listen on a free port, and forward."""
+        self._thread.start()
+        self.accept()
+
+    def stop(self) -> None:
+        """Cut everything and end the thread."""
+        self._run(self._refuse())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE_S)
+        self._loop.close()
+
+    def cut(self) -> None:
+        """Reset every connection; new ones are welcome."""
+        self._run(self._cut())
+
+    def refuse(self) -> None:
+        """Reset every connection and listen no more: the next is refused."""
+        self._run(self._refuse())
+
+    def stall(self) -> None:
+        """Hold every byte back, both ways; connections stay, and new ones are accepted, to no avail."""
+        self._loop.call_soon_threadsafe(self._flowing.clear)
+
+    def accept(self) -> None:
+        """Listen and forward again, and first what was held back."""
+        self._run(self._accept())
+
+    @property
+    def connections(self) -> int:
+        """Client connections that are open."""
+        return len(self._tasks)
+
+    def kubeconfig(self, original: Path, to: Path) -> Path:
+        """A copy of a kubeconfig, at `to`, whose servers are reached through this proxy."""
+        config = yaml.safe_load(original.read_text())
+        for entry in config["clusters"]:
+            entry["cluster"]["server"] = f"https://127.0.0.1:{self.port}"
+        to.write_text(yaml.safe_dump(config))
+        return to
+
+    def _run(self, doing: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(doing, self._loop).result(PATIENCE_S)
+
+    async def _accept(self) -> None:
+        self._flowing.set()
+        if self._server is None:
+            self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _refuse(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        await self._cut()
+
+    async def _cut(self) -> None:
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        task = self._loop.create_task(self._forward(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends = [writer]
+        try:
+            there, back = await asyncio.open_connection(*self._target)
+            ends.append(back)
+            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+            for end in ends:
+                end.close()
+        except OSError:
+            pass  # One side has gone; so does the other.
+        finally:
+            for end in ends:
+                _reset(end)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while piece := await source.read(PIECE):
+            await self._flowing.wait()
+            sink.write(piece)
+            await sink.drain()
+        if sink.can_write_eof():
+            sink.write_eof()
+
+
+def _reset(end: asyncio.StreamWriter) -> None:
+    """Close at once and tell the other side so: what is not read yet is lost, as when a machine dies."""
+    if end.transport.is_closing():
+        return
+    end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end.transport.abort()
+
+
+@contextmanager
+def tcp_proxy(server: str) -> Iterator[TcpProxy]:
+    """A proxy in front of the server at this URL, gone after the block."""
+    address = urlsplit(server)
+    assert address.hostname is not None
+    assert address.port is not None
+    proxy = TcpProxy(address.hostname, address.port)
+    proxy.start()
+    try:
+        yield proxy
+    finally:
+        proxy.stop()
