@@ -58,7 +58,7 @@ FAMILIES: dict[str, Family] = {
     "containerd": Family(
         "github.com/containerd/containerd/v2",
         {name: _CONTAINERD + name for name in ("containerd", "containerd-shim-runc-v2", "ctr")},
-        80,
+        60,
         3,
         ("github.com/containerd/containerd/v2/version.Version",),
     ),
@@ -73,9 +73,16 @@ FAMILIES: dict[str, Family] = {
         15,
         1,
     ),
-    "coredns": Family("github.com/coredns/coredns", {"coredns": "."}, 90, 3),
+    "coredns": Family("github.com/coredns/coredns", {"coredns": "."}, 60, 3),
     "pause": Family("", {"pause": "."}, 5, 1),
-    "helm": Family("helm.sh/helm/v4", {"helm": "helm.sh/helm/v4/cmd/helm"}, 60, 3),
+    "probe": Family("", {"probe": "."}, 15, 1),
+    "helm": Family(
+        "helm.sh/helm/v4",
+        {"helm": "helm.sh/helm/v4/cmd/helm"},
+        150,
+        3,
+        ("helm.sh/helm/v4/internal/version.version",),
+    ),
 }
 # Copies of these that the user already has go before ours, as in other Kubernetes test tools.
 _FROM_KUBEBUILDER_ASSETS = ("etcd", "kube-apiserver", "kubectl")

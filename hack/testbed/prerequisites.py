@@ -32,7 +32,6 @@ NODE = (
 IMAGES = (
     Package("debootstrap", "debootstrap", "the base image"),
     Package("buildah", "buildah", "images"),
-    Package("busybox-static", "busybox", "the image of the test bed's own test"),
 )
 
 

@@ -1,0 +1,3 @@
+module rayfleet.io/testbed/probe
+
+go 1.26.0
