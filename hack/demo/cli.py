@@ -30,7 +30,9 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--keep", action="store_true", help="leave the Kubernetes up at the end")
     keep = parser.parse_args(arguments).keep
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where a shell has started this in the background, with Ctrl-C ignored.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     tell = Narration()
     try:
         _run(tell)

@@ -40,7 +40,11 @@ class Kubectl:
             self.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         with running as process:
-            yield from process.stdout or ()
+            try:
+                yield from process.stdout or ()
+            except BaseException:
+                process.kill()  # or leaving the block would wait for its end
+                raise
         if running.returncode:
             raise DemoError(f"`kubectl {' '.join(arguments)}` ended with status {running.returncode}")
 

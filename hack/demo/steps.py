@@ -55,27 +55,26 @@ def create_cluster(stage: Stage) -> None:
     """Apply the example and wait until its head and its workers are ready on nodes with GPUs."""
     stage.tell.show("$ kubectl apply -k examples")
     stage.tell.show(stage.kubectl("apply", "--kustomize", str(EXAMPLES)))
-    pods = wait_for(
-        f"a head and {WORKERS} workers to be Ready", lambda: _all_ready(stage), seconds=_READY_SECONDS
-    )
     offered = gpus(stage.kubectl)
+    told: set[str] = set()
+
+    def all_ready() -> list[RayPod] | None:
+        for pod in ray_pods(stage.kubectl, CLUSTER):
+            if pod.ready and pod.uid not in told:
+                told.add(pod.uid)
+                stage.tell.show(f"{pod.name:<34} Ready on {pod.node} ({offered.get(pod.node, 0)} GPUs)")
+        return _all_ready(stage)
+
+    pods = wait_for(f"a head and {WORKERS} workers to be Ready", all_ready, seconds=_READY_SECONDS)
     without = [pod for pod in pods if pod.node_type == "worker" and not offered.get(pod.node)]
     if without:
         raise DemoError(f"worker {without[0].name} is on node {without[0].node}, which has no GPU")
-    for pod in pods:
-        stage.tell.show(f"{pod.name:<34} Ready on {pod.node} ({offered[pod.node]} GPUs)")
 
 
 def show_ray_status(stage: Stage) -> None:
-    """Wait until `ray status`, asked in the head pod, counts every worker's GPU."""
+    """Show what `ray status` says in the head pod, once it counts every worker's GPU."""
     stage.tell.show("$ ray status    (in the head pod)")
-    wanted = f"/{WORKERS:.1f} GPU"
-
-    def status() -> str | None:
-        said = stage.kubectl.attempt(*_in_head(stage), "ray", "status")
-        return said if wanted in said else None
-
-    said = wait_for(f"`ray status` to count {WORKERS} GPUs", status, seconds=60)
+    said = _full_ray_status(stage)
     stage.tell.show(said[said.find("Node status") :])
 
 
@@ -116,7 +115,8 @@ def kill_worker(stage: Stage) -> None:
 
     newest = wait_for(f"a Ready pod in place of {victim.name}", back, seconds=_READY_SECONDS)
     stage.tell.show(f"{victim.name} is gone, {newest.name} is Ready on {newest.node}")
-    show_ray_status(stage)
+    _full_ray_status(stage)
+    stage.tell.show(f"`ray status` counts {WORKERS} GPUs again")
 
 
 def delete_cluster(stage: Stage) -> None:
@@ -133,6 +133,16 @@ def delete_cluster(stage: Stage) -> None:
 
     wait_for("the cluster's pods and Service to be gone", nothing_left, seconds=90)
     stage.tell.show(stage.kubectl.attempt("get", kinds, f"--selector=ray.io/cluster={CLUSTER}"))
+
+
+def _full_ray_status(stage: Stage) -> str:
+    wanted = f"/{WORKERS:.1f} GPU"
+
+    def status() -> str | None:
+        said = stage.kubectl.attempt(*_in_head(stage), "ray", "status")
+        return said if wanted in said else None
+
+    return wait_for(f"`ray status` to count {WORKERS} GPUs", status, seconds=60)
 
 
 def _in_head(stage: Stage) -> tuple[str, ...]:
