@@ -6,6 +6,7 @@ import struct
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -28,7 +29,7 @@ class TcpProxy:
         self._target = host, port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
-        self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._flowing = asyncio.Event()
         self.port = 0
@@ -81,14 +82,29 @@ class TcpProxy:
 
     async def _accept(self) -> None:
         self._flowing.set()
-        if self._server is None:
-            self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
+        if self._listening is None:
+            self._listening = socket.create_server(("127.0.0.1", self.port))
+            self._listening.setblocking(False)
+            self.port = self._listening.getsockname()[1]
+            self._loop.add_reader(self._listening, self._welcome, self._listening)
+
+    def _welcome(self, listening: socket.socket) -> None:
+        client, _ = listening.accept()
+        self.accepted += 1
+        task = self._loop.create_task(self._forward(client))
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._ended, client))
+
+    def _ended(self, client: socket.socket, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():  # Maybe before it began, so that nobody else closes this.
+            client.close()
 
     async def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listening is not None:
+            self._loop.remove_reader(self._listening)
+            self._listening.close()
+            self._listening = None
         await self._cut()
 
     async def _cut(self) -> None:
@@ -97,24 +113,20 @@ class TcpProxy:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.accepted += 1
-        task = self._loop.create_task(self._forward(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ends = [writer]
+    async def _forward(self, client: socket.socket) -> None:
+        writers = []
         try:
+            reader, writer = await asyncio.open_connection(sock=client)
+            writers.append(writer)
             there, back = await asyncio.open_connection(*self._target)
-            ends.append(back)
+            writers.append(back)
             await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
-            for end in ends:
-                end.close()
+            writer.close()
+            back.close()
         except OSError:
             pass  # One side has gone; so does the other.
         finally:
-            for end in ends:
+            for end in writers:
                 _reset(end)
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

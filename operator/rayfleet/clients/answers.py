@@ -58,8 +58,8 @@ def failure_from_status(
 def no_answer(error: BaseException, server: str, seconds: float | None = None) -> ApiFailure:
     """The failure of a request that was not answered: refused, cut, or timed out."""
     if isinstance(error, TimeoutError):
-        within = f" within {seconds:g} s" if seconds is not None else ""
-        return ApiFailure(NO_ANSWER, "Timeout", f"no answer from {server}{within}")
+        how = f": {error}" if str(error) else f" within {seconds:g} s" if seconds is not None else ""
+        return ApiFailure(NO_ANSWER, "Timeout", f"no answer from {server}{how}")
     return ApiFailure(NO_ANSWER, "NoAnswer", f"no answer from {server}: {error or type(error).__name__}")
 
 

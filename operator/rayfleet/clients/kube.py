@@ -241,7 +241,7 @@ class KubeClient:
         except _TROUBLE as error:
             yield no_answer(error, self._server)
         finally:
-            response.close()
+            _hang_up(response)
 
     async def _with_fresh_token(
         self, send: Callable[[str | None], Awaitable[T | ApiFailure]], verb: str, seconds: float
@@ -261,6 +261,13 @@ class KubeClient:
         except _TROUBLE as error:
             self.calls.count(verb, NO_ANSWER)
             return no_answer(error, self._server, seconds)
+
+
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """Leave a stream at once: to close it politely would wait for a server that has nothing more to say."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
+    response.close()
 
 
 def _with_token(headers: Mapping[str, str], token: str | None) -> dict[str, str]:
