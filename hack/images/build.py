@@ -1,15 +1,11 @@
 """Builds images into the cache: staged inputs in, a docker-archive out, and nothing twice."""
 
-import fcntl
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
-from images import base, engines, recipes
+from images import base, engines, recipes, workplace
 from images.pip_conf import pip_conf
 from images.recipes import Recipe
 from testbed import paths
@@ -53,7 +49,7 @@ def ensure(name: str, progress: Progress) -> Path:
     if made.is_file():
         progress.say(f"  {recipe.reference} is built: {made}")
         return made
-    with _only_one(progress):
+    with workplace.alone(progress):
         if not made.is_file():
             _build(recipe, made, progress)
     return made
@@ -62,7 +58,7 @@ def ensure(name: str, progress: Progress) -> Path:
 def ensure_base(progress: Progress) -> None:
     """The local base image in buildah's store, made if it is not there."""
     _check_tools()
-    with _only_one(progress):
+    with workplace.alone(progress):
         _base(progress)
 
 
@@ -73,14 +69,13 @@ def _build(recipe: Recipe, made: Path, progress: Progress) -> None:
         _base(progress)
     usual = _USUAL_SECONDS[recipe.name]
     progress.say(f"  building {recipe.reference} with {chosen.name} (about {usual} s the first time)")
-    with tempfile.TemporaryDirectory(prefix=f"{recipe.name}-", dir=_work()) as scratch:
-        context, secrets = _stage(recipe, Path(scratch))
+    with workplace.scratch(recipe.name) as scratch:
+        context, secrets = _stage(recipe, scratch)
         with progress.step(f"built {recipe.name}"):
-            _run(chosen.build(recipe, context, secrets))
+            workplace.run(chosen.build(recipe, context, secrets))
         with progress.step(f"saved {recipe.name}"):
-            unfinished = made.with_name(f".{made.name}.unfinished")
-            unfinished.unlink(missing_ok=True)
-            _run(chosen.save(recipe.reference, unfinished))
+            unfinished = workplace.unfinished(made)
+            workplace.run(chosen.save(recipe.reference, unfinished))
             unfinished.rename(made)
     progress.say(f"  {made} ({made.stat().st_size / 1e6:.0f} MB)")
     _drop_older(recipe)
@@ -88,14 +83,14 @@ def _build(recipe: Recipe, made: Path, progress: Progress) -> None:
 
 def _base(progress: Progress) -> None:
     buildah = engines.Buildah()
-    if _succeeds(buildah.has(base.reference())):
+    if workplace.succeeds(buildah.has(base.reference())):
         return
     progress.say(f"  making the local base image {base.reference()} (about 60 s, once)")
-    with tempfile.TemporaryDirectory(prefix="base-", dir=_work()) as scratch:
-        rootfs = base.make_rootfs(Path(scratch), progress)
-        (Path(scratch) / "Dockerfile").write_text(f"FROM scratch\nADD {rootfs.name} /\n")
+    with workplace.scratch("base") as scratch:
+        rootfs = base.make_rootfs(scratch, progress)
+        (scratch / "Dockerfile").write_text(f"FROM scratch\nADD {rootfs.name} /\n")
         with progress.step("built base"):
-            _run(buildah.build_base(base.reference(), Path(scratch)))
+            workplace.run(buildah.build_base(base.reference(), scratch))
 
 
 def _stage(recipe: Recipe, scratch: Path) -> tuple[Path, dict[str, Path]]:
@@ -135,46 +130,3 @@ def _check_tools() -> None:
         raise TestbedError(
             "building images without a Docker engine needs root: run this as root, or start Docker"
         )
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(
-        command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if done.returncode:
-        raise TestbedError(
-            f"`{' '.join(command[:2])}` failed with status {done.returncode}; it said:\n{done.stdout[-3000:]}"
-        )
-
-
-def _succeeds(command: list[str]) -> bool:
-    return subprocess.run(command, env=_environment(), capture_output=True, check=False).returncode == 0
-
-
-def _environment() -> Mapping[str, str]:
-    conf = _work() / "storage.conf"
-    conf.write_text(engines.Buildah().storage_conf(_work()))
-    # TMPDIR is where buildah keeps pip's cache between builds.
-    return {
-        **os.environ,
-        "CONTAINERS_STORAGE_CONF": str(conf),
-        "TMPDIR": str(_work()),
-        "DOCKER_BUILDKIT": "1",
-    }
-
-
-def _work() -> Path:
-    folder = paths.images() / "store"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@contextmanager
-def _only_one(progress: Progress) -> Iterator[None]:
-    with (_work() / ".lock").open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress.say("  another process is building images; waiting for it")
-            fcntl.flock(held, fcntl.LOCK_EX)
-        yield

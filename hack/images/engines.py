@@ -47,6 +47,14 @@ class Docker:
         return ["docker", "save", "--output", str(archive), reference]
 
 
+# buildah mounts layers and starts processes that outlive it when it is killed. In namespaces of their own they
+# go with it, and it goes with us.
+_CONTAINED = (
+    *("setpriv", "--pdeathsig=KILL"),
+    *("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
+)
+
+
 @dataclass(frozen=True)
 class Buildah:
     """buildah as root: no daemon, no registry, no nested containers."""
@@ -56,16 +64,21 @@ class Buildah:
     def build(self, recipe: Recipe, context: Path, secrets: Mapping[str, Path]) -> list[str]:
         # chroot isolation needs no cgroup of its own; --layers is what makes the second build fast.
         flags = ["--isolation=chroot", "--network=host", "--layers", "--quiet"]
-        return ["buildah", "build", *flags, *_common(recipe, context, secrets)]
+        return [*_CONTAINED, "buildah", "build", *flags, *_common(recipe, context, secrets)]
 
     def build_base(self, reference: str, context: Path) -> list[str]:
-        return ["buildah", "build", "--isolation=chroot", "--quiet", f"--tag={reference}", str(context)]
+        flags = ["--isolation=chroot", "--quiet", f"--tag={reference}"]
+        return [*_CONTAINED, "buildah", "build", *flags, str(context)]
 
     def save(self, reference: str, archive: Path) -> list[str]:
-        return ["buildah", "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"]
+        target = f"docker-archive:{archive}:{reference}"
+        return [*_CONTAINED, "buildah", "push", "--quiet", reference, target]
+
+    def remove_working_containers(self) -> list[str]:
+        return [*_CONTAINED, "buildah", "rm", "--all"]
 
     def has(self, reference: str) -> list[str]:
-        return ["buildah", "inspect", "--type=image", reference]
+        return [*_CONTAINED, "buildah", "inspect", "--type=image", reference]
 
     def storage_conf(self, folder: Path) -> str:
         """A store of our own, so that no other user of containers/storage on this machine is touched."""
