@@ -47,8 +47,8 @@ class Docker:
         return ["docker", "save", "--output", str(archive), reference]
 
 
-# buildah mounts layers and starts processes that outlive it when it is killed. In namespaces of their own they
-# go with it, and it goes with us.
+# buildah mounts layers and starts processes that outlive it when it is killed. In namespaces of their own
+# they go with it, and it goes with us.
 _CONTAINED = (
     *("setpriv", "--pdeathsig=KILL"),
     *("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
