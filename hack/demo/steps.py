@@ -105,6 +105,7 @@ def kill_worker(stage: Stage) -> None:
     """Kill a worker's Ray container, and wait until another pod has taken its place."""
     victim = next(pod for pod in ray_pods(stage.kubectl, CLUSTER) if pod.node_type == "worker")
     pid = containers.kill(victim.container_id)
+    killed = stage.tell.seconds
     stage.tell.show(f"$ kill -9 {pid}    (the Ray container of {victim.name})")
 
     def back() -> RayPod | None:
@@ -114,9 +115,13 @@ def kill_worker(stage: Stage) -> None:
         return pods[-1]
 
     newest = wait_for(f"a Ready pod in place of {victim.name}", back, seconds=_READY_SECONDS)
-    stage.tell.show(f"{victim.name} is gone, {newest.name} is Ready on {newest.node}")
+    seconds = stage.tell.seconds - killed
+    stage.tell.show(f"{victim.name} is gone, {newest.name} is Ready on {newest.node} ({seconds:.1f} s)")
     _full_ray_status(stage)
-    stage.tell.show(f"`ray status` counts {WORKERS} GPUs again")
+    seconds = stage.tell.seconds - killed
+    stage.tell.show(
+        f"`ray status` no longer counts the one that died, but {WORKERS} GPUs again ({seconds:.1f} s)"
+    )
 
 
 def delete_cluster(stage: Stage) -> None:
