@@ -2,11 +2,12 @@
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import binaries, cluster, paths, prerequisites, record, teardown
+from testbed import binaries, cluster, kind, paths, prerequisites, record, teardown
 from testbed.api import Api
 from testbed.control_plane import ControlPlane, on_loopback
 from testbed.errors import TestbedError
@@ -36,22 +37,64 @@ def up(wanted: Wanted, progress: Progress, *, owned: bool = False) -> Bed:
     Raises TestbedError, and leaves nothing behind, where that does not work.
     """
     wanted.check()
-    is_node = wanted.profile == record.NODE
-    if is_node:
+    how = _how(wanted)
+    if how.takes_root:
         prerequisites.require_root()
-    prerequisites.require(prerequisites.NODE if is_node else prerequisites.CONTROL_PLANE)
+    prerequisites.require(how.packages)
     with record.lock(wanted.name):
         there = _existing(wanted, progress)
         if there:
             return there
-        binaries.ensure(binaries.NODE if is_node else binaries.CONTROL_PLANE, progress)
-        bed = record.create(wanted, driver="processes", owner=_this_process() if owned else None)
+        binaries.ensure(how.binaries, progress)
+        bed = record.create(wanted, how.driver, owner=_this_process() if owned else None)
         with _all_or_nothing(bed):
-            if is_node:
-                bed = cluster.start(bed, progress)
-            else:
-                _start_control_plane(bed, progress)
-            return bed.with_changes(ready=True)
+            return how.start(bed, progress).with_changes(ready=True)
+
+
+@dataclass(frozen=True)
+class _How:
+    """How a profile is brought up on this machine."""
+
+    driver: str
+    binaries: tuple[str, ...]
+    packages: tuple[prerequisites.Package, ...]
+    start: Callable[[Bed, Progress], Bed]
+    takes_root: bool = False
+
+
+def _how(wanted: Wanted) -> _How:
+    if wanted.profile == record.CONTROL_PLANE:
+        return _How(
+            record.PROCESSES, binaries.CONTROL_PLANE, prerequisites.CONTROL_PLANE, _start_control_plane
+        )
+    if kind.answers():
+        return _How(record.KIND, ("kind", "kubectl"), (), kind.start)
+    return _How(record.PROCESSES, binaries.NODE, prerequisites.NODE, cluster.start, takes_root=True)
+
+
+def load_image(bed: Bed, archive: Path) -> None:
+    """Import a docker archive into every node of the bed."""
+    if bed.wanted.profile != record.NODE:
+        raise TestbedError(f"{bed.name} has no nodes to load an image into: bring one up with --profile node")
+    if bed.driver == record.KIND:
+        kind.load_image(bed, archive)
+    else:
+        cluster.load_image(bed, archive)
+
+
+def set_unhealthy_gpus(bed: Bed, node: str, gpus: Sequence[str]) -> None:
+    """Let exactly these GPUs of a node be in error; none of them, and all are well again."""
+    there = [f"gpu-{number}" for number in range(bed.wanted.gpus_per_node)]
+    unknown = [gpu for gpu in gpus if gpu not in there]
+    if unknown:
+        raise TestbedError(f"there is no GPU {unknown[0]!r}: each node has {', '.join(there) or 'none'}")
+    if bed.driver == record.KIND:
+        kind.set_unhealthy_gpus(node, gpus)
+        return
+    members = {member.name: member for member in cluster.nodes(bed)}
+    if bed.wanted.profile != record.NODE or node not in members:
+        raise TestbedError(f"{bed.name} has no node {node!r}: `kubectl get nodes` lists them")
+    members[node].set_unhealthy_gpus(gpus)
 
 
 def down(name: str, progress: Progress) -> None:
@@ -103,6 +146,8 @@ def healthy(bed: Bed) -> bool:
     """Everything that was started still runs, and the API server answers."""
     if not bed.ready or bed.booted_since:
         return False
+    if bed.driver == record.KIND:
+        return kind.ready(bed)
     daemons = recorded(bed.folder / "processes")
     return bool(daemons) and all(daemon.pid for daemon in daemons) and api(bed).ready()
 
@@ -136,7 +181,7 @@ def _down(name: str, progress: Progress) -> None:
         teardown.remove(name)
 
 
-def _start_control_plane(bed: Bed, progress: Progress) -> None:
+def _start_control_plane(bed: Bed, progress: Progress) -> Bed:
     plane = ControlPlane(bed, on_loopback(bed))
     with progress.step("made certificates"):
         plane.make_credentials()
@@ -147,6 +192,7 @@ def _start_control_plane(bed: Bed, progress: Progress) -> None:
     with progress.step("started the controller manager and the scheduler"):
         plane.start_controllers()
         plane.wait_usable()
+    return bed
 
 
 @contextmanager

@@ -76,6 +76,7 @@ FAMILIES: dict[str, Family] = {
     "coredns": Family("github.com/coredns/coredns", {"coredns": "."}, 60, 3),
     "pause": Family("", {"pause": "."}, 5, 1),
     "probe": Family("", {"probe": "."}, 15, 1),
+    "kind": Family("sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"}, 20, 1),
     "helm": Family(
         "helm.sh/helm/v4",
         {"helm": "helm.sh/helm/v4/cmd/helm"},

@@ -1,6 +1,7 @@
 """The command line: `python -m testbed COMMAND`."""
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -47,6 +48,14 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--audit-log", action="store_true", help="log who wrote what to audit.log in the bed's folder"
     )
+    up.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE.tar",
+        help="load-image, once up; repeat it",
+    )
     up.set_defaults(run=_up)
 
     down = commands.add_parser("down", help="take a bed down, also one that crashed")
@@ -56,6 +65,19 @@ def _parser() -> argparse.ArgumentParser:
     down.set_defaults(run=_down)
 
     commands.add_parser("list", help="list the beds").set_defaults(run=_list)
+
+    load = commands.add_parser("load-image", help="import a docker archive into every node")
+    load.add_argument("--name", default="default")
+    load.add_argument("archive", type=Path, metavar="FILE.tar")
+    load.set_defaults(run=_load_image)
+
+    gpus = commands.add_parser(
+        "unhealthy-gpus", help="let GPUs of a node be in error; none: all are well again"
+    )
+    gpus.add_argument("--name", default="default")
+    gpus.add_argument("--node", required=True)
+    gpus.add_argument("gpus", nargs="*", metavar="GPU", help="gpu-0, gpu-1, ...")
+    gpus.set_defaults(run=_unhealthy_gpus)
 
     kubeconfig = commands.add_parser("kubeconfig", help="print the path of a bed's kubeconfig")
     kubeconfig.add_argument("--name", default="default")
@@ -75,7 +97,8 @@ def _build(options: argparse.Namespace) -> None:
     unknown = [family for family in options.families if family not in binaries.FAMILIES]
     if unknown:
         raise TestbedError(f"there is no family {unknown[0]!r}: give some of {', '.join(binaries.FAMILIES)}")
-    wanted = options.families or list(binaries.FAMILIES)
+    # kind is built where it is used: beside a Docker engine.
+    wanted = options.families or [family for family in binaries.FAMILIES if family != "kind"]
     binaries.ensure(
         [binary for family in wanted for binary in binaries.FAMILIES[family].packages], Progress()
     )
@@ -93,7 +116,22 @@ def _up(options: argparse.Namespace) -> None:
     print(f"test bed {options.name}, profile {options.profile}")
     with progress.step("up in all"):
         bed = beds.up(wanted, progress)
+        for archive in options.image:
+            _import(bed, archive, progress)
     print(f"use it with:\n{beds.usage(bed)}\ntake it down with:\npython -m testbed down --name {bed.name}")
+
+
+def _load_image(options: argparse.Namespace) -> None:
+    _import(beds.find(options.name), options.archive, Progress())
+
+
+def _import(bed: record.Bed, archive: Path, progress: Progress) -> None:
+    with progress.step(f"imported {archive.name} into every node"):
+        beds.load_image(bed, archive)
+
+
+def _unhealthy_gpus(options: argparse.Namespace) -> None:
+    beds.set_unhealthy_gpus(beds.find(options.name), options.node, options.gpus)
 
 
 def _down(options: argparse.Namespace) -> None:
@@ -123,9 +161,11 @@ def _prerequisites(options: argparse.Namespace) -> int:
     lacking = prerequisites.missing(prerequisites.NODE + prerequisites.IMAGES)
     if not lacking:
         print("every prerequisite is there")
-    elif options.install:
-        prerequisites.install(lacking)
-    else:
-        print(f"missing; install with:\n{prerequisites.install_line(lacking)}")
+        return 0
+    print(f"missing packages; install with:\n{prerequisites.install_line(lacking)}")
+    if not options.install:
         return 1
-    return 0
+    if os.geteuid() == 0:
+        print("installing them (about 30 s)")
+        prerequisites.install(lacking)
+    return 0  # without root, what the packages are for says so when it is needed

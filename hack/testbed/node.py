@@ -47,6 +47,9 @@ class Node:
         """The names of GPUs in this file are reported as unhealthy."""
         return self.folder / "unhealthy-gpus"
 
+    def set_unhealthy_gpus(self, gpus: Sequence[str]) -> None:
+        self.unhealthy_gpus.write_text(" ".join(gpus))
+
     @property
     def device_plugins(self) -> Path:
         return self.folder / "lib" / "kubelet" / "device-plugins"

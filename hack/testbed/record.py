@@ -19,6 +19,9 @@ from testbed.subnets import Network, Subnets, host_networks
 CONTROL_PLANE = "control-plane"
 NODE = "node"
 PROFILES = (CONTROL_PLANE, NODE)
+# What a bed is made of: processes of ours, or, where a Docker engine answers, containers that kind makes.
+PROCESSES = "processes"
+KIND = "kind"
 _INDEXES = range(100)
 # Below the range from which Linux takes the ports of outgoing connections.
 _FIRST_PORT = 21000
@@ -53,7 +56,7 @@ class Bed:
     wanted: Wanted
     index: int
     boot_id: str
-    driver: str = "processes"  # or kind, where a Docker engine answers
+    driver: str = PROCESSES
     ready: bool = False
     links: tuple[str, ...] = ()  # network links on the host
     cgroups: tuple[str, ...] = ()  # folders of the cgroup file systems

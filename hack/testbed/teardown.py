@@ -1,6 +1,6 @@
 """Removes every trace of a bed, whole or half made, by what its record says."""
 
-from testbed import cgroups, network, paths, record
+from testbed import cgroups, kind, network, paths, record
 from testbed.processes import kill_all, recorded
 
 
@@ -10,6 +10,8 @@ def remove(name: str) -> None:
     if bed is None or not bed.booted_since:
         # Daemons first, so that nothing restarts what ends; then their containers; then what held both.
         kill_all(recorded(paths.beds() / name / "processes"))
+    if bed and bed.driver == record.KIND:
+        kind.delete(bed)
     if bed and not bed.booted_since:
         cgroups.remove(bed.cgroups)
         for link in bed.links:
