@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from testbed import beds, binaries, prerequisites, record
+from testbed import beds, binaries, kind, prerequisites, record
 from testbed.errors import TestbedError
 from testbed.progress import Progress
 
@@ -158,7 +158,10 @@ def _bin(options: argparse.Namespace) -> None:
 
 
 def _prerequisites(options: argparse.Namespace) -> int:
-    lacking = prerequisites.missing(prerequisites.NODE + prerequisites.IMAGES)
+    # A Docker engine brings all that nodes and images take, and its packages may not go with Debian's.
+    by_docker = kind.answers()
+    needed = prerequisites.CONTROL_PLANE if by_docker else prerequisites.NODE + prerequisites.IMAGES
+    lacking = prerequisites.missing(needed)
     if not lacking:
         print("every prerequisite is there")
         return 0

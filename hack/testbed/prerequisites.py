@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from testbed.errors import TestbedError
@@ -35,7 +36,7 @@ IMAGES = (
 )
 
 
-def missing(packages: tuple[Package, ...]) -> list[Package]:
+def missing(packages: Sequence[Package]) -> list[Package]:
     """The packages whose program is not on PATH."""
     search = f"{os.environ.get('PATH', '')}:{_SBIN}"
     return [package for package in packages if not shutil.which(package.program, path=search)]

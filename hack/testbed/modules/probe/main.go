@@ -1,5 +1,5 @@
-// What the test bed's own test runs in pods: `probe serve TEXT` answers every request on port 8080 with the text,
-// `probe get URL` prints the answer of another server, whoever signed its certificate.
+// What the test bed's own test runs in pods: `probe serve TEXT` answers every request on port 8080 with the
+// text and the GPUs of its container, `probe get URL` prints the answer of another server, whoever signed its certificate.
 package main
 
 import (
@@ -31,7 +31,7 @@ func main() {
 func serve(text string) {
 	go func() {
 		err := http.ListenAndServe(":8080", http.HandlerFunc(func(answer http.ResponseWriter, _ *http.Request) {
-			fmt.Fprintln(answer, text)
+			fmt.Fprintln(answer, text, os.Getenv("NVIDIA_VISIBLE_DEVICES"))
 		}))
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
