@@ -68,7 +68,7 @@ def _how(wanted: Wanted) -> _How:
             record.PROCESSES, binaries.CONTROL_PLANE, prerequisites.CONTROL_PLANE, _start_control_plane
         )
     if kind.answers():
-        return _How(record.KIND, ("kind", "kubectl"), (), kind.start)
+        return _How(record.KIND, binaries.BESIDE_DOCKER, (), kind.start)
     return _How(record.PROCESSES, binaries.NODE, prerequisites.NODE, cluster.start, takes_root=True)
 
 

@@ -88,6 +88,7 @@ FAMILIES: dict[str, Family] = {
 # Copies of these that the user already has go before ours, as in other Kubernetes test tools.
 _FROM_KUBEBUILDER_ASSETS = ("etcd", "kube-apiserver", "kubectl")
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+BESIDE_DOCKER = ("kind", "kubectl")
 NODE = (
     *CONTROL_PLANE,
     *("kubelet", "kube-proxy"),

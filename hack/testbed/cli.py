@@ -97,11 +97,13 @@ def _build(options: argparse.Namespace) -> None:
     unknown = [family for family in options.families if family not in binaries.FAMILIES]
     if unknown:
         raise TestbedError(f"there is no family {unknown[0]!r}: give some of {', '.join(binaries.FAMILIES)}")
-    # kind is built where it is used: beside a Docker engine.
-    wanted = options.families or [family for family in binaries.FAMILIES if family != "kind"]
-    binaries.ensure(
-        [binary for family in wanted for binary in binaries.FAMILIES[family].packages], Progress()
-    )
+    if options.families or not kind.answers():
+        # kind is built where it is used: beside a Docker engine.
+        families = options.families or [family for family in binaries.FAMILIES if family != "kind"]
+        wanted = [binary for family in families for binary in binaries.FAMILIES[family].packages]
+    else:
+        wanted = [*binaries.BESIDE_DOCKER, "helm", "probe"]
+    binaries.ensure(wanted, Progress())
 
 
 def _up(options: argparse.Namespace) -> None:
