@@ -45,7 +45,7 @@ test-unit: $(VENV)/installed ## Decisions on values (under 20 s)
 	@$(RUN) -m checks.tier unit
 
 test-integration: setup ## On a real etcd and kube-apiserver (under 4 min)
-	@$(RUN) -m testbed build control-plane
+	@$(RUN) -m testbed build etcd kubernetes helm
 	@$(RUN) -m checks.tier integration
 
 test-e2e: setup ## On a real kubelet with real Ray, the CI selection (under 10 min; needs root)

@@ -1,14 +1,19 @@
 """kopf's part: our custom resources from the API server into the cache, and a key into the queue."""
 
+import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import kopf
 
 from rayfleet.api.names import GROUP, PLURAL, VERSION
 from rayfleet.cache import ClusterStore
+from rayfleet.clients.credentials import Credentials
+from rayfleet.clients.kube import KubeClient
+from rayfleet.clients.login import connection_info
+from rayfleet.errors import ApiFailure
 from rayfleet.snapshot import Key
 
 log = logging.getLogger(__name__)
@@ -75,14 +80,14 @@ def operator_settings() -> kopf.OperatorSettings:
 
 
 def operator_registry(
-    clusters: ClusterStore, wake: Callable[[Key], None], connection: kopf.ConnectionInfo
+    clusters: ClusterStore, wake: Callable[[Key], None], credentials: Credentials
 ) -> kopf.OperatorRegistry:
     """The handlers, in a registry of their own."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.ConnectionInfo:
-        return connection
+        return connection_info(credentials)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def on_raycluster(event: Mapping[str, Any], **_: Any) -> None:
@@ -96,3 +101,29 @@ def operator_registry(
             wake(key)
 
     return registry
+
+
+SWEEP_SECONDS = 600.0
+
+
+async def missed_deletions(
+    client: KubeClient, clusters: ClusterStore, namespaces: Sequence[str]
+) -> AsyncIterator[Key]:
+    """The clusters that are gone though no event said so, looked for every ten minutes, without end.
+
+    kopf does not tell of an object that was deleted while its watch was interrupted.
+    """
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        for namespace in namespaces or (None,):
+            scope = f"/namespaces/{namespace}" if namespace else ""
+            listed = await client.list_metadata(f"/apis/{GROUP}/{VERSION}{scope}/{PLURAL}")
+            if isinstance(listed, ApiFailure):
+                log.warning("Clusters could not be listed: %s", listed.message)
+                continue
+            uids = {
+                Key(item["metadata"]["namespace"], item["metadata"]["name"]): item["metadata"]["uid"]
+                for item in listed.items
+            }
+            for key in clusters.retain(namespace, uids, listed.resource_version):
+                yield key

@@ -1,6 +1,6 @@
 """`/healthz` and `/readyz`, for the kubelet."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -27,7 +27,7 @@ class HealthServer:
         await self._runner.cleanup()
 
 
-def _answer(check: Check) -> Callable[[web.Request], "web.typedefs.Handler"]:
+def _answer(check: Check) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handler(_: web.Request) -> web.Response:
         trouble = check()
         return web.Response(text=trouble or "ok", status=503 if trouble else 200)

@@ -1,7 +1,6 @@
 """One pass over one cluster: observe, plan, apply, status. What the pieces decide is theirs."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from rayfleet.plan.validity import template_hashes
 from rayfleet.snapshot import Key, Snapshot, cluster_from_object, pod_from_object
 from rayfleet.status import compute_status, events_of, is_urgent, status_patch
 from rayfleet.workqueue import Done, Retry
-
-log = logging.getLogger(__name__)
 
 STATUS_DELAY = 1.0
 """Seconds that a change of mere counts may wait for others to join it in one write."""
@@ -154,10 +151,6 @@ class Reconciler:
         patch = status_patch(before, after)
         if ownership(cluster, snapshot.other_operator) is not Ownership.OTHERS:
             events = events_of(outcomes, snapshot.violations, before, after)
-            for event in events:
-                level = logging.WARNING if event.type == "Warning" else logging.INFO
-                extra = {"cluster": str(cluster.key), "action": event.action, "reason": event.reason}
-                log.log(level, event.note, extra=extra)
             await self._recorder.post(cluster, events, snapshot.now)
         if not patch:
             memory.status_due = None

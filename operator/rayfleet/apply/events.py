@@ -19,7 +19,7 @@ CONTROLLER = "rayfleet.io/operator"
 
 
 class EventRecorder:
-    """Posts events about clusters; the same words about the same thing only once in a row."""
+    """Posts events about clusters, and logs them; a warning in the same words only once in a row."""
 
     def __init__(self, client: KubeClient, gate: FairGate, instance: str) -> None:
         self._client = client
@@ -28,13 +28,15 @@ class EventRecorder:
         self._last: dict[str, dict[str, str]] = {}
 
     async def post(self, cluster: Cluster, events: Iterable[Event], now: float) -> None:
-        """Post `events`, leaving out warnings that repeat the last one of their reason."""
+        """Post and log `events`, leaving out warnings that repeat the last one of their reason."""
         said = self._last.setdefault(cluster.uid, {})
         for event in events:
             if event.type == "Warning":
                 if said.get(event.reason) == event.note:
                     continue
                 said[event.reason] = event.note
+            extra = {"cluster": str(cluster.key), "action": event.action, "reason": event.reason}
+            log.log(logging.WARNING if event.type == "Warning" else logging.INFO, event.note, extra=extra)
             async with self._gate.turn(cluster.key):
                 answer = await self._client.create(
                     paths.events(cluster.key.namespace), self._body(cluster, event, now)

@@ -102,7 +102,7 @@ class Executor:
 
     async def _if_ours(
         self, path: str, conflict: ApiFailure, ours: Callable[[Mapping[str, Any]], bool]
-    ) -> Mapping[str, Any] | ApiFailure:
+    ) -> dict[str, Any] | ApiFailure:
         """The object whose name was taken, if it is the one we meant to make."""
         answer = await self._client.get(path)
         if isinstance(answer, ApiFailure):

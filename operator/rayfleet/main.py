@@ -1,0 +1,176 @@
+"""The process: puts the parts together, and takes them apart when it is asked to end."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import kopf
+import uvloop
+
+from rayfleet import logs, settings
+from rayfleet.api.names import GROUP, PLURAL, VERSION
+from rayfleet.apply import EventRecorder, Executor, FairGate
+from rayfleet.cache import ClusterStore, Store
+from rayfleet.clients.credentials import Credentials, CredentialsError
+from rayfleet.clients.kube import KubeClient
+from rayfleet.clients.login import find_credentials
+from rayfleet.errors import ApiFailure
+from rayfleet.handlers import missed_deletions, operator_registry, operator_settings
+from rayfleet.health import HealthServer
+from rayfleet.informer import Informer
+from rayfleet.observe import View
+from rayfleet.other_operator import OtherOperatorWatch
+from rayfleet.reconcile import Reconciler, Surroundings
+from rayfleet.settings import Settings
+from rayfleet.snapshot import Key, Pod, Service
+from rayfleet.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+CRD_POLL_SECONDS = 2.0
+STOP_GRACE_SECONDS = 3.0
+"""What is under way at SIGTERM may take this long; the process ends within 5 s."""
+STALE_SECONDS = 150.0
+"""A watch without a sign of life for longer, though bookmarks come each minute, makes us not ready."""
+FIRST_BACKOFF = 0.1
+LONGEST_BACKOFF = 60.0
+
+
+class Operator:
+    """Every part of one running operator."""
+
+    def __init__(self, given: Settings, credentials: Credentials) -> None:
+        self._settings = given
+        self._credentials = credentials
+        self._client = KubeClient(credentials, connections=given.write_concurrency * 2)
+        self._clusters = ClusterStore()
+        self._crd_served = False
+        pods, services = Store(Pod), Store(Service)
+        gate = FairGate(given.write_concurrency)
+        self._informer = Informer(self._client, given.namespaces, pods, services, self._wake)
+        self._other_operator = OtherOperatorWatch(self._client, given.namespaces, self._wake_all)
+        reconciler = Reconciler(
+            self._client,
+            View(self._clusters, pods, services),
+            Executor(self._client, gate, self._clusters, pods, services),
+            EventRecorder(self._client, gate, instance=socket.gethostname()),
+            Surroundings(
+                watch_gaps=lambda key: self._informer.gaps(key.namespace),
+                other_operator=lambda: self._other_operator.alive,
+            ),
+        )
+        self._queue = WorkQueue(
+            reconciler.reconcile,
+            concurrency=given.reconcile_concurrency,
+            first_backoff=FIRST_BACKOFF,
+            longest_backoff=LONGEST_BACKOFF,
+        )
+
+    async def run(self) -> int:
+        """Run until SIGTERM or SIGINT, or until a part ends that must not; the exit status."""
+        asked_to_end = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, asked_to_end.set)
+        health = HealthServer(
+            self._settings.health_host,
+            self._settings.health_port,
+            healthy=lambda: None,
+            ready=self._not_ready,
+        )
+        await health.start()
+        parts = [
+            asyncio.create_task(self._informer.run(), name="informer"),
+            asyncio.create_task(self._other_operator.run(), name="other operator"),
+            asyncio.create_task(self._work(), name="work"),
+            asyncio.create_task(self._shell(asked_to_end), name="kopf"),
+        ]
+        asked = asyncio.create_task(asked_to_end.wait())
+        try:
+            ended, _ = await asyncio.wait([asked, *parts], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._stop([asked, *parts], health)
+        return _exit_status(ended, asked)
+
+    async def _shell(self, asked_to_end: asyncio.Event) -> None:
+        """kopf, once there is something for it to watch."""
+        while not await self._crd_is_served():
+            await asyncio.sleep(CRD_POLL_SECONDS)
+        self._crd_served = True
+        namespaces = self._settings.namespaces
+        await kopf.operator(
+            registry=operator_registry(self._clusters, self._wake, self._credentials),
+            settings=operator_settings(),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            stop_flag=asked_to_end,
+        )
+
+    async def _crd_is_served(self) -> bool:
+        answer = await self._client.get(f"/apis/{GROUP}/{VERSION}")
+        if isinstance(answer, ApiFailure):
+            log.info("Waiting for the RayCluster CRD: %s", answer.message)
+            return False
+        return any(resource.get("name") == PLURAL for resource in answer.get("resources") or ())
+
+    async def _work(self) -> None:
+        """Nothing is decided before every kind that decisions need has been seen."""
+        await self._informer.wait_synced()
+        await self._other_operator.looked.wait()
+        self._queue.start()
+        async for key in missed_deletions(self._client, self._clusters, self._settings.namespaces):
+            self._wake(key)
+
+    def _wake(self, key: Key) -> None:
+        self._queue.add(key)
+
+    def _wake_all(self) -> None:
+        for key in self._clusters:
+            self._queue.add(key)
+
+    def _not_ready(self) -> str | None:
+        if not self._crd_served:
+            return f"the API server does not serve {PLURAL}.{GROUP}/{VERSION} yet: install the CRD"
+        for reflector in self._informer.health:
+            if not reflector.synced and reflector.available:
+                return f"{reflector.kind} have not been listed yet: {reflector.error or 'in progress'}"
+            if reflector.age is not None and reflector.age > STALE_SECONDS:
+                return f"the watch of {reflector.kind} has been silent for {reflector.age:.0f} s"
+        if not self._other_operator.looked.is_set():
+            return "it is not certain yet whether another operator is alive"
+        return None
+
+    async def _stop(self, tasks: Sequence[asyncio.Task[Any]], health: HealthServer) -> None:
+        await self._queue.stop(STOP_GRACE_SECONDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._client.close()
+        await health.stop()
+
+
+def _exit_status(ended: Iterable[asyncio.Task[Any]], asked: asyncio.Task[Any]) -> int:
+    """0 when it was asked to end. A part that ends takes the process along: the next starts clean."""
+    if asked in ended or all(task.get_name() == "kopf" and task.exception() is None for task in ended):
+        return 0
+    for task in ended:
+        log.critical("A part has ended: %s", task.get_name(), exc_info=task.exception())
+    return 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the operator; the exit status."""
+    given = settings.parse(sys.argv[1:] if arguments is None else arguments, os.environ)
+    logs.configure(given.log_level)
+    try:
+        credentials = find_credentials(given.kubeconfig)
+        return uvloop.run(Operator(given, credentials).run())
+    except CredentialsError as error:
+        log.critical("%s", error)
+        return 2

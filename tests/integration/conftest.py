@@ -1,0 +1,54 @@
+"""One control plane and one installed chart for all, a namespace for each test."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.cluster_api import ClusterApi, Namespace
+from support.operator_process import (
+    OperatorProcess,
+    install_chart,
+    service_account_kubeconfig,
+    wait_for_owner_references,
+)
+from support.testbed import RunningControlPlane, control_plane
+
+__all__ = ["control_plane"]
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def api(control_plane: RunningControlPlane) -> Iterator[ClusterApi]:
+    """An admin's client of the shared control plane, with the chart installed."""
+    install_chart(control_plane.kubeconfig)
+    client = ClusterApi(control_plane.kubeconfig)
+    wait_for_owner_references(client)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def namespace(api: ClusterApi) -> Namespace:
+    """A namespace that no other test uses."""
+    name = f"test-{next(_numbers)}"
+    api.create_namespace(name)
+    return api.namespace(name)
+
+
+@pytest.fixture
+def stopped_operator(api: ClusterApi, namespace: Namespace, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """An operator for this test's namespace that has not been started."""
+    kubeconfig = service_account_kubeconfig(api, tmp_path)
+    process = OperatorProcess(kubeconfig, tmp_path, ["--namespace", namespace.name])
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+def operator(stopped_operator: OperatorProcess) -> OperatorProcess:
+    """A running operator for this test's namespace."""
+    stopped_operator.start()
+    return stopped_operator

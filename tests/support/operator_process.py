@@ -1,0 +1,164 @@
+"""The operator as a process of its own, under the rights that the chart gives it and no others."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from support.cluster_api import ApiError, ClusterApi
+from support.waiting import eventually
+from testbed import binaries
+
+RELEASE = "rayfleet"
+REPOSITORY = Path(__file__).parents[2]
+
+
+def install_chart(kubeconfig: Path, *values: str) -> None:
+    """Install the chart with the real helm: CRDs, service account, rights, and a Deployment."""
+    helm = binaries.path("helm")
+    settings = [word for value in values for word in ("--set", value)]
+    command = [
+        str(helm), "upgrade", "--install", RELEASE, str(REPOSITORY / "charts" / "rayfleet"),
+        "--kubeconfig", str(kubeconfig), "--namespace", RELEASE, "--create-namespace", *settings,
+    ]  # fmt: skip
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def wait_for_owner_references(api: ClusterApi) -> None:
+    """Wait until the API server's admission knows the new kind: it learns of a CRD within half a minute."""
+    owner = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "name": "x", "uid": "x"}
+    reference = {**owner, "controller": True, "blockOwnerDeletion": True}
+    body = {"metadata": {"name": "x", "ownerReferences": [reference]}, "spec": {"ports": [{"port": 1}]}}
+    user = f"system:serviceaccount:{RELEASE}:{RELEASE}"
+
+    def known() -> bool:
+        try:
+            api.call("POST", "/api/v1/namespaces/default/services", body, impersonate=user, dryRun="All")
+        except ApiError as error:
+            if error.status == HTTPStatus.FORBIDDEN:
+                return False
+            raise
+        return True
+
+    eventually("admission to know RayClusters", known, seconds=60)
+
+
+def service_account_kubeconfig(api: ClusterApi, folder: Path, server: str | None = None) -> Path:
+    """A kubeconfig with a token of the chart's service account."""
+    path = f"/api/v1/namespaces/{RELEASE}/serviceaccounts/{RELEASE}/token"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token = api.call("POST", path, body)["status"]["token"]
+    given = yaml.safe_load(api.kubeconfig.read_text())
+    cluster = given["clusters"][0]
+    if server is not None:
+        cluster["cluster"]["server"] = server
+    user = {"name": "operator", "user": {"token": token}}
+    context = {"name": "operator", "context": {"cluster": cluster["name"], "user": "operator"}}
+    made = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [cluster],
+        "users": [user],
+        "contexts": [context],
+        "current-context": "operator",
+    }
+    file = folder / "operator.kubeconfig"
+    file.write_text(yaml.safe_dump(made))
+    file.chmod(0o600)
+    return file
+
+
+class OperatorProcess:
+    """`python -m rayfleet`, started and stopped by the test."""
+
+    def __init__(self, kubeconfig: Path, folder: Path, arguments: Sequence[str] = ()) -> None:
+        self._kubeconfig = kubeconfig
+        self._log = folder / "operator.log"
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it, and wait until it says that it is ready."""
+        assert self._process is None, "it runs already"
+        self.port = _free_port()
+        command = [
+            sys.executable, "-m", "rayfleet", "--kubeconfig", str(self._kubeconfig),
+            "--health-host", "127.0.0.1", "--health-port", str(self.port), *self._arguments,
+        ]  # fmt: skip
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stderr=log, stdout=log, cwd=REPOSITORY, env=_environment()
+            )
+        if wait:
+            eventually("the operator to be ready", self.is_ready, seconds=20, why=self.last_words)
+
+    def stop(self, seconds: float = 10.0) -> float:
+        """Ask it to end (SIGTERM); how long that took in seconds."""
+        assert self._process is not None, "it does not run"
+        asked = time.monotonic()
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the operator did not end within {seconds:g} s of SIGTERM") from None
+        self._process = None
+        assert code == 0, f"the operator ended with {code}: {self.last_words()}"
+        return time.monotonic() - asked
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def is_ready(self) -> bool:
+        assert self.runs, f"the operator has ended: {self.last_words()}"
+        return self.health("readyz")[0] == 200
+
+    def health(self, path: str) -> tuple[int, str]:
+        """Status and body of a health endpoint; status 0 when nothing answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """Its log so far."""
+        return [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return "\n".join(self._log.read_text().splitlines()[-15:]) if self._log.exists() else ""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | {"PYTHONPATH": str(REPOSITORY / "operator"), "PYTHONWARNINGS": "default"}
