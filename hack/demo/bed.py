@@ -8,7 +8,7 @@ from pathlib import Path
 from demo.kubectl import Kubectl
 from demo.narration import Narration
 from images import build as image_build
-from testbed import beds, binaries, cluster, record
+from testbed import beds, binaries, record
 from testbed.progress import Progress
 from testbed.record import Wanted
 
@@ -38,7 +38,7 @@ def up(images: Images) -> Kubectl:
     bed = beds.up(Wanted(NAME, record.NODE), progress)
     for archive in images.archives:
         with progress.step(f"imported {archive.name}"):
-            cluster.load_image(bed, archive)
+            beds.load_image(bed, archive)
     return Kubectl(binaries.path("kubectl"), bed.kubeconfig)
 
 
