@@ -103,9 +103,12 @@ class Operator:
             await asyncio.sleep(CRD_POLL_SECONDS)
         self._crd_served = True
         namespaces = self._settings.namespaces
+        # Without one kopf asks for the user's name, and in the image the user has none.
+        identity: Any = socket.gethostname()
         await kopf.operator(
             registry=operator_registry(self._clusters, self._wake, self._credentials),
             settings=operator_settings(),
+            identity=identity,
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,

@@ -111,7 +111,7 @@ class Reconciler:
                 self._forget(cluster.key)
                 return Done()
             return self._retry(live, "read the cluster")
-        self._view.clusters.apply(live)
+        self._view.clusters.apply(live, seen=cluster.resource_version)
         now = cluster_from_object(live)
         if (now.uid, now.generation, now.deleting) != (cluster.uid, cluster.generation, cluster.deleting):
             return Done(requeue_after=0.0)

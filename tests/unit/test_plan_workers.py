@@ -33,7 +33,7 @@ SIZES = [
 
 
 @pytest.mark.parametrize(("fields", "size"), SIZES)
-def test_a_group_gets_its_size_clamped_to_min_and_max(fields: dict[str, int], size: int) -> None:
+def test_a_group_gets_its_size_clamped_to_min_and_max(fields: dict[str, Any], size: int) -> None:
     """From nothing, in one pass, with n from 1."""
     of = cluster(spec(group(**fields)))
     decided = plan(snapshot(of, [head(of)]))
@@ -87,7 +87,8 @@ def test_a_pod_that_ended_at_once_is_replaced_ten_seconds_after_its_creation() -
     """Its place stays taken meanwhile."""
     of = cluster(spec(group(replicas=1)))
     decided = plan(snapshot(of, [head(of), worker(of, 1, ray_ended=True, created=NOW - 3)]))
-    assert (decided.actions, decided.requeue_after) == ((), pytest.approx(7.0))
+    assert decided.actions == ()
+    assert decided.requeue_after == pytest.approx(7.0)
 
 
 def test_a_pod_that_is_being_deleted_is_replaced_at_once() -> None:
