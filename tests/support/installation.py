@@ -1,0 +1,78 @@
+"""The operator on real nodes, installed as a platform engineer would, and what tests ask about it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.kubectl import Kubectl
+from images import build
+from support.cluster_api import ClusterApi
+from support.operator_process import RELEASE, install_chart
+from support.waiting import eventually
+from testbed import beds, binaries
+from testbed.progress import QUIET
+from testbed.record import Bed
+
+Object = dict[str, Any]
+
+_IMAGES = ("operator", "ray")
+_OPERATOR = "app.kubernetes.io/name=rayfleet"
+_START_SECONDS = 60
+_LINES = 40
+_IDLE_NEWS = re.compile(r"Normal\s+(Scheduled|Pulled|Created|Started|Starting|Node\w+|RegisteredNode)\s")
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A Kubernetes with GPU nodes on which the operator runs in a pod, with the rights of its chart."""
+
+    api: ClusterApi
+    kubectl: Kubectl
+
+    def operator_pod(self) -> Object:
+        """The pod that runs the operator. Fails unless there is one and it is ready."""
+        pods = self.api.namespace(RELEASE).living_pods(_OPERATOR)
+        assert len(pods) == 1, f"{len(pods)} operator pods"
+        assert is_ready(pods[0]), f"{pods[0]['metadata']['name']} is not ready"
+        return pods[0]
+
+    def await_operator(self, *, other_than: Object | None = None) -> Object:
+        """The operator's pod, once it is ready; one that is not `other_than`."""
+        before = other_than["metadata"]["uid"] if other_than else ""
+
+        def ready() -> Object | None:
+            pod = self.operator_pod()
+            return pod if pod["metadata"]["uid"] != before else None
+
+        return eventually("the operator to be ready", ready, seconds=_START_SECONDS, why=self.why)
+
+    def why(self) -> str:
+        """What explains a wait in vain: the pods, the clusters, the events and the operator's last words."""
+        log = ("logs", f"--namespace={RELEASE}", f"--selector={_OPERATOR}", f"--tail={_LINES}")
+        everywhere = ("--all-namespaces", "--output=wide")
+        events = self.kubectl.attempt("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp")
+        telling = [line for line in events.splitlines() if not _IDLE_NEWS.search(line)]
+        parts = {
+            "Pods": self.kubectl.attempt("get", "pods", *everywhere),
+            "RayClusters": self.kubectl.attempt("get", "rayclusters", *everywhere),
+            "Events": "\n".join(telling[-_LINES:]),
+            "The operator's log": self.kubectl.attempt(*log),
+        }
+        return "".join(f"\n\n{title}:\n{text}" for title, text in parts.items())
+
+
+def install(bed: Bed) -> Installation:
+    """Load both images into the bed's nodes, install the chart, and wait until the operator is ready."""
+    for name in _IMAGES:
+        beds.load_image(bed, build.ensure(name, QUIET))
+    repository, _, tag = build.current("operator").reference.rpartition(":")
+    install_chart(bed.kubeconfig, f"image.repository={repository}", f"image.tag={tag}")
+    made = Installation(ClusterApi(bed.kubeconfig), Kubectl(binaries.path("kubectl"), Path(bed.kubeconfig)))
+    made.await_operator()
+    return made
+
+
+def is_ready(pod: Object) -> bool:
+    conditions = pod["status"].get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
