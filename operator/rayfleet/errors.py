@@ -60,8 +60,15 @@ _BY_STATUS: Mapping[int, Policy] = {
 }
 
 
+_LAGGING_ADMISSION = "cannot find RESTMapping"
+"""For up to half a minute after a CRD is installed, an API server that checks owner references does not
+know the new kind. That is no refusal: it passes by itself."""
+
+
 def policy(failure: ApiFailure) -> Policy:
     """What to do about `failure`."""
+    if failure.status == 403 and _LAGGING_ADMISSION in failure.message:  # noqa: PLR2004 - as below
+        return Policy.RETRY
     if failure.status in _BY_STATUS:
         return _BY_STATUS[failure.status]
     # Only an answer that names fields is a verdict on the object. A webhook may answer 400 or 422 with

@@ -75,15 +75,22 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.queueing.exit_timeout = 0.5
     settings.watching.server_timeout = 300
     settings.networking.error_backoffs = EndlessBackoffs()
-    settings.process.ultimate_exiting_timeout = 4
+    settings.process.ultimate_exiting_timeout = None  # It would be SIGKILL, in the middle of our own stop.
     return settings
 
 
 def operator_registry(
-    clusters: ClusterStore, wake: Callable[[Key], None], credentials: Credentials
+    clusters: ClusterStore,
+    wake: Callable[[Key], None],
+    credentials: Credentials,
+    on_end: Callable[[], None],
 ) -> kopf.OperatorRegistry:
     """The handlers, in a registry of their own."""
     registry = kopf.OperatorRegistry()
+
+    @kopf.on.cleanup(registry=registry)
+    async def ending(**_: Any) -> None:
+        on_end()
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.ConnectionInfo:

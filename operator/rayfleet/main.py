@@ -50,6 +50,7 @@ class Operator:
         self._client = KubeClient(credentials, connections=given.write_concurrency * 2)
         self._clusters = ClusterStore()
         self._crd_served = False
+        self._asked_to_end = asyncio.Event()
         pods, services = Store(Pod), Store(Service)
         gate = FairGate(given.write_concurrency)
         self._informer = Informer(self._client, given.namespaces, pods, services, self._wake)
@@ -73,10 +74,9 @@ class Operator:
 
     async def run(self) -> int:
         """Run until SIGTERM or SIGINT, or until a part ends that must not; the exit status."""
-        asked_to_end = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, asked_to_end.set)
+            loop.add_signal_handler(number, self._asked_to_end.set)
         health = HealthServer(
             self._settings.health_host,
             self._settings.health_port,
@@ -88,16 +88,23 @@ class Operator:
             asyncio.create_task(self._informer.run(), name="informer"),
             asyncio.create_task(self._other_operator.run(), name="other operator"),
             asyncio.create_task(self._work(), name="work"),
-            asyncio.create_task(self._shell(asked_to_end), name="kopf"),
         ]
-        asked = asyncio.create_task(asked_to_end.wait())
+        shell = asyncio.create_task(self._shell(), name="kopf")
+        asked = asyncio.create_task(self._asked_to_end.wait())
         try:
-            ended, _ = await asyncio.wait([asked, *parts], return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait([asked, shell, *parts], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await self._stop([asked, *parts], health)
-        return _exit_status(ended, asked)
+            await self._queue.stop(STOP_GRACE_SECONDS)
+            await _cancel([asked, *parts])
+            # kopf last: at its end it waits for every task of the process that is younger than itself.
+            if not self._crd_served:
+                shell.cancel()
+            await asyncio.wait([shell], timeout=STOP_GRACE_SECONDS)
+            await self._client.close()
+            await health.stop()
+        return _exit_status([*ended, shell], asked)
 
-    async def _shell(self, asked_to_end: asyncio.Event) -> None:
+    async def _shell(self) -> None:
         """kopf, once there is something for it to watch."""
         while not await self._crd_is_served():
             await asyncio.sleep(CRD_POLL_SECONDS)
@@ -106,13 +113,15 @@ class Operator:
         # Without one kopf asks for the user's name, and in the image the user has none.
         identity: Any = socket.gethostname()
         await kopf.operator(
-            registry=operator_registry(self._clusters, self._wake, self._credentials),
+            # Once it runs, kopf takes the signals for itself, and tells us when it ends.
+            registry=operator_registry(
+                self._clusters, self._wake, self._credentials, on_end=self._asked_to_end.set
+            ),
             settings=operator_settings(),
             identity=identity,
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,
-            stop_flag=asked_to_end,
         )
 
     async def _crd_is_served(self) -> bool:
@@ -149,22 +158,21 @@ class Operator:
             return "it is not certain yet whether another operator is alive"
         return None
 
-    async def _stop(self, tasks: Sequence[asyncio.Task[Any]], health: HealthServer) -> None:
-        await self._queue.stop(STOP_GRACE_SECONDS)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._client.close()
-        await health.stop()
+
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _exit_status(ended: Iterable[asyncio.Task[Any]], asked: asyncio.Task[Any]) -> int:
-    """0 when it was asked to end. A part that ends takes the process along: the next starts clean."""
-    if asked in ended or all(task.get_name() == "kopf" and task.exception() is None for task in ended):
-        return 0
+    """0 when it was asked to end. A part that fails takes the process along: the next starts clean."""
+    status = 0
     for task in ended:
-        log.critical("A part has ended: %s", task.get_name(), exc_info=task.exception())
-    return 1
+        if task is not asked and task.done() and not task.cancelled() and task.exception() is not None:
+            log.critical("A part has failed: %s", task.get_name(), exc_info=task.exception())
+            status = 1
+    return status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -148,6 +148,18 @@ class Namespace:
         ours = [event for event in items if event["regarding"]["kind"] == "RayCluster"]
         return [event for event in ours if reason in {None, event["reason"]}]
 
+    def quota(self, name: str) -> dict[str, Any]:
+        return self.api.call("GET", f"{self._core}/resourcequotas/{name}")
+
+    def set_quota(self, name: str, hard: Mapping[str, str]) -> None:
+        path = f"{self._core}/resourcequotas/{name}"
+        self.api.call("PATCH", path, {"spec": {"hard": hard}}, content_type="application/merge-patch+json")
+
+    def set_cluster_status(self, name: str, status: Mapping[str, Any]) -> None:
+        """What another writer may have left."""
+        path = f"{self._clusters}/{name}/status"
+        self.api.call("PATCH", path, {"status": status}, content_type="application/merge-patch+json")
+
     def create(self, collection: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create any core object, such as in `pods` or `resourcequotas`."""
         return self.api.call("POST", f"{self._core}/{collection}", body)

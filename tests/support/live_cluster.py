@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from json import JSONDecodeError
 
 from support.cluster_api import ApiError, Namespace
 from support.installation import Installation, Object, is_ready
@@ -77,7 +78,7 @@ class LiveCluster:
         service = f"/api/v1/namespaces/{self.name}/services/{self.name}-head-svc:dashboard/proxy"
         try:
             return self.installation.api.call("GET", f"{service}/{path}")
-        except ApiError as error:
+        except (ApiError, JSONDecodeError) as error:  # While it starts, it may answer in plain text.
             raise AssertionError(f"the dashboard does not answer: {error}") from error
 
     def ray_nodes(self) -> dict[str, float]:
