@@ -1,6 +1,7 @@
 """What a failed request means, in one table."""
 
 import pytest
+
 from rayfleet.errors import ApiFailure, Cause, Policy, policy
 
 CAUSES = (Cause("spec.containers", "Required value"),)
