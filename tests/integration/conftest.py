@@ -20,11 +20,22 @@ __all__ = ["control_plane"]
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
-def api(control_plane: RunningControlPlane) -> Iterator[ClusterApi]:
-    """An admin's client of the shared control plane, with the chart installed."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the operator come last: an API server needs half a minute to know a new kind everywhere."""
+    items.sort(key=lambda item: "namespace" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed(control_plane: RunningControlPlane) -> RunningControlPlane:
+    """The shared control plane, with the chart installed before the first test."""
     install_chart(control_plane.kubeconfig)
-    client = ClusterApi(control_plane.kubeconfig)
+    return control_plane
+
+
+@pytest.fixture(scope="session")
+def api(installed: RunningControlPlane) -> Iterator[ClusterApi]:
+    """An admin's client of the shared control plane, where a RayCluster can own children."""
+    client = ClusterApi(installed.kubeconfig)
     wait_for_owner_references(client)
     yield client
     client.close()
