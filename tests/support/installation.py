@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from demo.kubectl import Kubectl
@@ -16,7 +15,6 @@ from testbed.record import Bed
 
 Object = dict[str, Any]
 
-_IMAGES = ("operator", "ray")
 _OPERATOR = "app.kubernetes.io/name=rayfleet"
 _START_SECONDS = 60
 _LINES = 40
@@ -63,12 +61,12 @@ class Installation:
 
 
 def install(bed: Bed) -> Installation:
-    """Load both images into the bed's nodes, install the chart, and wait until the operator is ready."""
-    for name in _IMAGES:
-        beds.load_image(bed, build.ensure(name, QUIET))
+    """Install the chart, wait until the operator is ready, and have Ray's image on the nodes."""
+    beds.load_image(bed, build.ensure("operator", QUIET))
     repository, _, tag = build.current("operator").reference.rpartition(":")
     install_chart(bed.kubeconfig, f"image.repository={repository}", f"image.tag={tag}")
-    made = Installation(ClusterApi(bed.kubeconfig), Kubectl(binaries.path("kubectl"), Path(bed.kubeconfig)))
+    beds.load_image(bed, build.ensure("ray", QUIET))  # while the operator starts
+    made = Installation(ClusterApi(bed.kubeconfig), Kubectl(binaries.path("kubectl"), bed.kubeconfig))
     made.await_operator()
     return made
 
