@@ -74,7 +74,7 @@ def policy(failure: ApiFailure) -> Policy:
     # Only an answer that names fields is a verdict on the object. A webhook may answer 400 or 422 with
     # words alone, and may think otherwise tomorrow.
     if failure.status == 422:  # noqa: PLR2004 - the HTTP status is its own name
-        return Policy.INVALID if failure.causes else Policy.DENIED
+        return Policy.INVALID if any(cause.field for cause in failure.causes) else Policy.DENIED
     if 400 <= failure.status < 500 and failure.status not in {408, 429}:  # noqa: PLR2004 - as above
         return Policy.DENIED
     return Policy.RETRY

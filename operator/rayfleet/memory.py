@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.plan import CreatePod, Outcome
-from rayfleet.snapshot import Hold, JsonObject
+from rayfleet.snapshot import Hold, JsonObject, Pod
 
 FIRST_HOLD = 1.0
 LONGEST_HOLD = 60.0
@@ -31,6 +31,10 @@ class ClusterMemory:
     refused: dict[str, str] = field(default_factory=dict)
     status_due: float | None = None
     """Loop time by which a status that may wait must be written."""
+    stray_head: Pod | None = None
+    """The head, where it lives on without the labels that its watch goes by."""
+    stray_until: float = 0.0
+    """Loop time after which it must be looked for again."""
     _backoffs: dict[str, _Backoff] = field(default_factory=dict)
 
     @property
@@ -51,6 +55,9 @@ class ClusterMemory:
                 self.refused[action.template_hash] = _words(failure)
             elif failure is not None and policy(failure) in {Policy.DENIED, Policy.RETRY}:
                 failed[action.group] = failure
+                if policy(failure) is Policy.RETRY:
+                    # The pod may have been made and the answer lost: list before the next write.
+                    self.verified_gaps = None
         for group, failure in failed.items():
             self._hold(group, failure, now)
 

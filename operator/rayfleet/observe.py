@@ -1,11 +1,15 @@
 """From the caches to a snapshot: reading, and no choices."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rayfleet.cache import ClusterStore, Store
 from rayfleet.memory import ClusterMemory
 from rayfleet.plan.validity import judge
-from rayfleet.snapshot import Key, Pod, Service, Snapshot
+from rayfleet.snapshot import Cluster, Key, Pod, Service, Snapshot
+
+T = TypeVar("T", Pod, Service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +27,25 @@ class View:
         cluster = self.clusters.get(key)
         if cluster is None:
             return None
-        pods = (
-            pod for pod in self.pods.owned_by(key) if pod.owner is not None and pod.owner.uid == cluster.uid
-        )
-        services = (
-            service
-            for service in self.services.owned_by(key)
-            if service.owner is not None and service.owner.uid == cluster.uid
-        )
+        pods = {pod.uid: pod for pod in _owned(self.pods, cluster)}
+        if memory.stray_head is not None:
+            pods.setdefault(memory.stray_head.uid, memory.stray_head)
         judgement = judge(cluster, memory.last_valid, memory.proven, memory.refused)
         return Snapshot(
             cluster=cluster,
             spec=judgement.spec,
             violations=judgement.violations,
-            pods=tuple(sorted(pods, key=lambda pod: (pod.created, pod.name))),
-            services=tuple(services),
+            pods=tuple(sorted(pods.values(), key=lambda pod: (pod.created, pod.name))),
+            services=tuple(_owned(self.services, cluster)),
             now=now,
             refused=dict(memory.refused),
             held=memory.held,
             other_operator=other_operator,
         )
+
+
+def _owned(store: Store[T], cluster: Cluster) -> Iterator[T]:
+    """The children of this very cluster, not of one that had its name before."""
+    for child in store.owned_by(cluster.key):
+        if child.owner is not None and child.owner.uid == cluster.uid:
+            yield child

@@ -16,6 +16,8 @@ POLL_SECONDS = 2.0
 """As often as a leader renews its Lease."""
 UNAVAILABLE_SECONDS = 60.0
 DEFAULT_DURATION_SECONDS = 15
+LONGEST_DURATION_SECONDS = 120.0
+"""A Lease that claims more does not keep us waiting for longer."""
 
 
 @dataclass(slots=True)
@@ -51,7 +53,10 @@ class LeaseObserver:
                 version,
                 before.since if before is not None and same else now,
                 bool(spec.get("holderIdentity")),
-                float(spec.get("leaseDurationSeconds") or DEFAULT_DURATION_SECONDS),
+                min(
+                    float(spec.get("leaseDurationSeconds") or DEFAULT_DURATION_SECONDS),
+                    LONGEST_DURATION_SECONDS,
+                ),
                 before is not None and (before.renewed or not same),
             )
         self._seen = current
@@ -100,15 +105,19 @@ class OtherOperatorWatch:
     async def _look(self) -> float:
         parameters = {"fieldSelector": f"metadata.name={OTHER_OPERATOR_LEASE}"}
         found: list[Mapping[str, Any]] = []
+        refused: ApiFailure | None = None
         for path in self._paths:
             answer = await self._client.get(path, parameters)
-            if isinstance(answer, ApiFailure):
-                if policy(answer) in {Policy.DENIED, Policy.GONE}:
-                    self._report_unavailable(answer)
-                    return UNAVAILABLE_SECONDS
-                return POLL_SECONDS  # No news is no change: the last answer ages by itself.
-            found += answer.get("items") or ()
-        self.unavailable = None
+            if not isinstance(answer, ApiFailure):
+                found += answer.get("items") or ()
+            elif policy(answer) in {Policy.DENIED, Policy.GONE}:
+                refused = answer
+            else:
+                return POLL_SECONDS  # No news is no change.
+        if refused is not None:
+            self._report_unavailable(refused)
+        else:
+            self.unavailable = None
         now = asyncio.get_running_loop().time()
         self._observer.observe(found, now)
         alive = self._observer.alive(now)
@@ -120,10 +129,9 @@ class OtherOperatorWatch:
                 "Another operator is alive" if alive else "No other operator is alive", extra={"lease": alive}
             )
             self._on_change()
-        return POLL_SECONDS
+        return UNAVAILABLE_SECONDS if refused is not None and not found else POLL_SECONDS
 
     def _report_unavailable(self, failure: ApiFailure) -> None:
         if self.unavailable is None:
             log.warning("Leases cannot be read; another operator would not be noticed: %s", failure.message)
         self.unavailable = failure.message
-        self.looked.set()

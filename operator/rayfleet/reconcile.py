@@ -3,17 +3,17 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rayfleet.api.names import HEAD_GROUP, Label
+from rayfleet.api.names import HEAD_GROUP, Label, NodeType
 from rayfleet.apply import EventRecorder, Executor, paths
 from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.memory import ClusterMemory
 from rayfleet.observe import View
-from rayfleet.plan import CreatePod, Outcome, Ownership, Plan, ownership, plan
+from rayfleet.plan import AdvanceHeadEpoch, CreatePod, Outcome, Ownership, Plan, ownership, plan
 from rayfleet.plan.validity import template_hashes
-from rayfleet.snapshot import Key, Snapshot, cluster_from_object, pod_from_object
+from rayfleet.snapshot import Cluster, Key, Snapshot, cluster_from_object, pod_from_object
 from rayfleet.status import compute_status, events_of, is_urgent, status_patch
 from rayfleet.workqueue import Done, Retry
 
@@ -22,6 +22,8 @@ STATUS_DELAY = 1.0
 UNANSWERED_BACKOFF = 5.0
 """Seconds. The longest wait between attempts while the API server does not answer."""
 SOON = 0.05
+OUT_OF_VIEW_SECONDS = 30.0
+"""Between looks at a head that no watch shows, as its labels were taken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Reconciler:
             return Done()
         decided = plan(snapshot)
         if decided.actions:
-            trouble = await self._verify(snapshot)
+            trouble = await self._verify(snapshot, decided)
             if trouble is not None:
                 return trouble
             snapshot = self._observe(key)
@@ -78,6 +80,8 @@ class Reconciler:
         memory = self._memories.get(key)
         if memory is None or memory.uid != cluster.uid:
             memory = self._memories[key] = ClusterMemory(cluster.uid)
+        if memory.stray_head is not None and asyncio.get_running_loop().time() >= memory.stray_until:
+            memory.stray_head = None
         return self._view.snapshot(key, memory, self._around.other_operator(), self._around.now())
 
     def _forget(self, key: Key) -> None:
@@ -85,7 +89,7 @@ class Reconciler:
         if memory is not None:
             self._recorder.forget(memory.uid)
 
-    async def _verify(self, snapshot: Snapshot) -> Retry | Done | None:
+    async def _verify(self, snapshot: Snapshot, decided: Plan) -> Retry | Done | None:
         """Make sure that what is about to be acted on is no old view; none when it is not.
 
         The caches may be behind, and after a gap of the watch they may have missed things: then the
@@ -104,9 +108,14 @@ class Reconciler:
             pods = [pod_from_object(obj) for obj in listed.items]
             self._view.pods.replace_owned(cluster.key, pods, listed.resource_version)
             memory.verified_gaps = gaps
+        if any(isinstance(action, AdvanceHeadEpoch) for action in decided.actions):
+            trouble = await self._look_for_head(cluster)
+            if trouble is not None:
+                return trouble
         live = await self._client.get(paths.cluster(cluster.key))
         if isinstance(live, ApiFailure):
-            if policy(live) is Policy.GONE:
+            # A 404 that does not name it is of an API that is not served at the moment.
+            if policy(live) is Policy.GONE and cluster.key.name in live.message:
                 self._view.clusters.remove(cluster.key, cluster.uid)
                 self._forget(cluster.key)
                 return Done()
@@ -117,6 +126,22 @@ class Reconciler:
             return Done(requeue_after=0.0)
         return None
 
+    async def _look_for_head(self, cluster: Cluster) -> Retry | None:
+        """Before a next head is allowed: the last one may live on without the labels that we watch by."""
+        head = cluster.status.get("head")
+        name = head.get("podName") if isinstance(head, dict) else None
+        if not isinstance(name, str) or not name:
+            return None
+        answer = await self._client.get(f"{paths.pods(cluster.key.namespace)}/{name}")
+        if isinstance(answer, ApiFailure):
+            return None if policy(answer) is Policy.GONE else self._retry(answer, "look for the head")
+        pod = pod_from_object(answer)
+        if pod.owner is not None and pod.owner.uid == cluster.uid and not pod.ended:
+            memory = self._memories[cluster.key]
+            memory.stray_head = replace(pod, node_type=NodeType.HEAD)
+            memory.stray_until = asyncio.get_running_loop().time() + OUT_OF_VIEW_SECONDS
+        return None
+
     def _retry(self, failure: ApiFailure, what: str) -> Retry:
         at_most = UNANSWERED_BACKOFF if policy(failure) is Policy.RETRY else None
         return Retry(f"could not {what}: {failure.message}", at_most)
@@ -124,6 +149,7 @@ class Reconciler:
     async def _conclude(self, key: Key, decided: Plan, outcomes: Sequence[Outcome]) -> Done | Retry:
         """Remember, report, and say when to come back."""
         memory = self._memories[key]
+        refusals = len(memory.refused)
         memory.learn(outcomes, self._around.now())
         snapshot = self._observe(key)
         if snapshot is None:
@@ -131,6 +157,10 @@ class Reconciler:
         self._remember_spec(snapshot, memory)
         memory.release(_wanting(decided), snapshot.now)
         waits = [] if decided.requeue_after is None else [decided.requeue_after]
+        if len(memory.refused) > refusals:
+            waits.append(0.0)  # There may be an earlier template to go on with.
+        if memory.stray_head is not None:
+            waits.append(OUT_OF_VIEW_SECONDS)
         waits += [hold.until - snapshot.now for hold in memory.held.values()]
         failure = await self._report(snapshot, decided, outcomes, memory)
         if failure is not None:
@@ -149,7 +179,7 @@ class Reconciler:
         before = cluster.status
         after = compute_status(snapshot, decided, outcomes)
         patch = status_patch(before, after)
-        if ownership(cluster, snapshot.other_operator) is not Ownership.OTHERS:
+        if ownership(cluster, snapshot.other_operator) is Ownership.OURS and not cluster.deleting:
             events = events_of(outcomes, snapshot.violations, before, after)
             await self._recorder.post(cluster, events, snapshot.now)
         if not patch:

@@ -3,6 +3,7 @@
 A trimmed pod takes about 1 KiB, the full object 41. Whatever is not here wakes nobody when it changes.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from rayfleet.api import RayClusterSpec, Violation
 from rayfleet.api.names import Annotation, Label
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 JsonObject: TypeAlias = Mapping[str, Any]
 
@@ -144,7 +147,8 @@ def _unix(timestamp: str | None) -> float:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+    """A number of at most nine digits, as we write them; anything else is not ours."""
+    return int(text) if text is not None and _NUMBER.fullmatch(text) else None
 
 
 def _ready_condition(status: JsonObject) -> tuple[bool, str]:
@@ -176,18 +180,23 @@ def _waiting_reason(status: JsonObject) -> str:
 def _ray_container_end(spec: JsonObject, status: JsonObject) -> tuple[bool, str]:
     """Whether the Ray container (the first) has ended for good, and why."""
     containers = spec.get("containers") or ()
-    ray = containers[0].get("name") if containers else None
+    ray = containers[0] if containers else {}
     for container in status.get("containerStatuses") or ():
         terminated = (container.get("state") or {}).get("terminated")
-        if container.get("name") == ray and terminated:
-            restarts = spec.get("restartPolicy", "Always") == "Always" or (
-                spec.get("restartPolicy") == "OnFailure" and terminated.get("exitCode") != 0
-            )
+        if container.get("name") == ray.get("name") and terminated:
             reason = terminated.get("reason") or ""
             code = f"exit code {terminated.get('exitCode')}"
             words = f"{reason}, {code}" if reason not in {"", "Error", "Completed"} else code
-            return not restarts, words
+            return not _is_restarted(spec, ray, terminated), words
     return False, ""
+
+
+def _is_restarted(spec: JsonObject, container: JsonObject, terminated: JsonObject) -> bool:
+    """Whether the kubelet may start the container again: its own policy goes before the pod's."""
+    if container.get("restartPolicyRules"):
+        return True
+    restarts = container.get("restartPolicy") or spec.get("restartPolicy") or "Always"
+    return restarts == "Always" or (restarts == "OnFailure" and terminated.get("exitCode") != 0)
 
 
 def pod_from_object(obj: JsonObject) -> Pod:

@@ -48,6 +48,7 @@ class WorkQueue:
         self._held: set[Key] | None = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
+        self._reasons: dict[Key, str] = {}
 
     def start(self) -> None:
         """Begin to work; keys added before now have been kept."""
@@ -129,7 +130,11 @@ class WorkQueue:
         """Count the failures of `key` in a row; the backoff in seconds that follows from them."""
         if isinstance(result, Done):
             self._failures.pop(key, None)
+            self._reasons.pop(key, None)
             return 0.0
+        if self._reasons.get(key) != result.reason:
+            self._reasons[key] = result.reason
+            log.warning("A pass has to be repeated", extra={"cluster": str(key), "reason": result.reason})
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         longest = self._longest_backoff if result.at_most is None else result.at_most
         return float(min(self._first_backoff * 2 ** min(failures - 1, 30), longest))

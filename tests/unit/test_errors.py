@@ -21,6 +21,9 @@ MEANINGS = [
     pytest.param(ApiFailure(413, "TooLarge", ""), Policy.DENIED, id="too large"),
     pytest.param(ApiFailure(422, "Invalid", "", CAUSES), Policy.INVALID, id="invalid field"),
     pytest.param(ApiFailure(422, "Invalid", "a webhook's words"), Policy.DENIED, id="a webhook's 422"),
+    pytest.param(
+        ApiFailure(422, "Invalid", "denied", (Cause("", "denied"),)), Policy.DENIED, id="an admission policy"
+    ),
     pytest.param(ApiFailure(429, "TooManyRequests", ""), Policy.RETRY, id="overload"),
     pytest.param(ApiFailure(500, "InternalError", ""), Policy.RETRY, id="server error"),
     pytest.param(ApiFailure(503, "ServiceUnavailable", ""), Policy.RETRY, id="away"),

@@ -2,7 +2,7 @@
 
 from rayfleet.api import Violation
 from rayfleet.errors import ApiFailure
-from rayfleet.plan import Cause, CreatePod, DeletePod, Outcome, plan
+from rayfleet.plan import Cause, CreatePod, CreateService, DeletePod, Outcome, plan
 from rayfleet.status import compute_status, events_of
 from support.builders import cluster, snapshot
 
@@ -57,3 +57,19 @@ def test_an_invalid_spec_is_told_once_and_its_repair_too() -> None:
     seen = snapshot(cluster(status=invalid))
     mended = compute_status(seen, plan(seen), ())
     assert [e.reason for e in events_of((), (), invalid, mended)] == ["ValidRayClusterSpec"]
+
+
+def test_a_service_that_cannot_be_created_is_told() -> None:
+    """Whatever the reason: there is no other place where it would show."""
+    outcome = Outcome(
+        CreateService("demo-head-svc", {}, "none yet"), ApiFailure(409, "AlreadyExists", "taken")
+    )
+    assert [(e.reason, e.note) for e in events_of([outcome], (), {}, {})] == [
+        ("FailedToCreateService", "Service demo-head-svc: taken")
+    ]
+
+
+def test_a_long_note_is_cut_to_the_bytes_that_the_api_server_takes() -> None:
+    """Not in the middle of a character."""
+    event = events_of([create("w", ApiFailure(403, "Forbidden", "…" * 1024))], (), {}, {})[0]
+    assert 1020 < len(event.note.encode()) <= 1024

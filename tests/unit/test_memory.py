@@ -64,3 +64,12 @@ def test_a_hold_is_forgotten_when_it_is_over_and_nobody_wants_pods(
     memory.learn([create(failure=QUOTA)], now=0.0)
     memory.release(wanting, now)
     assert len(memory.held) == left
+
+
+def test_after_a_create_whose_answer_was_lost_the_pods_are_listed_again() -> None:
+    """The pod may be there."""
+    memory = ClusterMemory("uid", verified_gaps=3)
+    memory.learn([create(failure=QUOTA)], now=0.0)
+    assert memory.verified_gaps == 3
+    memory.learn([create(failure=OUTAGE)], now=0.0)
+    assert memory.verified_gaps is None

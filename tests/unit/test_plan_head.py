@@ -128,3 +128,11 @@ def test_a_head_that_could_not_be_created_is_held_until_its_time() -> None:
     of = cluster(LONE, status=existing(0))
     decided = plan(snapshot(of, held={"headgroup": Hold(NOW + 7, "exceeded quota")}))
     assert (decided.actions, decided.waits, decided.requeue_after) == ((), ("exceeded quota",), 7.0)
+
+
+def test_an_ended_head_whose_object_stays_does_not_raise_the_epoch_again() -> None:
+    """Its finalizer may hang while the next head cannot be created."""
+    of = cluster(LONE, status=existing(0) | {"headEpoch": 1})
+    decided = plan(snapshot(of, [head(of, epoch=0, ray_ended=True)]))
+    assert not [a for a in decided.actions if isinstance(a, AdvanceHeadEpoch)]
+    assert [a.name for a in heads_of(decided)] == [head_pod_name(of, 1)]

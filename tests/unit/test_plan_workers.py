@@ -179,3 +179,22 @@ def test_a_plan_within_the_limit_is_not_touched() -> None:
     """Not even its time to come back."""
     decided, _ = of_size(3, [])
     assert limit_creates(decided, most=3) is decided
+
+
+def test_a_size_beyond_reason_costs_a_pass_no_more_than_a_sane_one() -> None:
+    """A slip of the finger in one cluster must not hold up all others."""
+    of = cluster(spec(group(replicas=2_000_000_000, maxReplicas=2_147_483_647)))
+    assert len(created(plan(snapshot(of, [head(of)])))) == 200
+
+
+WITHOUT_HEAD = [
+    pytest.param([], {"held": {"headgroup": Hold(NOW + 9, "exceeded quota")}}, id="the head is held"),
+    pytest.param([{"ray_ended": True, "created": NOW - 2}], {}, id="the head has just ended"),
+]
+
+
+@pytest.mark.parametrize(("heads", "fields"), WITHOUT_HEAD)
+def test_without_a_head_no_worker_is_created(heads: list[dict[str, Any]], fields: dict[str, Any]) -> None:
+    """They could only wait, on GPUs that others could use."""
+    of = cluster()
+    assert created(plan(snapshot(of, [head(of, **how) for how in heads], **fields))) == []

@@ -141,10 +141,12 @@ def test_a_cluster_of_another_controller_gets_no_word_from_us() -> None:
 
 
 def test_while_another_operator_is_alive_only_that_is_said() -> None:
-    """One condition; sizes and state are the other's to write."""
-    of = cluster(status={"state": "ready"})
+    """One condition; sizes, state and the conditions that we share are the other's to write."""
+    theirs = {"type": "HeadPodReady", "status": "True", "reason": "HeadPodRunningAndReady", "message": ""}
+    of = cluster(status={"state": "ready", "conditions": [theirs]})
     status = status_of(snapshot(of, other_operator="kuberay/ray-operator-leader"))
-    assert [c["type"] for c in status["conditions"]] == ["Managed"]
+    assert [c["type"] for c in status["conditions"]] == ["HeadPodReady", "Managed"]
+    assert status["conditions"][0] == theirs
     assert set(status) == {"state", "conditions", "lastUpdateTime"}
 
 
@@ -186,3 +188,24 @@ def test_a_first_status_is_urgent_and_mere_counts_are_not() -> None:
     assert not is_urgent(first, counted)
     done = status_of(snapshot(of, [head(of), worker(of, 1), worker(of, 2)]))
     assert is_urgent(first, done)
+
+
+def test_a_port_that_left_the_service_leaves_the_status_too() -> None:
+    """A merge patch keeps what it does not name."""
+    before = {"endpoints": {"client": "10001", "serve": "8000"}, "conditions": []}
+    after = {"endpoints": {"client": "10001"}, "conditions": []}
+    assert status_patch(before, after) == {"endpoints": {"serve": None}}
+
+
+def test_amounts_finer_than_kubernetes_counts_are_rounded_up() -> None:
+    """As it does itself; a sum is a quantity whatever the template says."""
+    of = cluster(spec(group(replicas=1, template=template(cpu="1e-12"))))
+    assert status_of(snapshot(of, [head(of)]))["desiredCPU"] == "1n"
+
+
+def test_sums_stay_within_the_width_of_their_fields() -> None:
+    """Or the API server would refuse the whole status."""
+    huge = group(replicas=1_000_000, minReplicas=1_000_000, maxReplicas=2_147_483_647, numOfHosts=3000)
+    status = status_of(snapshot(cluster(spec(huge))))
+    sizes = [status[f"{size}WorkerReplicas"] for size in ("desired", "min", "max")]
+    assert [*sizes, status["workerGroups"][0]["desired"]] == [2**31 - 1] * 4

@@ -17,6 +17,15 @@ log = logging.getLogger(__name__)
 
 CONTROLLER = "rayfleet.io/operator"
 
+_SETTLES = {
+    "ValidRayClusterSpec": "InvalidRayClusterSpec",
+    "CreatedHeadPod": "FailedToCreateHeadPod",
+    "CreatedWorkerPod": "FailedToCreateWorkerPod",
+    "DeletedHeadPod": "FailedToDeleteHeadPod",
+    "DeletedWorkerPod": "FailedToDeleteWorkerPod",
+}
+"""What an event puts an end to: the next warning of that reason is news again."""
+
 
 class EventRecorder:
     """Posts events about clusters, and logs them; a warning in the same words only once in a row."""
@@ -35,6 +44,7 @@ class EventRecorder:
                 if said.get(event.reason) == event.note:
                     continue
                 said[event.reason] = event.note
+            said.pop(_SETTLES.get(event.reason, ""), None)
             extra = {"cluster": str(cluster.key), "action": event.action, "reason": event.reason}
             log.log(logging.WARNING if event.type == "Warning" else logging.INFO, event.note, extra=extra)
             async with self._gate.turn(cluster.key):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rayfleet.api.names import KIND
@@ -96,6 +97,11 @@ class Executor:
                 f"{collection}/{action.name}", answer, lambda obj: _owned(service_from_object(obj), cluster)
             )
         if isinstance(answer, ApiFailure):
+            if policy(answer) is Policy.CONFLICT:
+                words = (
+                    f"Service {action.name} is there and is not this cluster's: remove it, or name another"
+                )
+                answer = replace(answer, message=f"{words} in spec.headGroupSpec.headService")
             return Outcome(action, answer)
         self._services.apply(service_from_object(answer))
         return Outcome(action)

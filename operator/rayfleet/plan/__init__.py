@@ -93,5 +93,7 @@ def _stages(
     """Head before workers: without one they could only wait, on GPUs that others could use."""
     first: tuple[Action, ...] = (*service, *((head.advance,) if head.advance else ()))
     second: tuple[Action, ...] = (head.create,) if head.create else ()
-    third: tuple[Action, ...] = tuple(create for group in groups for create in group.creates)
+    third: tuple[Action, ...] = ()
+    if head.exists or head.create:
+        third = tuple(create for group in groups for create in group.creates)
     return tuple(stage for stage in (first, second, third) if stage)

@@ -20,6 +20,8 @@ class HeadPlan:
     """What to do about the head."""
 
     epoch: int
+    exists: bool = False
+    """There is a head that may live."""
     advance: AdvanceHeadEpoch | None = None
     create: CreatePod | None = None
     deletes: tuple[DeletePod, ...] = ()
@@ -40,7 +42,7 @@ def plan_head(snapshot: Snapshot, spec: RayClusterSpec) -> HeadPlan:
         deletes += [_delete_ended(pod) for pod in heads if pod.ended]
         deletes = [delete for delete, pod in _with_pods(deletes, heads) if not pod.deleting]
         wait = f"head {living[0].name} is going; the next one waits until it is gone"
-        return HeadPlan(epoch, deletes=tuple(deletes), wait=wait if living[0].deleting else None)
+        return HeadPlan(epoch, True, deletes=tuple(deletes), wait=wait if living[0].deleting else None)
     return _replace_head(snapshot, spec, epoch, heads)
 
 
@@ -55,7 +57,7 @@ def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: l
         return HeadPlan(epoch, wait=hold.words, requeue_after=hold.until - snapshot.now)
     cluster = snapshot.cluster
     advance = None
-    if ended or _has_existed(cluster, epoch):
+    if _has_existed(cluster, epoch) or any((pod.head_epoch or 0) == epoch for pod in ended):
         reason = f"head {ended[0].name} has ended" if ended else "the head pod is gone"
         epoch += 1
         advance = AdvanceHeadEpoch(epoch, reason)
@@ -71,7 +73,7 @@ def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: l
         advance.reason if advance else "the cluster has no head",
     )
     deletes = tuple(_delete_ended(pod) for pod in ended if not pod.deleting)
-    return HeadPlan(epoch, advance, create, deletes)
+    return HeadPlan(epoch, advance=advance, create=create, deletes=deletes)
 
 
 def current_epoch(cluster: Cluster, heads: list[Pod]) -> int:

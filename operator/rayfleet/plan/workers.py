@@ -9,6 +9,7 @@ from rayfleet.api.names import NodeType
 from rayfleet.manifests import worker_pods
 from rayfleet.plan.actions import Cause, CreatePod, DeletePod
 from rayfleet.plan.lifetime import settles_in
+from rayfleet.plan.limits import MOST_CREATES
 from rayfleet.plan.scale_down import victims
 from rayfleet.snapshot import Cluster, Pod, Snapshot
 
@@ -35,11 +36,12 @@ def plan_workers(
     desired = desired_replicas(group)
     highest = max([recorded_index(snapshot.cluster, group.group_name), *(pod.index for pod in pods)])
     requested = set(group.scale_strategy.workers_to_delete)
-    settling = [pod for pod in pods if pod.ended and not pod.deleting and settles_in(pod, snapshot.now) > 0]
+    ended = [pod for pod in pods if pod.ended and not pod.deleting]
+    settling = [pod for pod in ended if settles_in(pod, snapshot.now) > 0]
     deletes = [
         _delete(pod, Cause.ENDED, pod.ended_reason or "ended")
-        for pod in pods
-        if pod.ended and not pod.deleting and pod not in settling
+        for pod in ended
+        if settles_in(pod, snapshot.now) <= 0
     ]
     marked = [pod for pod in pods if pod.active and pod.name in requested]
     deletes += [_delete(pod, Cause.REQUESTED, "named in workersToDelete") for pod in marked]
@@ -68,7 +70,8 @@ def _creates(
     reason = f"{missing} pods fewer than wanted"
     return tuple(
         _create(group, factory.named(highest + step), factory.template_hash, reason)
-        for step in range(1, missing + 1)
+        # One more than a pass may create, so that the rest is known to be left; never a million bodies.
+        for step in range(1, min(missing, MOST_CREATES + 1) + 1)
     ), None
 
 

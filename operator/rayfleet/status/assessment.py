@@ -4,14 +4,20 @@ from collections.abc import Iterator, Sequence
 
 from rayfleet.api import Violation
 from rayfleet.api.names import HEAD_GROUP, NodeType
-from rayfleet.errors import Policy, policy
-from rayfleet.plan import Outcome, Ownership, Plan, ownership, unsupported
+from rayfleet.plan import (
+    CreatePod,
+    CreateService,
+    DeletePod,
+    Outcome,
+    Ownership,
+    Plan,
+    ownership,
+    unsupported,
+)
 from rayfleet.plan.workers import desired_replicas
 from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.conditions import Condition, ConditionType, holds
-
-_NOT_TROUBLE = {Policy.CONFLICT, Policy.GONE, Policy.INVALID}
-"""Two writers taking turns is no failure, and a template that is refused shows as `Valid`."""
+from rayfleet.status.events import is_trouble
 
 
 def assess(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> tuple[Condition, ...]:
@@ -88,7 +94,7 @@ def _valid(violations: Sequence[Violation]) -> Condition:
 def _replica_failure(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> Condition | None:
     """The first failure of this pass, or what an earlier one left held."""
     for outcome in outcomes:
-        if outcome.failure is not None and policy(outcome.failure) not in _NOT_TROUBLE:
+        if outcome.failure is not None and is_trouble(outcome):
             words = f"{outcome.action.reason}: {outcome.failure.message}"
             return Condition(ConditionType.REPLICA_FAILURE, True, _failure_reason(outcome), words)
     for group, hold in sorted(snapshot.held.items()):
@@ -100,10 +106,15 @@ def _replica_failure(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> Conditi
 
 
 def _failure_reason(outcome: Outcome) -> str:
-    verb = "Delete" if type(outcome.action).__name__.startswith("Delete") else "Create"
-    node_type = getattr(outcome.action, "node_type", NodeType.HEAD)
-    kind = "Worker" if node_type == NodeType.WORKER else "Head"
-    return f"Failed{verb}{kind}Pod"
+    match outcome.action:
+        case CreateService():
+            return "FailedCreateService"
+        case DeletePod(node_type=node_type):
+            return "FailedDeleteWorkerPod" if node_type == NodeType.WORKER else "FailedDeleteHeadPod"
+        case CreatePod(node_type=NodeType.WORKER):
+            return "FailedCreateWorkerPod"
+        case _:
+            return "FailedCreateHeadPod"
 
 
 def _state(pod: Pod) -> str:
@@ -116,4 +127,4 @@ def _state(pod: Pod) -> str:
 
 def _reason(words: str) -> str:
     """A condition's reason must be a CamelCase word."""
-    return words if words.isalnum() and words[:1].isalpha() else "Unknown"
+    return words if words.isascii() and words.isalnum() and words[:1].isalpha() else "Unknown"

@@ -1,12 +1,16 @@
 """What a cluster asks of the nodes: the sums in `status.desiredCPU`, `desiredMemory`, ..."""
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_UP, Context, Decimal
 from typing import Any
 
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.quantity import format_quantity, parse_quantity
 from rayfleet.plan.workers import desired_replicas
+
+_NANO = Decimal("1e-9")
+"""The least that Kubernetes counts; it rounds up to it, too."""
+_EXACT = Context(prec=80)
 
 
 def desired_capacity(spec: RayClusterSpec) -> dict[str, str]:
@@ -47,6 +51,7 @@ def _kind(resource: str) -> str | None:
 
 def _quantity(amount: object) -> Decimal:
     try:
-        return parse_quantity(amount) if isinstance(amount, str | int | float) else Decimal(0)
+        parsed = parse_quantity(amount) if isinstance(amount, str | int | float) else Decimal(0)
+        return parsed.quantize(_NANO, ROUND_UP, _EXACT)
     except ValueError:  # The API server will say so when the pod is created.
         return Decimal(0)

@@ -4,7 +4,7 @@
 Kueue. `Ready`, `Valid`, `Supported` and `Managed` are ours.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -46,12 +46,15 @@ def rfc3339(now: float) -> str:
 
 
 def merged(
-    previous: Iterable[Mapping[str, Any]], current: Iterable[Condition], generation: int, now: float
+    previous: Iterable[Mapping[str, Any]],
+    current: Iterable[Condition],
+    ours: Collection[str],
+    generation: int,
+    now: float,
 ) -> list[Mapping[str, Any]]:
-    """The `conditions` to store: those of others untouched, ours as they are now."""
+    """The `conditions` to store: the types in `ours` as they are now, all others untouched."""
     stored = list(previous)
     before = {str(entry.get("type")): entry for entry in stored}
-    ours = set(ConditionType)
     kept = [entry for entry in stored if entry.get("type") not in ours]
     return [*kept, *(_entry(before.get(c.type), c, generation, now) for c in current)]
 

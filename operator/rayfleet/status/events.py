@@ -12,7 +12,7 @@ from rayfleet.plan import Action, CreatePod, CreateService, DeletePod, Outcome
 from rayfleet.status.conditions import ConditionType, holds, stored_conditions
 
 LONGEST_NOTE = 1024
-"""Characters; the API server refuses a longer note."""
+"""Bytes; the API server refuses a longer note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def events_of(
 ) -> tuple[Event, ...]:
     """What a pass did and could not do, and which conditions of the status it turned."""
     return tuple(
-        Event(e.type, e.reason, e.action, e.note[:LONGEST_NOTE])
+        Event(e.type, e.reason, e.action, e.note.encode()[:LONGEST_NOTE].decode(errors="ignore"))
         for e in (*_done(outcomes), *_failed(outcomes), *_turned(violations, before, after))
     )
 
@@ -58,13 +58,26 @@ def _failed(outcomes: Sequence[Outcome]) -> Iterator[Event]:
     seen = set()
     for outcome in outcomes:
         failure = outcome.failure
-        if failure is None or policy(failure) in {Policy.CONFLICT, Policy.GONE, Policy.INVALID}:
+        if failure is None or not is_trouble(outcome):
             continue
         told = _attempt(outcome.action)
         if told is not None and told not in seen:
             seen.add(told)
             verb, what, where = told
             yield Event("Warning", f"FailedTo{verb}{what}", verb, f"{where}: {failure.message}")
+
+
+def is_trouble(outcome: Outcome) -> bool:
+    """Whether users are told that an action failed.
+
+    Not where two writers take turns, nor of a refused template, which shows as `Valid`. The head Service
+    has no other place to show.
+    """
+    if outcome.failure is None:
+        return False
+    if isinstance(outcome.action, CreateService):
+        return True
+    return policy(outcome.failure) not in {Policy.CONFLICT, Policy.GONE, Policy.INVALID}
 
 
 def _attempt(action: Action) -> tuple[str, str, str] | None:

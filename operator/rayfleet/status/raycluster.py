@@ -29,7 +29,10 @@ def compute_status(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) 
         return dict(before)
     conditions = assess(snapshot, plan, outcomes)
     after = dict(before)
-    after["conditions"] = merged(stored_conditions(before), conditions, cluster.generation, snapshot.now)
+    # While another operator is alive, the conditions that we share with it are its to write.
+    ours = set(ConditionType) if whose is Ownership.OURS else {ConditionType.MANAGED}
+    stored = stored_conditions(before)
+    after["conditions"] = merged(stored, conditions, ours, cluster.generation, snapshot.now)
     if whose is Ownership.OURS:
         after["observedGeneration"] = cluster.generation
         after |= _head(snapshot, plan)
@@ -78,9 +81,9 @@ def _sizes(snapshot: Snapshot, spec: RayClusterSpec) -> dict[str, Any]:
     workers = [pod for pod in snapshot.pods if pod.node_type == NodeType.WORKER and pod.active]
     groups = spec.worker_group_specs
     return {
-        "desiredWorkerReplicas": sum(desired_replicas(g) * g.num_of_hosts for g in groups),
-        "minWorkerReplicas": sum(g.min_replicas * g.num_of_hosts for g in groups),
-        "maxWorkerReplicas": min(sum(g.max_replicas * g.num_of_hosts for g in groups), INT32_MAX),
+        "desiredWorkerReplicas": _int32(sum(desired_replicas(g) * g.num_of_hosts for g in groups)),
+        "minWorkerReplicas": _int32(sum(g.min_replicas * g.num_of_hosts for g in groups)),
+        "maxWorkerReplicas": _int32(sum(g.max_replicas * g.num_of_hosts for g in groups)),
         "availableWorkerReplicas": len(workers),
         "readyWorkerReplicas": sum(pod.ready for pod in workers),
     }
@@ -97,7 +100,7 @@ def _groups(snapshot: Snapshot, spec: RayClusterSpec) -> dict[str, Any]:
         active = [pod for pod in pods if pod.active]
         entry = {
             "groupName": group.group_name,
-            "desired": desired_replicas(group) * group.num_of_hosts,
+            "desired": _int32(desired_replicas(group) * group.num_of_hosts),
             "observedReplicas": group.replicas,
             "replicas": len(active),
             "ready": sum(pod.ready for pod in active),
@@ -109,10 +112,23 @@ def _groups(snapshot: Snapshot, spec: RayClusterSpec) -> dict[str, Any]:
     return {"workerGroups": entries}
 
 
+def _int32(count: int) -> int:
+    """The fields are 32 bits wide, and a product of two such fields need not fit."""
+    return min(count, INT32_MAX)
+
+
 def status_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch from one status to the other; empty when nothing differs."""
-    patch = {name: value for name, value in after.items() if before.get(name) != value}
-    return patch | {name: None for name in before if name not in after}
+    """The merge patch (RFC 7386) from one status to the other; empty when nothing differs."""
+    patch: dict[str, Any] = {name: None for name in before if name not in after}
+    for name, value in after.items():
+        old = before.get(name)
+        if old == value:
+            continue
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            patch[name] = status_patch(old, value)
+        else:
+            patch[name] = value
+    return patch
 
 
 def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from typing import Final
 
+from rayfleet.api.names import HEAD_GROUP
 from rayfleet.api.quantity import parse_quantity
 from rayfleet.api.rules.subject import Findings, Subject, containers
 from rayfleet.api.violation import Violation
@@ -96,6 +97,8 @@ def group_name_is_a_label_value(subject: Subject) -> Findings:
             yield Violation(
                 f"{path}.groupName", f"must be a valid label value that is not empty: {_LABEL_WORDS}."
             )
+        elif group.group_name == HEAD_GROUP:
+            yield Violation(f"{path}.groupName", f"'{HEAD_GROUP}' is the head's: choose another name.")
 
 
 def group_names_are_unique(subject: Subject) -> Findings:

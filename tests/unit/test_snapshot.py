@@ -1,0 +1,50 @@
+"""Trimming: when a head or worker has ended for good, and when it may live."""
+
+from typing import Any
+
+import pytest
+
+from rayfleet.snapshot import pod_from_object
+
+
+def pod(spec: dict[str, Any], container: dict[str, Any] | None = None, exit_code: int = 1) -> dict[str, Any]:
+    """A running pod whose Ray container has terminated."""
+    ray = {"name": "ray", **(container or {})}
+    state = {"terminated": {"exitCode": exit_code, "reason": "Error"}}
+    return {
+        "metadata": {"name": "p", "namespace": "ml", "uid": "u", "resourceVersion": "1"},
+        "spec": {"containers": [ray, {"name": "sidecar"}], **spec},
+        "status": {"phase": "Running", "containerStatuses": [{"name": "ray", "state": state}]},
+    }
+
+
+ENDS = [
+    pytest.param(pod({"restartPolicy": "Never"}), True, id="never restarted"),
+    pytest.param(pod({"restartPolicy": "Always"}), False, id="always restarted"),
+    pytest.param(pod({}), False, id="restarted by default"),
+    pytest.param(pod({"restartPolicy": "OnFailure"}), False, id="restarted on failure"),
+    pytest.param(pod({"restartPolicy": "OnFailure"}, exit_code=0), True, id="on failure, but it succeeded"),
+    pytest.param(
+        pod({"restartPolicy": "Never"}, {"restartPolicy": "Always"}), False, id="the container's own policy"
+    ),
+    pytest.param(
+        pod({"restartPolicy": "Never"}, {"restartPolicyRules": [{"action": "Restart"}]}), False, id="a rule"
+    ),
+    pytest.param(
+        pod({"restartPolicy": "Always"}, {"restartPolicy": "Never"}), True, id="the container's own Never"
+    ),
+]
+
+
+@pytest.mark.parametrize(("obj", "ended"), ENDS)
+def test_a_container_that_the_kubelet_starts_again_has_not_ended(obj: dict[str, Any], ended: bool) -> None:  # noqa: FBT001 - a table's column
+    """Else a second head would be made beside one that comes back."""
+    assert pod_from_object(obj).ended is ended
+
+
+@pytest.mark.parametrize("text", ["-1", "1e3", "9" * 5000, "9999999999", "", "x"])
+def test_an_index_that_is_not_of_our_writing_is_none(text: str) -> None:
+    """Anybody may write an annotation."""
+    obj = pod({})
+    obj["metadata"]["annotations"] = {"rayfleet.io/index": text, "rayfleet.io/head-epoch": text}
+    assert (pod_from_object(obj).index, pod_from_object(obj).head_epoch) == (0, None)
