@@ -80,7 +80,10 @@ class Reconciler:
         memory = self._memories.get(key)
         if memory is None or memory.uid != cluster.uid:
             memory = self._memories[key] = ClusterMemory(cluster.uid)
-        if memory.stray_head is not None and asyncio.get_running_loop().time() >= memory.stray_until:
+        if memory.stray_head is not None and (
+            asyncio.get_running_loop().time() >= memory.stray_until
+            or memory.stray_head.uid in {pod.uid for pod in self._view.pods.owned_by(key)}
+        ):
             memory.stray_head = None
         return self._view.snapshot(key, memory, self._around.other_operator(), self._around.now())
 

@@ -127,6 +127,22 @@ def test_quota_holds_one_group_with_words_and_lets_the_other_go(
     assert operator.runs
 
 
+def test_a_service_name_that_is_taken_is_told_and_taken_over_when_free(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    """The Service of somebody else is not touched."""
+    theirs = {"metadata": {"name": "demo-head-svc"}, "spec": {"ports": [{"port": 80}]}}
+    uid = namespace.create("services", theirs)["metadata"]["uid"]
+    namespace.apply(raycluster())
+    failure = eventually("ReplicaFailure", lambda: namespace.condition("demo", "ReplicaFailure"))
+    assert "Service demo-head-svc is there and is not this cluster's" in failure["message"]
+    assert [service["metadata"]["uid"] for service in namespace.services()] == [uid]
+    assert len(namespace.events("FailedToCreateService")) == 1
+    namespace.api.call("DELETE", f"/api/v1/namespaces/{namespace.name}/services/demo-head-svc")
+    eventually("all pods", lambda: len(namespace.living_pods()) == 4, seconds=30)
+    assert operator.runs
+
+
 ODD = [
     pytest.param({"annotations": {"big": "x" * 200_000}}, id="a 200 kB annotation"),
     pytest.param({"labels": {"ray.io/cluster": "another"}}, id="labels like a pod's"),

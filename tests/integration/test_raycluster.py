@@ -121,6 +121,20 @@ def test_a_head_that_is_gone_is_replaced_under_the_next_epoch(
     assert operator.runs
 
 
+def test_a_head_that_lost_its_labels_is_not_doubled(namespace: Namespace, operator: OperatorProcess) -> None:
+    """Taken out of view it still lives; when it is gone the next one comes."""
+    started(namespace, group(replicas=1))
+    old = names(namespace.pods(HEAD)).pop()
+    namespace.label_pod(old, {"ray.io/cluster": None})
+    namespace.delete_pod(names(namespace.pods(WORKERS)).pop())
+    eventually("the operator to be at work", lambda: len(namespace.living_pods(WORKERS)) == 1)
+    throughout("that there is no other head", lambda: names(namespace.pods(HEAD)) == {old}, seconds=2)
+    namespace.label_pod(old, {"ray.io/cluster": "demo"})
+    namespace.delete_pod(old)
+    eventually("another head", lambda: (h := names(namespace.living_pods(HEAD))) and old not in h)
+    assert operator.runs
+
+
 def test_ready_follows_the_moment_and_state_does_not(namespace: Namespace, operator: OperatorProcess) -> None:
     """A worker that stops being ready takes `Ready` back."""
     started(namespace, group(replicas=1))

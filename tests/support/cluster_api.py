@@ -129,6 +129,12 @@ class Namespace:
     def delete_pod(self, name: str) -> None:
         self.api.call("DELETE", f"{self._core}/pods/{name}")
 
+    def label_pod(self, name: str, labels: Mapping[str, str | None]) -> None:
+        """Set labels of a pod; none takes one off."""
+        path = f"{self._core}/pods/{name}"
+        body = {"metadata": {"labels": labels}}
+        self.api.call("PATCH", path, body, content_type="application/merge-patch+json")
+
     def set_pod_status(self, name: str, status: Mapping[str, Any]) -> None:
         """What a kubelet would report."""
         path = f"{self._core}/pods/{name}/status"

@@ -67,7 +67,7 @@ def _creates(
     factory = worker_pods(snapshot.cluster, spec, group)
     if factory.template_hash in snapshot.refused:
         return (), snapshot.refused[factory.template_hash]
-    reason = f"{missing} pods fewer than wanted"
+    reason = f"{missing} pod{'s' * (missing != 1)} fewer than wanted"
     return tuple(
         _create(group, factory.named(highest + step), factory.template_hash, reason)
         # One more than a pass may create, so that the rest is known to be left; never a million bodies.
