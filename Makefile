@@ -15,7 +15,10 @@ help: ## Show this list
 
 $(VENV)/installed: requirements/dev.txt pyproject.toml
 	@echo "==> Python environment in $(VENV) (about 20 s)"
-	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing. As root: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq update \
+		&& apt-get -qq install -y python3-venv >/dev/null; } \
+		|| { echo "Python's venv module is missing. As root: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
