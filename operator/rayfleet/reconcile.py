@@ -62,16 +62,17 @@ class Reconciler:
             self._forget(key)
             return Done()
         decided = plan(snapshot)
-        if decided.actions:
-            trouble = await self._verify(snapshot, decided)
+        for check in (self._verify, self._look_for_head):
+            trouble = await check(snapshot, decided)
             if trouble is not None:
                 return trouble
-            snapshot = self._observe(key)
-            if snapshot is None:
-                return Done()
-            decided = plan(snapshot)
+            if decided.actions:
+                snapshot = self._observe(key)
+                if snapshot is None:
+                    return Done()
+                decided = plan(snapshot)
         outcomes = await self._executor.run(snapshot.cluster, decided) if decided.actions else ()
-        return await self._conclude(key, decided, outcomes)
+        return await self._conclude(snapshot.cluster, decided, outcomes)
 
     def _observe(self, key: Key) -> Snapshot | None:
         cluster = self._view.clusters.get(key)
@@ -98,6 +99,8 @@ class Reconciler:
         The caches may be behind, and after a gap of the watch they may have missed things: then the
         cluster's pods are listed once. Its own object is read before every pass that writes.
         """
+        if not decided.actions:
+            return None
         cluster = snapshot.cluster
         memory = self._memories[cluster.key]
         gaps = self._around.watch_gaps(cluster.key)
@@ -111,10 +114,6 @@ class Reconciler:
             pods = [pod_from_object(obj) for obj in listed.items]
             self._view.pods.replace_owned(cluster.key, pods, listed.resource_version)
             memory.verified_gaps = gaps
-        if any(isinstance(action, AdvanceHeadEpoch) for action in decided.actions):
-            trouble = await self._look_for_head(cluster)
-            if trouble is not None:
-                return trouble
         live = await self._client.get(paths.cluster(cluster.key))
         if isinstance(live, ApiFailure):
             # A 404 that does not name it is of an API that is not served at the moment.
@@ -129,8 +128,11 @@ class Reconciler:
             return Done(requeue_after=0.0)
         return None
 
-    async def _look_for_head(self, cluster: Cluster) -> Retry | None:
+    async def _look_for_head(self, snapshot: Snapshot, decided: Plan) -> Retry | None:
         """Before a next head is allowed: the last one may live on without the labels that we watch by."""
+        if not any(isinstance(action, AdvanceHeadEpoch) for action in decided.actions):
+            return None
+        cluster = snapshot.cluster
         head = cluster.status.get("head")
         name = head.get("podName") if isinstance(head, dict) else None
         if not isinstance(name, str) or not name:
@@ -149,14 +151,15 @@ class Reconciler:
         at_most = UNANSWERED_BACKOFF if policy(failure) is Policy.RETRY else None
         return Retry(f"could not {what}: {failure.message}", at_most)
 
-    async def _conclude(self, key: Key, decided: Plan, outcomes: Sequence[Outcome]) -> Done | Retry:
+    async def _conclude(self, acted_on: Cluster, decided: Plan, outcomes: Sequence[Outcome]) -> Done | Retry:
         """Remember, report, and say when to come back."""
+        key = acted_on.key
         memory = self._memories[key]
         refusals = len(memory.refused)
         memory.learn(outcomes, self._around.now())
         snapshot = self._observe(key)
-        if snapshot is None:
-            return Done()
+        if snapshot is None or snapshot.cluster.uid != acted_on.uid:
+            return Done(requeue_after=0.0)
         self._remember_spec(snapshot, memory)
         memory.release(_wanting(decided), snapshot.now)
         waits = [] if decided.requeue_after is None else [decided.requeue_after]
