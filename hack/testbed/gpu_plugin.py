@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]  # grpcio ships no types
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]  # as above
 
 RESOURCE = "nvidia.com/gpu"
 _KUBELET = "kubelet.sock"
@@ -113,10 +113,10 @@ class GpuPlugin:
             },
         )
 
-    def _options(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401
+    def _options(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401 - gRPC has no types
         return self._types["DevicePluginOptions"]()
 
-    def _watch(self, _request: Any, context: Any) -> Iterator[Any]:  # noqa: ANN401
+    def _watch(self, _request: Any, context: Any) -> Iterator[Any]:  # noqa: ANN401 - gRPC has no types
         reported: set[str] | None = None
         while context.is_active():
             unhealthy = _words(self._unhealthy)
@@ -132,7 +132,7 @@ class GpuPlugin:
             for name in names
         ]
 
-    def _allocate(self, request: Any, _context: Any) -> Any:  # noqa: ANN401
+    def _allocate(self, request: Any, _context: Any) -> Any:  # noqa: ANN401 - gRPC has no types
         response = self._types["AllocateResponse"]()
         for container in request.container_requests:
             names = ",".join(sorted(container.devices_ids))
@@ -140,7 +140,7 @@ class GpuPlugin:
         return response
 
 
-def _serialize(message: Any) -> bytes:  # noqa: ANN401
+def _serialize(message: Any) -> bytes:  # noqa: ANN401 - gRPC has no types
     return bytes(message.SerializeToString())
 
 

@@ -66,7 +66,7 @@ def kubectl(plane: RunningControlPlane, *arguments: str) -> str:
 
 
 def daemons_of(bed: str) -> list[Daemon]:
-    return recorded(record.load(bed).folder / "processes") if record.load(bed) else []  # type: ignore[union-attr]
+    return recorded(record.load(bed).folder / "processes") if record.load(bed) else []  # type: ignore[union-attr]  # asked just before
 
 
 def test_a_pod_can_be_created_as_soon_as_the_bed_is_up(plane: RunningControlPlane) -> None:

@@ -11,7 +11,7 @@ from rayfleet.manifests import head_pod, head_service, worker_pods
 from support.manifest_samples import cluster, spec, worker_group
 
 words = st.sampled_from(
-    ["", "ray start", "a b", "shared-mem", "metrics", "wait-gcs-ready", "RAY_ADDRESS", "/dev/shm", "ü'\"$x"]  # noqa: S108
+    ["", "ray start", "a b", "shared-mem", "metrics", "wait-gcs-ready", "RAY_ADDRESS", "/dev/shm", "ü'\"$x"]  # noqa: S108 - a mount path in a pod
 )
 numbers = st.integers(-1, 70_000)
 quantities = words | numbers | st.sampled_from(["500m", "1Gi", "1e3", "-1", "0", "1.5"])
