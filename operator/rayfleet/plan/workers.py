@@ -29,6 +29,11 @@ def desired_replicas(group: WorkerGroupSpec) -> int:
     return min(max(group.replicas, group.min_replicas), group.max_replicas)
 
 
+def desired_pods(group: WorkerGroupSpec) -> int:
+    """The pods of all wanted replicas: a multi-host replica is several."""
+    return desired_replicas(group) * group.num_of_hosts
+
+
 def plan_workers(
     snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, pods: Sequence[Pod]
 ) -> WorkersPlan:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from rayfleet.api import Violation
+from rayfleet.api import RayClusterSpec, Violation
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.plan import (
     CreatePod,
@@ -14,7 +14,7 @@ from rayfleet.plan import (
     ownership,
     unsupported,
 )
-from rayfleet.plan.workers import desired_replicas
+from rayfleet.plan.workers import desired_pods
 from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.conditions import Condition, ConditionType, holds
 from rayfleet.status.events import is_trouble
@@ -61,11 +61,16 @@ def _head_ready(snapshot: Snapshot) -> Condition:
     return Condition(ConditionType.HEAD_POD_READY, False, _reason(reason), f"pod {head.name}: {_state(head)}")
 
 
+def _wanted_pods(spec: RayClusterSpec) -> int:
+    """The head and every wanted worker."""
+    return 1 + sum(map(desired_pods, spec.worker_group_specs))
+
+
 def _complete(snapshot: Snapshot) -> bool:
     """As many pods as wanted, head included, and each of them ready."""
     if snapshot.spec is None:
         return False
-    wanted = 1 + sum(desired_replicas(g) * g.num_of_hosts for g in snapshot.spec.worker_group_specs)
+    wanted = _wanted_pods(snapshot.spec)
     active = [pod for pod in snapshot.pods if pod.active]
     return len(active) == wanted and all(pod.ready for pod in active)
 
@@ -75,7 +80,7 @@ def _ready(snapshot: Snapshot, plan: Plan, complete: bool) -> Condition:  # noqa
         return Condition(ConditionType.READY, True, "AllPodsReady")
     if snapshot.spec is None:
         return Condition(ConditionType.READY, False, "InvalidSpec", "see condition Valid")
-    wanted = 1 + sum(desired_replicas(g) * g.num_of_hosts for g in snapshot.spec.worker_group_specs)
+    wanted = _wanted_pods(snapshot.spec)
     ready = sum(pod.ready and pod.active for pod in snapshot.pods)
     blocked = sorted(
         {f"{pod.group}: {_state(pod)}" for pod in snapshot.pods if not (pod.ready and pod.active)}

@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rayfleet.api import RayClusterSpec
+from rayfleet.api.base import INT32_MAX
 from rayfleet.api.names import NodeType
 from rayfleet.manifests import head_service_name
 from rayfleet.plan import Outcome, Ownership, Plan, ownership
-from rayfleet.plan.workers import desired_replicas, recorded_index
+from rayfleet.plan.workers import desired_pods, recorded_index
 from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.assessment import assess
 from rayfleet.status.capacity import desired_capacity
 from rayfleet.status.conditions import ConditionType, holds, merged, rfc3339, stored_conditions
 
 STATE_READY = "ready"
-INT32_MAX = 2**31 - 1
 
 
 def compute_status(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _sizes(snapshot: Snapshot, spec: RayClusterSpec) -> dict[str, Any]:
     workers = [pod for pod in snapshot.pods if pod.node_type == NodeType.WORKER and pod.active]
     groups = spec.worker_group_specs
     return {
-        "desiredWorkerReplicas": _int32(sum(desired_replicas(g) * g.num_of_hosts for g in groups)),
+        "desiredWorkerReplicas": _int32(sum(map(desired_pods, groups))),
         "minWorkerReplicas": _int32(sum(g.min_replicas * g.num_of_hosts for g in groups)),
         "maxWorkerReplicas": _int32(sum(g.max_replicas * g.num_of_hosts for g in groups)),
         "availableWorkerReplicas": len(workers),
@@ -100,7 +100,7 @@ def _groups(snapshot: Snapshot, spec: RayClusterSpec) -> dict[str, Any]:
         active = [pod for pod in pods if pod.active]
         entry = {
             "groupName": group.group_name,
-            "desired": _int32(desired_replicas(group) * group.num_of_hosts),
+            "desired": _int32(desired_pods(group)),
             "observedReplicas": group.replicas,
             "replicas": len(active),
             "ready": sum(pod.ready for pod in active),
