@@ -1,9 +1,10 @@
 """The informer follows a real API server through everything that comes between them."""
 
 import asyncio
+import gc
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -210,6 +211,25 @@ async def test_more_pods_than_a_page_are_listed_whole(plane: RunningControlPlane
 
     async with following(plane.kubeconfig, objects.namespace) as seen:
         assert seen.pod_names(Key(objects.namespace, "demo")) == set(names)
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_client_that_is_closed_has_no_connection_left(
+    plane: RunningControlPlane, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """At whatever moment its last request was cancelled; what is left open is a warning, so an error here."""
+
+    async def cancelled_after(seconds: float) -> None:
+        async with client_of(plane.kubeconfig) as client:
+            request = asyncio.create_task(client.get("/api/v1/pods"))
+            await asyncio.sleep(seconds)
+            request.cancel()
+            await asyncio.gather(request, return_exceptions=True)
+
+    for milliseconds in range(20):
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(cancelled_after(milliseconds / 2000))
+        gc.collect()
 
 
 def _pods_but_failed_ones(obj: JsonObject) -> Pod:

@@ -121,8 +121,9 @@ class TcpProxy:
             there, back = await asyncio.open_connection(*self._target)
             writers.append(back)
             await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
-            writer.close()
-            back.close()
+            for end in writers:
+                end.close()
+                await end.wait_closed()
         except OSError:
             pass  # One side has gone; so does the other.
         finally:
@@ -140,9 +141,9 @@ class TcpProxy:
 
 def _reset(end: asyncio.StreamWriter) -> None:
     """Close at once and tell the other side so: what is not read yet is lost, as when a machine dies."""
-    if end.transport.is_closing():
-        return
-    end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if not end.transport.is_closing():
+        linger = struct.pack("ii", 1, 0)
+        end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     end.transport.abort()
 
 
