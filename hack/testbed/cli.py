@@ -162,7 +162,8 @@ def _bin(options: argparse.Namespace) -> None:
 def _prerequisites(options: argparse.Namespace) -> int:
     # A Docker engine brings all that nodes and images take, and its packages may not go with Debian's.
     by_docker = kind.answers()
-    needed = prerequisites.CONTROL_PLANE if by_docker else prerequisites.NODE + prerequisites.IMAGES
+    packages = prerequisites.CONTROL_PLANE if by_docker else prerequisites.NODE + prerequisites.IMAGES
+    needed = packages + prerequisites.METRICS
     lacking = prerequisites.missing(needed)
     if not lacking:
         print("every prerequisite is there")

@@ -3,8 +3,10 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from testbed.errors import TestbedError
 
@@ -34,6 +36,10 @@ IMAGES = (
     Package("debootstrap", "debootstrap", "the base image"),
     Package("buildah", "buildah", "images"),
 )
+METRICS = (Package("prometheus", "prometheus", "the tests of the metrics"),)
+
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_NO_SERVICES = "#!/bin/sh\n# Made by the test bed while it installs packages, and removed then.\nexit 101\n"
 
 
 def missing(packages: Sequence[Package]) -> list[Package]:
@@ -66,9 +72,29 @@ def install_line(packages: list[Package]) -> str:
 
 
 def install(packages: list[Package]) -> None:
-    """Install Debian packages, as root. Raises TestbedError with what apt said."""
+    """Install Debian packages, as root, without starting their services.
+
+    Raises TestbedError with what apt said.
+    """
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in ("apt-get update -q", install_line(packages)):
-        done = subprocess.run(command.split(), env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise TestbedError(f"`{command}` failed: {done.stderr.strip()[-500:]}")
+    with _services_left_off():
+        for command in ("apt-get update -q", install_line(packages)):
+            done = subprocess.run(
+                command.split(), env=environment, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                raise TestbedError(f"`{command}` failed: {done.stderr.strip()[-500:]}")
+
+
+@contextmanager
+def _services_left_off() -> Iterator[None]:
+    """Debian asks this program before it starts what it has installed; one that is there is left as it is."""
+    if _POLICY.exists():
+        yield
+        return
+    _POLICY.write_text(_NO_SERVICES)
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _POLICY.unlink()
