@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from rayfleet.cache import ClusterStore, Store
 from rayfleet.clients.credentials import Credentials, CredentialsError
 from rayfleet.clients.kube import KubeClient
 from rayfleet.clients.login import find_credentials
+from rayfleet.election import LeaderElector
 from rayfleet.errors import ApiFailure
 from rayfleet.handlers import missed_deletions, operator_registry, operator_settings
 from rayfleet.health import HealthServer
@@ -47,7 +49,21 @@ class Operator:
     def __init__(self, given: Settings, credentials: Credentials) -> None:
         self._settings = given
         self._credentials = credentials
-        self._client = KubeClient(credentials, connections=given.write_concurrency * 2)
+        self._client = KubeClient(
+            credentials,
+            connections=given.write_concurrency * 2,
+            may_write=lambda: self._election.seconds_left,
+        )
+        # A client of its own: a renewal never waits for the connections that everything else uses.
+        self._election_client = KubeClient(credentials, connections=1, calls=self._client.calls)
+        self._election = LeaderElector(
+            self._election_client,
+            given.lease_namespace or next(iter(given.namespaces), credentials.namespace or "default"),
+            given.identity,
+            clock=_seconds_since_boot,
+            on_gain=self._lead,
+            on_loss=self._stand_by,
+        )
         self._clusters = ClusterStore()
         self._crd_served = False
         self._asked_to_end = asyncio.Event()
@@ -59,9 +75,9 @@ class Operator:
             self._client,
             View(self._clusters, pods, services),
             Executor(self._client, gate, self._clusters, pods, services),
-            EventRecorder(self._client, gate, instance=socket.gethostname()),
+            EventRecorder(self._client, gate, instance=given.identity),
             Surroundings(
-                watch_gaps=lambda key: self._informer.gaps(key.namespace),
+                view_epoch=lambda key: (self._election.term, self._informer.gaps(key.namespace)),
                 other_operator=lambda: self._other_operator.alive,
             ),
         )
@@ -73,10 +89,7 @@ class Operator:
         )
 
     async def run(self) -> int:
-        """Run until SIGTERM or SIGINT, or until a part ends that must not; the exit status."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._asked_to_end.set)
+        """Run until it is asked to end, or until a part ends that must not; the exit status."""
         health = HealthServer(
             self._settings.health_host,
             self._settings.health_port,
@@ -96,13 +109,19 @@ class Operator:
         finally:
             await self._queue.stop(STOP_GRACE_SECONDS)
             await _cancel([asked, *parts])
+            await self._election.release()
             # kopf last: at its end it waits for every task of the process that is younger than itself.
             if not self._crd_served:
                 shell.cancel()
             await asyncio.wait([shell], timeout=STOP_GRACE_SECONDS)
             await self._client.close()
+            await self._election_client.close()
             await health.stop()
         return _exit_status([*ended, shell], asked)
+
+    def ask_to_end(self) -> None:
+        """Make `run` end in good order."""
+        self._asked_to_end.set()
 
     async def _shell(self) -> None:
         """kopf, once there is something for it to watch."""
@@ -114,9 +133,7 @@ class Operator:
         identity: Any = socket.gethostname()
         await kopf.operator(
             # Once it runs, kopf takes the signals for itself, and tells us when it ends.
-            registry=operator_registry(
-                self._clusters, self._wake, self._credentials, on_end=self._asked_to_end.set
-            ),
+            registry=operator_registry(self._clusters, self._wake, self._credentials, on_end=self.ask_to_end),
             settings=operator_settings(),
             identity=identity,
             standalone=True,
@@ -132,12 +149,24 @@ class Operator:
         return any(resource.get("name") == PLURAL for resource in answer.get("resources") or ())
 
     async def _work(self) -> None:
-        """Nothing is decided before every kind that decisions need has been seen."""
+        """Nothing is decided before every kind that decisions need has been seen, and by the leader alone."""
         await self._informer.wait_synced()
         await self._other_operator.looked.wait()
-        self._queue.start()
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._election.run(), name="election")
+            both.create_task(self._sweep(), name="sweep")
+
+    async def _sweep(self) -> None:
         async for key in missed_deletions(self._client, self._clusters, self._settings.namespaces):
             self._wake(key)
+
+    def _lead(self) -> None:
+        """What was decided before, by us or by another, is looked at afresh."""
+        self._wake_all()
+        self._queue.start()
+
+    def _stand_by(self) -> None:
+        self._queue.pause()
 
     def _wake(self, key: Key) -> None:
         self._queue.add(key)
@@ -156,6 +185,8 @@ class Operator:
                 return f"the watch of {reflector.kind} has been silent for {reflector.age:.0f} s"
         if not self._other_operator.looked.is_set():
             return "it is not certain yet whether another operator is alive"
+        if self._election.trouble is not None and not self._election.leading:
+            return f"the Lease of the leader cannot be used: {self._election.trouble}"
         return None
 
 
@@ -175,13 +206,25 @@ def _exit_status(ended: Iterable[asyncio.Task[Any]], asked: asyncio.Task[Any]) -
     return status
 
 
+async def _until_signalled(operator: Operator) -> int:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, operator.ask_to_end)
+    return await operator.run()
+
+
+def _seconds_since_boot() -> float:
+    """Goes on while the process, and where that is known the machine, is stopped."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the operator; the exit status."""
     given = settings.parse(sys.argv[1:] if arguments is None else arguments, os.environ)
     logs.configure(given.log_level)
     try:
         credentials = find_credentials(given.kubeconfig)
-        return uvloop.run(Operator(given, credentials).run())
+        return uvloop.run(_until_signalled(Operator(given, credentials)))
     except CredentialsError as error:
         log.critical("%s", error)
         return 2

@@ -1,6 +1,6 @@
 """What the process remembers of a cluster between passes. Losing it costs a restart nothing but time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rayfleet.errors import ApiFailure, Policy, policy
@@ -24,8 +24,8 @@ class ClusterMemory:
     """Memory of one cluster, by uid: a cluster that is made anew under the same name starts afresh."""
 
     uid: str
-    verified_gaps: int | None = None
-    """The watch gaps known when its pods were last listed; none before its first write."""
+    verified_epoch: Hashable = None
+    """The view epoch in which its pods were last listed; none before its first write."""
     last_valid: JsonObject | None = None
     proven: JsonObject | None = None
     refused: dict[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class ClusterMemory:
                 failed[action.group] = failure
                 if policy(failure) is Policy.RETRY:
                     # The pod may have been made and the answer lost: list before the next write.
-                    self.verified_gaps = None
+                    self.verified_epoch = None
         for group, failure in failed.items():
             self._hold(group, failure, now)
 

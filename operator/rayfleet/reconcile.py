@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from rayfleet.api.names import HEAD_GROUP, Label, NodeType
@@ -30,8 +30,9 @@ OUT_OF_VIEW_SECONDS = 30.0
 class Surroundings:
     """What a pass depends on beside its cluster; asked anew in each pass."""
 
-    watch_gaps: Callable[[Key], int]
-    """How often the watch of this cluster's pods has been interrupted."""
+    view_epoch: Callable[[Key], Hashable]
+    """Changes whenever the cached pods of this cluster may have missed something: after a gap of their
+    watch, and with each term as the leader."""
     other_operator: Callable[[], str | None]
     """The Lease of another operator that is alive, if any."""
     now: Callable[[], float] = time.time
@@ -96,15 +97,15 @@ class Reconciler:
     async def _verify(self, snapshot: Snapshot, decided: Plan) -> Retry | Done | None:
         """Make sure that what is about to be acted on is no old view; none when it is not.
 
-        The caches may be behind, and after a gap of the watch they may have missed things: then the
+        The caches may be behind, and in a new view epoch they may have missed things: then the
         cluster's pods are listed once. Its own object is read before every pass that writes.
         """
         if not decided.actions:
             return None
         cluster = snapshot.cluster
         memory = self._memories[cluster.key]
-        gaps = self._around.watch_gaps(cluster.key)
-        if memory.verified_gaps != gaps:
+        epoch = self._around.view_epoch(cluster.key)
+        if memory.verified_epoch != epoch:
             listed = await self._client.list_all(
                 paths.pods(cluster.key.namespace),
                 {"labelSelector": f"{Label.CLUSTER}={cluster.key.name}"},
@@ -113,7 +114,7 @@ class Reconciler:
                 return self._retry(listed, "list the pods")
             pods = [pod_from_object(obj) for obj in listed.items]
             self._view.pods.replace_owned(cluster.key, pods, listed.resource_version)
-            memory.verified_gaps = gaps
+            memory.verified_epoch = epoch
         live = await self._client.get(paths.cluster(cluster.key))
         if isinstance(live, ApiFailure):
             # A 404 that does not name it is of an API that is not served at the moment.

@@ -1,6 +1,8 @@
 """Every setting, read once from flags and the environment into one frozen object."""
 
 import argparse
+import socket
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,10 @@ class Settings:
     """Namespaces to act in; none means all."""
     kubeconfig: str | None
     """A kubeconfig file; none means the pod's service account, or else `~/.kube/config`."""
+    identity: str
+    """Who we are on the Lease. Never shared by two processes that may run at the same time."""
+    lease_namespace: str | None
+    """Where the Lease of the leader is; none means the first of `namespaces`, else the pod's own."""
     health_host: str
     health_port: int
     log_level: str
@@ -31,6 +37,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     return Settings(
         namespaces=namespaces,
         kubeconfig=values.kubeconfig,
+        identity=values.identity or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
+        lease_namespace=values.lease_namespace,
         health_host=values.health_host,
         health_port=values.health_port,
         log_level=values.log_level.upper(),
@@ -62,6 +70,19 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         default=environment.get("RAYFLEET_KUBECONFIG") or environment.get("KUBECONFIG"),
         metavar="FILE",
         help="outside a cluster: how to reach it",
+    )
+    parser.add_argument(
+        "--identity",
+        default=default("IDENTITY", ""),
+        metavar="NAME",
+        help="our name on the Lease, such as the pod's; no two running operators may share it "
+        "(default: one of our own at each start)",
+    )
+    parser.add_argument(
+        "--lease-namespace",
+        default=environment.get("RAYFLEET_LEASE_NAMESPACE"),
+        metavar="NAME",
+        help="where the Lease of the leader is (default: the first --namespace, else the pod's own)",
     )
     parser.add_argument("--health-host", default=default("HEALTH_HOST", "0.0.0.0"), metavar="ADDRESS")  # noqa: S104 - the kubelet probes from outside the pod
     parser.add_argument(

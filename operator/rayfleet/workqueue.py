@@ -82,6 +82,15 @@ class WorkQueue:
             timer.cancel()
         self._timers[key] = loop.call_at(when, self.add, key)
 
+    def pause(self) -> None:
+        """Take up nothing until `start`: every key that waits, or is being worked on, is kept for then."""
+        if self._held is not None:
+            return
+        self._held = {*self._running, *self._timers}
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
     @property
     def depth(self) -> int:
         """Keys that wait or are being worked on."""
@@ -105,9 +114,13 @@ class WorkQueue:
         try:
             async with self._places:
                 self._again.discard(key)
-                result = await self._attempt(key)
+                result = await self._attempt(key) if self._held is None else None
         finally:
             del self._running[key]
+        if result is None:  # Paused meanwhile; or started again since, with this key as one to look at.
+            if key in self._again:
+                self.add(key)
+            return
         if key in self._again:
             self._again.discard(key)
             self._note(key, result)

@@ -9,6 +9,7 @@ import pytest
 from support.cluster_api import ClusterApi, Namespace
 from support.operator_process import (
     OperatorProcess,
+    grant_lease,
     install_chart,
     service_account_kubeconfig,
     wait_for_owner_references,
@@ -46,6 +47,7 @@ def namespace(api: ClusterApi) -> Namespace:
     """A namespace that no other test uses."""
     name = f"test-{next(_numbers)}"
     api.create_namespace(name)
+    grant_lease(api, name)
     return api.namespace(name)
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from rayfleet.settings import parse
-from support.cluster_api import ClusterApi, Namespace
+from support.cluster_api import ClusterApi
 from support.operator_process import RELEASE, REPOSITORY
 from testbed import binaries
 
@@ -44,6 +44,7 @@ def test_helm_lint_finds_nothing() -> None:
 
 BAD_VALUES = [
     ("logLevel=loud", "logLevel"),
+    ("replicas=0", "replicas"),
     ("imagee.tag=x", "imagee"),
     ("watchNamespaces={No_Name}", "watchNamespaces"),
     ("image.pullPolicy=Sometimes", "pullPolicy"),
@@ -73,10 +74,22 @@ def test_the_operator_runs_with_the_least_a_container_can_have() -> None:
     assert container["resources"]["limits"] == {"memory": "256Mi"}
 
 
-def test_two_operators_never_run_at_once() -> None:
-    """There is one replica, and it is gone before the next version's starts."""
+def test_another_operator_stands_by_on_another_node() -> None:
+    """And before the leader of an old version is asked to end, one of the new version is ready."""
     spec = of_kind("Deployment", render())[0]["spec"]
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    assert (spec["replicas"], spec["strategy"]) == (2, rolling)
+    preferred = spec["template"]["spec"]["affinity"]["podAntiAffinity"]
+    term = preferred["preferredDuringSchedulingIgnoredDuringExecution"][0]["podAffinityTerm"]
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    assert term["labelSelector"] == spec["selector"]
+
+
+def test_each_replica_has_its_pods_name_on_the_lease() -> None:
+    """No two can ever share it, and a container that is restarted has it again."""
+    container = of_kind("Deployment", render())[0]["spec"]["template"]["spec"]["containers"][0]
+    sources = {entry["name"]: entry["valueFrom"]["fieldRef"]["fieldPath"] for entry in container["env"]}
+    assert sources == {"POD_NAMESPACE": "metadata.namespace", "RAYFLEET_IDENTITY": "metadata.name"}
 
 
 def test_the_operator_understands_the_flags_that_the_chart_gives_it() -> None:
@@ -94,17 +107,38 @@ def test_the_operator_understands_the_flags_that_the_chart_gives_it() -> None:
 def test_with_listed_namespaces_nothing_is_granted_outside_of_them() -> None:
     """A Role and its binding in each, and no ClusterRole."""
     objects = render("watchNamespaces={a,b}")
-    assert [role["metadata"]["namespace"] for role in of_kind("Role", objects)] == ["a", "b"]
-    assert [binding["metadata"]["namespace"] for binding in of_kind("RoleBinding", objects)] == ["a", "b"]
+    assert [role["metadata"]["namespace"] for role in of_kind("Role", objects)] == ["a", "b", NAMESPACE]
+    assert [binding["metadata"]["namespace"] for binding in of_kind("RoleBinding", objects)] == [
+        "a",
+        "b",
+        NAMESPACE,
+    ]
     assert not of_kind("ClusterRole", objects) + of_kind("ClusterRoleBinding", objects)
     subjects = [subject for binding in of_kind("RoleBinding", objects) for subject in binding["subjects"]]
-    assert subjects == [{"kind": "ServiceAccount", "name": RELEASE, "namespace": NAMESPACE}] * 2
+    assert subjects == [{"kind": "ServiceAccount", "name": RELEASE, "namespace": NAMESPACE}] * 3
 
 
 def test_both_kinds_of_role_grant_the_same() -> None:
     """What works with all namespaces works with some."""
     everywhere = of_kind("ClusterRole", render())[0]["rules"]
     assert of_kind("Role", render("watchNamespaces={a}"))[0]["rules"] == everywhere
+
+
+def test_the_leaders_lease_is_all_that_is_granted_beside_the_operator() -> None:
+    """By its name, but for the create, which cannot be limited to one."""
+    (role,) = of_kind("Role", render())
+    assert (role["metadata"]["namespace"], role["rules"]) == (
+        NAMESPACE,
+        [
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+            {
+                "apiGroups": ["coordination.k8s.io"],
+                "resources": ["leases"],
+                "resourceNames": ["rayfleet-leader"],
+                "verbs": ["get", "patch"],
+            },
+        ],
+    )
 
 
 def test_an_image_is_given_by_its_parts() -> None:
@@ -156,21 +190,15 @@ def allowed(api: ClusterApi, namespace: str, verb: str, group: str, resource: st
 
 
 @pytest.mark.parametrize(("group", "resource"), [*GRANTED, *OTHERS])
-def test_the_operator_may_do_what_it_does_and_no_more(
-    group: str, resource: str, api: ClusterApi, namespace: Namespace
-) -> None:
+def test_the_operator_may_do_what_it_does_and_no_more(group: str, resource: str, api: ClusterApi) -> None:
     """Each verb, as the API server judges it."""
-    verbs = {verb for verb in VERBS if allowed(api, namespace.name, verb, group, resource)}
+    verbs = {verb for verb in VERBS if allowed(api, NAMESPACE, verb, group, resource)}
     assert verbs == GRANTED.get((group, resource), set())
 
 
-def test_of_all_leases_the_operator_sees_only_the_other_operators(
-    api: ClusterApi, namespace: Namespace
-) -> None:
+def test_of_all_leases_the_operator_sees_only_the_other_operators(api: ClusterApi) -> None:
     """And only sees it."""
-    lease = (namespace.name, "list", "coordination.k8s.io", "leases")
+    lease = (NAMESPACE, "list", "coordination.k8s.io", "leases")
     assert allowed(api, *lease, name="ray-operator-leader")
     assert not allowed(api, *lease, name="some-other")
-    assert not allowed(
-        api, namespace.name, "patch", "coordination.k8s.io", "leases", name="ray-operator-leader"
-    )
+    assert not allowed(api, NAMESPACE, "patch", "coordination.k8s.io", "leases", name="ray-operator-leader")

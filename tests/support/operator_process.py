@@ -36,7 +36,7 @@ def install_chart(kubeconfig: Path, *values: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def wait_for_owner_references(api: ClusterApi) -> None:
+def wait_for_owner_references(api: ClusterApi, seconds: float = 60) -> None:
     """Wait until the API server's admission knows the new kind: it learns of a CRD within half a minute."""
     owner = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "name": "x", "uid": "x"}
     reference = {**owner, "controller": True, "blockOwnerDeletion": True}
@@ -52,7 +52,7 @@ def wait_for_owner_references(api: ClusterApi) -> None:
             raise
         return True
 
-    eventually("admission to know RayClusters", known, seconds=60)
+    eventually("admission to know RayClusters", known, seconds=seconds)
 
 
 def service_account_kubeconfig(api: ClusterApi, folder: Path, server: str | None = None) -> Path:
@@ -80,13 +80,24 @@ def service_account_kubeconfig(api: ClusterApi, folder: Path, server: str | None
     return file
 
 
-class OperatorProcess:
-    """`python -m rayfleet`, started and stopped by the test."""
+def grant_lease(api: ClusterApi, namespace: str) -> None:
+    """The chart's rights to the leader's Lease, in another namespace than the chart's."""
+    rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces"
+    for collection in ("roles", "rolebindings"):
+        granted = api.call("GET", f"{rbac}/{RELEASE}/{collection}/{RELEASE}-leader")
+        metadata = {"name": granted["metadata"]["name"], "namespace": namespace}
+        api.call("POST", f"{rbac}/{namespace}/{collection}", {**granted, "metadata": metadata})
 
-    def __init__(self, kubeconfig: Path, folder: Path, arguments: Sequence[str] = ()) -> None:
+
+class OperatorProcess:
+    """`python -m rayfleet`, started and stopped by the test; like a pod it keeps its identity."""
+
+    def __init__(
+        self, kubeconfig: Path, folder: Path, arguments: Sequence[str] = (), *, identity: str = "operator-0"
+    ) -> None:
         self._kubeconfig = kubeconfig
-        self._log = folder / "operator.log"
-        self._arguments = arguments
+        self._log = folder / f"{identity}.log"
+        self._arguments = ["--identity", identity, *arguments]
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 

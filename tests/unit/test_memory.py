@@ -68,8 +68,8 @@ def test_a_hold_is_forgotten_when_it_is_over_and_nobody_wants_pods(
 
 def test_after_a_create_whose_answer_was_lost_the_pods_are_listed_again() -> None:
     """The pod may be there."""
-    memory = ClusterMemory("uid", verified_gaps=3)
+    memory = ClusterMemory("uid", verified_epoch=3)
     memory.learn([create(failure=QUOTA)], now=0.0)
-    assert memory.verified_gaps == 3
+    assert memory.verified_epoch == 3
     memory.learn([create(failure=OUTAGE)], now=0.0)
-    assert memory.verified_gaps is None
+    assert memory.verified_epoch is None

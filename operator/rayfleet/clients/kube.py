@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from io import BytesIO
+from math import inf
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
@@ -12,7 +13,7 @@ import aiohttp
 import orjson
 
 from rayfleet.clients.answers import Listing, answer_from, listing_from, no_answer, warnings_from
-from rayfleet.clients.calls import ApiCalls
+from rayfleet.clients.calls import MUTATING, ApiCalls
 from rayfleet.clients.credentials import BearerToken, Credentials
 from rayfleet.clients.lines import LineSplitter, LineTooLongError
 from rayfleet.clients.sessions import CONNECT_TIMEOUT, Sessions
@@ -35,6 +36,9 @@ METHODS: Mapping[str, tuple[str, str]] = {
 }
 """Verb to HTTP method and content type."""
 
+NOT_LEADING = ApiFailure(NO_ANSWER, "NotLeading", "not sent: this operator is not the leader (any more)")
+"""What a write ends in that may not be sent."""
+
 _TROUBLE = (aiohttp.ClientError, OSError, LineTooLongError, orjson.JSONDecodeError)
 """What a request may end in when the server or the network is at fault; TimeoutError is an OSError."""
 _LARGE = 1024 * 1024
@@ -48,12 +52,22 @@ class KubeClient:
     - A 401 makes the token be read again; with another token the request is sent once more.
     - At most `connections` requests are under way at a time; watches are not among them.
     - Paths start at the server's root, such as `/api/v1/namespaces/default/pods`.
+    - A write is sent only while `may_write` gives more than no seconds, and may take no longer than these.
 
     Raises CredentialsError where the credentials' files cannot be used at all.
     """
 
-    def __init__(self, credentials: Credentials, *, connections: int = 64, timeout: float = 30.0) -> None:
-        self.calls = ApiCalls()
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        connections: int = 64,
+        timeout: float = 30.0,
+        may_write: Callable[[], float] = lambda: inf,
+        calls: ApiCalls | None = None,
+    ) -> None:
+        self.calls = ApiCalls() if calls is None else calls
+        self._may_write = may_write
         self._server = credentials.server.rstrip("/")
         self._timeout = timeout
         self._token = BearerToken(credentials.token, time.monotonic)
@@ -130,13 +144,16 @@ class KubeClient:
             data = orjson.dumps(body)
 
         async def send(token: str | None) -> Answer:
+            left = self._may_write() if verb in MUTATING else inf
+            if left <= 0:
+                return NOT_LEADING
             async with self._sessions.requests.request(
                 method,
                 self._server + path,
                 params=params,
                 data=BytesIO(data) if data is not None and len(data) > _LARGE else data,
                 headers=_with_token(headers, token),
-                timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT),
+                timeout=aiohttp.ClientTimeout(total=min(seconds, left), sock_connect=CONNECT_TIMEOUT),
                 allow_redirects=False,
             ) as response:
                 raw = await response.read()

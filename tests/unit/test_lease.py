@@ -1,0 +1,102 @@
+"""When a Lease may be taken, and what is written to it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from rayfleet.election.lease import (
+    LeaseObserver,
+    Timing,
+    acquisition,
+    lease_from_object,
+    lease_object,
+    release,
+    renewal,
+)
+
+NOW = datetime(2026, 5, 4, 3, 2, 1, 987, UTC)
+STAMP = "2026-05-04T03:02:01.000987Z"
+
+
+def lease(version: int = 7, *, renewed: int = 0, **spec: Any) -> dict[str, Any]:
+    held = {"holderIdentity": "other", "leaseDurationSeconds": 15, "renewTime": f"t{renewed}"}
+    return {"metadata": {"uid": "u", "resourceVersion": str(version)}, "spec": {**held, **spec}}
+
+
+def vacant_in(*looks: tuple[float, dict[str, Any]], now: float, identity: str = "me") -> float:
+    observer = LeaseObserver()
+    for seconds, obj in looks:
+        observer.observe(lease_from_object(obj), seconds)
+    return observer.vacant_in(identity, now)
+
+
+def test_a_lease_may_be_taken_once_it_has_not_changed_for_its_duration() -> None:
+    """By our clock, from when we first saw it so."""
+    looks = [(0.0, lease()), (2.0, lease(renewed=1)), (4.0, lease(renewed=1))]
+    assert vacant_in(*looks, now=4.0) == 13.0
+    assert vacant_in(*looks, now=16.9) == pytest.approx(0.1)
+    assert vacant_in(*looks, now=17.0) == 0.0
+
+
+def test_a_label_is_no_sign_of_life() -> None:
+    """Anybody may set one; the leader alone writes the spec."""
+    assert vacant_in((0.0, lease(7)), (10.0, lease(8)), now=15.0) == 0.0
+
+
+def test_a_lease_that_is_free_or_our_own_may_be_taken_at_once() -> None:
+    assert vacant_in(now=0.0) == 0.0
+    assert vacant_in((0.0, lease(holderIdentity="")), now=0.0) == 0.0
+    assert vacant_in((0.0, lease(holderIdentity=None)), now=0.0) == 0.0
+    assert vacant_in((0.0, lease(holderIdentity="me")), now=0.0) == 0.0
+
+
+def test_a_lease_that_was_deleted_while_it_was_held_keeps_its_term() -> None:
+    """Its holder may write until it notices."""
+    observer = LeaseObserver()
+    observer.observe(lease_from_object(lease()), 0.0)
+    # From here on it is not there to be observed.
+    assert observer.vacant_in("me", 14.0) == 1.0
+    assert observer.vacant_in("me", 15.0) == 0.0
+
+
+def test_a_lease_that_claims_a_year_is_waited_for_two_minutes() -> None:
+    assert vacant_in((0.0, lease(leaseDurationSeconds=31_536_000)), now=0.0) == 120.0
+
+
+def test_the_leader_stops_before_another_may_start() -> None:
+    """With time to spare for requests that are on their way."""
+    timing = Timing()
+    assert timing.renew_deadline + timing.renew_every <= timing.duration
+    assert timing.retry_every < timing.renew_every < timing.renew_deadline
+
+
+def test_a_new_lease_is_held_by_its_maker() -> None:
+    made = lease_object("ns", "me", Timing(), NOW)
+    assert made["metadata"] == {"name": "rayfleet-leader", "namespace": "ns"}
+    assert made["spec"] == {
+        "holderIdentity": "me",
+        "leaseDurationSeconds": 15,
+        "acquireTime": STAMP,
+        "renewTime": STAMP,
+        "leaseTransitions": 0,
+    }
+
+
+@pytest.mark.parametrize(("holder", "transitions"), [("other", 5), ("", 5), ("me", 4)])
+def test_taking_it_counts_a_transition_unless_it_was_ours(holder: str, transitions: int) -> None:
+    found = lease_from_object(lease(holderIdentity=holder, leaseTransitions=4))
+    spec = acquisition(found, "me", Timing(), NOW)["spec"]
+    assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("me", transitions)
+
+
+def test_every_write_is_refused_if_somebody_else_wrote_first() -> None:
+    """It names the uid and the version that it was decided on."""
+    found = lease_from_object(lease(41))
+    patches = acquisition(found, "me", Timing(), NOW), renewal(found, NOW), release(found, NOW)
+    assert all(patch["metadata"] == {"uid": "u", "resourceVersion": "41"} for patch in patches)
+
+
+def test_a_release_leaves_it_to_the_next_at_once() -> None:
+    spec = release(lease_from_object(lease()), NOW)["spec"]
+    assert (spec["holderIdentity"], spec["leaseDurationSeconds"]) == ("", 1)
