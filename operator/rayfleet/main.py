@@ -25,6 +25,7 @@ from rayfleet.errors import ApiFailure
 from rayfleet.handlers import missed_deletions, operator_registry, operator_settings
 from rayfleet.health import HealthServer
 from rayfleet.informer import Informer
+from rayfleet.metrics import Exposition, MetricsServer, Parts, PartsCollector, Recorder
 from rayfleet.observe import View
 from rayfleet.other_operator import OtherOperatorWatch
 from rayfleet.reconcile import Reconciler, Surroundings
@@ -67,6 +68,7 @@ class Operator:
         self._clusters = ClusterStore()
         self._crd_served = False
         self._asked_to_end = asyncio.Event()
+        self._recorder = Recorder()
         pods, services = Store(Pod), Store(Service)
         gate = FairGate(given.write_concurrency)
         self._informer = Informer(self._client, given.namespaces, pods, services, self._wake)
@@ -74,7 +76,7 @@ class Operator:
         reconciler = Reconciler(
             self._client,
             View(self._clusters, pods, services),
-            Executor(self._client, gate, self._clusters, pods, services),
+            Executor(self._client, gate, self._clusters, pods, services, self._recorder.count),
             EventRecorder(self._client, gate, instance=given.identity),
             Surroundings(
                 view_epoch=lambda key: (self._election.term, self._informer.gaps(key.namespace)),
@@ -82,11 +84,25 @@ class Operator:
             ),
         )
         self._queue = WorkQueue(
-            reconciler.reconcile,
+            self._recorder.timed(reconciler.reconcile),
             concurrency=given.reconcile_concurrency,
             first_backoff=FIRST_BACKOFF,
             longest_backoff=LONGEST_BACKOFF,
         )
+        self._metrics = self._metrics_server(pods)
+
+    def _metrics_server(self, pods: Store[Pod]) -> MetricsServer:
+        parts = Parts(
+            queue=self._queue,
+            concurrency=self._settings.reconcile_concurrency,
+            calls=self._client.calls,
+            informers=lambda: self._informer.health,
+            leading=lambda: self._election.leading,
+            other_operator=lambda: self._other_operator.alive,
+        )
+        self._recorder.registry.register(PartsCollector(parts))
+        exposition = Exposition(self._recorder.registry, self._clusters, pods, parts.leading)
+        return MetricsServer(self._settings.metrics_host, self._settings.metrics_port, exposition)
 
     async def run(self) -> int:
         """Run until it is asked to end, or until a part ends that must not; the exit status."""
@@ -97,7 +113,9 @@ class Operator:
             ready=self._not_ready,
         )
         await health.start()
+        await self._metrics.start()
         parts = [
+            asyncio.create_task(self._recorder.watch_loop(), name="event loop lag"),
             asyncio.create_task(self._informer.run(), name="informer"),
             asyncio.create_task(self._other_operator.run(), name="other operator"),
             asyncio.create_task(self._work(), name="work"),
@@ -117,6 +135,7 @@ class Operator:
             await self._client.close()
             await self._election_client.close()
             await health.stop()
+            await self._metrics.stop()
         return _exit_status([*ended, shell], asked)
 
     def ask_to_end(self) -> None:

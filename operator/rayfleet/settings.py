@@ -23,6 +23,8 @@ class Settings:
     """Where the Lease of the leader is; none means the first of `namespaces`, else the pod's own."""
     health_host: str
     health_port: int
+    metrics_host: str
+    metrics_port: int
     log_level: str
     reconcile_concurrency: int
     """Clusters that are worked on at a time."""
@@ -41,6 +43,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         lease_namespace=values.lease_namespace,
         health_host=values.health_host,
         health_port=values.health_port,
+        metrics_host=values.metrics_host,
+        metrics_port=values.metrics_port,
         log_level=values.log_level.upper(),
         reconcile_concurrency=values.reconcile_concurrency,
         write_concurrency=values.write_concurrency,
@@ -87,6 +91,10 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--health-host", default=default("HEALTH_HOST", "0.0.0.0"), metavar="ADDRESS")  # noqa: S104 - the kubelet probes from outside the pod
     parser.add_argument(
         "--health-port", type=_port, default=default("HEALTH_PORT", "8081"), metavar="PORT", help="0: none"
+    )
+    parser.add_argument("--metrics-host", default=default("METRICS_HOST", "0.0.0.0"), metavar="ADDRESS")  # noqa: S104 - Prometheus scrapes from outside the pod
+    parser.add_argument(
+        "--metrics-port", type=_port, default=default("METRICS_PORT", "8080"), metavar="PORT", help="0: none"
     )
     parser.add_argument(
         "--log-level",

@@ -142,7 +142,8 @@ def _owner(metadata: JsonObject) -> Owner | None:
     return None
 
 
-def _unix(timestamp: str | None) -> float:
+def unix_seconds(timestamp: str | None) -> float:
+    """A time as Kubernetes writes it; 0 where there is none. Raises ValueError for what is no time."""
     return datetime.fromisoformat(timestamp).timestamp() if timestamp else 0.0
 
 
@@ -213,7 +214,7 @@ def pod_from_object(obj: JsonObject) -> Pod:
         owner=_owner(metadata),
         node_type=labels.get(Label.NODE_TYPE, ""),
         group=labels.get(Label.GROUP, ""),
-        created=_unix(metadata.get("creationTimestamp")),
+        created=unix_seconds(metadata.get("creationTimestamp")),
         deleting="deletionTimestamp" in metadata,
         phase=status.get("phase") or "Pending",
         ready=ready,

@@ -49,6 +49,11 @@ class WorkQueue:
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         self._reasons: dict[Key, str] = {}
+        self._waiting: dict[Key, float] = {}
+        """Since when, in loop time; the longest first, as are those that are worked on."""
+        self._started: dict[Key, float] = {}
+        self.retries = 0
+        """Passes that had to be repeated."""
 
     def start(self) -> None:
         """Begin to work; keys added before now have been kept."""
@@ -63,7 +68,9 @@ class WorkQueue:
             timer.cancel()
         if self._held is not None:
             self._held.add(key)
-        elif key in self._running:
+            return
+        self._waiting.setdefault(key, asyncio.get_running_loop().time())
+        if key in self._running:
             self._again.add(key)
         else:
             self._running[key] = asyncio.create_task(self._run(key), name=f"reconcile {key}")
@@ -87,6 +94,7 @@ class WorkQueue:
         if self._held is not None:
             return
         self._held = {*self._running, *self._timers}
+        self._waiting.clear()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -96,10 +104,36 @@ class WorkQueue:
         """Keys that wait or are being worked on."""
         return len(self._running) + len(self._held or ())
 
+    @property
+    def waiting(self) -> int:
+        """Keys that wait for a look. One that is put off does not, nor do any before `start`."""
+        return len(self._waiting)
+
+    @property
+    def oldest_wait(self) -> float:
+        """Seconds that the first of them has waited; 0 when none waits."""
+        return _age(self._waiting)
+
+    @property
+    def active(self) -> int:
+        """Keys that are worked on."""
+        return len(self._started)
+
+    @property
+    def longest_run(self) -> float:
+        """Seconds that the longest pass under way has taken; 0 when there is none."""
+        return _age(self._started)
+
+    @property
+    def failing(self) -> int:
+        """Keys whose last pass has to be repeated."""
+        return len(self._failures)
+
     async def stop(self, grace: float) -> None:
         """Take nothing new; give what is under way `grace` seconds, then cancel it."""
         self._held = set()
         self._again.clear()
+        self._waiting.clear()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -114,9 +148,12 @@ class WorkQueue:
         try:
             async with self._places:
                 self._again.discard(key)
+                self._waiting.pop(key, None)
+                self._started[key] = asyncio.get_running_loop().time()
                 result = await self._attempt(key) if self._held is None else None
         finally:
             del self._running[key]
+            self._started.pop(key, None)
         if result is None:  # Paused meanwhile; or started again since, with this key as one to look at.
             if key in self._again:
                 self.add(key)
@@ -148,6 +185,12 @@ class WorkQueue:
         if self._reasons.get(key) != result.reason:
             self._reasons[key] = result.reason
             log.warning("A pass has to be repeated", extra={"cluster": str(key), "reason": result.reason})
+        self.retries += 1
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         longest = self._longest_backoff if result.at_most is None else result.at_most
         return float(min(self._first_backoff * 2 ** min(failures - 1, 30), longest))
+
+
+def _age(since: dict[Key, float]) -> float:
+    oldest = next(iter(since.values()), None)
+    return 0.0 if oldest is None else asyncio.get_running_loop().time() - oldest

@@ -37,7 +37,7 @@ BUSY = ApiFailure(429, "TooManyRequests", "try later", retry_after=8)
 ILL = ApiFailure(500, "InternalError", "etcd is away")
 BAD_REQUEST = ApiFailure(400, "BadRequest", "invalid resourceVersion")
 
-GAP = {"lost": True, "gaps": 1}
+GAP = {"lost": True, "gaps": 1, "losses": 1}
 
 
 @dataclass(frozen=True)
@@ -268,7 +268,7 @@ WATCHES: list[Row] = [
         WATCHING,
         WatchFailed(70, AT_ONCE, EXPIRED),
         List(),
-        {"phase": Phase.LISTING, "failures": 1, "lost": True, "gaps": 1, "error": EXPIRED.message},
+        {"phase": Phase.LISTING, "failures": 1, **GAP, "error": EXPIRED.message},
     ),
     Row(
         "a list's version that has expired again is listed after a wait, not in a hot loop",
@@ -286,8 +286,7 @@ WATCHES: list[Row] = [
             "phase": Phase.LISTING,
             "resource_version": 88,
             "failures": 1,
-            "lost": True,
-            "gaps": 1,
+            **GAP,
             "error": EXPIRED.message,
         },
     ),
@@ -317,7 +316,7 @@ WATCHES: list[Row] = [
         OPTIONAL,
         WatchFailed(70, AT_ONCE, ABSENT),
         Wait(60.0),
-        {"phase": Phase.UNAVAILABLE, "synced": False, "lost": True, "gaps": 1, "error": ABSENT.message},
+        {"phase": Phase.UNAVAILABLE, "synced": False, **GAP, "error": ABSENT.message},
     ),
 ]
 

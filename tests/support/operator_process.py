@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -100,14 +101,16 @@ class OperatorProcess:
         self._arguments = ["--identity", identity, *arguments]
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
+        self.metrics_port = 0
 
     def start(self, *, wait: bool = True) -> None:
         """Start it, and wait until it says that it is ready."""
         assert self._process is None, "it runs already"
-        self.port = _free_port()
+        self.port, self.metrics_port = free_ports(2)
         command = [
             sys.executable, "-m", "rayfleet", "--kubeconfig", str(self._kubeconfig),
-            "--health-host", "127.0.0.1", "--health-port", str(self.port), *self._arguments,
+            "--health-host", "127.0.0.1", "--health-port", str(self.port),
+            "--metrics-host", "127.0.0.1", "--metrics-port", str(self.metrics_port), *self._arguments,
         ]  # fmt: skip
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -164,10 +167,13 @@ class OperatorProcess:
         return "\n".join(self._log.read_text().splitlines()[-15:]) if self._log.exists() else ""
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on, each another one."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _environment() -> dict[str, str]:

@@ -16,7 +16,10 @@ from rayfleet.snapshot import Cluster, Pod, Service, pod_from_object, service_fr
 
 
 class Executor:
-    """Carries out plans through the API server, `gate.limit` writes at a time over all clusters."""
+    """Carries out plans through the API server, `gate.limit` writes at a time over all clusters.
+
+    `on_outcome` is told of each action that was tried.
+    """
 
     def __init__(
         self,
@@ -25,12 +28,14 @@ class Executor:
         clusters: ClusterStore,
         pods: Store[Pod],
         services: Store[Service],
+        on_outcome: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._gate = gate
         self._clusters = clusters
         self._pods = pods
         self._services = services
+        self._on_outcome = on_outcome
 
     async def run(self, cluster: Cluster, plan: Plan) -> tuple[Outcome, ...]:
         """Carry out `plan`: deletes at once, then stage after stage while each goes well."""
@@ -58,6 +63,7 @@ class Executor:
             if isinstance(action, CreatePod) and action.group in broken:
                 return Outcome(action, tried=False)
             outcome = await self._send(cluster, action)
+            self._on_outcome(outcome)
             if isinstance(action, CreatePod) and not outcome.done:
                 broken.add(action.group)
             return outcome

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from rayfleet.cache.tombstones import Tombstones
-from rayfleet.snapshot import Cluster, Key
+from rayfleet.snapshot import Cluster, Key, unix_seconds
 
 UNREAD_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 """A second copy of the spec, which nobody here reads."""
@@ -20,6 +20,7 @@ class _Record:
     uid: str
     resource_version: int
     generation: int
+    created: float
     deleting: bool
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
@@ -37,6 +38,18 @@ class _Record:
             and self.labels == other.labels
             and self.annotations == other.annotations
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What metrics look at: all but the spec, which takes longest to unpack."""
+
+    key: Key
+    uid: str
+    created: float
+    """Unix seconds, of the object's creationTimestamp."""
+    labels: Mapping[str, str]
+    status: Mapping[str, Any]
 
 
 class ClusterStore:
@@ -75,6 +88,13 @@ class ClusterStore:
             spec=orjson.loads(record.spec),
             status=orjson.loads(record.status),
         )
+
+    def glance(self, key: Key) -> Glance | None:
+        """The cluster without its spec, for those who look at all of them often."""
+        record = self._records.get(key)
+        if record is None:
+            return None
+        return Glance(key, record.uid, record.created, record.labels, orjson.loads(record.status))
 
     def apply(self, obj: Mapping[str, Any], *, seen: int = 0) -> bool:
         """Take in a RayCluster object; whether that changes anything we look at.
@@ -129,6 +149,7 @@ def _record(obj: Mapping[str, Any], uid: str, version: int) -> _Record:
         uid=uid,
         resource_version=version,
         generation=metadata.get("generation") or 0,
+        created=unix_seconds(metadata.get("creationTimestamp")),
         deleting="deletionTimestamp" in metadata,
         labels=dict(metadata.get("labels") or {}),
         annotations={name: text for name, text in annotations.items() if name not in UNREAD_ANNOTATIONS},

@@ -30,6 +30,8 @@ class Health:
     """Seconds since the last sign of life; none before the first."""
     error: str
     gaps: int
+    losses: int
+    """How often the watch may have missed events."""
     relists: int
 
 
@@ -105,5 +107,6 @@ def _health(reflector: Reflector[Any]) -> Health:
         age=reflector.age,
         error=reflector.error,
         gaps=reflector.gaps,
+        losses=reflector.losses,
         relists=reflector.relists,
     )

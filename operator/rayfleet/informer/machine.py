@@ -53,6 +53,8 @@ class State:
     lists: int = 0
     gaps: int = 0
     """Rises when the view may have missed events, and again when a list has made up for it."""
+    losses: int = 0
+    """How often the view has come to where it may have missed events."""
     error: str = ""
     """What is wrong, in words; empty when nothing is."""
 
@@ -209,7 +211,7 @@ def _relist(state: State, failure: ApiFailure) -> tuple[State, Effect]:
 
 
 def _lose(state: State) -> State:
-    return replace(state, lost=True, gaps=state.gaps + 1)
+    return replace(state, lost=True, gaps=state.gaps + 1, losses=state.losses + (not state.lost))
 
 
 def _wait_to_list(state: State, failure: ApiFailure) -> tuple[State, Effect]:

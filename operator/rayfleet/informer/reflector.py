@@ -117,6 +117,11 @@ class Reflector(Generic[T]):
         return self._state.gaps
 
     @property
+    def losses(self) -> int:
+        """How often the watch has come to where it may have missed events; one list makes up for each."""
+        return self._state.losses
+
+    @property
     def relists(self) -> int:
         """Lists after the first."""
         return max(self._state.lists - 1, 0)

@@ -10,7 +10,12 @@ from rayfleet.snapshot import Pod
 
 
 class Cause(Enum):
-    """Why a pod is deleted."""
+    """Why a pod is created or deleted."""
+
+    MISSING = "missing"
+    """Its group has fewer pods than wanted."""
+    REPLACEMENT = "replacement"
+    """A head in place of one that is gone."""
 
     ENDED = "ended"
     """Its Ray container has terminated for good, or it was evicted."""
@@ -50,6 +55,7 @@ class CreatePod:
     template_hash: str
     body: Mapping[str, Any]
     reason: str
+    cause: Cause = Cause.MISSING
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: l
         manifest.template_hash,
         manifest.body,
         advance.reason if advance else "the cluster has no head",
+        Cause.REPLACEMENT if epoch else Cause.MISSING,
     )
     deletes = tuple(_delete_ended(pod) for pod in ended if not pod.deleting)
     return HeadPlan(epoch, advance=advance, create=create, deletes=deletes)

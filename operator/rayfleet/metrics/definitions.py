@@ -1,0 +1,216 @@
+"""Every metric: its name, what it means, and the labels it has. The reference page is made from these."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Type(StrEnum):
+    """Prometheus' types that are in use here."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One metric. The unit is in its name, as Prometheus wants it."""
+
+    name: str
+    type: Type
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    """Upper bounds of a histogram's buckets, in the metric's unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Metrics that are about the same thing."""
+
+    title: str
+    words: str
+    definitions: Sequence[Definition]
+
+
+def _counter(name: str, words: str, *labels: str) -> Definition:
+    return Definition(name, Type.COUNTER, words, labels)
+
+
+def _gauge(name: str, words: str, *labels: str) -> Definition:
+    return Definition(name, Type.GAUGE, words, labels)
+
+
+def _histogram(name: str, words: str, *buckets: float) -> Definition:
+    return Definition(name, Type.HISTOGRAM, words, buckets=buckets)
+
+
+BUILD_INFO: Final = _gauge("rayfleet_build_info", "What runs; always 1.", "version", "python_version")
+LEADER: Final = _gauge("rayfleet_leader", "1 for the replica that acts, 0 for a standby.")
+OTHER_OPERATOR: Final = _gauge(
+    "rayfleet_other_operator_alive",
+    "1 while another operator of this API holds its Lease; only clusters that are managed by "
+    "rayfleet.io/operator are acted on then.",
+)
+
+RECONCILES: Final = _counter(
+    "rayfleet_reconcile_total",
+    "Passes over a cluster. Results: success; requeue_after (went well, and looks again at a set time); "
+    "retry (has to be repeated, after a backoff); error (a defect: its traceback is in the log).",
+    "result",
+)
+RECONCILE_DURATION: Final = _histogram(
+    "rayfleet_reconcile_duration_seconds",
+    "Length of a pass, with the API requests in it.",
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+ACTIVE_WORKERS: Final = _gauge("rayfleet_reconcile_active_workers", "Clusters that are worked on now.")
+MAX_CONCURRENT: Final = _gauge(
+    "rayfleet_reconcile_max_concurrent", "Clusters that may be worked on at a time (--reconcile-concurrency)."
+)
+
+QUEUE_DEPTH: Final = _gauge(
+    "rayfleet_workqueue_depth", "Clusters that wait for a look. A backoff is no wait, nor is a standby's."
+)
+QUEUE_OLDEST_AGE: Final = _gauge(
+    "rayfleet_workqueue_oldest_age_seconds", "How long the first of them has waited; 0 when none waits."
+)
+QUEUE_LONGEST_RUNNING: Final = _gauge(
+    "rayfleet_workqueue_longest_running_processor_seconds",
+    "How long the longest pass that is under way has taken so far; 0 when there is none.",
+)
+QUEUE_RETRIES: Final = _counter(
+    "rayfleet_workqueue_retries_total", "Passes that were put off to be repeated after a backoff."
+)
+QUEUE_BACKOFF: Final = _gauge(
+    "rayfleet_workqueue_backoff_keys",
+    "Clusters whose last pass has to be repeated; each is retried by itself.",
+)
+
+API_REQUESTS: Final = _counter(
+    "rayfleet_api_requests_total",
+    "Requests to the API server, by verb (get, list, watch, create, patch, delete) and HTTP status code; "
+    "code 0: no answer. The watch of RayClusters themselves is kopf's and is not among them.",
+    "verb",
+    "code",
+)
+INFORMER_AGE: Final = _gauge(
+    "rayfleet_informer_age_seconds",
+    "Since the last event, bookmark or list of a kind. The API server sends a bookmark each minute.",
+    "kind",
+    "scope",
+)
+INFORMER_SYNCED: Final = _gauge(
+    "rayfleet_informer_synced", "1 once a kind has been listed, else 0.", "kind", "scope"
+)
+INFORMER_RELISTS: Final = _counter(
+    "rayfleet_informer_relists_total", "Lists of a kind after the first.", "kind", "scope"
+)
+INFORMER_GAPS: Final = _counter(
+    "rayfleet_informer_gaps_total",
+    "Times that the watch of a kind may have missed events; a list makes up for each.",
+    "kind",
+    "scope",
+)
+LOOP_LAG: Final = _histogram(
+    "rayfleet_event_loop_lag_seconds",
+    "How much later than asked for a timer fires, looked at twice a second: what anything may have to wait.",
+    *(0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+PODS_CREATED: Final = _counter(
+    "rayfleet_pods_created_total",
+    "Pods created. Reasons: missing (fewer than wanted); replacement (a head in place of one that is gone).",
+    "node_type",
+    "reason",
+)
+PODS_DELETED: Final = _counter(
+    "rayfleet_pods_deleted_total",
+    "Pods deleted. Reasons: ended (its Ray container has, or it was evicted); surplus (more than wanted); "
+    "requested (named in workersToDelete); group_removed; superseded (a head beside the current one).",
+    "node_type",
+    "reason",
+)
+
+CLUSTER_INFO: Final = _gauge(
+    "kuberay_cluster_info",
+    "A RayCluster that exists; always 1. owner_kind is RayJob or RayService where such an object made it, "
+    "else None.",
+    *("name", "namespace", "uid", "owner_kind"),
+)
+CLUSTER_PROVISIONED: Final = _gauge(
+    "kuberay_cluster_condition_provisioned",
+    "Always 1; the label condition is true from the moment that all pods of the cluster were ready for the "
+    "first time (its condition RayClusterProvisioned), until then false.",
+    *("name", "namespace", "uid", "condition"),
+)
+CLUSTER_PROVISIONED_DURATION: Final = _gauge(
+    "kuberay_cluster_provisioned_duration_seconds",
+    "From the creation of the RayCluster until its condition RayClusterProvisioned became true, in whole "
+    "seconds; absent before.",
+    *("name", "namespace", "uid"),
+)
+CLUSTER_CONDITION: Final = _gauge(
+    "rayfleet_cluster_condition",
+    "1 while a condition of the cluster is True, 0 while it is False; absent where the condition is. "
+    "reason is the condition's.",
+    *("name", "namespace", "condition", "reason"),
+)
+GROUP_DESIRED: Final = _gauge(
+    "rayfleet_worker_group_desired_pods",
+    "Pods that the worker group is to have.",
+    *("name", "namespace", "group"),
+)
+GROUP_RUNNING: Final = _gauge(
+    "rayfleet_worker_group_running_pods",
+    "Pods of the group that run. Here and below, one that has ended or is being deleted does not count.",
+    *("name", "namespace", "group"),
+)
+GROUP_PENDING: Final = _gauge(
+    "rayfleet_worker_group_pending_pods",
+    "Pods of the group that do not run yet: not scheduled, or their containers not started.",
+    *("name", "namespace", "group"),
+)
+GROUP_READY: Final = _gauge(
+    "rayfleet_worker_group_ready_pods",
+    "Pods of the group that are ready.",
+    *("name", "namespace", "group"),
+)
+
+OPERATOR: Final = Section(
+    "The operator",
+    "Of each replica, about itself. A standby shows no work, but its informers follow the API server like "
+    "the leader's: its caches are warm.",
+    (
+        *(BUILD_INFO, LEADER, OTHER_OPERATOR),
+        *(RECONCILES, RECONCILE_DURATION, ACTIVE_WORKERS, MAX_CONCURRENT),
+        *(QUEUE_DEPTH, QUEUE_OLDEST_AGE, QUEUE_LONGEST_RUNNING, QUEUE_RETRIES, QUEUE_BACKOFF),
+        *(API_REQUESTS, INFORMER_AGE, INFORMER_SYNCED, INFORMER_RELISTS, INFORMER_GAPS, LOOP_LAG),
+        *(PODS_CREATED, PODS_DELETED),
+    ),
+)
+CLUSTERS: Final = Section(
+    "Clusters",
+    "Of the leader alone, so that a sum over the replicas counts each cluster once. They go with their "
+    "object, and there are at most 10 a cluster and 4 a worker group. The first three are those that "
+    "dashboards made for KubeRay use, by their names, labels and meaning.",
+    (
+        *(CLUSTER_INFO, CLUSTER_PROVISIONED, CLUSTER_PROVISIONED_DURATION, CLUSTER_CONDITION),
+        *(GROUP_DESIRED, GROUP_RUNNING, GROUP_PENDING, GROUP_READY),
+    ),
+)
+PROCESS: Final = Section(
+    "The process",
+    "The standard ones of Prometheus' client libraries, of each replica.",
+    (
+        _counter("process_cpu_seconds_total", "CPU time, user and system."),
+        _gauge("process_resident_memory_bytes", "Memory in RAM (RSS)."),
+        _gauge("process_virtual_memory_bytes", "Address space."),
+        _gauge("process_start_time_seconds", "When the process started, in Unix time."),
+        _gauge("process_open_fds", "Open file descriptors, connections among them."),
+        _gauge("process_max_fds", "How many there may be."),
+    ),
+)
+SECTIONS: Final = (OPERATOR, CLUSTERS, PROCESS)
