@@ -9,7 +9,7 @@ from rayfleet.api.names import HEAD_GROUP, Label, NodeType
 from rayfleet.apply import EventRecorder, Executor, paths
 from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Policy, policy
-from rayfleet.memory import ClusterMemory
+from rayfleet.memory import LONGEST_HOLD, ClusterMemory
 from rayfleet.observe import View
 from rayfleet.plan import AdvanceHeadEpoch, CreatePod, Outcome, Ownership, Plan, ownership, plan
 from rayfleet.plan.validity import template_hashes
@@ -63,15 +63,15 @@ class Reconciler:
             self._forget(key)
             return Done()
         decided = plan(snapshot)
-        for check in (self._verify, self._look_for_head):
+        for check in (self._verify, self._look_for_head) if decided.actions else ():
             trouble = await check(snapshot, decided)
             if trouble is not None:
                 return trouble
-            if decided.actions:
-                snapshot = self._observe(key)
-                if snapshot is None:
-                    return Done()
-                decided = plan(snapshot)
+            verified = self._observe(key)
+            if verified is None:
+                return Done()
+            if replace(verified, now=snapshot.now) != snapshot:
+                snapshot, decided = verified, plan(verified)
         outcomes = await self._executor.run(snapshot.cluster, decided) if decided.actions else ()
         return await self._conclude(snapshot.cluster, decided, outcomes)
 
@@ -94,14 +94,12 @@ class Reconciler:
         if memory is not None:
             self._recorder.forget(memory.uid)
 
-    async def _verify(self, snapshot: Snapshot, decided: Plan) -> Retry | Done | None:
+    async def _verify(self, snapshot: Snapshot, _: Plan) -> Retry | Done | None:
         """Make sure that what is about to be acted on is no old view; none when it is not.
 
         The caches may be behind, and in a new view epoch they may have missed things: then the
         cluster's pods are listed once. Its own object is read before every pass that writes.
         """
-        if not decided.actions:
-            return None
         cluster = snapshot.cluster
         memory = self._memories[cluster.key]
         epoch = self._around.view_epoch(cluster.key)
@@ -150,7 +148,8 @@ class Reconciler:
 
     def _retry(self, failure: ApiFailure, what: str) -> Retry:
         at_most = UNANSWERED_BACKOFF if policy(failure) is Policy.RETRY else None
-        return Retry(f"could not {what}: {failure.message}", at_most)
+        at_least = min(failure.retry_after or 0.0, LONGEST_HOLD)
+        return Retry(f"could not {what}: {failure.message}", at_most, at_least)
 
     async def _conclude(self, acted_on: Cluster, decided: Plan, outcomes: Sequence[Outcome]) -> Done | Retry:
         """Remember, report, and say when to come back."""

@@ -19,10 +19,11 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A pass did not go well. Look again after the key's backoff, `at_most` seconds."""
+    """A pass did not go well. Look again after the key's backoff, between `at_least` and `at_most` seconds."""
 
     reason: str
     at_most: float | None = None
+    at_least: float = 0.0
 
 
 Work = Callable[[Key], Awaitable[Done | Retry]]
@@ -188,7 +189,8 @@ class WorkQueue:
         self.retries += 1
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         longest = self._longest_backoff if result.at_most is None else result.at_most
-        return float(min(self._first_backoff * 2 ** min(failures - 1, 30), longest))
+        backoff = min(self._first_backoff * 2 ** min(failures - 1, 30), longest)
+        return float(max(backoff, result.at_least))
 
 
 def _age(since: dict[Key, float]) -> float:

@@ -10,7 +10,7 @@ import pytest
 from rayfleet.snapshot import Key
 from rayfleet.workqueue import Done, Retry, WorkQueue
 
-A, B = Key("ns", "a"), Key("ns", "b")
+A, B, C = Key("ns", "a"), Key("ns", "b"), Key("ns", "c")
 DEADLINE = 5.0
 
 
@@ -171,3 +171,52 @@ async def test_stop_lets_work_finish_within_its_grace_and_cancels_the_rest() -> 
     async with asyncio.timeout(DEADLINE):
         await under_test.stop(grace=0.05)
     assert ended == ["done", "cancelled"]
+
+
+async def test_a_server_that_asks_for_time_is_given_it() -> None:
+    """A pass that failed on a Retry-After is not repeated sooner."""
+    times: list[float] = []
+    finished = asyncio.Event()
+
+    async def work(_: Key) -> Done | Retry:
+        times.append(asyncio.get_running_loop().time())
+        if len(times) == 1:
+            return Retry("too many requests", at_most=0.01, at_least=0.2)
+        finished.set()
+        return Done()
+
+    under_test = queue(work)
+    under_test.start()
+    under_test.add(A)
+    async with asyncio.timeout(DEADLINE):
+        await finished.wait()
+    assert times[1] - times[0] >= 0.199
+
+
+async def test_a_paused_queue_keeps_every_key_until_it_is_started_again() -> None:
+    """Those that wait, those put off, and those that were being worked on."""
+    looked: list[Key] = []
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def work(key: Key) -> Done | Retry:
+        looked.append(key)
+        if key == A and looked.count(A) == 1:
+            entered.set()
+            await leave.wait()
+        return Done()
+
+    under_test = queue(work)
+    under_test.start()
+    under_test.add(A)
+    under_test.add_after(B, 60)
+    async with asyncio.timeout(DEADLINE):
+        await entered.wait()
+        under_test.pause()
+        under_test.add(C)
+        leave.set()
+        while under_test.depth > 3:  # A has ended; three keys are kept.
+            await asyncio.sleep(0)
+        assert looked == [A]
+        under_test.start()
+        while sorted(looked) != [A, A, B, C]:
+            await asyncio.sleep(0)
