@@ -1,0 +1,89 @@
+"""What an API server went through, in the order of its resourceVersions."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An object as it became; `gone` for its last state."""
+
+    version: int
+    kind: str
+    """Plural: pods, services, rayclusters."""
+    gone: bool
+    obj: Object
+    at: float = 0.0
+    """When it was seen; monotonic seconds."""
+
+    @property
+    def name(self) -> str:
+        return str(self.obj["metadata"]["name"])
+
+    @property
+    def uid(self) -> str:
+        return str(self.obj["metadata"]["uid"])
+
+
+@dataclass
+class State:
+    """The objects of one namespace at one moment, by kind and name."""
+
+    objects: dict[str, dict[str, Object]] = field(default_factory=dict)
+
+    def take(self, change: Change) -> None:
+        of_kind = self.objects.setdefault(change.kind, {})
+        if change.gone:
+            of_kind.pop(change.name, None)
+        else:
+            of_kind[change.name] = change.obj
+
+    def of(self, kind: str) -> dict[str, Object]:
+        return self.objects.get(kind, {})
+
+
+class History:
+    """The changes of one namespace, and a place to wait for more. To be used from any thread."""
+
+    def __init__(self) -> None:
+        self._changes: list[Change] = []
+        self._now = State()
+        self._news = threading.Condition()
+
+    def add(self, change: Change) -> None:
+        with self._news:
+            self._changes.append(change)
+            self._now.take(change)
+            self._news.notify_all()
+
+    @property
+    def changes(self) -> list[Change]:
+        """All changes so far, by resourceVersion."""
+        with self._news:
+            return sorted(self._changes, key=lambda change: change.version)
+
+    def look(self, at: Callable[[State], str]) -> str:
+        """What `at` says of the state of this moment."""
+        with self._news:
+            return at(self._now)
+
+    def objects(self, kind: str) -> list[Object]:
+        with self._news:
+            return list(self._now.of(kind).values())
+
+    def pause(self, seconds: float) -> None:
+        """Wait for the next change, `seconds` at most."""
+        with self._news:
+            self._news.wait(seconds)
+
+
+def states(changes: list[Change]) -> Iterator[tuple[Change, State]]:
+    """Each change with the state right before it."""
+    state = State()
+    for change in changes:
+        yield change, state
+        state.take(change)

@@ -1,0 +1,197 @@
+"""What must hold in every history: the invariants of the design, as far as the operator has them.
+
+A check takes a history and says what is wrong with it, one sentence a finding. Each is shown to find what
+a planner that was broken on purpose does.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from support.faults.history import Change, Object, State, states
+from support.faults.proxy import Exchange
+from support.faults.wanted import (
+    GROUP,
+    HEAD,
+    NODE_TYPE,
+    active,
+    ended,
+    labels,
+    owner_uid,
+    terminating,
+)
+
+MAY_WRITE = frozenset(
+    {
+        "create pods",
+        "delete pods",
+        "create services",
+        "create events",
+        "patch rayclusters/status",
+        "create leases",
+        "patch leases",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: what the API server went through, and what the operators asked of it."""
+
+    changes: Sequence[Change]
+    exchanges: Sequence[Exchange]
+    by_hand: Collection[str] = field(default_factory=frozenset)
+    """Uids of pods that the test deleted or made itself."""
+
+    @property
+    def deleted_by_operator(self) -> set[str]:
+        """Uids of the pods that the operator's deletes have hit."""
+        deletes = (e for e in self.exchanges if e.call.verb == "delete" and 200 <= e.status < 300)
+        return {e.call.uid or e.uid for e in deletes}
+
+
+def judge(run: Run) -> list[str]:
+    """Everything that is wrong with a run, in the order of the checks."""
+    return [
+        *two_heads(run),
+        *too_many(run),
+        *foreign_writes(run),
+        *causeless_deletes(run),
+        *doubles(run),
+    ]
+
+
+def two_heads(run: Run) -> Iterator[str]:
+    """Never two head pods of a cluster that may both live, not even while one is on its way out."""
+    for change, before in states(list(run.changes)):
+        if change.kind != "pods" or change.gone or not _is_new(change, before):
+            continue
+        if labels(change.obj).get(NODE_TYPE) != "head":
+            continue
+        living = [
+            name
+            for name, pod in before.of("pods").items()
+            if labels(pod).get(NODE_TYPE) == "head"
+            and owner_uid(pod) == owner_uid(change.obj)
+            and not ended(pod)
+        ]
+        if living:
+            yield f"head {change.name} was created while {', '.join(living)} may live"
+
+
+def too_many(run: Run) -> Iterator[str]:
+    """No create takes the active pods of a group above its wanted size, nor above its maximum."""
+    for change, before in states(list(run.changes)):
+        if change.kind != "pods" or change.gone or not _is_new(change, before) or not owner_uid(change.obj):
+            continue
+        group = labels(change.obj).get(GROUP, "")
+        if group == HEAD:
+            continue
+        cluster = _owner(change.obj, before)
+        if cluster is None:
+            yield f"pod {change.name} was created for a cluster that is not there"
+            continue
+        wanted = _size(cluster, group)
+        there = sum(active(pod) for pod in _group(change.obj, before))
+        if wanted is None or there + 1 > wanted:
+            yield f"pod {change.name} is number {there + 1} of group {group}, of which {wanted} are wanted"
+
+
+def foreign_writes(run: Run) -> Iterator[str]:
+    """Nothing is deleted but the cluster's own pods, and nothing else is written."""
+    pods = {change.uid: change.obj for change in run.changes if change.kind == "pods"}
+    for exchange in run.exchanges:
+        call = exchange.call
+        if not call.mutating or not 200 <= exchange.status < 300:
+            continue
+        if f"{call.verb} {call.resource}" not in MAY_WRITE:
+            yield f"{call} is no write of this operator's"
+        if call.verb == "delete":
+            pod = pods.get(call.uid or exchange.uid)
+            if not call.uid:
+                yield f"{call} names no uid"
+            if pod is None or not owner_uid(pod):
+                yield f"{call} hit what no cluster owns"
+
+
+def causeless_deletes(run: Run) -> Iterator[str]:
+    """A pod goes only for a cause: it has ended, or its group is too large or gone."""
+    by_operator = run.deleted_by_operator - set(run.by_hand)
+    for change, before in states(list(run.changes)):
+        if change.kind != "pods" or change.uid not in by_operator or not _is_leaving(change, before):
+            continue
+        known = before.of("pods").get(change.name, change.obj)
+        cluster = _owner(change.obj, before)
+        words = f"pod {change.name} was deleted"
+        if ended(known):
+            continue
+        if cluster is None:
+            yield f"{words} for a cluster that is not there"
+        elif labels(known).get(NODE_TYPE) == "head":
+            yield f"{words}, a head that may live"
+        elif not _is_surplus(known, cluster, before):
+            yield f"{words}, a worker that was wanted"
+
+
+def doubles(run: Run) -> Iterator[str]:
+    """No two pods of a cluster have the same place at a time: the same epoch, or number in a group."""
+    for change, before in states(list(run.changes)):
+        if change.kind != "pods" or change.gone or not _is_new(change, before) or not owner_uid(change.obj):
+            continue
+        others = (pod for pod in _group(change.obj, before) if pod["metadata"]["name"] != change.name)
+        if _number(change.obj) in map(_number, others):
+            group = labels(change.obj).get(GROUP)
+            yield f"number {_number(change.obj)} of group {group} is there twice: {change.name}"
+
+
+def _number(pod: Object) -> str:
+    annotations = pod["metadata"].get("annotations") or {}
+    return str(annotations.get("rayfleet.io/head-epoch") or annotations.get("rayfleet.io/index") or "")
+
+
+def _is_new(change: Change, before: State) -> bool:
+    known = before.of(change.kind).get(change.name)
+    return known is None or known["metadata"]["uid"] != change.uid
+
+
+def _is_leaving(change: Change, before: State) -> bool:
+    """Whether this is the change by which a pod is deleted, be it at once or with a time to stop."""
+    known = before.of("pods").get(change.name)
+    was = known is not None and terminating(known)
+    return not was and (change.gone or terminating(change.obj))
+
+
+def _owner(pod: Object, state: State) -> Object | None:
+    uid = owner_uid(pod)
+    return next((c for c in state.of("rayclusters").values() if c["metadata"]["uid"] == uid), None)
+
+
+def _group(pod: Object, state: State) -> list[Object]:
+    """The pods of the same group of the same cluster."""
+    place = owner_uid(pod), labels(pod).get(GROUP)
+    return [p for p in state.of("pods").values() if (owner_uid(p), labels(p).get(GROUP)) == place]
+
+
+def _size(cluster: Object, group: str) -> int | None:
+    """The wanted size of a group by the cluster's spec; none when there is no such group."""
+    for entry in cluster["spec"].get("workerGroupSpecs") or ():
+        if entry["groupName"] == group:
+            return wanted_size(entry)
+    return None
+
+
+def wanted_size(entry: Mapping[str, Any]) -> int:
+    """Pods of a worker group: replicas within their bounds, times hosts."""
+    smallest, largest = entry.get("minReplicas") or 0, entry.get("maxReplicas", 2**31 - 1)
+    replicas: int = min(max(entry.get("replicas") or 0, smallest), largest)
+    return replicas * int(entry.get("numOfHosts") or 1)
+
+
+def _is_surplus(pod: Object, cluster: Object, state: State) -> bool:
+    group = labels(pod).get(GROUP, "")
+    wanted = _size(cluster, group)
+    named = any(
+        pod["metadata"]["name"] in (entry.get("scaleStrategy") or {}).get("workersToDelete", ())
+        for entry in cluster["spec"].get("workerGroupSpecs") or ()
+    )
+    return wanted is None or named or sum(active(p) for p in _group(pod, state)) > wanted

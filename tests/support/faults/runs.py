@@ -1,0 +1,60 @@
+"""Scenarios run undisturbed and with faults, and the two compared."""
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+
+from support.faults.bed import FaultBed
+from support.faults.rules import Script
+from support.faults.scenario import Scenario
+from support.faults.trial import Launch, Outcome, Trial, in_process
+
+
+@dataclass(frozen=True, slots=True)
+class Undisturbed:
+    """What a scenario comes to when nothing goes wrong."""
+
+    outcome: Outcome
+    writes: int
+
+
+_made: dict[str, Undisturbed] = {}
+_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+def undisturbed(bed: FaultBed, scenario: Scenario) -> Undisturbed:
+    """The scenario without any fault; run once for all that compare themselves with it."""
+    with _locks[scenario.name]:
+        if scenario.name not in _made:
+            trial = Trial(bed, scenario.name)
+            try:
+                run(trial, scenario, Script())
+                _made[scenario.name] = Undisturbed(trial.outcome(), trial.writes)
+            finally:
+                trial.close()
+        return _made[scenario.name]
+
+
+def perform(bed: FaultBed, scenario: Scenario, script: Script, launch: Launch = in_process) -> Trial:
+    """The scenario with faults; fails unless it comes to what it comes to without them."""
+    trial = Trial(bed, scenario.name, launch)
+    try:
+        run(trial, scenario, script)
+        wanted, found = undisturbed(bed, scenario).outcome, trial.outcome()
+        assert found == wanted, f"it came to {found},\nundisturbed to {wanted}\n{trial.words()}"
+    finally:
+        trial.close()
+    return trial
+
+
+def run(trial: Trial, scenario: Scenario, script: Script) -> None:
+    """Take the steps one by one, each from a settled state; fails for whatever must not happen."""
+    trial.prepare(scenario)
+    trial.arm(script)
+    for index, step in enumerate(scenario.steps):
+        trial.do(step)
+        trial.settle(scenario.wanted_after(index))
+    trial.rest()
+    trial.settle(scenario.wanted_after(len(scenario.steps) - 1), seconds=1)
+    wrong = trial.verdict()
+    assert not wrong, "\n".join([*wrong, trial.words()])

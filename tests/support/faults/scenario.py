@@ -1,0 +1,127 @@
+"""What users and nodes do, as values: scenarios that are run undisturbed first, and then with faults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from support.builders import group, raycluster, spec
+from support.cluster_api import Namespace, ended
+from support.faults.history import History
+from support.faults.wanted import CLUSTER, GROUP, Fleet, Sizes, Wanted, active
+from support.waiting import eventually
+
+MAXIMUM = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A user creates clusters, or changes the groups of those that are there."""
+
+    fleet: Fleet
+
+    def act(self, namespace: Namespace, history: History) -> None:
+        there = {cluster["metadata"]["name"] for cluster in history.objects("rayclusters")}
+        for name, sizes in self.fleet.items():
+            if name in there:
+                namespace.patch(name, {"workerGroupSpecs": _groups(sizes)})
+            else:
+                namespace.apply(raycluster(name, spec_fields=spec_of(sizes)))
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """A user deletes a cluster."""
+
+    cluster: str
+
+    def act(self, namespace: Namespace, history: History) -> None:
+        namespace.delete_cluster(self.cluster)
+        there = history.objects
+        eventually(
+            f"{self.cluster} to be on its way out",
+            lambda: all(
+                "deletionTimestamp" in c["metadata"]
+                for c in there("rayclusters")
+                if c["metadata"]["name"] == self.cluster
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Lose:
+    """A pod of a cluster's group is deleted behind the operator's back, or its containers end."""
+
+    cluster: str
+    group: str
+    ends: bool = False
+
+    def act(self, namespace: Namespace, history: History) -> None:
+        pods = namespace.living_pods(f"{CLUSTER}={self.cluster},{GROUP}={self.group}")
+        name, uid = min((pod["metadata"]["name"], pod["metadata"]["uid"]) for pod in pods)
+        if self.ends:
+            namespace.set_pod_status(name, ended())
+        else:
+            namespace.delete_pod(name)
+
+        def lost() -> bool:
+            there = (pod for pod in history.objects("pods") if pod["metadata"]["uid"] == uid)
+            return not any(active(pod) for pod in there)
+
+        eventually(f"pod {name} to be lost", lost)
+
+
+Step: TypeAlias = Apply | Delete | Lose
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`given` is there and at rest before anything is disturbed; then come the steps."""
+
+    name: str
+    given: Fleet
+    steps: tuple[Step, ...]
+    writes: int
+    """At most so many mutating calls does the operator make for the steps when nothing disturbs it."""
+
+    def wanted_after(self, index: int) -> Wanted:
+        """What is to be there after a step."""
+        fleet: Mapping[str, Sizes] = dict(self.given)
+        for step in self.steps[: index + 1]:
+            match step:
+                case Apply(fleet=changed):
+                    fleet = {**fleet, **changed}
+                case Delete(cluster=name):
+                    fleet = {other: sizes for other, sizes in fleet.items() if other != name}
+        return Wanted(fleet)
+
+
+def spec_of(sizes: Sizes) -> dict[str, object]:
+    """A spec with these worker groups and no others."""
+    return {**spec(), "workerGroupSpecs": _groups(sizes)}
+
+
+def _groups(sizes: Sizes) -> list[dict[str, object]]:
+    return [group(name, replicas=size, maxReplicas=MAXIMUM) for name, size in sizes.items()]
+
+
+DEMO: Fleet = {"demo": {"a": 2}}
+
+SCENARIOS: Mapping[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("create", {}, (Apply(DEMO),), writes=9),
+        Scenario("scale-up", DEMO, (Apply({"demo": {"a": 4}}),), writes=6),
+        Scenario("scale-down", {"demo": {"a": 3}}, (Apply({"demo": {"a": 1}}),), writes=6),
+        Scenario(
+            "group-added-and-removed",
+            DEMO,
+            (Apply({"demo": {"a": 2, "b": 2}}), Apply({"demo": {"b": 2}})),
+            writes=12,
+        ),
+        Scenario("worker-lost", DEMO, (Lose("demo", "a"),), writes=6),
+        Scenario("head-lost", DEMO, (Lose("demo", "headgroup"),), writes=8),
+        Scenario("two-clusters", {}, (Apply({"one": {"a": 1}, "two": {"a": 1, "b": 1}}),), writes=16),
+        # Last: a garbage collector needs half a minute to know a new kind.
+        Scenario("delete", DEMO, (Delete("demo"),), writes=2),
+    )
+}

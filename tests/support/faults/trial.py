@@ -1,0 +1,190 @@
+"""One run of the operator in a namespace of its own, behind a proxy of its own."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from support.faults.bed import FaultBed
+from support.faults.history import Change, Object
+from support.faults.operator_thread import OperatorThread
+from support.faults.oracle import Run, judge
+from support.faults.rules import Script
+from support.faults.scenario import Apply, Scenario, Step
+from support.faults.wanted import GROUP, NODE_TYPE, Wanted, labels, owner_uid
+
+SETTLE_S = 60.0
+QUIET_S = 1.3
+"""A status that may wait is written within one second; so long without a write is rest."""
+_RESTLESS_S = 15.0
+
+
+class RunningOperator(Protocol):
+    """An operator that can be ended at any time."""
+
+    def start(self) -> None: ...
+    def drop(self) -> None: ...
+
+
+Launch = Callable[["Trial"], RunningOperator]
+
+
+def in_process(trial: "Trial") -> RunningOperator:
+    """An operator in a thread of this process."""
+    return OperatorThread(trial.proxy.port, trial.bed.token, trial.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to, in numbers that any two runs of a scenario have in common."""
+
+    created: Mapping[str, int]
+    """Children by group, and Services."""
+    deleted: Mapping[str, int]
+    """Pods that the operator deleted, by group."""
+    kept: Mapping[str, int]
+    """Pods that were there before the first step and still are, by group."""
+    epochs: Mapping[str, int]
+
+
+class Trial:
+    """A namespace, a proxy and an operator. To be closed."""
+
+    def __init__(self, bed: FaultBed, words: str, launch: Launch = in_process) -> None:
+        self.bed = bed
+        self.namespace = bed.namespace(words)
+        self.history = bed.history(self.namespace)
+        self.proxy = bed.proxy()
+        self._launch = launch
+        self._operator: RunningOperator | None = None
+        self._armed: Mapping[str, Object] = {}
+        self._writes_before = 0
+        self.deaths = 0
+
+    @property
+    def arguments(self) -> list[str]:
+        name = self.namespace.name
+        return ["--namespace", name, "--lease-namespace", name, "--identity", "operator-0"]
+
+    def start(self) -> None:
+        self._operator = self._launch(self)
+        self._operator.start()
+
+    def crash(self) -> None:
+        """Nothing that it sends gets through any more, and then it is gone."""
+        self.bed.loop.run(self.proxy.die())
+        if self._operator is not None:
+            self._operator.drop()
+            self._operator = None
+        self.deaths += 1
+
+    def restart(self, script: Script | None = None) -> None:
+        """The next operator of the same identity."""
+        self.proxy.script = script or Script()
+        self.bed.loop.run(self.proxy.start())
+        self.start()
+
+    def close(self) -> None:
+        self.bed.loop.run(self.proxy.close())
+        if self._operator is not None:
+            self._operator.drop()
+        self.namespace.api.close()
+
+    def prepare(self, scenario: Scenario) -> None:
+        """Start the operator and bring about what the scenario takes for given, undisturbed."""
+        self.start()
+        if scenario.given:
+            self.do(Apply(scenario.given))
+            self.settle(Wanted(scenario.given))
+            self.rest()
+
+    def arm(self, script: Script) -> None:
+        """Disturb from now on."""
+        self._armed = {str(p["metadata"]["uid"]): p for p in self.history.objects("pods")}
+        self._writes_before = len(self._writes())
+        self.proxy.script = script
+
+    def do(self, step: Step) -> None:
+        step.act(self.namespace, self.history)
+
+    def settle(self, wanted: Wanted, seconds: float = SETTLE_S) -> None:
+        """Wait until all is as wanted. An operator that dies meanwhile is started again."""
+        deadline = time.monotonic() + seconds
+        while words := self.history.look(wanted.missing):
+            self.check_alive()
+            if self.proxy.dead:
+                self.crash()
+                self.restart()
+            left = deadline - time.monotonic()
+            assert left > 0, f"waited {seconds:g} s for all to be as wanted, in vain: {words}\n{self.words()}"
+            self.history.pause(0.05)
+
+    def rest(self) -> None:
+        """Wait until nothing has been written for a while. Fails if that never comes."""
+        deadline = time.monotonic() + _RESTLESS_S
+        while (quiet := time.monotonic() - self._last_write()) < QUIET_S:
+            assert time.monotonic() < deadline, f"it writes on and on:\n{self.words()}"
+            if self.proxy.dead:
+                self.crash()
+                self.restart()
+            self.history.pause(QUIET_S - quiet)
+
+    def check_alive(self) -> None:
+        """Fails if the operator has ended by itself."""
+        failure = getattr(self._operator, "failure", None)
+        assert failure is None, f"the operator has ended: {failure!r}"
+
+    def verdict(self) -> list[str]:
+        """What is wrong with the whole run."""
+        self.bed.catch_up(self.namespace)
+        return judge(self.run)
+
+    @property
+    def run(self) -> Run:
+        return Run(self.history.changes, tuple(self.proxy.exchanges))
+
+    @property
+    def writes(self) -> int:
+        """Mutating calls since it was armed."""
+        return len(self._writes()) - self._writes_before
+
+    def outcome(self) -> Outcome:
+        changes = self.history.changes
+        created = _first_seen(changes)
+        gone = self.run.deleted_by_operator
+        alive = {str(pod["metadata"]["uid"]) for pod in self.history.objects("pods")}
+        clusters = self.history.objects("rayclusters")
+        return Outcome(
+            created=Counter(map(_group, created.values())),
+            deleted=Counter(_group(obj) for uid, obj in created.items() if uid in gone),
+            kept=Counter(_group(pod) for uid, pod in self._armed.items() if uid in alive),
+            epochs={
+                str(c["metadata"]["name"]): (c.get("status") or {}).get("headEpoch", 0) for c in clusters
+            },
+        )
+
+    def words(self) -> str:
+        """The last that happened, for one who has to find out why."""
+        told = [f"  {e.call} -> {e.status}, told {e.told}" for e in self.proxy.exchanges[-12:]]
+        return f"namespace {self.namespace.name}; the last writes:\n" + "\n".join(told)
+
+    def _writes(self) -> list[float]:
+        return [exchange.at for exchange in tuple(self.proxy.exchanges) if exchange.call.mutating]
+
+    def _last_write(self) -> float:
+        return max(self._writes(), default=0.0)
+
+
+def _first_seen(changes: list[Change]) -> dict[str, Object]:
+    """Every pod and Service of a cluster that ever was, by uid."""
+    return {
+        change.uid: change.obj
+        for change in reversed(changes)
+        if change.kind in {"pods", "services"} and owner_uid(change.obj)
+    }
+
+
+def _group(obj: Object) -> str:
+    cluster = labels(obj).get("ray.io/cluster", "")
+    return f"{cluster}/{labels(obj).get(GROUP) or labels(obj).get(NODE_TYPE) or 'service'}"

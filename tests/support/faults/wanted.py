@@ -1,0 +1,95 @@
+"""What a namespace should hold in the end, and what it lacks of that."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from support.faults.history import Object, State
+
+CLUSTER = "ray.io/cluster"
+GROUP = "ray.io/group"
+NODE_TYPE = "ray.io/node-type"
+HEAD = "headgroup"
+
+Sizes = Mapping[str, int]
+"""Worker group to size."""
+Fleet = Mapping[str, Sizes]
+"""Cluster to its worker groups."""
+
+
+def labels(obj: Object) -> Mapping[str, str]:
+    return obj["metadata"].get("labels") or {}
+
+
+def owner_uid(obj: Object) -> str:
+    """The uid of the RayCluster that controls an object; empty where there is none."""
+    references = obj["metadata"].get("ownerReferences") or ()
+    return next((str(r["uid"]) for r in references if r.get("controller") and r["kind"] == "RayCluster"), "")
+
+
+def ended(pod: Object) -> bool:
+    """Nothing of Ray runs there, nor will again."""
+    return (pod.get("status") or {}).get("phase") in {"Failed", "Succeeded"}
+
+
+def terminating(pod: Object) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def active(pod: Object) -> bool:
+    return not ended(pod) and not terminating(pod)
+
+
+def is_ready(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A namespace at rest: these clusters, each whole and ready, and nothing else."""
+
+    fleet: Fleet
+
+    def missing(self, state: State) -> str:
+        """What is not so yet, in words; empty when all is."""
+        clusters = state.of("rayclusters")
+        if set(clusters) != set(self.fleet):
+            return f"clusters {sorted(clusters)} instead of {sorted(self.fleet)}"
+        for name, sizes in self.fleet.items():
+            words = _pods_missing(name, sizes, state) or _status_missing(clusters[name], sum(sizes.values()))
+            if words:
+                return f"{name}: {words}"
+        strangers = [n for n, pod in state.of("pods").items() if labels(pod).get(CLUSTER) not in self.fleet]
+        services = Counter(labels(s).get(CLUSTER, "") for s in state.of("services").values())
+        if strangers or services != Counter(dict.fromkeys(self.fleet, 1)):
+            return f"pods {strangers} are left, services are {dict(services)}"
+        return ""
+
+
+def _pods_missing(name: str, sizes: Sizes, state: State) -> str:
+    pods = [pod for pod in state.of("pods").values() if labels(pod).get(CLUSTER) == name]
+    unready = [pod["metadata"]["name"] for pod in pods if not active(pod) or not is_ready(pod)]
+    found = Counter(labels(pod).get(GROUP, "") for pod in pods)
+    wanted = Counter({HEAD: 1, **{group: size for group, size in sizes.items() if size}})
+    if found != wanted:
+        return f"pods {dict(found)} instead of {dict(wanted)}"
+    return f"not running: {unready}" if unready else ""
+
+
+def _status_missing(cluster: Object, workers: int) -> str:
+    status: Mapping[str, Any] = cluster.get("status") or {}
+    generation = cluster["metadata"]["generation"]
+    wanted = {
+        "observedGeneration": generation,
+        "state": "ready",
+        "readyWorkerReplicas": workers,
+        "availableWorkerReplicas": workers,
+        "desiredWorkerReplicas": workers,
+    }
+    wrong = {name: status.get(name) for name, value in wanted.items() if status.get(name) != value}
+    ready = next((c["status"] for c in status.get("conditions") or () if c["type"] == "Ready"), "")
+    if ready != "True":
+        wrong["Ready"] = ready
+    return f"the status has {wrong}" if wrong else ""
