@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.plan import CreatePod, Outcome
-from rayfleet.snapshot import Hold, JsonObject, Pod
+from rayfleet.snapshot import Hold, Pod
 
 FIRST_HOLD = 1.0
 LONGEST_HOLD = 60.0
@@ -26,8 +26,9 @@ class ClusterMemory:
     uid: str
     verified_epoch: Hashable = None
     """The view epoch in which its pods were last listed; none before its first write."""
-    last_valid: JsonObject | None = None
-    proven: JsonObject | None = None
+    last_valid: bytes | None = None
+    proven: bytes | None = None
+    """Specs as the cache stores them: the same bytes, not a copy; see `plan.validity.judge`."""
     refused: dict[str, str] = field(default_factory=dict)
     status_due: float | None = None
     """Loop time by which a status that may wait must be written."""

@@ -211,11 +211,11 @@ class Reconciler:
         cluster = snapshot.cluster
         if snapshot.violations or snapshot.spec is None:
             return
-        memory.last_valid = cluster.spec
-        if memory.proven != cluster.spec:
+        stored = memory.last_valid = self._view.clusters.stored_spec(cluster.key)
+        if memory.proven != stored:
             taken = {pod.template_hash for pod in snapshot.pods}
             if all(value in taken for _, value in template_hashes(cluster, snapshot.spec)):
-                memory.proven = cluster.spec
+                memory.proven = stored
 
 
 def _wanting(decided: Plan) -> set[str]:

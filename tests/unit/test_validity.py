@@ -2,12 +2,19 @@
 
 from typing import Any
 
+import orjson
+
 from rayfleet.plan.validity import judge, template_hashes
 from support.builders import cluster, group, parsed, spec, template
 
 GOOD = spec(group(replicas=3))
 BROKEN = spec(group(replicas=9, minReplicas=5, maxReplicas=1))
 BAD_IMAGE = spec(group(replicas=5, template=template(image="")))
+
+
+def stored(fields: dict[str, Any]) -> bytes:
+    """As the cache keeps a spec."""
+    return orjson.dumps(fields)
 
 
 def refused_by(fields: dict[str, Any], name: str) -> dict[str, str]:
@@ -23,7 +30,7 @@ def test_a_good_spec_is_acted_by() -> None:
 
 def test_a_spec_that_breaks_a_rule_leaves_the_last_valid_one_in_charge() -> None:
     """Sizes included: nothing of the broken one is acted on."""
-    judgement = judge(cluster(BROKEN), GOOD, GOOD, {})
+    judgement = judge(cluster(BROKEN), stored(GOOD), stored(GOOD), {})
     assert judgement.spec == parsed(GOOD)
     assert [violation.path for violation in judgement.violations] == ["spec.workerGroupSpecs[0].minReplicas"]
 
@@ -45,7 +52,7 @@ def test_a_spec_of_an_odd_shape_is_a_violation_and_no_exception() -> None:
 
 def test_a_refused_template_is_replaced_by_the_last_one_taken_but_for_the_sizes() -> None:
     """Workers that die are made anew from what worked; the new size holds."""
-    judgement = judge(cluster(BAD_IMAGE), BAD_IMAGE, GOOD, refused_by(BAD_IMAGE, "gpu"))
+    judgement = judge(cluster(BAD_IMAGE), stored(BAD_IMAGE), stored(GOOD), refused_by(BAD_IMAGE, "gpu"))
     assert judgement.spec is not None
     acting = judgement.spec.worker_group_specs[0]
     assert acting.template == parsed(GOOD).worker_group_specs[0].template

@@ -89,6 +89,11 @@ class ClusterStore:
             status=orjson.loads(record.status),
         )
 
+    def stored_spec(self, key: Key) -> bytes | None:
+        """The cluster's spec as JSON, as it is kept here; to be shared, as bytes never change."""
+        record = self._records.get(key)
+        return None if record is None else record.spec
+
     def glance(self, key: Key) -> Glance | None:
         """The cluster without its spec, for those who look at all of them often."""
         record = self._records.get(key)
@@ -113,7 +118,7 @@ class ClusterStore:
             return False
         if before is not None and before.uid != uid:
             self._gone.bury(before.uid, None)
-        record = self._records[key] = _record(obj, uid, version)
+        record = self._records[key] = _record(obj, uid, version, before)
         return before is None or not record.same_as(before)
 
     def remove(self, key: Key, uid: str) -> bool:
@@ -142,7 +147,9 @@ class ClusterStore:
         return missed
 
 
-def _record(obj: Mapping[str, Any], uid: str, version: int) -> _Record:
+def _record(obj: Mapping[str, Any], uid: str, version: int, before: _Record | None) -> _Record:
+    """`before` lends the new record what has not changed, as others hold on to the same bytes."""
+    spec = orjson.dumps(obj.get("spec") or {}, option=orjson.OPT_SORT_KEYS)
     metadata = obj["metadata"]
     annotations = metadata.get("annotations") or {}
     return _Record(
@@ -153,6 +160,6 @@ def _record(obj: Mapping[str, Any], uid: str, version: int) -> _Record:
         deleting="deletionTimestamp" in metadata,
         labels=dict(metadata.get("labels") or {}),
         annotations={name: text for name, text in annotations.items() if name not in UNREAD_ANNOTATIONS},
-        spec=orjson.dumps(obj.get("spec") or {}, option=orjson.OPT_SORT_KEYS),
+        spec=before.spec if before is not None and before.spec == spec else spec,
         status=orjson.dumps(obj.get("status") or {}, option=orjson.OPT_SORT_KEYS),
     )

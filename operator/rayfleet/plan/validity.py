@@ -7,11 +7,13 @@ that the API server refuses is replaced, in its group alone, by the last one tha
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import orjson
+
 from rayfleet.api import RayClusterSpec, Violation, parse_spec
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.api.validation import validate
 from rayfleet.manifests import head_pod, worker_pods
-from rayfleet.snapshot import Cluster, JsonObject
+from rayfleet.snapshot import Cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +28,14 @@ class Judgement:
 
 def judge(
     cluster: Cluster,
-    last_valid: JsonObject | None,
-    proven: JsonObject | None,
+    last_valid: bytes | None,
+    proven: bytes | None,
     refused: Mapping[str, str],
 ) -> Judgement:
     """Judge the stored spec.
 
     `last_valid` is the last spec that broke no rule, `proven` the last one whose every template the API
-    server has taken, `refused` the templates that it has not (hash to words).
+    server has taken (both as JSON), `refused` the templates that it has not (hash to words).
     """
     spec = parse_spec(cluster.spec)
     if isinstance(spec, RayClusterSpec):
@@ -58,8 +60,8 @@ def template_hashes(cluster: Cluster, spec: RayClusterSpec) -> Iterator[tuple[st
             yield group.group_name, worker_pods(cluster, spec, group).template_hash
 
 
-def _parsed(spec: JsonObject | None) -> RayClusterSpec | None:
-    parsed = None if spec is None else parse_spec(spec)
+def _parsed(spec: bytes | None) -> RayClusterSpec | None:
+    parsed = None if spec is None else parse_spec(orjson.loads(spec))
     return parsed if isinstance(parsed, RayClusterSpec) else None
 
 
