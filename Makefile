@@ -8,7 +8,7 @@ BED ?= dev
 PROFILE ?= node
 NODES ?= 2
 
-.PHONY: help setup binaries lint format test test-unit test-integration test-e2e e2e-all demo testbed-up testbed-down crds images lock clean
+.PHONY: help setup binaries lint format test test-unit test-integration test-e2e e2e-all demo testbed-up testbed-down crds metrics images lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -37,6 +37,7 @@ lint: $(VENV)/installed ## Style, types, import order, file length, generated fi
 	@$(VENV)/bin/lint-imports --no-cache
 	@$(RUN) -m checks
 	@$(RUN) -m crds --check
+	@$(RUN) -m metrics --check
 
 format: $(VENV)/installed ## Format the code, and mend what ruff can mend
 	@$(VENV)/bin/ruff check --fix --quiet . || true
@@ -68,6 +69,9 @@ testbed-down: $(VENV)/installed ## Take down every test bed, whoever brought it 
 
 crds: $(VENV)/installed ## Generate the CRDs, the chart's copies and the field reference
 	@$(RUN) -m crds
+
+metrics: $(VENV)/installed ## Generate the page that lists the metrics
+	@$(RUN) -m metrics
 
 images: setup ## Build the operator's and Ray's images (3 min the first time)
 	@$(RUN) -m images build

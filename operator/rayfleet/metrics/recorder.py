@@ -1,7 +1,7 @@
 """What is recorded while the operator works: a few hundred nanoseconds a record."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
@@ -41,8 +41,8 @@ class Recorder:
         }
         self._duration = self._histogram(definitions.RECONCILE_DURATION)
         self._lag = self._histogram(definitions.LOOP_LAG)
-        self._created = _by_cause(self._counter(definitions.PODS_CREATED), _CREATED)
-        self._deleted = _by_cause(self._counter(definitions.PODS_DELETED), _DELETED)
+        self._created = _PodCounter(self._counter(definitions.PODS_CREATED), _CREATED)
+        self._deleted = _PodCounter(self._counter(definitions.PODS_DELETED), _DELETED)
 
     def timed(self, work: Work) -> Work:
         """`work`, with the length and the result of each pass recorded."""
@@ -85,12 +85,20 @@ class Recorder:
         return Histogram(of.name, of.help, buckets=of.buckets, registry=self.registry)
 
 
-def _by_cause(counter: Counter, causes: dict[str, tuple[Cause, ...]]) -> dict[tuple[str, Cause], Counter]:
-    return {
-        (node_type, cause): counter.labels(node_type, cause.value.replace(" ", "_"))
-        for node_type, each in causes.items()
-        for cause in each
-    }
+class _PodCounter(dict[tuple[str, Cause], Counter]):
+    """The series of a counter by node type and cause; a combination that is new gets one of its own."""
+
+    def __init__(self, counter: Counter, causes: Mapping[str, Sequence[Cause]]) -> None:
+        self._counter = counter
+        super().__init__()
+        for node_type, each in causes.items():
+            for cause in each:
+                self[node_type, cause].inc(0)
+
+    def __missing__(self, place: tuple[str, Cause]) -> Counter:
+        node_type, cause = place
+        series = self[place] = self._counter.labels(node_type, cause.value.replace(" ", "_"))
+        return series
 
 
 def _result(done: Done | Retry) -> str:

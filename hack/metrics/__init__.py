@@ -1,0 +1,1 @@
+"""The reference page of the metrics, from their definitions in the operator."""

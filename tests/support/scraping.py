@@ -1,0 +1,88 @@
+"""An operator's metrics without the operator: its parts, its caches, and what a scraper would read."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
+from prometheus_client.parser import text_string_to_metric_families as plain_text
+from prometheus_client.samples import Sample
+
+from rayfleet.cache import ClusterStore, Store
+from rayfleet.clients.calls import ApiCalls
+from rayfleet.informer import Health
+from rayfleet.metrics import Exposition, Parts, PartsCollector, Recorder
+from rayfleet.plan import plan
+from rayfleet.snapshot import Cluster, Key, Pod
+from rayfleet.status import compute_status
+from rayfleet.workqueue import Done, WorkQueue
+from support.builders import snapshot
+
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
+PLAIN_TEXT = "text/plain; version=0.0.4"
+
+
+async def _nothing(_: Key) -> Done:
+    return Done()
+
+
+@dataclass
+class Scene:
+    """The parts whose metrics are looked at; a test changes what it is about."""
+
+    queue: WorkQueue = field(
+        default_factory=lambda: WorkQueue(_nothing, concurrency=8, first_backoff=0.01, longest_backoff=0.04)
+    )
+    calls: ApiCalls = field(default_factory=ApiCalls)
+    informers: list[Health] = field(default_factory=list)
+    leading: bool = True
+    other_operator: str | None = None
+    clusters: ClusterStore = field(default_factory=ClusterStore)
+    pods: Store[Pod] = field(default_factory=lambda: Store(Pod))
+    recorder: Recorder = field(default_factory=Recorder)
+
+    def __post_init__(self) -> None:
+        parts = Parts(
+            queue=self.queue,
+            concurrency=8,
+            calls=self.calls,
+            informers=lambda: self.informers,
+            leading=lambda: self.leading,
+            other_operator=lambda: self.other_operator,
+        )
+        self.recorder.registry.register(PartsCollector(parts))
+
+    def exposition(self, pause: Callable[[], Awaitable[None]] | None = None) -> Exposition:
+        """`pause` in place of a turn of the event loop."""
+        made = Exposition(self.recorder.registry, self.clusters, self.pods, lambda: self.leading)
+        return made if pause is None else replace(made, pause=pause)
+
+    def store(self, of: Cluster, pods: Iterable[Pod] = (), created: str = "2027-01-15T07:58:30Z") -> None:
+        """Put a cluster and its pods into the caches, with the status that they lead to."""
+        pods = tuple(pods)
+        seen = snapshot(of, pods)
+        metadata = {
+            "name": of.key.name,
+            "namespace": of.key.namespace,
+            "uid": of.uid,
+            "resourceVersion": str(of.resource_version),
+            "creationTimestamp": created,
+        }
+        status = compute_status(seen, plan(seen), ())
+        self.clusters.apply({"metadata": metadata, "spec": of.spec, "status": status})
+        for pod in pods:
+            self.pods.apply(pod)
+
+    async def text(self, accept: str = PLAIN_TEXT) -> str:
+        _, parts = self.exposition().answer(accept)
+        return b"".join([part async for part in parts]).decode()
+
+    async def samples(self, accept: str = PLAIN_TEXT) -> list[Sample]:
+        """What a scraper reads; its parser fails where the text is not what the format asks for."""
+        parse = open_metrics if accept == OPEN_METRICS else plain_text
+        return [sample for family in parse(await self.text(accept)) for sample in family.samples]
+
+    async def value(self, name: str, labels: Mapping[str, str] | None = None) -> float | None:
+        """The value of a sample; none where there is no such sample."""
+        found = [s.value for s in await self.samples() if s.name == name and s.labels == (labels or {})]
+        assert len(found) <= 1, f"{name} is there {len(found)} times"
+        return found[0] if found else None

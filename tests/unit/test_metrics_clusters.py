@@ -1,0 +1,167 @@
+"""The series of clusters and worker groups, on values."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from rayfleet.cache import Glance
+from rayfleet.metrics import definitions
+from rayfleet.metrics.clusters import cluster_lines
+from rayfleet.plan import plan
+from rayfleet.snapshot import Cluster, Pod
+from rayfleet.status import compute_status
+from rayfleet.status.conditions import ConditionType
+from support.builders import NOW, UID, cluster, group, head, snapshot, spec, worker
+
+SERIES_A_CLUSTER = 12
+SERIES_A_GROUP = 4
+PLACE = {"name": "demo", "namespace": "ml"}
+OF_GROUPS = {of.name for of in definitions.CLUSTERS.definitions if "group" in of.labels}
+
+
+def glance(of: Cluster, status: dict[str, Any] | None = None, **labels: str) -> Glance:
+    return Glance(of.key, of.uid, NOW - 90, labels, of.status if status is None else status)
+
+
+def samples(of: Glance, pods: Iterable[Pod] = ()) -> list[Sample]:
+    text = "".join(line for _, line in cluster_lines(of, pods))
+    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+
+def values(found: Iterable[Sample], name: str) -> dict[tuple[str, ...], float]:
+    """The samples of one metric by their labels, the cluster's own left out."""
+    return {
+        tuple(value for label, value in sorted(s.labels.items()) if label not in PLACE): s.value
+        for s in found
+        if s.name == name
+    }
+
+
+def computed(of: Cluster, pods: Iterable[Pod]) -> dict[str, Any]:
+    """The status that the operator would write."""
+    seen = snapshot(of, pods)
+    return compute_status(seen, plan(seen), ())
+
+
+def test_a_ready_cluster_shows_what_dashboards_look_for() -> None:
+    """Its identity, that it is provisioned, and how long that took."""
+    of = cluster()
+    found = samples(glance(of, computed(of, [head(of), *(worker(of, n) for n in (1, 2, 3))])))
+    identity = {**PLACE, "uid": UID}
+    assert [(s.labels, s.value) for s in found if s.name == "kuberay_cluster_info"] == [
+        ({**identity, "owner_kind": "None"}, 1.0)
+    ]
+    assert [(s.labels, s.value) for s in found if s.name == "kuberay_cluster_condition_provisioned"] == [
+        ({**identity, "condition": "true"}, 1.0)
+    ]
+    assert [
+        (s.labels, s.value) for s in found if s.name == "kuberay_cluster_provisioned_duration_seconds"
+    ] == [(identity, 90.0)]
+
+
+def test_a_cluster_that_starts_is_not_provisioned_and_has_no_duration() -> None:
+    """The other value of the label, and no series that would look like 0 s."""
+    of = cluster()
+    for status in ({}, computed(of, [head(of)])):
+        found = samples(glance(of, status))
+        assert values(found, "kuberay_cluster_condition_provisioned") == {("false", UID): 1.0}
+        assert values(found, "kuberay_cluster_provisioned_duration_seconds") == {}
+
+
+def test_the_owner_is_named_by_its_kind() -> None:
+    """As the label on the cluster says."""
+    found = samples(glance(cluster(), {}, **{"ray.io/originated-from-crd": "RayJob"}))
+    assert values(found, "kuberay_cluster_info") == {("RayJob", UID): 1.0}
+
+
+def test_conditions_are_1_or_0_with_their_reason() -> None:
+    """And absent where the object has none; those of other writers are not shown."""
+    of = cluster()
+    status = computed(of, [head(of, ready=False, unready_reason="CrashLoopBackOff")])
+    status["conditions"].append({"type": "Theirs", "status": "True", "reason": "Unknown"})
+    assert values(samples(glance(of, status)), "rayfleet_cluster_condition") == {
+        ("HeadPodReady", "CrashLoopBackOff"): 0.0,
+        ("RayClusterProvisioned", "RayClusterPodsProvisioning"): 0.0,
+        ("Ready", "PodsNotReady"): 0.0,
+        ("Valid", "SpecAccepted"): 1.0,
+    }
+
+
+def test_sizes_of_groups_are_those_of_their_living_pods() -> None:
+    """Wanted, running, pending and ready; what has ended or is going does not count, nor does the head."""
+    of = cluster(spec(group("gpu", 5), group("cpu", 2)))
+    pods = [
+        head(of),
+        worker(of, 1),
+        worker(of, 2, ready=False),
+        worker(of, 3, phase="Pending", ready=False),
+        worker(of, 4, deleting=True),
+        worker(of, 5, phase="Failed", ready=False),
+        worker(of, 1, group_name="cpu"),
+    ]
+    found = samples(glance(of, computed(of, pods)), pods)
+    assert values(found, "rayfleet_worker_group_desired_pods") == {("gpu",): 5, ("cpu",): 2}
+    assert values(found, "rayfleet_worker_group_running_pods") == {("gpu",): 2, ("cpu",): 1}
+    assert values(found, "rayfleet_worker_group_pending_pods") == {("gpu",): 1, ("cpu",): 0}
+    assert values(found, "rayfleet_worker_group_ready_pods") == {("gpu",): 1, ("cpu",): 1}
+
+
+def test_a_removed_group_is_shown_until_its_pods_are_gone() -> None:
+    """It is to have none, and still has one."""
+    of = cluster(spec(group("gpu", 1)))
+    pods = [head(of), worker(of, 1), worker(of, 1, group_name="old")]
+    status = computed(of, pods)
+    found = samples(glance(of, status), pods)
+    assert values(found, "rayfleet_worker_group_desired_pods") == {("gpu",): 1, ("old",): 0}
+    assert values(found, "rayfleet_worker_group_running_pods") == {("gpu",): 1, ("old",): 1}
+    assert ("old",) not in values(samples(glance(of, status), pods[:2]), "rayfleet_worker_group_running_pods")
+
+
+def test_pods_of_an_earlier_cluster_of_the_same_name_do_not_count() -> None:
+    """They are another object's, until they are gone."""
+    of = cluster(spec(group("gpu", 1)))
+    other = replace(of, uid="another")
+    found = samples(glance(of, computed(of, [])), [worker(other, 1)])
+    assert values(found, "rayfleet_worker_group_running_pods") == {("gpu",): 0}
+
+
+def test_series_stay_within_their_bounds() -> None:
+    """With every condition there is, 12 a cluster and 4 a group; never one a pod, nor one twice."""
+    of = cluster(spec(*(group(f"g{n}", 2) for n in range(5))))
+    pods = [head(of), *(worker(of, n, group_name=f"g{g}") for g in range(5) for n in range(1, 21))]
+    status = computed(of, pods)
+    transition = {"status": "True", "reason": "R", "lastTransitionTime": "2027-01-15T08:00:00Z"}
+    status["conditions"] = [{"type": str(kind), **transition} for kind in ConditionType] * 2
+    found = samples(glance(of, status), pods)
+    kinds = Counter(sample.name in OF_GROUPS for sample in found)
+    assert kinds[True] == 5 * SERIES_A_GROUP
+    assert len(ConditionType) + 3 == kinds[False] <= SERIES_A_CLUSTER
+    assert len({(s.name, *sorted(s.labels.items())) for s in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"conditions": "none", "workerGroups": "none"},
+        {"conditions": [None, {}, {"type": "Ready"}], "workerGroups": [None, {}, {"groupName": "a"}]},
+        {"conditions": [{"type": "RayClusterProvisioned", "status": "True", "lastTransitionTime": "soon"}]},
+        {"conditions": [{"type": "RayClusterProvisioned", "status": "True", "lastTransitionTime": 7}]},
+    ],
+)
+def test_a_status_of_any_shape_does_not_break_the_scrape(status: dict[str, Any]) -> None:
+    """Somebody else may have written it; what cannot be read is left out."""
+    found = samples(glance(cluster(), status))
+    assert values(found, "kuberay_cluster_info") == {("None", UID): 1.0}
+    assert values(found, "kuberay_cluster_provisioned_duration_seconds") == {}
+
+
+def test_values_of_labels_are_escaped() -> None:
+    """Whatever they hold, a line stays a line and the value comes back as it was."""
+    odd = 'a "quoted"\\back\nslash'
+    status = {"conditions": [{"type": "Ready", "status": "True", "reason": odd}]}
+    assert values(samples(glance(cluster(), status)), "rayfleet_cluster_condition") == {("Ready", odd): 1.0}

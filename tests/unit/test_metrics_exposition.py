@@ -1,0 +1,205 @@
+"""What a scraper reads."""
+
+import asyncio
+import time
+
+import pytest
+from aiohttp import ClientSession
+
+from metrics.page import reference
+from rayfleet.informer import Health
+from rayfleet.metrics import MetricsServer
+from rayfleet.metrics.definitions import CLUSTERS, SECTIONS
+from rayfleet.snapshot import Key
+from rayfleet.workqueue import Done, Retry, WorkQueue
+from support.builders import cluster, head, worker
+from support.operator_process import free_ports
+from support.scraping import OPEN_METRICS, PLAIN_TEXT, Scene
+
+OF_CLUSTERS = {of.name for of in CLUSTERS.definitions}
+HEALTH = Health(
+    kind="pods", namespace=None, synced=True, available=True, age=3.0, error="", gaps=2, losses=1, relists=1
+)
+
+
+def full() -> Scene:
+    """A leader with one ready cluster of four pods."""
+    scene = Scene(informers=[HEALTH])
+    of = cluster()
+    scene.store(of, [head(of), *(worker(of, n) for n in (1, 2, 3))])
+    scene.calls.count("create", 201)
+    return scene
+
+
+@pytest.mark.parametrize("accept", [PLAIN_TEXT, OPEN_METRICS])
+async def test_both_formats_can_be_read_and_say_the_same(accept: str) -> None:
+    """A parser of each format finds every metric that is defined, with the labels that are defined."""
+    found = {sample.name: set(sample.labels) for sample in await full().samples(accept)}
+    for section in SECTIONS:
+        for of in section.definitions:
+            names = {f"{of.name}_sum", f"{of.name}_count"} if of.buckets else {of.name}
+            assert names <= found.keys()
+            assert all(found[name] == set(of.labels) for name in names)
+
+
+async def test_nothing_is_shown_that_is_not_defined() -> None:
+    """So the reference page is whole: it is made from the definitions."""
+    defined = {of.name for section in SECTIONS for of in section.definitions}
+    shown = {sample.name for sample in await full().samples()}
+    parts = ("_bucket", "_sum", "_count")
+    assert {next((n.removesuffix(p) for p in parts if n.endswith(p)), n) for n in shown} == defined
+    assert all(f"`{name}`" in reference() for name in defined)
+
+
+async def test_the_series_of_a_cluster_are_gone_when_it_is() -> None:
+    """Nothing is kept of it between two scrapes."""
+    scene = full()
+    of = cluster()
+    shown = [s for s in await scene.samples() if s.labels.get("name") == of.key.name]
+    assert {sample.name for sample in shown} == OF_CLUSTERS
+    scene.clusters.remove(of.key, of.uid)
+    left = await scene.samples()
+    assert not [s for s in left if of.key.name in s.labels.values() or s.name in OF_CLUSTERS]
+
+
+async def test_a_standby_shows_no_cluster() -> None:
+    """Both replicas are scraped, and a sum over them must not count anything twice."""
+    scene = full()
+    scene.leading = False
+    names = {sample.name for sample in await scene.samples()}
+    assert not names & OF_CLUSTERS
+    assert await scene.value("rayfleet_leader") == 0
+    scene.leading = True
+    assert await scene.value("rayfleet_leader") == 1
+
+
+async def test_a_scrape_of_1000_clusters_never_holds_the_event_loop_for_long() -> None:
+    """4,000 pods; in processor time of the loop's thread, between two turns of the loop."""
+    scene, turns, asked = Scene(), [0.0], time.thread_time()
+    for number in range(1000):
+        of = cluster(name=f"demo-{number}", uid=f"uid-{number}")
+        scene.store(of, [head(of), *(worker(of, n) for n in (1, 2, 3))])
+
+    async def pause() -> None:
+        nonlocal asked
+        turns.append(time.thread_time() - asked)
+        await asyncio.sleep(0)
+        asked = time.thread_time()
+
+    asked, lines = time.thread_time(), 0
+    _, parts = scene.exposition(pause=pause).answer(OPEN_METRICS)
+    async for part in parts:
+        lines += part.count(b"\n")
+    turns.append(time.thread_time() - asked)
+    assert lines > 11_000
+    assert max(turns) < 0.02
+
+
+async def test_the_queue_shows_what_waits_and_for_how_long_and_what_is_worked_on() -> None:
+    """With one place, the second cluster waits for the first."""
+    gate = asyncio.Event()
+
+    async def work(_: Key) -> Done:
+        await gate.wait()
+        return Done()
+
+    scene = Scene(queue=WorkQueue(work, concurrency=1, first_backoff=0.01, longest_backoff=0.04))
+    scene.queue.start()
+    for name in ("a", "b"):
+        scene.queue.add(Key("ml", name))
+    await asyncio.sleep(0.02)  # For as long as the ages below are.
+    assert await scene.value("rayfleet_workqueue_depth") == 1
+    assert await scene.value("rayfleet_reconcile_active_workers") == 1
+    for age in ("oldest_age_seconds", "longest_running_processor_seconds"):
+        assert 0.015 <= (await scene.value(f"rayfleet_workqueue_{age}") or 0.0) < 5
+    gate.set()
+    async with asyncio.timeout(5):
+        while scene.queue.depth:
+            await asyncio.sleep(0)
+    for name in ("depth", "oldest_age_seconds", "longest_running_processor_seconds"):
+        assert await scene.value(f"rayfleet_workqueue_{name}") == 0
+
+
+async def test_a_cluster_that_backs_off_is_no_waiting_one() -> None:
+    """It is shown by a number of its own, and by that of the retries, until it goes well or another leads."""
+    failures = 1
+
+    async def work(_: Key) -> Done | Retry:
+        return Retry("not yet") if failures else Done()
+
+    scene = Scene(queue=WorkQueue(work, concurrency=1, first_backoff=0.05, longest_backoff=0.05))
+    scene.queue.start()
+    scene.queue.add(Key("ml", "a"))
+    async with asyncio.timeout(5):
+        while not scene.queue.failing:
+            await asyncio.sleep(0)
+        assert await scene.value("rayfleet_workqueue_backoff_keys") == 1
+        assert await scene.value("rayfleet_workqueue_depth") == 0
+        scene.leading = False
+        assert await scene.value("rayfleet_workqueue_backoff_keys") == 0
+        scene.leading = True
+        failures = 0
+        while scene.queue.failing:
+            await asyncio.sleep(0.005)
+    assert await scene.value("rayfleet_workqueue_backoff_keys") == 0
+    assert await scene.value("rayfleet_workqueue_retries_total") == 1
+
+
+async def test_what_a_standby_keeps_for_later_is_no_queue() -> None:
+    """Neither before it leads for the first time nor after its last term."""
+    scene = Scene()
+    scene.queue.add(Key("ml", "a"))
+    assert await scene.value("rayfleet_workqueue_depth") == 0
+    scene.queue.start()
+    scene.queue.add(Key("ml", "b"))
+    scene.queue.pause()
+    assert await scene.value("rayfleet_workqueue_depth") == 0
+    assert await scene.value("rayfleet_workqueue_oldest_age_seconds") == 0
+    await scene.queue.stop(grace=1)
+
+
+async def test_calls_informers_and_another_operator_are_shown_as_they_are() -> None:
+    """Each by what its part says of itself."""
+    scene = full()
+    scene.calls.count("create", 201)
+    scene.calls.count("watch", 0)
+    scene.other_operator = "kuberay/ray-operator-leader"
+    everywhere = {"kind": "pods", "scope": "*"}
+    for name, labels, wanted in (
+        ("rayfleet_api_requests_total", {"verb": "create", "code": "201"}, 2),
+        ("rayfleet_api_requests_total", {"verb": "watch", "code": "0"}, 1),
+        ("rayfleet_informer_age_seconds", everywhere, 3),
+        ("rayfleet_informer_synced", everywhere, 1),
+        ("rayfleet_informer_relists_total", everywhere, 1),
+        ("rayfleet_informer_gaps_total", everywhere, 1),
+        ("rayfleet_other_operator_alive", {}, 1),
+    ):
+        assert await scene.value(name, labels) == wanted, name
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [(OPEN_METRICS, "application/openmetrics-text"), (PLAIN_TEXT, "text/plain"), ("*/*", "text/plain")],
+)
+async def test_the_server_answers_in_the_format_that_is_asked_for(accept: str, content_type: str) -> None:
+    """At /metrics, and nowhere else."""
+    (port,) = free_ports(1)
+    server = MetricsServer("127.0.0.1", port, full().exposition())
+    await server.start()
+    try:
+        async with ClientSession() as session:
+            url = f"http://127.0.0.1:{port}/metrics"
+            async with session.get(url, headers={"Accept": accept}) as answer:
+                assert (answer.status, answer.content_type) == (200, content_type)
+                assert "kuberay_cluster_info" in await answer.text()
+            async with session.get(url.replace("metrics", "x")) as answer:
+                assert answer.status == 404
+    finally:
+        await server.stop()
+
+
+async def test_port_0_is_no_server() -> None:
+    """As the setting says."""
+    server = MetricsServer("127.0.0.1", 0, full().exposition())
+    await server.start()
+    await server.stop()

@@ -1,0 +1,168 @@
+"""What is recorded while the operator works."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from rayfleet.errors import ApiFailure
+from rayfleet.metrics import Recorder
+from rayfleet.plan import Action, Cause, CreatePod, DeletePod, Outcome, plan
+from rayfleet.snapshot import Key
+from rayfleet.workqueue import Done, Retry
+from support.builders import NOW, cluster, group, head, snapshot, spec, worker
+
+KEY = Key("ml", "demo")
+REFUSED = ApiFailure(403, "Forbidden", "exceeded quota")
+
+
+def value(recorder: Recorder, name: str, **labels: str) -> float | None:
+    return recorder.registry.get_sample_value(name, labels)
+
+
+def of_reason(recorder: Recorder, name: str) -> dict[tuple[str, str], float]:
+    """What a counter of pods has counted, by node type and reason, without the zeros."""
+    return {
+        (sample.labels["node_type"], sample.labels["reason"]): sample.value
+        for family in recorder.registry.collect()
+        for sample in family.samples
+        if sample.name == name and sample.value
+    }
+
+
+@pytest.mark.parametrize(
+    ("done", "result"),
+    [(Done(), "success"), (Done(requeue_after=1), "requeue_after"), (Retry("not yet"), "retry")],
+)
+async def test_a_pass_is_counted_by_its_result(done: Done | Retry, result: str) -> None:
+    """What the pass returned is handed on."""
+
+    async def work(_: Key) -> Done | Retry:
+        return done
+
+    recorder = Recorder()
+    assert await recorder.timed(work)(KEY) == done
+    assert value(recorder, "rayfleet_reconcile_total", result=result) == 1
+    assert value(recorder, "rayfleet_reconcile_duration_seconds_count") == 1
+
+
+async def test_an_exception_counts_as_an_error_and_goes_on() -> None:
+    """The work queue is the one that deals with it."""
+
+    async def work(_: Key) -> Done:
+        raise ZeroDivisionError
+
+    recorder = Recorder()
+    with pytest.raises(ZeroDivisionError):
+        await recorder.timed(work)(KEY)
+    assert value(recorder, "rayfleet_reconcile_total", result="error") == 1
+
+
+async def test_the_length_of_a_pass_has_its_waits_in_it() -> None:
+    """It is wall time: a slow API server shows."""
+
+    async def work(_: Key) -> Done:
+        await asyncio.sleep(0.02)
+        return Done()
+
+    recorder = Recorder()
+    await recorder.timed(work)(KEY)
+    assert (value(recorder, "rayfleet_reconcile_duration_seconds_sum") or 0) >= 0.019
+
+
+def test_only_what_was_done_is_counted_as_created_or_deleted() -> None:
+    """Not what was refused, nor what was not even sent."""
+    recorder = Recorder()
+    create = CreatePod("worker", "gpu", "x", "hash", {}, "3 pods fewer than wanted")
+    for outcome in (Outcome(create), Outcome(create, REFUSED), Outcome(create, tried=False)):
+        recorder.count(outcome)
+    assert of_reason(recorder, "rayfleet_pods_created_total") == {("worker", "missing"): 1}
+
+
+def test_every_reason_that_the_planner_gives_can_be_counted() -> None:
+    """Each action of a plan that does all there is to do."""
+    of = cluster(spec(group("gpu", 1, scaleStrategy={"workersToDelete": ["demo-gpu-worker-asked"]})))
+    replaced = [head(of, ray_ended=True, created=NOW - 100)]
+    crowd = [
+        head(of),
+        head(of, epoch=1),
+        worker(of, 1),
+        worker(of, 2),
+        worker(of, 3, name="demo-gpu-worker-asked"),
+        worker(of, 4, phase="Failed", created=NOW - 100),
+        worker(of, 1, group_name="gone"),
+    ]
+    recorder = Recorder()
+    for pods in ([], replaced, crowd):
+        for action in plan(snapshot(of, pods)).actions:
+            recorder.count(Outcome(action))
+    assert of_reason(recorder, "rayfleet_pods_created_total") == {
+        ("head", "missing"): 1,
+        ("head", "replacement"): 1,
+        ("worker", "missing"): 2,
+    }
+    assert of_reason(recorder, "rayfleet_pods_deleted_total") == {
+        ("head", "ended"): 1,
+        ("head", "superseded"): 1,
+        ("worker", "ended"): 1,
+        ("worker", "surplus"): 1,
+        ("worker", "requested"): 1,
+        ("worker", "group_removed"): 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        CreatePod("worker", "gpu", "x", "hash", {}, "why", Cause.REPLACEMENT),
+        DeletePod("head", "headgroup", "x", "uid", Cause.REQUESTED, "why"),
+    ],
+)
+def test_a_reason_that_is_new_is_counted_all_the_same(action: Action) -> None:
+    """A metric must never be what stops a pass."""
+    recorder = Recorder()
+    recorder.count(Outcome(action))
+    found = {
+        **of_reason(recorder, "rayfleet_pods_created_total"),
+        **of_reason(recorder, "rayfleet_pods_deleted_total"),
+    }
+    assert sum(found.values()) == 1
+
+
+def test_every_series_is_there_before_its_first_increase() -> None:
+    """Prometheus sees an increase from 0 only where there was a 0."""
+    recorder = Recorder()
+    assert value(recorder, "rayfleet_pods_created_total", node_type="head", reason="replacement") == 0
+    assert value(recorder, "rayfleet_reconcile_total", result="error") == 0
+
+
+def test_two_operators_of_a_process_count_each_for_itself() -> None:
+    """There is no registry that they share."""
+    one, other = Recorder(), Recorder()
+    one.count(Outcome(CreatePod("head", "headgroup", "x", "hash", {}, "why")))
+    assert of_reason(one, "rayfleet_pods_created_total")
+    assert not of_reason(other, "rayfleet_pods_created_total")
+
+
+async def test_a_loop_that_was_held_up_shows_a_lag_of_that_length() -> None:
+    """Here by a sleep that comes back too late."""
+    recorder, looks = Recorder(), 0
+
+    async def late(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(seconds + 0.05 if looks == 1 else 3600)
+
+    async with asyncio.timeout(5):
+        watching = asyncio.create_task(recorder.watch_loop(late))
+        while looks < 2:
+            await asyncio.sleep(0.01)
+        await _cancelled(watching.cancel, watching)
+    assert value(recorder, "rayfleet_event_loop_lag_seconds_count") == 1
+    assert (value(recorder, "rayfleet_event_loop_lag_seconds_sum") or 0) >= 0.049
+
+
+async def _cancelled(cancel: Callable[[], bool], task: Awaitable[None]) -> None:
+    cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
