@@ -48,6 +48,8 @@ BAD_VALUES = [
     ("imagee.tag=x", "imagee"),
     ("watchNamespaces={No_Name}", "watchNamespaces"),
     ("image.pullPolicy=Sometimes", "pullPolicy"),
+    ("metrics.port=8081", "port"),
+    ("metrics.serviceMonitor.interval=often", "interval"),
 ]
 
 
@@ -99,7 +101,10 @@ def test_the_operator_understands_the_flags_that_the_chart_gives_it() -> None:
     ]["spec"]["containers"][0]
     settings = parse(container["args"], {})
     assert (settings.namespaces, settings.log_level) == (("a", "b"), "DEBUG")
-    assert container["ports"] == [{"name": "health", "containerPort": settings.health_port}]
+    assert container["ports"] == [
+        {"name": "health", "containerPort": settings.health_port},
+        {"name": "metrics", "containerPort": settings.metrics_port},
+    ]
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "health"}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
 
@@ -139,6 +144,41 @@ def test_the_leaders_lease_is_all_that_is_granted_beside_the_operator() -> None:
             },
         ],
     )
+
+
+def test_prometheus_finds_every_replica_by_the_service() -> None:
+    """Headless, so that each of them is scraped; its selector is the pods' labels, its port theirs."""
+    objects = render("metrics.port=9090")
+    service = of_kind("Service", objects)[0]
+    pod = of_kind("Deployment", objects)[0]["spec"]["template"]
+    assert service["spec"]["clusterIP"] == "None"
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    assert service["spec"]["ports"] == [{"name": "metrics", "port": 9090, "targetPort": "metrics"}]
+    assert {"name": "metrics", "containerPort": 9090} in pod["spec"]["containers"][0]["ports"]
+    assert parse(pod["spec"]["containers"][0]["args"], {}).metrics_port == 9090
+    assert not of_kind("ServiceMonitor", objects)
+
+
+def test_a_service_monitor_selects_the_service_and_has_the_labels_it_is_to_have() -> None:
+    """And leaves the labels of the metrics as they are."""
+    monitor = "metrics.serviceMonitor"
+    objects = render(f"{monitor}.enabled=true", f"{monitor}.interval=15s", f"{monitor}.labels.release=prom")
+    found, service = of_kind("ServiceMonitor", objects)[0], of_kind("Service", objects)[0]
+    assert found["metadata"]["labels"]["release"] == "prom"
+    assert found["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert found["spec"]["namespaceSelector"] == {"matchNames": [service["metadata"]["namespace"]]}
+    assert found["spec"]["endpoints"] == [
+        {"port": "metrics", "path": "/metrics", "interval": "15s", "honorLabels": True}
+    ]
+
+
+def test_without_metrics_nothing_listens_for_prometheus() -> None:
+    """No port, no Service, and no ServiceMonitor of nothing."""
+    objects = render("metrics.enabled=false", "metrics.serviceMonitor.enabled=true")
+    container = of_kind("Deployment", objects)[0]["spec"]["template"]["spec"]["containers"][0]
+    assert parse(container["args"], {}).metrics_port == 0
+    assert [port["name"] for port in container["ports"]] == ["health"]
+    assert not of_kind("Service", objects) + of_kind("ServiceMonitor", objects)
 
 
 def test_an_image_is_given_by_its_parts() -> None:

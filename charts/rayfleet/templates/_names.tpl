@@ -13,6 +13,10 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "rayfleet.metricsName" -}}
+{{- printf "%s-metrics" (include "rayfleet.fullname" . | trunc 55 | trimSuffix "-") -}}
+{{- end -}}
+
 {{- define "rayfleet.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- .Values.serviceAccount.name | default (include "rayfleet.fullname" .) -}}
