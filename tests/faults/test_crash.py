@@ -1,17 +1,20 @@
 """The operator dies after its k-th mutating call, for every k, and the next one goes on."""
 
+import random
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 
 from support.faults.bed import FaultBed
-from support.faults.case import Case
+from support.faults.case import SEED, Case
+from support.faults.killed_process import KilledProcess
 from support.faults.rules import Die, Match, Rule, Script
 from support.faults.runs import perform, undisturbed
 from support.faults.scenario import SCENARIOS
+from support.faults.trial import in_process
 
-KTH_WRITE = Match(mutating=True)
+KILLS = 20
 
 
 def _undisturbed(scenario: str, bed: FaultBed, _: int) -> None:
@@ -21,15 +24,20 @@ def _undisturbed(scenario: str, bed: FaultBed, _: int) -> None:
     )
 
 
-def _crash(scenario: str, k: int, bed: FaultBed, seed: int) -> None:
-    perform(bed, SCENARIOS[scenario], Script([Rule(KTH_WRITE, (Die(),), nth=k)], seed))
+def _crash(scenario: str, k: int, bed: FaultBed, seed: int, *, as_process: bool = False) -> None:
+    launch = KilledProcess if as_process else in_process
+    perform(bed, SCENARIOS[scenario], Script([Rule(Match(mutating=True), (Die(),), nth=k)], seed), launch)
+
+
+def _points() -> list[tuple[str, int]]:
+    return [(name, k) for name, scenario in SCENARIOS.items() for k in range(1, scenario.writes + 1)]
 
 
 UNDISTURBED = [Case(f"{name}-undisturbed", partial(_undisturbed, name)) for name in SCENARIOS]
-CRASHES = [
-    Case(f"{name}-{k}", partial(_crash, name, k))
-    for name, scenario in SCENARIOS.items()
-    for k in range(1, scenario.writes + 1)
+CRASHES = [Case(f"{name}-{k}", partial(_crash, name, k)) for name, k in _points()]
+KILLED = [
+    Case(f"{name}-{k}-killed", partial(_crash, name, k, as_process=True))
+    for name, k in random.Random(SEED).sample(_points(), KILLS)  # noqa: S311 - chance in a test
 ]
 
 
@@ -44,4 +52,10 @@ def test_a_crash_after_any_write_changes_nothing_in_the_end(
     case: Case, verdict: Callable[[Case], None]
 ) -> None:
     """The same children created and deleted, and pods that were there keep their uid."""
+    verdict(case)
+
+
+@pytest.mark.parametrize("case", KILLED, ids=str)
+def test_a_killed_process_changes_nothing_in_the_end(case: Case, verdict: Callable[[Case], None]) -> None:
+    """`kill -9` of a real process, after writes drawn by the seed."""
     verdict(case)

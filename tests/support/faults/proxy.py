@@ -59,24 +59,21 @@ class FaultProxy:
         self.port = 0
 
     async def start(self) -> None:
-        """Listen on a free port; after a death, on the same one again."""
+        """Listen on a free port; after a death, let calls through again."""
         self.dead = False
         self._dying = asyncio.Event()
-        if self._upstream is None:
+        if self._listening is None:
             connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
             self._upstream = aiohttp.ClientSession(connector=connector, auto_decompress=False)
-        self._web = web.Server(self._handle, handler_cancellation=True)
-        loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(self._web, "127.0.0.1", self.port, reuse_address=True)
+            self._web = web.Server(self._handle, handler_cancellation=True)
+            loop = asyncio.get_running_loop()
+            self._listening = await loop.create_server(self._web, "127.0.0.1", 0)
         self.port = self._listening.sockets[0].getsockname()[1]
 
     async def die(self) -> None:
         """Cut the operator off: nothing that it sends from now on gets through."""
         self.dead = True
         self._dying.set()
-        if self._listening is not None:
-            self._listening.close()
-            self._listening = None
         for connection in self._web.connections if self._web is not None else ():
             if connection.transport is not None:
                 connection.transport.abort()
@@ -84,6 +81,9 @@ class FaultProxy:
     async def close(self) -> None:
         """End, once the server has answered what it was asked."""
         await self.die()
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
         async with asyncio.timeout(_LONGEST_ANSWER):
             while self._in_flight:
                 await asyncio.sleep(0.01)
@@ -155,6 +155,8 @@ class FaultProxy:
             older = {"resourceVersion": str(action.resource_version), "resourceVersionMatch": "Exact"}
             kept = {name: value for name, value in call.query.items() if name == "labelSelector"}
             target = str(request.rel_url.with_query({**kept, **older}))
+        elif isinstance(action, rules.SmallPages) and call.verb == "list":
+            target = str(request.rel_url.update_query({"limit": str(action.limit)}))
         async with self._upstream.request(
             request.method, self._server + target, headers=self._headers(request), data=body or None
         ) as response:

@@ -77,6 +77,13 @@ class ListAsOf:
 
 
 @dataclass(frozen=True, slots=True)
+class SmallPages:
+    """Answer a list in pages of this size, however long the asked ones are."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class StreamFaults:
     """What happens to the events of a watch. Chances are per event, from 0 to 1.
 
@@ -98,7 +105,9 @@ class StreamFaults:
     """Nothing comes before this is true: a server that lags behind."""
 
 
-Action: TypeAlias = Answer | LoseAnswer | DelayAnswer | Hold | Cut | Die | ListAsOf | StreamFaults
+Action: TypeAlias = (
+    Answer | LoseAnswer | DelayAnswer | Hold | Cut | Die | ListAsOf | SmallPages | StreamFaults
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,8 @@ class Rule:
     chance: float = 1.0
     nth: int | None = None
     """Only the n-th call that matches, from 1."""
+    leases: bool = False
+    """Whether it is about calls for Leases too, which are left alone otherwise."""
 
 
 class Script:
@@ -128,13 +139,13 @@ class Script:
         """How many calls were interfered with."""
 
     def decide(self, call: Call) -> Action | None:
-        """What to do to this call; none: nothing. A Lease's calls are left alone unless a rule names them."""
+        """What to do to this call; none: nothing."""
         if self.over:
             return None
         if self._seconds is not None and self._until is None:
             self._until = time.monotonic() + self._seconds
         for index, rule in enumerate(self._rules):
-            if not rule.match(call) or (call.resource == "leases" and "leases" not in rule.match.resources):
+            if not rule.match(call) or (call.resource == "leases" and not rule.leases):
                 continue
             self._matched[index] += 1
             if rule.nth not in {None, self._matched[index]}:
@@ -144,6 +155,11 @@ class Script:
             self.applied += 1
             return self.rng.choice(rule.actions)
         return None
+
+    def begin(self) -> None:
+        """Let its time run from now, not from its first call."""
+        if self._seconds is not None:
+            self._until = time.monotonic() + self._seconds
 
     @property
     def over(self) -> bool:

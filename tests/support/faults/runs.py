@@ -35,26 +35,33 @@ def undisturbed(bed: FaultBed, scenario: Scenario) -> Undisturbed:
         return _made[scenario.name]
 
 
-def perform(bed: FaultBed, scenario: Scenario, script: Script, launch: Launch = in_process) -> Trial:
-    """The scenario with faults; fails unless it comes to what it comes to without them."""
+def perform(
+    bed: FaultBed, scenario: Scenario, script: Script, launch: Launch = in_process, *, restarted: bool = False
+) -> None:
+    """The scenario with faults; fails unless it comes to what it comes to without them.
+
+    With `restarted` another operator starts right before the steps, so that it begins under the script.
+    """
     trial = Trial(bed, scenario.name, launch)
     try:
-        run(trial, scenario, script)
+        run(trial, scenario, script, restarted=restarted)
         wanted, found = undisturbed(bed, scenario).outcome, trial.outcome()
         assert found == wanted, f"it came to {found},\nundisturbed to {wanted}\n{trial.words()}"
     finally:
         trial.close()
-    return trial
 
 
-def run(trial: Trial, scenario: Scenario, script: Script) -> None:
+def run(trial: Trial, scenario: Scenario, script: Script, *, restarted: bool = False) -> None:
     """Take the steps one by one, each from a settled state; fails for whatever must not happen."""
     trial.prepare(scenario)
     trial.arm(script)
+    if restarted:
+        trial.crash()
+        trial.restart(script)
+    script.begin()
     for index, step in enumerate(scenario.steps):
         trial.do(step)
         trial.settle(scenario.wanted_after(index))
-    trial.rest()
-    trial.settle(scenario.wanted_after(len(scenario.steps) - 1), seconds=1)
+    trial.come_to_rest(scenario.wanted_after(len(scenario.steps) - 1))
     wrong = trial.verdict()
     assert not wrong, "\n".join([*wrong, trial.words()])

@@ -86,9 +86,10 @@ class Trial:
         self.start()
 
     def close(self) -> None:
-        self.bed.loop.run(self.proxy.close())
+        self.bed.loop.run(self.proxy.die())
         if self._operator is not None:
             self._operator.drop()
+        self.bed.loop.run(self.proxy.close())
         self.namespace.api.close()
 
     def prepare(self, scenario: Scenario) -> None:
@@ -96,8 +97,7 @@ class Trial:
         self.start()
         if scenario.given:
             self.do(Apply(scenario.given))
-            self.settle(Wanted(scenario.given))
-            self.rest()
+            self.come_to_rest(Wanted(scenario.given))
 
     def arm(self, script: Script) -> None:
         """Disturb from now on."""
@@ -129,6 +129,15 @@ class Trial:
                 self.crash()
                 self.restart()
             self.history.pause(QUIET_S - quiet)
+
+    def come_to_rest(self, wanted: Wanted) -> None:
+        """Wait until all is as wanted and stays so without a write."""
+        deadline = time.monotonic() + SETTLE_S
+        while True:
+            self.settle(wanted, deadline - time.monotonic())
+            self.rest()
+            if not self.history.look(wanted.missing):
+                return
 
     def check_alive(self) -> None:
         """Fails if the operator has ended by itself."""
