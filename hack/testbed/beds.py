@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import binaries, cluster, kind, paths, prerequisites, record, teardown
+from testbed import binaries, cluster, kind, kwok, paths, prerequisites, record, teardown
 from testbed.api import Api
 from testbed.control_plane import ControlPlane, on_loopback
 from testbed.errors import TestbedError
@@ -67,6 +67,8 @@ def _how(wanted: Wanted) -> _How:
         return _How(
             record.PROCESSES, binaries.CONTROL_PLANE, prerequisites.CONTROL_PLANE, _start_control_plane
         )
+    if wanted.profile == record.KWOK:
+        return _How(record.PROCESSES, binaries.KWOK, prerequisites.CONTROL_PLANE, _start_with_kwok)
     if kind.answers():
         return _How(record.KIND, binaries.BESIDE_DOCKER, (), kind.start)
     return _How(record.PROCESSES, binaries.NODE, prerequisites.NODE, cluster.start, takes_root=True)
@@ -179,6 +181,12 @@ def _options(wanted: Wanted) -> str:
 def _down(name: str, progress: Progress) -> None:
     with progress.step(f"took down {name}"):
         teardown.remove(name)
+
+
+def _start_with_kwok(bed: Bed, progress: Progress) -> Bed:
+    _start_control_plane(bed, progress)
+    kwok.start(bed, ControlPlane(bed, on_loopback(bed)), progress)
+    return bed
 
 
 def _start_control_plane(bed: Bed, progress: Progress) -> Bed:

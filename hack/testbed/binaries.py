@@ -77,6 +77,7 @@ FAMILIES: dict[str, Family] = {
     "pause": Family("", {"pause": "."}, 5, 1),
     "probe": Family("", {"probe": "."}, 15, 1),
     "kind": Family("sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"}, 20, 1),
+    "kwok": Family("sigs.k8s.io/kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, 75, 3),
     "helm": Family(
         "helm.sh/helm/v4",
         {"helm": "helm.sh/helm/v4/cmd/helm"},
@@ -88,6 +89,7 @@ FAMILIES: dict[str, Family] = {
 # Copies of these that the user already has go before ours, as in other Kubernetes test tools.
 _FROM_KUBEBUILDER_ASSETS = ("etcd", "kube-apiserver", "kubectl")
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+KWOK = (*CONTROL_PLANE, "kwok")
 BESIDE_DOCKER = ("kind", "kubectl")
 NODE = (
     *CONTROL_PLANE,

@@ -43,8 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="bring a bed up")
     up.add_argument("--name", default="default")
     up.add_argument("--profile", choices=record.PROFILES, default=record.CONTROL_PLANE)
-    up.add_argument("--nodes", type=int, default=2, metavar="N")
-    up.add_argument("--gpus-per-node", type=int, default=4, metavar="N")
+    up.add_argument("--nodes", type=int, metavar="N", help="2, and 100 with kwok, unless given")
+    up.add_argument("--gpus-per-node", type=int, metavar="N", help="4, and 8 with kwok, unless given")
     up.add_argument(
         "--audit-log", action="store_true", help="log who wrote what to audit.log in the bed's folder"
     )
@@ -112,8 +112,13 @@ def _up(options: argparse.Namespace) -> None:
     if given:
         print(f"KUBECONFIG is set: using that cluster as it is, {given}; nothing is started")
         return
+    usual = record.PROFILES[options.profile]
     wanted = record.Wanted(
-        options.name, options.profile, options.nodes, options.gpus_per_node, audit_log=options.audit_log
+        options.name,
+        options.profile,
+        usual.nodes if options.nodes is None else options.nodes,
+        usual.gpus_per_node if options.gpus_per_node is None else options.gpus_per_node,
+        audit_log=options.audit_log,
     )
     print(f"test bed {options.name}, profile {options.profile}")
     with progress.step("up in all"):

@@ -167,6 +167,7 @@ class ControlPlane:
                 "--endpoint-reconciler-type=none"
             )  # no pod could reach it, and Endpoints refuse such an address
         if self._bed.audit_log:
-            flags.append(f"--audit-policy-file={paths.TEMPLATES / 'audit-policy.yaml'}")
+            policy = self._bed.wanted.audit_policy or paths.TEMPLATES / "audit-policy.yaml"
+            flags.append(f"--audit-policy-file={policy}")
             flags.append(f"--audit-log-path={self._bed.audit_log}")
         return flags

@@ -18,7 +18,7 @@ from testbed.subnets import Network, Subnets, host_networks
 
 CONTROL_PLANE = "control-plane"
 NODE = "node"
-PROFILES = (CONTROL_PLANE, NODE)
+KWOK = "kwok"
 # What a bed is made of: processes of ours, or, where a Docker engine answers, containers that kind makes.
 PROCESSES = "processes"
 KIND = "kind"
@@ -26,6 +26,19 @@ _INDEXES = range(100)
 # Below the range from which Linux takes the ports of outgoing connections.
 _FIRST_PORT = 21000
 _PORTS = 3
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many nodes a profile has unless told otherwise, and at most."""
+
+    nodes: int
+    gpus_per_node: int
+    most_nodes: int
+
+
+_REAL = Size(nodes=2, gpus_per_node=4, most_nodes=Subnets.MAX_NODES)
+PROFILES = {CONTROL_PLANE: _REAL, NODE: _REAL, KWOK: Size(nodes=100, gpus_per_node=8, most_nodes=1000)}
 
 
 @dataclass(frozen=True)
@@ -37,14 +50,16 @@ class Wanted:
     nodes: int = 2
     gpus_per_node: int = 4
     audit_log: bool = False
+    audit_policy: str = ""  # a file; empty: every write with its body, and that reads happened
 
     def check(self) -> None:
         """Raise TestbedError that names the option that does not fit, and what would."""
         check_name(self.name)
         if self.profile not in PROFILES:
             raise TestbedError(f"--profile is {self.profile!r}: give one of {', '.join(PROFILES)}")
-        if not 1 <= self.nodes <= Subnets.MAX_NODES:
-            raise TestbedError(f"--nodes is {self.nodes}: give 1 to {Subnets.MAX_NODES}")
+        most = PROFILES[self.profile].most_nodes
+        if not 1 <= self.nodes <= most:
+            raise TestbedError(f"--nodes is {self.nodes}: give 1 to {most}")
         if not 0 <= self.gpus_per_node <= 64:  # noqa: PLR2004 - more than any real node has
             raise TestbedError(f"--gpus-per-node is {self.gpus_per_node}: give 0 to 64")
 
