@@ -103,6 +103,10 @@ class OperatorProcess:
         self.port = 0
         self.metrics_port = 0
 
+    def replica(self, identity: str) -> "OperatorProcess":
+        """Another one like it, which has not been started."""
+        return OperatorProcess(self._kubeconfig, self._log.parent, self._arguments[2:], identity=identity)
+
     def start(self, *, wait: bool = True) -> None:
         """Start it, and wait until it says that it is ready."""
         assert self._process is None, "it runs already"
