@@ -1,15 +1,21 @@
 """From the caches to a snapshot: reading, and no choices."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
 
 from rayfleet.cache import ClusterStore, Store
 from rayfleet.memory import ClusterMemory
-from rayfleet.plan.validity import judge
+from rayfleet.plan.validity import Judgement, judge
 from rayfleet.snapshot import Cluster, Key, Pod, Service, Snapshot
 
 T = TypeVar("T", Pod, Service)
+
+JUDGED = 256
+"""Clusters whose judged spec is kept, parsed, for their next pass: as many as are likely to be in a burst
+of passes. To parse and check a spec takes longer than all else that a pass without actions does."""
+_Judged: TypeAlias = tuple[bytes | None, Mapping[str, str], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,7 @@ class View:
     clusters: ClusterStore
     pods: Store[Pod]
     services: Store[Service]
+    _judged: OrderedDict[Key, tuple[_Judged, Judgement]] = field(default_factory=OrderedDict)
 
     def snapshot(
         self, key: Key, memory: ClusterMemory, other_operator: str | None, now: float
@@ -30,7 +37,7 @@ class View:
         pods = {pod.uid: pod for pod in _owned(self.pods, cluster)}
         if memory.stray_head is not None:
             pods.setdefault(memory.stray_head.uid, memory.stray_head)
-        judgement = judge(cluster, memory.last_valid, memory.proven, memory.refused)
+        judgement = self._judge(cluster, memory)
         return Snapshot(
             cluster=cluster,
             spec=judgement.spec,
@@ -42,6 +49,19 @@ class View:
             held=memory.held,
             other_operator=other_operator,
         )
+
+    def _judge(self, cluster: Cluster, memory: ClusterMemory) -> Judgement:
+        judged = (self.clusters.stored_spec(cluster.key), cluster.labels, cluster.annotations)
+        known = self._judged.pop(cluster.key, None)
+        if known is None or known[0] != judged or memory.refused:
+            judgement = judge(cluster, memory.last_valid, memory.proven, memory.refused)
+            if judgement.violations or memory.refused:  # What is acted on instead depends on the memory.
+                return judgement
+            known = judged, judgement
+        self._judged[cluster.key] = known
+        if len(self._judged) > JUDGED:
+            self._judged.popitem(last=False)
+        return known[1]
 
 
 def _owned(store: Store[T], cluster: Cluster) -> Iterator[T]:

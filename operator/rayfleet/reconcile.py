@@ -13,7 +13,7 @@ from rayfleet.memory import LONGEST_HOLD, ClusterMemory
 from rayfleet.observe import View
 from rayfleet.plan import AdvanceHeadEpoch, CreatePod, Outcome, Ownership, Plan, ownership, plan
 from rayfleet.plan.validity import template_hashes
-from rayfleet.snapshot import Cluster, Key, Snapshot, cluster_from_object, pod_from_object
+from rayfleet.snapshot import Key, Snapshot, cluster_from_object, pod_from_object
 from rayfleet.status import compute_status, events_of, is_urgent, status_patch
 from rayfleet.workqueue import Done, Retry
 
@@ -73,7 +73,7 @@ class Reconciler:
             if replace(verified, now=snapshot.now) != snapshot:
                 snapshot, decided = verified, plan(verified)
         outcomes = await self._executor.run(snapshot.cluster, decided) if decided.actions else ()
-        return await self._conclude(snapshot.cluster, decided, outcomes)
+        return await self._conclude(snapshot, decided, outcomes)
 
     def _observe(self, key: Key) -> Snapshot | None:
         cluster = self._view.clusters.get(key)
@@ -151,15 +151,17 @@ class Reconciler:
         at_least = min(failure.retry_after or 0.0, LONGEST_HOLD)
         return Retry(f"could not {what}: {failure.message}", at_most, at_least)
 
-    async def _conclude(self, acted_on: Cluster, decided: Plan, outcomes: Sequence[Outcome]) -> Done | Retry:
+    async def _conclude(self, snapshot: Snapshot, decided: Plan, outcomes: Sequence[Outcome]) -> Done | Retry:
         """Remember, report, and say when to come back."""
-        key = acted_on.key
+        key = snapshot.cluster.key
         memory = self._memories[key]
         refusals = len(memory.refused)
-        memory.learn(outcomes, self._around.now())
-        snapshot = self._observe(key)
-        if snapshot is None or snapshot.cluster.uid != acted_on.uid:
-            return Done(requeue_after=0.0)
+        if outcomes:
+            memory.learn(outcomes, self._around.now())
+            after = self._observe(key)
+            if after is None or after.cluster.uid != snapshot.cluster.uid:
+                return Done(requeue_after=0.0)
+            snapshot = after
         self._remember_spec(snapshot, memory)
         memory.release(_wanting(decided), snapshot.now)
         waits = [] if decided.requeue_after is None else [decided.requeue_after]
