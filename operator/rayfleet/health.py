@@ -14,7 +14,8 @@ class HealthServer(HttpServer):
     """Answers 200 `ok`, or 503 and why. That it answers at all shows that the event loop turns."""
 
     def __init__(self, host: str, port: int, *, healthy: Check, ready: Check) -> None:
-        super().__init__(host, port, {"/healthz": _answer(healthy), "/readyz": _answer(ready)})
+        routes = {"/healthz": _answer(healthy), "/readyz": _answer(ready)}
+        super().__init__(host, port, routes, setting="--health-port")
 
 
 def _answer(check: Check) -> Handler:

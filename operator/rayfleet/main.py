@@ -24,6 +24,7 @@ from rayfleet.election import LeaderElector
 from rayfleet.errors import ApiFailure
 from rayfleet.handlers import missed_deletions, operator_registry, operator_settings
 from rayfleet.health import HealthServer
+from rayfleet.http_server import ListenError
 from rayfleet.informer import Informer
 from rayfleet.metrics import Exposition, MetricsServer, Parts, PartsCollector, Recorder
 from rayfleet.observe import View
@@ -112,8 +113,10 @@ class Operator:
             healthy=lambda: None,
             ready=self._not_ready,
         )
-        await health.start()
-        await self._metrics.start()
+        async with health, self._metrics:
+            return await self._run_parts()
+
+    async def _run_parts(self) -> int:
         parts = [
             asyncio.create_task(self._recorder.watch_loop(), name="event loop lag"),
             asyncio.create_task(self._informer.run(), name="informer"),
@@ -244,6 +247,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         credentials = find_credentials(given.kubeconfig)
         return uvloop.run(_until_signalled(Operator(given, credentials)))
-    except CredentialsError as error:
+    except (CredentialsError, ListenError) as error:
         log.critical("%s", error)
         return 2

@@ -19,7 +19,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A pass did not go well. Look again after the key's backoff, between `at_least` and `at_most` seconds."""
+    """A pass did not go well. Look again after the key's backoff, from `at_least` to `at_most` seconds."""
 
     reason: str
     at_most: float | None = None

@@ -7,6 +7,7 @@ import pytest
 from aiohttp import ClientSession
 
 from metrics.page import reference
+from rayfleet.http_server import ListenError
 from rayfleet.informer import Health
 from rayfleet.metrics import MetricsServer
 from rayfleet.metrics.definitions import CLUSTERS, SECTIONS
@@ -196,6 +197,18 @@ async def test_the_server_answers_in_the_format_that_is_asked_for(accept: str, c
                 assert answer.status == 404
     finally:
         await server.stop()
+
+
+async def test_a_port_that_is_taken_is_named_with_what_to_do() -> None:
+    """Two operators on one machine, each with its defaults."""
+    (port,) = free_ports(1)
+    first, second = (MetricsServer("127.0.0.1", port, full().exposition()) for _ in range(2))
+    await first.start()
+    try:
+        with pytest.raises(ListenError, match=f"--metrics-port: cannot listen on 127.0.0.1:{port}"):
+            await second.start()
+    finally:
+        await first.stop()
 
 
 async def test_port_0_is_no_server() -> None:

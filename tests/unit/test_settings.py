@@ -6,9 +6,10 @@ from rayfleet.settings import parse
 
 
 def test_without_flags_every_namespace_is_in_scope() -> None:
-    """And the health port is the chart's."""
+    """And the ports are the chart's."""
     settings = parse([], {})
     assert (settings.namespaces, settings.health_port, settings.log_level) == ((), 8081, "INFO")
+    assert settings.metrics_port == 8080
 
 
 def test_namespaces_may_be_repeated_or_listed_and_count_once() -> None:
@@ -25,6 +26,7 @@ def test_a_flag_goes_before_the_environment() -> None:
 
 BAD = [
     (["--health-port", "70000"], "--health-port", "is not a port (0 to 65535)"),
+    (["--metrics-port", "http"], "--metrics-port", "is not a port (0 to 65535)"),
     (["--write-concurrency", "0"], "--write-concurrency", "is not a whole number above 0"),
     (["--log-level", "loud"], "--log-level", "invalid choice: 'loud'"),
 ]

@@ -13,7 +13,7 @@ class MetricsServer(HttpServer):
 
     def __init__(self, host: str, port: int, exposition: Exposition) -> None:
         self._exposition = exposition
-        super().__init__(host, port, {"/metrics": self._scrape})
+        super().__init__(host, port, {"/metrics": self._scrape}, setting="--metrics-port")
 
     async def _scrape(self, request: web.Request) -> web.StreamResponse:
         content_type, parts = self._exposition.answer(request.headers.get("Accept", ""))
