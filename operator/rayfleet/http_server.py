@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from aiohttp import web
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+STOP_SECONDS = 1.0
+"""What is being answered when the server stops may take this long."""
 
 
 class ListenError(Exception):
@@ -24,16 +26,7 @@ class HttpServer:
         app = web.Application()
         for path, handler in routes.items():
             app.router.add_get(path, handler)
-        self._runner = web.AppRunner(app, access_log=None)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
 
     async def start(self) -> None:
         """Listen. Raises ListenError, as where the port is taken."""
@@ -51,5 +44,5 @@ class HttpServer:
             ) from error
 
     async def stop(self) -> None:
-        """Close every connection."""
+        """Close every connection; one that has been stopped already, or never started, is fine."""
         await self._runner.cleanup()

@@ -24,7 +24,7 @@ from rayfleet.election import LeaderElector
 from rayfleet.errors import ApiFailure
 from rayfleet.handlers import missed_deletions, operator_registry, operator_settings
 from rayfleet.health import HealthServer
-from rayfleet.http_server import ListenError
+from rayfleet.http_server import HttpServer, ListenError
 from rayfleet.informer import Informer
 from rayfleet.metrics import Exposition, MetricsServer, Parts, PartsCollector, Recorder
 from rayfleet.observe import View
@@ -90,7 +90,11 @@ class Operator:
             first_backoff=FIRST_BACKOFF,
             longest_backoff=LONGEST_BACKOFF,
         )
-        self._metrics = self._metrics_server(pods)
+        self._servers: tuple[HttpServer, ...] = (self._health_server(), self._metrics_server(pods))
+
+    def _health_server(self) -> HealthServer:
+        host, port = self._settings.health_host, self._settings.health_port
+        return HealthServer(host, port, healthy=lambda: None, ready=self._not_ready)
 
     def _metrics_server(self, pods: Store[Pod]) -> MetricsServer:
         parts = Parts(
@@ -113,8 +117,12 @@ class Operator:
             healthy=lambda: None,
             ready=self._not_ready,
         )
-        async with health, self._metrics:
+        try:
+            for server in self._servers:
+                await server.start()
             return await self._run_parts()
+        finally:
+            await self._close_servers()
 
     async def _run_parts(self) -> int:
         parts = [
@@ -131,7 +139,9 @@ class Operator:
             await self._queue.stop(STOP_GRACE_SECONDS)
             await _cancel([asked, *parts])
             await self._election.release()
-            # kopf last: at its end it waits for every task of the process that is younger than itself.
+            # kopf last: at its end it waits for every task of the process that is younger than itself, and
+            # so for those of connections that a scraper keeps open.
+            await self._close_servers()
             if not self._crd_served:
                 shell.cancel()
             await asyncio.wait([shell], timeout=STOP_GRACE_SECONDS)
@@ -140,6 +150,10 @@ class Operator:
             await health.stop()
             await self._metrics.stop()
         return _exit_status([*ended, shell], asked)
+
+    async def _close_servers(self) -> None:
+        for server in self._servers:
+            await server.stop()
 
     def ask_to_end(self) -> None:
         """Make `run` end in good order."""
