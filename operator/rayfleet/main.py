@@ -147,8 +147,6 @@ class Operator:
             await asyncio.wait([shell], timeout=STOP_GRACE_SECONDS)
             await self._client.close()
             await self._election_client.close()
-            await health.stop()
-            await self._metrics.stop()
         return _exit_status([*ended, shell], asked)
 
     async def _close_servers(self) -> None:
