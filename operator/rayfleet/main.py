@@ -111,12 +111,6 @@ class Operator:
 
     async def run(self) -> int:
         """Run until it is asked to end, or until a part ends that must not; the exit status."""
-        health = HealthServer(
-            self._settings.health_host,
-            self._settings.health_port,
-            healthy=lambda: None,
-            ready=self._not_ready,
-        )
         try:
             for server in self._servers:
                 await server.start()
