@@ -41,6 +41,8 @@ STOP_GRACE_SECONDS = 3.0
 """What is under way at SIGTERM may take this long; the process ends within 5 s."""
 STALE_SECONDS = 150.0
 """A watch without a sign of life for longer, though bookmarks come each minute, makes us not ready."""
+PROGRESS_SECONDS = 0.2
+"""Pods on their way to readiness are looked at together; whatever calls for action is looked at at once."""
 FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 60.0
 
@@ -72,7 +74,9 @@ class Operator:
         self._recorder = Recorder()
         pods, services = Store(Pod), Store(Service)
         gate = FairGate(given.write_concurrency)
-        self._informer = Informer(self._client, given.namespaces, pods, services, self._wake)
+        self._informer = Informer(
+            self._client, given.namespaces, pods, services, self._wake, on_progress=self._wake_soon
+        )
         self._other_operator = OtherOperatorWatch(self._client, given.namespaces, self._wake_all)
         reconciler = Reconciler(
             self._client,
@@ -195,6 +199,9 @@ class Operator:
 
     def _stand_by(self) -> None:
         self._queue.pause()
+
+    def _wake_soon(self, key: Key) -> None:
+        self._queue.add_after(key, PROGRESS_SECONDS)
 
     def _wake(self, key: Key) -> None:
         self._queue.add(key)

@@ -30,8 +30,10 @@ class ClusterMemory:
     proven: bytes | None = None
     """Specs as the cache stores them: the same bytes, not a copy; see `plan.validity.judge`."""
     refused: dict[str, str] = field(default_factory=dict)
+    status_changed: float | None = None
+    """Loop time since when the status differs from the one that is stored, in what may wait."""
     status_due: float | None = None
-    """Loop time by which a status that may wait must be written."""
+    """Loop time at which it is looked at again whether it still may."""
     stray_head: Pod | None = None
     """The head, where it lives on without the labels that its watch goes by."""
     stray_until: float = 0.0

@@ -19,6 +19,8 @@ from rayfleet.workqueue import Done, Retry
 
 STATUS_DELAY = 1.0
 """Seconds that a change of mere counts may wait for others to join it in one write."""
+STATUS_DELAY_BUSY = 10.0
+"""The same while pods of any cluster wait to be created: those go first."""
 UNANSWERED_BACKOFF = 5.0
 """Seconds. The longest wait between attempts while the API server does not answer."""
 SOON = 0.05
@@ -191,15 +193,11 @@ class Reconciler:
             events = events_of(outcomes, snapshot.violations, before, after)
             await self._recorder.post(cluster, events, snapshot.now)
         if not patch:
-            memory.status_due = None
+            memory.status_changed = memory.status_due = None
             return None
-        clock = asyncio.get_running_loop().time()
-        if not is_urgent(before, after):
-            if memory.status_due is None:
-                memory.status_due = clock + STATUS_DELAY
-            if clock < memory.status_due:
-                return None
-        memory.status_due = None
+        if not is_urgent(before, after) and self._may_wait(memory):
+            return None
+        memory.status_changed = memory.status_due = None
         failure = await self._executor.write_status(cluster, patch)
         if failure is not None and policy(failure) is Policy.GONE:
             return None
@@ -208,6 +206,18 @@ class Reconciler:
             if not isinstance(live, ApiFailure):
                 self._view.clusters.apply(live)
         return failure
+
+    def _may_wait(self, memory: ClusterMemory) -> bool:
+        """Whether a change of mere counts is left for later, and until when."""
+        clock = asyncio.get_running_loop().time()
+        if memory.status_changed is None:
+            memory.status_changed = clock
+        delay = STATUS_DELAY_BUSY if self._executor.busy else STATUS_DELAY
+        if clock >= memory.status_changed + delay:
+            return False
+        if memory.status_due is None or memory.status_due <= clock:
+            memory.status_due = clock + STATUS_DELAY
+        return True
 
     def _remember_spec(self, snapshot: Snapshot, memory: ClusterMemory) -> None:
         cluster = snapshot.cluster

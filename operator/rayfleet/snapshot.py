@@ -5,7 +5,7 @@ A trimmed pod takes about 1 KiB, the full object 41. Whatever is not here wakes 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -67,6 +67,22 @@ class Pod:
     def ended(self) -> bool:
         """Nothing of Ray runs here, nor will again."""
         return self.ray_ended or self.phase in {"Failed", "Succeeded"}
+
+    def is_progress_of(self, before: "Pod") -> bool:
+        """Whether only the way to readiness lies between `before` and this.
+
+        That shows in the status, and calls for no action.
+        """
+        moved = replace(
+            before,
+            resource_version=self.resource_version,
+            phase=self.phase,
+            ready=self.ready,
+            unready_reason=self.unready_reason,
+            node_name=self.node_name,
+            pod_ip=self.pod_ip,
+        )
+        return moved == self and not self.ended
 
     @property
     def active(self) -> bool:

@@ -62,3 +62,24 @@ async def test_a_cancelled_waiter_loses_no_turn(granted: bool) -> None:  # noqa:
         assert await following == "written"
     with pytest.raises(asyncio.CancelledError):
         await cancelled
+
+
+async def test_a_write_that_yields_goes_after_the_others_and_is_not_starved() -> None:
+    """Of the turns of a full gate it gets one in eight."""
+    gate, order = FairGate(1), list[str]()
+
+    async def write(name: str, *, yields: bool) -> None:
+        async with gate.turn(BIG, yields=yields):
+            order.append(name)
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(5), gate.turn(SMALL):
+        waiting = [asyncio.create_task(write("report", yields=True)) for _ in range(4)]
+        waiting += [asyncio.create_task(write("pod", yields=False)) for _ in range(24)]
+        await asyncio.sleep(0)
+        assert gate.crowded
+    await asyncio.gather(*waiting)
+    assert order[:8].count("report") == 1
+    assert order[:24].count("report") == 3
+    assert order[-1] == "report"
+    assert not gate.crowded

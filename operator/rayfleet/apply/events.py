@@ -47,7 +47,7 @@ class EventRecorder:
             said.pop(_SETTLES.get(event.reason, ""), None)
             extra = {"cluster": str(cluster.key), "action": event.action, "reason": event.reason}
             log.log(logging.WARNING if event.type == "Warning" else logging.INFO, event.note, extra=extra)
-            async with self._gate.turn(cluster.key):
+            async with self._gate.turn(cluster.key, yields=True):
                 answer = await self._client.create(
                     paths.events(cluster.key.namespace), self._body(cluster, event, now)
                 )

@@ -37,6 +37,11 @@ class Executor:
         self._services = services
         self._on_outcome = on_outcome
 
+    @property
+    def busy(self) -> bool:
+        """Whether creates and deletes have to wait for their turn."""
+        return self._gate.crowded
+
     async def run(self, cluster: Cluster, plan: Plan) -> tuple[Outcome, ...]:
         """Carry out `plan`: deletes at once, then stage after stage while each goes well."""
         deletes, stages = await asyncio.gather(
@@ -135,8 +140,8 @@ class Executor:
         return Outcome(action)
 
     async def write_status(self, cluster: Cluster, patch: Mapping[str, Any]) -> ApiFailure | None:
-        """Patch the status in the cluster's turn; see `patch_status`."""
-        async with self._gate.turn(cluster.key):
+        """Patch the status in the cluster's turn, after what waits to be created; see `patch_status`."""
+        async with self._gate.turn(cluster.key, yields=True):
             return await self.patch_status(cluster, patch)
 
     async def patch_status(self, cluster: Cluster, patch: Mapping[str, Any]) -> ApiFailure | None:

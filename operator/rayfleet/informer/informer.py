@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rayfleet.api.names import Label
@@ -38,8 +38,8 @@ class Health:
 class Informer:
     """Keeps the stores of pods and services current, in all namespaces or in each of a list.
 
-    `on_change` is told the key of each cluster of whose children something changed that we look at.
-    Further reflectors, such as those of optional kinds, run and are shown with them.
+    `on_change` is told the key of each cluster of whose children something changed that we look at,
+    `on_progress` that of one whose pod has but come further on its way to readiness.
     """
 
     def __init__(
@@ -50,19 +50,25 @@ class Informer:
         services: Store[Service],
         on_change: Callable[[Key], None],
         *,
-        further: Sequence[Reflector[Any]] = (),
+        on_progress: Callable[[Key], None] | None = None,
         clockwork: Clockwork = CLOCKWORK,
     ) -> None:
         scopes = tuple(namespaces) or (None,)
         self._pods = [
-            Reflector(client, _source("pods", pod_from_object, scope), pods, on_change, clockwork)
+            Reflector(
+                client,
+                replace(_source("pods", pod_from_object, scope), is_progress=Pod.is_progress_of),
+                pods,
+                on_change,
+                clockwork,
+                on_progress=on_progress,
+            )
             for scope in scopes
         ]
         self._services = [
             Reflector(client, _source("services", service_from_object, scope), services, on_change, clockwork)
             for scope in scopes
         ]
-        self._further = tuple(further)
 
     @property
     def synced(self) -> bool:
@@ -71,7 +77,7 @@ class Informer:
 
     @property
     def health(self) -> tuple[Health, ...]:
-        return tuple(map(_health, (*self._core(), *self._further)))
+        return tuple(map(_health, self._core()))
 
     def gaps(self, namespace: str) -> int:
         """A number that changes when the view of this namespace's pods may have missed something."""
@@ -80,7 +86,7 @@ class Informer:
     async def run(self) -> None:
         """Follow everything until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for reflector in (*self._core(), *self._further):
+            for reflector in self._core():
                 group.create_task(reflector.run(), name=f"reflector of {reflector.source.words}")
 
     async def wait_synced(self) -> None:
@@ -89,8 +95,7 @@ class Informer:
             await reflector.wait_synced()
 
     def _core(self) -> tuple[Reflector[Any], ...]:
-        needed = (reflector for reflector in self._further if not reflector.source.optional)
-        return (*self._pods, *self._services, *needed)
+        return (*self._pods, *self._services)
 
 
 def _source(kind: str, trim: Callable[..., Any], namespace: str | None) -> Source[Any]:

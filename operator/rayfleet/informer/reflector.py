@@ -40,6 +40,8 @@ class Source(Generic[T]):
     """None: all."""
     selectors: Mapping[str, str] = field(default_factory=dict)
     """`labelSelector`, `fieldSelector`."""
+    is_progress: Callable[[T, T], bool] = lambda _after, _before: False
+    """Whether a change, given as what is there now and what was before, calls for no action."""
     optional: bool = False
     """Whether the operator can do without this kind."""
 
@@ -63,7 +65,8 @@ class Clockwork:
 class Reflector(Generic[T]):
     """Lists, watches, and goes on doing so whatever happens; what to do next is the machine's choice.
 
-    `on_change` is told the key of each owner of an object of which something changed that we look at.
+    `on_change` is told the key of each owner of an object of which something changed that we look at;
+    `on_progress` instead where the source says that it calls for no action.
     """
 
     def __init__(
@@ -73,8 +76,11 @@ class Reflector(Generic[T]):
         store: Store[T],
         on_change: Callable[[Key], None],
         clockwork: Clockwork,
+        *,
+        on_progress: Callable[[Key], None] | None = None,
     ) -> None:
         self._client = client
+        self._on_progress = on_progress or on_change
         self._source = source
         self._store = store
         self._on_change = on_change
@@ -225,6 +231,9 @@ class Reflector(Generic[T]):
         for trimmed in self._trimmed((obj,)):
             before = self._store.get(trimmed.namespace, trimmed.name)
             if self._store.apply(trimmed):
+                if before is not None and self._source.is_progress(trimmed, before):
+                    self._tell_owner(trimmed, self._on_progress)
+                    continue
                 for key in {owner_key(trimmed), owner_key(before) if before else None}:
                     if key is not None:
                         self._on_change(key)
@@ -233,9 +242,13 @@ class Reflector(Generic[T]):
         metadata = obj.get("metadata") or {}
         namespace, name, uid = (str(metadata.get(field)) for field in ("namespace", "name", "uid"))
         gone = self._store.remove(namespace, name, uid, version)
-        key = owner_key(gone) if gone is not None else None
+        if gone is not None:
+            self._tell_owner(gone, self._on_change)
+
+    def _tell_owner(self, obj: T, tell: Callable[[Key], None]) -> None:
+        key = owner_key(obj)
         if key is not None:
-            self._on_change(key)
+            tell(key)
 
     def _trimmed(self, objects: Iterable[JsonObject]) -> list[T]:
         """The objects, trimmed. One that cannot be is left as it is known, for it is there all the same."""

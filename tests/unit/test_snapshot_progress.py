@@ -1,0 +1,40 @@
+"""Which changes of a pod call for action, and which are but its way to readiness."""
+
+from dataclasses import replace
+
+import pytest
+
+from rayfleet.snapshot import Pod
+from support.builders import cluster, worker
+
+WAITING = worker(cluster(), 1, phase="Pending", ready=False, unready_reason="Unschedulable")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        replace(WAITING, node_name="n1", resource_version=2000),
+        replace(WAITING, phase="Running", pod_ip="10.0.0.1"),
+        replace(WAITING, phase="Running", ready=True, unready_reason=""),
+        replace(WAITING, unready_reason="ImagePullBackOff"),
+    ],
+)
+def test_the_way_to_readiness_is_progress(after: Pod) -> None:
+    """It calls for nothing but a report."""
+    assert after.is_progress_of(WAITING)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        replace(WAITING, deleting=True),
+        replace(WAITING, phase="Failed"),
+        replace(WAITING, ray_ended=True),
+        replace(WAITING, group="other"),
+        replace(WAITING, owner=None),
+        replace(WAITING, uid="another"),
+        replace(WAITING, template_hash="other"),
+    ],
+)
+def test_what_may_call_for_action_is_no_progress(after: Pod) -> None:
+    assert not after.is_progress_of(WAITING)
