@@ -120,9 +120,9 @@ class Trial:
             assert left > 0, f"waited {seconds:g} s for all to be as wanted, in vain: {words}\n{self.words()}"
             self.history.pause(0.05)
 
-    def rest(self) -> None:
-        """Wait until nothing has been written for a while. Fails if that never comes."""
-        deadline = time.monotonic() + _RESTLESS_S
+    def rest(self, within: float = _RESTLESS_S) -> None:
+        """Wait until nothing has been written for a while. Fails if that does not come in time."""
+        deadline = time.monotonic() + within
         while (quiet := time.monotonic() - self._last_write()) < QUIET_S:
             assert time.monotonic() < deadline, f"it writes on and on:\n{self.words()}"
             if self.proxy.dead:

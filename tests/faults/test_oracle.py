@@ -1,0 +1,61 @@
+"""The oracle on histories made by hand: what it takes for right, and what it finds wrong."""
+
+import pytest
+
+from support.faults.oracle import judge
+from support.faults.recorded import Recording
+
+
+def started() -> Recording:
+    """A cluster of two workers."""
+    return Recording({"a": 2}).head(0).worker(1).worker(2)
+
+
+RIGHT = {
+    "a start": started(),
+    "a scale-down": started().spec({"a": 1}).terminates("a-2").goes("a-2"),
+    "a group that is removed": started().spec({}).terminates("a-1").terminates("a-2"),
+    "a worker that is named": started()
+    .spec({"a": 2}, scaleStrategy={"workersToDelete": ["a-1"]})
+    .terminates("a-1"),
+    "a worker that has ended": started().ends("a-1").terminates("a-1").worker(3),
+    "a worker that somebody deleted": started().terminates("a-1", by_operator=False).worker(3),
+    "a head that is gone": started().terminates("head-0", by_operator=False).goes("head-0").head(1),
+    "a head that has ended": started().ends("head-0").head(1).terminates("head-0"),
+}
+WRONG = {
+    "head head-1 was created while head-0 may live": started().head(1),
+    "head head-1 was created while head-0": started().terminates("head-0", by_operator=False).head(1),
+    "pod a-3 is number 3 of group a, of which 2 are wanted": started().worker(3),
+    "pod a-9 is number 6 of group a, of which 5 are wanted": (
+        started().spec({"a": 9}).worker(3).worker(4).worker(5).worker(9)
+    ),
+    "pod b-1 is number 1 of group b, of which None are wanted": started().worker(1, "b"),
+    "pod a-2 was deleted, a worker that was wanted": started().terminates("a-2"),
+    "pod a-1 was deleted, a worker that was wanted": started()
+    .spec({"a": 1})
+    .terminates("a-2")
+    .terminates("a-1"),
+    "pod head-0 was deleted, a head that may live": started().terminates("head-0"),
+    "delete pods x hit what no cluster owns": started().stranger("x").terminates("x"),
+    "delete pods a-2 names no uid": started().spec({"a": 1}).writes("delete", "pods", "a-2"),
+    "delete services demo-head-svc is no write of this operator's": (
+        started().writes("delete", "services", "demo-head-svc")
+    ),
+    "patch rayclusters demo is no write of this operator's": started().writes("patch", "rayclusters", "demo"),
+    "number 2 of group a is there twice: a-twin": Recording({"a": 3})
+    .head(0)
+    .worker(2)
+    .worker(2, name="a-twin"),
+}
+
+
+@pytest.mark.parametrize("recording", RIGHT.values(), ids=RIGHT)
+def test_what_is_right_is_not_complained_of(recording: Recording) -> None:
+    assert judge(recording.run) == []
+
+
+@pytest.mark.parametrize(("words", "recording"), WRONG.items(), ids=WRONG)
+def test_what_is_wrong_is_found(words: str, recording: Recording) -> None:
+    """In words that say what and where."""
+    assert [finding for finding in judge(recording.run) if words in finding]

@@ -1,0 +1,122 @@
+"""Planners that are wrong on purpose, to see that the oracle notices."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rayfleet import reconcile
+from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.manifests import head_pod
+from rayfleet.plan import Cause, CreatePod, CreateService, DeletePod, Plan, plan
+from rayfleet.snapshot import Pod, Snapshot
+
+Planner = Callable[[Snapshot], Plan]
+
+BYSTANDER = "bystander"
+
+
+def one_worker_too_many(snapshot: Snapshot) -> Plan:
+    """Takes every group for one larger than it is."""
+    spec = snapshot.spec
+    if spec is None:
+        return plan(snapshot)
+    groups = [g.model_copy(update={"replicas": g.replicas + 1}) for g in spec.worker_group_specs]
+    larger = spec.model_copy(update={"worker_group_specs": tuple(groups)})
+    return plan(replace(snapshot, spec=larger))
+
+
+def second_head(snapshot: Snapshot) -> Plan:
+    """Makes a head of a later epoch beside the one that lives."""
+    decided = plan(snapshot)
+    heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD]
+    if snapshot.spec is None or len(heads) != 1:
+        return decided
+    made = head_pod(snapshot.cluster, snapshot.spec, 7)
+    create = CreatePod(NodeType.HEAD, HEAD_GROUP, made.name, made.template_hash, made.body, "broken")
+    return replace(decided, stages=(*decided.stages, (create,)))
+
+
+def no_worker_is_safe(snapshot: Snapshot) -> Plan:
+    """Deletes a worker that runs and is wanted."""
+    decided = plan(snapshot)
+    running = [pod for pod in snapshot.pods if pod.node_type == NodeType.WORKER and pod.active and pod.ready]
+    return replace(decided, deletes=tuple(map(_delete, running[:1])))
+
+
+def same_number_twice(snapshot: Snapshot) -> Plan:
+    """Gives the first worker of a plan a twin of another name."""
+    decided = plan(snapshot)
+    return replace(decided, stages=tuple(tuple(_twins(stage)) for stage in decided.stages))
+
+
+def _twins(stage: tuple[Any, ...]) -> Iterator[Any]:
+    for action in stage:
+        yield action
+        if isinstance(action, CreatePod) and action.node_type == NodeType.WORKER:
+            name = f"{action.name}-twin"
+            metadata = {**action.body["metadata"], "name": name}
+            yield replace(action, name=name, body={**action.body, "metadata": metadata})
+            return
+
+
+def writes_for_ever(snapshot: Snapshot) -> Plan:
+    """Creates the head's Service again and again."""
+    decided = plan(snapshot)
+    if decided.actions or not snapshot.services:
+        return decided
+    body = {"metadata": {"name": snapshot.services[0].name}, "spec": {"ports": [{"port": 1}]}}
+    again = CreateService(snapshot.services[0].name, body, "broken")
+    return replace(decided, stages=((again,),), requeue_after=0.2)
+
+
+def deletes_a_stranger(uid_of: Callable[[str], str]) -> Planner:
+    """A planner that deletes a pod that no cluster owns; `uid_of` knows pods by name."""
+
+    def planner(snapshot: Snapshot) -> Plan:
+        decided = plan(snapshot)
+        uid = uid_of(BYSTANDER)
+        stranger = DeletePod(NodeType.WORKER, "a", BYSTANDER, uid, Cause.SURPLUS, "broken")
+        return replace(decided, deletes=(stranger,)) if uid else decided
+
+    return planner
+
+
+def _delete(pod: Pod) -> DeletePod:
+    return DeletePod(pod.node_type, pod.group, pod.name, pod.uid, Cause.SURPLUS, "broken")
+
+
+class Planners:
+    """Which namespace's operator plans how; all others plan as they should."""
+
+    def __init__(self) -> None:
+        self._broken: dict[str, Planner] = {}
+
+    def __call__(self, snapshot: Snapshot) -> Plan:
+        return self._broken.get(snapshot.cluster.key.namespace, plan)(snapshot)
+
+    @contextmanager
+    def breaking(self, namespace: str, planner: Planner) -> Iterator[None]:
+        self._broken[namespace] = planner
+        try:
+            yield
+        finally:
+            del self._broken[namespace]
+
+
+def install(patch: pytest.MonkeyPatch) -> Planners:
+    """Put them in the place of the operator's planner."""
+    planners = Planners()
+    patch.setattr(reconcile, "plan", planners)
+    return planners
+
+
+BROKEN: Mapping[str, tuple[Planner, str]] = {
+    "one-worker-too-many": (one_worker_too_many, "is number"),
+    "second-head": (second_head, "while"),
+    "no-worker-is-safe": (no_worker_is_safe, "a worker that was wanted"),
+    "same-number-twice": (same_number_twice, "is there twice"),
+}
+"""A planner, and words of the finding about it."""

@@ -1,0 +1,90 @@
+"""Histories made by hand, a change a line."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from support.faults.call import Call
+from support.faults.history import Change
+from support.faults.oracle import Run
+from support.faults.proxy import Exchange
+
+CLUSTER_UID = "uid-demo"
+
+
+class Recording:
+    """Says what happened, one thing after another."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self._versions = itertools.count(1)
+        self._changes: list[Change] = []
+        self._exchanges: list[Exchange] = []
+        self._pods: dict[str, dict[str, Any]] = {}
+        self.spec(sizes)
+
+    @property
+    def run(self) -> Run:
+        return Run(tuple(self._changes), tuple(self._exchanges))
+
+    def spec(self, sizes: Mapping[str, int], **group_fields: object) -> "Recording":
+        """The user sets the sizes of the groups."""
+        groups = [{"groupName": g, "replicas": n, "maxReplicas": 5, **group_fields} for g, n in sizes.items()]
+        metadata = {"name": "demo", "uid": CLUSTER_UID}
+        return self._note("rayclusters", {"metadata": metadata, "spec": {"workerGroupSpecs": groups}})
+
+    def head(self, epoch: int, name: str = "") -> "Recording":
+        """A head appears."""
+        labels = {"ray.io/node-type": "head", "ray.io/group": "headgroup"}
+        return self._pod(name or f"head-{epoch}", labels, {"rayfleet.io/head-epoch": str(epoch)})
+
+    def worker(self, number: int, group: str = "a", name: str = "") -> "Recording":
+        """A worker appears."""
+        labels = {"ray.io/node-type": "worker", "ray.io/group": group}
+        return self._pod(name or f"{group}-{number}", labels, {"rayfleet.io/index": str(number)})
+
+    def stranger(self, name: str) -> "Recording":
+        """A pod appears that no cluster owns."""
+        return self._note("pods", self._keep(name, {"metadata": {"name": name, "uid": f"uid-{name}"}}))
+
+    def ends(self, name: str) -> "Recording":
+        """A pod's containers end."""
+        self._pods[name] = {**self._pods[name], "status": {"phase": "Failed"}}
+        return self._note("pods", self._pods[name])
+
+    def terminates(self, name: str, *, by_operator: bool = True, uid: str = "") -> "Recording":
+        """A pod is deleted, and is on its way out."""
+        pod = self._pods[name]
+        self._pods[name] = {**pod, "metadata": {**pod["metadata"], "deletionTimestamp": "now"}}
+        if by_operator:
+            self.writes("delete", "pods", name, uid=uid or pod["metadata"]["uid"])
+        return self._note("pods", self._pods[name])
+
+    def goes(self, name: str) -> "Recording":
+        """A pod is gone."""
+        return self._note("pods", self._pods.pop(name), gone=True)
+
+    def writes(self, verb: str, resource: str, name: str, uid: str = "") -> "Recording":
+        """The operator's call succeeds."""
+        body = {"preconditions": {"uid": uid}} if uid else {}
+        call = Call(verb, resource, "ns", name, {}, body)
+        self._exchanges.append(Exchange(call, 0.0, 200, 200, uid))
+        return self
+
+    def _pod(self, name: str, labels: Mapping[str, str], annotations: Mapping[str, str]) -> "Recording":
+        owner = {"kind": "RayCluster", "name": "demo", "uid": CLUSTER_UID, "controller": True}
+        metadata = {
+            "name": name,
+            "uid": f"uid-{name}",
+            "labels": {"ray.io/cluster": "demo", **labels},
+            "annotations": dict(annotations),
+            "ownerReferences": [owner],
+        }
+        return self._note("pods", self._keep(name, {"metadata": metadata, "status": {"phase": "Running"}}))
+
+    def _keep(self, name: str, pod: dict[str, Any]) -> dict[str, Any]:
+        self._pods[name] = pod
+        return pod
+
+    def _note(self, kind: str, obj: Mapping[str, Any], *, gone: bool = False) -> "Recording":
+        self._changes.append(Change(next(self._versions), kind, gone, obj))
+        return self
