@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.cache.clusters import ClusterStore
+from rayfleet.cache.clusters import ClusterStore, Glance
 from rayfleet.snapshot import Key
 
 KEY = Key("ml", "demo")
@@ -46,6 +46,14 @@ def test_a_cluster_comes_back_as_it_was_given(store: ClusterStore) -> None:
 
 def test_an_unknown_cluster_is_none(store: ClusterStore) -> None:
     assert store.get(Key("ml", "other")) is None
+    assert store.glance(Key("ml", "other")) is None
+
+
+def test_a_glance_is_all_but_the_spec(store: ClusterStore) -> None:
+    """With the time of creation, which is 0 where the object has none."""
+    assert store.glance(KEY) == Glance(KEY, "u1", 0.0, {}, {"state": "ready"})
+    store.apply(_cluster(11, creationTimestamp="1970-01-01T00:01:00Z", labels={"team": "a"}))
+    assert store.glance(KEY) == Glance(KEY, "u1", 60.0, {"team": "a"}, {"state": "ready"})
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from rayfleet.informer.machine import (
     Input,
     List,
     Listed,
+    ListFailed,
     Opened,
     State,
     StreamBroken,
@@ -66,3 +67,13 @@ def test_a_gap_is_counted_when_it_opens_and_when_it_is_mended() -> None:
     mended, _ = _run([Listed(1), StreamBroken(5, LONG, EXPIRED), Listed(9)])
 
     assert (opened.gaps, mended.gaps) == (1, 2)
+
+
+def test_what_may_have_been_missed_is_a_loss_once_until_a_list_makes_up_for_it() -> None:
+    """However many attempts that takes."""
+    broken = StreamBroken(5, LONG, EXPIRED)
+    tries: list[Input] = [ListFailed(CUT), Waited(), ListFailed(CUT), Waited()]
+
+    assert _run([Listed(1), broken, *tries])[0].losses == 1
+    assert _run([Listed(1), broken, *tries, Listed(9)])[0].losses == 1
+    assert _run([Listed(1), broken, *tries, Listed(9), broken])[0].losses == 2
