@@ -12,7 +12,7 @@ from rayfleet.clients.calls import ApiCalls
 from rayfleet.informer import Health
 from rayfleet.metrics import Exposition, Parts, PartsCollector, Recorder
 from rayfleet.plan import plan
-from rayfleet.snapshot import Cluster, Key, Pod
+from rayfleet.snapshot import Cluster, JsonObject, Key, Pod
 from rayfleet.status import compute_status
 from rayfleet.workqueue import Done, WorkQueue
 from support.builders import snapshot
@@ -56,21 +56,23 @@ class Scene:
         made = Exposition(self.recorder.registry, self.clusters, self.pods, lambda: self.leading)
         return made if pause is None else replace(made, pause=pause)
 
-    def store(self, of: Cluster, pods: Iterable[Pod] = (), created: str = "2027-01-15T07:58:30Z") -> None:
-        """Put a cluster and its pods into the caches, with the status that they lead to."""
+    def store(self, of: Cluster, pods: Iterable[Pod] = (), status: JsonObject | None = None) -> JsonObject:
+        """Put a cluster and its pods into the caches, with the status that they lead to; that status."""
         pods = tuple(pods)
-        seen = snapshot(of, pods)
+        if status is None:
+            seen = snapshot(of, pods)
+            status = compute_status(seen, plan(seen), ())
         metadata = {
             "name": of.key.name,
             "namespace": of.key.namespace,
             "uid": of.uid,
             "resourceVersion": str(of.resource_version),
-            "creationTimestamp": created,
+            "creationTimestamp": "2027-01-15T07:58:30Z",
         }
-        status = compute_status(seen, plan(seen), ())
         self.clusters.apply({"metadata": metadata, "spec": of.spec, "status": status})
         for pod in pods:
             self.pods.apply(pod)
+        return status
 
     async def text(self, accept: str = PLAIN_TEXT) -> str:
         _, parts = self.exposition().answer(accept)

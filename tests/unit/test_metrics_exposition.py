@@ -77,9 +77,10 @@ async def test_a_standby_shows_no_cluster() -> None:
 async def test_a_scrape_of_1000_clusters_never_holds_the_event_loop_for_long() -> None:
     """4,000 pods; in processor time of the loop's thread, between two turns of the loop."""
     scene, turns, asked = Scene(), [0.0], time.thread_time()
+    status = None
     for number in range(1000):
         of = cluster(name=f"demo-{number}", uid=f"uid-{number}")
-        scene.store(of, [head(of), *(worker(of, n) for n in (1, 2, 3))])
+        status = scene.store(of, [head(of), *(worker(of, n) for n in (1, 2, 3))], status)
 
     async def pause() -> None:
         nonlocal asked
