@@ -33,7 +33,7 @@ lint: $(VENV)/installed ## Style, types, import order, file length, generated fi
 	@echo "==> lint (about 30 s)"
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy operator/rayfleet tests hack
+	@$(VENV)/bin/mypy operator/rayfleet tests hack benchmarks
 	@$(VENV)/bin/lint-imports --no-cache
 	@$(RUN) -m checks
 	@$(RUN) -m crds --check
@@ -49,7 +49,7 @@ test-unit: $(VENV)/installed ## Decisions on values (under 20 s)
 	@$(RUN) -m checks.tier unit
 
 test-integration: setup ## On a real etcd and kube-apiserver (under 4 min)
-	@$(RUN) -m testbed build etcd kubernetes helm
+	@$(RUN) -m testbed build etcd kubernetes kwok helm
 	@$(RUN) -m checks.tier integration
 
 test-e2e: setup ## On a real kubelet with real Ray, the CI selection (under 10 min; needs root)
@@ -57,6 +57,10 @@ test-e2e: setup ## On a real kubelet with real Ray, the CI selection (under 10 m
 
 e2e-all: setup ## Every e2e case, without a budget (needs root)
 	@$(RUN) -m checks.tier e2e --all
+
+bench: setup ## Measure the operator and judge it by its bars (30 min; QUICK=1: small sizes, wide bars, under 4 min)
+	@$(RUN) -m testbed build etcd kubernetes kwok helm
+	@PYTHONUNBUFFERED=1 $(RUN) -m benchmarks run $(if $(QUICK),--quick)
 
 demo: setup ## A real Kubernetes, the operator, a Ray job, a killed worker that comes back (3 min; KEEP=1 leaves it up)
 	@$(RUN) -m demo $(if $(KEEP),--keep)

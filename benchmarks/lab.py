@@ -1,0 +1,161 @@
+"""What every scenario works with: the bed, the watch, the operator, clusters, and clean-up."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from benchmarks import bed as beds
+from benchmarks.audit import AuditLog, bodies
+from benchmarks.client import MERGE_PATCH, Client, spread
+from benchmarks.clusters import collection, pods, raycluster, scaled
+from benchmarks.meter import Meter
+from benchmarks.operator_process import OperatorProcess
+from benchmarks.sizes import Sizes
+from benchmarks.waiting import until
+from benchmarks.watch import Sighting, Watch, Where
+from testbed.record import Bed
+
+Figures: TypeAlias = dict[str, Any]
+"""The figures of one scenario by name, with their unit at the name's end."""
+
+SAMPLE = Where("bench-sample", "sample")
+RAW = Where("bench-raw", "raw")
+START_SECONDS = 60.0
+GONE_SECONDS = 300.0
+QUIET_SHARE = 0.3
+"""Cores that the control plane may use, all together, to count as quiet."""
+
+
+@dataclass
+class Lab:
+    """One run of the harness."""
+
+    bed: Bed
+    client: Client
+    watch: Watch
+    access: beds.Access
+    audit: AuditLog
+    command: str
+    sizes: Sizes
+    say: Callable[[str], None]
+    raw_concurrency: int = 0
+    raw_pods: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.bed.folder / "operator.kubeconfig"
+
+    def start_operator(self) -> OperatorProcess:
+        """Start it and wait for nothing."""
+        log = self.bed.folder / "logs" / "operator.log"
+        return OperatorProcess(self.command, self.kubeconfig, beds.REPOSITORY, log)
+
+    def meter(self, running: OperatorProcess) -> Meter:
+        return Meter(self.bed, self.audit, running)
+
+    @asynccontextmanager
+    async def operator(self) -> AsyncIterator[OperatorProcess]:
+        """An operator that has shown that it works, by a first cluster, and has nothing to do."""
+        running = self.start_operator()
+        try:
+            await self._prove(running)
+            self.say(f"    the operator works (pid {running.pid})")
+            yield running
+        except Exception as error:
+            error.add_note(f"the operator's last words: {running.last_words()}")
+            raise
+        finally:
+            await running.stop()
+
+    async def _prove(self, running: OperatorProcess) -> None:
+        self.audit.mark()
+        sighting = self.watch.expect(SAMPLE, 2, 1)
+        await self.client.call("POST", collection(SAMPLE.namespace), raycluster(SAMPLE.name, 1))
+        await self.until("a first cluster", lambda: sighting.complete, running, START_SECONDS)
+        self.raw_pods = self.raw_pods or bodies(self.audit.entries())
+        await self._remove(SAMPLE)
+        await self.settle()
+
+    async def until(
+        self,
+        what: str,
+        look: Callable[[], object],
+        running: OperatorProcess | None = None,
+        seconds: float = 180.0,
+    ) -> None:
+        """Wait for something of the operator, and end early if it or a watch ends."""
+
+        def looked() -> object:
+            self.watch.check()
+            if running is not None:
+                running.check()
+            return look()
+
+        await until(what, looked, seconds=seconds)
+
+    async def create(self, where: list[Where], workers: int) -> list[Sighting]:
+        """Create clusters as fast as may be; each sighting counts from its own request."""
+        sightings: list[Sighting] = []
+
+        async def send(one: Where) -> None:
+            sightings.append(self.watch.expect(one, 1 + workers, workers))
+            await self.client.call("POST", collection(one.namespace), raycluster(one.name, workers))
+
+        await spread(where, send)
+        return sightings
+
+    async def scale(self, where: list[Where], more: int, workers: int) -> list[Sighting]:
+        """Give clusters this many workers, by which each gets `more` pods."""
+        sightings: list[Sighting] = []
+
+        async def send(one: Where) -> None:
+            sightings.append(self.watch.expect(one, more, workers))
+            path = f"{collection(one.namespace)}/{one.name}"
+            await self.client.call("PATCH", path, scaled(workers), content_type=MERGE_PATCH)
+
+        await spread(where, send)
+        return sightings
+
+    async def namespace(self, name: str) -> str:
+        """A namespace in which pods can be created."""
+        await self.client.create_if_absent("/api/v1/namespaces", {"metadata": {"name": name}})
+        account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+        deadline = time.monotonic() + START_SECONDS
+        while not await self.client.exists(account):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"waited {START_SECONDS:.0f} s for the service account of {name}, in vain")
+            await asyncio.sleep(0.05)
+        return name
+
+    async def _remove(self, where: Where) -> None:
+        """Delete a cluster as a user does, and wait until its pods are gone."""
+        await self.client.call("DELETE", f"{collection(where.namespace)}/{where.name}")
+        await self._gone([where])
+
+    async def clear(self, namespace: str) -> None:
+        """Delete every cluster and child in a namespace, pods without grace; the operator must not run."""
+        await self.client.call("DELETE", collection(namespace))
+        await self.client.call("DELETE", pods(namespace), {"gracePeriodSeconds": 0})
+        await self.client.call("DELETE", f"/api/v1/namespaces/{namespace}/services")
+        await self.client.call("DELETE", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")
+        await self._gone([where for where in self.watch.alive if where.namespace == namespace])
+
+    async def _gone(self, where: list[Where]) -> None:
+        def gone() -> bool:
+            return not any(map(self.watch.alive.get, where))
+
+        await self.until("pods to be gone", gone, seconds=GONE_SECONDS)
+
+    async def settle(self, seconds: float = 30.0) -> None:
+        """Wait until the control plane has done what it had to, and at most `seconds`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            before, begun = sum(beds.daemon_cpu(self.bed).values()), time.monotonic()
+            await asyncio.sleep(0.5)
+            used = sum(beds.daemon_cpu(self.bed).values()) - before
+            if used / (time.monotonic() - begun) < QUIET_SHARE:
+                return

@@ -1,0 +1,129 @@
+"""A thousand clusters that are just there: their memory, a restart beside them, and the quiet."""
+
+import asyncio
+import time
+
+from benchmarks.audit import mutating
+from benchmarks.lab import Figures, Lab
+from benchmarks.meter import MIB, MS
+from benchmarks.operator_process import KIB, OperatorProcess
+from benchmarks.scenarios.losses import replace_worker
+from benchmarks.sizes import FLEET_WORKERS
+from benchmarks.watch import Where
+
+NAMESPACE = "bench-fleet"
+SECONDS = 600.0
+SAMPLE_EVERY = 0.1
+BUSY = 0.3
+"""Share of a core above which a sample counts as work."""
+QUIET_FOR = 3.0
+"""Seconds without such a sample that end a start."""
+ALIVE_WITHIN = 1.0
+STEADY_AFTER = 10.0
+
+
+async def ensure_fleet(lab: Lab) -> list[Where]:
+    """The clusters, created first where they are not there yet."""
+    fleet = [Where(NAMESPACE, f"f{number}") for number in range(lab.sizes.fleet)]
+    if not all(lab.watch.alive.get(where) for where in fleet):
+        async with lab.operator() as running:
+            await _create(lab, fleet, running)
+    return fleet
+
+
+async def _create(lab: Lab, fleet: list[Where], running: OperatorProcess) -> None:
+    lab.say(f"    creating {len(fleet)} clusters that stay")
+    await lab.namespace(NAMESPACE)
+    made = await lab.create(fleet, FLEET_WORKERS)
+    await lab.until("the fleet", lambda: all(each.complete for each in made), running, SECONDS)
+    await lab.settle()
+
+
+async def memory(lab: Lab) -> Figures:
+    """What the operator grows by, when it has made the fleet and all is quiet again."""
+    await lab.clear(await lab.namespace(NAMESPACE))
+    fleet = [Where(NAMESPACE, f"f{number}") for number in range(lab.sizes.fleet)]
+    async with lab.operator() as running:
+        await lab.settle()
+        idle = running.rss()
+        running.forget_peak()
+        await _create(lab, fleet, running)
+        await asyncio.sleep(STEADY_AFTER)
+        steady, peak = running.rss(), running.peak_rss()
+    return {
+        "clusters": len(fleet),
+        "idle_rss_mib": idle / MIB,
+        "steady_rss_mib": steady / MIB,
+        "peak_rss_mib": peak / MIB,
+        "kib_per_cluster": (steady - idle) / KIB / len(fleet),
+    }
+
+
+async def restart(lab: Lab) -> Figures:
+    """Start beside the whole fleet; settled when it has stopped working, and reacts to a lost worker."""
+    fleet = await ensure_fleet(lab)
+    await lab.settle()
+    lab.audit.mark()
+    begun = time.monotonic()
+    running = lab.start_operator()
+    try:
+        settled = await _settled(running, begun)
+        calls, peak = lab.audit.calls(), running.peak_rss()
+        asked = time.monotonic()
+        answered = await replace_worker(lab, fleet[0], running)
+        if answered > ALIVE_WITHIN:
+            settled = asked + answered - begun
+        await asyncio.sleep(STEADY_AFTER)
+        steady = running.rss()
+        cpu = running.cpu()
+    finally:
+        await running.stop()
+    return {
+        "clusters": len(fleet),
+        "settled_s": settled,
+        "writes": mutating(calls),
+        "peak_rss_mib": peak / MIB,
+        "steady_rss_mib": steady / MIB,
+        "peak_to_steady": peak / steady,
+        "first_replacement_ms": answered * MS,
+        "cpu_s": cpu,
+        "calls": dict(calls.most_common()),
+    }
+
+
+async def _settled(running: OperatorProcess, begun: float) -> float:
+    """Seconds from the start to the last work before a pause of QUIET_FOR."""
+    last_busy = before_at = time.monotonic()
+    before = 0.0
+    while time.monotonic() - last_busy < QUIET_FOR:
+        running.check()
+        await asyncio.sleep(SAMPLE_EVERY)
+        now, used = time.monotonic(), running.cpu()
+        if (used - before) / (now - before_at) > BUSY:
+            last_busy = now
+        before, before_at = used, now
+        if now - begun > SECONDS:
+            raise TimeoutError(f"the operator is still at work {SECONDS:.0f} s after its start")
+    return last_busy - begun
+
+
+async def quiet(lab: Lab) -> Figures:
+    """Nothing happens to the fleet."""
+    fleet = await ensure_fleet(lab)
+    async with lab.operator() as running:
+        await lab.settle()
+        await asyncio.sleep(STEADY_AFTER)
+        lab.audit.mark()
+        used, begun = running.cpu(), time.monotonic()
+        await asyncio.sleep(lab.sizes.quiet_seconds)
+        seconds = time.monotonic() - begun
+        percent = 100 * (running.cpu() - used) / seconds
+        calls, rss = lab.audit.calls(), running.rss()
+    return {
+        "clusters": len(fleet),
+        "seconds": seconds,
+        "writes": mutating(calls),
+        "core_percent": percent,
+        "rss_mib": rss / MIB,
+        "calls": dict(calls.most_common()),
+    }

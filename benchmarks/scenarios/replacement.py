@@ -1,0 +1,53 @@
+"""A worker pod is deleted, and its replacement is created: alone, and beside many quiet clusters."""
+
+import asyncio
+from collections.abc import Sequence
+
+from benchmarks.lab import Figures, Lab
+from benchmarks.operator_process import OperatorProcess
+from benchmarks.percentile import median, percentile
+from benchmarks.scenarios.fleet import ensure_fleet
+from benchmarks.scenarios.losses import replace_worker
+from benchmarks.watch import Where
+
+MS = 1000
+LAST_STATUS = 3.0
+"""Seconds in which the last counts get into the status: none is left for the next operator to write."""
+PAUSE = 0.3
+"""Seconds after a replacement until the next loss: the pod has become ready and the status is written."""
+
+
+async def replace_quiet(lab: Lab) -> Figures:
+    """The only cluster loses a worker now and then."""
+    where = Where(await lab.namespace("bench-replace"), "only")
+    async with lab.operator() as running:
+        made = await lab.create([where], 4)
+        await lab.until("the cluster", lambda: made[0].complete, running)
+        figures = await _replacements(lab, [where] * lab.sizes.replacements, running)
+    await lab.clear(where.namespace)
+    return figures
+
+
+async def replace_among_many(lab: Lab) -> Figures:
+    """One of many clusters loses a worker, each time another one."""
+    fleet = await ensure_fleet(lab)
+    async with lab.operator() as running:
+        chosen = fleet[:: max(1, len(fleet) // lab.sizes.replacements)][: lab.sizes.replacements]
+        return await _replacements(lab, chosen, running)
+
+
+async def _replacements(lab: Lab, chosen: Sequence[Where], running: OperatorProcess) -> Figures:
+    await lab.settle()
+    meter = lab.meter(running)
+    took = []
+    for where in chosen:
+        took.append(await replace_worker(lab, where, running))
+        await asyncio.sleep(PAUSE)
+    await asyncio.sleep(LAST_STATUS)
+    return {
+        "replacements": len(took),
+        "median_ms": median(took) * MS,
+        "p99_ms": percentile(took, 99) * MS,
+        "min_ms": min(took) * MS,
+        **meter.figures(len(took)),
+    }

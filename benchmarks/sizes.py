@@ -1,0 +1,25 @@
+"""How large the scenarios are."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """A full run, or a quick one for CI."""
+
+    create_clusters: int
+    create_workers: int
+    grow_clusters: int
+    grow_workers: int
+    big_workers: int
+    replacements: int
+    fleet: int
+    """Clusters of (1 + 3) that are just there."""
+    quiet_seconds: float
+    raw_trial_pods: int
+    """Pods by which the raw client's best concurrency is found."""
+
+
+FULL = Sizes(300, 3, 50, 40, 1000, 50, 1000, 300.0, 600)
+QUICK = Sizes(60, 3, 10, 20, 200, 15, 150, 15.0, 150)
+FLEET_WORKERS = 3

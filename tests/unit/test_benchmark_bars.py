@@ -1,0 +1,68 @@
+"""How a benchmark's figures are summed up and judged."""
+
+import pytest
+
+from benchmarks.bars import BARS, Bar, Kind, judge
+from benchmarks.percentile import median, percentile
+from benchmarks.scenarios import SCENARIOS
+
+RATIO = Bar("create", "ratio_to_raw", 0.5, Kind.RATIO)
+LATENCY = Bar("replace", "median_ms", 25, Kind.LATENCY)
+AMOUNT = Bar("quiet", "writes", 0, Kind.AMOUNT)
+
+
+@pytest.mark.parametrize(
+    ("percent", "expected"), [(0, 1.0), (50, 3.0), (80, 4.0), (81, 5.0), (99, 5.0), (100, 5.0)]
+)
+def test_a_percentile_is_a_value_that_was_measured(percent: float, expected: float) -> None:
+    """Nearest rank: no figure between two measured ones is made up."""
+    assert percentile([5.0, 1.0, 4.0, 2.0, 3.0], percent) == expected
+
+
+def test_the_median_of_one_value_is_that_value() -> None:
+    """The smallest case there is."""
+    assert median([7.0]) == 7.0
+
+
+def test_no_values_have_no_percentile() -> None:
+    """A scenario that measured nothing must not pass for a fast one."""
+    with pytest.raises(ValueError, match="no values"):
+        percentile([], 50)
+
+
+@pytest.mark.parametrize(
+    ("bar", "run", "holds", "misses"),
+    [
+        (RATIO, "full", 0.5, 0.499),
+        (RATIO, "quick", 0.25, 0.249),
+        (LATENCY, "full", 25.0, 25.1),
+        (LATENCY, "quick", 100.0, 100.1),
+        (AMOUNT, "full", 0, 1),
+        (AMOUNT, "quick", 0, 1),
+    ],
+)
+def test_a_quick_run_gives_way_in_latencies_and_ratios_alone(
+    bar: Bar, run: str, holds: float, misses: float
+) -> None:
+    """Four times the latencies, half the ratios, and the same amounts."""
+    assert bar.holds(holds, quick=run == "quick")
+    assert not bar.holds(misses, quick=run == "quick")
+
+
+def test_only_scenarios_that_ran_are_judged() -> None:
+    """`--only` does not fail for what it leaves out."""
+    assert [v.bar.figure for v in judge({"quiet": {"writes": 0, "core_percent": 3.0}}, quick=False)] == [
+        "writes",
+        "core_percent",
+    ]
+
+
+def test_a_figure_that_was_not_measured_is_no_pass() -> None:
+    """A scenario that lost one of its figures is an error, not a success."""
+    with pytest.raises(KeyError, match="core_percent"):
+        judge({"quiet": {"writes": 0}}, quick=False)
+
+
+def test_every_scenario_has_a_bar_and_every_bar_a_scenario() -> None:
+    """Nothing is measured without a judgement, and no bar is never asked."""
+    assert {bar.scenario for bar in BARS} == set(SCENARIOS)
