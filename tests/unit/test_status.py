@@ -57,6 +57,18 @@ def test_a_cluster_whose_pods_are_all_ready_is_ready_and_provisioned() -> None:
     ]
 
 
+def test_a_cluster_that_the_last_action_of_a_pass_completes_is_provisioned() -> None:
+    """Nothing may ever happen that would make another pass; one that could not do its work does not count."""
+    of = cluster(spec(group(replicas=1)))
+    pods = [head(of), worker(of, 1)]
+    decided = plan(snapshot(of, pods, with_service=False))
+    done = tuple(map(Outcome, decided.actions))
+    not_tried = tuple(Outcome(action, tried=False) for action in decided.actions)
+    assert decided.actions
+    assert compute_status(snapshot(of, pods), decided, done)["state"] == "ready"
+    assert "state" not in compute_status(snapshot(of, pods), decided, not_tried)
+
+
 def test_sixty_polls_of_a_steady_cluster_change_nothing() -> None:
     """Not even a time."""
     of = cluster(spec(group(replicas=1)))
@@ -188,6 +200,16 @@ def test_a_first_status_is_urgent_and_mere_counts_are_not() -> None:
     assert not is_urgent(first, counted)
     done = status_of(snapshot(of, [head(of), worker(of, 1), worker(of, 2)]))
     assert is_urgent(first, done)
+
+
+def test_the_end_of_waiting_is_urgent_each_time_it_comes() -> None:
+    """Somebody may be waiting for it; that a worker is lost is a count like any other."""
+    of = cluster(spec(group(replicas=2)))
+    complete = status_of(snapshot(of, [head(of), worker(of, 1), worker(of, 2)]))
+    of = cluster(spec(group(replicas=2)), status=complete)
+    lacking = status_of(snapshot(of, [head(of), worker(of, 1)]))
+    assert not is_urgent(complete, lacking)
+    assert is_urgent(lacking, complete)
 
 
 def test_a_port_that_left_the_service_leaves_the_status_too() -> None:

@@ -35,7 +35,9 @@ def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterat
     complete = _complete(snapshot)
     yield _head_ready(snapshot)
     was_provisioned = holds(snapshot.cluster.status, ConditionType.PROVISIONED)
-    if was_provisioned or (complete and failure is None and not plan.actions):
+    # What the pass has done is in the snapshot, and nothing may be left that would wake us once more.
+    carried_out = len(plan.actions) == sum(outcome.done for outcome in outcomes)
+    if was_provisioned or (complete and failure is None and carried_out):
         yield Condition(ConditionType.PROVISIONED, True, "AllPodRunningAndReadyFirstTime")
     else:
         yield Condition(ConditionType.PROVISIONED, False, "RayClusterPodsProvisioning")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 PATIENCE_S = 30.0
+_TURNS = 20
 
 
 class LoopThread:
@@ -46,3 +47,5 @@ class LoopThread:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        for _ in range(_TURNS):  # What was closed is closed a turn later.
+            await asyncio.sleep(0)

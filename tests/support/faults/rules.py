@@ -16,6 +16,7 @@ class Match:
     verbs: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     mutating: bool | None = None
+    """Leases do not count: their renewal changes nothing that matters here."""
     which: Callable[[Call], bool] | None = None
 
     def __call__(self, call: Call) -> bool:

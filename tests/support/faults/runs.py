@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from support.faults.bed import FaultBed
 from support.faults.rules import Script
 from support.faults.scenario import Scenario
-from support.faults.trial import Launch, Outcome, Trial, in_process
+from support.faults.trial import SETTLE_S, Launch, Outcome, Trial, in_process
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +36,36 @@ def undisturbed(bed: FaultBed, scenario: Scenario) -> Undisturbed:
 
 
 def perform(
-    bed: FaultBed, scenario: Scenario, script: Script, launch: Launch = in_process, *, restarted: bool = False
+    bed: FaultBed,
+    scenario: Scenario,
+    script: Script,
+    launch: Launch = in_process,
+    *,
+    restarted: bool = False,
+    seconds: float = SETTLE_S,
 ) -> None:
     """The scenario with faults; fails unless it comes to what it comes to without them.
 
     With `restarted` another operator starts right before the steps, so that it begins under the script.
+    Each step may take `seconds`.
     """
     trial = Trial(bed, scenario.name, launch)
     try:
-        run(trial, scenario, script, restarted=restarted)
+        run(trial, scenario, script, restarted=restarted, seconds=seconds)
         wanted, found = undisturbed(bed, scenario).outcome, trial.outcome()
         assert found == wanted, f"it came to {found},\nundisturbed to {wanted}\n{trial.words()}"
     finally:
         trial.close()
 
 
-def run(trial: Trial, scenario: Scenario, script: Script, *, restarted: bool = False) -> None:
+def run(
+    trial: Trial,
+    scenario: Scenario,
+    script: Script,
+    *,
+    restarted: bool = False,
+    seconds: float = SETTLE_S,
+) -> None:
     """Take the steps one by one, each from a settled state; fails for whatever must not happen."""
     trial.prepare(scenario)
     trial.arm(script)
@@ -61,7 +75,7 @@ def run(trial: Trial, scenario: Scenario, script: Script, *, restarted: bool = F
     script.begin()
     for index, step in enumerate(scenario.steps):
         trial.do(step)
-        trial.settle(scenario.wanted_after(index))
+        trial.settle(scenario.wanted_after(index), seconds)
     trial.come_to_rest(scenario.wanted_after(len(scenario.steps) - 1))
     wrong = trial.verdict()
     assert not wrong, "\n".join([*wrong, trial.words()])

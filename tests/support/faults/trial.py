@@ -1,5 +1,6 @@
 """One run of the operator in a namespace of its own, behind a proxy of its own."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -108,14 +109,16 @@ class Trial:
     def do(self, step: Step) -> None:
         step.act(self.namespace, self.history)
 
-    def settle(self, wanted: Wanted, seconds: float = SETTLE_S) -> None:
-        """Wait until all is as wanted. An operator that dies meanwhile is started again."""
+    def settle(
+        self, wanted: Wanted, seconds: float = SETTLE_S, *, revived_with: Callable[[], Script] = Script
+    ) -> None:
+        """Wait until all is as wanted. One that dies is started again, under a new script."""
         deadline = time.monotonic() + seconds
         while words := self.history.look(wanted.missing):
             self.check_alive()
             if self.proxy.dead:
                 self.crash()
-                self.restart()
+                self.restart(revived_with())
             left = deadline - time.monotonic()
             assert left > 0, f"waited {seconds:g} s for all to be as wanted, in vain: {words}\n{self.words()}"
             self.history.pause(0.05)
@@ -149,6 +152,11 @@ class Trial:
         self.bed.catch_up(self.namespace)
         return judge(self.run)
 
+    def server_version(self) -> int:
+        """The API server's resourceVersion at this moment."""
+        listed = self.namespace.api.call("GET", f"/api/v1/namespaces/{self.namespace.name}/pods", limit="1")
+        return int(listed["metadata"]["resourceVersion"])
+
     @property
     def run(self) -> Run:
         return Run(self.history.changes, tuple(self.proxy.exchanges))
@@ -175,8 +183,13 @@ class Trial:
 
     def words(self) -> str:
         """The last that happened, for one who has to find out why."""
-        told = [f"  {e.call} -> {e.status}, told {e.told}" for e in self.proxy.exchanges[-12:]]
-        return f"namespace {self.namespace.name}; the last writes:\n" + "\n".join(told)
+        told = [f"  {e.call} -> {e.status}, told {e.told}" for e in self.proxy.exchanges if e.call.resource != "leases"]
+        told = told[-12:]
+        clusters = [
+            f"  {c['metadata']['name']}: {json.dumps(c.get('status'))}"
+            for c in self.history.objects("rayclusters")
+        ]
+        return "\n".join([f"namespace {self.namespace.name}; the last writes:", *told, *clusters])
 
     def _writes(self) -> list[float]:
         return [exchange.at for exchange in tuple(self.proxy.exchanges) if exchange.call.mutating]
