@@ -30,6 +30,8 @@ class ClusterMemory:
     proven: bytes | None = None
     """Specs as the cache stores them: the same bytes, not a copy; see `plan.validity.judge`."""
     refused: dict[str, str] = field(default_factory=dict)
+    status_written: float = float("-inf")
+    """Loop time of the last write of the status."""
     status_changed: float | None = None
     """Loop time since when the status differs from the one that is stored, in what may wait."""
     status_due: float | None = None

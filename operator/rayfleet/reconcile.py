@@ -19,6 +19,8 @@ from rayfleet.workqueue import Done, Retry
 
 STATUS_DELAY = 1.0
 """Seconds that a change of mere counts may wait for others to join it in one write."""
+STATUS_PACE = 5.0
+"""Seconds between such a write and the status write before it, while counts go on changing."""
 STATUS_DELAY_BUSY = 10.0
 """The same while pods of any cluster wait to be created: those go first."""
 UNANSWERED_BACKOFF = 5.0
@@ -199,6 +201,8 @@ class Reconciler:
             return None
         memory.status_changed = memory.status_due = None
         failure = await self._executor.write_status(cluster, patch)
+        if failure is None:
+            memory.status_written = asyncio.get_running_loop().time()
         if failure is not None and policy(failure) is Policy.GONE:
             return None
         if failure is not None and policy(failure) is Policy.CONFLICT:
@@ -212,12 +216,11 @@ class Reconciler:
         clock = asyncio.get_running_loop().time()
         if memory.status_changed is None:
             memory.status_changed = clock
-        delay = STATUS_DELAY_BUSY if self._executor.busy else STATUS_DELAY
-        if clock >= memory.status_changed + delay:
-            return False
-        if memory.status_due is None or memory.status_due <= clock:
-            memory.status_due = clock + STATUS_DELAY
-        return True
+        due = max(memory.status_changed + STATUS_DELAY, memory.status_written + STATUS_PACE)
+        if self._executor.busy:  # Until it is not any more, or for long enough.
+            due = memory.status_changed + STATUS_DELAY_BUSY
+        memory.status_due = min(due, clock + STATUS_DELAY) if self._executor.busy else due
+        return clock < due
 
     def _remember_spec(self, snapshot: Snapshot, memory: ClusterMemory) -> None:
         cluster = snapshot.cluster

@@ -134,9 +134,11 @@ def status_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[st
 def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether the difference must be written at once: a first status, an end of waiting, or trouble.
 
-    Counts may wait a second, so that ten pods that become ready together make one write.
+    Counts may wait, so that ten pods that become ready together make one write.
     """
     if not before.get("conditions"):
+        return True
+    if holds(after, ConditionType.READY) and not holds(before, ConditionType.READY):
         return True
     if any(before.get(name) != after.get(name) for name in ("state", "headEpoch", "observedGeneration")):
         return True
