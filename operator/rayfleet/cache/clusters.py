@@ -149,7 +149,7 @@ class ClusterStore:
 
 def _record(obj: Mapping[str, Any], uid: str, version: int, before: _Record | None) -> _Record:
     """`before` lends the new record what has not changed, as others hold on to the same bytes."""
-    spec = orjson.dumps(obj.get("spec") or {}, option=orjson.OPT_SORT_KEYS)
+    spec = _packed(obj.get("spec") or {})
     metadata = obj["metadata"]
     annotations = metadata.get("annotations") or {}
     return _Record(
@@ -161,5 +161,13 @@ def _record(obj: Mapping[str, Any], uid: str, version: int, before: _Record | No
         labels=dict(metadata.get("labels") or {}),
         annotations={name: text for name, text in annotations.items() if name not in UNREAD_ANNOTATIONS},
         spec=before.spec if before is not None and before.spec == spec else spec,
-        status=orjson.dumps(obj.get("status") or {}, option=orjson.OPT_SORT_KEYS),
+        status=_packed(obj.get("status") or {}),
     )
+
+
+def _packed(value: Mapping[str, Any]) -> bytes:
+    """Equal bytes for equal values, in as much memory as they need.
+
+    What orjson returns holds on to the buffer it was written in, which is two to eight times as large.
+    """
+    return bytes(memoryview(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)))
