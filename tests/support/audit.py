@@ -2,7 +2,11 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from support.operator_process import RELEASE
 
@@ -10,12 +14,28 @@ OPERATOR = f"system:serviceaccount:{RELEASE}:{RELEASE}"
 MUTATING = {"create", "update", "patch", "delete", "deletecollection"}
 
 
-def operator_writes(audit_log: Path, namespace: str) -> Counter[str]:
-    """The operator's mutating calls in a namespace, such as `create pods` and `patch rayclusters/status`.
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A mutating call of an operator, a Lease's apart."""
 
-    Those to its own Lease are left out.
-    """
-    writes: Counter[str] = Counter()
+    at: float
+    """When it came in; Unix seconds."""
+    agent: str
+    """Its User-Agent."""
+    words: str
+    """Such as `create pods demo-head-x`."""
+
+
+def writes_by_agent(audit_log: Path, namespace: str) -> Iterator[Write]:
+    """The operators' mutating calls in a namespace, oldest first."""
+    for entry in _entries(audit_log, namespace):
+        target = entry["objectRef"]
+        at = datetime.fromisoformat(entry["requestReceivedTimestamp"]).timestamp()
+        words = f"{entry['verb']} {target['resource']} {target.get('name', '')}".rstrip()
+        yield Write(at, entry.get("userAgent", ""), words)
+
+
+def _entries(audit_log: Path, namespace: str) -> Iterator[dict[str, Any]]:
     for line in audit_log.read_text().splitlines():
         entry = json.loads(line)
         target = entry.get("objectRef") or {}
@@ -26,6 +46,17 @@ def operator_writes(audit_log: Path, namespace: str) -> Counter[str]:
             and target.get("namespace") == namespace
             and target["resource"] != "leases"
         ):
-            resource = "/".join(filter(None, (target["resource"], target.get("subresource"))))
-            writes[f"{entry['verb']} {resource}"] += 1
+            yield entry
+
+
+def operator_writes(audit_log: Path, namespace: str) -> Counter[str]:
+    """The operator's mutating calls in a namespace, such as `create pods` and `patch rayclusters/status`.
+
+    Those to its own Lease are left out.
+    """
+    writes: Counter[str] = Counter()
+    for entry in _entries(audit_log, namespace):
+        target = entry["objectRef"]
+        resource = "/".join(filter(None, (target["resource"], target.get("subresource"))))
+        writes[f"{entry['verb']} {resource}"] += 1
     return writes

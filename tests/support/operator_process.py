@@ -144,6 +144,16 @@ class OperatorProcess:
             self._process.wait()
             self._process = None
 
+    def freeze(self) -> None:
+        """Stop it in its tracks, as a machine without a free processor does."""
+        assert self._process is not None, "it does not run"
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on where it was."""
+        assert self._process is not None, "it does not run"
+        self._process.send_signal(signal.SIGCONT)
+
     @property
     def runs(self) -> bool:
         return self._process is not None and self._process.poll() is None

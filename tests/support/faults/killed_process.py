@@ -13,12 +13,12 @@ from support.operator_process import OperatorProcess
 class KilledProcess:
     """`python -m rayfleet`; dropping it is `kill -9`."""
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, trial: Trial, port: int = 0, identity: str = "operator-0") -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="rayfleet-faults-"))
-        kubeconfig = plain_kubeconfig(trial.proxy.port, trial.bed.token, self._folder)
+        kubeconfig = plain_kubeconfig(port or trial.proxy.port, trial.bed.token, self._folder)
         name = trial.namespace.name
-        scope = ["--namespace", name, "--lease-namespace", name, "--metrics-port", "0"]
-        self.process = OperatorProcess(kubeconfig, self._folder, scope)
+        scope = ["--namespace", name, "--lease-namespace", name]
+        self.process = OperatorProcess(kubeconfig, self._folder, scope, identity=identity)
 
     def start(self) -> None:
         self.process.start(wait=False)

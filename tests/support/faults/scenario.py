@@ -95,13 +95,13 @@ class Scenario:
         return Wanted(fleet)
 
 
-def spec_of(sizes: Sizes) -> dict[str, object]:
+def spec_of(sizes: Sizes, maximum: int = MAXIMUM) -> dict[str, object]:
     """A spec with these worker groups and no others."""
-    return {**spec(), "workerGroupSpecs": _groups(sizes)}
+    return {**spec(), "workerGroupSpecs": _groups(sizes, maximum)}
 
 
-def _groups(sizes: Sizes) -> list[dict[str, object]]:
-    return [group(name, replicas=size, maxReplicas=MAXIMUM) for name, size in sizes.items()]
+def _groups(sizes: Sizes, maximum: int = MAXIMUM) -> list[dict[str, object]]:
+    return [group(name, replicas=size, maxReplicas=maximum) for name, size in sizes.items()]
 
 
 DEMO: Fleet = {"demo": {"a": 2}}

@@ -183,8 +183,8 @@ class Trial:
 
     def words(self) -> str:
         """The last that happened, for one who has to find out why."""
-        told = [f"  {e.call} -> {e.status}, told {e.told}" for e in self.proxy.exchanges if e.call.resource != "leases"]
-        told = told[-12:]
+        writes = [e for e in self.proxy.exchanges if e.call.mutating]
+        told = [f"  {e.call} -> {e.status}, told {e.told}" for e in writes[-12:]]
         clusters = [
             f"  {c['metadata']['name']}: {json.dumps(c.get('status'))}"
             for c in self.history.objects("rayclusters")

@@ -1,0 +1,118 @@
+"""Random specs, valid and invalid, and changes from one to another."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Collection
+
+import pytest
+
+from rayfleet.main import Operator
+from rayfleet.snapshot import Key
+from rayfleet.workqueue import Done, Retry
+from support.faults.bed import FaultBed
+from support.faults.call import Call
+from support.faults.case import Case
+from support.faults.fleet_of_specs import shape, submit, unsettled
+from support.faults.operator_thread import OperatorThread
+from support.faults.random_specs import RandomSpecs
+from support.faults.trial import Trial
+
+BATCHES, CI_BATCHES = 20, 3
+PER_BATCH = 25
+SETTLE_S = 60.0
+MOST_WRITES, MOST_PASSES = 60, 120
+"""For one cluster, through two specs of at most ten pods each. A hot loop has that many within seconds."""
+
+
+class Passes:
+    """Counts the passes over each cluster, inside the operator."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def launch(self, trial: Trial) -> OperatorThread:
+        return OperatorThread(trial.proxy.port, trial.bed.token, trial.arguments, self._count)
+
+    def _count(self, operator: Operator) -> None:
+        work = operator._queue._work
+
+        async def counted(key: Key) -> Done | Retry:
+            self.counts[key.name] += 1
+            return await work(key)
+
+        operator._queue._work = counted
+
+
+def _batch(bed: FaultBed, seed: int) -> None:
+    specs = RandomSpecs(random.Random(seed))  # noqa: S311 - chance in a test
+    passes = Passes()
+    trial = Trial(bed, "input", passes.launch)
+    try:
+        trial.start()
+        changed, fresh = _submit_pairs(trial, specs)
+        _settle(trial, [*changed, *fresh])
+        trial.check_alive()
+        trial.rest(within=SETTLE_S)
+        _check_loops(trial, passes)
+        for one, other in zip(changed, fresh, strict=True):
+            found, wanted = shape(trial.history, one), shape(trial.history, other)
+            assert found == wanted, f"{one} came to {found}, from scratch it is {wanted}"
+    finally:
+        trial.close()
+
+
+def _submit_pairs(trial: Trial, specs: RandomSpecs) -> tuple[list[str], list[str]]:
+    """Each changed cluster gets a first spec and then another, which its twin has from the beginning."""
+    changed, fresh, first = [], [], []
+    for number in range(PER_BATCH):
+        if not submit(trial.namespace, f"changed-{number}", specs.draw()):
+            first.append(f"changed-{number}")
+    _settle(trial, first)
+    for number in range(PER_BATCH):
+        spec = specs.draw()
+        if submit(trial.namespace, f"fresh-{number}", spec):
+            continue
+        # A second spec may not be allowed after the first one; then there is nothing to compare.
+        if not submit(trial.namespace, f"changed-{number}", spec):
+            changed.append(f"changed-{number}")
+            fresh.append(f"fresh-{number}")
+    return changed, fresh
+
+
+def _settle(trial: Trial, names: Collection[str]) -> None:
+    deadline = time.monotonic() + SETTLE_S
+    while words := [w for name in names if (w := unsettled(trial.history, name))]:
+        trial.check_alive()
+        assert time.monotonic() < deadline, "in vain waited for: " + "\n".join(words)
+        trial.history.pause(0.2)
+
+
+def _check_loops(trial: Trial, passes: Passes) -> None:
+    writes = Counter(_cluster_of(e.call) for e in trial.proxy.exchanges if e.call.mutating)
+    hot = {name: count for name, count in writes.items() if count > MOST_WRITES}
+    assert not hot, f"too many writes: {hot}\n{trial.words()}"
+    hot = {name: count for name, count in passes.counts.items() if count > MOST_PASSES}
+    assert not hot, f"too many passes: {hot}"
+
+
+def _cluster_of(call: Call) -> str:
+    """The cluster that a write is about."""
+    if call.resource.startswith("rayclusters"):
+        return call.name
+    regarding = call.body.get("regarding") or {}
+    metadata = call.body.get("metadata") or {}
+    labels = metadata.get("labels") or {}
+    return str(regarding.get("name") or labels.get("ray.io/cluster") or call.name.rpartition("-")[0])
+
+
+CASES = [
+    pytest.param(Case(f"batch-{number}", _batch), marks=() if number <= CI_BATCHES else pytest.mark.extended)
+    for number in range(1, BATCHES + 1)
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_any_spec_converges_or_is_called_invalid(case: Case, verdict: Callable[[Case], None]) -> None:
+    """Within a bounded number of writes and passes; and a changed cluster is as one made so at once."""
+    verdict(case)

@@ -1,0 +1,114 @@
+"""Clusters of random specs in one namespace: whether each is settled, and what it came to."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rayfleet.api import RayClusterSpec, parse_spec
+from rayfleet.plan import unsupported
+from support.cluster_api import ApiError, Namespace
+from support.faults.history import History, Object
+from support.faults.oracle import wanted_size
+from support.faults.wanted import CLUSTER, GROUP, HEAD, active, labels
+
+OURS = {None, "", "ray.io/kuberay-operator", "rayfleet.io/operator"}
+REFUSED = "refused"
+"""What the API server did not take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a spec came to, whatever was there before it."""
+
+    valid: str
+    sizes: Mapping[str, int] | None
+    """Pods by group; none where the spec gives no account of them: it is not valid, or not acted on."""
+    desired: object
+
+
+def submit(namespace: Namespace, name: str, spec: Mapping[str, Any]) -> str:
+    """Create a cluster, or give it another spec; empty, or why the API server refuses that."""
+    path = f"/apis/ray.io/v1/namespaces/{namespace.name}/rayclusters"
+    body: dict[str, Any] = {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayCluster",
+        "metadata": {"name": name, "namespace": namespace.name},
+        "spec": spec,
+    }
+    try:
+        if namespace.api.exists(f"{path}/{name}"):
+            current = namespace.cluster(name)
+            body["metadata"]["resourceVersion"] = current["metadata"]["resourceVersion"]
+            namespace.api.call("PUT", f"{path}/{name}", body)
+        else:
+            namespace.api.call("POST", path, body)
+    except ApiError as error:
+        if error.status == 409:  # The operator wrote its status in between.
+            return submit(namespace, name, spec)
+        assert error.status in {400, 422}, f"{spec} led to {error}"
+        return REFUSED
+    return ""
+
+
+def unsettled(history: History, name: str) -> str:
+    """Why a cluster is not settled yet; empty when it is converged, or says why it is not."""
+    cluster = _cluster(history, name)
+    if cluster is None:
+        return f"{name} has not been seen"
+    if cluster["spec"].get("managedBy") not in OURS:
+        return ""
+    status = cluster.get("status") or {}
+    if status.get("observedGeneration") != cluster["metadata"]["generation"]:
+        return f"{name} has not been observed: {cluster['spec']}"
+    if condition(cluster, "Valid") == "False" or condition(cluster, "ReplicaFailure") == "True":
+        return ""
+    wanted, found = wanted_sizes(cluster["spec"]), sizes(history, name)
+    if wanted is None or all(found[group] == size for group, size in wanted.items()):
+        return ""
+    return f"{name} has {dict(found)} instead of {wanted}: {cluster['spec']}, {status}"
+
+
+def shape(history: History, name: str) -> Shape:
+    """What a settled cluster came to."""
+    cluster = _cluster(history, name) or {}
+    valid = condition(cluster, "Valid")
+    accounted = valid == "True" and condition(cluster, "ReplicaFailure") != "True"
+    wanted = wanted_sizes(cluster["spec"]) if accounted else None
+    found = sizes(history, name)
+    return Shape(
+        valid,
+        None if wanted is None else {group: found[group] for group in wanted},
+        (cluster.get("status") or {}).get("desiredWorkerReplicas") if accounted else None,
+    )
+
+
+def wanted_sizes(spec: Mapping[str, Any]) -> dict[str, int] | None:
+    """Pods by group, head included, of the groups that are acted on; none when the cluster is not."""
+    parsed = parse_spec(spec)
+    if not isinstance(parsed, RayClusterSpec):
+        return None
+    withheld = [finding.group for finding in unsupported(parsed) if finding.withholds]
+    if None in withheld:
+        return None
+    groups = {
+        entry["groupName"]: wanted_size(entry)
+        for entry in spec.get("workerGroupSpecs") or ()
+        if entry["groupName"] not in withheld
+    }
+    return {HEAD: 1, **groups}
+
+
+def sizes(history: History, name: str) -> Counter[str]:
+    """Active pods of a cluster by group."""
+    pods = [pod for pod in history.objects("pods") if labels(pod).get(CLUSTER) == name and active(pod)]
+    return Counter(labels(pod).get(GROUP, "") for pod in pods)
+
+
+def condition(cluster: Object, kind: str) -> str:
+    conditions = (cluster.get("status") or {}).get("conditions") or ()
+    return next((str(c["status"]) for c in conditions if c["type"] == kind), "")
+
+
+def _cluster(history: History, name: str) -> Object | None:
+    return next((c for c in history.objects("rayclusters") if c["metadata"]["name"] == name), None)

@@ -1,0 +1,104 @@
+"""Random RayCluster specs, valid and not, drawn from the fields of the models."""
+
+import copy
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from crds.cli import KUBERNETES_TYPES
+from crds.kubernetes_types import KubernetesTypes
+from support.builders import template
+from support.odd_templates import ODD_VALUES, OddTemplates
+from support.operator_process import REPOSITORY
+
+Path = tuple[str, ...]
+
+_CRD = REPOSITORY / "crds" / "ray.io_rayclusters.yaml"
+_NAMES = ("a", "b", "c", "A_b", "a b", "", "headgroup", "x" * 64)
+_SIZES = (0, 1, 2, 3, 3, -1)
+_LARGEST = 3
+_SIZED = ("replicas", "minReplicas", "numOfHosts")
+_PLAIN_VALUES: Sequence[object] = (True, False, 0, 1, 2, -1, "", "a", "1", "token", {}, {"a": "b"}, [], ["a"])
+
+
+class RandomSpecs:
+    """Draws specs. No group wants more than a few pods, so that hundreds of clusters fit into a test."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._templates = OddTemplates(KubernetesTypes.load(KUBERNETES_TYPES).schema("PodTemplateSpec"))
+        self._template_places = self._templates.places()
+        schema = yaml.safe_load(_CRD.read_text())["spec"]["versions"]
+        served = next(version for version in schema if version["served"])
+        self._fields = list(_fields(served["schema"]["openAPIV3Schema"]["properties"]["spec"], ()))
+
+    def draw(self) -> dict[str, Any]:
+        """One spec."""
+        rng = self._rng
+        spec: dict[str, Any] = {
+            "rayVersion": "2.60.0",
+            "headGroupSpec": {"template": self._template()},
+            "workerGroupSpecs": [self._group(name) for name in rng.choices(_NAMES[:4], k=rng.randint(0, 3))],
+        }
+        if rng.random() < 0.5:  # Names that are told apart, mostly.
+            for number, group in enumerate(spec["workerGroupSpecs"]):
+                group["groupName"] = _NAMES[number]
+        for _ in range(rng.choice((0, 0, 1, 1, 2))):
+            _set(spec, rng.choice(self._fields), rng.choice((*_PLAIN_VALUES, *ODD_VALUES)))
+        return _bounded(spec)
+
+    def _group(self, name: str) -> dict[str, Any]:
+        rng = self._rng
+        group: dict[str, Any] = {"groupName": name, "template": self._template()}
+        if rng.random() < 0.05:
+            group["groupName"] = rng.choice(_NAMES)
+        for field in ("replicas", "minReplicas", "maxReplicas"):
+            if rng.random() < 0.7:
+                group[field] = rng.choice(_SIZES) if rng.random() < 0.3 else rng.randint(0, _LARGEST)
+        return group
+
+    def _template(self) -> dict[str, Any]:
+        if self._rng.random() < 0.8:
+            return template()
+        return self._templates.random(self._rng, self._template_places)
+
+
+def _fields(schema: Mapping[str, Any], path: Path) -> Iterator[Path]:
+    """Every field of a spec but those inside pod templates; a list's items are `[]`."""
+    for name, inner in schema.get("properties", {}).items():
+        yield (*path, name)
+        if name != "template":
+            yield from _fields(inner, (*path, name))
+    if "items" in schema:
+        yield from _fields(schema["items"], (*path, "[]"))
+
+
+def _set(spec: dict[str, Any], path: Path, value: object) -> None:
+    """Set a field; in a list, that of its first item, which is made if need be."""
+    at: Any = spec
+    for step, following in zip(path, (*path[1:], ""), strict=True):
+        if step == "[]":
+            if not at:
+                at.append({})
+            at = at[0]
+        elif following == "":
+            at[step] = copy.deepcopy(value)
+        else:
+            if not isinstance(at.get(step), list if following == "[]" else dict):
+                at[step] = [] if following == "[]" else {}
+            at = at[step]
+        if not isinstance(at, dict | list):
+            return
+
+
+def _bounded(spec: dict[str, Any]) -> dict[str, Any]:
+    """The spec with sizes that a test can bear."""
+    groups = spec.get("workerGroupSpecs")
+    for group in groups if isinstance(groups, list) else ():
+        for name in _SIZED if isinstance(group, dict) else ():
+            size = group.get(name)
+            if isinstance(size, int | float) and size > _LARGEST:
+                group[name] = _LARGEST
+    return spec

@@ -1,0 +1,86 @@
+"""Two operators for one namespace, each a process behind a proxy that puts its name into the audit log."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from support.audit import Write, writes_by_agent
+from support.faults.bed import FaultBed
+from support.faults.killed_process import KilledProcess
+from support.faults.oracle import Run, judge
+from support.faults.trial import Trial
+from support.waiting import eventually
+
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/rayfleet-leader"
+
+
+class TwoLeaders:
+    """A trial whose operators are called `alpha`, who leads, and `beta`, who stands by."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self._proxies = {name: trial.bed.proxy(name) for name in ("alpha", "beta")}
+        self._killed = {name: KilledProcess(trial, proxy.port, name) for name, proxy in self._proxies.items()}
+        self.alpha = self._killed["alpha"].process
+        self.beta = self._killed["beta"].process
+
+    def start(self) -> None:
+        """Start both, alpha first."""
+        self.alpha.start()
+        eventually("alpha to lead", lambda: self.holder == "alpha", seconds=30)
+        self.beta.start()
+
+    def close(self) -> None:
+        for name, killed in self._killed.items():
+            killed.drop()
+            self.trial.bed.loop.run(self._proxies[name].close())
+
+    @property
+    def lease(self) -> str:
+        return LEASES.format(self.trial.namespace.name)
+
+    @property
+    def holder(self) -> str:
+        """Who leads; empty when nobody does."""
+        if not self.trial.namespace.api.exists(self.lease):
+            return ""
+        lease = self.trial.namespace.api.call("GET", self.lease)
+        return str(lease["spec"].get("holderIdentity") or "")
+
+    def writes(self, of: str, since: float = 0.0) -> list[Write]:
+        """By the audit log; `since` in Unix seconds."""
+        log = self.trial.bed.control_plane.audit_log
+        assert log is not None
+        written = writes_by_agent(log, self.trial.namespace.name)
+        return [write for write in written if write.agent.endswith(of) and write.at > since]
+
+    def rest(self, seconds: float = 20.0) -> None:
+        """Wait until neither has written anything for two seconds."""
+
+        def at_rest() -> bool:
+            latest = max(
+                (e.at for p in self._proxies.values() for e in tuple(p.exchanges) if e.call.mutating),
+                default=0.0,
+            )
+            return time.monotonic() - latest > 2.0
+
+        eventually("both operators to rest", at_rest, seconds=seconds)
+
+    def verdict(self) -> list[str]:
+        """What is wrong with what the two have done together."""
+        self.trial.bed.catch_up(self.trial.namespace)
+        exchanges = [e for proxy in self._proxies.values() for e in tuple(proxy.exchanges)]
+        return judge(Run(self.trial.history.changes, exchanges))
+
+
+@contextmanager
+def two_leaders(bed: FaultBed, words: str) -> Iterator[TwoLeaders]:
+    """Both started; gone after the block."""
+    trial = Trial(bed, words)
+    both = TwoLeaders(trial)
+    try:
+        both.start()
+        yield both
+    finally:
+        both.close()
+        trial.close()
