@@ -8,6 +8,7 @@ from benchmarks.scenarios import SCENARIOS
 
 RATIO = Bar("create", "ratio_to_raw", 0.5, Kind.RATIO)
 LATENCY = Bar("replace", "median_ms", 25, Kind.LATENCY)
+COST = Bar("memory", "kib_per_cluster", 60, Kind.COST)
 AMOUNT = Bar("quiet", "writes", 0, Kind.AMOUNT)
 
 
@@ -37,14 +38,16 @@ def test_no_values_have_no_percentile() -> None:
         (RATIO, "quick", 0.25, 0.249),
         (LATENCY, "full", 25.0, 25.1),
         (LATENCY, "quick", 100.0, 100.1),
+        (COST, "full", 60.0, 60.1),
+        (COST, "quick", 240.0, 240.1),
         (AMOUNT, "full", 0, 1),
         (AMOUNT, "quick", 0, 1),
     ],
 )
-def test_a_quick_run_gives_way_in_latencies_and_ratios_alone(
+def test_a_quick_run_gives_way_in_what_depends_on_the_machine_alone(
     bar: Bar, run: str, holds: float, misses: float
 ) -> None:
-    """Four times the latencies, half the ratios, and the same amounts."""
+    """Four times the latencies and costs, half the ratios, and the same amounts."""
     assert bar.holds(holds, quick=run == "quick")
     assert not bar.holds(misses, quick=run == "quick")
 
