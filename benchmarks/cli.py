@@ -125,7 +125,8 @@ async def _run_scenarios(lab: Lab, names: list[str], result: dict[str, Any], pro
         title = SCENARIOS[name].title.format(**result["sizes"])
         progress.say(f"  {title}")
         with progress.step("  took"):
+            loop_ms = results.loop_ms()
             figures = await SCENARIOS[name].run(lab)
-        result["scenarios"][name] = {"title": title, **figures}
+        result["scenarios"][name] = {"title": title, "loop_ms": loop_ms, **figures}
         for verdict in judge({name: figures}, quick=result["quick"]):
             progress.say(f"    {verdict.bar.figure}: {table.number(verdict.measured)}")

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,6 +16,9 @@ from benchmarks.sizes import Sizes
 from testbed import binaries
 
 GIB = 1024**3
+MS = 1000
+LOOP = 500_000
+LOOPS = 10
 RESULTS = Path(__file__).with_name("results")
 
 
@@ -26,6 +30,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count() or 0,
         "memory_gib": round(memory / GIB),
         "kernel": platform.release(),
+        "loop_ms": round(loop_ms(), 1),
     }
 
 
@@ -74,6 +79,18 @@ def _rounded(value: object) -> object:
     if isinstance(value, dict):
         return rounded(value)
     return round(value, 4) if isinstance(value, float) else value
+
+
+def loop_ms() -> float:
+    """CPU of a fixed loop, the best of some: how fast this machine runs Python just now."""
+    return min(_one_loop() for _ in range(LOOPS)) * MS
+
+
+def _one_loop() -> float:
+    begun, total = time.process_time(), 0
+    for number in range(LOOP):
+        total += number * number % 7
+    return time.process_time() - begun
 
 
 def _processor() -> str:

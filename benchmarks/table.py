@@ -17,6 +17,7 @@ SHOWN = {
     "ready_p50_s": "ready p50, s",
     "ready_p99_s": "p99",
     "cpu_ms_per_pod": "CPU, ms/pod",
+    "loop_ms": "loop, ms",
     "peak_rss_mib": "peak RSS, MiB",
 }
 """The figures of scenarios that make pods, in their order."""
