@@ -9,8 +9,9 @@ from support.faults.bed import FaultBed
 from support.faults.case import Case
 from support.faults.rules import Action, Answer, Cut, Match, Rule, Script
 from support.faults.runs import perform
-from support.faults.scenario import SCENARIOS
+from support.faults.scenario import SCENARIOS, Apply, Scenario
 
+CHILDREN = ("pods", "services")
 CONFLICT = Answer(409, "Conflict")
 BUSY = Answer(429, "TooManyRequests", retry_after=1)
 BROKEN = Answer(500, "InternalError")
@@ -52,6 +53,34 @@ CASES = [
     for share in (0.1, 1.0)
     for seconds in (SHORT_S, LONG_S)
 ]
+
+
+BY_ONE = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("one-less", {"demo": {"a": 2}}, (Apply({"demo": {"a": 1}}),), writes=6),
+        Scenario("one-more", {"demo": {"a": 1}}, (Apply({"demo": {"a": 2}}),), writes=6),
+        SCENARIOS["head-lost"],
+    )
+}
+"""A single write, so that no event of another leads to another look."""
+
+
+def _once(scenario: str, verb: str, action: Action, bed: FaultBed, seed: int) -> None:
+    perform(bed, BY_ONE[scenario], Script([Rule(Match((verb,), CHILDREN), (action,), nth=1)], seed))
+
+
+ONCE = [
+    Case(f"{scenario}-{verb}-{action.status}", partial(_once, scenario, verb, action))
+    for scenario, verb in (("one-less", "delete"), ("one-more", "create"), ("head-lost", "create"))
+    for action in (CONFLICT, BUSY, BROKEN)
+]
+
+
+@pytest.mark.parametrize("case", ONCE, ids=str)
+def test_a_write_that_fails_once_is_made_up_for(case: Case, verdict: Callable[[Case], None]) -> None:
+    """Without waiting for an event that may never come."""
+    verdict(case)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -64,11 +64,9 @@ def _batch(bed: FaultBed, seed: int) -> None:
 
 def _submit_pairs(trial: Trial, specs: RandomSpecs) -> tuple[list[str], list[str]]:
     """Each changed cluster gets a first spec and then another, which its twin has from the beginning."""
-    changed, fresh, first = [], [], []
-    for number in range(PER_BATCH):
-        if not submit(trial.namespace, f"changed-{number}", specs.draw()):
-            first.append(f"changed-{number}")
-    _settle(trial, first)
+    changed, fresh = [], []
+    names = [f"changed-{number}" for number in range(PER_BATCH)]
+    _settle(trial, [name for name in names if not submit(trial.namespace, name, specs.draw())])
     for number in range(PER_BATCH):
         spec = specs.draw()
         if submit(trial.namespace, f"fresh-{number}", spec):

@@ -129,10 +129,15 @@ class Executor:
     async def _delete_pod(self, cluster: Cluster, action: DeletePod) -> Outcome:
         path = f"{paths.pods(cluster.key.namespace)}/{action.name}"
         answer = await self._client.delete(path, action.uid)
+        if isinstance(answer, ApiFailure) and policy(answer) is Policy.CONFLICT:
+            # Its name may belong to another pod by now: then what was to be deleted is.
+            there = await self._client.get(path)
+            if not isinstance(there, ApiFailure):
+                pod = pod_from_object(there)
+                return Outcome(action, answer if pod.uid == action.uid and not pod.deleting else None)
+            answer = there
         if isinstance(answer, ApiFailure):
-            # Gone, or its name belongs to another pod by now: what was to be deleted is.
-            done = policy(answer) in {Policy.GONE, Policy.CONFLICT}
-            return Outcome(action, None if done else answer)
+            return Outcome(action, None if policy(answer) is Policy.GONE else answer)
         if answer.get("kind") == "Pod":
             pod = pod_from_object(answer)
             if pod.deleting:

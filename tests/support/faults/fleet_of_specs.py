@@ -46,7 +46,8 @@ def submit(namespace: Namespace, name: str, spec: Mapping[str, Any]) -> str:
     except ApiError as error:
         if error.status == 409:  # The operator wrote its status in between.
             return submit(namespace, name, spec)
-        assert error.status in {400, 422}, f"{spec} led to {error}"
+        if error.status not in {400, 422}:
+            raise AssertionError(f"{spec} led to {error}") from error
         return REFUSED
     return ""
 

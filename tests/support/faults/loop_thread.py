@@ -1,6 +1,7 @@
 """An event loop in a thread of its own, for what goes on beside a test."""
 
 import asyncio
+import selectors
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -8,14 +9,14 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 PATIENCE_S = 30.0
-_TURNS = 20
 
 
 class LoopThread:
     """Runs coroutines for threads that have no loop."""
 
     def __init__(self, name: str) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._selector = selectors.DefaultSelector()
+        self._loop = asyncio.SelectorEventLoop(self._selector)
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -47,5 +48,7 @@ class LoopThread:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        for _ in range(_TURNS):  # What was closed is closed a turn later.
-            await asyncio.sleep(0)
+        # A TLS connection that was closed waits for the other side to close it too.
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self._selector.get_map()) > 1:  # Its own pipe.
+                await asyncio.sleep(0.01)
