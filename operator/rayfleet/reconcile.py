@@ -105,19 +105,11 @@ class Reconciler:
         cluster's pods are listed once. Its own object is read before every pass that writes.
         """
         cluster = snapshot.cluster
-        memory = self._memories[cluster.key]
-        epoch = self._around.view_epoch(cluster.key)
-        if memory.verified_epoch != epoch:
-            listed = await self._client.list_all(
-                paths.pods(cluster.key.namespace),
-                {"labelSelector": f"{Label.CLUSTER}={cluster.key.name}"},
-            )
-            if isinstance(listed, ApiFailure):
-                return self._retry(listed, "list the pods")
-            pods = [pod_from_object(obj) for obj in listed.items]
-            self._view.pods.replace_owned(cluster.key, pods, listed.resource_version)
-            memory.verified_epoch = epoch
-        live = await self._client.get(paths.cluster(cluster.key))
+        failure, live = await asyncio.gather(
+            self._verify_pods(cluster.key), self._client.get(paths.cluster(cluster.key))
+        )
+        if failure is not None:
+            return self._retry(failure, "list the pods")
         if isinstance(live, ApiFailure):
             # A 404 that does not name it is of an API that is not served at the moment.
             if policy(live) is Policy.GONE and cluster.key.name in live.message:
@@ -129,6 +121,20 @@ class Reconciler:
         now = cluster_from_object(live)
         if (now.uid, now.generation, now.deleting) != (cluster.uid, cluster.generation, cluster.deleting):
             return Done(requeue_after=0.0)
+        return None
+
+    async def _verify_pods(self, key: Key) -> ApiFailure | None:
+        memory, epoch = self._memories[key], self._around.view_epoch(key)
+        if memory.verified_epoch == epoch:
+            return None
+        listed = await self._client.list_all(
+            paths.pods(key.namespace), {"labelSelector": f"{Label.CLUSTER}={key.name}"}
+        )
+        if isinstance(listed, ApiFailure):
+            return listed
+        pods = [pod_from_object(obj) for obj in listed.items]
+        self._view.pods.replace_owned(key, pods, listed.resource_version)
+        memory.verified_epoch = epoch
         return None
 
     async def _look_for_head(self, snapshot: Snapshot, decided: Plan) -> Retry | None:
