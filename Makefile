@@ -6,9 +6,9 @@ VENV := .venv
 RUN := PYTHONPATH=operator:hack $(VENV)/bin/python
 BED ?= dev
 PROFILE ?= node
-NODES ?= 2
+NODES ?=
 
-.PHONY: help setup binaries lint format test test-unit test-integration test-e2e e2e-all demo testbed-up testbed-down crds metrics images lock clean
+.PHONY: help setup binaries lint format test test-unit test-integration test-e2e e2e-all bench demo testbed-up testbed-down crds metrics images lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -65,8 +65,8 @@ bench: setup ## Measure the operator and judge it by its bars (30 min; QUICK=1: 
 demo: setup ## A real Kubernetes, the operator, a Ray job, a killed worker that comes back (3 min; KEEP=1 leaves it up)
 	@$(RUN) -m demo $(if $(KEEP),--keep)
 
-testbed-up: setup ## A test bed to play with (BED=dev PROFILE=node|control-plane NODES=2)
-	@$(RUN) -m testbed up --name $(BED) --profile $(PROFILE) --nodes $(NODES)
+testbed-up: setup ## A test bed to play with (BED=dev PROFILE=node|control-plane|kwok NODES=2)
+	@$(RUN) -m testbed up --name $(BED) --profile $(PROFILE) $(if $(NODES),--nodes $(NODES))
 
 testbed-down: $(VENV)/installed ## Take down every test bed, whoever brought it up
 	@$(RUN) -m testbed down --all
