@@ -44,7 +44,7 @@ def test_workers_are_created_after_the_head() -> None:
     """In a later stage: without a head they could only hold GPUs and wait."""
     of = cluster()
     stages = [[type(a).__name__ for a in stage] for stage in plan(snapshot(of, with_service=False)).stages]
-    assert stages == [["CreateService"], ["CreatePod"], ["CreatePod"] * 3]
+    assert stages == [["CreateService", "CreatePod"], ["CreatePod"] * 3]
 
 
 def test_a_group_at_its_size_is_left_alone() -> None:

@@ -91,8 +91,9 @@ def _stages(
     service: tuple[CreateService, ...], head: HeadPlan, groups: list[WorkersPlan]
 ) -> tuple[tuple[Action, ...], ...]:
     """Head before workers: without one they could only wait, on GPUs that others could use."""
-    first: tuple[Action, ...] = (*service, *((head.advance,) if head.advance else ()))
-    second: tuple[Action, ...] = (head.create,) if head.create else ()
+    create: tuple[Action, ...] = (head.create,) if head.create else ()
+    first: tuple[Action, ...] = (*service, head.advance) if head.advance else (*service, *create)
+    second: tuple[Action, ...] = create if head.advance else ()
     third: tuple[Action, ...] = ()
     if head.exists or head.create:
         third = tuple(create for group in groups for create in group.creates)
