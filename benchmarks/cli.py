@@ -68,14 +68,12 @@ def _table(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     begun = time.monotonic()
+    file = options.output or _usual_file(options)
     try:
-        result = uvloop.run(_measure(options))
+        result = uvloop.run(_measure(options, file))
     except TestbedError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
-    file = options.output or _usual_file(options)
-    if file:
-        results.save(result, file)
     missed = [verdict for verdict in judge(result["scenarios"], quick=options.quick) if not verdict.holds]
     print(f"\n{table.report(results.rounded(result))}\n")
     print(f"{len(missed)} bars missed; took {time.monotonic() - begun:.0f} s; result in {file or 'no file'}")
@@ -89,7 +87,7 @@ def _usual_file(options: argparse.Namespace) -> Path | None:
     return results.RESULTS / f"{datetime.now(UTC):%Y-%m-%d}.json"
 
 
-async def _measure(options: argparse.Namespace) -> dict[str, Any]:
+async def _measure(options: argparse.Namespace, file: Path | None) -> dict[str, Any]:
     command = options.operator_command or OURS.replace("{python}", shlex.quote(sys.executable))
     sizes = QUICK if options.quick else FULL
     result = results.new(command, sizes, quick=options.quick)
@@ -104,14 +102,18 @@ async def _measure(options: argparse.Namespace) -> dict[str, Any]:
             watch = Watch(client)
             audit = AuditLog(bed.folder / "audit.log", access.user)
             lab = Lab(bed, client, watch, access, audit, command, sizes, progress.say)
-            await _run_scenarios(lab, options.only, result, progress)
+            await _prepare(lab, options.only, result, progress)
+            for name in [name for name in SCENARIOS if name in options.only]:
+                await _run_scenario(lab, name, result, progress)
+                if file:
+                    results.save(result, file)  # What has been measured is kept, whatever comes.
             await watch.stop()
         finally:
             await client.close()
     return result
 
 
-async def _run_scenarios(lab: Lab, names: list[str], result: dict[str, Any], progress: Progress) -> None:
+async def _prepare(lab: Lab, names: list[str], result: dict[str, Any], progress: Progress) -> None:
     beds.kubeconfig(lab.access, lab.kubeconfig)
     for where in (SAMPLE, RAW):
         await lab.namespace(where.namespace)
@@ -121,12 +123,14 @@ async def _run_scenarios(lab: Lab, names: list[str], result: dict[str, Any], pro
         async with lab.operator():
             pass  # It has made the pods that the raw client posts.
         result["raw_pods_per_s"] = await find_best_concurrency(lab)
-    for name in [name for name in SCENARIOS if name in names]:
-        title = SCENARIOS[name].title.format(**result["sizes"])
-        progress.say(f"  {title}")
-        with progress.step("  took"):
-            loop_ms = results.loop_ms()
-            figures = await SCENARIOS[name].run(lab)
-        result["scenarios"][name] = {"title": title, "loop_ms": loop_ms, **figures}
-        for verdict in judge({name: figures}, quick=result["quick"]):
-            progress.say(f"    {verdict.bar.figure}: {table.number(verdict.measured)}")
+
+
+async def _run_scenario(lab: Lab, name: str, result: dict[str, Any], progress: Progress) -> None:
+    title = SCENARIOS[name].title.format(**result["sizes"])
+    progress.say(f"  {title}")
+    with progress.step("  took"):
+        loop_ms = results.loop_ms()
+        figures = await SCENARIOS[name].run(lab)
+    result["scenarios"][name] = {"title": title, "loop_ms": loop_ms, **figures}
+    for verdict in judge({name: figures}, quick=result["quick"]):
+        progress.say(f"    {verdict.bar.figure}: {table.number(verdict.measured)}")
