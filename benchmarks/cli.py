@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -16,14 +17,17 @@ from benchmarks import result as results
 from benchmarks import table
 from benchmarks.audit import AuditLog
 from benchmarks.bars import judge
+from benchmarks.client import RefusedError
 from benchmarks.lab import RAW, SAMPLE, Lab
 from benchmarks.raw_rate import find_best_concurrency
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.sizes import FULL, QUICK
+from benchmarks.waiting import TooLongError
 from benchmarks.watch import Watch
 from testbed.errors import TestbedError
 from testbed.progress import Progress
 
+INTERRUPTED = 130
 OURS = (
     "{python} -m rayfleet --kubeconfig {kubeconfig} --lease-namespace rayfleet"
     " --health-host 127.0.0.1 --health-port 0"
@@ -32,6 +36,8 @@ OURS = (
 
 def main(arguments: list[str]) -> int:
     """Measure and judge, or show a result; 1 where a bar is missed."""
+    # So that a run that is told to stop takes down what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _parser().parse_args(arguments)
     return int(options.run(options) or 0)
 
@@ -71,8 +77,12 @@ def _run(options: argparse.Namespace) -> int:
     file = options.output or _usual_file(options)
     try:
         result = uvloop.run(_measure(options, file))
-    except TestbedError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("benchmarks: stopped; nothing is left but the figures so far", file=sys.stderr)
+        return INTERRUPTED
+    except (TestbedError, RefusedError, TooLongError, RuntimeError) as error:
+        notes = getattr(error, "__notes__", [])
+        print(f"benchmarks: {'; '.join([str(error), *notes])}", file=sys.stderr)
         return 1
     missed = [verdict for verdict in judge(result["scenarios"], quick=options.quick) if not verdict.holds]
     print(f"\n{table.report(results.rounded(result))}\n")

@@ -93,13 +93,16 @@ def tls_of(authority: Path, certificate: Path | None = None, key: Path | None = 
 async def spread(
     items: Iterable[T], send: Callable[[T], Awaitable[object]], in_flight: int = POSTS_IN_FLIGHT
 ) -> None:
-    """Send all items, `in_flight` at a time, in their order."""
+    """Send all items, `in_flight` at a time, in their order. Raises what the first that failed raised."""
     left = iter(items)
 
     async def sender() -> None:
         for item in left:
             await send(item)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(in_flight):
-            group.create_task(sender())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(in_flight):
+                group.create_task(sender())
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None

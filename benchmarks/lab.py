@@ -15,7 +15,7 @@ from benchmarks.clusters import collection, pods, raycluster, scaled
 from benchmarks.meter import Meter
 from benchmarks.operator_process import OperatorProcess
 from benchmarks.sizes import Sizes
-from benchmarks.waiting import until
+from benchmarks.waiting import TooLongError, until
 from benchmarks.watch import Sighting, Watch, Where
 from testbed.record import Bed
 
@@ -127,7 +127,7 @@ class Lab:
         deadline = time.monotonic() + START_SECONDS
         while not await self.client.exists(account):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"waited {START_SECONDS:.0f} s for the service account of {name}, in vain")
+                raise TooLongError(f"waited {START_SECONDS:.0f} s for the service account of {name}, in vain")
             await asyncio.sleep(0.05)
         return name
 

@@ -11,6 +11,8 @@ from pathlib import Path
 TICKS = os.sysconf("SC_CLK_TCK")
 STOP_SECONDS = 15.0
 KIB = 1024
+WITH_US = ("setpriv", "--pdeathsig", "KILL")
+"""The kernel ends the operator together with the harness, however that ends."""
 
 
 class OperatorProcess:
@@ -22,7 +24,7 @@ class OperatorProcess:
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                self.argv,
+                [*WITH_US, *self.argv],
                 cwd=folder,
                 env=environment | {"KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(folder / "operator")},
                 stdout=output,

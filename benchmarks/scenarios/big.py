@@ -10,6 +10,7 @@ from benchmarks.operator_process import OperatorProcess
 from benchmarks.percentile import median
 from benchmarks.raw_rate import raw_rate
 from benchmarks.scenarios.losses import replace_worker
+from benchmarks.waiting import TooLongError
 from benchmarks.watch import Where
 
 PROBE_EVERY = 0.3
@@ -34,7 +35,7 @@ class Neighbours:
         deadline = time.monotonic() + SECONDS
         while not over():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"waited {SECONDS:.0f} s for {what}, in vain")
+                raise TooLongError(f"waited {SECONDS:.0f} s for {what}, in vain")
             await asyncio.gather(self._new_cluster(), self._lost_worker())
             await asyncio.sleep(PROBE_EVERY)
 

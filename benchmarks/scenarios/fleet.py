@@ -9,6 +9,7 @@ from benchmarks.meter import MIB, MS
 from benchmarks.operator_process import KIB, OperatorProcess
 from benchmarks.scenarios.losses import replace_worker
 from benchmarks.sizes import FLEET_WORKERS
+from benchmarks.waiting import TooLongError
 from benchmarks.watch import Where
 
 NAMESPACE = "bench-fleet"
@@ -103,7 +104,7 @@ async def _settled(running: OperatorProcess, begun: float) -> float:
             last_busy = now
         before, before_at = used, now
         if now - begun > SECONDS:
-            raise TimeoutError(f"the operator is still at work {SECONDS:.0f} s after its start")
+            raise TooLongError(f"the operator is still at work {SECONDS:.0f} s after its start")
     return last_busy - begun
 
 
