@@ -174,6 +174,8 @@ class Reconciler:
             snapshot = after
         self._remember_spec(snapshot, memory)
         memory.release(_wanting(decided), snapshot.now)
+        # A hold that is over is no longer to be reported: nothing may happen that would do so later.
+        snapshot = replace(snapshot, held=memory.held)
         waits = [] if decided.requeue_after is None else [decided.requeue_after]
         if len(memory.refused) > refusals:
             waits.append(0.0)  # There may be an earlier template to go on with.
