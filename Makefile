@@ -8,7 +8,7 @@ BED ?= dev
 PROFILE ?= node
 NODES ?=
 
-.PHONY: help setup binaries lint format test test-unit test-integration test-e2e e2e-all bench demo testbed-up testbed-down crds metrics images lock clean
+.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench demo testbed-up testbed-down crds metrics images lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -43,7 +43,7 @@ format: $(VENV)/installed ## Format the code, and mend what ruff can mend
 	@$(VENV)/bin/ruff check --fix --quiet . || true
 	@$(VENV)/bin/ruff format .
 
-test: lint test-unit test-integration test-e2e ## Everything that CI runs: lint, then all tiers (6 min warm, half an hour cold)
+test: lint test-unit test-integration test-faults test-e2e ## Everything that CI runs: lint, then all tiers (6 min warm, half an hour cold)
 
 test-unit: $(VENV)/installed ## Decisions on values (under 20 s)
 	@$(RUN) -m checks.tier unit
@@ -51,6 +51,14 @@ test-unit: $(VENV)/installed ## Decisions on values (under 20 s)
 test-integration: setup ## On a real etcd and kube-apiserver (under 4 min)
 	@$(RUN) -m testbed build etcd kubernetes kwok helm
 	@$(RUN) -m checks.tier integration
+
+test-faults: setup ## Crashes, lost answers, stale views, errors, leaders and odd input, the CI selection (under 6 min)
+	@$(RUN) -m testbed build etcd kubernetes helm
+	@$(RUN) -m checks.tier faults
+
+faults: setup ## Every fault case, without a budget (20 min; SEED=7 draws other chances, CASE='test[case]' runs one)
+	@$(RUN) -m testbed build etcd kubernetes helm
+	@FAULTS_SEED='$(SEED)' $(RUN) -m checks.tier faults --all $(if $(CASE),-k '$(CASE)')
 
 test-e2e: setup ## On a real kubelet with real Ray, the CI selection (under 10 min; needs root)
 	@$(RUN) -m checks.tier e2e

@@ -21,6 +21,7 @@ class Tier:
 TIERS = {
     "unit": Tier("tests/unit", 20),
     "integration": Tier("tests/integration", 240),
+    "faults": Tier("tests/faults", 360),
     "e2e": Tier("tests/e2e", 600, needs_root=True),
 }
 

@@ -1,6 +1,7 @@
 """One control plane for all cases, and the cases side by side in it."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,16 @@ from support.faults.bed import FaultBed, fault_bed
 from support.faults.case import SEED, Case, SideBySide
 
 Verdict = Callable[[Case], None]
+
+
+LONGEST_S = 900
+"""A case may have to wait for others that go first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(LONGEST_S))
 
 
 def pytest_report_header() -> str:

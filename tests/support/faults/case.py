@@ -10,7 +10,7 @@ from support.faults.bed import FaultBed
 
 SEED = int(os.environ.get("FAULTS_SEED") or "1")
 """Of the whole run; each case draws its own from it."""
-SIDE_BY_SIDE = 8
+SIDE_BY_SIDE = 16
 
 
 @dataclass(frozen=True, slots=True)
