@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.faults.bed import FaultBed, fault_bed
-from support.faults.case import SEED, Case, SideBySide
+from support.faults.case import SEED, TALLY, Case, SideBySide
 
 Verdict = Callable[[Case], None]
 
@@ -23,6 +23,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_report_header() -> str:
     return f"seed of the faults: {SEED} (make faults SEED=...)"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for what, count in sorted(TALLY.items()):
+        terminalreporter.line(f"{count:6} {what}")
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from rayfleet.snapshot import Key
 from rayfleet.workqueue import Done, Retry
 from support.faults.bed import FaultBed
 from support.faults.call import Call
-from support.faults.case import Case
-from support.faults.fleet_of_specs import shape, submit, unsettled
+from support.faults.case import TALLY, Case
+from support.faults.fleet_of_specs import fate, shape, submit, unsettled
 from support.faults.operator_thread import OperatorThread
 from support.faults.random_specs import RandomSpecs
 from support.faults.trial import Trial
@@ -55,6 +55,8 @@ def _batch(bed: FaultBed, seed: int) -> None:
         trial.check_alive()
         trial.rest(within=SETTLE_S)
         _check_loops(trial, passes)
+        TALLY.update(f"specs {fate(trial.history, name)}" for name in changed)
+        TALLY["specs refused by the API server"] += PER_BATCH - len(changed)
         for one, other in zip(changed, fresh, strict=True):
             found, wanted = shape(trial.history, one), shape(trial.history, other)
             assert found == wanted, f"{one} came to {found}, from scratch it is {wanted}"

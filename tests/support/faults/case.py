@@ -2,6 +2,7 @@
 
 import os
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from support.faults.bed import FaultBed
 SEED = int(os.environ.get("FAULTS_SEED") or "1")
 """Of the whole run; each case draws its own from it."""
 SIDE_BY_SIDE = 16
+
+TALLY: Counter[str] = Counter()
+"""What cases counted, for the end of the report."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,18 @@ def shape(history: History, name: str) -> Shape:
     )
 
 
+def fate(history: History, name: str) -> str:
+    """What a settled cluster came to, in one word or two."""
+    cluster = _cluster(history, name) or {}
+    if cluster["spec"].get("managedBy") not in OURS:
+        return "left to another controller"
+    if condition(cluster, "Valid") == "False":
+        return "called invalid"
+    if condition(cluster, "ReplicaFailure") == "True":
+        return "with pods refused"
+    return "converged" if wanted_sizes(cluster["spec"]) is not None else "not acted on, and told so"
+
+
 def wanted_sizes(spec: Mapping[str, Any]) -> dict[str, int] | None:
     """Pods by group, head included, of the groups that are acted on; none when the cluster is not."""
     parsed = parse_spec(spec)
