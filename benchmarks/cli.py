@@ -30,7 +30,7 @@ from testbed.progress import Progress
 INTERRUPTED = 130
 OURS = (
     "{python} -m rayfleet --kubeconfig {kubeconfig} --lease-namespace rayfleet"
-    " --health-host 127.0.0.1 --health-port 0"
+    " --health-host 127.0.0.1 --health-port 0 --metrics-port 0"
 )
 
 
