@@ -138,10 +138,11 @@ class Lab:
 
     async def clear(self, namespace: str) -> None:
         """Delete every cluster and child in a namespace, pods without grace; the operator must not run."""
-        await self.client.call("DELETE", collection(namespace))
         await self.client.call("DELETE", pods(namespace), {"gracePeriodSeconds": 0})
         await self.client.call("DELETE", f"/api/v1/namespaces/{namespace}/services")
         await self.client.call("DELETE", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")
+        # Last: with its owner gone, each child would be deleted a second time by the garbage collector.
+        await self.client.call("DELETE", collection(namespace))
         await self._gone([where for where in self.watch.alive if where.namespace == namespace])
 
     async def _gone(self, where: list[Where]) -> None:
