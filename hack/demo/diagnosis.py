@@ -1,9 +1,10 @@
 """What the demo prints when a step fails: the pods, the events, and the operator's last words."""
 
 from demo.kubectl import Kubectl
-from demo.steps import CLUSTER, NAMESPACE, RELEASE
+from demo.steps import CLUSTER, NAMESPACE
 
 _LINES = 25
+_OPERATORS = "--selector=app.kubernetes.io/name=rayfleet"
 
 
 def diagnose(kubectl: Kubectl) -> str:
@@ -14,8 +15,8 @@ def diagnose(kubectl: Kubectl) -> str:
         ("The RayCluster's status", ("get", "raycluster", CLUSTER, "--output=jsonpath={.status}")),
         ("Events", ("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp")),
         (
-            "The operator's log",
-            ("logs", f"--namespace={NAMESPACE}", f"deployment/{RELEASE}", f"--tail={_LINES}"),
+            "The operators' logs",
+            ("logs", f"--namespace={NAMESPACE}", _OPERATORS, "--prefix", f"--tail={_LINES}"),
         ),
     )
     return "\n\n".join(f"{title}:\n{_last_lines(kubectl.attempt(*command))}" for title, command in questions)

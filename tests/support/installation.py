@@ -6,6 +6,7 @@ from typing import Any
 
 from demo.kubectl import Kubectl
 from images import build
+from rayfleet.election import LEASE_NAME
 from support.cluster_api import ClusterApi
 from support.operator_process import RELEASE, install_chart
 from support.waiting import eventually
@@ -16,6 +17,8 @@ from testbed.record import Bed
 Object = dict[str, Any]
 
 _OPERATOR = "app.kubernetes.io/name=rayfleet"
+_REPLICAS = 2
+_LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{RELEASE}/leases/{LEASE_NAME}"
 _START_SECONDS = 60
 _LINES = 40
 _IDLE_NEWS = re.compile(r"Normal\s+(Scheduled|Pulled|Created|Started|Starting|Node\w+|RegisteredNode)\s")
@@ -29,14 +32,17 @@ class Installation:
     kubectl: Kubectl
 
     def operator_pod(self) -> Object:
-        """The pod that runs the operator. Fails unless there is one and it is ready."""
-        pods = self.api.namespace(RELEASE).living_pods(_OPERATOR)
-        assert len(pods) == 1, f"{len(pods)} operator pods"
-        assert is_ready(pods[0]), f"{pods[0]['metadata']['name']} is not ready"
-        return pods[0]
+        """The pod of the operator that leads. Fails unless every replica is ready and one leads."""
+        pods = {pod["metadata"]["name"]: pod for pod in self.api.namespace(RELEASE).living_pods(_OPERATOR)}
+        assert len(pods) == _REPLICAS, f"{len(pods)} operator pods"
+        for name, pod in pods.items():
+            assert is_ready(pod), f"{name} is not ready"
+        leader = self.api.call("GET", _LEASE)["spec"]["holderIdentity"]
+        assert leader in pods, f"{leader or 'nobody'} leads"
+        return pods[leader]
 
     def await_operator(self, *, other_than: Object | None = None) -> Object:
-        """The operator's pod, once it is ready; one that is not `other_than`."""
+        """The leader's pod, once every replica is ready; one that is not `other_than`."""
         before = other_than["metadata"]["uid"] if other_than else ""
 
         def ready() -> Object | None:
@@ -47,7 +53,7 @@ class Installation:
 
     def why(self) -> str:
         """What explains a wait in vain: the pods, the clusters, the events and the operator's last words."""
-        log = ("logs", f"--namespace={RELEASE}", f"--selector={_OPERATOR}", f"--tail={_LINES}")
+        log = ("logs", f"--namespace={RELEASE}", f"--selector={_OPERATOR}", f"--tail={_LINES}", "--prefix")
         everywhere = ("--all-namespaces", "--output=wide")
         events = self.kubectl.attempt("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp")
         telling = [line for line in events.splitlines() if not _IDLE_NEWS.search(line)]
