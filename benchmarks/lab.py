@@ -5,12 +5,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from benchmarks import bed as beds
 from benchmarks.audit import AuditLog, bodies
-from benchmarks.client import MERGE_PATCH, Client, spread
+from benchmarks.client import MERGE_PATCH, Client, RefusedError, spread
 from benchmarks.clusters import collection, pods, raycluster, scaled
 from benchmarks.meter import Meter
 from benchmarks.operator_process import OperatorProcess
@@ -26,6 +27,7 @@ SAMPLE = Where("bench-sample", "sample")
 RAW = Where("bench-raw", "raw")
 START_SECONDS = 60.0
 GONE_SECONDS = 300.0
+DELETE_REQUESTS = 10
 QUIET_SHARE = 0.3
 """Cores that the control plane may use, all together, to count as quiet."""
 
@@ -138,12 +140,27 @@ class Lab:
 
     async def clear(self, namespace: str) -> None:
         """Delete every cluster and child in a namespace, pods without grace; the operator must not run."""
-        await self.client.call("DELETE", pods(namespace), {"gracePeriodSeconds": 0})
-        await self.client.call("DELETE", f"/api/v1/namespaces/{namespace}/services")
-        await self.client.call("DELETE", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")
-        # Last: with its owner gone, each child would be deleted a second time by the garbage collector.
-        await self.client.call("DELETE", collection(namespace))
+        for path in (
+            pods(namespace),
+            f"/api/v1/namespaces/{namespace}/services",
+            f"/apis/events.k8s.io/v1/namespaces/{namespace}/events",
+            # Last: with its owner gone, each child would be deleted a second time by the garbage collector.
+            collection(namespace),
+        ):
+            await self._delete_all(path)
         await self._gone([where for where in self.watch.alive if where.namespace == namespace])
+
+    async def _delete_all(self, path: str) -> None:
+        """Delete a collection, in as many requests of a minute as that takes."""
+        for _ in range(DELETE_REQUESTS):
+            try:
+                await self.client.call("DELETE", path, {"gracePeriodSeconds": 0})
+            except RefusedError as error:
+                if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise
+            else:
+                return
+        raise TooLongError(f"{path} could not be emptied within {DELETE_REQUESTS} requests")
 
     async def _gone(self, where: list[Where]) -> None:
         def gone() -> bool:
