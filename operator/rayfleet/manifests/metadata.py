@@ -1,10 +1,11 @@
 """Labels, annotations and owner of what a cluster consists of."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
+
+import orjson
 
 from rayfleet.api.names import API_VERSION, HEAD_GROUP, KIND, Annotation, Label, NodeType
 from rayfleet.manifests.pod_template import Json, mapping, texts
@@ -70,5 +71,5 @@ def owner_reference(cluster: Cluster) -> Json:
 
 def template_hash(body: Mapping[str, Any]) -> str:
     """The same for two bodies exactly if they are equal as JSON, whatever the order of their keys."""
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:_HASH_LENGTH]
+    canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()[:_HASH_LENGTH]
