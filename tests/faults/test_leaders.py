@@ -67,7 +67,7 @@ def _stopped(bed: FaultBed, _: int) -> None:
         finally:
             resumed = time.time()
             both.alpha.thaw()
-        eventually("the old leader to have looked", lambda: both.alpha.health("healthz")[0] == 200)
+        both.await_look("alpha")
         both.rest()
         late = both.writes("alpha", since=resumed)
         assert len(late) <= WRITE_CONCURRENCY, f"{len(late)} writes after it was resumed"

@@ -17,7 +17,9 @@ class KilledProcess:
         self._folder = Path(tempfile.mkdtemp(prefix="rayfleet-faults-"))
         kubeconfig = plain_kubeconfig(port or trial.proxy.port, trial.bed.token, self._folder)
         name = trial.namespace.name
-        scope = ["--namespace", name, "--lease-namespace", name]
+        # Without ports of their own: with many side by side, one that is free now may be taken soon.
+        ports = ["--health-port", "0", "--metrics-port", "0"]
+        scope = ["--namespace", name, "--lease-namespace", name, *ports]
         self.process = OperatorProcess(kubeconfig, self._folder, scope, identity=identity)
 
     def start(self) -> None:

@@ -82,6 +82,11 @@ class FaultProxy:
         """End, once the server has answered what it was asked."""
         await self.die()
         if self._listening is not None:
+            for listening in self._listening.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            # A connection that is just being accepted needs a server to belong to.
+            await asyncio.sleep(0)
+            await self.die()
             self._listening.close()
             self._listening = None
         async with asyncio.timeout(_LONGEST_ANSWER):

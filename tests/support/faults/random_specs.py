@@ -17,10 +17,30 @@ Path = tuple[str, ...]
 
 _CRD = REPOSITORY / "crds" / "ray.io_rayclusters.yaml"
 _NAMES = ("a", "b", "c", "A_b", "a b", "", "headgroup", "x" * 64)
-_SIZES = (0, 1, 2, 3, 3, -1)
+_SIZES = (*range(4), *range(4), *range(4), *range(4), *range(4), -1)
 _LARGEST = 3
 _SIZED = ("replicas", "minReplicas", "numOfHosts")
-_PLAIN_VALUES: Sequence[object] = (True, False, 0, 1, 2, -1, "", "a", "1", "token", {}, {"a": "b"}, [], ["a"])
+_DEEPEST = 4
+"""Steps of a path. What lies deeper is Kubernetes' own, and mostly required to come with its siblings."""
+_OF_TYPE: Mapping[str, Sequence[object]] = {
+    "string": (
+        "",
+        "a",
+        "1",
+        "10s",
+        "token",
+        "2.60.0",
+        "2.10.0",
+        "Never",
+        "ClusterIP",
+        "ray.io/kuberay-operator",
+    ),
+    "integer": (0, 1, 2, 3, 60, -1),
+    "number": (0, 0.5, 1),
+    "boolean": (True, False),
+    "array": ([], ["a"]),
+    "object": ({}, {"a": "b"}, {"num-cpus": "1"}, {"CPU": "1"}),
+}
 
 
 class RandomSpecs:
@@ -42,11 +62,12 @@ class RandomSpecs:
             "headGroupSpec": {"template": self._template()},
             "workerGroupSpecs": [self._group(name) for name in rng.choices(_NAMES[:4], k=rng.randint(0, 3))],
         }
-        if rng.random() < 0.5:  # Names that are told apart, mostly.
+        if rng.random() < 0.9:  # Names that are told apart, mostly.
             for number, group in enumerate(spec["workerGroupSpecs"]):
                 group["groupName"] = _NAMES[number]
-        for _ in range(rng.choice((0, 0, 1, 1, 2))):
-            _set(spec, rng.choice(self._fields), rng.choice((*_PLAIN_VALUES, *ODD_VALUES)))
+        for _ in range(rng.choice((0, 1, 1, 2, 3))):
+            path, kind = rng.choice(self._fields)
+            _set(spec, path, rng.choice(ODD_VALUES if rng.random() < 0.1 else _OF_TYPE.get(kind, ODD_VALUES)))
         return _bounded(spec)
 
     def _group(self, name: str) -> dict[str, Any]:
@@ -56,19 +77,20 @@ class RandomSpecs:
             group["groupName"] = rng.choice(_NAMES)
         for field in ("replicas", "minReplicas", "maxReplicas"):
             if rng.random() < 0.7:
-                group[field] = rng.choice(_SIZES) if rng.random() < 0.3 else rng.randint(0, _LARGEST)
+                group[field] = rng.choice(_SIZES)
         return group
 
     def _template(self) -> dict[str, Any]:
-        if self._rng.random() < 0.8:
+        if self._rng.random() < 0.95:
             return template()
         return self._templates.random(self._rng, self._template_places)
 
 
-def _fields(schema: Mapping[str, Any], path: Path) -> Iterator[Path]:
-    """Every field of a spec but those inside pod templates; a list's items are `[]`."""
+def _fields(schema: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
+    """Every field of a spec but those inside pod templates, with its type; a list's items are `[]`."""
     for name, inner in schema.get("properties", {}).items():
-        yield (*path, name)
+        if len(path) < _DEEPEST:
+            yield (*path, name), str(inner.get("type"))
         if name != "template":
             yield from _fields(inner, (*path, name))
     if "items" in schema:

@@ -26,9 +26,22 @@ class TwoLeaders:
 
     def start(self) -> None:
         """Start both, alpha first."""
-        self.alpha.start()
-        eventually("alpha to lead", lambda: self.holder == "alpha", seconds=30)
-        self.beta.start()
+        self.alpha.start(wait=False)
+        eventually("alpha to lead", lambda: self.holder == "alpha", seconds=30, why=self.alpha.last_words)
+        self.beta.start(wait=False)
+        self.await_look("beta")
+
+    def await_look(self, name: str) -> None:
+        """Wait until one of the two, its caches filled, looks at the Lease (once more)."""
+        proxy, begun = self._proxies[name], time.monotonic()
+
+        def looked() -> bool:
+            return any(
+                call.resource == "leases" and call.name and at > begun for at, call in tuple(proxy.calls)
+            )
+
+        why = self._killed[name].process.last_words
+        eventually(f"{name} to look at the Lease", looked, seconds=30, why=why)
 
     def close(self) -> None:
         for name, killed in self._killed.items():
