@@ -19,7 +19,7 @@ from rayfleet.workqueue import Done, Retry
 
 STATUS_DELAY = 1.0
 """Seconds that a change of mere counts may wait for others to join it in one write."""
-STATUS_PACE = 5.0
+STATUS_PACE = 10.0
 """Seconds between such a write and the status write before it, while counts go on changing."""
 STATUS_DELAY_BUSY = 10.0
 """The same while pods of any cluster wait to be created: those go first."""
