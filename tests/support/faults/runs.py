@@ -76,6 +76,6 @@ def run(
     for index, step in enumerate(scenario.steps):
         trial.do(step)
         trial.settle(scenario.wanted_after(index), seconds)
-    trial.come_to_rest(scenario.wanted_after(len(scenario.steps) - 1))
+    trial.come_to_rest(scenario.wanted_after(len(scenario.steps) - 1), seconds)
     wrong = trial.verdict()
     assert not wrong, "\n".join([*wrong, trial.words()])

@@ -133,9 +133,9 @@ class Trial:
                 self.restart()
             self.history.pause(QUIET_S - quiet)
 
-    def come_to_rest(self, wanted: Wanted) -> None:
+    def come_to_rest(self, wanted: Wanted, seconds: float = SETTLE_S) -> None:
         """Wait until all is as wanted and stays so without a write."""
-        deadline = time.monotonic() + SETTLE_S
+        deadline = time.monotonic() + seconds
         while True:
             self.settle(wanted, deadline - time.monotonic())
             self.rest()
