@@ -56,7 +56,7 @@ test-faults: setup ## Crashes, lost answers, stale views, errors, leaders and od
 	@$(RUN) -m testbed build etcd kubernetes helm
 	@$(RUN) -m checks.tier faults
 
-faults: setup ## Every fault case, without a budget (20 min; SEED=7 draws other chances, CASE='test[case]' runs one)
+faults: setup ## Every fault case, without a budget (15 min; SEED=7 draws other chances, CASE='test[case]' runs one)
 	@$(RUN) -m testbed build etcd kubernetes helm
 	@FAULTS_SEED='$(SEED)' $(RUN) -m checks.tier faults --all $(if $(CASE),-k '$(CASE)')
 
