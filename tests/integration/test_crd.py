@@ -25,7 +25,7 @@ CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rayclusters.
 CLUSTERS = "/apis/ray.io/v1/namespaces/default/rayclusters"
 TEMPLATE: dict[str, Any] = {"spec": {"containers": [{"name": "ray", "image": "example.org/ray:2.60.0"}]}}
 GPU: dict[str, Any] = {"groupName": "gpu", "template": TEMPLATE}
-FUZZ_SECONDS = 20
+FUZZ_SECONDS = 8
 
 _numbers = itertools.count(1)
 

@@ -202,13 +202,13 @@ def test_a_first_status_is_urgent_and_mere_counts_are_not() -> None:
     assert is_urgent(first, done)
 
 
-def test_the_end_of_waiting_is_urgent_each_time_it_comes() -> None:
-    """Somebody may be waiting for it; that a worker is lost is a count like any other."""
+def test_whether_it_is_ready_is_urgent_each_time_it_changes() -> None:
+    """Somebody may be waiting for it, or relying on it."""
     of = cluster(spec(group(replicas=2)))
     complete = status_of(snapshot(of, [head(of), worker(of, 1), worker(of, 2)]))
     of = cluster(spec(group(replicas=2)), status=complete)
     lacking = status_of(snapshot(of, [head(of), worker(of, 1)]))
-    assert not is_urgent(complete, lacking)
+    assert is_urgent(complete, lacking)
     assert is_urgent(lacking, complete)
 
 

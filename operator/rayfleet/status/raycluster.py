@@ -138,11 +138,10 @@ def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """
     if not before.get("conditions"):
         return True
-    if holds(after, ConditionType.READY) and not holds(before, ConditionType.READY):
-        return True
     if any(before.get(name) != after.get(name) for name in ("state", "headEpoch", "observedGeneration")):
         return True
     prompt = (
+        ConditionType.READY,
         ConditionType.PROVISIONED,
         ConditionType.VALID,
         ConditionType.REPLICA_FAILURE,
