@@ -22,8 +22,8 @@ _numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the operator come last: an API server needs half a minute to know a new kind everywhere."""
-    items.sort(key=lambda item: "namespace" in getattr(item, "fixturenames", ()))
+    """Tests in which clusters own pods come last: an API server needs half a minute to know a new kind everywhere."""
+    items.sort(key=lambda item: "api" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session", autouse=True)
