@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests in which clusters own pods come last: an API server needs half a minute to know a new kind everywhere."""
+    """What needs pods with owners comes last: an API server takes half a minute to know a new kind."""
     items.sort(key=lambda item: "api" in getattr(item, "fixturenames", ()))
 
 
