@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -56,7 +57,7 @@ def new(command: str, sizes: Sizes, *, quick: bool) -> dict[str, Any]:
     return {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": quick,
-        "operator": command,
+        "operator": command.replace(sys.executable, "python"),
         "machine": machine(),
         "versions": versions(),
         "sizes": asdict(sizes),
