@@ -43,7 +43,7 @@ format: $(VENV)/installed ## Format the code, and mend what ruff can mend
 	@$(VENV)/bin/ruff check --fix --quiet . || true
 	@$(VENV)/bin/ruff format .
 
-test: lint test-unit test-integration test-faults test-e2e ## Everything that CI runs: lint, then all tiers (6 min warm, half an hour cold)
+test: lint test-unit test-integration test-faults test-e2e ## Everything that CI runs: lint, then all tiers (9 min warm, half an hour cold)
 
 test-unit: $(VENV)/installed ## Decisions on values (under 20 s)
 	@$(RUN) -m checks.tier unit
