@@ -224,10 +224,12 @@ class Reconciler:
         clock = asyncio.get_running_loop().time()
         if memory.status_changed is None:
             memory.status_changed = clock
-        due = max(memory.status_changed + STATUS_DELAY, memory.status_written + STATUS_PACE)
         if self._executor.busy:  # Until it is not any more, or for long enough.
             due = memory.status_changed + STATUS_DELAY_BUSY
-        memory.status_due = min(due, clock + STATUS_DELAY) if self._executor.busy else due
+            memory.status_due = min(due, clock + STATUS_DELAY)
+        else:
+            due = max(memory.status_changed + STATUS_DELAY, memory.status_written + STATUS_PACE)
+            memory.status_due = due
         return clock < due
 
     def _remember_spec(self, snapshot: Snapshot, memory: ClusterMemory) -> None:

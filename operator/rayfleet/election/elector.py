@@ -99,8 +99,7 @@ class LeaderElector:
                 return self._not_now(answer)
             lease = None
         else:
-            lease = lease_from_object(answer)
-            self._observer.observe(lease, self._clock())
+            lease = self._seen(answer)
         self.trouble = None
         wait = self._observer.vacant_in(self._identity, self._clock())
         if wait > 0:
@@ -129,8 +128,7 @@ class LeaderElector:
         if self._deadline != NEVER and not self.leading:
             # Renewed after all, but writes were refused meanwhile: that is a new term.
             self._step_down("the Lease was renewed too late")
-        self._lease = lease_from_object(answer)
-        self._observer.observe(self._lease, self._clock())
+        self._lease = self._seen(answer)
         gained = self._deadline == NEVER
         self._deadline = sent + self._timing.renew_deadline
         if gained:
@@ -151,12 +149,16 @@ class LeaderElector:
             if known is None or not self.leading:
                 return self._not_now(failure)
             return 0.0  # It was deleted. While we lead it is ours to make anew.
-        self._lease = lease_from_object(answer)
-        self._observer.observe(self._lease, self._clock())
+        self._lease = self._seen(answer)
         if self._lease.holder != self._identity:
             self._step_down(f"the Lease is held by {self._lease.holder or 'nobody'}")
             return self._timing.retry_every
         return 0.0  # An answer to us was lost, or somebody set a label: write once more.
+
+    def _seen(self, obj: Mapping[str, Any]) -> Lease:
+        lease = lease_from_object(obj)
+        self._observer.observe(lease, self._clock())
+        return lease
 
     def _not_now(self, failure: ApiFailure) -> float:
         if self.trouble is None:
