@@ -1,0 +1,1 @@
+"""How large each group should be for the queue there is. Pure: values in, values out."""
