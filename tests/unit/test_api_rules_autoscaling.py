@@ -116,7 +116,8 @@ ROWS = [
             {
                 "autoscalerOptions": {
                     "metrics": [
-                        {"type": "Prometheus", "query": "q", "targetValue": "500m", "workerGroup": "gpu"}
+                        {"type": "Prometheus", "query": "q", "targetValue": "500m", "workerGroup": "gpu"},
+                        {"type": "Prometheus", "query": "r", "targetValue": 5, "workerGroup": "gpu"},
                     ]
                 }
             },
@@ -126,6 +127,7 @@ ROWS = [
             ("query", ""),
             ("targetValue", "NaN"),
             ("targetValue", 0),
+            ("targetValue", -1),
         )
     ),
 ]

@@ -1,0 +1,94 @@
+"""What queues outside Ray ask for: answers to replicas, and what is not known."""
+
+import pytest
+
+from rayfleet.api.autoscaler_options import Metric
+from rayfleet.external_metrics import HOLD_SECONDS, Reading, replica_wishes, replicas_for
+
+NOW = 1_800_000_000.0
+
+
+def metric(query: str = "q", target: int | str = 5, group: str = "gpu") -> Metric:
+    return Metric(type="Prometheus", query=query, target_value=target, worker_group=group)
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "replicas"),
+    [
+        (0.0, 5, 0),
+        (0.1, 5, 1),
+        (5.0, 5, 1),
+        (5.1, 5, 2),
+        (1e-10, 5, 1),
+        (0.1 + 0.2, "100m", 3),
+        (0.7 * 3, "700m", 3),
+        (3000.0, "1k", 3),
+        (2.0 * 1024**3, "1Gi", 2),
+        (1e308, "1e-900", 2**31 - 1),
+        (5e-324, "1e900", 1),
+        (1e300, 1, 2**31 - 1),
+    ],
+)
+def test_replicas_are_the_value_over_the_target_rounded_up(
+    value: float, target: int | str, replicas: int
+) -> None:
+    """What binary fractions add in the last place makes no replica, and nothing overflows."""
+    assert replicas_for(value, target) == replicas
+
+
+def test_two_metrics_of_a_group_count_by_the_larger() -> None:
+    """As with several metrics of a HorizontalPodAutoscaler."""
+    readings = {"a": Reading(11.0, NOW), "b": Reading(2.0, NOW)}
+    (wish,) = replica_wishes([metric("a", 5), metric("b", 1)], readings, {"a", "b"}, NOW)
+    assert (wish.group, wish.replicas, wish.known, wish.faults) == ("gpu", 3, True, ())
+
+
+def test_one_query_may_scale_two_groups() -> None:
+    """Each by its own target."""
+    metrics = [metric("a", 5, "gpu"), metric("a", 10, "cpu")]
+    wishes = replica_wishes(metrics, {"a": Reading(20.0, NOW)}, {"a"}, NOW)
+    assert [(wish.group, wish.replicas) for wish in wishes] == [("gpu", 4), ("cpu", 2)]
+
+
+def test_a_query_that_fails_keeps_its_answer_for_a_while() -> None:
+    """And says since when and why."""
+    reading = Reading(20.0, NOW - 10, NOW - 5, "the query 'a' failed: HTTP 503")
+    (wish,) = replica_wishes([metric("a")], {"a": reading}, {"a"}, NOW)
+    assert (wish.replicas, wish.known) == (4, True)
+    assert str(wish.faults[0]) == (
+        "the query 'a' failed: HTTP 503, since 2027-01-15T07:59:55Z; the last answer still counts."
+    )
+
+
+def test_a_query_that_goes_on_failing_is_unknown() -> None:
+    """What others know still counts upwards; down the group does not go."""
+    old = Reading(100.0, NOW - HOLD_SECONDS - 1, NOW - HOLD_SECONDS, "the query 'a' failed: HTTP 503")
+    metrics, defined = [metric("a"), metric("b")], {"a", "b"}
+    (wish,) = replica_wishes(metrics, {"a": old, "b": Reading(7.0, NOW)}, defined, NOW)
+    assert (wish.replicas, wish.known) == (2, False)
+    assert str(wish.faults[0]).endswith("the group is not made smaller.")
+    (alone,) = replica_wishes(metrics[:1], {"a": old}, defined, NOW)
+    assert (alone.replicas, alone.known) == (None, False)
+
+
+def test_before_the_first_answer_nothing_is_known() -> None:
+    """Unknown is not zero."""
+    (wish,) = replica_wishes([metric("a")], {}, {"a"}, NOW)
+    assert (wish.replicas, wish.known) == (None, False)
+    assert str(wish.faults[0]) == "the query 'a' has no answer yet; the group is not made smaller."
+
+
+def test_an_answer_that_nobody_renews_is_not_trusted_for_ever() -> None:
+    """Even where no failure is recorded."""
+    reading = Reading(20.0, NOW - HOLD_SECONDS - 1)
+    (wish,) = replica_wishes([metric("a")], {"a": reading}, {"a"}, NOW)
+    assert (wish.replicas, wish.known) == (None, False)
+
+
+def test_a_query_that_the_settings_do_not_know_is_named_with_those_they_know() -> None:
+    """Whatever was read under its name before."""
+    (wish,) = replica_wishes([metric("x")], {"x": Reading(20.0, NOW)}, {"b", "a"}, NOW)
+    assert (wish.replicas, wish.known) == (None, False)
+    assert str(wish.faults[0]) == (
+        "the query 'x' is not in the operator's settings: known are a, b; the group is not made smaller."
+    )

@@ -1,0 +1,48 @@
+"""Queries with placeholders: a tenant's names stay values, whatever the query does with them."""
+
+import pytest
+
+from rayfleet.external_metrics import parse_template
+
+
+@pytest.mark.parametrize(
+    ("text", "rendered"),
+    [
+        ("vector(1)", "vector(1)"),
+        ('sum(q{ns="$namespace",c="$cluster"})', 'sum(q{ns="team-a",c="ray.v1"})'),
+        ("q{c='$cluster'} + q{c=`$cluster`}", "q{c='ray.v1'} + q{c=`ray.v1`}"),
+        ('q{p=~"$cluster-head-.+"}', 'q{p=~"ray[.]v1-head-.+"}'),
+        ('q{p !~ "x|$cluster$"}', 'q{p !~ "x|ray[.]v1$"}'),
+        ('q{a="it\\"s $cluster"}', 'q{a="it\\"s ray.v1"}'),
+        ('label_replace(q, "a", "$1-${x}", "b", "(.*)$")', 'label_replace(q, "a", "$1-${x}", "b", "(.*)$")'),
+        ("q # it's $cluster\n+ 1", "q # it's $cluster\n+ 1"),
+        ('q{a=~ # of "x"\n "$cluster"}', 'q{a=~ # of "x"\n "ray[.]v1"}'),
+    ],
+)
+def test_names_are_put_into_strings(text: str, rendered: str) -> None:
+    """In a regular expression a dot of theirs matches a dot; all else stays as it was written."""
+    assert parse_template(text).render("team-a", "ray.v1") == rendered
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("  ", "is empty"),
+        ("queue_$cluster", "$cluster outside of a string"),
+        ("q{ns=$namespace}", "$namespace outside of a string"),
+        ('q{ns="$namespaces"}', "$namespaces, which is not known"),
+        ('q{ns="$namespace}', "does not end"),
+        ('q{ns="a\n$namespace"}', "does not end"),
+    ],
+)
+def test_a_query_that_cannot_be_filled_in_safely_is_refused(text: str, words: str) -> None:
+    """In words that say what to do."""
+    with pytest.raises(ValueError, match=words.replace("$", r"\$")):
+        parse_template(text)
+
+
+@pytest.mark.parametrize("name", ['a"} or vector(1e9) #', "A", "", "-a", "a\n", "a" * 254, "ä", "a_b", "a\\"])
+def test_what_is_no_name_of_kubernetes_never_reaches_a_query(name: str) -> None:
+    """The API server takes no such name; nothing here relies on it."""
+    with pytest.raises(ValueError, match="is no name of a cluster"):
+        parse_template('q{c="$cluster"}').render("team-a", name)

@@ -1,0 +1,54 @@
+"""Ceilings on what scaling may spend."""
+
+import pytest
+
+from rayfleet.scaling_limits import (
+    MAX_GPUS,
+    MAX_GPUS_PER_CLUSTER,
+    MAX_NEW_GPUS_PER_MINUTE,
+    Ceiling,
+    CeilingScope,
+    CostCeilings,
+    ceilings_from_annotations,
+    ceilings_from_settings,
+    unknown_ceilings,
+)
+
+
+def test_the_annotations_of_a_namespace_are_ceilings() -> None:
+    """Each names its annotation; others mean nothing."""
+    annotations = {MAX_GPUS: "8", MAX_GPUS_PER_CLUSTER: "4", MAX_NEW_GPUS_PER_MINUTE: "2", "other": "x"}
+    read = ceilings_from_annotations(annotations)
+    assert {ceiling.scope: ceiling.limit for ceiling in read.ceilings} == {
+        CeilingScope.NAMESPACE: 8,
+        CeilingScope.CLUSTER: 4,
+        CeilingScope.NAMESPACE_PER_MINUTE: 2,
+    }
+    assert read.faults == ()
+    assert str(read.ceilings[0]) == (
+        "at most 4 GPUs of the cluster (annotation rayfleet.io/max-gpus-per-cluster of the namespace)"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "eight", "-1", "1.5", "8 ", "1e3", "9" * 12, "٨"])
+def test_an_annotation_that_is_no_number_lets_nothing_be_added(text: str) -> None:
+    """A slip of the pen must not remove a limit, and is named."""
+    read = ceilings_from_annotations({MAX_GPUS: text})
+    assert [ceiling.limit for ceiling in read.ceilings] == [0]
+    assert "rayfleet.io/max-gpus of the namespace must be a whole number" in read.faults[0]
+
+
+def test_a_namespace_that_could_not_be_read_adds_nothing() -> None:
+    """Until it is known."""
+    unknown = unknown_ceilings("no answer within 2 s")
+    assert unknown.ceilings[0].limit == 0
+    assert "no answer within 2 s" in unknown.faults[0]
+
+
+def test_the_settings_ceilings_say_where_they_are_set() -> None:
+    """Those that are unset are no ceilings, and 0 is one."""
+    assert ceilings_from_settings(CostCeilings()) == ()
+    assert ceilings_from_settings(CostCeilings(gpus_total=0, new_gpus_per_minute=16)) == (
+        Ceiling(CeilingScope.TOTAL, 0, "ceilings.gpusTotal of the operator's settings"),
+        Ceiling(CeilingScope.TOTAL_PER_MINUTE, 16, "ceilings.newGpusPerMinute of the operator's settings"),
+    )
