@@ -4,9 +4,10 @@ import argparse
 import socket
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rayfleet import __version__
+from rayfleet.scaling_settings import ScalingSettings, ScalingSettingsError, read_scaling_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Settings:
     """Clusters that are worked on at a time."""
     write_concurrency: int
     """Writes in flight at a time, shared fairly between clusters."""
+    scaling: ScalingSettings = field(default_factory=ScalingSettings)
+    """Limits of scaling, and queries that groups may follow."""
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -48,6 +51,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         log_level=values.log_level.upper(),
         reconcile_concurrency=values.reconcile_concurrency,
         write_concurrency=values.write_concurrency,
+        scaling=values.scaling_config,
     )
 
 
@@ -116,7 +120,21 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         metavar="N",
         help="writes in flight at a time, shared fairly between clusters",
     )
+    parser.add_argument(
+        "--scaling-config",
+        type=_scaling_settings,
+        default=environment.get("RAYFLEET_SCALING_CONFIG") or ScalingSettings(),
+        metavar="FILE",
+        help="limits of scaling and queries that groups may follow, in YAML or JSON; read at the start",
+    )
     return parser
+
+
+def _scaling_settings(file: str) -> ScalingSettings:
+    try:
+        return read_scaling_settings(file)
+    except ScalingSettingsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text: str) -> int:

@@ -18,7 +18,13 @@ def parse_spec(spec: object) -> RayClusterSpec | tuple[Violation, ...]:
     try:
         return RayClusterSpec.model_validate(spec)
     except ValidationError as wrong:
-        return tuple(_violation(error) for error in wrong.errors(include_url=False, include_context=True))
+        return violations_of(wrong)
+
+
+def violations_of(wrong: ValidationError, root: str = "spec") -> tuple[Violation, ...]:
+    """Every field that pydantic objects to, in sentences; `root` is what all paths start with."""
+    errors = wrong.errors(include_url=False, include_context=True)
+    return tuple(_violation(error, root) for error in errors)
 
 
 def field_path(location: tuple[int | str, ...], root: str = "spec") -> str:
@@ -29,10 +35,10 @@ def field_path(location: tuple[int | str, ...], root: str = "spec") -> str:
     return path
 
 
-def _violation(error: Mapping[str, Any]) -> Violation:
+def _violation(error: Mapping[str, Any], root: str) -> Violation:
     location = tuple(part for part in error["loc"] if part != "[key]")
     sentence = _SENTENCES.get(error["type"], _in_the_words_of_pydantic)
-    return Violation(field_path(location), sentence(error))
+    return Violation(field_path(location, root), sentence(error))
 
 
 def _excerpt(value: object) -> str:
@@ -65,7 +71,9 @@ def _in_the_words_of_pydantic(error: Mapping[str, Any]) -> str:
 
 _SENTENCES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "missing": lambda _: "is required: set it.",
+    "extra_forbidden": lambda _: "is not known: check its spelling, or remove it.",
     "string_type": _wrong_type("text"),
+    "float_type": _wrong_type("a number"),
     "string_unicode": _wrong_type("valid Unicode text"),
     "dict_type": _wrong_type("an object"),
     "model_type": _wrong_type("an object"),

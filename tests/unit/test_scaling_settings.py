@@ -1,0 +1,144 @@
+"""The admin's file of limits and queries: read strictly, every fault in a sentence that names the field."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rayfleet.scaling_limits import CostCeilings, ScalingLimits
+from rayfleet.scaling_settings import ScalingSettings, parse_scaling_settings
+from rayfleet.settings import parse
+
+QUERY: dict[str, Any] = {"name": "waiting", "server": "http://prometheus:9090", "query": 'q{ns="$namespace"}'}
+SECURE: dict[str, Any] = QUERY | {"server": "https://prometheus/path"}
+
+FULL = """
+blockedSeconds: 600
+defaultMaxPods: 20
+ceilings:
+  gpusPerCluster: 8
+  gpusPerNamespace: 0
+  gpusTotal: 128
+  newGpusPerMinute: 16
+queries:
+  - name: waiting
+    server: https://prometheus.monitoring:9090
+    query: sum(q{namespace="$namespace", cluster="$cluster"})
+    tokenFile: /etc/token
+    caFile: /etc/ca.crt
+    timeoutSeconds: 2
+"""
+
+
+def test_a_file_with_everything_is_read_whole(tmp_path: Path) -> None:
+    """By the flag, in YAML."""
+    file = tmp_path / "scaling.yaml"
+    file.write_text(FULL)
+    read = parse(["--scaling-config", str(file)], {}).scaling
+    assert read.limits == ScalingLimits(600.0, 20, CostCeilings(8, 0, 128, 16))
+    query = read.queries["waiting"]
+    assert query.promql.render("a", "b") == 'sum(q{namespace="a", cluster="b"})'
+    assert (query.token_file, query.ca_file, query.timeout_seconds) == ("/etc/token", "/etc/ca.crt", 2.0)
+
+
+def test_json_and_the_environment_will_do_too(tmp_path: Path) -> None:
+    """As with every other setting."""
+    file = tmp_path / "scaling.json"
+    file.write_text(json.dumps({"blockedSeconds": 1, "queries": [QUERY]}))
+    read = parse([], {"RAYFLEET_SCALING_CONFIG": str(file)}).scaling
+    assert (read.limits.blocked_seconds, list(read.queries)) == (1.0, ["waiting"])
+
+
+@pytest.mark.parametrize("content", [None, {}, {"ceilings": None, "queries": None}])
+def test_what_is_not_said_has_its_default(content: object) -> None:
+    """No ceilings, 900 s, 100 pods, no queries; the same as without a file."""
+    read = parse_scaling_settings(content)
+    assert read == ScalingSettings() == parse([], {}).scaling
+    assert read.limits == ScalingLimits(900.0, 100, CostCeilings())
+
+
+BAD: list[tuple[object, str, str]] = [
+    ([], "settings", "must be an object, but is a list."),
+    ({"blockedSecond": 1}, "settings.blockedSecond", "is not known: check its spelling, or remove it."),
+    ({"blocked_seconds": 1}, "settings.blocked_seconds", "is not known"),
+    ({"blockedSeconds": 0}, "settings.blockedSeconds", "must be at least 1, but is 0."),
+    ({"blockedSeconds": "900s"}, "settings.blockedSeconds", "must be a whole number, but is '900s'."),
+    ({"defaultMaxPods": 1.5}, "settings.defaultMaxPods", "must be a whole number"),
+    ({"ceilings": {"gpusTotal": -1}}, "settings.ceilings.gpusTotal", "must be at least 0, but is -1."),
+    ({"ceilings": {"gpus": 1}}, "settings.ceilings.gpus", "is not known"),
+    ({"ceilings": {"gpusTotal": True}}, "settings.ceilings.gpusTotal", "must be a whole number"),
+    ({"queries": {}}, "settings.queries", "must be a list, but is an object."),
+    ({"queries": [{}]}, "settings.queries[0].name", "is required: set it."),
+    ({"queries": [QUERY | {"name": "a b"}]}, "settings.queries[0].name", "must be 1 to 63 letters"),
+    ({"queries": [QUERY, QUERY]}, "settings.queries[1].name", "must differ from that of queries[0]"),
+    ({"queries": [QUERY | {"server": "prometheus:9090"}]}, "settings.queries[0].server", "https://"),
+    ({"queries": [QUERY | {"server": "http://x:99999"}]}, "settings.queries[0].server", "an address"),
+    ({"queries": [QUERY | {"server": "http://[x"}]}, "settings.queries[0].server", "an address"),
+    ({"queries": [QUERY | {"server": "http://x/?a=b"}]}, "settings.queries[0].server", "end before '?'"),
+    ({"queries": [QUERY | {"query": "q_$cluster"}]}, "settings.queries[0].query", "in quotes"),
+    ({"queries": [QUERY | {"query": "1" * 4001}]}, "settings.queries[0].query", "recording rule"),
+    (
+        {"queries": [QUERY | {"tokenFile": "/t"}]},
+        "settings.queries[0].tokenFile",
+        "needs a server with https",
+    ),
+    ({"queries": [SECURE | {"tokenFile": "t"}]}, "settings.queries[0].tokenFile", "an absolute path"),
+    ({"queries": [SECURE | {"caFile": "ca"}]}, "settings.queries[0].caFile", "an absolute path"),
+    ({"queries": [QUERY | {"timeoutSeconds": 31}]}, "settings.queries[0].timeoutSeconds", "at most 30"),
+    ({"queries": [QUERY | {"timeoutSeconds": 0}]}, "settings.queries[0].timeoutSeconds", "more than 0"),
+    ({"queries": [QUERY | {"timeoutSeconds": "5s"}]}, "settings.queries[0].timeoutSeconds", "a number"),
+    ({"queries": [QUERY | {"timeoutSeconds": True}]}, "settings.queries[0].timeoutSeconds", "a number"),
+]
+
+
+@pytest.mark.parametrize(("content", "path", "words"), BAD)
+def test_a_fault_is_named_with_its_remedy(content: object, path: str, words: str) -> None:
+    """One sentence each."""
+    faults = parse_scaling_settings(content)
+    assert isinstance(faults, tuple)
+    found = [fault for fault in faults if fault.path == path]
+    assert found, faults
+    assert words in found[0].message
+    assert found[0].message.endswith(".")
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    """What is refused lands in a log."""
+    faults = parse_scaling_settings({"queries": [QUERY | {"server": "http://me:hunter2@prometheus"}]})
+    assert isinstance(faults, tuple)
+    assert "tokenFile" in str(faults[0])
+    assert "hunter2" not in str(faults)
+
+
+UNREADABLE = [
+    ("a: [", "cannot be read"),
+    ("blockedSeconds: 1\nblockedSeconds: 2", "blockedSeconds is there twice, line 1"),
+    ("ceilings: {gpusTotal: 8, gpusTotal: 80}", "gpusTotal is there twice"),
+    ("x: !!python/object/apply:os.system [true]", "cannot be read"),
+    ("ceilings:\n  gpusTotal: many", "ceilings.gpusTotal must be a whole number, but is 'many'."),
+    ("- a", "the file must be an object, but is a list."),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), UNREADABLE)
+def test_the_operator_refuses_to_start_on_a_bad_file(
+    text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Naming the flag, the file and the fault."""
+    file = tmp_path / "scaling.yaml"
+    file.write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        parse(["--scaling-config", str(file)], {})
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert "--scaling-config" in error
+    assert str(file) in error
+    assert words in error
+
+
+def test_a_file_that_is_not_there_is_a_fault_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not the defaults: the admin's ceilings would be gone."""
+    with pytest.raises(SystemExit):
+        parse([], {"RAYFLEET_SCALING_CONFIG": "/nowhere/scaling.yaml"})
+    assert "No such file" in capsys.readouterr().err
