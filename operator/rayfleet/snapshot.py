@@ -34,6 +34,15 @@ class Owner(NamedTuple):
     uid: str
 
 
+class Host(NamedTuple):
+    """Which host of which replica a pod of a multi-host group is; both indexes count from 0."""
+
+    replica: str
+    """No other replica of the group has this name, nor had it."""
+    replica_index: int
+    host_index: int
+
+
 @dataclass(frozen=True, slots=True)
 class Pod:
     """A head or worker pod, trimmed."""
@@ -62,6 +71,8 @@ class Pod:
     index: int
     """The n of a worker's name; 0 when the pod is not of our making."""
     template_hash: str
+    host: Host | None = None
+    """None in a group whose replicas are one pod each."""
 
     @property
     def ended(self) -> bool:
@@ -118,6 +129,8 @@ class Cluster:
     annotations: Mapping[str, str]
     spec: JsonObject
     status: JsonObject
+    born: int = 0
+    """The resourceVersion that it was created with, where its watch told us of that; else 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +160,8 @@ class Snapshot:
     """Template hash to the API server's words, for templates it will not have."""
     held: Mapping[str, Hold] = field(default_factory=dict)
     """Group name (`headgroup` for the head) to why nothing is created in it for now."""
+    auth_secret_made: bool = False
+    """The Secret with its token was made or found by this process."""
     other_operator: str | None = None
     """The Lease of another operator of this API that is alive in our scope, as `namespace/name`."""
 
@@ -166,6 +181,11 @@ def unix_seconds(timestamp: str | None) -> float:
 def _number(text: str | None) -> int | None:
     """A number of at most nine digits, as we write them; anything else is not ours."""
     return int(text) if text is not None and _NUMBER.fullmatch(text) else None
+
+
+def _host(labels: Mapping[str, str]) -> Host | None:
+    place, index = _number(labels.get(Label.REPLICA_INDEX)), _number(labels.get(Label.REPLICA_HOST_INDEX))
+    return None if place is None or index is None else Host(labels[Label.REPLICA_NAME], place, index)
 
 
 def _ready_condition(status: JsonObject) -> tuple[bool, str]:
@@ -242,6 +262,7 @@ def pod_from_object(obj: JsonObject) -> Pod:
         head_epoch=_number(annotations.get(Annotation.HEAD_EPOCH)),
         index=_number(annotations.get(Annotation.INDEX)) or 0,
         template_hash=annotations.get(Annotation.TEMPLATE_HASH, ""),
+        host=_host(labels) if Label.REPLICA_NAME in labels else None,
     )
 
 

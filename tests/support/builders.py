@@ -6,8 +6,14 @@ from typing import Any
 
 from rayfleet.api import RayClusterSpec, parse_spec
 from rayfleet.api.names import HEAD_GROUP, NodeType
-from rayfleet.manifests import head_pod_name, head_service_name, worker_pod_name
-from rayfleet.snapshot import Cluster, Key, Owner, Pod, Service, Snapshot
+from rayfleet.manifests import (
+    head_pod_name,
+    head_service_name,
+    headless_service_name,
+    replica_name,
+    worker_pod_name,
+)
+from rayfleet.snapshot import Cluster, Host, Key, Owner, Pod, Service, Snapshot
 
 NOW = 1_800_000_000.0
 """Unix seconds; a moment like any other."""
@@ -97,6 +103,18 @@ def worker(of: Cluster, index: int, *, group_name: str = "gpu", **changes: Any) 
     return _pod(of, name, NodeType.WORKER, group_name, index=index, changes=changes)
 
 
+def host(of: Cluster, index: int, host_index: int, *, first: int, place: int = 0, **changes: Any) -> Pod:
+    """A running, ready host of the replica in group `tpu` whose first pod has the index `first`."""
+    name = replica_name(of, "tpu", first)
+    return worker(of, index, group_name="tpu", host=Host(name, place, host_index), **changes)
+
+
+def replica(of: Cluster, first: int, *, hosts: int = 4) -> list[Pod]:
+    """All hosts of such a replica."""
+    place = (first - 1) // hosts
+    return [host(of, first + n, n, first=first, place=place) for n in range(hosts)]
+
+
 def _pod(
     of: Cluster,
     name: str,
@@ -131,12 +149,12 @@ def _pod(
     return replace(pod, **changes)
 
 
-def service(of: Cluster) -> Service:
-    """The head Service of `of`."""
+def service(of: Cluster, name: str | None = None) -> Service:
+    """The head Service of `of`, or another of its Services."""
     return Service(
         namespace=of.key.namespace,
-        name=head_service_name(of, parsed(of.spec)),
-        uid="uid-service",
+        name=name or head_service_name(of, parsed(of.spec)),
+        uid=f"uid-{name or 'service'}",
         resource_version=1,
         owner=Owner(of.key.name, of.uid),
         cluster_ip="None",
@@ -145,13 +163,22 @@ def service(of: Cluster) -> Service:
     )
 
 
-def snapshot(of: Cluster, pods: Iterable[Pod] = (), *, with_service: bool = True, **fields: Any) -> Snapshot:
+def snapshot(
+    of: Cluster,
+    pods: Iterable[Pod] = (),
+    *,
+    with_service: bool = True,
+    headless: bool = False,
+    **fields: Any,
+) -> Snapshot:
     """What the planner sees of `of`; its head Service is there unless said otherwise."""
+    services = [service(of)] if with_service else []
+    services += [service(of, headless_service_name(of))] if headless else []
     defaults: dict[str, Any] = {
         "spec": parsed(of.spec),
         "violations": (),
         "pods": tuple(pods),
-        "services": (service(of),) if with_service else (),
+        "services": tuple(services),
         "now": NOW,
     }
     return Snapshot(cluster=of, **(defaults | fields))

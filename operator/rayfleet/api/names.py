@@ -22,6 +22,10 @@ class Label:
     IDENTIFIER: Final = "ray.io/identifier"
     APP_NAME: Final = "app.kubernetes.io/name"
     CREATED_BY: Final = "app.kubernetes.io/created-by"
+    HEADLESS_WORKER_SERVICE: Final = "ray.io/headless-worker-svc"
+    REPLICA_INDEX: Final = "ray.io/worker-group-replica-index"
+    REPLICA_NAME: Final = "ray.io/worker-group-replica-name"
+    REPLICA_HOST_INDEX: Final = "ray.io/replica-host-index"
     ORIGINATED_FROM_CRD: Final = "ray.io/originated-from-crd"
 
 

@@ -5,19 +5,32 @@ out, and what makes no sense in it is left for the API server to name.
 """
 
 from rayfleet.manifests.head_pod import head_pod
-from rayfleet.manifests.names import fqdn, head_pod_name, head_service_name, worker_pod_name
+from rayfleet.manifests.names import (
+    auth_secret_name,
+    fqdn,
+    head_pod_name,
+    head_service_name,
+    headless_service_name,
+    replica_name,
+    worker_pod_name,
+)
 from rayfleet.manifests.ray_pod import PodManifest
-from rayfleet.manifests.services import head_service
-from rayfleet.manifests.worker_pod import PodFactory, worker_pods
+from rayfleet.manifests.services import head_service, headless_service
+from rayfleet.manifests.worker_pod import PodFactory, Replica, worker_pods
 
 __all__ = [
     "PodFactory",
     "PodManifest",
+    "Replica",
+    "auth_secret_name",
     "fqdn",
     "head_pod",
     "head_pod_name",
     "head_service",
     "head_service_name",
+    "headless_service",
+    "headless_service_name",
+    "replica_name",
     "worker_pod_name",
     "worker_pods",
 ]

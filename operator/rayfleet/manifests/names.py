@@ -1,4 +1,4 @@
-"""Names of a cluster's pods and its head Service."""
+"""Names of what a cluster consists of."""
 
 import hashlib
 import re
@@ -9,6 +9,7 @@ from rayfleet.manifests.pod_template import mapping, text
 from rayfleet.snapshot import Cluster
 
 _LONGEST: Final = 63
+_LONGEST_SECRET: Final = 50
 _HASH_LENGTH: Final = 5
 # No vowels, and none of 0, 1 and 3, which look like them: a hash never spells a word.
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
@@ -29,6 +30,28 @@ def worker_pod_name(cluster: Cluster, group: str, index: int) -> str:
     digits = str(index)
     room = _LONGEST - len(suffix) - max(len(digits), _INDEX_DIGITS)
     return _stem(f"{cluster.key.name}-{group}", room) + suffix + digits
+
+
+def replica_name(cluster: Cluster, group: str, first: int) -> str:
+    """`<group>-<h>-<first>` of a multi-host replica, `first` being the index of its first host's pod."""
+    suffix = f"-{_short_hash(cluster.uid, group)}-"
+    return group[: _LONGEST - len(suffix) - _INDEX_DIGITS] + suffix + str(first)
+
+
+def headless_service_name(cluster: Cluster) -> str:
+    """The Service by which the hosts of multi-host replicas have names of their own."""
+    return f"{cluster.key.name}-headless"
+
+
+def auth_secret_name(cluster: Cluster, spec: RayClusterSpec) -> str:
+    """The Secret with the cluster's token: the user's, or one named like the cluster.
+
+    Of a longer name the last 50 characters count, made to begin with a letter, as Ray's users know it.
+    """
+    if spec.auth_options.secret_name:
+        return spec.auth_options.secret_name
+    name = cluster.key.name[-_LONGEST_SECRET:]
+    return name if name[:1].isalpha() else f"r{name[1:]}"
 
 
 def head_service_name(cluster: Cluster, spec: RayClusterSpec) -> str:

@@ -1,12 +1,13 @@
-"""The head Service, by which workers and users find the head."""
+"""The Services: of the head, by which workers and users find it, and of multi-host workers."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from rayfleet.api import HeadGroupSpec, RayClusterSpec
+from rayfleet.api.names import Label, NodeType
 from rayfleet.manifests import ports
 from rayfleet.manifests.metadata import head_selector, owner_reference
-from rayfleet.manifests.names import head_service_name
+from rayfleet.manifests.names import head_service_name, headless_service_name
 from rayfleet.manifests.pod_template import Json, mapping, objects, ray_container, text, texts
 from rayfleet.snapshot import Cluster
 
@@ -45,6 +46,27 @@ def head_service(cluster: Cluster, spec: RayClusterSpec) -> Json:
             "type": service_type,
             "selector": selector,
             "ports": sorted(listed, key=_name),
+        },
+    }
+
+
+def headless_service(cluster: Cluster) -> Json:
+    """Gives the hosts of multi-host replicas names, from their start on: hosts wait for each other."""
+    name = headless_service_name(cluster)
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": name,
+            "namespace": cluster.key.namespace,
+            "labels": {Label.CLUSTER: cluster.key.name, Label.HEADLESS_WORKER_SERVICE: name},
+            "ownerReferences": [owner_reference(cluster)],
+        },
+        "spec": {
+            "type": "ClusterIP",
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": {Label.CLUSTER: cluster.key.name, Label.NODE_TYPE: NodeType.WORKER},
         },
     }
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
-from rayfleet.api.names import Annotation, NodeType
+from rayfleet.api.names import Annotation, Label, NodeType
 from rayfleet.manifests import ports, wait
-from rayfleet.manifests.names import fqdn, worker_pod_name
+from rayfleet.manifests.names import fqdn, replica_name, worker_pod_name
 from rayfleet.manifests.pod_template import Json, items, mapping, ray_container
 from rayfleet.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
 from rayfleet.manifests.ray_start import ray_start_command, worker_params
@@ -29,6 +29,32 @@ class PodFactory:
         """The body of the pod with this index; it shares everything but name and annotations."""
         name = worker_pod_name(self._cluster, self._group, index)
         return named(self._manifest, name, {Annotation.INDEX: str(index)}).body
+
+    def replica(self, place: int, first: int, hosts: int) -> "Replica":
+        """The replica of so many hosts at this place of the group, whose first host is the pod `first`."""
+        return Replica(self, replica_name(self._cluster, self._group, first), place, first, hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A multi-host replica: pods that are of use together only."""
+
+    _factory: PodFactory
+    name: str
+    place: int
+    first: int
+    hosts: int
+
+    def host(self, index: int) -> Json:
+        """The body of one of its pods, `index` from 0."""
+        body = self._factory.named(self.first + index)
+        own = {
+            Label.REPLICA_NAME: self.name,
+            Label.REPLICA_INDEX: str(self.place),
+            Label.REPLICA_HOST_INDEX: str(index),
+        }
+        metadata = body["metadata"]
+        return {**body, "metadata": {**metadata, "labels": {**metadata["labels"], **own}}}
 
 
 def worker_pods(

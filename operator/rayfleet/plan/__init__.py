@@ -2,7 +2,7 @@
 
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.names import NodeType
-from rayfleet.manifests import head_service, head_service_name
+from rayfleet.manifests import head_service, head_service_name, headless_service, headless_service_name
 from rayfleet.plan.actions import (
     Action,
     AdvanceHeadEpoch,
@@ -16,6 +16,7 @@ from rayfleet.plan.actions import (
 from rayfleet.plan.head import HeadPlan, plan_head
 from rayfleet.plan.limits import limit_creates
 from rayfleet.plan.ownership import Ownership, ownership
+from rayfleet.plan.replicas import plan_replicas
 from rayfleet.plan.support import Unsupported, unsupported
 from rayfleet.plan.workers import WorkersPlan, plan_workers, removed_groups
 from rayfleet.snapshot import Pod, Snapshot
@@ -61,7 +62,9 @@ def _plan_cluster(snapshot: Snapshot, spec: RayClusterSpec, withheld: set[str | 
         if pod.group in by_group:
             by_group[pod.group].append(pod)
     groups = [
-        plan_workers(snapshot, spec, group, by_group[group.group_name])
+        (plan_replicas if group.num_of_hosts > 1 else plan_workers)(
+            snapshot, spec, group, by_group[group.group_name]
+        )
         for group in spec.worker_group_specs
         if group.group_name not in withheld
     ]
@@ -73,26 +76,35 @@ def _plan_cluster(snapshot: Snapshot, spec: RayClusterSpec, withheld: set[str | 
             *removed_groups(spec, workers),
             *(delete for group in groups for delete in group.deletes),
         ),
-        stages=_stages(_service(snapshot, spec), head, groups),
+        stages=_stages(_services(snapshot, spec), head, groups),
         head_epoch=head.epoch,
         waits=tuple(part.wait for part in parts if part.wait is not None),
         requeue_after=min(requeues, default=None),
     )
 
 
-def _service(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[CreateService, ...]:
-    name = head_service_name(snapshot.cluster, spec)
-    if any(service.name == name for service in snapshot.services):
-        return ()
-    return (CreateService(name, head_service(snapshot.cluster, spec), "the head has no Service"),)
+def _services(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[CreateService, ...]:
+    """The head's Service and, where there are multi-host groups, theirs, unless they are there."""
+    cluster = snapshot.cluster
+    there = {service.name for service in snapshot.services}
+    missing = []
+    name = head_service_name(cluster, spec)
+    if name not in there:
+        missing.append(CreateService(name, head_service(cluster, spec), "the head has no Service"))
+    if any(group.num_of_hosts > 1 for group in spec.worker_group_specs):
+        name = headless_service_name(cluster)
+        if name not in there:
+            reason = "multi-host workers have no Service"
+            missing.append(CreateService(name, headless_service(cluster), reason))
+    return tuple(missing)
 
 
 def _stages(
-    service: tuple[CreateService, ...], head: HeadPlan, groups: list[WorkersPlan]
+    services: tuple[CreateService, ...], head: HeadPlan, groups: list[WorkersPlan]
 ) -> tuple[tuple[Action, ...], ...]:
     """Head before workers: without one they could only wait, on GPUs that others could use."""
     create: tuple[Action, ...] = (head.create,) if head.create else ()
-    first: tuple[Action, ...] = (*service, head.advance) if head.advance else (*service, *create)
+    first: tuple[Action, ...] = (*services, head.advance) if head.advance else (*services, *create)
     second: tuple[Action, ...] = create if head.advance else ()
     third: tuple[Action, ...] = ()
     if head.exists or head.create:

@@ -22,7 +22,9 @@ class Cause(Enum):
     SURPLUS = "surplus"
     """Its group has more pods than wanted."""
     REQUESTED = "requested"
-    """Its name is in `scaleStrategy.workersToDelete`."""
+    """Its name, or that of a host of its replica, is in `scaleStrategy.workersToDelete`."""
+    BROKEN_REPLICA = "part of a broken replica"
+    """It is a host of a multi-host replica that has lost another one."""
     GROUP_REMOVED = "group removed"
     SUPERSEDED = "superseded"
     """A head of an older epoch beside the current one."""
@@ -38,7 +40,7 @@ class AdvanceHeadEpoch:
 
 @dataclass(frozen=True, slots=True)
 class CreateService:
-    """Create the head Service."""
+    """Create the head Service, or that of multi-host workers."""
 
     name: str
     body: Mapping[str, Any]
@@ -56,6 +58,8 @@ class CreatePod:
     body: Mapping[str, Any]
     reason: str
     cause: Cause = Cause.MISSING
+    replica: str = ""
+    """The multi-host replica of which it is a host: created with all the others, or not."""
 
 
 @dataclass(frozen=True, slots=True)

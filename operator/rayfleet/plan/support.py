@@ -91,9 +91,6 @@ _RULES = (
 def _unsupported_of_group(index: int, group: WorkerGroupSpec) -> tuple[Unsupported, ...]:
     at = f"spec.workerGroupSpecs[{index}]"
     found = []
-    if group.num_of_hosts > 1:
-        words = "the group is not created, as part of a multi-host replica is of no use"
-        found.append(Unsupported(f"{at}.numOfHosts", words, withholds=True, group=group.group_name))
     if group.suspend:
         words = "no pod of the group is created, none is removed"
         found.append(Unsupported(f"{at}.suspend", words, withholds=True, group=group.group_name))

@@ -8,7 +8,8 @@ from rayfleet.api.base import INT32_MAX
 from rayfleet.api.names import NodeType
 from rayfleet.manifests import head_service_name
 from rayfleet.plan import Outcome, Ownership, Plan, ownership
-from rayfleet.plan.workers import desired_pods, recorded_index
+from rayfleet.plan.replicas import last_index
+from rayfleet.plan.workers import desired_pods
 from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.assessment import assess
 from rayfleet.status.capacity import desired_capacity
@@ -106,8 +107,7 @@ def _groups(snapshot: Snapshot, spec: RayClusterSpec) -> dict[str, Any]:
             "ready": sum(pod.ready for pod in active),
             "pending": sum(pod.phase == "Pending" for pod in active),
         }
-        recorded = recorded_index(snapshot.cluster, group.group_name)
-        entry["lastIndex"] = max([recorded, *(pod.index for pod in pods)])
+        entry["lastIndex"] = last_index(snapshot.cluster, group, pods)
         entries.append(entry)
     return {"workerGroups": entries}
 

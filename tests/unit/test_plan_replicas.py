@@ -1,0 +1,213 @@
+"""Multi-host groups: replicas whole or not at all, whatever is left of one."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rayfleet.manifests import worker_pods
+from rayfleet.plan import Cause, CreatePod, CreateService, Plan, plan
+from rayfleet.plan.limits import limit_creates
+from rayfleet.plan.replicas import last_index
+from rayfleet.snapshot import Cluster, Hold, Pod, pod_from_object
+from support.builders import NOW, cluster, group, head, host, parsed, replica, snapshot, spec
+
+HOSTS = 4
+
+
+def tpu(replicas: int = 2, **fields: Any) -> dict[str, Any]:
+    return group("tpu", replicas=replicas, numOfHosts=HOSTS, **fields)
+
+
+def decide(of: Cluster, pods: list[Pod], **fields: Any) -> Plan:
+    return plan(snapshot(of, [head(of), *pods], **fields))
+
+
+def creates(decided: Plan) -> list[CreatePod]:
+    return [a for a in decided.actions if isinstance(a, CreatePod) and a.node_type == "worker"]
+
+
+def made(decided: Plan) -> list[Pod]:
+    """The pods of a plan, as they are once they are there."""
+    serial = {"uid": "u", "resourceVersion": "1", "creationTimestamp": "2027-01-15T08:00:00Z"}
+    bodies = [dict(create.body) for create in creates(decided)]
+    return [pod_from_object({**body, "metadata": {**body["metadata"], **serial}}) for body in bodies]
+
+
+def deleted(decided: Plan) -> dict[str, Cause]:
+    return {delete.name: delete.cause for delete in decided.deletes}
+
+
+def recorded(last: int, *groups: dict[str, Any]) -> Cluster:
+    """A cluster whose status knows workers up to `last`."""
+    return cluster(
+        spec(*(groups or (tpu(),))), status={"workerGroups": [{"groupName": "tpu", "lastIndex": last}]}
+    )
+
+
+def test_a_group_is_made_of_whole_replicas_with_names_and_indexes() -> None:
+    """Two replicas of four: eight pods, each knowing its replica and its place in it."""
+    of = cluster(spec(tpu()))
+    pods = made(decide(of, []))
+    assert [pod.index for pod in pods] == list(range(1, 9))
+    places = [pod.host for pod in pods if pod.host]
+    assert [(p.replica_index, p.host_index) for p in places] == [(r, h) for r in (0, 1) for h in range(4)]
+    assert Counter(place.replica for place in places) == {places[0].replica: 4, places[4].replica: 4}
+    assert {pod.group for pod in pods} == {"tpu"}
+
+
+def test_multi_host_workers_have_a_headless_service() -> None:
+    """Made once, before any pod, and made again when it is gone; other clusters have none."""
+    of = cluster(spec(tpu()))
+    services = [a for a in decide(of, []).actions if isinstance(a, CreateService)]
+    (made_one,) = services
+    body = made_one.body
+    assert (made_one.name, body["spec"]["clusterIP"]) == ("demo-headless", "None")
+    assert body["spec"]["publishNotReadyAddresses"] is True
+    assert body["spec"]["selector"] == {"ray.io/cluster": "demo", "ray.io/node-type": "worker"}
+    assert body["metadata"]["labels"]["ray.io/headless-worker-svc"] == "demo-headless"
+    plain = cluster()
+    assert not any(isinstance(a, CreateService) for a in decide(plain, []).actions)
+
+
+def test_replicas_that_are_whole_are_left_alone() -> None:
+    of = recorded(8)
+    decided = plan(snapshot(of, [head(of), *replica(of, 1), *replica(of, 5)], headless=True))
+    assert decided.actions == ()
+
+
+LOST: list[Any] = [
+    pytest.param(None, "host 1 is gone", id="gone"),
+    pytest.param({"deleting": True}, "host 1 is going", id="going"),
+    pytest.param(
+        {"ray_ended": True, "ended_reason": "exit code 137"}, "host 1 has ended: exit code 137", id="ended"
+    ),
+]
+
+
+@pytest.mark.parametrize(("how", "reason"), LOST)
+def test_a_replica_that_lost_a_host_goes_whole_and_is_made_anew(
+    how: dict[str, Any] | None, reason: str
+) -> None:
+    """The others say why they go, and its place is taken by a replica of another name."""
+    of = recorded(8)
+    broken, sound = replica(of, 1), replica(of, 5)
+    lost = [] if how is None else [replace(broken[1], **how)]
+    pods = [broken[0], *lost, *broken[2:], *sound]
+    decided = decide(of, pods)
+    assert {d.name for d in decided.deletes if d.cause is Cause.BROKEN_REPLICA} == {
+        broken[n].name for n in (0, 2, 3)
+    }
+    assert all(reason in d.reason for d in decided.deletes if d.cause is Cause.BROKEN_REPLICA)
+    assert creates(decided) == []
+    assert decided.requeue_after is not None
+    assert decided.requeue_after < 1
+
+    going = [replace(pod, deleting=True) for pod in pods if pod in broken or pod in lost]
+    anew = made(decide(of, [*going, *sound]))
+    assert [pod.index for pod in anew] == [9, 10, 11, 12]
+    # While the old one is on its way out its place is taken.
+    assert {pod.host.replica_index for pod in anew if pod.host} == {2}
+    assert {pod.host.replica_index for pod in made(decide(of, sound)) if pod.host} == {0}
+
+
+def test_a_replica_of_which_hosts_were_never_made_is_completed() -> None:
+    """The operator was killed between two creates: the same names, the same replica."""
+    of = cluster(spec(tpu(replicas=1)))
+    whole = made(decide(of, []))
+    first, third = whole[0], whole[2]
+    decided = decide(of, [first, third])
+    assert made(decided) == [whole[1], whole[3]]
+    assert decided.deletes == ()
+    assert "2 of 4 hosts were not made" in creates(decided)[0].reason
+
+
+def test_what_a_new_replica_is_called_is_not_what_a_part_still_lacks() -> None:
+    """Numbers that a part will take are not given to another replica."""
+    of = cluster(spec(tpu()))
+    whole = made(decide(of, []))
+    assert sorted(pod.index for pod in made(decide(of, whole[:2]))) == [3, 4, 5, 6, 7, 8]
+
+
+def test_a_part_of_another_template_is_made_anew() -> None:
+    """A replica is of one template."""
+    old = made(decide(cluster(spec(tpu(replicas=1))), []))[:2]
+    changed = cluster(spec(tpu(replicas=1, rayStartParams={"num-cpus": "7"})))
+    assert deleted(decide(changed, old)) == {pod.name: Cause.BROKEN_REPLICA for pod in old}
+
+
+def test_a_part_waits_while_its_group_is_held() -> None:
+    """Quota cut it short: nothing is deleted and made again with each attempt."""
+    of = cluster(spec(tpu(replicas=1)))
+    part = made(decide(of, []))[:2]
+    decided = decide(of, part, held={"tpu": Hold(NOW + 9, "exceeded quota")}, headless=True)
+    assert (decided.actions, decided.waits, decided.requeue_after) == ((), ("exceeded quota",), 9.0)
+
+
+def test_hosts_that_ended_at_once_are_replaced_after_a_while_with_their_replica() -> None:
+    """Its place stays taken meanwhile."""
+    of = recorded(4, tpu(replicas=1))
+    pods = [replace(pod, created=NOW - 3) for pod in replica(of, 1)]
+    pods[2] = replace(pods[2], ray_ended=True)
+    decided = decide(of, pods, headless=True)
+    assert decided.actions == ()
+    assert decided.requeue_after == pytest.approx(7.0)
+
+
+def test_scale_down_takes_whole_replicas_parts_first_then_pending_then_the_newest() -> None:
+    of = recorded(12, tpu(replicas=1))
+    old, new = replica(of, 1), replica(of, 9)
+    pending = [*replica(of, 5)[:3], replace(replica(of, 5)[3], phase="Pending", ready=False)]
+    decided = decide(of, [*old, *pending, *new])
+    assert deleted(decided) == {pod.name: Cause.SURPLUS for pod in (*pending, *new)}
+    two = decide(recorded(12, tpu(replicas=2)), [*old, *pending, *new])
+    assert set(deleted(two)) == {pod.name for pod in pending}
+    assert all("3 replicas, 2 wanted" in delete.reason for delete in two.deletes)
+
+
+def test_a_host_that_is_named_in_workers_to_delete_takes_its_replica_along() -> None:
+    """With replicas lowered nothing comes in its place."""
+    of = recorded(8)
+    first, second = replica(of, 1), replica(of, 5)
+    named = {"workersToDelete": [second[1].name, second[2].name]}
+    decided = decide(recorded(8, tpu(replicas=1, scaleStrategy=named)), [*first, *second])
+    assert deleted(decided) == {pod.name: Cause.REQUESTED for pod in second}
+    assert creates(decided) == []
+
+
+def test_pods_of_no_replica_and_replicas_of_another_size_go() -> None:
+    """`numOfHosts` was changed: from one, and from eight."""
+    of = recorded(8, tpu(replicas=1))
+    stray = replace(replica(of, 1)[0], host=None)
+    large = [host(of, n, n - 1, first=1) for n in range(1, 9)]
+    assert deleted(decide(of, [stray])) == {stray.name: Cause.BROKEN_REPLICA}
+    assert len(deleted(decide(of, large))) == 8
+
+
+def test_the_highest_recorded_index_counts_whole_replicas_only() -> None:
+    """What lies above it was never part of one, and may be completed."""
+    of = recorded(4)
+    model = parsed(of.spec).worker_group_specs[0]
+    assert last_index(of, model, [*replica(of, 1), *replica(of, 5)[:3]]) == 4
+    assert last_index(of, model, [*replica(of, 1), *replica(of, 5)]) == 8
+
+
+def test_a_refused_template_makes_nothing_and_deletes_nothing() -> None:
+    of = cluster(spec(tpu()))
+    model = parsed(of.spec)
+    refused = {worker_pods(of, model, model.worker_group_specs[0]).template_hash: "no such field"}
+    decided = decide(of, [], refused=refused, headless=True)
+    assert (decided.actions, decided.waits) == ((), ("no such field",))
+
+
+def test_a_pass_never_cuts_a_replica() -> None:
+    """Of two hundred pods a pass, 33 replicas of six are 198; a larger one than that is made alone."""
+    of = cluster(spec(group("tpu", replicas=50, maxReplicas=50, numOfHosts=6)))
+    counts = Counter(create.replica for create in creates(decide(of, [])))
+    assert set(counts.values()) == {6}
+    assert len(counts) == 33
+    large = cluster(spec(group("tpu", replicas=2, numOfHosts=300)))
+    decided = decide(large, [])
+    assert (len(creates(decided)), decided.requeue_after) == (300, 0.0)
+    assert limit_creates(decided, most=300) is decided
