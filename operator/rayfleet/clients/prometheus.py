@@ -76,6 +76,9 @@ class PrometheusClient:
             allow_redirects=False,
         ) as response:
             raw = await _body(response)
+            if token is not None:
+                # Before anything of it is quoted and cut short.
+                raw = raw.replace(token.encode("ascii"), b"***")
             if response.status == HTTPStatus.UNAUTHORIZED and query.token_file is not None:
                 self._tokens[query.token_file].reread()
             return value_from(response.status, raw)
