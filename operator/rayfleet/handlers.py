@@ -104,7 +104,7 @@ def operator_registry(
         if event["type"] == "DELETED":
             clusters.remove(key, metadata["uid"])
             wake(key)
-        elif clusters.apply(obj):
+        elif clusters.apply(obj, born=event["type"] == "ADDED"):
             wake(key)
 
     return registry

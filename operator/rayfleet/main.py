@@ -31,6 +31,7 @@ from rayfleet.metrics import Exposition, MetricsServer, Parts, PartsCollector, R
 from rayfleet.observe import View
 from rayfleet.other_operator import OtherOperatorWatch
 from rayfleet.reconcile import Reconciler, Surroundings
+from rayfleet.report import Reporter
 from rayfleet.settings import Settings
 from rayfleet.snapshot import Key, Pod, Service
 from rayfleet.workqueue import WorkQueue
@@ -81,14 +82,19 @@ class Operator:
             self._client, given.namespaces, pods, services, self._wake, on_progress=self._wake_soon
         )
         self._other_operator = OtherOperatorWatch(self._client, given.namespaces, self._wake_all)
+        executor = Executor(self._client, gate, self._clusters, pods, services, self._recorder.count)
+        events = EventRecorder(self._client, gate, instance=given.identity)
         reconciler = Reconciler(
             self._client,
             View(self._clusters, pods, services),
-            Executor(self._client, gate, self._clusters, pods, services, self._recorder.count),
-            EventRecorder(self._client, gate, instance=given.identity),
+            executor,
+            Reporter(self._client, self._clusters, gate, executor, events),
             Surroundings(
                 view_epoch=lambda key: (self._election.term, self._informer.gaps(key.namespace)),
+                term_began=lambda: self._election.began,
                 other_operator=lambda: self._other_operator.alive,
+                coming=gate.coming,
+                acted=lambda key: self._queue.make_room(key),  # noqa: PLW0108 - the queue is made later
             ),
         )
         self._queue = WorkQueue(

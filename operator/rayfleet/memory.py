@@ -4,7 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rayfleet.errors import ApiFailure, Policy, policy
-from rayfleet.plan import CreatePod, Outcome
+from rayfleet.plan import CreatePod, CreateSecret, Outcome
 from rayfleet.snapshot import Hold, Pod
 
 FIRST_HOLD = 1.0
@@ -25,17 +25,19 @@ class ClusterMemory:
 
     uid: str
     verified_epoch: Hashable = None
-    """The view epoch in which its pods were last listed; none before its first write."""
+    """The view epoch in which its pods were last listed, or in which it was born; none before either."""
     last_valid: bytes | None = None
     proven: bytes | None = None
     """Specs as the cache stores them: the same bytes, not a copy; see `plan.validity.judge`."""
     refused: dict[str, str] = field(default_factory=dict)
+    auth_secret_made: bool = False
+    """The Secret with its token is there, by the answer to our create."""
     status_written: float = float("-inf")
     """Loop time of the last write of the status."""
     status_changed: float | None = None
     """Loop time since when the status differs from the one that is stored, in what may wait."""
-    status_due: float | None = None
-    """Loop time at which it is looked at again whether it still may."""
+    status_due: float = 0.0
+    """Loop time until which that change waits."""
     stray_head: Pod | None = None
     """The head, where it lives on without the labels that its watch goes by."""
     stray_until: float = 0.0
@@ -53,6 +55,7 @@ class ClusterMemory:
         for outcome in outcomes:
             action, failure = outcome.action, outcome.failure
             if not isinstance(action, CreatePod):
+                self.auth_secret_made |= isinstance(action, CreateSecret) and outcome.done
                 continue
             if outcome.done:
                 self._backoffs.pop(action.group, None)

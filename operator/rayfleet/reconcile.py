@@ -3,26 +3,22 @@
 import asyncio
 import time
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rayfleet.api.names import HEAD_GROUP, Label, NodeType
-from rayfleet.apply import EventRecorder, Executor, paths
+from rayfleet.apply import Executor, paths
 from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.memory import LONGEST_HOLD, ClusterMemory
 from rayfleet.observe import View
-from rayfleet.plan import AdvanceHeadEpoch, CreatePod, Outcome, Ownership, Plan, ownership, plan
+from rayfleet.plan import AdvanceHeadEpoch, CreatePod, Outcome, Plan, plan
 from rayfleet.plan.validity import template_hashes
+from rayfleet.report import Reporter
 from rayfleet.snapshot import Key, Snapshot, cluster_from_object, pod_from_object
-from rayfleet.status import compute_status, events_of, is_urgent, status_patch
 from rayfleet.workqueue import Done, Retry
 
-STATUS_DELAY = 1.0
-"""Seconds that a change of mere counts may wait for others to join it in one write."""
-STATUS_PACE = 10.0
-"""Seconds between such a write and the status write before it, while counts go on changing."""
-STATUS_DELAY_BUSY = 10.0
-"""The same while pods of any cluster wait to be created: those go first."""
 UNANSWERED_BACKOFF = 5.0
 """Seconds. The longest wait between attempts while the API server does not answer."""
 SOON = 0.05
@@ -37,8 +33,14 @@ class Surroundings:
     view_epoch: Callable[[Key], Hashable]
     """Changes whenever the cached pods of this cluster may have missed something: after a gap of their
     watch, and with each term as the leader."""
+    term_began: Callable[[], int]
+    """The Lease's resourceVersion when this term as the leader began."""
     other_operator: Callable[[], str | None]
     """The Lease of another operator that is alive, if any."""
+    coming: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Entered while a pass makes sure that it may write."""
+    acted: Callable[[Key], None] = lambda _: None
+    """Told when a pass has done all that it does, and is only going to report."""
     now: Callable[[], float] = time.time
 
 
@@ -50,13 +52,13 @@ class Reconciler:
         client: KubeClient,
         view: View,
         executor: Executor,
-        recorder: EventRecorder,
+        reporter: Reporter,
         surroundings: Surroundings,
     ) -> None:
         self._client = client
         self._view = view
         self._executor = executor
-        self._recorder = recorder
+        self._reporter = reporter
         self._around = surroundings
         self._memories: dict[Key, ClusterMemory] = {}
 
@@ -68,7 +70,8 @@ class Reconciler:
             return Done()
         decided = plan(snapshot)
         for check in (self._verify, self._look_for_head) if decided.actions else ():
-            trouble = await check(snapshot, decided)
+            with self._around.coming():
+                trouble = await check(snapshot, decided)
             if trouble is not None:
                 return trouble
             verified = self._observe(key)
@@ -86,6 +89,9 @@ class Reconciler:
         memory = self._memories.get(key)
         if memory is None or memory.uid != cluster.uid:
             memory = self._memories[key] = ClusterMemory(cluster.uid)
+            if cluster.born > self._around.term_began():
+                # Nobody but us can have made pods for it, and we have not yet.
+                memory.verified_epoch = self._around.view_epoch(key)
         if memory.stray_head is not None and (
             asyncio.get_running_loop().time() >= memory.stray_until
             or memory.stray_head.uid in {pod.uid for pod in self._view.pods.owned_by(key)}
@@ -96,7 +102,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         memory = self._memories.pop(key, None)
         if memory is not None:
-            self._recorder.forget(memory.uid)
+            self._reporter.forget(memory.uid)
 
     async def _verify(self, snapshot: Snapshot, _: Plan) -> Retry | Done | None:
         """Make sure that what is about to be acted on is no old view; none when it is not.
@@ -165,14 +171,14 @@ class Reconciler:
         """Remember, report, and say when to come back."""
         key = snapshot.cluster.key
         memory = self._memories[key]
-        refusals = len(memory.refused)
+        refusals, generation = len(memory.refused), snapshot.cluster.generation
         if outcomes:
             memory.learn(outcomes, self._around.now())
             after = self._observe(key)
             if after is None or after.cluster.uid != snapshot.cluster.uid:
                 return Done(requeue_after=0.0)
             snapshot = after
-        self._remember_spec(snapshot, memory)
+        self._remember_spec(snapshot, memory, outcomes, generation)
         memory.release(_wanting(decided), snapshot.now)
         # A hold that is over is no longer to be reported: nothing may happen that would do so later.
         snapshot = replace(snapshot, held=memory.held)
@@ -182,65 +188,37 @@ class Reconciler:
         if memory.stray_head is not None:
             waits.append(OUT_OF_VIEW_SECONDS)
         waits += [hold.until - snapshot.now for hold in memory.held.values()]
-        failure = await self._report(snapshot, decided, outcomes, memory)
+        self._around.acted(key)
+        observe = partial(self._observe, key)
+        failure = await self._reporter.report(snapshot, decided, outcomes, memory, observe)
         if failure is not None:
             return self._retry(failure, "write the status")
-        if memory.status_due is not None:
+        if memory.status_changed is not None:
             waits.append(memory.status_due - asyncio.get_running_loop().time())
         for outcome in outcomes:
             if outcome.failure is not None and not _is_held(outcome):
                 return self._retry(outcome.failure, f"carry out {type(outcome.action).__name__}")
         return Done(requeue_after=max(min(waits), SOON if memory.held else 0.0) if waits else None)
 
-    async def _report(
-        self, snapshot: Snapshot, decided: Plan, outcomes: Sequence[Outcome], memory: ClusterMemory
-    ) -> ApiFailure | None:
-        cluster = snapshot.cluster
-        before = cluster.status
-        after = compute_status(snapshot, decided, outcomes)
-        patch = status_patch(before, after)
-        if ownership(cluster, snapshot.other_operator) is Ownership.OURS and not cluster.deleting:
-            events = events_of(outcomes, snapshot.violations, before, after)
-            await self._recorder.post(cluster, events, snapshot.now)
-        if not patch:
-            memory.status_changed = memory.status_due = None
-            return None
-        if not is_urgent(before, after) and self._may_wait(memory):
-            return None
-        memory.status_changed = memory.status_due = None
-        failure = await self._executor.write_status(cluster, patch)
-        if failure is None:
-            memory.status_written = asyncio.get_running_loop().time()
-        if failure is not None and policy(failure) is Policy.GONE:
-            return None
-        if failure is not None and policy(failure) is Policy.CONFLICT:
-            live = await self._client.get(paths.cluster(cluster.key))
-            if not isinstance(live, ApiFailure):
-                self._view.clusters.apply(live)
-        return failure
-
-    def _may_wait(self, memory: ClusterMemory) -> bool:
-        """Whether a change of mere counts is left for later, and until when."""
-        clock = asyncio.get_running_loop().time()
-        if memory.status_changed is None:
-            memory.status_changed = clock
-        if self._executor.busy:  # Until it is not any more, or for long enough.
-            due = memory.status_changed + STATUS_DELAY_BUSY
-            memory.status_due = min(due, clock + STATUS_DELAY)
-        else:
-            due = max(memory.status_changed + STATUS_DELAY, memory.status_written + STATUS_PACE)
-            memory.status_due = due
-        return clock < due
-
-    def _remember_spec(self, snapshot: Snapshot, memory: ClusterMemory) -> None:
+    def _remember_spec(
+        self, snapshot: Snapshot, memory: ClusterMemory, outcomes: Sequence[Outcome], generation: int
+    ) -> None:
+        """`outcomes` are of a plan for that `generation` of the spec."""
         cluster = snapshot.cluster
         if snapshot.violations or snapshot.spec is None:
             return
         stored = memory.last_valid = self._view.clusters.stored_spec(cluster.key)
         if memory.proven != stored:
             taken = {pod.template_hash for pod in snapshot.pods}
-            if all(value in taken for _, value in template_hashes(cluster, snapshot.spec)):
+            known = _taken(outcomes) if generation == cluster.generation else {}
+            if all(value in taken for _, value in template_hashes(cluster, snapshot.spec, known)):
                 memory.proven = stored
+
+
+def _taken(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Template hashes that the API server has just taken, by group."""
+    done = (outcome.action for outcome in outcomes if outcome.done)
+    return {action.group: action.template_hash for action in done if isinstance(action, CreatePod)}
 
 
 def _wanting(decided: Plan) -> set[str]:

@@ -33,7 +33,7 @@ class WorkQueue:
     """Level-triggered and keyed.
 
     - A key that is added while it waits is looked at once; while it is worked on, once more afterwards.
-    - Never two workers on one key; a slow key never holds up another.
+    - Never two workers on one key; a slow key never holds up another, nor does one that has made room.
     - `add_after` keeps the earlier of two wishes.
     - A key that fails is retried with exponential backoff of its own; success forgets it. An exception
       is a failure like any other, with its traceback in the log.
@@ -42,6 +42,7 @@ class WorkQueue:
     def __init__(self, work: Work, *, concurrency: int, first_backoff: float, longest_backoff: float) -> None:
         self._work = work
         self._places = asyncio.Semaphore(concurrency)
+        self._placed: set[Key] = set()
         self._first_backoff = first_backoff
         self._longest_backoff = longest_backoff
         self._running: dict[Key, asyncio.Task[None]] = {}
@@ -89,6 +90,12 @@ class WorkQueue:
                 return
             timer.cancel()
         self._timers[key] = loop.call_at(when, self.add, key)
+
+    def make_room(self, key: Key) -> None:
+        """Let another key be worked on beside `key`, of whose pass only what must hold up none is left."""
+        if key in self._placed:
+            self._placed.remove(key)
+            self._places.release()
 
     def pause(self) -> None:
         """Take up nothing until `start`: every key that waits, or is being worked on, is kept for then."""
@@ -147,12 +154,14 @@ class WorkQueue:
 
     async def _run(self, key: Key) -> None:
         try:
-            async with self._places:
-                self._again.discard(key)
-                self._waiting.pop(key, None)
-                self._started[key] = asyncio.get_running_loop().time()
-                result = await self._attempt(key) if self._held is None else None
+            await self._places.acquire()
+            self._placed.add(key)
+            self._again.discard(key)
+            self._waiting.pop(key, None)
+            self._started[key] = asyncio.get_running_loop().time()
+            result = await self._attempt(key) if self._held is None else None
         finally:
+            self.make_room(key)
             del self._running[key]
             self._started.pop(key, None)
         if result is None:  # Paused meanwhile; or started again since, with this key as one to look at.

@@ -65,7 +65,7 @@ async def test_a_cancelled_waiter_loses_no_turn(granted: bool) -> None:  # noqa:
 
 
 async def test_a_write_that_yields_goes_after_the_others_and_is_not_starved() -> None:
-    """Of the turns of a full gate it gets one in eight."""
+    """Of the turns of a full gate it gets one in sixteen."""
     gate, order = FairGate(1), list[str]()
 
     async def write(name: str, *, yields: bool) -> None:
@@ -75,11 +75,40 @@ async def test_a_write_that_yields_goes_after_the_others_and_is_not_starved() ->
 
     async with asyncio.timeout(5), gate.turn(SMALL):
         waiting = [asyncio.create_task(write("report", yields=True)) for _ in range(4)]
-        waiting += [asyncio.create_task(write("pod", yields=False)) for _ in range(24)]
+        waiting += [asyncio.create_task(write("pod", yields=False)) for _ in range(48)]
         await asyncio.sleep(0)
         assert gate.crowded
     await asyncio.gather(*waiting)
-    assert order[:8].count("report") == 1
-    assert order[:24].count("report") == 3
+    assert order[:16].count("report") == 1
+    assert order[:48].count("report") == 3
     assert order[-1] == "report"
     assert not gate.crowded
+
+
+async def test_a_write_that_yields_waits_for_those_that_are_being_made_ready() -> None:
+    """But only while others write: one whose reads hang must not keep every report from being made."""
+    gate, order = FairGate(2), list[str]()
+
+    async def report() -> None:
+        async with gate.turn(SMALL, yields=True):
+            order.append("report")
+
+    async with asyncio.timeout(5):
+        with gate.coming():
+            await report()
+            async with gate.turn(BIG) as waited:
+                assert not waited
+                reporting = asyncio.create_task(report())
+                await asyncio.sleep(0)
+                assert gate.crowded
+                assert order == ["report"]
+                async with gate.turn(BIG):
+                    order.append("pod")
+            await reporting
+        assert order == ["report", "pod", "report"]
+        async with gate.turn(BIG):
+            with gate.coming():
+                reporting = asyncio.create_task(report())
+                await asyncio.sleep(0)
+                assert len(order) == 3
+            await reporting

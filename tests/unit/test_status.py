@@ -189,17 +189,26 @@ def test_only_real_trouble_is_a_replica_failure(failure: ApiFailure, shows: bool
     assert (condition(status, "ReplicaFailure") is not None) is shows
 
 
-def test_a_first_status_is_urgent_and_mere_counts_are_not() -> None:
+def test_counts_and_a_first_status_without_trouble_are_not_urgent() -> None:
     """So that ten pods that become ready together make one write."""
     of = cluster(spec(group(replicas=2)))
     first = status_of(snapshot(of, [head(of, ready=False)]))
-    assert is_urgent({}, first)
+    assert not is_urgent({}, first)
     of = cluster(spec(group(replicas=2)), status=first)
     counted = status_of(snapshot(of, [head(of), worker(of, 1), worker(of, 2, ready=False)]))
     assert status_patch(first, counted)
     assert not is_urgent(first, counted)
     done = status_of(snapshot(of, [head(of), worker(of, 1), worker(of, 2)]))
     assert is_urgent(first, done)
+    assert is_urgent({}, done)
+
+
+def test_a_first_status_that_tells_of_trouble_is_urgent() -> None:
+    """The user waits for nothing else."""
+    unsupported = cluster(spec(group(replicas=2), tlsOptions={"enabled": True}))
+    assert is_urgent({}, status_of(snapshot(unsupported, [])))
+    invalid = snapshot(cluster(), [], violations=(Violation("spec.rayVersion", "is not a version"),))
+    assert is_urgent({}, status_of(invalid))
 
 
 def test_whether_it_is_ready_is_urgent_each_time_it_changes() -> None:

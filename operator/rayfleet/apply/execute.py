@@ -7,11 +7,21 @@ from typing import Any
 
 from rayfleet.api.names import KIND
 from rayfleet.apply import paths
+from rayfleet.apply.auth_secret import create_auth_secret
 from rayfleet.apply.fairness import FairGate
 from rayfleet.cache import ClusterStore, Store
 from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Policy, policy
-from rayfleet.plan import Action, AdvanceHeadEpoch, CreatePod, CreateService, DeletePod, Outcome, Plan
+from rayfleet.plan import (
+    Action,
+    AdvanceHeadEpoch,
+    CreatePod,
+    CreateSecret,
+    CreateService,
+    DeletePod,
+    Outcome,
+    Plan,
+)
 from rayfleet.snapshot import Cluster, Pod, Service, pod_from_object, service_from_object
 
 
@@ -36,11 +46,6 @@ class Executor:
         self._pods = pods
         self._services = services
         self._on_outcome = on_outcome
-
-    @property
-    def busy(self) -> bool:
-        """Whether creates and deletes have to wait for their turn."""
-        return self._gate.crowded
 
     async def run(self, cluster: Cluster, plan: Plan) -> tuple[Outcome, ...]:
         """Carry out `plan`: deletes at once, then stage after stage while each goes well."""
@@ -81,6 +86,8 @@ class Executor:
                 return await self._delete_pod(cluster, action)
             case CreateService():
                 return await self._create_service(cluster, action)
+            case CreateSecret():
+                return await create_auth_secret(self._client, cluster, action)
             case AdvanceHeadEpoch():
                 failure = await self.patch_status(cluster, {"headEpoch": action.epoch})
                 return Outcome(action, failure)
@@ -143,11 +150,6 @@ class Executor:
             if pod.deleting:
                 self._pods.apply(pod)
         return Outcome(action)
-
-    async def write_status(self, cluster: Cluster, patch: Mapping[str, Any]) -> ApiFailure | None:
-        """Patch the status in the cluster's turn, after what waits to be created; see `patch_status`."""
-        async with self._gate.turn(cluster.key, yields=True):
-            return await self.patch_status(cluster, patch)
 
     async def patch_status(self, cluster: Cluster, patch: Mapping[str, Any]) -> ApiFailure | None:
         """Patch the status of this very object, and only if nobody has written to it since it was read."""

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeAlias
 
 from rayfleet.snapshot import Key
 
-YIELDING_SHARE = 8
+YIELDING_SHARE = 16
 """While both kinds wait, one turn in so many goes to a write that yields."""
 
 _Round: TypeAlias = OrderedDict[Key, deque[asyncio.Future[None]]]
@@ -19,57 +19,76 @@ class FairGate:
 
     - A cluster that wants 1,000 writes takes turns with one that wants 2.
     - Within a cluster it is first come, first served.
-    - A write that yields, as what only reports does, lets others go first, but is never starved.
+    - A write that yields, as what only reports does, lets others go first, also those that are about to
+      come, but is never starved: not while others write, and not by others that never come.
     - A waiter that is cancelled gives its place to the next; a turn is never lost.
     """
 
     def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._free = limit
+        self._coming = 0
         self._waiting: _Round = OrderedDict()
         self._yielding: _Round = OrderedDict()
         self._turns = 0
 
     @property
     def crowded(self) -> bool:
-        """Whether writes wait that do not yield."""
-        return bool(self._waiting)
+        """Whether writes wait, or are about to, that do not yield."""
+        return bool(self._waiting or self._coming)
 
-    @asynccontextmanager
-    async def turn(self, key: Key, *, yields: bool = False) -> AsyncIterator[None]:
-        """Wait for a place and hold it inside the block."""
-        await self._enter(key, self._yielding if yields else self._waiting)
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        """Say that inside the block a write is made ready that does not yield."""
+        self._coming += 1
         try:
             yield
         finally:
+            self._coming -= 1
+            self._serve()
+
+    @asynccontextmanager
+    async def turn(self, key: Key, *, yields: bool = False) -> AsyncIterator[bool]:
+        """Wait for a place and hold it inside the block, which is told whether there was a wait."""
+        waited = await self._enter(key, self._yielding if yields else self._waiting)
+        try:
+            yield waited
+        finally:
             self._leave()
 
-    async def _enter(self, key: Key, queue: _Round) -> None:
-        if self._free > 0:
-            self._free -= 1
-            return
+    async def _enter(self, key: Key, queue: _Round) -> bool:
         place = asyncio.get_running_loop().create_future()
         queue.setdefault(key, deque()).append(place)
+        self._serve()
+        if place.done():
+            return False
         try:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():  # The turn came at the same moment.
                 self._leave()
             raise
+        return True
 
     def _leave(self) -> None:
-        """Hand the place to the cluster that has waited longest since its last turn."""
-        self._turns += 1
-        while queue := self._next():
+        self._free += 1
+        self._serve()
+
+    def _serve(self) -> None:
+        """Hand out the free places, each to the cluster that has waited longest since its last turn."""
+        while self._free > 0 and (queue := self._next()):
             key, places = queue.popitem(last=False)
             place = places.popleft()
             if places:
                 queue[key] = places  # Back to the end of the round.
             if not place.done():
+                self._free -= 1
+                self._turns += 1
                 place.set_result(None)
-                return
-        self._free += 1
 
-    def _next(self) -> _Round:
-        if self._turns % YIELDING_SHARE == 0:
-            return self._yielding or self._waiting
-        return self._waiting or self._yielding
+    def _next(self) -> _Round | None:
+        if self._yielding and self._turns % YIELDING_SHARE == 0:
+            return self._yielding
+        # What is about to come is waited for only while there is something to go on with.
+        put_off = self._coming > 0 and self._free < self._limit
+        return self._waiting or (None if put_off else self._yielding)

@@ -26,6 +26,7 @@ class _Record:
     annotations: Mapping[str, str]
     spec: bytes
     status: bytes
+    born: int
 
     def same_as(self, other: "_Record") -> bool:
         """Whether all that we look at is equal: everything but the resourceVersion."""
@@ -87,6 +88,7 @@ class ClusterStore:
             annotations=record.annotations,
             spec=orjson.loads(record.spec),
             status=orjson.loads(record.status),
+            born=record.born,
         )
 
     def stored_spec(self, key: Key) -> bytes | None:
@@ -101,9 +103,10 @@ class ClusterStore:
             return None
         return Glance(key, record.uid, record.created, record.labels, orjson.loads(record.status))
 
-    def apply(self, obj: Mapping[str, Any], *, seen: int = 0) -> bool:
+    def apply(self, obj: Mapping[str, Any], *, seen: int = 0, born: bool = False) -> bool:
         """Take in a RayCluster object; whether that changes anything we look at.
 
+        `born` says that this is the object as it was created, rather than one that was there before.
         After a consistent read, `seen` is the cluster's resourceVersion before the read was sent: an
         answer from before that means that the server went back in time, and then the answer is true.
         """
@@ -118,7 +121,7 @@ class ClusterStore:
             return False
         if before is not None and before.uid != uid:
             self._gone.bury(before.uid, None)
-        record = self._records[key] = _record(obj, uid, version, before)
+        record = self._records[key] = _record(obj, uid, version, version if born else 0, before)
         return before is None or not record.same_as(before)
 
     def remove(self, key: Key, uid: str) -> bool:
@@ -147,8 +150,10 @@ class ClusterStore:
         return missed
 
 
-def _record(obj: Mapping[str, Any], uid: str, version: int, before: _Record | None) -> _Record:
+def _record(obj: Mapping[str, Any], uid: str, version: int, born: int, before: _Record | None) -> _Record:
     """`before` lends the new record what has not changed, as others hold on to the same bytes."""
+    if before is not None and before.uid == uid:
+        born = before.born
     spec = _packed(obj.get("spec") or {})
     metadata = obj["metadata"]
     annotations = metadata.get("annotations") or {}
@@ -162,6 +167,7 @@ def _record(obj: Mapping[str, Any], uid: str, version: int, before: _Record | No
         annotations={name: text for name, text in annotations.items() if name not in UNREAD_ANNOTATIONS},
         spec=before.spec if before is not None and before.spec == spec else spec,
         status=_packed(obj.get("status") or {}),
+        born=born,
     )
 
 

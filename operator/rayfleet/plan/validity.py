@@ -6,6 +6,7 @@ that the API server refuses is replaced, in its group alone, by the last one tha
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import orjson
 
@@ -52,12 +53,18 @@ def judge(
     return Judgement(_with_templates_of(_parsed(proven), spec, set(found)), violations)
 
 
-def template_hashes(cluster: Cluster, spec: RayClusterSpec) -> Iterator[tuple[str, str]]:
-    """Group name (`headgroup` for the head) and template hash of every group that wants pods."""
-    yield HEAD_GROUP, head_pod(cluster, spec, 0).template_hash
+def template_hashes(
+    cluster: Cluster, spec: RayClusterSpec, known: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[str, str]]:
+    """Group name (`headgroup` for the head) and template hash of every group that wants pods.
+
+    `known` are hashes that need not be computed once more.
+    """
+    yield HEAD_GROUP, known.get(HEAD_GROUP) or head_pod(cluster, spec, 0).template_hash
     for group in spec.worker_group_specs:
         if group.replicas or group.min_replicas:
-            yield group.group_name, worker_pods(cluster, spec, group).template_hash
+            name = group.group_name
+            yield name, known.get(name) or worker_pods(cluster, spec, group).template_hash
 
 
 def _parsed(spec: bytes | None) -> RayClusterSpec | None:

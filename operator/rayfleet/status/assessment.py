@@ -6,6 +6,7 @@ from rayfleet.api import RayClusterSpec, Violation
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.plan import (
     CreatePod,
+    CreateSecret,
     CreateService,
     DeletePod,
     Outcome,
@@ -116,6 +117,8 @@ def _failure_reason(outcome: Outcome) -> str:
     match outcome.action:
         case CreateService():
             return "FailedCreateService"
+        case CreateSecret():
+            return "FailedCreateSecret"
         case DeletePod(node_type=node_type):
             return "FailedDeleteWorkerPod" if node_type == NodeType.WORKER else "FailedDeleteHeadPod"
         case CreatePod(node_type=NodeType.WORKER):

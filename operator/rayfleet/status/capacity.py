@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import ROUND_UP, Context, Decimal
+from functools import lru_cache
 from typing import Any
 
 from rayfleet.api import RayClusterSpec
@@ -37,7 +38,7 @@ def _of_template(template: Mapping[str, Any]) -> dict[str, Decimal]:
         for name, amount in amounts.items():
             kind = _kind(name)
             if kind is not None:
-                total[kind] = total.get(kind, Decimal(0)) + _quantity(amount)
+                total[kind] = total.get(kind, Decimal(0)) + _quantity(str(amount))
     return total
 
 
@@ -49,9 +50,9 @@ def _kind(resource: str) -> str | None:
     return "gpu" if resource.endswith("gpu") else None
 
 
-def _quantity(amount: object) -> Decimal:
+@lru_cache(1024)
+def _quantity(amount: str) -> Decimal:
     try:
-        parsed = parse_quantity(amount) if isinstance(amount, str | int | float) else Decimal(0)
-        return parsed.quantize(_NANO, ROUND_UP, _EXACT)
+        return parse_quantity(amount).quantize(_NANO, ROUND_UP, _EXACT)
     except ValueError:  # The API server will say so when the pod is created.
         return Decimal(0)

@@ -8,7 +8,7 @@ from typing import Any
 from rayfleet.api import Violation
 from rayfleet.api.names import NodeType
 from rayfleet.errors import Policy, policy
-from rayfleet.plan import Action, CreatePod, CreateService, DeletePod, Outcome
+from rayfleet.plan import Action, CreatePod, CreateSecret, CreateService, DeletePod, Outcome
 from rayfleet.status.conditions import ConditionType, holds, stored_conditions
 
 LONGEST_NOTE = 1024
@@ -70,12 +70,12 @@ def _failed(outcomes: Sequence[Outcome]) -> Iterator[Event]:
 def is_trouble(outcome: Outcome) -> bool:
     """Whether users are told that an action failed.
 
-    Not where two writers take turns, nor of a refused template, which shows as `Valid`. The head Service
-    has no other place to show.
+    Not where two writers take turns, nor of a refused template, which shows as `Valid`. Services and
+    Secrets have no other place to show.
     """
     if outcome.failure is None:
         return False
-    if isinstance(outcome.action, CreateService):
+    if isinstance(outcome.action, CreateService | CreateSecret):
         return True
     return policy(outcome.failure) not in {Policy.CONFLICT, Policy.GONE, Policy.INVALID}
 
@@ -89,6 +89,8 @@ def _attempt(action: Action) -> tuple[str, str, str] | None:
             return "Delete", f"{_kind(action.node_type)}Pod", f"group {action.group}"
         case CreateService():
             return "Create", "Service", f"Service {action.name}"
+        case CreateSecret():
+            return "Create", "Secret", f"Secret {action.name}"
         case _:
             return None
 

@@ -1,7 +1,7 @@
 """`compute_status`: the fields that we own in a RayCluster's status."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.base import INT32_MAX
@@ -131,21 +131,31 @@ def status_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[st
     return patch
 
 
-def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Whether the difference must be written at once: a first status, an end of waiting, or trouble.
+_NEWS: Final = {
+    ConditionType.READY: "True",
+    ConditionType.PROVISIONED: "True",
+    ConditionType.REPLICA_FAILURE: "True",
+    ConditionType.VALID: "False",
+    ConditionType.MANAGED: "False",
+    ConditionType.SUPPORTED: "False",
+}
+"""What somebody may wait for, or should know of."""
 
-    Counts may wait, so that ten pods that become ready together make one write.
+
+def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether the difference must be written at once: an end of waiting, or trouble.
+
+    Counts may wait, so that ten pods that become ready together make one write; and so may a first status
+    that says no more than that all is well so far.
     """
-    if not before.get("conditions"):
-        return True
-    if any(before.get(name) != after.get(name) for name in ("state", "headEpoch", "observedGeneration")):
-        return True
-    prompt = (
-        ConditionType.READY,
-        ConditionType.PROVISIONED,
-        ConditionType.VALID,
-        ConditionType.REPLICA_FAILURE,
-        ConditionType.MANAGED,
-        ConditionType.SUPPORTED,
-    )
-    return any(holds(before, kind) != holds(after, kind) for kind in prompt)
+    is_first = not before.get("conditions")
+    names = ("state",) if is_first else ("state", "headEpoch", "observedGeneration")
+    return any(before.get(name) != after.get(name) for name in names) or _news(before) != _news(after)
+
+
+def _news(status: Mapping[str, Any]) -> set[str]:
+    return {
+        entry["type"]
+        for entry in stored_conditions(status)
+        if entry.get("status") == _NEWS.get(entry.get("type", ""), "neither")
+    }
