@@ -1,12 +1,13 @@
 """Failures that are expected in the course of things, as values.
 
 A request to the API server ends in its answer or in an `ApiFailure`. What to do about one is
-decided in one place, `policy`, not at each call.
+decided in one place, `policy`, not at each call. A call to a Ray head ends in its answer or in a
+`GcsFailure`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 
 NO_ANSWER = 0
 """The status of a request that got no HTTP answer: connection refused, cut, or timed out."""
@@ -78,3 +79,28 @@ def policy(failure: ApiFailure) -> Policy:
     if 400 <= failure.status < 500 and failure.status not in {408, 429}:  # noqa: PLR2004 - as above
         return Policy.DENIED
     return Policy.RETRY
+
+
+class GcsTrouble(StrEnum):
+    """Of what kind the failure of a call to a Ray head is."""
+
+    UNREACHABLE = "unreachable"
+    """Nobody listens there, or the connection was cut."""
+    DEADLINE = "deadline"
+    """No whole answer in time."""
+    UNAUTHENTICATED = "unauthenticated"
+    """The token is missing or wrong."""
+    UNIMPLEMENTED = "unimplemented"
+    """This version of Ray has no such call."""
+    INVALID = "invalid"
+    """The answer cannot be understood or believed, or the request was refused as wrong."""
+    TOO_LARGE = "too_large"
+    """The answer is larger than we read."""
+
+
+@dataclass(frozen=True, slots=True)
+class GcsFailure:
+    """Why a call to a Ray head did not succeed. Nothing secret is in its words."""
+
+    trouble: GcsTrouble
+    message: str

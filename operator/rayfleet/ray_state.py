@@ -104,3 +104,71 @@ class RayState:
     gangs: tuple[Gang, ...]
     constraints: tuple[tuple[Demand, ...], ...]
     """What `request_resources` asked to have in the cluster, busy or not, each a list of its own."""
+
+
+class DrainReason(StrEnum):
+    """Why Ray is asked to give a node up."""
+
+    IDLE_TERMINATION = "IDLE_TERMINATION"
+    """Refused unless the node is idle at that very moment."""
+    PREEMPTION = "PREEMPTION"
+    """Taken at once: no new work goes there. Ray waits for what runs, even past the deadline."""
+
+
+class Drain(NamedTuple):
+    """What Ray answered to being asked to drain a node."""
+
+    accepted: bool
+    """Also true for a node that Ray does not know, or that is dead."""
+    refusal: str = ""
+    """In Ray's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLaunch:
+    """Pods that are to be created."""
+
+    group: str
+    count: int
+    since: float
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPod:
+    """A pod that is on its way to becoming a Ray node."""
+
+    group: str
+    instance_id: str
+    ip: str
+    details: str
+    """What it waits for, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedLaunch:
+    """Pods that could not be had."""
+
+    group: str
+    count: int
+    reason: str
+    since: float
+    """Unix seconds, as `failed`."""
+    failed: float
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalingReport:
+    """What Ray is told of the autoscaler, for `ray status`."""
+
+    version: int
+    """A report whose version is not above the last one's is ignored by Ray."""
+    seen_version: int
+    """`RayState.version` of the state that it answers."""
+    launches: tuple[PendingLaunch, ...] = ()
+    pods: tuple[PendingPod, ...] = ()
+    failures: tuple[FailedLaunch, ...] = ()
+    infeasible: tuple[Shape, ...] = ()
+    """Where the head was started with early exit, tasks of these shapes fail at once."""
+    infeasible_gangs: tuple[Gang, ...] = ()
+    infeasible_constraints: tuple[tuple[Demand, ...], ...] = ()

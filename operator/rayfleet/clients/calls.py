@@ -1,4 +1,4 @@
-"""How often the API server was called, for metrics and for tests that count writes."""
+"""How often others were called, for metrics and for tests that count writes."""
 
 from collections import Counter
 
@@ -18,3 +18,13 @@ class ApiCalls:
     def mutating(self) -> int:
         """Calls that were to write, answered or not."""
         return sum(n for (verb, _), n in self.by_verb_and_code.items() if verb in MUTATING)
+
+
+class GcsCalls:
+    """Counts of calls to Ray heads by method and outcome (ok, or a `GcsTrouble`)."""
+
+    def __init__(self) -> None:
+        self.by_method_and_outcome: Counter[tuple[str, str]] = Counter()
+
+    def count(self, method: str, outcome: str) -> None:
+        self.by_method_and_outcome[method, outcome] += 1

@@ -1,0 +1,118 @@
+"""A client of a Ray head's GCS: typed calls, each with its deadline. Expected trouble is a value."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from rayfleet.clients import gcs_requests
+from rayfleet.clients.calls import GcsCalls
+from rayfleet.clients.gcs_books import actors_from, jobs_from, nodes_from, unregistered_from, version_from
+from rayfleet.clients.gcs_channel import GcsChannel
+from rayfleet.clients.gcs_replies import NODE_ID_BYTES, Unbelievable, drain_from, state_from
+from rayfleet.errors import GcsFailure, GcsTrouble
+from rayfleet.ray_inventory import ActorInfo, JobInfo, NodeInfo
+from rayfleet.ray_state import AutoscalingReport, Drain, DrainReason, RayState
+
+CALL_SECONDS = 5.0
+"""How long a call may take, unless it says otherwise."""
+THREAD_BYTES = 128 << 10
+"""Answers larger than this, some 3 ms of work, are read in a thread, so that nobody waits for it."""
+MOST_LISTED = 10_000
+"""Nodes, actors or jobs that are asked for."""
+
+_AUTOSCALER = "/ray.rpc.autoscaler.AutoscalerStateService"
+_NODES = "/ray.rpc.NodeInfoGcsService"
+
+T = TypeVar("T")
+
+
+class GcsClient:
+    """Talks to the GCS at `address`, `host:port`, with `token` where the cluster's auth mode is token.
+
+    Connected on the first call; `close` ends the connection, and a later call opens another. Each call
+    ends in its answer or a `GcsFailure`, within its seconds.
+    """
+
+    def __init__(self, address: str, token: str | None = None, calls: GcsCalls | None = None) -> None:
+        self._channel = GcsChannel(address, token, calls if calls is not None else GcsCalls())
+
+    @property
+    def open(self) -> bool:
+        """Whether it holds a connection, or the means for one."""
+        return self._channel.open
+
+    async def resource_state(self, seconds: float = CALL_SECONDS) -> RayState | GcsFailure:
+        """Ray's nodes and queue."""
+        return await self._call(f"{_AUTOSCALER}/GetClusterResourceState", b"", state_from, seconds)
+
+    async def report_autoscaling(self, report: AutoscalingReport) -> GcsFailure | None:
+        """Tell Ray what is on its way and what failed, for `ray status`."""
+        request = gcs_requests.report(report)
+        return await self._call(f"{_AUTOSCALER}/ReportAutoscalingState", request, _nothing, CALL_SECONDS)
+
+    async def drain_node(
+        self, node_id: bytes, reason: DrainReason, words: str, deadline: float | None = None
+    ) -> Drain | GcsFailure:
+        """Ask Ray to give a node up. `deadline` in Unix seconds; Ray tells applications, but ends nothing."""
+        if (wrong := _wrong_id(node_id)) is not None:
+            return wrong
+        request = gcs_requests.drain(node_id, reason, words, deadline)
+        return await self._call(f"{_AUTOSCALER}/DrainNode", request, self._drain, CALL_SECONDS)
+
+    async def unregister_node(self, node_id: bytes, words: str) -> GcsFailure | None:
+        """Tell Ray that a node is gone. Only where that is certain: Ray takes it for dead at once."""
+        if (wrong := _wrong_id(node_id)) is not None:
+            return wrong
+        request = gcs_requests.unregister(node_id, words)
+        return await self._call(f"{_NODES}/UnregisterNode", request, unregistered_from, CALL_SECONDS)
+
+    async def ray_version(self) -> str | GcsFailure:
+        """The version of Ray on the head."""
+        return await self._call(f"{_NODES}/CheckAlive", b"", version_from, CALL_SECONDS)
+
+    async def nodes(self, most: int = MOST_LISTED) -> tuple[NodeInfo, ...] | GcsFailure:
+        """The nodes that Ray has, or has had."""
+        return await self._call(
+            f"{_NODES}/GetAllNodeInfo", gcs_requests.nodes(most), nodes_from, CALL_SECONDS
+        )
+
+    async def actors(self, most: int = MOST_LISTED) -> tuple[ActorInfo, ...] | GcsFailure:
+        """The actors of jobs that run, and detached ones."""
+        path = "/ray.rpc.ActorInfoGcsService/GetAllActorInfo"
+        return await self._call(path, gcs_requests.actors(most), actors_from, CALL_SECONDS)
+
+    async def jobs(self, most: int = MOST_LISTED) -> tuple[JobInfo, ...] | GcsFailure:
+        """The jobs, ended ones among them."""
+        path = "/ray.rpc.JobInfoGcsService/GetAllJobInfo"
+        return await self._call(path, gcs_requests.jobs(most), jobs_from, CALL_SECONDS)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._channel.close()
+
+    async def _call(
+        self, path: str, request: bytes, read: Callable[[bytes], T], seconds: float
+    ) -> T | GcsFailure:
+        raw = await self._channel.call(path, request, seconds)
+        if isinstance(raw, GcsFailure):
+            return raw
+        try:
+            return await asyncio.to_thread(read, raw) if len(raw) > THREAD_BYTES else read(raw)
+        except Unbelievable as error:
+            return GcsFailure(GcsTrouble.INVALID, self._channel.clean(str(error)))
+
+    def _drain(self, raw: bytes) -> Drain:
+        drain = drain_from(raw)
+        return Drain(drain.accepted, self._channel.clean(drain.refusal))
+
+
+def _nothing(_raw: bytes) -> None:
+    """Of an answer that says nothing, nothing is read."""
+
+
+def _wrong_id(node_id: bytes) -> GcsFailure | None:
+    """A GCS ends its process over an id of the wrong length: such a one is never sent."""
+    if len(node_id) == NODE_ID_BYTES:
+        return None
+    words = f"a node's id has {NODE_ID_BYTES} bytes, this one {len(node_id)}; it was not sent"
+    return GcsFailure(GcsTrouble.INVALID, words)

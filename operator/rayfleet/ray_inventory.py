@@ -1,0 +1,63 @@
+"""What Ray keeps in its books: nodes, actors and jobs, as frozen values."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """One node that Ray has, or has had."""
+
+    node_id: bytes
+    instance_id: str
+    """The pod's name."""
+    group: str
+    ip: str
+    alive: bool
+    head: bool
+    started: float
+    """Unix seconds, as `ended`, which is 0 while it lives."""
+    ended: float
+    death: str
+    """Why it died, in Ray's words."""
+
+
+class ActorState(StrEnum):
+    """Where an actor stands."""
+
+    DEPENDENCIES_UNREADY = "DEPENDENCIES_UNREADY"
+    PENDING_CREATION = "PENDING_CREATION"
+    ALIVE = "ALIVE"
+    """Also what a state that is not known to us counts as: it may be lost."""
+    RESTARTING = "RESTARTING"
+    DEAD = "DEAD"
+
+
+@dataclass(frozen=True, slots=True)
+class ActorInfo:
+    """One actor."""
+
+    actor_id: bytes
+    job_id: bytes
+    state: ActorState
+    node_id: bytes
+    """Where it runs; empty while it does not."""
+    restarts_left: int | None
+    """How often it may still be started anew; none: without end."""
+    detached: bool
+    name: str
+    class_name: str
+    placement_group: str
+    """In hex; empty where it is in none."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """One job, that is one driver."""
+
+    job_id: bytes
+    running: bool
+    started: float
+    """Unix seconds, as `ended`, which is 0 while it runs."""
+    ended: float
+    entrypoint: str

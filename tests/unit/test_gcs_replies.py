@@ -1,0 +1,226 @@
+"""What a Ray head says becomes values, and what it cannot mean becomes words."""
+
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rayfleet.clients.gcs_books import actors_from, jobs_from, nodes_from, version_from
+from rayfleet.clients.gcs_replies import Unbelievable, drain_from, state_from
+from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.ray_inventory import ActorState
+from rayfleet.ray_state import Demand, LabelConstraint, NodeStatus, RayState, Shape, Strategy
+from support.stand_in_gcs import node, state
+
+CAPTURED = b64decode(
+    (Path(__file__).parents[1] / "support" / "captured-ray-state.base64").read_text().replace("\n", "")
+)
+READERS = [state_from, drain_from, nodes_from, actors_from, jobs_from, version_from]
+
+
+def on(*values: str) -> LabelConstraint:
+    return LabelConstraint("ray.io/accelerator-type", values)
+
+
+def read(message: ray_pb2.GetClusterResourceStateReply) -> RayState:
+    return state_from(message.SerializeToString())
+
+
+def request(label_operator: int = 1, **resources: float) -> ray_pb2.ResourceRequest:
+    constraint = ray_pb2.LabelConstraint(label_key="zone", operator=label_operator, label_values=["b", "a"])
+    return ray_pb2.ResourceRequest(
+        resources_bundle=resources,
+        label_selectors=[ray_pb2.LabelSelector(label_constraints=[constraint])],
+    )
+
+
+def waiting(request: ray_pb2.ResourceRequest, count: int = 1) -> ray_pb2.GetClusterResourceStateReply:
+    reply = state()
+    reply.cluster_resource_state.pending_resource_requests.add(request=request, count=count)
+    return reply
+
+
+def test_demand_of_a_real_head_is_grouped_by_shape() -> None:
+    """Resources, counts and label selectors come over; a selector without a condition is none."""
+    one = (("CPU", 1.0), ("GPU", 1.0))
+    assert state_from(CAPTURED).demands == (
+        Demand(Shape(one), 18),
+        Demand(Shape(one, ((on("H100", "H200"),),)), 2),
+        Demand(Shape((("CPU", 1.0), ("GPU", 8.0))), 3),
+        Demand(Shape((("CPU", 2.0), ("GPU", 4.0)), ((on("A100"),),)), 7),
+    )
+
+
+def test_gangs_of_a_real_head_have_their_strategy_and_their_bundles_selectors() -> None:
+    """The strategy is in the details alone, and the selectors are not in the legacy list of bundles."""
+    gangs = {gang.strategy: gang for gang in state_from(CAPTURED).gangs}
+    assert gangs[Strategy.STRICT_SPREAD].bundles == (Demand(Shape((("CPU", 1.0), ("GPU", 1.0))), 4),)
+    assert gangs[Strategy.STRICT_SPREAD].name == "7ef3e1c16fe4248c98a533a0df8301000000"
+    assert gangs[Strategy.PACK].bundles == (Demand(Shape((("CPU", 8.0), ("GPU", 8.0))), 2),)
+    assert gangs[Strategy.STRICT_PACK].bundles == (Demand(Shape((("GPU", 4.0),), ((on("A100"),),)), 2),)
+
+
+def test_nodes_of_a_real_head_are_known_by_the_name_of_their_pod() -> None:
+    """With their group, what they have, and how long they are idle."""
+    said = state_from(CAPTURED)
+    nodes = {each.instance_id: each for each in said.nodes}
+    assert set(nodes) == {"c1-head", "c1-gpu-h100-1", "c1-gpu-h100-2"}
+    assert nodes["c1-head"].status is NodeStatus.IDLE
+    assert nodes["c1-head"].idle_seconds == 50.308
+    busy = nodes["c1-gpu-h100-1"]
+    assert (busy.group, busy.status, busy.ip) == ("gpu-h100", NodeStatus.RUNNING, "10.200.0.11")
+    assert dict(busy.total)["GPU"] == 1.0
+    assert "GPU" not in dict(busy.available)
+    assert dict(busy.labels)["ray.io/accelerator-type"] == "H100"
+    assert "Busy workers on node." in busy.activity
+    assert (said.version, said.session[:8]) == (167, "session_")
+
+
+def test_a_gang_of_an_older_head_is_read_from_the_legacy_list() -> None:
+    """Where there are no bundle selectors."""
+    reply = state()
+    reply.cluster_resource_state.pending_gang_resource_requests.add(
+        requests=[request(GPU=1)], details="ab:SPREAD|PENDING"
+    )
+    (gang,) = read(reply).gangs
+    assert (gang.name, gang.strategy, gang.bundles[0].count) == ("ab", Strategy.SPREAD, 1)
+
+
+def test_equal_gangs_with_different_bundles_have_an_order() -> None:
+    """Names may collide where a head is hostile."""
+    reply = state()
+    for amount in (2, 1):
+        reply.cluster_resource_state.pending_gang_resource_requests.add(
+            requests=[request(GPU=amount)], details="ab:PACK|PENDING"
+        )
+    assert [gang.bundles[0].shape.resources[0][1] for gang in read(reply).gangs] == [1.0, 2.0]
+
+
+def test_what_request_resources_asked_for_is_kept_apart() -> None:
+    """It is wanted busy or not."""
+    reply = state()
+    each = reply.cluster_resource_state.cluster_resource_constraints.add()
+    each.resource_requests.add(request=request(GPU=2), count=2)
+    assert read(reply).constraints == ((Demand(read(waiting(request(GPU=2))).demands[0].shape, 2),),)
+
+
+def test_equal_shapes_are_one_demand_and_what_is_nothing_is_left_out() -> None:
+    """A count or an amount of 0 asks for nothing."""
+    reply = waiting(request(GPU=1, CPU=0), 2)
+    reply.cluster_resource_state.pending_resource_requests.add(request=request(GPU=1), count=3)
+    reply.cluster_resource_state.pending_resource_requests.add(request=request(GPU=4), count=0)
+    (demand,) = read(reply).demands
+    assert (demand.count, demand.shape.resources) == (5, (("GPU", 1.0),))
+
+
+def test_fallback_selectors_keep_their_order_and_negation() -> None:
+    """The first choice first; "any node" may be the last one."""
+    asked = request(2, GPU=1)
+    asked.label_selectors.add()
+    (demand,) = read(waiting(asked)).demands
+    assert demand.shape.selectors == ((LabelConstraint("zone", ("a", "b"), negated=True),), ())
+
+
+def test_a_condition_that_is_not_known_is_met_by_no_node() -> None:
+    """To wait is better than to start a node that will not do."""
+    (demand,) = read(waiting(request(7, GPU=1))).demands
+    assert demand.shape.selectors == ((LabelConstraint("zone", ()),),)
+
+
+@pytest.mark.parametrize("status", [0, 1, 9, -4])
+def test_a_node_status_that_is_not_known_counts_as_busy(status: int) -> None:
+    """Busy nodes are left alone."""
+    (found,) = read(state(node("w-1", status=status))).nodes
+    assert (found.status, found.idle_seconds) == (NodeStatus.RUNNING, 0.0)
+
+
+def test_a_strategy_that_is_not_known_asks_for_no_more_than_the_bundles() -> None:
+    """Details may read otherwise some day."""
+    reply = state()
+    for details in ("ab:SLICE|PENDING", "what", ""):
+        reply.cluster_resource_state.pending_gang_resource_requests.add(
+            requests=[request(GPU=1)], details=details
+        )
+    assert {gang.strategy for gang in read(reply).gangs} == {Strategy.PACK}
+
+
+def test_fields_that_are_not_known_are_skipped() -> None:
+    """A newer head says more."""
+    unknown = b"\xfa\x3e\x05hello"  # Field 1007.
+    assert state_from(CAPTURED + unknown) == state_from(CAPTURED)
+
+
+def test_a_node_whose_workers_wait_may_have_less_than_nothing_left() -> None:
+    """Ray lets CPUs go below 0 when workers that waited go on."""
+    said = node("w-1", status=1, CPU=4.0)
+    said.available_resources["CPU"] = -1.0
+    assert read(state(said)).nodes[0].available == ()
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (waiting(request(GPU=float("nan"))), "nan is no amount of the resource 'GPU'"),
+        (waiting(request(GPU=float("inf"))), "inf is no amount"),
+        (waiting(request(GPU=-1)), "-1 is no amount"),
+        (waiting(request(GPU=1e300)), "1e\\+300 is no amount"),
+        (waiting(request(GPU=1), -1), "there -1 times"),
+        (waiting(request(GPU=1), 1 << 62), "there 4611686018427387904 times"),
+        (state(node("w-1", GPU=-1.0)), "-1 is no amount"),
+        (state(node("w" * 29)), "29 bytes instead of 28"),
+    ],
+)
+def test_what_cannot_be_is_not_believed(reply: ray_pb2.GetClusterResourceStateReply, words: str) -> None:
+    """Nor is the rest of such an answer."""
+    with pytest.raises(Unbelievable, match=words):
+        read(reply)
+
+
+def test_a_string_that_is_no_text_is_not_believed() -> None:
+    """A broken session name."""
+    with pytest.raises(Unbelievable, match="GetClusterResourceStateReply"):
+        state_from(b"\x0a\x04\x3a\x02\xff\xfe")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=400))
+def test_random_bytes_raise_nothing_else(raw: bytes) -> None:
+    """Every reader takes anything."""
+    for reader in READERS:
+        try:
+            reader(raw)
+        except Unbelievable as error:
+            assert str(error)  # noqa: PT017 - it may or may not be raised
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, len(CAPTURED)), st.integers(0, len(CAPTURED) - 1), st.binary(max_size=9))
+def test_a_real_answer_that_is_cut_or_damaged_raises_nothing_else(cut: int, at: int, damage: bytes) -> None:
+    """Near misses come further than noise."""
+    for raw in (CAPTURED[:cut], CAPTURED[:at] + damage + CAPTURED[at + len(damage) :]):
+        try:
+            state_from(raw)
+        except Unbelievable as error:
+            assert str(error)  # noqa: PT017 - it may or may not be raised
+
+
+def test_actors_say_how_often_they_may_be_lost() -> None:
+    """-1 restarts are without end, and a state that is not known is a living one."""
+    reply = ray_pb2.GetAllActorInfoReply(
+        actor_table_data=[
+            ray_pb2.ActorTableData(max_restarts=3, num_restarts=1, state=2, class_name="A"),
+            ray_pb2.ActorTableData(max_restarts=-1, num_restarts=9, state=77, placement_group_id=b"\x01"),
+        ]
+    )
+    first, second = actors_from(reply.SerializeToString())
+    assert (first.restarts_left, first.state, first.class_name) == (2, ActorState.ALIVE, "A")
+    assert (second.restarts_left, second.state, second.placement_group) == (None, ActorState.ALIVE, "01")
+
+
+def test_a_status_that_is_not_ok_is_a_failure_in_its_words() -> None:
+    """Also where the rest looks well."""
+    reply = ray_pb2.CheckAliveReply(status=ray_pb2.GcsStatus(code=5, message="no"), ray_version="2.60.0")
+    with pytest.raises(Unbelievable, match="status 5: no"):
+        version_from(reply.SerializeToString())
