@@ -47,6 +47,7 @@ class View:
             now=now,
             refused=dict(memory.refused),
             held=memory.held,
+            auth_secret_made=memory.auth_secret_made,
             other_operator=other_operator,
         )
 

@@ -129,6 +129,12 @@ def test_both_kinds_of_role_grant_the_same() -> None:
     assert of_kind("Role", render("watchNamespaces={a}"))[0]["rules"] == everywhere
 
 
+def test_without_token_auth_no_secret_can_be_touched() -> None:
+    """Neither made nor read."""
+    (role,) = of_kind("ClusterRole", render("tokenAuth.enabled=false"))
+    assert not any("secrets" in rule["resources"] for rule in role["rules"])
+
+
 def test_the_leaders_lease_is_all_that_is_granted_beside_the_operator() -> None:
     """By its name, but for the create, which cannot be limited to one."""
     (role,) = of_kind("Role", render())
@@ -200,11 +206,11 @@ GRANTED = {
     ("ray.io", "rayclusters/finalizers"): {"update"},
     ("", "pods"): {"get", "list", "watch", "create", "delete"},
     ("", "services"): {"get", "list", "watch", "create"},
+    ("", "secrets"): {"get", "create"},
     ("events.k8s.io", "events"): {"create"},
 }
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 OTHERS = [
-    ("", "secrets"),
     ("", "pods/exec"),
     ("", "nodes"),
     ("apps", "deployments"),

@@ -79,6 +79,12 @@ ROWS = [
         {f"{GPU}.numOfHosts": 4},
     ),
     Row(
+        groups.replica_has_a_host,
+        f"{GPU_PATH}.numOfHosts",
+        {f"{GPU}.numOfHosts": 10_001},
+        {f"{GPU}.numOfHosts": 10_000},
+    ),
+    Row(
         groups.backoff_bounds_are_in_order,
         f"{GPU_PATH}.failurePolicy.initialBackoffSeconds",
         {f"{GPU}.failurePolicy": {"initialBackoffSeconds": 301}},

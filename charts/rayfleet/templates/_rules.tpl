@@ -17,6 +17,13 @@
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create]
+{{- if .Values.tokenAuth.enabled }}
+# For clusters with authOptions.mode token. Made once and never changed; read by name, never listed nor watched. Neither can
+# be bound to names, as clusters are named by their users.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, create]
+{{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]

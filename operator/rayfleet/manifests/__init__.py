@@ -4,6 +4,7 @@ Templates are the user's JSON, judged by the API server and not here: whatever s
 out, and what makes no sense in it is left for the API server to name.
 """
 
+from rayfleet.manifests.auth import TOKEN_KEY, auth_secret, makes_auth_secret
 from rayfleet.manifests.head_pod import head_pod
 from rayfleet.manifests.names import (
     auth_secret_name,
@@ -19,9 +20,11 @@ from rayfleet.manifests.services import head_service, headless_service
 from rayfleet.manifests.worker_pod import PodFactory, Replica, worker_pods
 
 __all__ = [
+    "TOKEN_KEY",
     "PodFactory",
     "PodManifest",
     "Replica",
+    "auth_secret",
     "auth_secret_name",
     "fqdn",
     "head_pod",
@@ -30,6 +33,7 @@ __all__ = [
     "head_service_name",
     "headless_service",
     "headless_service_name",
+    "makes_auth_secret",
     "replica_name",
     "worker_pod_name",
     "worker_pods",

@@ -1,14 +1,16 @@
 """Environment of the Ray container and of init containers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rayfleet.api.names import Label
 from rayfleet.manifests.pod_template import Json, items, mapping, text
 
 
-def ray_environment(container: Mapping[str, Any], *, ray_start: str, gcs_host: str, port: str) -> list[Json]:
-    """What every Ray container is told, around what its user tells it.
+def ray_environment(
+    container: Mapping[str, Any], *, ray_start: str, gcs_host: str, port: str, auth: Sequence[Json] = ()
+) -> list[Json]:
+    """What every Ray container is told, around what its user tells it; `auth` are variables that win.
 
     Ours comes first, so that a variable of the user's may refer to it; the start command comes last, because
     it may refer to theirs.
@@ -29,9 +31,10 @@ def ray_environment(container: Mapping[str, Any], *, ray_start: str, gcs_host: s
     start = {"name": "KUBERAY_GEN_RAY_START_CMD", "value": ray_start}
     theirs = items(container.get("env"))
     named = {_name(variable) for variable in theirs}
-    forced = {start["name"], *(fact["name"] for fact in facts)}
+    forced = {start["name"], *(fact["name"] for fact in (*facts, *auth))}
     return [
         *facts,
+        *auth,
         *({"name": name, "value": value} for name, value in defaults.items() if name not in named),
         *(variable for variable in theirs if _name(variable) not in forced),
         start,

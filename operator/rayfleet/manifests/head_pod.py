@@ -3,6 +3,7 @@
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.names import HEAD_GROUP, Annotation, NodeType
 from rayfleet.manifests import ports
+from rayfleet.manifests.auth import node_auth
 from rayfleet.manifests.names import fqdn, head_pod_name
 from rayfleet.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
 from rayfleet.manifests.ray_start import head_params, ray_start_command
@@ -25,6 +26,7 @@ def head_pod(
         gcs_host="127.0.0.1",
         gcs_port=ports.gcs_port(group.ray_start_params),
         ray_version=spec.ray_version,
+        auth=node_auth(cluster, spec),
     )
     pod_spec = ray_pod_spec(cluster, node, fqdn(cluster, spec, cluster_domain))
     annotations = {Annotation.HEAD_EPOCH: str(epoch)}

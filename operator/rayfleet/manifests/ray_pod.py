@@ -6,6 +6,7 @@ from typing import Any
 
 from rayfleet.api.names import Annotation, NodeType
 from rayfleet.manifests import ports
+from rayfleet.manifests.auth import NodeAuth, with_kubernetes_token
 from rayfleet.manifests.environment import ray_environment, with_head_address
 from rayfleet.manifests.metadata import owner_reference, pod_annotations, pod_labels, template_hash
 from rayfleet.manifests.pod_template import Json, items, mapping, objects, ray_container
@@ -42,6 +43,7 @@ class RayNode:
     """By which this node reaches the GCS."""
     gcs_port: str
     ray_version: str
+    auth: NodeAuth | None = None
 
 
 def ray_pod(cluster: Cluster, node: RayNode, spec: Json) -> PodManifest:
@@ -81,6 +83,8 @@ def ray_pod_spec(cluster: Cluster, node: RayNode, head: str) -> Json:
     if node.node_type == NodeType.WORKER:
         ray = with_head_address(ray, head)
     ray, volumes = shared_memory(ray, spec.get("volumes"), node.params)
+    if node.auth is not None and node.auth.kubernetes:
+        ray, volumes = with_kubernetes_token(ray, volumes)
     spec["containers"] = [ray, *items(spec["containers"])[1:]]
     if volumes:
         spec["volumes"] = volumes
@@ -94,7 +98,11 @@ def _running_ray(cluster: Cluster, node: RayNode, container: Mapping[str, Any]) 
         **container,
         **({} if own_command else container_command(container, node.ray_start)),
         "env": ray_environment(
-            container, ray_start=node.ray_start, gcs_host=node.gcs_host, port=node.gcs_port
+            container,
+            ray_start=node.ray_start,
+            gcs_host=node.gcs_host,
+            port=node.gcs_port,
+            auth=node.auth.env if node.auth is not None else (),
         ),
         "ports": _with_metrics(container, node.params),
         **missing_probes(container, probes(node.node_type, node.params, node.ray_version)),

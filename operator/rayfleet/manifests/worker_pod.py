@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
 from rayfleet.api.names import Annotation, Label, NodeType
 from rayfleet.manifests import ports, wait
+from rayfleet.manifests.auth import node_auth
 from rayfleet.manifests.names import fqdn, replica_name, worker_pod_name
 from rayfleet.manifests.pod_template import Json, items, mapping, ray_container
 from rayfleet.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
@@ -74,6 +75,7 @@ def worker_pods(
         gcs_host=head,
         gcs_port=port,
         ray_version=spec.ray_version,
+        auth=node_auth(cluster, spec),
     )
     pod_spec = _with_wait(ray_pod_spec(cluster, node, head), node)
     return PodFactory(cluster, group.group_name, ray_pod(cluster, node, pod_spec))

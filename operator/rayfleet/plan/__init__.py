@@ -2,12 +2,22 @@
 
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.names import NodeType
-from rayfleet.manifests import head_service, head_service_name, headless_service, headless_service_name
+from rayfleet.manifests import (
+    TOKEN_KEY,
+    auth_secret,
+    auth_secret_name,
+    head_service,
+    head_service_name,
+    headless_service,
+    headless_service_name,
+    makes_auth_secret,
+)
 from rayfleet.plan.actions import (
     Action,
     AdvanceHeadEpoch,
     Cause,
     CreatePod,
+    CreateSecret,
     CreateService,
     DeletePod,
     Outcome,
@@ -26,6 +36,7 @@ __all__ = [
     "AdvanceHeadEpoch",
     "Cause",
     "CreatePod",
+    "CreateSecret",
     "CreateService",
     "DeletePod",
     "Outcome",
@@ -76,7 +87,7 @@ def _plan_cluster(snapshot: Snapshot, spec: RayClusterSpec, withheld: set[str | 
             *removed_groups(spec, workers),
             *(delete for group in groups for delete in group.deletes),
         ),
-        stages=_stages(_services(snapshot, spec), head, groups),
+        stages=_with_secret(snapshot, spec, _stages(_services(snapshot, spec), head, groups)),
         head_epoch=head.epoch,
         waits=tuple(part.wait for part in parts if part.wait is not None),
         requeue_after=min(requeues, default=None),
@@ -110,3 +121,22 @@ def _stages(
     if head.exists or head.create:
         third = tuple(create for group in groups for create in group.creates)
     return tuple(stage for stage in (first, second, third) if stage)
+
+
+def _with_secret(
+    snapshot: Snapshot, spec: RayClusterSpec, stages: tuple[tuple[Action, ...], ...]
+) -> tuple[tuple[Action, ...], ...]:
+    """The Secret with the cluster's token goes before the pods that need it.
+
+    Once in the life of this process, and with every head: a head takes the token that is there when it
+    starts, and every later pod must have the same. So a Secret that is deleted is made anew, with another
+    token, when the head is replaced, and not under a head that would then refuse its workers.
+    """
+    if spec.auth_options.mode != "token" or not makes_auth_secret(spec):
+        return stages
+    pods = [action for stage in stages for action in stage if isinstance(action, CreatePod)]
+    if not pods or (snapshot.auth_secret_made and all(pod.node_type != NodeType.HEAD for pod in pods)):
+        return stages
+    name = auth_secret_name(snapshot.cluster, spec)
+    body = auth_secret(snapshot.cluster, name)
+    return ((CreateSecret(name, body, TOKEN_KEY, "the cluster's token is needed by its pods"),), *stages)

@@ -48,6 +48,16 @@ class CreateService:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateSecret:
+    """Create the Secret with the cluster's token, unless it is there. The token is made where it is sent."""
+
+    name: str
+    body: Mapping[str, Any]
+    token_key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CreatePod:
     """Create a head or worker pod. `group` is `headgroup` for a head."""
 
@@ -74,7 +84,7 @@ class DeletePod:
     reason: str
 
 
-Action: TypeAlias = AdvanceHeadEpoch | CreateService | CreatePod | DeletePod
+Action: TypeAlias = AdvanceHeadEpoch | CreateService | CreateSecret | CreatePod | DeletePod
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,12 +33,6 @@ _RULES = (
     _Rule("spec.suspend", lambda s: s.suspend, "no pod is created, none is removed", withholds=True),
     _Rule("spec.idleSuspend", lambda s: s.idle_suspend, "no pod is created, none is removed", withholds=True),
     _Rule(
-        "spec.authOptions.mode",
-        lambda s: s.auth_options.mode == "token",
-        "nothing is created, as the cluster would be open",
-        withholds=True,
-    ),
-    _Rule(
         "spec.tlsOptions.enabled",
         lambda s: s.tls_options is not None and s.tls_options.enabled,
         "nothing is created, as the traffic would be plain",

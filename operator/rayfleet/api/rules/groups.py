@@ -12,6 +12,7 @@ from rayfleet.api.violation import Violation
 _LABEL_NAME: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _DNS_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LONGEST_SUBDOMAIN: Final = 253
+_MOST_HOSTS: Final = 10_000
 _RESOURCE_PARAMS: Final = ("num-cpus", "num-gpus", "memory", "resources")
 _LABEL_WORDS: Final = (
     "at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
@@ -133,10 +134,15 @@ def bounds_are_in_order(subject: Subject) -> Findings:
 
 
 def replica_has_a_host(subject: Subject) -> Findings:
-    """A replica consists of at least one pod."""
+    """A replica consists of at least one pod, and of no more than can be planned in one piece."""
     for path, group in subject.workers:
         if group.num_of_hosts < 1:
             yield Violation(f"{path}.numOfHosts", f"must be at least 1, but is {group.num_of_hosts}.")
+        elif group.num_of_hosts > _MOST_HOSTS:
+            yield Violation(
+                f"{path}.numOfHosts",
+                f"must be at most {_MOST_HOSTS}, but is {group.num_of_hosts}: use more replicas.",
+            )
 
 
 def backoff_bounds_are_in_order(subject: Subject) -> Findings:

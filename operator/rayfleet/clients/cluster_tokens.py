@@ -1,0 +1,98 @@
+"""The token by which a cluster's GCS knows us, from the cluster's Secret."""
+
+import base64
+import binascii
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rayfleet.api import RayClusterSpec
+from rayfleet.clients.kube import KubeClient
+from rayfleet.errors import ApiFailure
+from rayfleet.manifests import TOKEN_KEY, auth_secret_name
+from rayfleet.snapshot import Cluster, Key
+
+REREAD_SECONDS = 10.0
+"""The least time between two reads of a cluster's Secret, however often its token is missing or refused."""
+LONGEST_TOKEN = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token. It does not show when it is printed."""
+
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NoToken:
+    """Why there is no token for a cluster that needs one, in words for its user."""
+
+    message: str
+
+
+@dataclass(slots=True)
+class _Read:
+    uid: str
+    secret: str
+    at: float
+    result: Token | NoToken
+    refused: bool = False
+
+
+class ClusterTokens:
+    """Reads each token once, by name, and again only where it was refused or was not there."""
+
+    def __init__(self, client: KubeClient, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._read: dict[Key, _Read] = {}
+
+    async def token(self, cluster: Cluster, spec: RayClusterSpec) -> Token | NoToken | None:
+        """The token to send to the cluster's GCS; none where it asks for none."""
+        auth = spec.auth_options
+        if auth.mode != "token":
+            return None
+        if auth.enable_k8s_token_auth:
+            # The head, which is the user's, could do with our token whatever we may do.
+            return NoToken(
+                "spec.authOptions.enableK8sTokenAuth: the operator does not send its own Kubernetes token to"
+                " a head, so it cannot ask this one about its queue; use a Secret to have the cluster scaled"
+            )
+        name = auth_secret_name(cluster, spec)
+        known = self._read.get(cluster.key)
+        if known is not None and (known.uid, known.secret) == (cluster.uid, name) and not self._is_due(known):
+            return known.result
+        result = await self._get(cluster, name)
+        self._read[cluster.key] = _Read(cluster.uid, name, self._clock(), result)
+        return result
+
+    def refused(self, key: Key) -> None:
+        """The cluster has answered UNAUTHENTICATED: its Secret may hold another token by now."""
+        if key in self._read:
+            self._read[key].refused = True
+
+    def forget(self, key: Key) -> None:
+        """The cluster is gone."""
+        self._read.pop(key, None)
+
+    def _is_due(self, known: _Read) -> bool:
+        doubtful = known.refused or isinstance(known.result, NoToken)
+        return doubtful and self._clock() - known.at >= REREAD_SECONDS
+
+    async def _get(self, cluster: Cluster, name: str) -> Token | NoToken:
+        answer = await self._client.get(f"/api/v1/namespaces/{cluster.key.namespace}/secrets/{name}")
+        if isinstance(answer, ApiFailure):
+            return NoToken(f"the cluster's token cannot be read from Secret {name}: {answer.message}")
+        data = answer.get("data")
+        encoded = data.get(TOKEN_KEY) if isinstance(data, dict) else None
+        try:
+            value = base64.b64decode(str(encoded or ""), validate=True).decode("ascii").strip()
+        except (binascii.Error, UnicodeDecodeError):
+            value = ""
+        # It goes into a header, which takes what can be printed on one line.
+        if not value or not value.isprintable() or len(value) > LONGEST_TOKEN:
+            return NoToken(
+                f"Secret {name} has no token under the key {TOKEN_KEY}: put one there, in plain ASCII"
+            )
+        return Token(value)

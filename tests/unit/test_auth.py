@@ -1,0 +1,265 @@
+"""Token mode: who makes the token, who is told of it, and who never is."""
+
+import asyncio
+import base64
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+import orjson
+import pytest
+
+from rayfleet.apply.auth_secret import create_auth_secret
+from rayfleet.clients.cluster_tokens import REREAD_SECONDS, ClusterTokens, NoToken, Token
+from rayfleet.clients.credentials import Credentials
+from rayfleet.clients.kube import KubeClient
+from rayfleet.manifests import auth_secret_name
+from rayfleet.memory import ClusterMemory
+from rayfleet.plan import CreatePod, CreateSecret, Outcome, Plan, plan
+from rayfleet.snapshot import Cluster
+from rayfleet.status import compute_status, events_of
+from support.builders import cluster, head, parsed, snapshot, spec, worker
+from support.manifest_samples import built_head, built_worker, environment, ray
+from support.manifest_samples import spec as sample
+from support.wire import Answering, Wire, fails, says, wire
+
+TOKEN = "s3cret-of-a-cluster"  # noqa: S105 - of no cluster that there is
+SECRETS = "/api/v1/namespaces/ml/secrets"
+KUBERNETES = {"mode": "token", "enableK8sTokenAuth": True}
+
+
+def with_token(**auth: Any) -> Cluster:
+    return cluster(spec(authOptions={"mode": "token", **auth}))
+
+
+def make_secret(of: Cluster) -> CreateSecret:
+    (action,) = (a for a in plan(snapshot(of)).actions if isinstance(a, CreateSecret))
+    return action
+
+
+@asynccontextmanager
+async def talking(*answers: Answering) -> AsyncIterator[tuple[Wire, KubeClient]]:
+    async with wire(*answers) as server, KubeClient(Credentials(server.url)) as client:
+        yield server, client
+
+
+@pytest.mark.parametrize(("auth", "secret"), [({}, "demo"), ({"secretName": "mine"}, "mine")])
+def test_every_ray_container_gets_the_token_from_the_secret(auth: dict[str, Any], secret: str) -> None:
+    """And the mode, which no variable of the user's can turn off."""
+    open_to_all = [{"name": "RAY_AUTH_MODE", "value": "disabled"}]
+    group = {"template": {"spec": {"containers": [{"name": "ray", "env": open_to_all}]}}}
+    of = sample(head=group, worker=group, authOptions={"mode": "token", **auth})
+    for body in (built_head(of), built_worker(of)):
+        told = environment(ray(body))
+        assert told["RAY_AUTH_MODE"] == "token"
+        assert told["RAY_AUTH_TOKEN"] == {"secretKeyRef": {"name": secret, "key": "auth_token"}}
+        assert not any("RAY_AUTH" in str(c) for c in body["spec"].get("initContainers", ()))
+
+
+def test_with_kubernetes_tokens_ray_finds_one_of_its_pod_where_it_looks() -> None:
+    """No Secret is named, and none is made."""
+    of = sample(authOptions=KUBERNETES)
+    for body in (built_head(of), built_worker(of)):
+        told, container = environment(ray(body)), ray(body)
+        assert (told["RAY_AUTH_MODE"], told["RAY_ENABLE_K8S_TOKEN_AUTH"]) == ("token", "true")
+        assert "RAY_AUTH_TOKEN" not in told
+        (mount,) = (m for m in container["volumeMounts"] if m["name"] == "ray-token")
+        assert mount["mountPath"] == "/var/run/secrets/ray.io/serviceaccount"
+        (volume,) = (v for v in body["spec"]["volumes"] if v["name"] == "ray-token")
+        assert volume["projected"]["sources"] == [{"serviceAccountToken": {"path": "token"}}]
+
+
+def test_without_tokens_nothing_is_different() -> None:
+    told = environment(ray(built_head(sample())))
+    assert not any("AUTH" in name for name in told)
+    assert not any(isinstance(a, CreateSecret) for a in plan(snapshot(cluster())).actions)
+
+
+def test_the_secret_is_made_before_any_pod_and_names_no_token() -> None:
+    """A stage of its own: a pod that starts without it would wait for it."""
+    decided = plan(snapshot(with_token()))
+    (first,) = decided.stages[0]
+    assert isinstance(first, CreateSecret)
+    assert first.name == "demo"
+    assert first.body["metadata"]["ownerReferences"][0]["kind"] == "RayCluster"
+    assert not {"data", "stringData"} & set(first.body)
+    assert any(isinstance(a, CreatePod) for stage in decided.stages[1:] for a in stage)
+
+
+def pods_and_secrets(decided: Plan) -> tuple[int, int]:
+    actions = decided.actions
+    pods = sum(isinstance(a, CreatePod) for a in actions)
+    return pods, sum(isinstance(a, CreateSecret) for a in actions)
+
+
+def test_the_secret_is_made_sure_of_once_a_process_and_with_every_head() -> None:
+    """At rest never; a later token would be refused by the head that runs."""
+    of = with_token()
+    whole = [head(of), *(worker(of, n) for n in (1, 2, 3))]
+    assert pods_and_secrets(plan(snapshot(of, whole))) == (0, 0)
+    assert pods_and_secrets(plan(snapshot(of, whole[:2]))) == (2, 1)
+    assert pods_and_secrets(plan(snapshot(of, whole[:2], auth_secret_made=True))) == (2, 0)
+    assert pods_and_secrets(plan(snapshot(of, whole[1:], auth_secret_made=True))) == (1, 1)
+
+
+@pytest.mark.parametrize("auth", [{"secretName": "mine"}, KUBERNETES])
+def test_a_secret_of_the_users_is_not_made(auth: dict[str, Any]) -> None:
+    assert pods_and_secrets(plan(snapshot(with_token(**auth)))) == (4, 0)
+
+
+def test_the_name_of_a_long_cluster_is_cut_from_the_front() -> None:
+    """As Ray's users know it: to fifty characters, beginning with a letter."""
+    of = cluster(name="abc-" + "x" * 49)
+    assert auth_secret_name(of, parsed(of.spec)) == "r" + "x" * 49
+
+
+async def test_a_token_is_random_and_only_sent() -> None:
+    """Two clusters have two, and no outcome, event or status knows either."""
+    of = with_token()
+    action = make_secret(of)
+    async with talking(says({}, 201)) as (server, client):
+        outcomes = [await create_auth_secret(client, of, action) for _ in range(2)]
+        sent = [orjson.loads(request.body)["stringData"]["auth_token"] for request in server.requests]
+    assert len(set(sent)) == 2
+    assert all(re.fullmatch(r"[\w-]{43}", token) for token in sent)
+    assert all(outcome.done for outcome in outcomes)
+    shown = snapshot(of, [head(of)])
+    status = compute_status(shown, plan(shown), outcomes)
+    for words in (
+        repr(outcomes),
+        repr(asdict(action)),
+        repr(status),
+        repr(events_of(outcomes, (), {}, status)),
+    ):
+        assert not any(token in words for token in sent)
+
+
+async def test_a_secret_that_is_there_and_ours_stays_as_it_is() -> None:
+    """Its owner is asked for, and not its token."""
+    of = with_token()
+    ours = {"metadata": {"ownerReferences": [{"uid": of.uid}]}}
+    async with talking(fails(409, "AlreadyExists", "exists"), says(ours)) as (server, client):
+        assert (await create_auth_secret(client, of, make_secret(of))).done
+        assert [request.method for request in server.requests] == ["POST", "GET"]
+        assert "PartialObjectMetadata" in server.requests[1].headers["accept"]
+
+
+async def test_a_secret_of_somebody_elses_is_not_used() -> None:
+    """The words name the remedy, and are an event and a condition."""
+    of = with_token()
+    theirs = {"metadata": {"ownerReferences": [{"uid": "another"}]}}
+    async with talking(fails(409, "AlreadyExists", "exists"), says(theirs)) as (_, client):
+        outcome = await create_auth_secret(client, of, make_secret(of))
+    (event,) = events_of([outcome], (), {}, {})
+    assert event.reason == "FailedToCreateSecret"
+    assert event.note == (
+        "Secret demo: Secret demo is there and is not this cluster's: remove it,"
+        " or name a Secret of your own in spec.authOptions.secretName"
+    )
+    shown = snapshot(of)
+    conditions = compute_status(shown, plan(shown), [outcome])["conditions"]
+    assert "FailedCreateSecret" in [condition["reason"] for condition in conditions]
+
+
+async def test_a_refusal_that_repeats_what_it_was_shown_does_not_give_the_token_away() -> None:
+    """A webhook may say anything."""
+
+    async def repeats(writer: asyncio.StreamWriter) -> None:
+        sent = orjson.loads(server.requests[-1].body)["stringData"]["auth_token"]
+        await fails(403, "Forbidden", f"not with {sent}")(writer)
+
+    of = with_token()
+    async with talking(repeats) as (server, client):
+        outcome = await create_auth_secret(client, of, make_secret(of))
+    assert outcome.failure is not None
+    assert outcome.failure.message.startswith("not with ...; or name a Secret of your own")
+
+
+def test_a_process_remembers_that_the_secret_is_there() -> None:
+    memory, action = ClusterMemory("uid"), make_secret(with_token())
+    memory.learn([Outcome(action, tried=False)], now=0.0)
+    assert not memory.auth_secret_made
+    memory.learn([Outcome(action)], now=0.0)
+    assert memory.auth_secret_made
+
+
+class Tokens:
+    """A reader of tokens whose clock stands still until it is moved."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self.now = 0.0
+        self.reader = ClusterTokens(client, lambda: self.now)
+
+    async def of(self, owner: Cluster) -> Token | NoToken | None:
+        return await self.reader.token(owner, parsed(owner.spec))
+
+
+def secret(token: str) -> Answering:
+    return says({"data": {"auth_token": base64.b64encode(token.encode()).decode()}})
+
+
+async def test_a_token_is_read_once_and_anew_when_it_was_refused() -> None:
+    """By name, and no more often than every ten seconds."""
+    of = with_token(secretName="mine")
+    async with talking(secret(TOKEN), secret("another")) as (server, client):
+        tokens = Tokens(client)
+        assert await tokens.of(of) == await tokens.of(of) == Token(TOKEN)
+        tokens.reader.refused(of.key)
+        assert await tokens.of(of) == Token(TOKEN)
+        tokens.now = REREAD_SECONDS
+        assert await tokens.of(of) == Token("another")
+        assert [request.target for request in server.requests] == [f"{SECRETS}/mine"] * 2
+
+
+async def test_a_cluster_that_was_made_anew_has_another_token() -> None:
+    """Under the same name; and one that is gone is forgotten."""
+    of = with_token()
+    async with talking(secret(TOKEN), secret("another"), secret("third")) as (_, client):
+        tokens = Tokens(client)
+        await tokens.of(of)
+        assert await tokens.of(replace(of, uid="other")) == Token("another")
+        tokens.reader.forget(of.key)
+        assert await tokens.of(of) == Token("third")
+
+
+def test_a_token_does_not_show() -> None:
+    assert TOKEN not in f"{Token(TOKEN)} {Token(TOKEN)!r}"
+
+
+WITHOUT = [
+    pytest.param(fails(404, "NotFound", 'secrets "demo" not found'), "not found", id="no Secret"),
+    pytest.param(fails(403, "Forbidden", "no right"), "no right", id="no right"),
+    pytest.param(says({}), "no token under the key auth_token", id="no data"),
+    pytest.param(says({"data": {"auth_token": "%"}}), "no token under the key", id="no base64"),
+    pytest.param(secret("  \n"), "no token under the key", id="blank"),
+    pytest.param(secret("two\nlines"), "no token under the key", id="two lines"),
+    pytest.param(secret("ä"), "no token under the key", id="no ASCII"),
+]
+
+
+@pytest.mark.parametrize(("answer", "words"), WITHOUT)
+async def test_where_there_is_no_token_it_is_said_why(answer: Answering, words: str) -> None:
+    """It is looked for again after a while, not with every poll."""
+    of = with_token()
+    async with talking(answer, secret(TOKEN)) as (server, client):
+        tokens = Tokens(client)
+        found = await tokens.of(of)
+        assert isinstance(found, NoToken)
+        assert words in found.message
+        assert await tokens.of(of) == found
+        assert len(server.requests) == 1
+        tokens.now = REREAD_SECONDS
+        assert await tokens.of(of) == Token(TOKEN)
+
+
+async def test_no_token_is_read_where_none_is_needed_nor_our_own_sent() -> None:
+    """With Kubernetes tokens the head would get one that can do what the operator can."""
+    async with talking(says({})) as (server, client):
+        tokens = Tokens(client)
+        assert await tokens.of(cluster()) is None
+        refusal = await tokens.of(with_token(enableK8sTokenAuth=True))
+        assert isinstance(refusal, NoToken)
+        assert refusal.message.startswith("spec.authOptions.enableK8sTokenAuth: ")
+        assert server.requests == []
