@@ -1,0 +1,181 @@
+"""Queries are asked again and again; passes are made only when something has changed by it."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import pytest
+
+from rayfleet.api.autoscaler_options import Metric
+from rayfleet.external_metrics import HOLD_SECONDS, GroupWish, MetricQuery, QueryFailure, parse_template
+from rayfleet.metric_sampling import QUESTIONS_PER_SERVER, MetricSampler
+from rayfleet.snapshot import Key
+
+KEY = Key("team-a", "demo")
+DOWN = QueryFailure("the query 'a' failed: HTTP 503")
+
+
+def metric(query: str = "a", target: int = 5, group: str = "gpu") -> Metric:
+    return Metric(type="Prometheus", query=query, target_value=target, worker_group=group)
+
+
+@dataclass
+class Scene:
+    """A sampler whose servers say what the test wants, at the time that the test says it is."""
+
+    answers: dict[str, float | QueryFailure] = field(default_factory=lambda: {"a": 0.0, "b": 0.0})
+    asked: dict[tuple[str, Key], int] = field(default_factory=lambda: defaultdict(int))
+    changed: list[Key] = field(default_factory=list)
+    now: float = 1_800_000_000.0
+    hung: set[str] = field(default_factory=set)
+    under_way: int = 0
+    most_under_way: int = 0
+
+    def __post_init__(self) -> None:
+        queries = {
+            name: MetricQuery(name, f"http://{name}", parse_template("vector(1)")) for name in self.answers
+        }
+        self.sampler = MetricSampler(
+            queries, self.ask, self.changed.append, clock=lambda: self.now, interval=0.005
+        )
+
+    async def ask(self, query: MetricQuery, namespace: str, cluster: str) -> float | QueryFailure:
+        self.asked[query.name, Key(namespace, cluster)] += 1
+        if query.name in self.hung:
+            self.under_way += 1
+            self.most_under_way = max(self.most_under_way, self.under_way)
+            await asyncio.Event().wait()
+        return self.answers[query.name]
+
+    def wish(self) -> GroupWish:
+        (wish,) = self.sampler.wishes(KEY)
+        return wish
+
+    async def asked_again(self, query: str = "a", key: Key = KEY) -> None:
+        """What is said from now on has been heard."""
+        count = self.asked[query, key]
+        await until(f"{query} to be asked for {key}", lambda: self.asked[query, key] >= count + 2)
+
+
+async def until(what: str, holds: Callable[[], bool], seconds: float = 5.0) -> None:
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not holds():
+        assert asyncio.get_running_loop().time() < deadline, f"waited {seconds:g} s for {what}, in vain"
+        await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def running(scene: Scene) -> AsyncIterator[Scene]:
+    task = asyncio.create_task(scene.sampler.run())
+    try:
+        yield scene
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_only_a_change_in_replicas_makes_a_pass() -> None:
+    """Not each new value: a queue is never quite the same."""
+    async with running(Scene()) as scene:
+        scene.answers["a"] = 11.0
+        scene.sampler.follow(KEY, (metric(),))
+        assert (scene.wish().replicas, scene.wish().known) == (None, False)
+        await scene.asked_again()
+        assert (scene.wish().replicas, scene.changed) == (3, [KEY])
+        scene.answers["a"] = 14.0
+        await scene.asked_again()
+        assert (scene.wish().replicas, scene.changed) == (3, [KEY])
+        scene.answers["a"] = 16.0
+        await scene.asked_again()
+        assert (scene.wish().replicas, scene.changed) == (4, [KEY, KEY])
+
+
+async def test_a_failure_makes_a_pass_when_it_begins_and_ends_and_when_the_answer_has_grown_old() -> None:
+    """Not with each attempt; meanwhile the last answer counts, then nothing is known."""
+    async with running(Scene()) as scene:
+        scene.answers["a"] = 11.0
+        scene.sampler.follow(KEY, (metric(),))
+        await scene.asked_again()
+        scene.changed.clear()
+        scene.answers["a"] = DOWN
+        began = scene.now = scene.now + 1
+        await scene.asked_again()
+        scene.answers["a"] = QueryFailure("the query 'a' failed: no answer within 5 s")
+        scene.now += 5
+        await scene.asked_again()
+        assert (scene.wish().replicas, scene.wish().known, scene.changed) == (3, True, [KEY])
+        assert [(fault.message, fault.since) for fault in scene.wish().faults] == [(DOWN.message, began)]
+        scene.now = began + HOLD_SECONDS
+        await scene.asked_again()
+        assert (scene.wish().replicas, scene.wish().known, scene.changed) == (None, False, [KEY] * 2)
+        assert "no answer within 5 s" in str(scene.wish().faults[0])
+        scene.answers["a"] = 11.0
+        await scene.asked_again()
+        assert (scene.wish().replicas, scene.wish().known, scene.changed) == (3, True, [KEY] * 3)
+
+
+async def test_one_server_that_hangs_starves_nobody() -> None:
+    """However many clusters ask it, it has only so many questions at a time."""
+    async with running(Scene(hung={"b"})) as scene:
+        keys = [Key("team-a", f"demo-{number}") for number in range(5 * QUESTIONS_PER_SERVER)]
+        for key in keys:
+            scene.sampler.follow(key, (metric("a"), metric("b", group="cpu")))
+        for key in keys:
+            await scene.asked_again("a", key)
+        assert scene.most_under_way == QUESTIONS_PER_SERVER
+
+
+async def test_an_answer_grows_old_while_the_question_hangs() -> None:
+    """That nothing is heard is noticed without hearing anything."""
+    async with running(Scene()) as scene:
+        scene.answers["a"] = 11.0
+        scene.sampler.follow(KEY, (metric(),))
+        await scene.asked_again()
+        scene.hung.add("a")
+        await until("the question to hang", lambda: scene.under_way == 1)
+        scene.changed.clear()
+        scene.now += HOLD_SECONDS + 1
+        await until("a pass", lambda: scene.changed == [KEY])
+        assert not scene.wish().known
+
+
+async def test_what_is_not_followed_is_not_asked() -> None:
+    """A cluster that is gone, a metric that was removed, a query that nobody defined."""
+    async with running(Scene()) as scene:
+        scene.sampler.follow(KEY, (metric("a"), metric("b", group="cpu"), metric("x", group="tpu")))
+        await scene.asked_again("b")
+        assert [wish.known for wish in scene.sampler.wishes(KEY)] == [True, True, False]
+        scene.sampler.follow(KEY, (metric("a"),))
+        asked = scene.asked["b", KEY]
+        await scene.asked_again("a")
+        assert scene.asked["b", KEY] == asked
+        assert len(scene.sampler.wishes(KEY)) == 1
+        scene.sampler.follow(KEY, ())
+        asked = scene.asked["a", KEY]
+        other = Key("team-a", "other")
+        scene.sampler.follow(other, (metric("a"),))
+        await scene.asked_again("a", other)
+        assert scene.asked["a", KEY] == asked
+        assert scene.sampler.wishes(KEY) == ()
+
+
+async def test_metrics_that_are_followed_already_are_not_asked_twice() -> None:
+    """Each pass says again what it follows; two groups with one query ask it once."""
+    async with running(Scene()) as scene:
+        for _ in range(100):
+            scene.sampler.follow(KEY, (metric("a"), metric("a", 10, "cpu")))
+        await asyncio.sleep(0)
+        assert scene.asked["a", KEY] == 1
+
+
+async def test_a_defect_ends_the_sampler_and_with_it_the_process() -> None:
+    """Not silently one cluster's metrics."""
+    scene = Scene()
+    scene.answers.pop("b")
+    scene.sampler.follow(KEY, (metric("b"),))
+    with pytest.raises(KeyError):
+        await scene.sampler.run()
+    assert scene.sampler.wishes(KEY) == ()
