@@ -1,1 +1,49 @@
 """How large each group should be for the queue there is. Pure: values in, values out."""
+
+from rayfleet.autoscaling.decide import decide
+from rayfleet.autoscaling.decision import (
+    Answer,
+    Cancel,
+    Decision,
+    DemandKind,
+    Drain,
+    GroupDecision,
+    Hold,
+    HoldKind,
+    IdleNode,
+    Placed,
+    Tier,
+)
+from rayfleet.autoscaling.inputs import (
+    HEAD_GROUP,
+    Blocked,
+    BlockedReason,
+    Ceiling,
+    Group,
+    Memory,
+    Policy,
+    Worker,
+)
+
+__all__ = [
+    "HEAD_GROUP",
+    "Answer",
+    "Blocked",
+    "BlockedReason",
+    "Cancel",
+    "Ceiling",
+    "Decision",
+    "DemandKind",
+    "Drain",
+    "Group",
+    "GroupDecision",
+    "Hold",
+    "HoldKind",
+    "IdleNode",
+    "Memory",
+    "Placed",
+    "Policy",
+    "Tier",
+    "Worker",
+    "decide",
+]

@@ -1,0 +1,64 @@
+"""What becomes of each entry of demand, for people who ask."""
+
+from collections.abc import Sequence
+
+from rayfleet.autoscaling.capacity import HEAD
+from rayfleet.autoscaling.census import Census
+from rayfleet.autoscaling.decision import Answer, DemandKind, Hold, Placed, Tier
+from rayfleet.autoscaling.holds import blocked_hold, holds_of, is_oversized
+from rayfleet.autoscaling.inputs import HEAD_GROUP, Policy
+from rayfleet.autoscaling.sizes import Sizes
+from rayfleet.autoscaling.stages import Entry, Solution
+from rayfleet.ray_state import Shape
+
+
+def answers_of(
+    solution: Solution, census: Sequence[Census], policy: Policy, sizes: Sizes
+) -> tuple[Answer, ...]:
+    """One for each entry of demand."""
+    placed: dict[int, list[tuple[int, Tier, int]]] = {}
+    for (need, group, tier), count in sorted(solution.packing.placed.items()):
+        if count:
+            placed.setdefault(need, []).append((group, tier, count))
+    return tuple(
+        _answer(solution, entry, placed.get(entry.need.entry, ()), census, policy, sizes)
+        for entry in solution.entries
+    )
+
+
+def _answer(
+    solution: Solution,
+    entry: Entry,
+    placed: Sequence[tuple[int, Tier, int]],
+    census: Sequence[Census],
+    policy: Policy,
+    sizes: Sizes,
+) -> Answer:
+    holds: list[Hold] = []
+    if entry.left:
+        holds += holds_of(solution.packing, census, policy, entry.need)
+    for group, tier, _ in placed:
+        if tier is Tier.BLOCKED and (hold := blocked_hold(census[group])):
+            holds.append(hold)
+        if tier is Tier.NEW and (rate := sizes.rates.get(census[group].group.name)):
+            holds.append(rate)
+    return Answer(
+        kind=entry.kind,
+        shape=entry.need.shape,
+        count=entry.need.copies,
+        placed=tuple(
+            Placed(HEAD_GROUP if group == HEAD else census[group].group.name, tier, count)
+            for group, tier, count in placed
+        ),
+        holds=tuple(dict.fromkeys(holds)),
+        gang=entry.gang.name if entry.gang else "",
+    )
+
+
+def oversized(solution: Solution) -> tuple[Shape, ...]:
+    """Shapes of tasks that no whole node could hold."""
+    return tuple(
+        entry.need.shape
+        for entry in solution.entries
+        if entry.kind is DemandKind.TASKS and entry.left and is_oversized(solution.packing, entry.need)
+    )

@@ -1,0 +1,145 @@
+"""The nodes that work can go to, equal ones as one entry with a count."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from rayfleet.autoscaling.decision import Tier
+from rayfleet.autoscaling.demand import SCALE, Kind, Space, Vector
+from rayfleet.autoscaling.inputs import HEAD_GROUP, Group, Worker
+from rayfleet.ray_state import NodeStatus, RayNode, RayState, Resources
+
+HEAD: Final = -1
+"""Stands for the head where others have the index of their group."""
+_NODE_GROUP: Final = "ray.io/node-group"
+_ACCELERATOR: Final = "ray.io/accelerator-type"
+_ORDER: Final = {Tier.RUNNING: 0, Tier.COMING: 1, Tier.NEW: 2, Tier.BLOCKED: 3}
+
+
+class Bin(NamedTuple):
+    """Equal nodes: of one group, equally far from running, with the same left over."""
+
+    group: int
+    tier: Tier
+    kind: Kind
+    free: Vector
+    total: Vector
+    size: int
+    """How many nodes."""
+    members: tuple[str, ...] = ()
+    """Names of the pods, those that should stay first; none for nodes that no pod exists for."""
+    load: tuple[tuple[int, int], ...] = ()
+    """(need, how many on each of these nodes), by this decision."""
+    gang: int = -1
+    """The last gang that was spread over these nodes."""
+    fixed: bool = False
+    """There for another reason than its load: min, a metric or `request_resources`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What one more node of a group would be."""
+
+    index: int
+    group: Group
+    total: Vector
+    kind: Kind
+    gpus: int
+    """Whole GPUs of one replica, for ceilings of cost."""
+    other_resources: int
+    """How many resources it has that nobody asks for."""
+    depth: int
+    """0, or how many groups come first because they name this one as their fallback."""
+
+
+def templates_of(space: Space, groups: Sequence[Group], stuck: frozenset[str]) -> tuple[Template, ...]:
+    """One for each group, in the same order."""
+    depths = _depths(groups, stuck)
+    return tuple(
+        Template(
+            index=index,
+            group=group,
+            total=space.vector(resources := _node_resources(group)),
+            kind=space.kind((*group.labels, (_NODE_GROUP, group.name))),
+            gpus=-(-round(dict(resources).get("GPU", 0) * SCALE) // SCALE) * group.num_of_hosts,
+            other_resources=sum(name not in space.names for name, _ in group.resources),
+            depth=depths[group.name],
+        )
+        for index, group in enumerate(groups)
+    )
+
+
+def _node_resources(group: Group) -> Resources:
+    """What Ray adds by itself on a node with a known accelerator."""
+    accelerator = dict(group.labels).get(_ACCELERATOR)
+    name = f"accelerator_type:{accelerator}"
+    if accelerator and all(name != known for known, _ in group.resources):
+        return (*group.resources, (name, 1.0))
+    return group.resources
+
+
+def _depths(groups: Sequence[Group], stuck: frozenset[str]) -> dict[str, int]:
+    """A group comes after every group that names it as its fallback, unless that one's pods do not come."""
+    before: dict[str, set[str]] = {group.name: set() for group in groups}
+    for group in groups:
+        if group.fallback and group.name not in stuck:
+            for place, name in enumerate(group.fallback.groups):
+                if name in before:
+                    before[name] |= {group.name, *group.fallback.groups[:place]} - {name}
+    ancestors = {name: _closure(name, before) for name in before}
+    # Two groups that name each other are equals.
+    return {name: sum(name not in ancestors[other] for other in others) for name, others in ancestors.items()}
+
+
+def _closure(name: str, before: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    open_ends = [name]
+    while open_ends:
+        fresh = before[open_ends.pop()] - found
+        found |= fresh
+        open_ends += fresh
+    return found
+
+
+def preference(bin_: Bin, gpu: int) -> tuple[object, ...]:
+    """Smaller for nodes to be filled first: no GPU, running, little left, and by name where all is equal."""
+    free, total = bin_.free, bin_.total
+    shares = sum([left / all_ for left, all_ in zip(free, total, strict=True) if all_])
+    return (
+        total[gpu] > 0,
+        _ORDER[bin_.tier],
+        free[gpu],
+        shares,
+        bin_.total,
+        bin_.group,
+        free,
+        tuple(map(str, bin_.kind)),
+    )
+
+
+def running_bins(
+    space: Space, ray: RayState, index: Mapping[str, int], workers: Iterable[Worker]
+) -> tuple[list[Bin], dict[str, RayNode]]:
+    """Nodes that Ray has and that may take work, as bins; and for each pod that Ray knows, its node."""
+    joined = {node.instance_id: node for node in ray.nodes if node.status is not NodeStatus.DEAD}
+    known = {worker.name: node for worker in workers if (node := joined.get(worker.name))}
+    members: dict[tuple[int, Vector, Vector, Kind], list[RayNode]] = {}
+    for worker in workers:
+        node = known.get(worker.name)
+        if node and not worker.draining and node.status is not NodeStatus.DRAINING and worker.group in index:
+            key = (index[worker.group], *_state(space, node))
+            members.setdefault(key, []).append(node)
+    for node in joined.values():
+        if node.group == HEAD_GROUP and node.status is not NodeStatus.DRAINING:
+            members.setdefault((HEAD, *_state(space, node)), []).append(node)
+    bins = []
+    for (group, free, total, kind), nodes in members.items():
+        if len(nodes) > 1:
+            nodes.sort(key=lambda node: (node.idle_seconds, node.instance_id))
+        names = tuple([node.instance_id for node in nodes])
+        bins.append(Bin(group, Tier.RUNNING, kind, free, total, len(names), names))
+    return bins, known
+
+
+def _state(space: Space, node: RayNode) -> tuple[Vector, Vector, Kind]:
+    return space.vector(node.available), space.vector(node.total), space.kind(node.labels)

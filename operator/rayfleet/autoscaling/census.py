@@ -1,0 +1,121 @@
+"""Who is there: the replicas of each group by what they are, and the nodes they are or will be."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rayfleet.api.base import INT32_MAX
+from rayfleet.autoscaling.capacity import Bin, Template
+from rayfleet.autoscaling.decision import Tier
+from rayfleet.autoscaling.inputs import Blocked, Group, Policy, Worker
+from rayfleet.ray_state import RayNode
+
+
+@dataclass(slots=True)
+class Census:
+    """The replicas of one group. Those that are draining count no more."""
+
+    group: Group
+    maximum: int
+    replicas: dict[str, list[Worker]] = field(default_factory=dict)
+    """Active, by name: of the replica, or of the one pod it has."""
+    missing: int = 0
+    """Wanted, and no pod exists yet."""
+    late: set[str] = field(default_factory=set)
+    """Replicas with a pod that has been blocked for too long."""
+    refused: bool = False
+    """What is missing has been refused for too long."""
+    blocked: Blocked | None = None
+    """What has kept a pod from coming for longest."""
+
+    @property
+    def present(self) -> int:
+        return len(self.replicas) + self.missing
+
+    @property
+    def floor(self) -> int:
+        """It does not become smaller than this by itself."""
+        return min(max(self.group.min_replicas, self.group.wish), self.maximum)
+
+    @property
+    def stuck(self) -> bool:
+        return bool(self.late) or self.refused
+
+
+def patience(group: Group, policy: Policy) -> float:
+    """How long blocked pods of the group count as capacity that comes, in seconds."""
+    return (
+        float(group.fallback.after_seconds)
+        if group.fallback and group.fallback.groups
+        else policy.blocked_seconds
+    )
+
+
+def take_census(
+    groups: Sequence[Group],
+    workers: Sequence[Worker],
+    joined: Mapping[str, RayNode],
+    policy: Policy,
+    now: float,
+) -> list[Census]:
+    """One for each group, in their order. `joined`: by pod, the Ray node it runs."""
+    found = {group.name: Census(group, _maximum(group, policy)) for group in groups}
+    leaving = {(worker.group, worker.replica or worker.name) for worker in workers if worker.draining}
+    for worker in workers:
+        census = found.get(worker.group)
+        replica = worker.replica or worker.name
+        if census is None or (worker.group, replica) in leaving:
+            continue
+        census.replicas.setdefault(replica, []).append(worker)
+        blocked = worker.blocked
+        if blocked and worker.name not in joined:
+            if census.blocked is None or blocked.since < census.blocked.since:
+                census.blocked = blocked
+            if now - blocked.since >= patience(census.group, policy):
+                census.late.add(replica)
+    for census in found.values():
+        _count_missing(census, policy, now)
+    return list(found.values())
+
+
+def _maximum(group: Group, policy: Policy) -> int:
+    if group.max_replicas >= INT32_MAX:
+        return max(group.min_replicas, policy.open_max_pods // group.num_of_hosts)
+    return group.max_replicas
+
+
+def _count_missing(census: Census, policy: Policy, now: float) -> None:
+    group, refused = census.group, census.group.refused
+    wanted = group.desired if group.resized_to is None else min(group.desired, group.resized_to)
+    census.missing = max(0, min(wanted, census.maximum) - len(census.replicas))
+    if refused:
+        if census.blocked is None or refused.since < census.blocked.since:
+            census.blocked = refused
+        census.refused = now - refused.since >= patience(group, policy)
+
+
+def coming_bins(
+    templates: Sequence[Template], census: Sequence[Census], joined: Mapping[str, RayNode]
+) -> list[Bin]:
+    """Nodes that are on their way, with a pod or without."""
+    bins = []
+    for template, group in zip(templates, census, strict=True):
+        hosts = group.group.num_of_hosts
+        in_time: list[str] = []
+        late: list[str] = []
+        unmade = {Tier.COMING: 0, Tier.BLOCKED: 0}
+        for replica, workers in group.replicas.items():
+            is_late = replica in group.late
+            (late if is_late else in_time).extend(w.name for w in workers if w.name not in joined)
+            unmade[Tier.BLOCKED if is_late else Tier.COMING] += max(0, hosts - len(workers))
+        if not group.group.withheld:
+            unmade[Tier.BLOCKED if group.refused else Tier.COMING] += group.missing * hosts
+        for tier, names in ((Tier.COMING, in_time), (Tier.BLOCKED, late)):
+            if names:
+                bins.append(_bin(template, tier, len(names), tuple(sorted(names))))
+            if unmade[tier]:
+                bins.append(_bin(template, tier, unmade[tier], ()))
+    return bins
+
+
+def _bin(template: Template, tier: Tier, count: int, members: tuple[str, ...]) -> Bin:
+    return Bin(template.index, tier, template.kind, template.total, template.total, count, members)

@@ -1,0 +1,84 @@
+"""How large each group should be, which nodes may go, and why: one pure function of what is known."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rayfleet.autoscaling.answers import answers_of, oversized
+from rayfleet.autoscaling.capacity import running_bins, templates_of
+from rayfleet.autoscaling.census import Census, coming_bins, take_census
+from rayfleet.autoscaling.decision import Decision
+from rayfleet.autoscaling.demand import shapes_of, space_of
+from rayfleet.autoscaling.inputs import Group, Memory, Policy, Worker
+from rayfleet.autoscaling.packing import Packing
+from rayfleet.autoscaling.sizes import Moment, size_groups
+from rayfleet.autoscaling.stages import solve
+from rayfleet.autoscaling.summary import summary_of
+from rayfleet.ray_state import RayState
+
+
+def decide(
+    ray: RayState | None,
+    groups: Sequence[Group],
+    workers: Sequence[Worker],
+    policy: Policy,
+    memory: Memory,
+    now: float,
+) -> Decision:
+    """Decide the size of every group, in replicas.
+
+    `ray` is a complete and fresh view, without Ray nodes that belong to an earlier pod of the same name; none
+    where there is no such view: then nothing shrinks, and only sizes that were asked for are acted on.
+    `workers` are the pods of the groups that have not ended and are not being deleted; pods that are marked
+    for removal are `draining`. `memory` is that of the last decision, `now` is in Unix seconds.
+    The order of the inputs does not matter.
+    """
+    groups = sorted((_with_remembered(group, memory) for group in groups), key=lambda group: group.name)
+    workers = sorted(workers, key=lambda worker: worker.name)
+    known = ray if ray is not None else RayState("", 0, (), (), (), ())
+    space = space_of(shapes_of(known))
+    index = {group.name: at for at, group in enumerate(groups)}
+    bins, joined = running_bins(space, known, index, workers)
+    census = take_census(groups, workers, joined, policy, now)
+    stuck = frozenset(one.group.name for one in census if one.stuck)
+    templates = templates_of(space, groups, stuck)
+    packing = Packing(
+        space,
+        templates,
+        [],
+        room=[0 if one.group.withheld else one.maximum - one.present for one in census],
+        gpus_left=min((max(0, ceiling.gpus_left) for ceiling in policy.ceilings), default=None),
+        new=[0] * len(groups),
+    )
+    for one in (*bins, *coming_bins(templates, census, joined)):
+        packing.add(one)
+    floors = {at: _floor(one) for at, one in enumerate(census)}
+    solution = solve(packing, known, floors, stuck)
+    sizes = size_groups(solution, census, floors, Moment(joined, policy, memory, now, known=ray is not None))
+    answers = answers_of(solution, census, policy, sizes)
+    return Decision(
+        groups=sizes.groups,
+        drains=sizes.drains,
+        cancels=sizes.cancels,
+        next_look=sizes.next_look,
+        answers=answers,
+        oversized=oversized(solution),
+        summary=summary_of(sizes.groups, answers, known=ray is not None),
+        known=ray is not None,
+        memory=sizes.memory,
+    )
+
+
+def _with_remembered(group: Group, memory: Memory) -> Group:
+    """The group, refused since the first time that it was, as far back as we remember."""
+    since = memory.blocked_since.get(group.name)
+    if group.refused and since is not None and since < group.refused.since:
+        return replace(group, refused=replace(group.refused, since=since))
+    return group
+
+
+def _floor(census: Census) -> int:
+    """Replicas to start whatever the demand is: up to min, to a metric's wish, to a changed `replicas`."""
+    if census.group.withheld:
+        return 0
+    asked = min(census.group.resized_to or 0, census.maximum)
+    return max(0, max(census.floor, asked) - census.present)

@@ -1,0 +1,146 @@
+"""What waits, as vectors over the resources that anyone asks for, and which labels it can live with."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from rayfleet.ray_state import Demand, LabelSelector, RayState, Resources, Shape
+
+SCALE: Final = 10_000
+"""Ray counts resources in whole ten-thousandths; so do we, and no sum is ever off by a rounding."""
+_IMPLICIT: Final = "node:__internal_implicit_resource_"
+"""Resources of this prefix are there once on every node, without being listed."""
+_IMPOSSIBLE: Final = 1 << 80
+GPU: Final = "GPU"
+
+Vector = tuple[int, ...]
+Kind = tuple[str | None, ...]
+"""A node's values of the labels that anyone selects by; a value that nobody names counts as none."""
+
+
+class Need(NamedTuple):
+    """Equal requests, ready to be placed."""
+
+    entry: int
+    """Its place among all entries of demand of one decision."""
+    shape: Shape
+    copies: int
+    amounts: tuple[tuple[int, int], ...]
+    """(dimension, amount) for each resource that is asked for."""
+    wants_gpu: bool
+    gang: int = -1
+    """Above -1: at most one request of all needs with this number goes to one node."""
+
+
+@dataclass(slots=True)
+class Space:
+    """The dimensions of one decision: resource names, and labels with the values that are told apart."""
+
+    names: tuple[str, ...]
+    keys: tuple[str, ...]
+    values: tuple[frozenset[str], ...]
+    """For each key: values that a selector names."""
+    gpu: int
+    """The dimension of GPUs."""
+    _ranks: dict[tuple[tuple[LabelSelector, ...], Kind], int] = field(default_factory=dict)
+    _implicit: tuple[float, ...] = ()
+
+    def vector(self, resources: Resources) -> Vector:
+        """Amounts of a node in whole units; 0 for what is not there or is not a number."""
+        amounts = dict(resources)
+        return tuple(
+            [
+                _units(amounts.get(name, missing), 0)
+                for name, missing in zip(self.names, self._implicit, strict=True)
+            ]
+        )
+
+    def kind(self, labels: Iterable[tuple[str, str]]) -> Kind:
+        if not self.keys:
+            return ()
+        have = dict(labels)
+        return tuple(
+            [
+                value if (value := have.get(key)) in named else None
+                for key, named in zip(self.keys, self.values, strict=True)
+            ]
+        )
+
+    def rank(self, selectors: tuple[LabelSelector, ...], kind: Kind) -> int:
+        """The first alternative that a node of this kind satisfies; -1 for none, 0 without selectors."""
+        if not selectors:
+            return 0
+        known = self._ranks.get((selectors, kind))
+        if known is None:
+            known = next((i for i, one in enumerate(selectors) if self._satisfies(one, kind)), -1)
+            self._ranks[selectors, kind] = known
+        return known
+
+    def _satisfies(self, selector: LabelSelector, kind: Kind) -> bool:
+        for key, values, negated in selector:
+            value = kind[self.keys.index(key)]
+            if (value in values) == negated:
+                return False
+        return True
+
+    def need(self, index: int, shape: Shape, count: int, gang: int = -1) -> Need:
+        amounts = tuple(
+            (self.names.index(name), _units(amount, _IMPOSSIBLE)) for name, amount in shape.resources
+        )
+        wants_gpu = any(name == GPU for name, _ in shape.resources)
+        return Need(index, shape, count, amounts, wants_gpu, gang)
+
+
+def _units(amount: float, otherwise: int) -> int:
+    try:
+        return round(amount * SCALE)
+    except (ValueError, OverflowError):
+        return otherwise
+
+
+def space_of(shapes: Iterable[Shape]) -> Space:
+    """The space in which all these shapes, and any node, can be described."""
+    names, named = {GPU}, dict[str, set[str]]()
+    for shape in shapes:
+        names.update(name for name, _ in shape.resources)
+        for selector in shape.selectors:
+            for key, values, _ in selector:
+                named.setdefault(key, set()).update(values)
+    ordered, keys = tuple(sorted(names)), tuple(sorted(named))
+    return Space(
+        names=ordered,
+        keys=keys,
+        values=tuple(frozenset(named[key]) for key in keys),
+        gpu=ordered.index(GPU),
+        _implicit=tuple(1.0 if name.startswith(_IMPLICIT) else 0.0 for name in ordered),
+    )
+
+
+def shapes_of(ray: RayState) -> list[Shape]:
+    shapes = [demand.shape for demand in ray.demands]
+    shapes += [bundle.shape for gang in ray.gangs for bundle in gang.bundles]
+    shapes += [demand.shape for constraint in ray.constraints for demand in constraint]
+    return shapes
+
+
+def merged(demands: Iterable[Demand]) -> tuple[Demand, ...]:
+    """Equal shapes as one entry, nothing of count 0, the hardest to place first."""
+    counts = dict[Shape, int]()
+    for demand in demands:
+        counts[demand.shape] = counts.get(demand.shape, 0) + demand.count
+    ordered = sorted((shape for shape, count in counts.items() if count > 0), key=hardness, reverse=True)
+    return tuple(Demand(shape, counts[shape]) for shape in ordered)
+
+
+def hardness(shape: Shape) -> tuple[object, ...]:
+    """Larger for what should be placed earlier: labels, then GPUs, more resources, larger amounts."""
+    return (
+        len(shape.selectors[0]) if shape.selectors else 0,
+        len(shape.resources),
+        sum(amount for _, amount in shape.resources),
+        shape,
+    )
+
+
+def needs_of(space: Space, demands: Sequence[Demand], first: int, gang: int = -1) -> list[Need]:
+    return [space.need(first + i, demand.shape, demand.count, gang) for i, demand in enumerate(demands)]

@@ -1,0 +1,44 @@
+"""Placement groups as needs: which of their bundles must lie together, and which apart."""
+
+from collections.abc import Iterable
+from itertools import product
+
+from rayfleet.autoscaling.demand import hardness, merged
+from rayfleet.ray_state import Demand, Gang, LabelSelector, Shape, Strategy
+
+_MOST_ALTERNATIVES = 64
+
+
+def in_order(gangs: Iterable[Gang]) -> list[Gang]:
+    """The hardest to place first, whatever order they came in."""
+    return sorted(gangs, key=_hardness, reverse=True)
+
+
+def _hardness(gang: Gang) -> tuple[object, ...]:
+    bundles = sum(bundle.count for bundle in gang.bundles)
+    strict = gang.strategy in {Strategy.STRICT_PACK, Strategy.STRICT_SPREAD}
+    shapes = tuple(hardness(bundle.shape) for bundle in merged(gang.bundles))
+    return (bundles if strict else 0, bundles, shapes, gang.strategy.value, gang.name)
+
+
+def as_demands(gang: Gang) -> tuple[Demand, ...]:
+    """What has to be placed. PACK and SPREAD are wishes of where: they never cost a node."""
+    bundles = merged(gang.bundles)
+    if gang.strategy is Strategy.STRICT_PACK and bundles:
+        return (Demand(_as_one(bundles), 1),)
+    return bundles
+
+
+def _as_one(bundles: tuple[Demand, ...]) -> Shape:
+    """One request as large as all bundles, for a node whose labels suit each of them."""
+    amounts: dict[str, float] = {}
+    for bundle in bundles:
+        for name, amount in bundle.shape.resources:
+            amounts[name] = round(amounts.get(name, 0) + amount * bundle.count, 4)
+    choices = [bundle.shape.selectors for bundle in bundles if bundle.shape.selectors]
+    alternatives: list[LabelSelector] = []
+    for chosen in product(*dict.fromkeys(choices)):
+        alternatives.append(tuple(sorted({one for selector in chosen for one in selector})))
+        if len(alternatives) == _MOST_ALTERNATIVES:
+            break
+    return Shape(tuple(sorted(amounts.items())), tuple(alternatives) if choices else ())

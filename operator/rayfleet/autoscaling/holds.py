@@ -1,0 +1,87 @@
+"""Why demand that found no place has to wait, or will never find one."""
+
+from collections.abc import Sequence
+
+from rayfleet.api.base import INT32_MAX
+from rayfleet.autoscaling import words
+from rayfleet.autoscaling.capacity import Bin, Template
+from rayfleet.autoscaling.census import Census
+from rayfleet.autoscaling.decision import Hold, HoldKind
+from rayfleet.autoscaling.demand import SCALE, Need, Space
+from rayfleet.autoscaling.inputs import Ceiling, Policy
+from rayfleet.autoscaling.packing import Packing
+
+
+def fits_whole(space: Space, need: Need, node: Bin | Template) -> bool:
+    """Whether a whole, empty node of this kind is enough."""
+    large_enough = all(node.total[d] >= a for d, a in need.amounts)
+    return large_enough and space.rank(need.shape.selectors, node.kind) >= 0
+
+
+def is_oversized(packing: Packing, need: Need) -> bool:
+    """Whether no whole node of any group is large enough, nor any that runs, whatever its labels."""
+    nodes: list[Bin | Template] = [*packing.templates, *packing.bins]
+    return not any(all(node.total[d] >= a for d, a in need.amounts) for node in nodes)
+
+
+def holds_of(packing: Packing, census: Sequence[Census], policy: Policy, need: Need) -> tuple[Hold, ...]:
+    """What keeps this need from being placed, one reason for each group that could take it."""
+    able = [t for t in packing.templates if fits_whole(packing.space, need, t)]
+    if not able:
+        if any(fits_whole(packing.space, need, one) for one in packing.bins):
+            return (
+                Hold(HoldKind.MAX, "only nodes that are busy can take it, and no group has more of them"),
+            )
+        return (Hold(HoldKind.INFEASIBLE, _infeasible(packing, need)),)
+    found = [hold for t in able if (hold := group_hold(packing, t, census[t.index], policy))]
+    return tuple(dict.fromkeys(found))
+
+
+def group_hold(packing: Packing, template: Template, census: Census, policy: Policy) -> Hold | None:
+    """Why no more of this group is started; none where more could be."""
+    name = template.group.name
+    if template.group.withheld:
+        return Hold(HoldKind.WITHHELD, f"{name}: {template.group.withheld}")
+    if packing.room[template.index] <= 0:
+        return Hold(HoldKind.MAX, f"{name} is at its max of {_max_words(census, policy)}")
+    if not packing.can_start(template):
+        return Hold(HoldKind.CEILING, f"{name}: {_tightest(policy.ceilings)}")
+    return blocked_hold(census)
+
+
+def blocked_hold(census: Census) -> Hold | None:
+    if census.blocked is None:
+        return None
+    return Hold(
+        HoldKind.BLOCKED, f"{census.group.name}: {census.blocked.reason.value}: {census.blocked.words}"
+    )
+
+
+def _max_words(census: Census, policy: Policy) -> str:
+    said = words.counted(census.maximum, "replica")
+    if census.group.max_replicas >= INT32_MAX:
+        said += f" (maxReplicas is not set, so {policy.open_max_pods} pods are the most)"
+    return said
+
+
+def _tightest(ceilings: Sequence[Ceiling]) -> str:
+    return min(ceilings, key=lambda one: (one.gpus_left, one.words)).words
+
+
+def _infeasible(packing: Packing, need: Need) -> str:
+    """In words, with the one resource or label that rules out every group where there is one."""
+    space, templates, shape = packing.space, packing.templates, need.shape
+    if not templates:
+        return "the cluster has no worker groups"
+    asked = dict(shape.resources)
+    for dimension, units in need.amounts:
+        largest = max(t.total[dimension] for t in templates)
+        if largest < units:
+            name = space.names[dimension]
+            has = words.number(name, largest / SCALE) if largest else "none"
+            return f"{words.amount(name, asked[name])} on one node: the largest group has {has}"
+    alike = [t for t in templates if space.rank(shape.selectors, t.kind) >= 0]
+    if shape.selectors and not alike:
+        return f"no group has {words.labels(shape.selectors)}"
+    where = "no group with these labels has" if shape.selectors else "no group has"
+    return f"{words.resources(shape.resources)} on one node: {where} all of it"

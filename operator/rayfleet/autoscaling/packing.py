@@ -1,0 +1,161 @@
+"""Placing work on nodes that are there: each request on the first node it fits, in order of preference."""
+
+from bisect import insort
+from dataclasses import dataclass, field
+
+from rayfleet.autoscaling.capacity import Bin, Template, preference
+from rayfleet.autoscaling.decision import Tier
+from rayfleet.autoscaling.demand import Need, Space
+
+
+@dataclass(slots=True)
+class Packing:
+    """A way to place demand that is being worked out."""
+
+    space: Space
+    templates: tuple[Template, ...]
+    bins: list[Bin]
+    """In order of preference. A bin is never changed, only replaced, so a copy of the list is a copy."""
+    room: list[int]
+    """How many more replicas each group may get."""
+    gpus_left: int | None
+    """How many more GPUs the ceilings allow; none where there is no ceiling."""
+    new: list[int] = field(default_factory=list)
+    """How many replicas are to be started, by group."""
+    placed: dict[tuple[int, int, Tier], int] = field(default_factory=dict)
+    """How many of (need, group, tier) are placed."""
+
+    @property
+    def size(self) -> int:
+        """Nodes to be started."""
+        return sum(n * t.group.num_of_hosts for n, t in zip(self.new, self.templates, strict=True))
+
+    def copy(self) -> "Packing":
+        return Packing(
+            self.space,
+            self.templates,
+            self.bins.copy(),
+            self.room.copy(),
+            self.gpus_left,
+            self.new.copy(),
+            self.placed.copy(),
+        )
+
+    def can_start(self, template: Template) -> int:
+        """How many replicas of a group may still be started."""
+        room = self.room[template.index]
+        if self.gpus_left is not None and template.gpus:
+            room = min(room, self.gpus_left // template.gpus)
+        return max(0, room)
+
+    def start(self, template: Template, replicas: int) -> None:
+        self.room[template.index] -= replicas
+        self.new[template.index] += replicas
+        if self.gpus_left is not None:
+            self.gpus_left -= template.gpus * replicas
+
+    def note(self, need: Need, group: int, tier: Tier, count: int) -> None:
+        key = (need.entry, group, tier)
+        self.placed[key] = self.placed.get(key, 0) + count
+
+    def add(self, fresh: Bin) -> None:
+        """Put nodes where their order of preference wants them."""
+        gpu = self.space.gpu
+        insort(self.bins, fresh, key=lambda one: preference(one, gpu))
+
+
+def place(packing: Packing, need: Need, count: int, *, blocked: bool = False) -> int:
+    """Place as many of `count` requests as fit on the nodes there are; the number that is left.
+
+    Nodes that are blocked for too long are used only when asked for, and then nothing else is.
+    """
+    alternatives = len(need.shape.selectors) or 1
+    for rank in range(alternatives):
+        if not count:
+            break
+        count = _place_on(packing, need, count, rank, blocked=blocked)
+    return count
+
+
+def _place_on(packing: Packing, need: Need, count: int, rank: int, *, blocked: bool) -> int:
+    """Place on nodes whose labels satisfy just this alternative first."""
+    bins, space = packing.bins, packing.space
+    selectors, amounts, gang = need.shape.selectors, need.amounts, need.gang
+    at = 0
+    while count and (at := _next_fit(bins, amounts, at)) >= 0:
+        found = bins[at]
+        wrong = (found.tier is Tier.BLOCKED) is not blocked
+        if wrong or (selectors and space.rank(selectors, found.kind) != rank) or -1 < gang == found.gang:
+            at += 1
+            continue
+        placed, parts = _split(found, need, count)
+        packing.note(need, found.group, found.tier, placed)
+        bins[at : at + 1] = parts
+        count -= placed
+        at += len(parts)
+    return count
+
+
+def _next_fit(bins: list[Bin], amounts: tuple[tuple[int, int], ...], at: int) -> int:
+    """The first of the bins from `at` on whose nodes have these amounts left; -1 for none.
+
+    This is the innermost loop of a decision, so the usual numbers of resources have a line of their own.
+    """
+    rest = bins[at:] if at else bins
+    if len(amounts) == 1:
+        ((d, a),) = amounts
+        return next((i for i, one in enumerate(rest, at) if one.free[d] >= a), -1)
+    if len(amounts) == 2:  # noqa: PLR2004 - two resources
+        (d, a), (e, b) = amounts
+        return next((i for i, one in enumerate(rest, at) if one.free[d] >= a and one.free[e] >= b), -1)
+    return next(
+        (i for i, one in enumerate(rest, at) if all(one.free[d] >= a for d, a in amounts)),
+        -1,
+    )
+
+
+def _split(found: Bin, need: Need, count: int) -> tuple[int, list[Bin]]:
+    """Fill one node after the other: how many went there, and what the bin falls into, fullest first."""
+    each = 1 if need.gang >= 0 else min([found.free[d] // a for d, a in need.amounts], default=count)
+    full = min(found.size, count // each) if each else 0
+    rest = min(count - full * each, each) if full < found.size else 0
+    parts = []
+    if full:
+        parts.append(_loaded(found, need, each, 0, full))
+    if rest:
+        parts.append(_loaded(found, need, rest, full, full + 1))
+    used = full + (1 if rest else 0)
+    if used < found.size:
+        parts.append(
+            Bin(
+                found.group,
+                found.tier,
+                found.kind,
+                found.free,
+                found.total,
+                found.size - used,
+                found.members[used:],
+                found.load,
+                found.gang,
+                found.fixed,
+            )
+        )
+    return full * each + rest, parts
+
+
+def _loaded(found: Bin, need: Need, each: int, first: int, last: int) -> Bin:
+    free = list(found.free)
+    for dimension, amount in need.amounts:
+        free[dimension] -= amount * each
+    return Bin(
+        found.group,
+        found.tier,
+        found.kind,
+        tuple(free),
+        found.total,
+        last - first,
+        found.members[first:last],
+        (*found.load, (need.entry, each)),
+        need.gang if need.gang >= 0 else found.gang,
+        found.fixed,
+    )

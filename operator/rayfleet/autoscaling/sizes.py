@@ -1,0 +1,173 @@
+"""From placed demand to sizes: what is started, what goes, and what limits either."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rayfleet.autoscaling import words
+from rayfleet.autoscaling.census import Census, patience
+from rayfleet.autoscaling.changes import Change
+from rayfleet.autoscaling.decision import Cancel, Drain, GroupDecision, Hold, Tier
+from rayfleet.autoscaling.growing import grow
+from rayfleet.autoscaling.holds import blocked_hold
+from rayfleet.autoscaling.inputs import Memory, Policy
+from rayfleet.autoscaling.rates import remembered
+from rayfleet.autoscaling.shrinking import cancel_unneeded, drain_idle
+from rayfleet.autoscaling.stages import Solution
+from rayfleet.ray_state import RayNode
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The decision for all groups, before demand is explained."""
+
+    groups: tuple[GroupDecision, ...]
+    drains: tuple[Drain, ...]
+    cancels: tuple[Cancel, ...]
+    next_look: float | None
+    rates: Mapping[str, Hold]
+    """What spreads the growth of a group over time."""
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What sizes depend on besides demand."""
+
+    joined: Mapping[str, RayNode]
+    policy: Policy
+    memory: Memory
+    now: float
+    known: bool
+    """Whether there is a view of Ray; nothing shrinks without one."""
+
+
+def size_groups(
+    solution: Solution, census: Sequence[Census], floors: Mapping[int, int], moment: Moment
+) -> Sizes:
+    """Sizes, with the limits of how fast they may change."""
+    policy, memory, now = moment.policy, moment.memory, moment.now
+    changes = [Change(one, recommended=one.present) for one in census]
+    grow(changes, solution.packing, floors, moment.joined, policy, memory, now)
+    for at, change in enumerate(changes):
+        change.recommended += change.asked
+        if moment.known:
+            _shrink(change, at, solution, census, moment)
+    looks = [seconds for change in changes for seconds in change.again_in]
+    looks += _blocked_looks(census, policy, now)
+    return Sizes(
+        groups=tuple(_group_decision(change, moment) for change in changes),
+        drains=tuple(drain for change in changes for drain in change.drains),
+        cancels=tuple(cancel for change in changes for cancel in change.cancels),
+        next_look=min(looks, default=None),
+        rates={change.census.group.name: change.rate for change in changes if change.rate},
+        memory=_memory(changes, moment),
+    )
+
+
+def _shrink(change: Change, at: int, solution: Solution, census: Sequence[Census], moment: Moment) -> None:
+    mine = [one for one in solution.packing.bins if one.group == at]
+    needed = {name for one in mine if one.load for name in one.members} | solution.kept
+    drain_idle(change, moment.joined, needed, moment.policy, moment.memory, moment.now)
+    hosts = change.census.group.num_of_hosts
+    unmade = sum(
+        one.size
+        for one in mine
+        if not one.members and not one.load and one.tier in {Tier.COMING, Tier.BLOCKED}
+    )
+    missing = min(change.census.missing, unmade // hosts)
+    fallback = change.census.group.fallback
+    probe = change.census.stuck and any(
+        one.replicas for one in census if fallback and one.group.name in fallback.groups
+    )
+    cancel_unneeded(change, needed, missing, moment.memory, moment.now, probe=probe)
+
+
+def _blocked_looks(census: Sequence[Census], policy: Policy, now: float) -> list[float]:
+    """When pods that are blocked stop counting as coming."""
+    looks = []
+    for one in census:
+        since = [w.blocked.since for workers in one.replicas.values() for w in workers if w.blocked]
+        since += [one.group.refused.since] if one.group.refused else []
+        left = [start + patience(one.group, policy) - now for start in since]
+        looks += [seconds for seconds in left if seconds > 0]
+    return looks
+
+
+def _group_decision(change: Change, moment: Moment) -> GroupDecision:
+    census = change.census
+    blocked = blocked_hold(census)
+    kept = len(census.replicas) - len(change.drains) - sum(bool(cancel.pods) for cancel in change.cancels)
+    hosts = census.group.num_of_hosts
+    cancelled = {name for cancel in change.cancels for name in cancel.pods}
+    not_joined = sum(
+        worker.name not in moment.joined and worker.name not in cancelled
+        for workers in census.replicas.values()
+        for worker in workers
+    )
+    launches = max(0, change.wanted - kept)
+    return GroupDecision(
+        name=census.group.name,
+        wanted=change.wanted,
+        launches=launches,
+        pending=not_joined + launches * hosts,
+        reason=_reason(change, known=moment.known),
+        holds=(change.rate,) if change.rate else (),
+        blocked=blocked.words if blocked else "",
+    )
+
+
+def _reason(change: Change, *, known: bool) -> str:
+    """In words that stay the same while the decision does."""
+    census, parts = change.census, []
+    if change.started:
+        parts.append(f"{words.counted(change.started, 'replica')} more")
+    for group in (change.drains, change.cancels):
+        for why in dict.fromkeys(one.words for one in group):
+            fewer = sum(one.words == why for one in group)
+            parts.append(f"{words.counted(fewer, 'replica')} fewer: {why}")
+    parts += [change.rate.words] if change.rate else []
+    parts += change.waiting
+    if not known:
+        parts.append("kept, as Ray's state is not known")
+    if census.group.withheld:
+        parts.append(census.group.withheld)
+    return "; ".join(parts) or "as large as it should be"
+
+
+def _memory(changes: Sequence[Change], moment: Moment) -> Memory:
+    memory, now = moment.memory, moment.now
+    recommendations, history = remembered(
+        memory,
+        moment.policy,
+        now,
+        {change.census.group.name: change.recommended for change in changes},
+        {change.census.group.name: change.wanted - change.census.present for change in changes},
+    )
+    diverted = _diverted(changes)
+    return Memory(
+        began=memory.began if memory.began is not None else now,
+        recommendations=recommendations,
+        changes=history,
+        blocked_since={
+            one.group.name: one.group.refused.since
+            for change in changes
+            if (one := change.census).group.refused
+        },
+        diverted_since={name: memory.diverted_since.get(name, now) for name in sorted(diverted)},
+        unneeded_since={change.census.group.name: change.unneeded for change in changes if change.unneeded},
+        shrink_to={
+            change.census.group.name: change.shrink_to for change in changes if change.shrink_to is not None
+        },
+    )
+
+
+def _diverted(changes: Sequence[Change]) -> set[str]:
+    """Groups whose pods do not come, while one of their fallbacks is there or is started."""
+    there = {c.census.group.name for c in changes if c.census.replicas or c.started}
+    return {
+        group.name
+        for change in changes
+        if change.census.stuck
+        and (group := change.census.group).fallback
+        and there & {*group.fallback.groups}
+    }

@@ -1,0 +1,74 @@
+"""After the fact: a node that is to be started becomes one of a smaller group where its load fits that."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rayfleet.autoscaling.capacity import Bin, Template
+from rayfleet.autoscaling.decision import Tier
+from rayfleet.autoscaling.packing import Packing
+
+if TYPE_CHECKING:
+    from rayfleet.autoscaling.stages import Entry
+
+
+def right_size(packing: Packing, entries: "Sequence[Entry]", stuck: frozenset[str]) -> None:
+    """Take the smallest group that is enough for each new node. The number of nodes stays the same."""
+    single = [t for t in packing.templates if t.group.num_of_hosts == 1]
+    if len(single) < 2:  # noqa: PLR2004 - a choice takes two
+        return
+    sizes = {t.index: _size(packing, t) for t in single}
+    ordered = sorted(single, key=lambda t: sizes[t.index])
+    by_need = {entry.need.entry: entry.need.shape.selectors for entry in entries}
+    changed = False
+    for at, found in enumerate(packing.bins):
+        if found.tier is not Tier.NEW or found.fixed or not found.load or found.group not in sizes:
+            continue
+        selectors = [by_need[index] for index, _ in found.load if index in by_need]
+        for template in ordered:
+            if sizes[template.index] >= sizes[found.group]:
+                break
+            if template.group.name in stuck or not _suits(packing, template, found, selectors):
+                continue
+            changed |= _move(packing, at, template)
+            break
+    if changed:
+        right_size(packing, entries, stuck)
+
+
+def _size(packing: Packing, template: Template) -> tuple[object, ...]:
+    """Smaller for the group to be preferred: not a fallback, fewer GPUs, less of all, higher priority."""
+    largest = [max(t.total[d] for t in packing.templates) for d in range(len(template.total))]
+    shares = sum(total / most for total, most in zip(template.total, largest, strict=True) if most)
+    group = template.group
+    return (template.depth, template.total[packing.space.gpu], shares, -group.priority, group.name)
+
+
+def _suits(packing: Packing, template: Template, found: Bin, selectors: Sequence[tuple[object, ...]]) -> bool:
+    if not packing.can_start(template):
+        return False
+    used = [total - free for total, free in zip(found.total, found.free, strict=True)]
+    if any(use > total for use, total in zip(used, template.total, strict=True)):
+        return False
+    rank = packing.space.rank
+    return all(0 <= rank(one, template.kind) <= rank(one, found.kind) for one in selectors)  # type: ignore[arg-type]
+
+
+def _move(packing: Packing, at: int, template: Template) -> bool:
+    found = packing.bins[at]
+    count = min(found.size, packing.can_start(template))
+    if count < found.size:
+        packing.bins.insert(at + 1, found._replace(size=found.size - count))
+    free = tuple(
+        now - (before - left)
+        for now, before, left in zip(template.total, found.total, found.free, strict=True)
+    )
+    packing.bins[at] = found._replace(
+        group=template.index, kind=template.kind, free=free, total=template.total, size=count
+    )
+    packing.start(packing.templates[found.group], -count)
+    packing.start(template, count)
+    for index, each in found.load:
+        for group, change in ((found.group, -each * count), (template.index, each * count)):
+            key = (index, group, Tier.NEW)
+            packing.placed[key] = packing.placed.get(key, 0) + change
+    return True
