@@ -4,6 +4,7 @@ The world is a handful of values: pods that start, end and vanish, a spec that c
 carried out, refused or cut off in between.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,15 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from rayfleet.api.names import Label
 from rayfleet.plan import AdvanceHeadEpoch, CreatePod, CreateService, DeletePod, Plan, plan
-from rayfleet.snapshot import Cluster, Pod, Service, Snapshot
+from rayfleet.snapshot import Cluster, Host, Pod, Service, Snapshot
 from rayfleet.status import compute_status
 from support.builders import NOW, cluster, group, parsed, snapshot, spec
 from support.builders import head as head_of
 from support.builders import service as service_of
 from support.builders import worker as worker_of
 
-GROUPS = ("cpu", "gpu")
+GROUPS = ("cpu", "gpu", "tpu")
+HOSTS = {"cpu": 1, "gpu": 1, "tpu": 2}
 MAXIMUM = 5
 
 
@@ -36,7 +39,10 @@ class World:
 
     @property
     def cluster(self) -> Cluster:
-        groups = [group(name, replicas=size, maxReplicas=MAXIMUM) for name, size in self.sizes.items()]
+        groups = [
+            group(name, replicas=size, maxReplicas=MAXIMUM, numOfHosts=HOSTS[name])
+            for name, size in self.sizes.items()
+        ]
         fields = spec(*groups) if groups else {**spec(), "workerGroupSpecs": []}
         return cluster(fields, status=self.status)
 
@@ -49,8 +55,8 @@ class World:
         match action:
             case AdvanceHeadEpoch(epoch=epoch):
                 self.status = {**self.status, "headEpoch": epoch}
-            case CreateService():
-                self.services = (service_of(self.cluster),)
+            case CreateService(name=name):
+                self.services = (*self.services, service_of(self.cluster, name))
             case CreatePod(name=name):
                 if name not in self.pods:  # Else the API server answers 409.
                     self.pods[name] = self._pod(action)
@@ -61,12 +67,15 @@ class World:
     def _pod(self, action: CreatePod) -> Pod:
         self.serial += 1
         annotations = action.body["metadata"]["annotations"]
-        fresh = {
+        host = _host(action.body["metadata"]["labels"])
+        fresh: dict[str, Any] = {
             "name": action.name,
             "uid": f"uid-{self.serial}",
             "created": self.now,
             "phase": "Pending",
             "ready": False,
+            "template_hash": action.template_hash,
+            "host": host,
         }
         if action.node_type == "head":
             return head_of(self.cluster, epoch=int(annotations["rayfleet.io/head-epoch"]), **fresh)
@@ -75,6 +84,13 @@ class World:
 
     def report(self, decided: Plan) -> None:
         self.status = compute_status(self.snapshot(), decided, ())
+
+
+def _host(labels: Mapping[str, str]) -> Host | None:
+    if Label.REPLICA_NAME not in labels:
+        return None
+    place, index = labels[Label.REPLICA_INDEX], labels[Label.REPLICA_HOST_INDEX]
+    return Host(labels[Label.REPLICA_NAME], int(place), int(index))
 
 
 class Runs(RuleBasedStateMachine):
@@ -136,8 +152,21 @@ class Runs(RuleBasedStateMachine):
             creates = sum(isinstance(a, CreatePod) and a.group == name for a in decided.actions)
             before = sum(pod.active for pod in pods)
             active = sum(pod.active and pod.uid not in deleted for pod in pods) + creates
-            assert active <= max(MAXIMUM, before)
-            assert creates == 0 or before + creates <= MAXIMUM
+            most = MAXIMUM * HOSTS[name]
+            assert active <= max(most, before)
+            assert creates == 0 or before + creates <= most
+        self.check_replicas(decided)
+
+    def check_replicas(self, decided: Plan) -> None:
+        """A plan that touches a replica leaves it whole, or nothing of it."""
+        deleted = {delete.uid for delete in decided.deletes}
+        created = [a for a in decided.actions if isinstance(a, CreatePod) and a.replica]
+        touched = {a.replica for a in created}
+        touched |= {p.host.replica for p in self.world.pods.values() if p.host and p.uid in deleted}
+        for replica in touched:
+            pods = [p for p in self.world.pods.values() if p.host and p.host.replica == replica]
+            left = [p for p in pods if p.uid not in deleted and not p.deleting]
+            assert len(left) + sum(a.replica == replica for a in created) in {0, HOSTS["tpu"]}
 
     def teardown(self) -> None:
         """Left in peace, every run ends as the spec says, and then nothing is done any more."""
@@ -156,7 +185,11 @@ class Runs(RuleBasedStateMachine):
             self.world.report(decided)
         assert plan(self.world.snapshot()).actions == ()
         sizes = {name: sum(p.group == name for p in self.world.pods.values()) for name in self.world.sizes}
-        assert sizes == self.world.sizes
+        assert sizes == {name: size * HOSTS[name] for name, size in self.world.sizes.items()}
+        hosts = [pod.host for pod in self.world.pods.values() if pod.host is not None]
+        assert len({(host.replica, host.host_index) for host in hosts}) == len(hosts)
+        assert len({host.replica for host in hosts}) * HOSTS["tpu"] == len(hosts)
+        assert len({(host.replica_index, host.host_index) for host in hosts}) == len(hosts)
         assert self.world.status["conditions"]
         before = dict(self.world.status)
         self.world.now += 3600
