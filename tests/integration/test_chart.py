@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from rayfleet.scaling_limits import CostCeilings, ScalingLimits
+from rayfleet.scaling_settings import ScalingSettings, parse_scaling_settings
 from rayfleet.settings import parse
 from support.cluster_api import ClusterApi
 from support.operator_process import RELEASE, REPOSITORY
@@ -35,6 +37,11 @@ def of_kind(kind: str, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [item for item in objects if item["kind"] == kind]
 
 
+def flags(container: dict[str, Any]) -> list[str]:
+    """Those of the operator, without the one that names a file in its container."""
+    return [flag for flag in container["args"] if not flag.startswith("--scaling-config=")]
+
+
 def test_helm_lint_finds_nothing() -> None:
     """Neither with all namespaces nor with some."""
     for values in ("logLevel=info", "watchNamespaces={a,b}"):
@@ -50,6 +57,10 @@ BAD_VALUES = [
     ("image.pullPolicy=Sometimes", "pullPolicy"),
     ("metrics.port=8081", "port"),
     ("metrics.serviceMonitor.interval=often", "interval"),
+    ("scaling.ceilings.gpus=8", "gpus"),
+    ("scaling.blockedSeconds=0", "blockedSeconds"),
+    ("scaling.queries[0].name=q", "query"),
+    ("scalingSecrets={No_Name}", "scalingSecrets"),
 ]
 
 
@@ -99,7 +110,7 @@ def test_the_operator_understands_the_flags_that_the_chart_gives_it() -> None:
     container = of_kind("Deployment", render("watchNamespaces={a,b}", "logLevel=debug"))[0]["spec"][
         "template"
     ]["spec"]["containers"][0]
-    settings = parse(container["args"], {})
+    settings = parse(flags(container), {})
     assert (settings.namespaces, settings.log_level) == (("a", "b"), "DEBUG")
     assert container["ports"] == [
         {"name": "health", "containerPort": settings.health_port},
@@ -161,7 +172,7 @@ def test_prometheus_finds_every_replica_by_the_service() -> None:
     assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
     assert service["spec"]["ports"] == [{"name": "metrics", "port": 9090, "targetPort": "metrics"}]
     assert {"name": "metrics", "containerPort": 9090} in pod["spec"]["containers"][0]["ports"]
-    assert parse(pod["spec"]["containers"][0]["args"], {}).metrics_port == 9090
+    assert parse(flags(pod["spec"]["containers"][0]), {}).metrics_port == 9090
     assert not of_kind("ServiceMonitor", objects)
 
 
@@ -182,9 +193,61 @@ def test_without_metrics_nothing_listens_for_prometheus() -> None:
     """No port, no Service, and no ServiceMonitor of nothing."""
     objects = render("metrics.enabled=false", "metrics.serviceMonitor.enabled=true")
     container = of_kind("Deployment", objects)[0]["spec"]["template"]["spec"]["containers"][0]
-    assert parse(container["args"], {}).metrics_port == 0
+    assert parse(flags(container), {}).metrics_port == 0
     assert [port["name"] for port in container["ports"]] == ["health"]
     assert not of_kind("Service", objects) + of_kind("ServiceMonitor", objects)
+
+
+def test_the_operator_reads_the_scaling_settings_that_the_chart_gives_it() -> None:
+    """Those of values.yaml are its own defaults, and every field of theirs is known to it."""
+    assert parse_scaling_settings(scaling_file(render())) == ScalingSettings()
+    query = "scaling.queries[0]"
+    read = parse_scaling_settings(
+        scaling_file(
+            render(
+                "scaling.ceilings.gpusTotal=64",
+                "scaling.ceilings.newGpusPerMinute=8",
+                "scaling.ceilings.gpusPerCluster=0",
+                "scaling.ceilings.gpusPerNamespace=16",
+                "scaling.blockedSeconds=60",
+                f"{query}.name=waiting",
+                f"{query}.server=https://prometheus:9090",
+                f'{query}.query=sum(q{{namespace="$namespace"}})',
+                f"{query}.tokenFile=/etc/rayfleet/secrets/prometheus/token",
+                f"{query}.caFile=/etc/rayfleet/secrets/prometheus/ca.crt",
+                f"{query}.timeoutSeconds=2",
+            )
+        )
+    )
+    assert isinstance(read, ScalingSettings), read
+    assert read.limits == ScalingLimits(60.0, 100, CostCeilings(0, 16, 64, 8))
+    assert read.queries["waiting"].promql.render("a", "b") == 'sum(q{namespace="a"})'
+
+
+def test_the_scaling_settings_and_their_secrets_are_mounted_where_they_are_looked_for() -> None:
+    """Read-only; and changed settings make new pods, of which bad ones never take over."""
+    objects = render("scalingSecrets={prom,other}")
+    pod = of_kind("Deployment", objects)[0]["spec"]["template"]
+    mounts = {mount["name"]: mount for mount in pod["spec"]["containers"][0]["volumeMounts"]}
+    assert all(mount["readOnly"] for mount in mounts.values())
+    (given,) = (flag for flag in pod["spec"]["containers"][0]["args"] if flag.startswith("--scaling-config="))
+    assert given == f"--scaling-config={mounts['scaling']['mountPath']}/scaling.yaml"
+    (config,) = of_kind("ConfigMap", objects)
+    volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+    assert volumes["scaling"]["configMap"]["name"] == config["metadata"]["name"]
+    found = {
+        volumes[name]["secret"]["secretName"]: mount["mountPath"]
+        for name, mount in mounts.items()
+        if name != "scaling"
+    }
+    assert found == {"prom": "/etc/rayfleet/secrets/prom", "other": "/etc/rayfleet/secrets/other"}
+    changed = of_kind("Deployment", render("scaling.defaultMaxPods=50"))[0]["spec"]["template"]
+    assert changed["metadata"]["annotations"] != pod["metadata"]["annotations"]
+
+
+def scaling_file(objects: list[dict[str, Any]]) -> object:
+    (config,) = of_kind("ConfigMap", objects)
+    return yaml.safe_load(config["data"]["scaling.yaml"])
 
 
 def test_an_image_is_given_by_its_parts() -> None:
@@ -206,6 +269,7 @@ GRANTED = {
     ("ray.io", "rayclusters/finalizers"): {"update"},
     ("", "pods"): {"get", "list", "watch", "create", "delete"},
     ("", "services"): {"get", "list", "watch", "create"},
+    ("", "namespaces"): {"get"},
     ("", "secrets"): {"get", "create"},
     ("events.k8s.io", "events"): {"create"},
 }

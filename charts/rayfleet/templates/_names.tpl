@@ -17,6 +17,10 @@
 {{- printf "%s-metrics" (include "rayfleet.fullname" . | trunc 55 | trimSuffix "-") -}}
 {{- end -}}
 
+{{- define "rayfleet.scalingName" -}}
+{{- printf "%s-scaling" (include "rayfleet.fullname" . | trunc 55 | trimSuffix "-") -}}
+{{- end -}}
+
 {{- define "rayfleet.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- .Values.serviceAccount.name | default (include "rayfleet.fullname" .) -}}

@@ -27,6 +27,10 @@
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+# To read the annotations rayfleet.io/max-gpus and its like of a namespace whose clusters scale; by its name alone.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
 # To see whether another operator of this API is at work; only its Lease.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
