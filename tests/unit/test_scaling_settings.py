@@ -1,11 +1,14 @@
 """The admin's file of limits and queries: read strictly, every fault in a sentence that names the field."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from rayfleet.api.autoscaler_options import AutoscalerOptions
 from rayfleet.scaling_limits import CostCeilings, ScalingLimits
 from rayfleet.scaling_settings import ScalingSettings, parse_scaling_settings
 from rayfleet.settings import parse
@@ -142,3 +145,13 @@ def test_a_file_that_is_not_there_is_a_fault_too(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         parse([], {"RAYFLEET_SCALING_CONFIG": "/nowhere/scaling.yaml"})
     assert "No such file" in capsys.readouterr().err
+
+
+def test_what_the_how_to_shows_is_right() -> None:
+    """Its values are settings, and its manifest refers to a query of theirs."""
+    page = (Path(__file__).parents[2] / "docs" / "scaling-from-prometheus.md").read_text()
+    values, manifest = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    read = parse_scaling_settings(values["scaling"])
+    assert isinstance(read, ScalingSettings), read
+    options = AutoscalerOptions.model_validate(manifest["spec"]["autoscalerOptions"])
+    assert [metric.query for metric in options.metrics] == list(read.queries)
