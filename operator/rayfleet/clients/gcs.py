@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from time import perf_counter
 from typing import TypeVar
 
 from rayfleet.clients import gcs_requests
@@ -35,11 +36,13 @@ class GcsClient:
 
     def __init__(self, address: str, token: str | None = None, calls: GcsCalls | None = None) -> None:
         self._channel = GcsChannel(address, token, calls if calls is not None else GcsCalls())
+        self.reading_seconds = 0.0
+        """How long the last answer took to read, once it was there."""
 
     @property
-    def open(self) -> bool:
-        """Whether it holds a connection, or the means for one."""
-        return self._channel.open
+    def busy(self) -> bool:
+        """Whether a call is under way."""
+        return self._channel.busy
 
     async def resource_state(self, seconds: float = CALL_SECONDS) -> RayState | GcsFailure:
         """Ray's nodes and queue."""
@@ -96,10 +99,13 @@ class GcsClient:
         raw = await self._channel.call(path, request, seconds)
         if isinstance(raw, GcsFailure):
             return raw
+        began = perf_counter()
         try:
             return await asyncio.to_thread(read, raw) if len(raw) > THREAD_BYTES else read(raw)
         except Unbelievable as error:
             return GcsFailure(GcsTrouble.INVALID, self._channel.clean(str(error)))
+        finally:
+            self.reading_seconds = perf_counter() - began
 
     def _drain(self, raw: bytes) -> Drain:
         drain = drain_from(raw)

@@ -1,5 +1,6 @@
 """One connection to a Ray head: bytes out, bytes or a failure in, nothing raised but a cancellation."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -56,15 +57,20 @@ class GcsChannel:
         self._token = token
         self._calls = calls
         self._channel: Any = None
+        self._under_way = 0
 
     @property
-    def open(self) -> bool:
-        """Whether it holds a connection, or the means for one."""
-        return self._channel is not None
+    def busy(self) -> bool:
+        """Whether a call is under way."""
+        return self._under_way > 0
 
     async def call(self, path: str, request: bytes, seconds: float) -> bytes | GcsFailure:
         """The answer's bytes to a call of `/service/Method`, within `seconds`."""
-        answer = await self._answer(path, request, seconds)
+        self._under_way += 1
+        try:
+            answer = await self._answer(path, request, seconds)
+        finally:
+            self._under_way -= 1
         outcome = answer.trouble.value if isinstance(answer, GcsFailure) else "ok"
         self._calls.count(path.rpartition("/")[2], outcome)
         return answer
@@ -92,6 +98,12 @@ class GcsChannel:
             return await channel.unary_unary(path)(request, timeout=seconds, metadata=metadata)  # type: ignore[no-any-return]  # grpc has no types
         except grpc.aio.AioRpcError as error:
             return self._failure(error.code(), error.details() or "", seconds)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._channel is channel or (task is not None and task.cancelling()):
+                raise
+            # Not we were cancelled but the call, as the channel was closed.
+            return self._failure(grpc.StatusCode.CANCELLED, "the connection was closed", seconds)
         except (grpc.aio.UsageError, grpc.aio.InternalError, ValueError) as error:
             # The channel was closed meanwhile, or the address is none.
             return self._failure(grpc.StatusCode.UNAVAILABLE, str(error), seconds)

@@ -1,0 +1,79 @@
+"""The last thing that was heard of a Ray head, and whether an answer says anything new. No I/O here."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from rayfleet.errors import GcsFailure
+from rayfleet.ray_state import NodeStatus, RayNode, RayState, Resources
+
+_OBJECT_STORE = "object_store_memory"
+
+
+class Moment(NamedTuple):
+    """A time, by both clocks: one for words and other processes, one for how long ago it was."""
+
+    unix: float
+    monotonic: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is known of one cluster from its head. Unknown is not zero: `state` may be old."""
+
+    uid: str
+    """Of the cluster."""
+    state: RayState | None = None
+    """The last answer that was understood, also while the head is out of reach; none before the first."""
+    taken: Moment | None = None
+    """When that was."""
+    previous_session: str = ""
+    """The session before `state.session`; empty where only one was seen."""
+    session_since: Moment | None = None
+    """When `state.session` was first seen."""
+    failure: GcsFailure | None = None
+    """Why the last question was not answered; none where it was."""
+    unknown_since: Moment | None = None
+    """When the first question in a row was not answered; none where the last one was."""
+
+
+def observed(before: Observation, answer: RayState | GcsFailure, moment: Moment) -> tuple[Observation, bool]:
+    """What is known now, and whether anything is new that a decision looks at."""
+    if isinstance(answer, GcsFailure):
+        same = before.failure is not None and before.failure.trouble is answer.trouble
+        return replace(before, failure=answer, unknown_since=before.unknown_since or moment), not same
+    known = before.state
+    renewed = known is None or known.session != answer.session
+    after = Observation(
+        uid=before.uid,
+        state=answer,
+        taken=moment,
+        previous_session=known.session if known is not None and renewed else before.previous_session,
+        session_since=moment if renewed else before.session_since,
+    )
+    return after, known is None or before.failure is not None or differs(known, answer)
+
+
+def differs(before: RayState, after: RayState) -> bool:
+    """Whether a decision may come out otherwise: idle clocks, versions and words say nothing new."""
+    if (before.session, before.demands, before.gangs, before.constraints) != (
+        after.session,
+        after.demands,
+        after.gangs,
+        after.constraints,
+    ):
+        return True
+    # What is free matters to what waits, and to nobody else.
+    waits = bool(after.demands or after.gangs)
+    return len(before.nodes) != len(after.nodes) or any(
+        _facts(old) != _facts(new) or (waits and _free(old.available) != _free(new.available))
+        for old, new in zip(before.nodes, after.nodes, strict=True)
+    )
+
+
+def _facts(node: RayNode) -> tuple[bytes, str, str, NodeStatus, Resources, tuple[tuple[str, str], ...]]:
+    return node.node_id, node.instance_id, node.group, node.status, node.total, node.labels
+
+
+def _free(available: Resources) -> Resources:
+    """Without the object store, which every object moves."""
+    return tuple(each for each in available if each[0] != _OBJECT_STORE)

@@ -1,0 +1,238 @@
+"""Asks the heads of all clusters, each by itself: one that is slow, dead or hostile costs others nothing."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rayfleet.clients.calls import GcsCalls
+from rayfleet.clients.gcs import GcsClient
+from rayfleet.errors import GcsFailure
+from rayfleet.ray_polling.observation import Moment, Observation, observed
+from rayfleet.ray_polling.schedule import (
+    CHANGED_SECONDS,
+    SHORTEST_SECONDS,
+    first_wait,
+    jittered,
+    period,
+    stroke,
+)
+from rayfleet.ray_state import RayState
+from rayfleet.snapshot import Key
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0
+"""How long a head may take to answer."""
+WARM_CONNECTIONS = 1000
+"""Connections that are kept between questions. A further quiet cluster is dialled for each: a connection
+costs 35 KB of memory, dialling 0.4 ms of CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom to ask about a cluster."""
+
+    uid: str
+    """Of the cluster: another one of the same name starts anew."""
+    address: str
+    """`host:port` of the GCS."""
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Clockwork:
+    """Time and chance, handed in."""
+
+    unix: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    jitter: Callable[[], float] = random.random
+    """A number from 0 up to 1, another one each time."""
+
+
+class _Watched:
+    """One cluster that is asked about."""
+
+    __slots__ = (
+        *("active", "again", "asked", "changed", "client", "due", "key"),
+        *("observation", "quiet", "target", "task", "timer"),
+    )
+
+    def __init__(self, key: Key, target: Target, client: GcsClient) -> None:
+        self.key = key
+        self.target = target
+        self.client = client
+        self.active = False
+        self.quiet = False
+        self.observation: Observation | None = None
+        self.changed = self.asked = -CHANGED_SECONDS
+        """When the answer last changed, and when the last question began, by the monotonic clock."""
+        self.due = 0.0
+        self.timer: asyncio.TimerHandle | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.again = False
+
+
+class Poller:
+    """Polls what it is told to watch. `on_change` is told the key of a cluster when a decision may change."""
+
+    def __init__(
+        self,
+        on_change: Callable[[Key], None],
+        *,
+        calls: GcsCalls | None = None,
+        warm: int = WARM_CONNECTIONS,
+        seconds: float = POLL_SECONDS,
+        clockwork: Clockwork | None = None,
+    ) -> None:
+        self.calls = calls if calls is not None else GcsCalls()
+        self._on_change = on_change
+        self._most_warm = warm
+        self._seconds = seconds
+        self._clockwork = clockwork if clockwork is not None else Clockwork()
+        self._watched: dict[Key, _Watched] = {}
+        self._quiet = 0
+        self._warm: set[Key] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def watch(self, key: Key, target: Target, *, active: bool) -> None:
+        """Ask about `key` at `target` from now on, each second while `active`. Cheap where nothing is new."""
+        watched = self._watched.get(key)
+        if watched is None or watched.target != target:
+            watched = self._start(key, target, watched)
+        hastened = active and not watched.active
+        watched.active = active
+        self._note_quiet(watched)
+        if hastened:
+            self._hasten(watched, self._wait(watched, active=True))
+
+    def forget(self, key: Key) -> None:
+        """Ask no more about `key`, and close its connection."""
+        watched = self._watched.pop(key, None)
+        if watched is not None:
+            self._drop(watched)
+
+    def poke(self, key: Key) -> None:
+        """Ask about `key` at once, as something has happened to it."""
+        watched = self._watched.get(key)
+        if watched is None:
+            return
+        if watched.task is not None:
+            watched.again = True
+        else:
+            since = self._clockwork.monotonic() - watched.asked
+            self._hasten(watched, max(SHORTEST_SECONDS - since, 0.0))
+
+    def observation(self, key: Key) -> Observation | None:
+        """The last thing that was heard; none before the first question had an outcome."""
+        watched = self._watched.get(key)
+        return None if watched is None else watched.observation
+
+    def client(self, key: Key) -> GcsClient | None:
+        """For other calls to the same head, over the same connection. Not to be closed or kept."""
+        watched = self._watched.get(key)
+        return None if watched is None else watched.client
+
+    async def close(self) -> None:
+        """Ask nobody any more, and close every connection."""
+        for key in list(self._watched):
+            self.forget(key)
+        while self._closing:
+            await asyncio.wait(self._closing)
+
+    def _start(self, key: Key, target: Target, before: _Watched | None) -> _Watched:
+        """Ask at a new place. What the same cluster said at another is still what was last heard."""
+        watched = _Watched(key, target, GcsClient(target.address, target.token, self.calls))
+        if before is not None:
+            self._drop(before)
+            if before.target.uid == target.uid:
+                watched.observation, watched.changed = before.observation, before.changed
+        self._watched[key] = watched
+        # A new cluster is among many after a start; a new address of a known one is news.
+        known = watched.observation is not None
+        wait = 0.0 if known else first_wait(len(self._watched), self._clockwork.jitter())
+        self._ask_after(watched, wait)
+        return watched
+
+    def _is_active(self, watched: _Watched) -> bool:
+        return watched.active or self._clockwork.monotonic() - watched.changed < CHANGED_SECONDS
+
+    def _note_quiet(self, watched: _Watched, *, gone: bool = False) -> None:
+        quiet = not gone and not self._is_active(watched)
+        self._quiet += quiet - watched.quiet
+        watched.quiet = quiet
+
+    def _wait(self, watched: _Watched, *, active: bool) -> float:
+        usual = period(active=active, quiet=self._quiet, reading=watched.client.reading_seconds)
+        return jittered(usual, self._clockwork.jitter())
+
+    def _hasten(self, watched: _Watched, seconds: float) -> None:
+        if watched.task is None and self._clockwork.monotonic() + seconds < watched.due:
+            self._ask_after(watched, seconds)
+
+    def _ask_after(self, watched: _Watched, seconds: float) -> None:
+        if watched.timer is not None:
+            watched.timer.cancel()
+        now = self._clockwork.monotonic()
+        due = now + seconds
+        watched.due = stroke(due) if watched.quiet else due
+        watched.timer = asyncio.get_running_loop().call_later(watched.due - now, self._ask, watched)
+
+    def _ask(self, watched: _Watched) -> None:
+        watched.timer = None
+        watched.again = False
+        watched.asked = self._clockwork.monotonic()
+        watched.task = asyncio.create_task(self._poll(watched))
+
+    async def _poll(self, watched: _Watched) -> None:
+        try:
+            answer = await watched.client.resource_state(self._seconds)
+            self._take_in(watched, answer)
+            # After a failure, the next question is to have a connection of its own.
+            if isinstance(answer, GcsFailure) or not self._keeps_warm(watched):
+                self._warm.discard(watched.key)
+                if not watched.client.busy:
+                    await watched.client.close()
+            else:
+                self._warm.add(watched.key)
+        except Exception:
+            log.exception("Asking a Ray head has failed by a defect", extra={"cluster": str(watched.key)})
+        finally:
+            if self._watched.get(watched.key) is watched:
+                watched.task = None
+                self._note_quiet(watched)
+                wait = self._wait(watched, active=not watched.quiet)
+                self._ask_after(watched, min(SHORTEST_SECONDS, wait) if watched.again else wait)
+
+    def _take_in(self, watched: _Watched, answer: RayState | GcsFailure) -> None:
+        clock = self._clockwork
+        before = watched.observation or Observation(watched.target.uid)
+        after, changed = observed(before, answer, Moment(clock.unix(), clock.monotonic()))
+        if changed and watched.observation is not None:
+            watched.changed = clock.monotonic()
+        watched.observation = after
+        if changed:
+            self._on_change(watched.key)
+
+    def _keeps_warm(self, watched: _Watched) -> bool:
+        others = len(self._warm) - (watched.key in self._warm)
+        return self._is_active(watched) or others < self._most_warm
+
+    def _drop(self, watched: _Watched) -> None:
+        self._note_quiet(watched, gone=True)
+        self._warm.discard(watched.key)
+        if watched.timer is not None:
+            watched.timer.cancel()
+        if watched.task is not None:
+            watched.task.cancel()
+        closing = asyncio.create_task(_close(watched))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+
+async def _close(watched: _Watched) -> None:
+    if watched.task is not None:
+        await asyncio.wait((watched.task,))
+    await watched.client.close()

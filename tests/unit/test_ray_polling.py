@@ -1,0 +1,237 @@
+"""Heads are asked often enough, each by itself, and what changed is told once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from rayfleet.clients.gcs_replies import state_from
+from rayfleet.errors import GcsFailure, GcsTrouble
+from rayfleet.ray_polling import Clockwork, Moment, Observation, Poller, Target
+from rayfleet.ray_polling.observation import differs, observed
+from rayfleet.ray_polling.schedule import first_wait, jittered, period, stroke
+from rayfleet.ray_state import RayState
+from rayfleet.snapshot import Key
+from support.informing import until
+from support.stand_in_gcs import STATE, StandInGcs, node, state
+
+A, B, C = Key("ns", "a"), Key("ns", "b"), Key("ns", "c")
+NOWHERE = "127.0.0.1:1"
+DOWN = GcsFailure(GcsTrouble.UNREACHABLE, "down")
+NEVER = Observation("uid")
+
+
+def values(*args: object, **kwargs: object) -> RayState:
+    return state_from(state(*args, **kwargs).SerializeToString())  # type: ignore[arg-type]  # passed on
+
+
+@dataclass
+class Fleet:
+    """A poller, and what it told."""
+
+    poller: Poller
+    told: Counter[Key] = field(default_factory=Counter)
+
+    def watch(self, key: Key, address: str, *, active: bool = True, uid: str = "uid") -> None:
+        self.poller.watch(key, Target(uid, address), active=active)
+
+    async def heard(self, key: Key) -> RayState:
+        """The first state of `key`."""
+        await until(f"an answer about {key}", lambda: self.state(key) is not None)
+        found = self.state(key)
+        assert found is not None
+        return found
+
+    def state(self, key: Key) -> RayState | None:
+        seen = self.poller.observation(key)
+        return seen.state if seen is not None else None
+
+    def failure(self, key: Key) -> GcsFailure | None:
+        seen = self.poller.observation(key)
+        return seen.failure if seen is not None else None
+
+
+@asynccontextmanager
+async def polling(*, seconds: float = 0.3, warm: int = 100) -> AsyncIterator[Fleet]:
+    told: Counter[Key] = Counter()
+    poller = Poller(
+        lambda key: told.update([key]), seconds=seconds, warm=warm, clockwork=Clockwork(jitter=lambda: 0.0)
+    )
+    try:
+        yield Fleet(poller, told)
+    finally:
+        await poller.close()
+        assert poller.observation(A) is None
+
+
+@asynccontextmanager
+async def head(*nodes: object, **kwargs: object) -> AsyncIterator[StandInGcs]:
+    gcs = StandInGcs()
+    gcs.says(STATE, state(*nodes, **kwargs))  # type: ignore[arg-type]  # passed on
+    await gcs.start()
+    try:
+        yield gcs
+    finally:
+        await gcs.stop()
+
+
+@pytest.mark.parametrize(
+    ("active", "quiet", "reading", "seconds"),
+    [
+        (True, 10_000, 0.0, 1.0),
+        (False, 1, 0.0, 1.0),
+        (False, 400, 0.0, 1.0),
+        (False, 1000, 0.0, 2.5),
+        (False, 100_000, 0.0, 5.0),
+        (True, 1, 0.3, 6.0),
+    ],
+)
+def test_how_often_a_head_is_asked(*, active: bool, quiet: int, reading: float, seconds: float) -> None:
+    """Each second while active; quiet ones share a rate; one that is hard to read waits."""
+    assert period(active=active, quiet=quiet, reading=reading) == seconds
+
+
+def test_heads_are_not_asked_in_step_but_together_where_it_is_cheap() -> None:
+    """Chance moves each by a tenth; quiet ones meet at strokes of 100 ms."""
+    assert jittered(1.0, 0.0) == pytest.approx(0.9)
+    assert jittered(1.0, 1.0) == pytest.approx(1.1)
+    assert first_wait(1000, 0.5) == 1.25
+    assert stroke(7.01) == pytest.approx(7.1)
+
+
+def test_what_moves_by_itself_is_no_news() -> None:
+    """Idle clocks, versions and, where nothing waits, what is free."""
+    before = values(node("w-1", CPU=1.0))
+    assert not differs(before, values(node("w-1", idle_ms=90_000, CPU=1.0), version=9))
+    freed = replace(before.nodes[0], available=())
+    assert not differs(before, replace(before, nodes=(freed,)))
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        values(node("w-1", CPU=1.0), demands={"GPU": 1}),
+        values(node("w-1", status=1, CPU=1.0)),
+        values(node("w-1", CPU=2.0)),
+        values(node("w-2", CPU=1.0)),
+        values(),
+        values(node("w-1", CPU=1.0), session="session_2"),
+    ],
+)
+def test_what_decisions_look_at_is_news(after: RayState) -> None:
+    """Demand, nodes, their status and size, and the session."""
+    assert differs(values(node("w-1", CPU=1.0)), after)
+
+
+def test_what_is_free_is_news_while_something_waits() -> None:
+    """It may fit now."""
+    before = values(node("w-1", CPU=1.0), demands={"GPU": 1})
+    assert differs(before, replace(before, nodes=(replace(before.nodes[0], available=()),)))
+
+
+def test_an_unknown_time_begins_with_the_first_failure_and_keeps_the_last_state() -> None:
+    """Unknown is not zero."""
+    known, changed = observed(NEVER, values(node("w-1")), Moment(1, 1))
+    assert changed
+    first, changed = observed(known, DOWN, Moment(2, 2))
+    assert changed
+    second, changed = observed(first, replace(DOWN, message="still down"), Moment(3, 3))
+    assert not changed
+    assert (second.unknown_since, second.taken, second.state) == (Moment(2, 2), Moment(1, 1), known.state)
+    back, changed = observed(second, values(node("w-1")), Moment(4, 4))
+    assert changed
+    assert (back.unknown_since, back.failure, back.session_since) == (None, None, Moment(1, 1))
+
+
+def test_a_new_session_is_told_with_the_one_before() -> None:
+    """A head that has lost its memory."""
+    known, _ = observed(NEVER, values(session="one"), Moment(1, 1))
+    renewed, changed = observed(known, values(session="two"), Moment(5, 5))
+    assert changed
+    assert (renewed.previous_session, renewed.session_since) == ("one", Moment(5, 5))
+    later, changed = observed(renewed, values(session="two"), Moment(6, 6))
+    assert not changed
+    assert (later.previous_session, later.session_since) == ("one", Moment(5, 5))
+
+
+async def test_a_change_is_told_once_and_a_poke_asks_at_once() -> None:
+    """Not at each answer."""
+    async with head(node("w-1")) as gcs, polling() as fleet:
+        fleet.watch(A, gcs.address)
+        await fleet.heard(A)
+        gcs.says(STATE, state(node("w-1"), demands={"GPU": 2}))
+        for _ in range(3):
+            asked = len(gcs.requests)
+            fleet.poller.poke(A)
+            await until("the question", lambda asked=asked: len(gcs.requests) > asked, seconds=0.8)  # type: ignore[misc]  # a default binds it
+            await until("its answer", lambda: bool(fleet.state(A) and fleet.state(A).demands))  # type: ignore[union-attr]  # looked at before
+        assert fleet.told[A] == 2
+
+
+async def test_heads_that_hang_lie_or_are_gone_cost_others_nothing() -> None:
+    """Each has its own failure, and the good one its answer."""
+    async with head() as hanging, head() as lying, head(node("w-1")) as good, polling() as fleet:
+        hanging.hangs(STATE)
+        lying.says(STATE, b"\xff\xff\xff")
+        fleet.watch(B, hanging.address)
+        fleet.watch(C, lying.address)
+        gone = Key("ns", "gone")
+        fleet.watch(gone, NOWHERE)
+        fleet.watch(A, good.address)
+        await asyncio.wait_for(fleet.heard(A), 0.25)
+        await until("all failures", lambda: all(map(fleet.failure, (B, C, gone))))
+        troubles = [failure.trouble for failure in map(fleet.failure, (B, C, gone)) if failure is not None]
+        assert troubles == [GcsTrouble.DEADLINE, GcsTrouble.INVALID, GcsTrouble.UNREACHABLE]
+
+
+async def test_a_head_that_comes_back_is_heard_and_its_last_state_kept_meanwhile() -> None:
+    """On a new connection, without a long pause."""
+    async with head(node("w-1")) as gcs, polling() as fleet:
+        fleet.watch(A, gcs.address)
+        known = await fleet.heard(A)
+        await gcs.stop()
+        fleet.poller.poke(A)
+        await until("the failure", lambda: fleet.failure(A))
+        assert fleet.state(A) == known
+        await gcs.start()
+        fleet.poller.poke(A)
+        await until("the answer", lambda: fleet.failure(A) is None, seconds=3)
+
+
+async def test_a_new_address_is_dialled_at_once_and_what_was_heard_is_kept_for_the_same_cluster() -> None:
+    """Another cluster of the same name starts anew."""
+    async with head(session="one") as old, head(session="two") as new, polling() as fleet:
+        fleet.watch(A, old.address)
+        await fleet.heard(A)
+        fleet.watch(A, new.address)
+        assert fleet.state(A) is not None
+        await until("the new head", lambda: (fleet.state(A) or values()).session == "two")
+        seen = fleet.poller.observation(A)
+        assert seen is not None
+        assert seen.previous_session == "one"
+        fleet.watch(A, new.address, uid="another")
+        assert fleet.poller.observation(A) is None
+
+
+async def test_a_forgotten_cluster_is_not_asked_again_even_while_it_hangs() -> None:
+    """Its question is given up."""
+    async with head() as gcs, polling(seconds=30) as fleet:
+        gcs.hangs(STATE)
+        fleet.watch(A, gcs.address)
+        await until("the question", lambda: gcs.requests)
+        fleet.poller.forget(A)
+        fleet.poller.poke(A)
+        assert fleet.poller.observation(A) is None
+
+
+async def test_quiet_clusters_beyond_the_warm_ones_are_dialled_for_each_question() -> None:
+    """A connection of each question is another peer at the head."""
+    async with head() as gcs, polling(warm=0) as fleet:
+        fleet.watch(A, gcs.address, active=False)
+        await fleet.heard(A)
+        fleet.poller.poke(A)
+        await until("two questions", lambda: len(gcs.requests) >= 2)
+        assert len(gcs.peers) == len(gcs.requests)
