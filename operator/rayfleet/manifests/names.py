@@ -39,7 +39,7 @@ def replica_name(cluster: Cluster, group: str, first: int) -> str:
 
 
 def headless_service_name(cluster: Cluster) -> str:
-    """The Service by which the hosts of multi-host replicas have names of their own."""
+    """The Service by which the hosts of multi-host replicas find each other."""
     return f"{cluster.key.name}-headless"
 
 

@@ -51,7 +51,11 @@ def head_service(cluster: Cluster, spec: RayClusterSpec) -> Json:
 
 
 def headless_service(cluster: Cluster) -> Json:
-    """Gives the hosts of multi-host replicas names, from their start on: hosts wait for each other."""
+    """The addresses of all workers by one DNS name, from their start on: hosts wait for each other.
+
+    A host has a name of its own below it where its pod gets `hostname` and `subdomain`, as webhooks for
+    multi-host accelerators set them.
+    """
     name = headless_service_name(cluster)
     return {
         "apiVersion": "v1",
