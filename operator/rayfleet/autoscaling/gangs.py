@@ -17,8 +17,9 @@ def in_order(gangs: Iterable[Gang]) -> list[Gang]:
 def _hardness(gang: Gang) -> tuple[object, ...]:
     bundles = sum(bundle.count for bundle in gang.bundles)
     strict = gang.strategy in {Strategy.STRICT_PACK, Strategy.STRICT_SPREAD}
+    amount = sum(amount * bundle.count for bundle in gang.bundles for _, amount in bundle.shape.resources)
     shapes = tuple(hardness(bundle.shape) for bundle in merged(gang.bundles))
-    return (bundles if strict else 0, bundles, shapes, gang.strategy.value, gang.name)
+    return (bundles if strict else 0, bundles, amount, shapes, gang.strategy.value, gang.name)
 
 
 def as_demands(gang: Gang) -> tuple[Demand, ...]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from rayfleet.autoscaling.capacity import Bin, Template
 from rayfleet.autoscaling.decision import Tier
-from rayfleet.autoscaling.demand import Need, Space
+from rayfleet.autoscaling.demand import Kind, Need, Space, Vector
 from rayfleet.autoscaling.packing import Packing
 
 Load = tuple[tuple[int, int], ...]
@@ -46,14 +46,17 @@ def start_nodes(packing: Packing, needs: Sequence[Need], left: list[int], usable
             left[at] -= n * replicas
 
 
+def suits(space: Space, need: Need, room: Sequence[int], kind: Kind) -> bool:
+    """Whether a node with this much room and these labels could take the need at all."""
+    for dimension, amount in need.amounts:
+        if room[dimension] < amount:
+            return False
+    return space.rank(need.shape.selectors, kind) >= 0
+
+
 def _fitting(space: Space, template: Template, needs: Sequence[Need]) -> list[int]:
     """Positions of the needs that one node of the group could take at all."""
-    total, kind = template.total, template.kind
-    return [
-        at
-        for at, need in enumerate(needs)
-        if all(total[d] >= a for d, a in need.amounts) and space.rank(need.shape.selectors, kind) >= 0
-    ]
+    return [at for at, need in enumerate(needs) if suits(space, need, template.total, template.kind)]
 
 
 def _offer(
@@ -65,7 +68,7 @@ def _offer(
     score: tuple[float, ...] = ()
     unfilled = template.group.num_of_hosts
     while unfilled:
-        load, free = _fill(template, needs, remaining)
+        load, free = fill(template.total, needs, remaining)
         if not load:
             break
         if not hosts:
@@ -81,9 +84,9 @@ def _offer(
     return Offer(tuple(hosts), takes, score)
 
 
-def _fill(template: Template, needs: Sequence[Need], remaining: dict[int, int]) -> tuple[Load, list[int]]:
+def fill(room: Vector, needs: Sequence[Need], remaining: dict[int, int]) -> tuple[Load, list[int]]:
     """What one node takes of the remaining needs, in their order, and what it has left then."""
-    free = list(template.total)
+    free = list(room)
     load = []
     gangs = set[int]()
     for at, most in remaining.items():
@@ -110,28 +113,41 @@ def _fill(template: Template, needs: Sequence[Need], remaining: dict[int, int]) 
 def _score(
     space: Space, template: Template, needs: Sequence[Need], load: Load, free: Sequence[int]
 ) -> tuple[float, ...]:
-    """Larger for a group that suits the load better.
-
-    As Ray ranks node types: labels of the first choice, no GPU node for work without GPUs, more of its
-    resources used, used more fully (absolute amounts, so a larger node wins when it is as full), priority.
-    """
-    total = template.total
-    rank = max(
-        (len(s) - space.rank(s, template.kind) for at, _ in load if (s := needs[at].shape.selectors)),
-        default=0,
+    """Larger for a group that suits the load better; the priority decides between equals."""
+    rank, spared, *rest = utilisation(
+        space, template.kind, template.total, template.other_resources, needs, load, free
     )
+    return (rank, spared, -template.depth, *rest, template.group.priority)
+
+
+def utilisation(
+    space: Space,
+    kind: Kind,
+    total: Vector,
+    others: int,
+    needs: Sequence[Need],
+    load: Load,
+    free: Sequence[int],
+    /,
+) -> tuple[float, ...]:
+    """Larger for a node that suits the load better.
+
+    As Ray ranks nodes: labels of the first choice, no GPU node for work without GPUs, more of its resources
+    used, used more fully (absolute amounts, so a larger node wins when it is as full). `others` is how many
+    resources it has that nobody asks for.
+    """
+    chosen = next((one for at, _ in load if (one := needs[at].shape.selectors)), ())
+    rank = len(chosen) - space.rank(chosen, kind) if chosen else 0
     spared = not total[space.gpu] or any(needs[at].wants_gpu for at, _ in load)
     asked = {d for at, _ in load for d, _ in needs[at].amounts}
     used = [all_ * ((all_ - rest) / all_) ** 3 for all_, rest in zip(total, free, strict=True) if all_]
-    kinds = len(used) + template.other_resources
+    kinds = len(used) + others
     return (
         rank,
         spared,
-        -template.depth,
         len(asked),
-        min(used, default=0) if not template.other_resources else 0,
+        min(used, default=0) if not others else 0,
         round(sum(used) / kinds, 6) if kinds else 0,
-        template.group.priority,
     )
 
 

@@ -20,6 +20,8 @@ class Packing:
     """How many more replicas each group may get."""
     gpus_left: int | None
     """How many more GPUs the ceilings allow; none where there is no ceiling."""
+    thorough: bool = False
+    """Whether to look at whole nodes where a look at single requests is the quicker way."""
     new: list[int] = field(default_factory=list)
     """How many replicas are to be started, by group."""
     placed: dict[tuple[int, int, Tier], int] = field(default_factory=dict)
@@ -37,6 +39,7 @@ class Packing:
             self.bins.copy(),
             self.room.copy(),
             self.gpus_left,
+            self.thorough,
             self.new.copy(),
             self.placed.copy(),
         )
@@ -121,9 +124,9 @@ def _split(found: Bin, need: Need, count: int) -> tuple[int, list[Bin]]:
     rest = min(count - full * each, each) if full < found.size else 0
     parts = []
     if full:
-        parts.append(_loaded(found, need, each, 0, full))
+        parts.append(loaded(found, need, each, 0, full))
     if rest:
-        parts.append(_loaded(found, need, rest, full, full + 1))
+        parts.append(loaded(found, need, rest, full, full + 1))
     used = full + (1 if rest else 0)
     if used < found.size:
         parts.append(
@@ -143,7 +146,8 @@ def _split(found: Bin, need: Need, count: int) -> tuple[int, list[Bin]]:
     return full * each + rest, parts
 
 
-def _loaded(found: Bin, need: Need, each: int, first: int, last: int) -> Bin:
+def loaded(found: Bin, need: Need, each: int, first: int, last: int) -> Bin:
+    """Nodes `first` up to `last` of a bin, each with so many of the requests more."""
     free = list(found.free)
     for dimension, amount in need.amounts:
         free[dimension] -= amount * each

@@ -1,16 +1,21 @@
 """The order in which demand is placed: sizes that are asked for, `request_resources`, gangs, tasks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from rayfleet.autoscaling.capacity import Bin, Template
 from rayfleet.autoscaling.decision import DemandKind, Tier
 from rayfleet.autoscaling.demand import Need, merged, needs_of
+from rayfleet.autoscaling.filling import fill_nodes
 from rayfleet.autoscaling.gangs import as_demands, in_order
 from rayfleet.autoscaling.opening import start_nodes
 from rayfleet.autoscaling.packing import Packing, place
 from rayfleet.autoscaling.sizing import right_size
-from rayfleet.ray_state import Gang, RayState, Strategy
+from rayfleet.ray_state import Demand, Gang, RayState, Strategy
+
+_SMALL: Final = 1_000
+"""Kinds of nodes times kinds of demand, up to which there is time for two ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +42,47 @@ def solve(packing: Packing, ray: RayState, floors: Mapping[int, int], stuck: fro
     """Place all demand.
 
     `floors`: replicas to start anyway, by group; `stuck`: groups whose pods do not come.
+    A small cluster is worked out in two ways. The second is taken where it serves all that the first serves
+    with no more nodes and less in them.
     """
+    entries = len(ray.demands) + sum(len(gang.bundles) for gang in ray.gangs)
+    if len(packing.bins) * entries > _SMALL:
+        return _solve(packing, ray, floors, stuck)
+    packing.thorough = True
+    first = _solve(packing.copy(), ray, floors, stuck)
+    packing.thorough = False
+    second = _solve(packing, ray, floors, stuck)
+    serves = all(b.left <= a.left for a, b in zip(first.entries, second.entries, strict=True))
+    return second if serves and _cost(second.packing) < _cost(first.packing) else first
+
+
+def _cost(packing: Packing) -> tuple[object, ...]:
+    """Nodes to start, then the GPUs in them, then how much of everything."""
+    sums = [sum(n * t.total[d] for n, t in _started(packing)) for d in range(len(packing.space.names))]
+    return (packing.size, sums[packing.space.gpu], sums)
+
+
+def _started(packing: Packing) -> Iterable[tuple[int, Template]]:
+    return ((n * t.group.num_of_hosts, t) for n, t in zip(packing.new, packing.templates, strict=True))
+
+
+def _solve(packing: Packing, ray: RayState, floors: Mapping[int, int], stuck: frozenset[str]) -> Solution:
     solution = Solution(packing, [], set())
     for index, replicas in sorted(floors.items()):
         _start_floor(packing, packing.templates[index], replicas)
     fresh = [t for t in packing.templates if t.group.name not in stuck]
     late = [t for t in packing.templates if t.group.name in stuck]
-    for constraint in sorted(merged(constraint) for constraint in ray.constraints):
-        needs = needs_of(packing.space, constraint, len(solution.entries))
-        _satisfy(solution, needs, fresh, late)
+    constraints = [merged(constraint) for constraint in ray.constraints]
+    constraints.sort(key=lambda one: [(demand.shape, demand.count) for demand in one])
+    partly = [one for one in constraints if not _satisfy(solution, one, fresh, late, whole=True)]
     for gang in in_order(ray.gangs):
         _place_gang(solution, gang, fresh, late)
     needs = needs_of(packing.space, merged(ray.demands), len(solution.entries))
     left = settle(solution.packing, needs, fresh, late)
     solution.entries += [Entry(DemandKind.TASKS, need, rest) for need, rest in zip(needs, left, strict=True)]
     right_size(solution.packing, solution.entries, stuck)
+    for constraint in partly:
+        _satisfy(solution, constraint, fresh, late, whole=False)
     return solution
 
 
@@ -71,37 +102,51 @@ def settle(
     packing: Packing, needs: Sequence[Need], fresh: Sequence[Template], late: Sequence[Template]
 ) -> list[int]:
     """Place needs on nodes there are, then on new ones, then wait for blocked ones; what is left of each."""
-    left = [place(packing, need, need.copies) for need in needs]
-    if any(left):
-        start_nodes(packing, needs, left, fresh)
-    if any(left):
-        left = [
-            place(packing, need, rest, blocked=True) if rest else 0
-            for need, rest in zip(needs, left, strict=True)
-        ]
-    if any(left):
-        start_nodes(packing, needs, left, late)
+    left = [need.copies for need in needs]
+    for blocked, groups in ((False, fresh), (True, late)):
+        if packing.thorough:
+            fill_nodes(packing, needs, left, blocked=blocked)
+        else:
+            for at, need in enumerate(needs):
+                if left[at]:
+                    left[at] = place(packing, need, left[at], blocked=blocked)
+        if any(left):
+            start_nodes(packing, needs, left, groups)
+        if not any(left):
+            break
     return left
 
 
 def _satisfy(
-    solution: Solution, needs: Sequence[Need], fresh: Sequence[Template], late: Sequence[Template]
-) -> None:
-    """Have enough nodes in the cluster for these requests, whatever runs on them."""
+    solution: Solution,
+    constraint: Sequence[Demand],
+    fresh: Sequence[Template],
+    late: Sequence[Template],
+    *,
+    whole: bool,
+) -> bool:
+    """Have enough nodes in the cluster for these requests, whatever runs on them; whether that is done.
+
+    `whole`: do nothing unless all of it can be had. What can be had in part only comes after the demand.
+    """
     packing = solution.packing
-    whole = packing.copy()
-    whole.bins = [one._replace(free=one.total, load=(), gang=-1) for one in packing.bins]
-    left = settle(whole, needs, fresh, late)
+    trial = packing.copy()
+    trial.bins = [one._replace(free=one.total, load=(), gang=-1) for one in packing.bins]
+    needs = needs_of(packing.space, constraint, len(solution.entries))
+    left = settle(trial, needs, fresh, late)
+    if whole and any(left):
+        return False
     entries = [Entry(DemandKind.CONSTRAINT, need, rest) for need, rest in zip(needs, left, strict=True)]
-    right_size(whole, entries, frozenset(t.group.name for t in late))
+    right_size(trial, entries, frozenset(t.group.name for t in late))
     solution.entries += entries
-    solution.kept |= {name for one in whole.bins if one.load for name in one.members}
+    solution.kept |= {name for one in trial.bins if one.load for name in one.members}
     for template in packing.templates:
-        more = whole.new[template.index] - packing.new[template.index]
+        more = trial.new[template.index] - packing.new[template.index]
         if more:
             packing.start(template, more)
             packing.add(fresh_bin(template, more * template.group.num_of_hosts, Tier.NEW, fixed=True))
-    packing.placed = whole.placed
+    packing.placed = trial.placed
+    return True
 
 
 def _place_gang(solution: Solution, gang: Gang, fresh: Sequence[Template], late: Sequence[Template]) -> None:
