@@ -11,29 +11,28 @@ from support.faults.case import SEED, Case
 from support.faults.killed_process import KilledProcess
 from support.faults.rules import Die, Match, Rule, Script
 from support.faults.runs import perform, undisturbed
-from support.faults.scenario import SCENARIOS
+from support.faults.scenario import MULTI_HOST, SCENARIOS
 from support.faults.trial import in_process
 
 KILLS = 20
+ALL = {**MULTI_HOST, **SCENARIOS}
 
 
 def _undisturbed(scenario: str, bed: FaultBed, _: int) -> None:
-    made = undisturbed(bed, SCENARIOS[scenario])
-    assert made.writes <= SCENARIOS[scenario].writes, (
-        f"{made.writes} writes: raise the bound, or find out why"
-    )
+    made = undisturbed(bed, ALL[scenario])
+    assert made.writes <= ALL[scenario].writes, f"{made.writes} writes: raise the bound, or find out why"
 
 
 def _crash(scenario: str, k: int, bed: FaultBed, seed: int, *, as_process: bool = False) -> None:
     launch = KilledProcess if as_process else in_process
-    perform(bed, SCENARIOS[scenario], Script([Rule(Match(mutating=True), (Die(),), nth=k)], seed), launch)
+    perform(bed, ALL[scenario], Script([Rule(Match(mutating=True), (Die(),), nth=k)], seed), launch)
 
 
 def _points() -> list[tuple[str, int]]:
-    return [(name, k) for name, scenario in SCENARIOS.items() for k in range(1, scenario.writes + 1)]
+    return [(name, k) for name, scenario in ALL.items() for k in range(1, scenario.writes + 1)]
 
 
-UNDISTURBED = [Case(f"{name}-undisturbed", partial(_undisturbed, name)) for name in SCENARIOS]
+UNDISTURBED = [Case(f"{name}-undisturbed", partial(_undisturbed, name)) for name in ALL]
 CRASHES = [Case(f"{name}-{k}", partial(_crash, name, k)) for name, k in _points()]
 KILLED = [
     Case(f"{name}-{k}-killed", partial(_crash, name, k, as_process=True))

@@ -11,7 +11,29 @@ def started() -> Recording:
     return Recording({"a": 2}).head(0).worker(1).worker(2)
 
 
+def slices(replicas: int = 2) -> Recording:
+    """A cluster of two replicas, x and y, of two hosts each; the spec may want fewer afterwards."""
+    made = Recording({}).spec({"tpu": 2}, numOfHosts=2).head(0)
+    for number in (1, 2, 3, 4):
+        made = made.host(number, "x" if number <= 2 else "y", (number - 1) % 2)
+    return made.spec({"tpu": replicas}, numOfHosts=2)
+
+
+def part() -> Recording:
+    """Of one replica, x, one host was made."""
+    return Recording({}).spec({"tpu": 1}, numOfHosts=2).head(0).host(1, "x", 0)
+
+
 RIGHT = {
+    "a part that is completed": part().host(2, "x", 1),
+    "a replica that lost a host": slices(2)
+    .terminates("tpu-1", by_operator=False)
+    .terminates("tpu-2")
+    .goes("tpu-1")
+    .goes("tpu-2")
+    .host(5, "z", 0)
+    .host(6, "z", 1),
+    "a replica that is too many": slices(1).terminates("tpu-4").terminates("tpu-3"),
     "a start": started(),
     "a scale-down": started().spec({"a": 1}).terminates("a-2").goes("a-2"),
     "a group that is removed": started().spec({}).terminates("a-1").terminates("a-2"),
@@ -24,6 +46,13 @@ RIGHT = {
     "a head that has ended": started().ends("head-0").head(1).terminates("head-0"),
 }
 WRONG = {
+    "replica x is left with 1 of 2 hosts": part(),
+    "replica y is left with 1 of 2 hosts": slices(1).terminates("tpu-4"),
+    "pod tpu-5 was made for replica x, which had been whole": (
+        slices(2).terminates("tpu-1", by_operator=False).host(5, "x", 0)
+    ),
+    "pod tpu-2 is a host that replica x has": part().host(2, "x", 0),
+    "pod tpu-1 was deleted, a worker that was wanted": slices(2).terminates("tpu-1").terminates("tpu-2"),
     "head head-1 was created while head-0 may live": started().head(1),
     "head head-1 was created while head-0": started().terminates("head-0", by_operator=False).head(1),
     "pod a-3 is number 3 of group a, of which 2 are wanted": started().worker(3),

@@ -4,6 +4,7 @@ A check takes a history and says what is wrong with it, one sentence a finding. 
 a planner that was broken on purpose does.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,9 @@ from support.faults.proxy import Exchange
 from support.faults.wanted import (
     GROUP,
     HEAD,
+    HOST,
     NODE_TYPE,
+    REPLICA,
     active,
     ended,
     labels,
@@ -26,6 +29,7 @@ MAY_WRITE = frozenset(
         "create pods",
         "delete pods",
         "create services",
+        "create secrets",
         "create events",
         "patch rayclusters/status",
         "create leases",
@@ -58,6 +62,8 @@ def judge(run: Run) -> list[str]:
         *foreign_writes(run),
         *causeless_deletes(run),
         *doubles(run),
+        *mended_replicas(run),
+        *cut_replicas(run),
     ]
 
 
@@ -144,6 +150,43 @@ def doubles(run: Run) -> Iterator[str]:
             yield f"number {_number(change.obj)} of group {group} is there twice: {change.name}"
 
 
+def mended_replicas(run: Run) -> Iterator[str]:
+    """A multi-host replica that has been whole is never given another host: it is made anew."""
+    whole: set[str] = set()
+    for change, before in states(list(run.changes)):
+        replica = labels(change.obj).get(REPLICA)
+        if change.kind != "pods" or change.gone or replica is None or not _is_new(change, before):
+            continue
+        if replica in whole:
+            yield f"pod {change.name} was made for replica {replica}, which had been whole"
+        others = [pod for pod in _group(change.obj, before) if labels(pod).get(REPLICA) == replica]
+        if labels(change.obj).get(HOST) in [labels(pod).get(HOST) for pod in others]:
+            yield f"pod {change.name} is a host that replica {replica} has"
+        if len(others) + 1 == _hosts(change.obj, before):
+            whole.add(replica)
+
+
+def cut_replicas(run: Run) -> Iterator[str]:
+    """In the end no replica lacks a host."""
+    end = State()
+    for change in run.changes:
+        end.take(change)
+    pods = [pod for pod in end.of("pods").values() if REPLICA in labels(pod) and active(pod)]
+    for replica, count in Counter(labels(pod)[REPLICA] for pod in pods).items():
+        hosts = next(_hosts(pod, end) for pod in pods if labels(pod)[REPLICA] == replica)
+        if hosts is not None and count != hosts:
+            yield f"replica {replica} is left with {count} of {hosts} hosts"
+
+
+def _hosts(pod: Object, state: State) -> int | None:
+    """Pods of a replica, by the spec of the cluster; none where its group is gone."""
+    cluster = _owner(pod, state)
+    for entry in (cluster or {"spec": {}})["spec"].get("workerGroupSpecs") or ():
+        if entry["groupName"] == labels(pod).get(GROUP):
+            return int(entry.get("numOfHosts") or 1)
+    return None
+
+
 def _number(pod: Object) -> str:
     annotations = pod["metadata"].get("annotations") or {}
     return str(annotations.get("rayfleet.io/head-epoch") or annotations.get("rayfleet.io/index") or "")
@@ -194,4 +237,16 @@ def _is_surplus(pod: Object, cluster: Object, state: State) -> bool:
         pod["metadata"]["name"] in (entry.get("scaleStrategy") or {}).get("workersToDelete", ())
         for entry in cluster["spec"].get("workerGroupSpecs") or ()
     )
-    return wanted is None or named or sum(active(p) for p in _group(pod, state)) > wanted
+    if wanted is None or named or _is_broken(pod, state):
+        return True
+    # Of a replica that is too many, the first pod that goes shows it, and the others follow.
+    return sum(active(p) for p in _group(pod, state)) > wanted
+
+
+def _is_broken(pod: Object, state: State) -> bool:
+    """Whether the pod is of a multi-host replica that lacks a host, be it one that is on its way out."""
+    replica = labels(pod).get(REPLICA)
+    if replica is None:
+        return False
+    hosts = [p for p in _group(pod, state) if labels(p).get(REPLICA) == replica]
+    return sum(map(active, hosts)) != _hosts(pod, state)

@@ -42,6 +42,16 @@ class Recording:
         labels = {"ray.io/node-type": "worker", "ray.io/group": group}
         return self._pod(name or f"{group}-{number}", labels, {"rayfleet.io/index": str(number)})
 
+    def host(self, number: int, replica: str, index: int) -> "Recording":
+        """A host of a replica of group `tpu` appears."""
+        labels = {
+            "ray.io/node-type": "worker",
+            "ray.io/group": "tpu",
+            "ray.io/worker-group-replica-name": replica,
+            "ray.io/replica-host-index": str(index),
+        }
+        return self._pod(f"tpu-{number}", labels, {"rayfleet.io/index": str(number)})
+
     def stranger(self, name: str) -> "Recording":
         """A pod appears that no cluster owns."""
         return self._note("pods", self._keep(name, {"metadata": {"name": name, "uid": f"uid-{name}"}}))

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from support.builders import group, raycluster, spec
 from support.cluster_api import Namespace, ended
 from support.faults.history import History
-from support.faults.wanted import CLUSTER, GROUP, Fleet, Sizes, Wanted, active
+from support.faults.wanted import CLUSTER, GROUP, HOSTS, Fleet, Sizes, Wanted, active
 from support.waiting import eventually
 
 MAXIMUM = 10
@@ -101,7 +101,10 @@ def spec_of(sizes: Sizes, maximum: int = MAXIMUM) -> dict[str, object]:
 
 
 def _groups(sizes: Sizes, maximum: int = MAXIMUM) -> list[dict[str, object]]:
-    return [group(name, replicas=size, maxReplicas=maximum) for name, size in sizes.items()]
+    return [
+        group(name, replicas=size, maxReplicas=maximum, numOfHosts=HOSTS.get(name, 1))
+        for name, size in sizes.items()
+    ]
 
 
 DEMO: Fleet = {"demo": {"a": 2}}
@@ -125,3 +128,12 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario("delete", DEMO, (Delete("demo"),), writes=2),
     )
 }
+
+MULTI_HOST: Mapping[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("multi-host", {}, (Apply({"demo": {"tpu": 2}}),), writes=11),
+        Scenario("host-lost", {"demo": {"tpu": 1}}, (Lose("demo", "tpu"),), writes=8),
+    )
+}
+"""Replicas of two hosts each. Apart, as faults that are not about creates and deletes do not concern them."""

@@ -11,9 +11,14 @@ CLUSTER = "ray.io/cluster"
 GROUP = "ray.io/group"
 NODE_TYPE = "ray.io/node-type"
 HEAD = "headgroup"
+REPLICA = "ray.io/worker-group-replica-name"
+HOST = "ray.io/replica-host-index"
+
+HOSTS: Mapping[str, int] = {"tpu": 2}
+"""Groups of these names are multi-host, with so many pods a replica."""
 
 Sizes = Mapping[str, int]
-"""Worker group to size."""
+"""Worker group to size, in replicas."""
 Fleet = Mapping[str, Sizes]
 """Cluster to its worker groups."""
 
@@ -31,6 +36,11 @@ def owner_uid(obj: Object) -> str:
 def ended(pod: Object) -> bool:
     """Nothing of Ray runs there, nor will again."""
     return (pod.get("status") or {}).get("phase") in {"Failed", "Succeeded"}
+
+
+def pods_of(sizes: Sizes) -> dict[str, int]:
+    """Worker group to pods."""
+    return {group: size * HOSTS.get(group, 1) for group, size in sizes.items()}
 
 
 def terminating(pod: Object) -> bool:
@@ -58,12 +68,14 @@ class Wanted:
         if set(clusters) != set(self.fleet):
             return f"clusters {sorted(clusters)} instead of {sorted(self.fleet)}"
         for name, sizes in self.fleet.items():
-            words = _pods_missing(name, sizes, state) or _status_missing(clusters[name], sum(sizes.values()))
+            pods = pods_of(sizes)
+            words = _pods_missing(name, pods, state) or _status_missing(clusters[name], sum(pods.values()))
             if words:
                 return f"{name}: {words}"
         strangers = [n for n, pod in state.of("pods").items() if labels(pod).get(CLUSTER) not in self.fleet]
         services = Counter(labels(s).get(CLUSTER, "") for s in state.of("services").values())
-        if strangers or services != Counter(dict.fromkeys(self.fleet, 1)):
+        wanted = {name: 1 + any(group in HOSTS for group in sizes) for name, sizes in self.fleet.items()}
+        if strangers or services != Counter(wanted):
             return f"pods {strangers} are left, services are {dict(services)}"
         return ""
 
