@@ -77,7 +77,7 @@ class Operator:
         self._asked_to_end = asyncio.Event()
         self._recorder = Recorder()
         pods, services = Store(Pod), Store(Service)
-        gate = FairGate(given.write_concurrency)
+        gate = FairGate(given.write_concurrency, per_cluster=max(1, given.write_concurrency * 3 // 4))
         self._informer = Informer(
             self._client, given.namespaces, pods, services, self._wake, on_progress=self._wake_soon
         )

@@ -26,6 +26,8 @@ class ClusterMemory:
     uid: str
     verified_epoch: Hashable = None
     """The view epoch in which its pods were last listed, or in which it was born; none before either."""
+    newborn: bool = False
+    """Its creation is all that has happened to it, as far as we know: nothing was written yet."""
     last_valid: bytes | None = None
     proven: bytes | None = None
     """Specs as the cache stores them: the same bytes, not a copy; see `plan.validity.judge`."""

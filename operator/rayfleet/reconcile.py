@@ -91,7 +91,7 @@ class Reconciler:
             memory = self._memories[key] = ClusterMemory(cluster.uid)
             if cluster.born > self._around.term_began():
                 # Nobody but us can have made pods for it, and we have not yet.
-                memory.verified_epoch = self._around.view_epoch(key)
+                memory.verified_epoch, memory.newborn = self._around.view_epoch(key), True
         if memory.stray_head is not None and (
             asyncio.get_running_loop().time() >= memory.stray_until
             or memory.stray_head.uid in {pod.uid for pod in self._view.pods.owned_by(key)}
@@ -108,9 +108,13 @@ class Reconciler:
         """Make sure that what is about to be acted on is no old view; none when it is not.
 
         The caches may be behind, and in a new view epoch they may have missed things: then the
-        cluster's pods are listed once. Its own object is read before every pass that writes.
+        cluster's pods are listed once. Its own object is read before every pass that writes, but for the
+        first one of a cluster that we saw being created: there is nothing yet that could be lost.
         """
-        cluster = snapshot.cluster
+        cluster, memory = snapshot.cluster, self._memories[snapshot.cluster.key]
+        newborn, memory.newborn = memory.newborn, False
+        if newborn and cluster.generation == 1:
+            return None
         failure, live = await asyncio.gather(
             self._verify_pods(cluster.key), self._client.get(paths.cluster(cluster.key))
         )

@@ -112,3 +112,24 @@ async def test_a_write_that_yields_waits_for_those_that_are_being_made_ready() -
                 await asyncio.sleep(0)
                 assert len(order) == 3
             await reporting
+
+
+async def test_one_cluster_leaves_places_to_those_that_come() -> None:
+    """However many writes it has waiting: what the API server works on is what others wait for."""
+    gate, inside = FairGate(4, per_cluster=2), list[Key]()
+    done = asyncio.Event()
+
+    async def write(key: Key) -> None:
+        async with gate.turn(key):
+            inside.append(key)
+            await done.wait()
+
+    writes = [asyncio.create_task(write(BIG)) for _ in range(10)]
+    await asyncio.sleep(0)
+    writes.append(asyncio.create_task(write(SMALL)))
+    async with asyncio.timeout(5):
+        while SMALL not in inside:
+            await asyncio.sleep(0)
+        assert inside == [BIG, BIG, SMALL]
+        done.set()
+        await asyncio.gather(*writes)
