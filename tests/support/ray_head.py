@@ -1,0 +1,108 @@
+"""A real Ray head on 127.0.0.1, in a process group of its own, and drivers that give it work."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+RAY = Path(sys.executable).with_name("ray")
+_WORKER_PORTS = range(10002, 20000)
+"""Ray's workers use these: it refuses to start a head on one."""
+
+
+def free_port() -> int:
+    """A port that nobody uses now, outside of those of Ray's workers."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in _WORKER_PORTS:
+            return port
+
+
+class RayHead:
+    """A head of 2 CPUs that an operator scales: without a dashboard, without a monitor."""
+
+    def __init__(self, folder: Path, token: str | None = None) -> None:
+        self.address = f"127.0.0.1:{free_port()}"
+        self._folder = folder
+        self._environment = {
+            **os.environ,
+            "RAY_enable_autoscaler_v2": "1",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_CLOUD_INSTANCE_ID": "c1-head",
+            "RAY_NODE_TYPE_NAME": "headgroup",
+            "RAY_ADDRESS": self.address,
+            "RAY_gcs_pull_resource_loads_period_milliseconds": "100",
+        }
+        if token is not None:
+            self._environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        """Start it, again on the same port after a stop; it is up when its GCS answers."""
+        folder = tempfile.mkdtemp(dir=self._folder)
+        options = ["--head", "--block", f"--port={self.address.rpartition(':')[2]}", "--num-cpus=2"]
+        options += ["--node-ip-address=127.0.0.1", f"--temp-dir={folder}", "--object-store-memory=80000000"]
+        options += ["--include-dashboard=false", "--no-monitor", "--include-log-monitor=false"]
+        self._run([str(RAY), "start", *options])
+
+    def drive(self, program: str) -> None:
+        """Run a driver that stays until the head is stopped."""
+        start = "import ray, time\nray.init(log_to_driver=False)\n"
+        self._run([sys.executable, "-c", f"{start}{program}\ntime.sleep(300)"])
+
+    async def status(self) -> str:
+        """What `ray status` says."""
+        process = await asyncio.create_subprocess_exec(
+            *(str(RAY), "status", "-v", f"--address={self.address}"),
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        said, _ = await asyncio.wait_for(process.communicate(), 30)
+        return said.decode()
+
+    def stop(self) -> None:
+        """Kill all that was started, without a word."""
+        for process in reversed(self._processes):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
+        self._processes.clear()
+
+    def log(self) -> str:
+        """The end of what its processes said."""
+        return (self._folder / "ray.log").read_text()[-3000:]
+
+    def _run(self, command: list[str]) -> None:
+        with (self._folder / "ray.log").open("ab") as log:
+            self._processes.append(
+                subprocess.Popen(
+                    command,
+                    env=self._environment,
+                    cwd=self._folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            )
+
+
+@contextmanager
+def ray_head(token: str | None = None) -> Iterator[RayHead]:
+    """A head, for as long as the block runs. Its folder is short: Ray's sockets have long names."""
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        head = RayHead(Path(folder), token)
+        try:
+            head.start()
+            yield head
+        finally:
+            head.stop()
