@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain_tex
 from prometheus_client.samples import Sample
 
 from rayfleet.cache import ClusterStore, Store
-from rayfleet.clients.calls import ApiCalls
+from rayfleet.clients.calls import ApiCalls, GcsCalls
 from rayfleet.informer import Health
 from rayfleet.metrics import Exposition, Parts, PartsCollector, Recorder
 from rayfleet.plan import plan
@@ -33,6 +33,7 @@ class Scene:
         default_factory=lambda: WorkQueue(_nothing, concurrency=8, first_backoff=0.01, longest_backoff=0.04)
     )
     calls: ApiCalls = field(default_factory=ApiCalls)
+    gcs_calls: GcsCalls = field(default_factory=GcsCalls)
     informers: list[Health] = field(default_factory=list)
     leading: bool = True
     other_operator: str | None = None
@@ -48,6 +49,7 @@ class Scene:
             informers=lambda: self.informers,
             leading=lambda: self.leading,
             other_operator=lambda: self.other_operator,
+            gcs_calls=self.gcs_calls,
         )
         self.recorder.registry.register(PartsCollector(parts))
 

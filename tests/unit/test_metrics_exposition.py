@@ -29,6 +29,7 @@ def full() -> Scene:
     of = cluster()
     scene.store(of, [head(of), *(worker(of, n) for n in (1, 2, 3))])
     scene.calls.count("create", 201)
+    scene.gcs_calls.count("DrainNode", "ok")
     return scene
 
 
@@ -164,12 +165,14 @@ async def test_calls_informers_and_another_operator_are_shown_as_they_are() -> N
     """Each by what its part says of itself."""
     scene = full()
     scene.calls.count("create", 201)
+    scene.gcs_calls.count("DrainNode", "ok")
     scene.calls.count("watch", 0)
     scene.other_operator = "kuberay/ray-operator-leader"
     everywhere = {"kind": "pods", "scope": "*"}
     for name, labels, wanted in (
         ("rayfleet_api_requests_total", {"verb": "create", "code": "201"}, 2),
         ("rayfleet_api_requests_total", {"verb": "watch", "code": "0"}, 1),
+        ("rayfleet_gcs_requests_total", {"method": "DrainNode", "outcome": "ok"}, 2),
         ("rayfleet_informer_age_seconds", everywhere, 3),
         ("rayfleet_informer_synced", everywhere, 1),
         ("rayfleet_informer_relists_total", everywhere, 1),

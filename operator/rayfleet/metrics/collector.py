@@ -2,13 +2,13 @@
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from rayfleet import __version__
-from rayfleet.clients.calls import ApiCalls
+from rayfleet.clients.calls import ApiCalls, GcsCalls
 from rayfleet.informer import Health
 from rayfleet.metrics import definitions
 from rayfleet.metrics.definitions import Definition
@@ -29,6 +29,7 @@ class Parts:
     leading: Callable[[], bool]
     other_operator: Callable[[], str | None]
     """The Lease of another operator that is alive, if any."""
+    gcs_calls: GcsCalls = field(default_factory=GcsCalls)
 
 
 class PartsCollector(Collector):
@@ -48,6 +49,10 @@ class PartsCollector(Collector):
         for (verb, code), count in sorted(parts.calls.by_verb_and_code.items()):
             requests.add_metric((verb, str(code)), count)
         yield requests
+        heads = _counter_family(definitions.GCS_REQUESTS)
+        for (method, outcome), count in sorted(parts.gcs_calls.by_method_and_outcome.items()):
+            heads.add_metric((method, outcome), count)
+        yield heads
         yield from self._informers()
 
     def _work(self) -> Iterator[Metric]:

@@ -96,6 +96,14 @@ API_REQUESTS: Final = _counter(
     "verb",
     "code",
 )
+GCS_REQUESTS: Final = _counter(
+    "rayfleet_gcs_requests_total",
+    "Calls to the heads of clusters, by method and outcome: ok; unreachable; deadline (no whole answer in "
+    "time); unauthenticated (the token is missing or wrong); unimplemented (not in this version of Ray); "
+    "invalid (the answer cannot be believed, or the request was refused); too_large.",
+    "method",
+    "outcome",
+)
 INFORMER_AGE: Final = _gauge(
     "rayfleet_informer_age_seconds",
     "Since the last event, bookmark or list of a kind. The API server sends a bookmark each minute.",
@@ -187,7 +195,15 @@ OPERATOR: Final = Section(
         *(BUILD_INFO, LEADER, OTHER_OPERATOR),
         *(RECONCILES, RECONCILE_DURATION, ACTIVE_WORKERS, MAX_CONCURRENT),
         *(QUEUE_DEPTH, QUEUE_OLDEST_AGE, QUEUE_LONGEST_RUNNING, QUEUE_RETRIES, QUEUE_BACKOFF),
-        *(API_REQUESTS, INFORMER_AGE, INFORMER_SYNCED, INFORMER_RELISTS, INFORMER_GAPS, LOOP_LAG),
+        *(
+            API_REQUESTS,
+            GCS_REQUESTS,
+            INFORMER_AGE,
+            INFORMER_SYNCED,
+            INFORMER_RELISTS,
+            INFORMER_GAPS,
+            LOOP_LAG,
+        ),
         *(PODS_CREATED, PODS_DELETED),
     ),
 )
