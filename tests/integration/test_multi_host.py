@@ -15,7 +15,13 @@ REPLICA = "ray.io/worker-group-replica-name"
 
 def replicas(namespace: Namespace) -> Counter[str]:
     """Hosts by replica, of those not on their way out."""
-    return Counter(pod["metadata"]["labels"][REPLICA] for pod in namespace.living_pods(WORKERS))
+    return Counter(str(pod["metadata"]["labels"][REPLICA]) for pod in namespace.living_pods(WORKERS))
+
+
+def whole(namespace: Namespace, without: str = "") -> list[str] | None:
+    """The two replicas, once both have their two hosts and none of them is `without`."""
+    found = replicas(namespace)
+    return sorted(found) if list(found.values()) == [2, 2] and without not in found else None
 
 
 def secret(namespace: Namespace) -> dict[str, Any]:
@@ -29,10 +35,7 @@ def test_a_replica_that_lost_a_host_is_made_anew_and_the_token_stays(
     """Another replica of the same cluster goes on as it was."""
     fields = spec(group("tpu", replicas=2, numOfHosts=2), authOptions={"mode": "token"})
     namespace.apply(raycluster(spec_fields=fields))
-    before = eventually(
-        "two whole replicas",
-        lambda: (found := replicas(namespace)) and list(found.values()) == [2, 2] and found,
-    )
+    broken, sound = eventually("two whole replicas", lambda: whole(namespace))
     token = base64.b64decode(secret(namespace)["data"]["auth_token"])
     assert len(token) == 43
     names = {service["metadata"]["name"] for service in namespace.services()}
@@ -44,15 +47,9 @@ def test_a_replica_that_lost_a_host_is_made_anew_and_the_token_stays(
     )
     assert (status["desiredWorkerReplicas"], status["workerGroups"][0]["lastIndex"]) == (4, 4)
 
-    broken, sound = sorted(before)
     lost = namespace.living_pods(f"{WORKERS},{REPLICA}={broken}")[0]["metadata"]["name"]
     namespace.delete_pod(lost)
-    after = eventually(
-        "another whole replica",
-        lambda: (found := replicas(namespace)) and broken not in found and len(found) == 2 and found,
-    )
-    assert sound in after
-    eventually("its hosts", lambda: list(replicas(namespace).values()) == [2, 2])
+    assert sound in eventually("another whole replica", lambda: whole(namespace, without=broken))
     assert base64.b64decode(secret(namespace)["data"]["auth_token"]) == token
     assert token.decode() not in str([namespace.cluster("demo"), namespace.events(), namespace.pods("")])
     assert operator.runs
