@@ -36,7 +36,10 @@ def _answer(
 ) -> Answer:
     holds: list[Hold] = []
     if entry.left:
-        holds += holds_of(solution.packing, census, policy, entry.need)
+        need = entry.lacking or entry.need
+        holds += holds_of(entry.trial or solution.packing, census, policy, need)
+        if entry.gang:
+            holds = [Hold(hold.kind, f"all of its bundles at once: {hold.words}") for hold in holds]
     for group, tier, _ in placed:
         if tier is Tier.BLOCKED and (hold := blocked_hold(census[group])):
             holds.append(hold)

@@ -32,6 +32,8 @@ class Bin(NamedTuple):
     """(need, how many on each of these nodes), by this decision."""
     gang: int = -1
     """The last gang that was spread over these nodes."""
+    gpu_work: bool = False
+    """GPUs of these nodes are given to work by this decision."""
     fixed: bool = False
     """There for another reason than its load: min, a metric or `request_resources`."""
 
@@ -106,7 +108,7 @@ def preference(bin_: Bin, gpu: int) -> tuple[object, ...]:
     free, total = bin_.free, bin_.total
     shares = sum([left / all_ for left, all_ in zip(free, total, strict=True) if all_])
     return (
-        total[gpu] > 0,
+        total[gpu] > 0 and not bin_.gpu_work,
         _ORDER[bin_.tier],
         free[gpu],
         shares,

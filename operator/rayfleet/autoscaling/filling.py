@@ -8,64 +8,47 @@ from collections.abc import Sequence
 
 from rayfleet.autoscaling.capacity import HEAD, Bin
 from rayfleet.autoscaling.decision import Tier
-from rayfleet.autoscaling.demand import Need, Space
-from rayfleet.autoscaling.opening import Load, fill, suits, utilisation
+from rayfleet.autoscaling.demand import Need
 from rayfleet.autoscaling.packing import Packing, loaded
+from rayfleet.autoscaling.scoring import Load, Suited, fill, suited, unchanged_for, utilisation
 
 
 def fill_nodes(packing: Packing, needs: Sequence[Need], left: list[int], *, blocked: bool = False) -> None:
     """Place what is left of each need on the nodes there are, and lower it."""
-    space = packing.space
     done: list[Bin] = []
-    offers: list[tuple[Bin, list[int]]] = []
+    open_: list[tuple[Bin, Suited]] = []
     for one in packing.bins:
-        if (one.tier is Tier.BLOCKED) is blocked and (suited := _fitting(space, one, needs)):
-            offers.append((one, suited))
+        of = suited(packing.space, needs, one.free, one.kind, one.gang)
+        if of.items and (one.tier is Tier.BLOCKED) is blocked:
+            open_.append((one, of))
         else:
             done.append(one)
-    while any(left) and (best := _best(packing, offers, needs, left)):
-        place, load = best
-        one, suited = offers[place]
-        nodes = min(one.size, *(left[at] // n for at, n in load))
+    while any(left):
+        loads = [fill(one.free, of, left) for one, of in open_]
+        places = [place for place, (load, _) in enumerate(loads) if load]
+        if not places:
+            break
+        best = max(places, key=lambda at: (_score(packing, open_[at][0], needs, *loads[at]), -at))
+        one, of = open_[best]
+        load = loads[best][0]
+        nodes = min(one.size, unchanged_for(load, (loads[place][0] for place in places), left))
         done.append(_take(packing, one, needs, load, nodes))
         for at, n in load:
             left[at] -= n * nodes
         if nodes < one.size:
-            offers[place] = (one._replace(size=one.size - nodes, members=one.members[nodes:]), suited)
+            open_[best] = (one._replace(size=one.size - nodes, members=one.members[nodes:]), of)
         else:
-            del offers[place]
+            del open_[best]
     packing.bins = []
-    for one in (*done, *(one for one, _ in offers)):
+    for one in (*done, *(one for one, _ in open_)):
         packing.add(one)
-
-
-def _best(
-    packing: Packing, offers: Sequence[tuple[Bin, list[int]]], needs: Sequence[Need], left: Sequence[int]
-) -> tuple[int, Load] | None:
-    """Which of the nodes is filled best, and with what."""
-    best: tuple[tuple[float, ...], int, Load] | None = None
-    for place, (one, suited) in enumerate(offers):
-        load, free = fill(one.free, needs, {at: left[at] for at in suited if left[at]})
-        if load:
-            score = (*_score(packing, one, needs, load, free), -place)
-            if best is None or score > best[0]:
-                best = (score, place, load)
-    return best[1:] if best else None
-
-
-def _fitting(space: Space, one: Bin, needs: Sequence[Need]) -> list[int]:
-    return [
-        at
-        for at, need in enumerate(needs)
-        if suits(space, need, one.free, one.kind) and not -1 < need.gang == one.gang
-    ]
 
 
 def _score(
     packing: Packing, one: Bin, needs: Sequence[Need], load: Load, free: Sequence[int]
 ) -> tuple[float, ...]:
     others = packing.templates[one.group].other_resources if one.group != HEAD else 0
-    return utilisation(packing.space, one.kind, one.total, others, needs, load, free)
+    return utilisation(packing.space, one.kind, one.total, others, needs, load, free, gpu_work=one.gpu_work)
 
 
 def _take(packing: Packing, one: Bin, needs: Sequence[Need], load: Load, nodes: int) -> Bin:

@@ -3,23 +3,21 @@
 from collections.abc import Iterable
 from itertools import product
 
-from rayfleet.autoscaling.demand import hardness, merged
+from rayfleet.autoscaling.demand import merged
 from rayfleet.ray_state import Demand, Gang, LabelSelector, Shape, Strategy
 
 _MOST_ALTERNATIVES = 64
 
 
 def in_order(gangs: Iterable[Gang]) -> list[Gang]:
-    """The hardest to place first, whatever order they came in."""
-    return sorted(gangs, key=_hardness, reverse=True)
+    """The hardest to place first, as Ray takes them: strict ones, then large ones; equals by their ids."""
+    return sorted(gangs, key=_ease)
 
 
-def _hardness(gang: Gang) -> tuple[object, ...]:
+def _ease(gang: Gang) -> tuple[int, int, str]:
     bundles = sum(bundle.count for bundle in gang.bundles)
     strict = gang.strategy in {Strategy.STRICT_PACK, Strategy.STRICT_SPREAD}
-    amount = sum(amount * bundle.count for bundle in gang.bundles for _, amount in bundle.shape.resources)
-    shapes = tuple(hardness(bundle.shape) for bundle in merged(gang.bundles))
-    return (bundles if strict else 0, bundles, amount, shapes, gang.strategy.value, gang.name)
+    return (-bundles if strict else 0, -bundles, gang.name)
 
 
 def as_demands(gang: Gang) -> tuple[Demand, ...]:

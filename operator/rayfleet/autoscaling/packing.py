@@ -140,6 +140,7 @@ def _split(found: Bin, need: Need, count: int) -> tuple[int, list[Bin]]:
                 found.members[used:],
                 found.load,
                 found.gang,
+                found.gpu_work,
                 found.fixed,
             )
         )
@@ -161,5 +162,6 @@ def loaded(found: Bin, need: Need, each: int, first: int, last: int) -> Bin:
         found.members[first:last],
         (*found.load, (need.entry, each)),
         need.gang if need.gang >= 0 else found.gang,
+        found.gpu_work or need.wants_gpu,
         found.fixed,
     )

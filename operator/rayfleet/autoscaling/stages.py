@@ -26,6 +26,10 @@ class Entry:
     need: Need
     left: int
     gang: Gang | None = None
+    lacking: Need | None = None
+    """Of a gang that is not placed: a bundle that there is no room for, when others of it have theirs."""
+    trial: Packing | None = None
+    """How far the gang could be placed."""
 
 
 @dataclass(slots=True)
@@ -131,7 +135,7 @@ def _satisfy(
     """
     packing = solution.packing
     trial = packing.copy()
-    trial.bins = [one._replace(free=one.total, load=(), gang=-1) for one in packing.bins]
+    trial.bins = [one._replace(free=one.total, load=(), gang=-1, gpu_work=False) for one in packing.bins]
     needs = needs_of(packing.space, constraint, len(solution.entries))
     left = settle(trial, needs, fresh, late)
     if whole and any(left):
@@ -156,10 +160,12 @@ def _place_gang(solution: Solution, gang: Gang, fresh: Sequence[Template], late:
     needs = needs_of(solution.packing.space, as_demands(gang), first, apart)
     trial = solution.packing.copy()
     left = settle(trial, needs, fresh, late)
-    if any(left):
+    lacking = next((need for need, rest in zip(needs, left, strict=True) if rest), None)
+    if lacking:
         left = [need.copies for need in needs]
     else:
         solution.packing = trial
     solution.entries += [
-        Entry(DemandKind.GANG, need, rest, gang) for need, rest in zip(needs, left, strict=True)
+        Entry(DemandKind.GANG, need, rest, gang, lacking, trial if lacking else None)
+        for need, rest in zip(needs, left, strict=True)
     ]
