@@ -18,6 +18,7 @@ from rayfleet import logs, settings
 from rayfleet.api.names import GROUP, PLURAL, VERSION
 from rayfleet.apply import EventRecorder, Executor, FairGate
 from rayfleet.cache import ClusterStore, Store
+from rayfleet.clients.cluster_tokens import ClusterTokens
 from rayfleet.clients.credentials import Credentials, CredentialsError
 from rayfleet.clients.kube import KubeClient
 from rayfleet.clients.login import find_credentials
@@ -30,6 +31,8 @@ from rayfleet.informer import Informer
 from rayfleet.metrics import Exposition, MetricsServer, Parts, PartsCollector, Recorder
 from rayfleet.observe import View
 from rayfleet.other_operator import OtherOperatorWatch
+from rayfleet.ray_heads import RayHeads
+from rayfleet.ray_polling import Poller
 from rayfleet.reconcile import Reconciler, Surroundings
 from rayfleet.report import Reporter
 from rayfleet.settings import Settings
@@ -79,16 +82,21 @@ class Operator:
         pods, services = Store(Pod), Store(Service)
         gate = FairGate(given.write_concurrency, per_cluster=max(1, given.write_concurrency * 3 // 4))
         self._informer = Informer(
-            self._client, given.namespaces, pods, services, self._wake, on_progress=self._wake_soon
+            self._client, given.namespaces, pods, services, self._wake_for_pod, on_progress=self._wake_soon
         )
         self._other_operator = OtherOperatorWatch(self._client, given.namespaces, self._wake_all)
-        executor = Executor(self._client, gate, self._clusters, pods, services, self._recorder.count)
+        self._poller = Poller(self._wake)
+        heads = RayHeads(
+            self._poller, ClusterTokens(self._client), may_write=lambda: self._election.seconds_left
+        )
+        executor = Executor(self._client, gate, self._clusters, pods, services, heads, self._recorder.count)
         events = EventRecorder(self._client, gate, instance=given.identity)
         reconciler = Reconciler(
             self._client,
-            View(self._clusters, pods, services),
+            View(self._clusters, pods, services, heads, given.scaling.limits),
             executor,
             Reporter(self._client, self._clusters, gate, executor, events),
+            heads,
             Surroundings(
                 view_epoch=lambda key: (self._election.term, self._informer.gaps(key.namespace)),
                 term_began=lambda: self._election.began,
@@ -114,6 +122,7 @@ class Operator:
             queue=self._queue,
             concurrency=self._settings.reconcile_concurrency,
             calls=self._client.calls,
+            gcs_calls=self._poller.calls,
             informers=lambda: self._informer.health,
             leading=lambda: self._election.leading,
             other_operator=lambda: self._other_operator.alive,
@@ -152,6 +161,7 @@ class Operator:
             if not self._crd_served:
                 shell.cancel()
             await asyncio.wait([shell], timeout=STOP_GRACE_SECONDS)
+            await self._poller.close()
             await self._client.close()
             await self._election_client.close()
         return _exit_status([*ended, shell], asked)
@@ -209,7 +219,12 @@ class Operator:
     def _stand_by(self) -> None:
         self._queue.pause()
 
+    def _wake_for_pod(self, key: Key) -> None:
+        self._poller.poke(key)
+        self._wake(key)
+
     def _wake_soon(self, key: Key) -> None:
+        self._poller.poke(key)
         self._queue.add_after(key, PROGRESS_SECONDS)
 
     def _wake(self, key: Key) -> None:

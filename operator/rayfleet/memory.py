@@ -3,8 +3,10 @@
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rayfleet.autoscaling import Memory
 from rayfleet.errors import ApiFailure, Policy, policy
-from rayfleet.plan import CreatePod, CreateSecret, Outcome
+from rayfleet.plan import CreatePod, CreateSecret, DrainNode, Outcome
+from rayfleet.ray_memory import RayMemory
 from rayfleet.snapshot import Hold, Pod
 
 FIRST_HOLD = 1.0
@@ -44,6 +46,9 @@ class ClusterMemory:
     """The head, where it lives on without the labels that its watch goes by."""
     stray_until: float = 0.0
     """Loop time after which it must be looked for again."""
+    scaling: Memory = field(default_factory=Memory)
+    """Of the last decision on sizes."""
+    ray: RayMemory = field(default_factory=RayMemory)
     _backoffs: dict[str, _Backoff] = field(default_factory=dict)
 
     @property
@@ -56,6 +61,8 @@ class ClusterMemory:
         failed = {}
         for outcome in outcomes:
             action, failure = outcome.action, outcome.failure
+            if isinstance(action, DrainNode) and outcome.tried:
+                self.ray.asked_to_drain(action.node_id, outcome.refusal, now)
             if not isinstance(action, CreatePod):
                 self.auth_secret_made |= isinstance(action, CreateSecret) and outcome.done
                 continue
@@ -83,7 +90,9 @@ class ClusterMemory:
         wait = min(FIRST_HOLD * 2 ** min(failures - 1, 30), longest)
         if failure.retry_after is not None:
             wait = max(wait, min(failure.retry_after, LONGEST_HOLD))
-        self._backoffs[group] = _Backoff(failures, Hold(now + wait, failure.message))
+        self._backoffs[group] = _Backoff(
+            failures, Hold(now + wait, failure.message, before.hold.since if before else now)
+        )
 
 
 def _words(failure: ApiFailure) -> str:

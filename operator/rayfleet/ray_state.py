@@ -3,7 +3,8 @@
 The terms are those of Ray's `autoscaler.proto`. Demand is grouped by shape: 10,000 equal tasks are one entry.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
@@ -104,6 +105,26 @@ class RayState:
     gangs: tuple[Gang, ...]
     constraints: tuple[tuple[Demand, ...], ...]
     """What `request_resources` asked to have in the cluster, busy or not, each a list of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class RayView:
+    """What is known of a cluster's Ray at the moment of a decision. Unknown is not zero."""
+
+    state: RayState | None = None
+    """The last answer of the head, also while it is out of reach; none before the first."""
+    taken: float = 0.0
+    """When that was, Unix seconds."""
+    trouble: str = ""
+    """Why the state cannot be decided by, in words; empty where it can."""
+    since: float | None = None
+    """Since when, Unix seconds."""
+    drained: frozenset[bytes] = frozenset()
+    """Ids of nodes that we asked Ray to give up, unless it refused."""
+    dead_since: Mapping[bytes, float] = field(default_factory=dict)
+    """Ids of dead nodes to when we first saw them so, Unix seconds."""
+    kept: frozenset[bytes] = frozenset()
+    """Ids of nodes that Ray has just refused to give up, as they are busy."""
 
 
 class DrainReason(StrEnum):

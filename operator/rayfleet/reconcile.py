@@ -15,6 +15,8 @@ from rayfleet.memory import LONGEST_HOLD, ClusterMemory
 from rayfleet.observe import View
 from rayfleet.plan import AdvanceHeadEpoch, CreatePod, Outcome, Plan, plan
 from rayfleet.plan.validity import template_hashes
+from rayfleet.ray_heads import RayHeads
+from rayfleet.ray_memory import KEEP_SECONDS
 from rayfleet.report import Reporter
 from rayfleet.snapshot import Key, Snapshot, cluster_from_object, pod_from_object
 from rayfleet.workqueue import Done, Retry
@@ -53,12 +55,14 @@ class Reconciler:
         view: View,
         executor: Executor,
         reporter: Reporter,
+        heads: RayHeads,
         surroundings: Surroundings,
     ) -> None:
         self._client = client
         self._view = view
         self._executor = executor
         self._reporter = reporter
+        self._heads = heads
         self._around = surroundings
         self._memories: dict[Key, ClusterMemory] = {}
 
@@ -68,7 +72,7 @@ class Reconciler:
         if snapshot is None:
             self._forget(key)
             return Done()
-        decided = plan(snapshot)
+        decided = plan(snapshot, self._memories[key].scaling)
         for check in (self._verify, self._look_for_head) if decided.actions else ():
             with self._around.coming():
                 trouble = await check(snapshot, decided)
@@ -78,7 +82,7 @@ class Reconciler:
             if verified is None:
                 return Done()
             if replace(verified, now=snapshot.now) != snapshot:
-                snapshot, decided = verified, plan(verified)
+                snapshot, decided = verified, plan(verified, self._memories[key].scaling)
         outcomes = await self._executor.run(snapshot.cluster, decided) if decided.actions else ()
         return await self._conclude(snapshot, decided, outcomes)
 
@@ -100,6 +104,7 @@ class Reconciler:
         return self._view.snapshot(key, memory, self._around.other_operator(), self._around.now())
 
     def _forget(self, key: Key) -> None:
+        self._heads.forget(key)
         memory = self._memories.pop(key, None)
         if memory is not None:
             self._reporter.forget(memory.uid)
@@ -175,6 +180,7 @@ class Reconciler:
         """Remember, report, and say when to come back."""
         key = snapshot.cluster.key
         memory = self._memories[key]
+        await self._follow_queue(snapshot, decided, memory)
         refusals, generation = len(memory.refused), snapshot.cluster.generation
         if outcomes:
             memory.learn(outcomes, self._around.now())
@@ -186,12 +192,9 @@ class Reconciler:
         memory.release(_wanting(decided), snapshot.now)
         # A hold that is over is no longer to be reported: nothing may happen that would do so later.
         snapshot = replace(snapshot, held=memory.held)
-        waits = [] if decided.requeue_after is None else [decided.requeue_after]
+        waits = _waits(decided, outcomes, memory, snapshot.now)
         if len(memory.refused) > refusals:
             waits.append(0.0)  # There may be an earlier template to go on with.
-        if memory.stray_head is not None:
-            waits.append(OUT_OF_VIEW_SECONDS)
-        waits += [hold.until - snapshot.now for hold in memory.held.values()]
         self._around.acted(key)
         observe = partial(self._observe, key)
         failure = await self._reporter.report(snapshot, decided, outcomes, memory, observe)
@@ -203,6 +206,15 @@ class Reconciler:
             if outcome.failure is not None and not _is_held(outcome):
                 return self._retry(outcome.failure, f"carry out {type(outcome.action).__name__}")
         return Done(requeue_after=max(min(waits), SOON if memory.held else 0.0) if waits else None)
+
+    async def _follow_queue(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> None:
+        """Have the head asked for its queue, as often as what was decided calls for."""
+        key, decision, spec = snapshot.cluster.key, decided.decision, snapshot.spec
+        if decision is None or spec is None:
+            self._heads.forget(key)
+            return
+        memory.scaling = decision.memory
+        await self._heads.follow(snapshot, spec, active=decision.active)
 
     def _remember_spec(
         self, snapshot: Snapshot, memory: ClusterMemory, outcomes: Sequence[Outcome], generation: int
@@ -223,6 +235,16 @@ def _taken(outcomes: Sequence[Outcome]) -> dict[str, str]:
     """Template hashes that the API server has just taken, by group."""
     done = (outcome.action for outcome in outcomes if outcome.done)
     return {action.group: action.template_hash for action in done if isinstance(action, CreatePod)}
+
+
+def _waits(decided: Plan, outcomes: Sequence[Outcome], memory: ClusterMemory, now: float) -> list[float]:
+    """Seconds until things that only time changes."""
+    waits = [] if decided.requeue_after is None else [decided.requeue_after]
+    if memory.stray_head is not None:
+        waits.append(OUT_OF_VIEW_SECONDS)
+    if any(outcome.refusal or outcome.unanswered for outcome in outcomes):
+        waits.append(KEEP_SECONDS)
+    return waits + [hold.until - now for hold in memory.held.values()]
 
 
 def _wanting(decided: Plan) -> set[str]:

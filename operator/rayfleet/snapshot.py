@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from rayfleet.api import RayClusterSpec, Violation
 from rayfleet.api.names import Annotation, Label
+from rayfleet.scaling_view import ScalingView
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -73,6 +74,10 @@ class Pod:
     template_hash: str
     host: Host | None = None
     """None in a group whose replicas are one pod each."""
+    unready_words: str = ""
+    """What the scheduler or the kubelet says about a pod that does not come."""
+    unready_since: float = 0.0
+    """Since when the scheduler has found no place for it, Unix seconds; 0 where that is not the matter."""
 
     @property
     def ended(self) -> bool:
@@ -90,6 +95,8 @@ class Pod:
             phase=self.phase,
             ready=self.ready,
             unready_reason=self.unready_reason,
+            unready_words=self.unready_words,
+            unready_since=self.unready_since,
             node_name=self.node_name,
             pod_ip=self.pod_ip,
         )
@@ -140,6 +147,8 @@ class Hold:
     until: float
     """Unix seconds."""
     words: str
+    since: float = 0.0
+    """When the first create in a row was refused, Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +173,7 @@ class Snapshot:
     """The Secret with its token was made or found by this process."""
     other_operator: str | None = None
     """The Lease of another operator of this API that is alive in our scope, as `namespace/name`."""
+    scaling: ScalingView = field(default_factory=ScalingView)
 
 
 def _owner(metadata: JsonObject) -> Owner | None:
@@ -188,30 +198,42 @@ def _host(labels: Mapping[str, str]) -> Host | None:
     return None if place is None or index is None else Host(labels[Label.REPLICA_NAME], place, index)
 
 
-def _ready_condition(status: JsonObject) -> tuple[bool, str]:
+class _Unready(NamedTuple):
+    """Why a pod is not ready."""
+
+    reason: str = ""
+    words: str = ""
+    since: float = 0.0
+
+
+def _readiness(status: JsonObject) -> tuple[bool, _Unready]:
     for condition in status.get("conditions") or ():
         if condition.get("type") == "Ready":
             if condition.get("status") == "True":
-                return True, ""
+                return True, _Unready()
             reason = condition.get("reason") or "Unknown"
-            if reason == "ContainersNotReady":
-                reason = _waiting_reason(status) or reason
-            return False, reason
+            waiting = _waiting(status) if reason == "ContainersNotReady" else None
+            return False, waiting or _Unready(reason)
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return False, condition.get("reason") or "Unschedulable"
-    return False, str(status.get("reason") or "")
+            since = unix_seconds(condition.get("lastTransitionTime"))
+            words = str(condition.get("message") or "")
+            return False, _Unready(condition.get("reason") or "Unschedulable", words, since)
+    return False, _Unready(str(status.get("reason") or ""))
 
 
-def _waiting_reason(status: JsonObject) -> str:
+def _waiting(status: JsonObject) -> _Unready | None:
+    """Of the first container that waits, or has ended."""
     for kind in ("initContainerStatuses", "containerStatuses"):
         for container in status.get(kind) or ():
             state = container.get("state") or {}
             waiting, terminated = state.get("waiting"), state.get("terminated")
             if waiting:
-                return str(waiting.get("reason") or "")
+                words = str(waiting.get("message") or "")
+                return _Unready(str(waiting.get("reason") or ""), words) if waiting.get("reason") else None
             if terminated and not container.get("ready"):
-                return str(terminated.get("reason") or "")
-    return ""
+                reason = str(terminated.get("reason") or "")
+                return _Unready(reason) if reason else None
+    return None
 
 
 def _ray_container_end(spec: JsonObject, status: JsonObject) -> tuple[bool, str]:
@@ -240,7 +262,7 @@ def pod_from_object(obj: JsonObject) -> Pod:
     """Trim a Pod object. Raises nothing for an object that the API server can hold."""
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    ready, unready_reason = _ready_condition(status)
+    ready, unready = _readiness(status)
     ray_ended, ended_reason = _ray_container_end(spec, status)
     return Pod(
         namespace=metadata["namespace"],
@@ -254,7 +276,7 @@ def pod_from_object(obj: JsonObject) -> Pod:
         deleting="deletionTimestamp" in metadata,
         phase=status.get("phase") or "Pending",
         ready=ready,
-        unready_reason=unready_reason,
+        unready_reason=unready.reason,
         ray_ended=ray_ended,
         ended_reason=status.get("reason") or ended_reason,
         node_name=spec.get("nodeName") or "",
@@ -263,6 +285,8 @@ def pod_from_object(obj: JsonObject) -> Pod:
         index=_number(annotations.get(Annotation.INDEX)) or 0,
         template_hash=annotations.get(Annotation.TEMPLATE_HASH, ""),
         host=_host(labels) if Label.REPLICA_NAME in labels else None,
+        unready_words=unready.words,
+        unready_since=unready.since,
     )
 
 

@@ -140,10 +140,12 @@ def test_an_invalid_spec_names_the_field_and_the_rule() -> None:
 
 def test_a_field_that_is_not_acted_on_says_so() -> None:
     """With what happens instead."""
-    of = cluster(spec(group(replicas=0), enableInTreeAutoscaling=True))
+    of = cluster(
+        spec(group(replicas=0), enableInTreeAutoscaling=True, autoscalerOptions={"runtime": "Sidecar"})
+    )
     supported = condition(status_of(snapshot(of, [head(of)])), "Supported") or {}
     assert supported["status"] == "False"
-    assert "spec.enableInTreeAutoscaling is not acted on yet" in supported["message"]
+    assert "spec.autoscalerOptions.runtime is not acted on yet" in supported["message"]
 
 
 def test_a_cluster_of_another_controller_gets_no_word_from_us() -> None:

@@ -20,6 +20,7 @@ from rayfleet.api.parsing import parse_spec
 from rayfleet.api.quantity import format_quantity, parse_quantity
 from rayfleet.api.ray_version import RayVersion, parse_ray_version
 from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.api.scaler import needs_sidecar, scales_here
 from rayfleet.api.security import (
     AuthOptions,
     NetworkPolicyRules,
@@ -60,8 +61,10 @@ __all__ = [
     "WorkerGroupNetworkPolicy",
     "WorkerGroupSpec",
     "format_quantity",
+    "needs_sidecar",
     "parse_quantity",
     "parse_ray_version",
     "parse_spec",
+    "scales_here",
     "validate",
 ]

@@ -19,9 +19,11 @@ from rayfleet.plan import (
     CreateSecret,
     CreateService,
     DeletePod,
+    DrainNode,
     Outcome,
     Plan,
 )
+from rayfleet.ray_heads import RayHeads
 from rayfleet.snapshot import Cluster, Pod, Service, pod_from_object, service_from_object
 
 
@@ -38,6 +40,7 @@ class Executor:
         clusters: ClusterStore,
         pods: Store[Pod],
         services: Store[Service],
+        heads: RayHeads,
         on_outcome: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self._client = client
@@ -45,14 +48,17 @@ class Executor:
         self._clusters = clusters
         self._pods = pods
         self._services = services
+        self._heads = heads
         self._on_outcome = on_outcome
 
     async def run(self, cluster: Cluster, plan: Plan) -> tuple[Outcome, ...]:
         """Carry out `plan`: deletes at once, then stage after stage while each goes well."""
-        deletes, stages = await asyncio.gather(
-            self._all(cluster, plan.deletes), self._stages(cluster, plan.stages)
+        deletes, drains, stages = await asyncio.gather(
+            self._all(cluster, plan.deletes),
+            asyncio.gather(*(self._heads.drain(cluster.key, action) for action in plan.drains)),
+            self._stages(cluster, plan.stages),
         )
-        return (*deletes, *stages)
+        return (*deletes, *drains, *stages)
 
     async def _stages(self, cluster: Cluster, stages: Iterable[Sequence[Action]]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -88,6 +94,8 @@ class Executor:
                 return await self._create_service(cluster, action)
             case CreateSecret():
                 return await create_auth_secret(self._client, cluster, action)
+            case DrainNode():
+                return await self._heads.drain(cluster.key, action)
             case AdvanceHeadEpoch():
                 failure = await self.patch_status(cluster, {"headEpoch": action.epoch})
                 return Outcome(action, failure)

@@ -145,6 +145,12 @@ class Decision:
     """Whether Ray's view was there; without it nothing shrinks and demand is not known."""
     memory: Memory = field(default_factory=Memory)
 
+    @property
+    def active(self) -> bool:
+        """Whether something is on its way, up or down, or waits for that."""
+        moving = self.drains or self.cancels or any(group.launches or group.pending for group in self.groups)
+        return bool(moving) or any(answer.unserved > 0 for answer in self.answers)
+
     def group(self, name: str) -> GroupDecision:
         """The decision for one group. Raises KeyError for a group that was not handed in."""
         for group in self.groups:

@@ -15,9 +15,10 @@ from rayfleet.manifests.names import (
     replica_name,
     worker_pod_name,
 )
+from rayfleet.manifests.ports import gcs_port
 from rayfleet.manifests.ray_pod import PodManifest
 from rayfleet.manifests.services import head_service, headless_service
-from rayfleet.manifests.worker_pod import PodFactory, Replica, worker_pods
+from rayfleet.manifests.worker_pod import PodFactory, Replica, worker_pods, worker_resources
 
 __all__ = [
     "TOKEN_KEY",
@@ -27,6 +28,7 @@ __all__ = [
     "auth_secret",
     "auth_secret_name",
     "fqdn",
+    "gcs_port",
     "head_pod",
     "head_pod_name",
     "head_service",
@@ -37,4 +39,5 @@ __all__ = [
     "replica_name",
     "worker_pod_name",
     "worker_pods",
+    "worker_resources",
 ]

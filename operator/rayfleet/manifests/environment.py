@@ -1,6 +1,7 @@
 """Environment of the Ray container and of init containers."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rayfleet.api.names import Label
@@ -8,9 +9,17 @@ from rayfleet.manifests.pod_template import Json, items, mapping, text
 
 
 def ray_environment(
-    container: Mapping[str, Any], *, ray_start: str, gcs_host: str, port: str, auth: Sequence[Json] = ()
+    container: Mapping[str, Any],
+    *,
+    ray_start: str,
+    gcs_host: str,
+    port: str,
+    auth: Sequence[Json] = (),
+    defaults: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Json]:
-    """What every Ray container is told, around what its user tells it; `auth` are variables that win.
+    """What every Ray container is told, around what its user tells it.
+
+    `auth` are variables that win; `defaults` are further ones that do not.
 
     Ours comes first, so that a variable of the user's may refer to it; the start command comes last, because
     it may refer to theirs.
@@ -23,6 +32,7 @@ def ray_environment(
         _from_field("RAY_NODE_TYPE_NAME", f"metadata.labels['{Label.GROUP}']"),
     ]
     defaults = {
+        **defaults,
         "RAY_PORT": port,
         "RAY_ADDRESS": f"{gcs_host}:{port}",
         "RAY_USAGE_STATS_KUBERAY_IN_USE": "1",

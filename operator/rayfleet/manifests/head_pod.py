@@ -1,6 +1,6 @@
 """The head pod."""
 
-from rayfleet.api import RayClusterSpec
+from rayfleet.api import RayClusterSpec, scales_here
 from rayfleet.api.names import HEAD_GROUP, Annotation, NodeType
 from rayfleet.manifests import ports
 from rayfleet.manifests.auth import node_auth
@@ -15,7 +15,8 @@ def head_pod(
 ) -> PodManifest:
     """The head of `epoch`: its name is the same for the same epoch, so there is never a second one of it."""
     group = spec.head_group_spec
-    params = head_params(group)
+    scaled = scales_here(spec)
+    params = head_params(group, scaled=scaled)
     node = RayNode(
         node_type=NodeType.HEAD,
         group=HEAD_GROUP,
@@ -27,6 +28,8 @@ def head_pod(
         gcs_port=ports.gcs_port(group.ray_start_params),
         ray_version=spec.ray_version,
         auth=node_auth(cluster, spec),
+        scaled=scaled,
+        fails_infeasible=scaled and spec.autoscaler_options.fail_infeasible_tasks,
     )
     pod_spec = ray_pod_spec(cluster, node, fqdn(cluster, spec, cluster_domain))
     annotations = {Annotation.HEAD_EPOCH: str(epoch)}

@@ -44,6 +44,10 @@ class RayNode:
     gcs_port: str
     ray_version: str
     auth: NodeAuth | None = None
+    scaled: bool = False
+    """The cluster scales with its queue, by our hand."""
+    fails_infeasible: bool = False
+    """Tasks for which there can be no node are to fail; of a head."""
 
 
 def ray_pod(cluster: Cluster, node: RayNode, spec: Json) -> PodManifest:
@@ -88,6 +92,9 @@ def ray_pod_spec(cluster: Cluster, node: RayNode, head: str) -> Json:
     spec["containers"] = [ray, *items(spec["containers"])[1:]]
     if volumes:
         spec["volumes"] = volumes
+    if node.scaled:
+        # A container that is started again would be a new Ray node under the old one's name.
+        spec.setdefault("restartPolicy", "Never")
     return spec
 
 
@@ -103,10 +110,19 @@ def _running_ray(cluster: Cluster, node: RayNode, container: Mapping[str, Any]) 
             gcs_host=node.gcs_host,
             port=node.gcs_port,
             auth=node.auth.env if node.auth is not None else (),
+            defaults=_autoscaling(node),
         ),
         "ports": _with_metrics(container, node.params),
         **missing_probes(container, probes(node.node_type, node.params, node.ray_version)),
     }
+
+
+def _autoscaling(node: RayNode) -> dict[str, str]:
+    """With its second version Ray's head tells of `request_resources` as well; the other nodes follow it."""
+    if not (node.scaled and node.node_type == NodeType.HEAD):
+        return {}
+    early_exit = {"RAY_enable_infeasible_task_early_exit": "1"} if node.fails_infeasible else {}
+    return {"RAY_enable_autoscaler_v2": "1"} | early_exit
 
 
 def _with_metrics(container: Mapping[str, Any], params: Mapping[str, str]) -> list[Any]:

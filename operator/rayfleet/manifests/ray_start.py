@@ -13,9 +13,10 @@ _WITH_BOOLEAN_VALUE: Final = frozenset({"log-color", "include-dashboard", "inclu
 _OPEN_FILES: Final = "ulimit -n ${RAY_START_ULIMIT_OPEN_FILES:-65536}"
 
 
-def head_params(group: HeadGroupSpec) -> dict[str, str]:
-    """All flags of the head's `ray start --head`."""
-    return _params(group, {"dashboard-host": "0.0.0.0"})  # noqa: S104 - inside the pod's own network
+def head_params(group: HeadGroupSpec, *, scaled: bool = False) -> dict[str, str]:
+    """All flags of the head's `ray start --head`; a cluster that we scale runs no monitor of Ray's."""
+    params = _params(group, {"dashboard-host": "0.0.0.0"})  # noqa: S104 - inside the pod's own network
+    return params | ({"no-monitor": "true"} if scaled else {})
 
 
 def worker_params(group: WorkerGroupSpec, gcs_address: str) -> dict[str, str]:

@@ -57,6 +57,23 @@ def flags_from_container(container: Mapping[str, Any], given: Mapping[str, str])
     return flags
 
 
+def resources_of_flags(params: Mapping[str, str]) -> tuple[tuple[str, float], ...]:
+    """The logical resources that a Ray node with these `ray start` flags has, sorted by name.
+
+    What Ray finds out by itself on the node is not among them. A flag that cannot be read counts as unset.
+    """
+    found: dict[str, float] = {}
+    for flag, name in ((CPUS, "CPU"), (GPUS, "GPU"), (MEMORY, "memory")):
+        amount = _positive(params.get(flag))
+        if amount is not None:
+            found[name] = float(amount)
+    for name, value in (_read_shell_json(params.get(CUSTOM, "")) or {}).items():
+        amount = _positive(value)
+        if amount is not None:
+            found[name] = float(amount)
+    return tuple(sorted(found.items()))
+
+
 def _standard_flag(name: str) -> str | None:
     if _GPU.fullmatch(name):
         return GPUS

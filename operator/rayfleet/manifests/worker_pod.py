@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rayfleet.api import RayClusterSpec, WorkerGroupSpec
+from rayfleet.api import RayClusterSpec, WorkerGroupSpec, scales_here
 from rayfleet.api.names import Annotation, Label, NodeType
 from rayfleet.manifests import ports, wait
 from rayfleet.manifests.auth import node_auth
@@ -10,6 +10,7 @@ from rayfleet.manifests.names import fqdn, replica_name, worker_pod_name
 from rayfleet.manifests.pod_template import Json, items, mapping, ray_container
 from rayfleet.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
 from rayfleet.manifests.ray_start import ray_start_command, worker_params
+from rayfleet.manifests.resources import resources_of_flags
 from rayfleet.snapshot import Cluster
 
 
@@ -76,9 +77,15 @@ def worker_pods(
         gcs_port=port,
         ray_version=spec.ray_version,
         auth=node_auth(cluster, spec),
+        scaled=scales_here(spec),
     )
     pod_spec = _with_wait(ray_pod_spec(cluster, node, head), node)
     return PodFactory(cluster, group.group_name, ray_pod(cluster, node, pod_spec))
+
+
+def worker_resources(group: WorkerGroupSpec) -> tuple[tuple[str, float], ...]:
+    """Logical resources of one Ray node of `group`, as its manifest declares them."""
+    return resources_of_flags(worker_params(group, ""))
 
 
 def _with_wait(spec: Json, node: RayNode) -> Json:

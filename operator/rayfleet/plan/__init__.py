@@ -1,7 +1,11 @@
 """The decision: `plan(snapshot) -> Plan`. Pure: the same snapshot gives the same plan."""
 
-from rayfleet.api import RayClusterSpec
+from collections.abc import Mapping
+from typing import Final
+
+from rayfleet.api import RayClusterSpec, scales_here
 from rayfleet.api.names import NodeType
+from rayfleet.autoscaling import Decision, Memory
 from rayfleet.manifests import (
     TOKEN_KEY,
     auth_secret,
@@ -20,6 +24,7 @@ from rayfleet.plan.actions import (
     CreateSecret,
     CreateService,
     DeletePod,
+    DrainNode,
     Outcome,
     Plan,
 )
@@ -27,6 +32,7 @@ from rayfleet.plan.head import HeadPlan, plan_head
 from rayfleet.plan.limits import limit_creates
 from rayfleet.plan.ownership import Ownership, ownership
 from rayfleet.plan.replicas import plan_replicas
+from rayfleet.plan.scaling import decide_sizes, drains, scaled_groups
 from rayfleet.plan.support import Unsupported, unsupported
 from rayfleet.plan.workers import WorkersPlan, plan_workers, removed_groups
 from rayfleet.snapshot import Pod, Snapshot
@@ -39,6 +45,7 @@ __all__ = [
     "CreateSecret",
     "CreateService",
     "DeletePod",
+    "DrainNode",
     "Outcome",
     "Ownership",
     "Plan",
@@ -48,9 +55,14 @@ __all__ = [
     "unsupported",
 ]
 
+NO_MEMORY: Final = Memory()
 
-def plan(snapshot: Snapshot) -> Plan:
-    """What to do next for this cluster, and why. At rest the plan has no actions."""
+
+def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
+    """What to do next for this cluster, and why. At rest the plan has no actions.
+
+    `memory` is that of the last decision on sizes.
+    """
     cluster, spec = snapshot.cluster, snapshot.spec
     if cluster.deleting:
         return Plan(waits=("the cluster is being deleted; its children go with it",))
@@ -61,36 +73,44 @@ def plan(snapshot: Snapshot) -> Plan:
     findings = unsupported(spec)
     if any(finding.withholds and finding.group is None for finding in findings):
         return Plan(waits=tuple(f"{f.path} is not acted on yet: {f.instead}" for f in findings))
-    withheld = {finding.group for finding in findings if finding.withholds}
-    return limit_creates(_plan_cluster(snapshot, spec, withheld))
+    withheld = {f.group: f.instead for f in findings if f.withholds and f.group is not None}
+    decision = decide_sizes(snapshot, spec, memory, withheld) if scales_here(spec) else None
+    return limit_creates(_plan_cluster(snapshot, spec, withheld, decision))
 
 
-def _plan_cluster(snapshot: Snapshot, spec: RayClusterSpec, withheld: set[str | None]) -> Plan:
+def _plan_cluster(
+    snapshot: Snapshot, spec: RayClusterSpec, withheld: Mapping[str, str], decision: Decision | None
+) -> Plan:
     head = plan_head(snapshot, spec)
     workers = [pod for pod in snapshot.pods if pod.node_type == NodeType.WORKER]
     by_group: dict[str, list[Pod]] = {group.group_name: [] for group in spec.worker_group_specs}
     for pod in workers:
         if pod.group in by_group:
             by_group[pod.group].append(pod)
+    scaled = scaled_groups(snapshot, decision) if decision is not None else {}
     groups = [
         (plan_replicas if group.num_of_hosts > 1 else plan_workers)(
-            snapshot, spec, group, by_group[group.group_name]
+            snapshot, spec, group, by_group[group.group_name], scaled.get(group.group_name)
         )
         for group in spec.worker_group_specs
         if group.group_name not in withheld
     ]
     parts: list[HeadPlan | WorkersPlan] = [head, *groups]
     requeues = [part.requeue_after for part in parts if part.requeue_after is not None]
+    if decision is not None and decision.next_look is not None:
+        requeues.append(decision.next_look)
     return Plan(
         deletes=(
             *head.deletes,
             *removed_groups(spec, workers),
             *(delete for group in groups for delete in group.deletes),
         ),
+        drains=drains(snapshot, decision) if decision is not None else (),
         stages=_with_secret(snapshot, spec, _stages(_services(snapshot, spec), head, groups)),
         head_epoch=head.epoch,
         waits=tuple(part.wait for part in parts if part.wait is not None),
         requeue_after=min(requeues, default=None),
+        decision=decision,
     )
 
 

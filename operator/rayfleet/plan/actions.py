@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
-from rayfleet.errors import ApiFailure
+from rayfleet.api import WorkerGroupSpec
+from rayfleet.autoscaling import Decision
+from rayfleet.errors import ApiFailure, GcsFailure
 from rayfleet.snapshot import Pod
 
 
@@ -25,6 +27,12 @@ class Cause(Enum):
     """Its name, or that of a host of its replica, is in `scaleStrategy.workersToDelete`."""
     BROKEN_REPLICA = "part of a broken replica"
     """It is a host of a multi-host replica that has lost another one."""
+    IDLE = "idle"
+    """Ray has given its node up, as we asked, because it was idle and not needed."""
+    NOT_NEEDED = "not needed"
+    """It has not joined Ray yet, and nothing waits for it any more."""
+    RAY_ENDED = "Ray ended"
+    """Its Ray node is dead, though the pod lives on."""
     GROUP_REMOVED = "group removed"
     SUPERSEDED = "superseded"
     """A head of an older epoch beside the current one."""
@@ -84,7 +92,22 @@ class DeletePod:
     reason: str
 
 
-Action: TypeAlias = AdvanceHeadEpoch | CreateService | CreateSecret | CreatePod | DeletePod
+@dataclass(frozen=True, slots=True)
+class DrainNode:
+    """Ask Ray to give up a node that is idle; it refuses where the node is busy after all."""
+
+    group: str
+    pod: str
+    node_id: bytes
+    reason: str
+
+
+Action: TypeAlias = AdvanceHeadEpoch | CreateService | CreateSecret | CreatePod | DeletePod | DrainNode
+
+
+def desired_replicas(group: WorkerGroupSpec) -> int:
+    """`replicas`, clamped to min and max."""
+    return min(max(group.replicas, group.min_replicas), group.max_replicas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +120,14 @@ class Outcome:
     """The pod that a create made or found."""
     tried: bool = True
     """False where an earlier failure of the same kind made it pointless to send."""
+    refusal: str = ""
+    """Why Ray does not give a node up, in its words."""
+    unanswered: GcsFailure | None = None
+    """Why Ray has not said whether it gives a node up."""
 
     @property
     def done(self) -> bool:
-        return self.failure is None and self.tried
+        return self.failure is None and self.tried and not self.refusal and self.unanswered is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +135,26 @@ class Plan:
     """One pass: deletes go out at once; a stage starts when every action of the one before is done."""
 
     deletes: tuple[DeletePod, ...] = ()
+    drains: tuple[DrainNode, ...] = ()
     stages: tuple[tuple[Action, ...], ...] = ()
     head_epoch: int | None = None
     waits: tuple[str, ...] = ()
     """What is not done now, and why, in words."""
     requeue_after: float | None = None
     """Seconds until something that only time changes is due."""
+    decision: Decision | None = None
+    """How large the groups should be by the queue; none where the cluster does not scale with it."""
+
+    def replicas(self, group: WorkerGroupSpec) -> int:
+        """How many replicas `group` is to have."""
+        if self.decision is not None:
+            return self.decision.group(group.group_name).wanted
+        return desired_replicas(group)
+
+    def pods(self, group: WorkerGroupSpec) -> int:
+        """The pods of all wanted replicas: a multi-host replica is several."""
+        return self.replicas(group) * group.num_of_hosts
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        return (*self.deletes, *(action for stage in self.stages for action in stage))
+        return (*self.deletes, *self.drains, *(action for stage in self.stages for action in stage))

@@ -15,10 +15,10 @@ from itertools import count, islice
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
 from rayfleet.api.names import NodeType
 from rayfleet.manifests import PodFactory, Replica, replica_name, worker_pods
-from rayfleet.plan.actions import Cause, CreatePod, DeletePod
+from rayfleet.plan.actions import Cause, CreatePod, DeletePod, desired_replicas
 from rayfleet.plan.lifetime import settles_in
 from rayfleet.plan.limits import MOST_CREATES
-from rayfleet.plan.workers import WorkersPlan, desired_replicas, recorded_index
+from rayfleet.plan.workers import Scaled, WorkersPlan, recorded_index
 from rayfleet.snapshot import Cluster, Host, Pod, Snapshot
 
 AFTER_DELETES = 0.05
@@ -59,28 +59,44 @@ class _Sorted:
 
 
 def plan_replicas(
-    snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, pods: Sequence[Pod]
+    snapshot: Snapshot,
+    spec: RayClusterSpec,
+    group: WorkerGroupSpec,
+    pods: Sequence[Pod],
+    scaled: Scaled | None = None,
 ) -> WorkersPlan:
     """Bring `group`, whose pods (in any state) are `pods`, to its number of whole replicas."""
     factory = cache(lambda: worker_pods(snapshot.cluster, spec, group))
     made = _sort(snapshot, group, pods, factory)
-    desired = desired_replicas(group)
     there = [*sorted(made.parts, key=_cost), *sorted(made.whole, key=_cost)]
-    surplus = there[: max(len(there) - desired, 0)]
-    for replica in surplus:
-        made.deletes += _delete_whole(replica, Cause.SURPLUS, f"{len(there)} replicas, {desired} wanted")
+    if scaled is None:
+        desired = desired_replicas(group)
+        surplus = there[: max(len(there) - desired, 0)]
+        for replica in surplus:
+            made.deletes += _delete_whole(replica, Cause.SURPLUS, f"{len(there)} replicas, {desired} wanted")
+        missing = desired - len(there)
+    else:
+        surplus = [replica for replica in there if _going(replica, scaled)]
+        for replica in surplus:
+            made.deletes += _delete_whole(replica, *(_going(replica, scaled) or (Cause.SURPLUS, "")))
+        missing = scaled.launches
     making = _Making(
         snapshot,
         group,
         factory,
         pods,
         parts=[part for part in made.parts if part not in surplus],
-        missing=max(desired - len(there) - len(made.settling), 0),
+        missing=max(missing - len(made.settling), 0),
     )
     wait = f"{len(made.settling)} replicas have hosts that ended soon after their start"
     later = min(made.settling, default=None)
     plan = WorkersPlan((), tuple(made.deletes), wait if made.settling else None, later)
     return _with_creates(making, plan) if making.parts or making.missing else plan
+
+
+def _going(replica: _Found, scaled: Scaled) -> tuple[Cause, str] | None:
+    """Why a replica is to go by decision, if any of its hosts is."""
+    return next((scaled.deletes[pod.name] for _, pod in replica.pods if pod.name in scaled.deletes), None)
 
 
 def _sort(

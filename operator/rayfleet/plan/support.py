@@ -7,7 +7,7 @@ that cluster until the field is acted on or removed. Any other field is left out
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rayfleet.api import RayClusterSpec, WorkerGroupSpec
+from rayfleet.api import RayClusterSpec, WorkerGroupSpec, needs_sidecar
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ _RULES = (
         withholds=True,
     ),
     _Rule(
-        "spec.enableInTreeAutoscaling",
-        lambda s: s.enable_in_tree_autoscaling,
-        "groups keep the size in replicas",
+        "spec.autoscalerOptions.runtime",
+        lambda s: s.enable_in_tree_autoscaling and needs_sidecar(s),
+        "Ray's own autoscaler is not run beside the head, and groups keep the size in replicas",
     ),
     _Rule(
         "spec.gcsFaultToleranceOptions",
@@ -92,8 +92,6 @@ def _unsupported_of_group(index: int, group: WorkerGroupSpec) -> tuple[Unsupport
         found.append(
             Unsupported(f"{at}.failurePolicy", "pods that end are replaced at once", withholds=False)
         )
-    if group.fallback is not None:
-        found.append(Unsupported(f"{at}.fallback", "blocked pods wait where they are", withholds=False))
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
 from rayfleet.api.names import NodeType
 from rayfleet.manifests import worker_pods
-from rayfleet.plan.actions import Cause, CreatePod, DeletePod
+from rayfleet.plan.actions import Cause, CreatePod, DeletePod, desired_replicas
 from rayfleet.plan.lifetime import settles_in
 from rayfleet.plan.limits import MOST_CREATES
 from rayfleet.plan.scale_down import victims
@@ -24,21 +24,25 @@ class WorkersPlan:
     requeue_after: float | None = None
 
 
-def desired_replicas(group: WorkerGroupSpec) -> int:
-    """`replicas`, clamped to min and max."""
-    return min(max(group.replicas, group.min_replicas), group.max_replicas)
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """What the queue has decided about one group, in replicas."""
 
-
-def desired_pods(group: WorkerGroupSpec) -> int:
-    """The pods of all wanted replicas: a multi-host replica is several."""
-    return desired_replicas(group) * group.num_of_hosts
+    wanted: int
+    launches: int
+    """Replicas to be started now."""
+    deletes: Mapping[str, tuple[Cause, str]]
+    """Pods that are to go, by name, and why. All others stay: they are busy, or may be needed."""
 
 
 def plan_workers(
-    snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, pods: Sequence[Pod]
+    snapshot: Snapshot,
+    spec: RayClusterSpec,
+    group: WorkerGroupSpec,
+    pods: Sequence[Pod],
+    scaled: Scaled | None = None,
 ) -> WorkersPlan:
     """Bring `group`, whose pods (in any state) are `pods`, to its size."""
-    desired = desired_replicas(group)
     highest = max([recorded_index(snapshot.cluster, group.group_name), *(pod.index for pod in pods)])
     requested = set(group.scale_strategy.workers_to_delete)
     ended = [pod for pod in pods if pod.ended and not pod.deleting]
@@ -51,10 +55,15 @@ def plan_workers(
     marked = [pod for pod in pods if pod.active and pod.name in requested]
     deletes += [_delete(pod, Cause.REQUESTED, "named in workersToDelete") for pod in marked]
     active = [pod for pod in pods if pod.active and pod.name not in requested]
-    surplus = victims(active, len(active) - desired)
-    deletes += [_delete(pod, Cause.SURPLUS, f"{len(active)} pods, {desired} wanted") for pod in surplus]
-
-    missing = desired - len(active) - len(settling)
+    if scaled is None:
+        desired = desired_replicas(group)
+        surplus = victims(active, len(active) - desired)
+        deletes += [_delete(pod, Cause.SURPLUS, f"{len(active)} pods, {desired} wanted") for pod in surplus]
+        missing = desired - len(active) - len(settling)
+    else:
+        going = [pod for pod in active if pod.name in scaled.deletes]
+        deletes += [_delete(pod, *scaled.deletes[pod.name]) for pod in going]
+        missing = scaled.launches - len(settling)
     later = min((settles_in(pod, snapshot.now) for pod in settling), default=None)
     wait = f"{len(settling)} pods ended soon after their start" if settling else None
     creates: tuple[CreatePod, ...] = ()
@@ -99,11 +108,16 @@ def _delete(pod: Pod, cause: Cause, reason: str) -> DeletePod:
     return DeletePod(NodeType.WORKER, pod.group, pod.name, pod.uid, cause, reason)
 
 
-def recorded_index(cluster: Cluster, group: str) -> int:
-    """The highest n that a worker of `group` was named with, as the status has it; 0 when it has none."""
+def recorded_group(cluster: Cluster, group: str) -> Mapping[str, Any]:
+    """What the status has about a worker group; empty where it has nothing."""
     recorded = cluster.status.get("workerGroups")
     for entry in recorded if isinstance(recorded, list) else ():
         if isinstance(entry, dict) and entry.get("groupName") == group:
-            last = entry.get("lastIndex")
-            return last if isinstance(last, int) else 0
-    return 0
+            return entry
+    return {}
+
+
+def recorded_index(cluster: Cluster, group: str) -> int:
+    """The highest n that a worker of `group` was named with, as the status has it; 0 when it has none."""
+    last = recorded_group(cluster, group).get("lastIndex")
+    return last if isinstance(last, int) else 0

@@ -15,7 +15,6 @@ from rayfleet.plan import (
     ownership,
     unsupported,
 )
-from rayfleet.plan.workers import desired_pods
 from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.conditions import Condition, ConditionType, holds
 from rayfleet.status.events import is_trouble
@@ -33,7 +32,7 @@ def assess(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> tuple
 
 def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[Condition]:
     failure = _replica_failure(snapshot, outcomes)
-    complete = _complete(snapshot)
+    complete = _complete(snapshot, plan)
     yield _head_ready(snapshot)
     was_provisioned = holds(snapshot.cluster.status, ConditionType.PROVISIONED)
     # What the pass has done is in the snapshot, and nothing may be left that would wake us once more.
@@ -64,16 +63,16 @@ def _head_ready(snapshot: Snapshot) -> Condition:
     return Condition(ConditionType.HEAD_POD_READY, False, _reason(reason), f"pod {head.name}: {_state(head)}")
 
 
-def _wanted_pods(spec: RayClusterSpec) -> int:
+def _wanted_pods(spec: RayClusterSpec, plan: Plan) -> int:
     """The head and every wanted worker."""
-    return 1 + sum(map(desired_pods, spec.worker_group_specs))
+    return 1 + sum(map(plan.pods, spec.worker_group_specs))
 
 
-def _complete(snapshot: Snapshot) -> bool:
+def _complete(snapshot: Snapshot, plan: Plan) -> bool:
     """As many pods as wanted, head included, and each of them ready."""
     if snapshot.spec is None:
         return False
-    wanted = _wanted_pods(snapshot.spec)
+    wanted = _wanted_pods(snapshot.spec, plan)
     active = [pod for pod in snapshot.pods if pod.active]
     return len(active) == wanted and all(pod.ready for pod in active)
 
@@ -83,7 +82,7 @@ def _ready(snapshot: Snapshot, plan: Plan, complete: bool) -> Condition:  # noqa
         return Condition(ConditionType.READY, True, "AllPodsReady")
     if snapshot.spec is None:
         return Condition(ConditionType.READY, False, "InvalidSpec", "see condition Valid")
-    wanted = _wanted_pods(snapshot.spec)
+    wanted = _wanted_pods(snapshot.spec, plan)
     ready = sum(pod.ready and pod.active for pod in snapshot.pods)
     blocked = sorted(
         {f"{pod.group}: {_state(pod)}" for pod in snapshot.pods if not (pod.ready and pod.active)}

@@ -7,18 +7,18 @@ from typing import Any
 
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.quantity import format_quantity, parse_quantity
-from rayfleet.plan.workers import desired_pods
+from rayfleet.plan import Plan
 
 _NANO = Decimal("1e-9")
 """The least that Kubernetes counts; it rounds up to it, too."""
 _EXACT = Context(prec=80)
 
 
-def desired_capacity(spec: RayClusterSpec) -> dict[str, str]:
+def desired_capacity(spec: RayClusterSpec, plan: Plan) -> dict[str, str]:
     """CPU, memory, GPU and TPU of the head and of every wanted worker, as quantities."""
     total = {"cpu": Decimal(0), "memory": Decimal(0), "gpu": Decimal(0), "tpu": Decimal(0)}
     parts = [(spec.head_group_spec.template, 1)]
-    parts += [(g.template, desired_pods(g)) for g in spec.worker_group_specs]
+    parts += [(g.template, plan.pods(g)) for g in spec.worker_group_specs]
     for template, count in parts:
         for kind, amount in _of_template(template).items():
             total[kind] += amount * count

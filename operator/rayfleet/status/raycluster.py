@@ -9,7 +9,6 @@ from rayfleet.api.names import NodeType
 from rayfleet.manifests import head_service_name
 from rayfleet.plan import Outcome, Ownership, Plan, ownership
 from rayfleet.plan.replicas import last_index
-from rayfleet.plan.workers import desired_pods
 from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.assessment import assess
 from rayfleet.status.capacity import desired_capacity
@@ -38,9 +37,9 @@ def compute_status(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) 
         after["observedGeneration"] = cluster.generation
         after |= _head(snapshot, plan)
         if snapshot.spec is not None:
-            after |= _sizes(snapshot, snapshot.spec)
-            after |= _groups(snapshot, snapshot.spec)
-            after |= desired_capacity(snapshot.spec)
+            after |= _sizes(snapshot, snapshot.spec, plan)
+            after |= _groups(snapshot, snapshot.spec, plan)
+            after |= desired_capacity(snapshot.spec, plan)
         if holds(after, ConditionType.PROVISIONED) and before.get("state") != STATE_READY:
             after["state"] = STATE_READY
             times = before.get("stateTransitionTimes")
@@ -78,11 +77,11 @@ def _head(snapshot: Snapshot, plan: Plan) -> dict[str, Any]:
     return fields
 
 
-def _sizes(snapshot: Snapshot, spec: RayClusterSpec) -> dict[str, Any]:
+def _sizes(snapshot: Snapshot, spec: RayClusterSpec, plan: Plan) -> dict[str, Any]:
     workers = [pod for pod in snapshot.pods if pod.node_type == NodeType.WORKER and pod.active]
     groups = spec.worker_group_specs
     return {
-        "desiredWorkerReplicas": _int32(sum(map(desired_pods, groups))),
+        "desiredWorkerReplicas": _int32(sum(map(plan.pods, groups))),
         "minWorkerReplicas": _int32(sum(g.min_replicas * g.num_of_hosts for g in groups)),
         "maxWorkerReplicas": _int32(sum(g.max_replicas * g.num_of_hosts for g in groups)),
         "availableWorkerReplicas": len(workers),
@@ -90,7 +89,7 @@ def _sizes(snapshot: Snapshot, spec: RayClusterSpec) -> dict[str, Any]:
     }
 
 
-def _groups(snapshot: Snapshot, spec: RayClusterSpec) -> dict[str, Any]:
+def _groups(snapshot: Snapshot, spec: RayClusterSpec, plan: Plan) -> dict[str, Any]:
     by_group: dict[str, list[Pod]] = {}
     for pod in snapshot.pods:
         if pod.node_type == NodeType.WORKER:
@@ -101,7 +100,7 @@ def _groups(snapshot: Snapshot, spec: RayClusterSpec) -> dict[str, Any]:
         active = [pod for pod in pods if pod.active]
         entry = {
             "groupName": group.group_name,
-            "desired": _int32(desired_pods(group)),
+            "desired": _int32(plan.pods(group)),
             "observedReplicas": group.replicas,
             "replicas": len(active),
             "ready": sum(pod.ready for pod in active),

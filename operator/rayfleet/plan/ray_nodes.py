@@ -1,0 +1,56 @@
+"""Which pods Ray's nodes belong to, and whether what Ray says can be decided by."""
+
+from collections.abc import Iterable, Mapping
+
+from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.plan.actions import Cause
+from rayfleet.ray_state import NodeStatus, RayState
+from rayfleet.snapshot import Pod, Snapshot
+
+DEAD_SECONDS = 30.0
+"""How long a pod has to join anew, once its Ray node is dead and we know not why."""
+
+
+def trusted_state(snapshot: Snapshot) -> RayState | None:
+    """What Ray says, where it is fresh and complete; none where it is not, and then nothing shrinks."""
+    ray = snapshot.scaling.ray
+    if ray.state is None or ray.trouble:
+        return None
+    return ray.state
+
+
+def gone_with_their_node(snapshot: Snapshot) -> dict[str, tuple[Cause, str]]:
+    """Pods in which Ray has ended while they live on, by name, and why.
+
+    `ray start` goes on after a drain, so such a pod would stand there for ever. One that has another
+    node alive has joined anew. One whose node died by itself has some time to do so.
+    """
+    ray = snapshot.scaling.ray
+    state = trusted_state(snapshot)
+    if state is None:
+        return {}
+    alive = {node.instance_id for node in state.nodes if node.status is not NodeStatus.DEAD}
+    pods = {pod.name for pod in snapshot.pods if pod.node_type == NodeType.WORKER and pod.active}
+    found: dict[str, tuple[Cause, str]] = {}
+    for node in state.nodes:
+        name = node.instance_id
+        if node.status is not NodeStatus.DEAD or name not in pods or name in alive:
+            continue
+        if node.node_id in ray.drained:
+            found[name] = Cause.IDLE, "Ray has given its node up, which was idle and is not needed"
+        elif snapshot.now - ray.dead_since.get(node.node_id, snapshot.now) >= DEAD_SECONDS:
+            found.setdefault(name, (Cause.RAY_ENDED, "its Ray node is dead, and no other has come"))
+    return found
+
+
+def node_trouble(state: RayState, pods: Iterable[Pod], known: Mapping[bytes, str]) -> str:
+    """Why an answer of Ray's cannot be that of the whole cluster; empty where it can.
+
+    `known` are the ids of nodes that were alive, to the names of their pods: Ray lists dead ones as well.
+    """
+    if not any(node.group == HEAD_GROUP and node.status is not NodeStatus.DEAD for node in state.nodes):
+        return "Ray's head does not list itself"
+    listed = {node.node_id for node in state.nodes}
+    there = {pod.name for pod in pods}
+    missing = sum(name in there and node_id not in listed for node_id, name in known.items())
+    return f"Ray does not list {missing} nodes that it had" if missing else ""

@@ -1,0 +1,201 @@
+"""The part of the plan that follows the queue: from a snapshot to what `autoscaling.decide` looks at."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from rayfleet.api import RayClusterSpec, WorkerGroupSpec
+from rayfleet.api.names import NodeType
+from rayfleet.autoscaling import (
+    Blocked,
+    BlockedReason,
+    Ceiling,
+    Decision,
+    Group,
+    Memory,
+    Policy,
+    Worker,
+    decide,
+)
+from rayfleet.manifests import worker_resources
+from rayfleet.plan.actions import Cause, DrainNode, desired_replicas
+from rayfleet.plan.ray_nodes import gone_with_their_node, trusted_state
+from rayfleet.plan.workers import Scaled, recorded_group
+from rayfleet.ray_state import RayState, Resources
+from rayfleet.scaling_limits import CeilingScope, ceilings_from_settings
+from rayfleet.snapshot import Hold, Pod, Snapshot
+
+_PENDING_REASONS = {
+    "Unschedulable": BlockedReason.UNSCHEDULABLE,
+    "SchedulingGated": BlockedReason.SCHEDULING_GATED,
+    "ImagePullBackOff": BlockedReason.IMAGE_PULL,
+    "ErrImagePull": BlockedReason.IMAGE_PULL,
+    "InvalidImageName": BlockedReason.IMAGE_PULL,
+}
+
+
+def decide_sizes(
+    snapshot: Snapshot, spec: RayClusterSpec, memory: Memory, withheld: Mapping[str, str]
+) -> Decision:
+    """Decide how large the groups should be. `withheld` says of some why nothing is started in them."""
+    ray = trusted_state(snapshot)
+    state = ray if ray is not None else snapshot.scaling.ray.state
+    return decide(
+        ray,
+        [_group(snapshot, spec, group, state, withheld) for group in spec.worker_group_specs],
+        tuple(_workers(snapshot, spec)),
+        policy_of(snapshot, spec),
+        memory,
+        snapshot.now,
+    )
+
+
+def scaled_groups(snapshot: Snapshot, decision: Decision) -> dict[str, Scaled]:
+    """What the decision means for the pods of each group."""
+    deletes: dict[str, dict[str, tuple[Cause, str]]] = {group.name: {} for group in decision.groups}
+    for cancel in decision.cancels:
+        deletes[cancel.group] |= dict.fromkeys(cancel.pods, (Cause.NOT_NEEDED, cancel.words))
+    gone = gone_with_their_node(snapshot)
+    for pod in snapshot.pods:
+        # A replica goes when Ray is at its end in all of its hosts: one of them may have become busy.
+        together = [
+            p.name for p in snapshot.pods if pod.host and p.host and p.host.replica == pod.host.replica
+        ]
+        if pod.group in deletes and pod.name in gone and all(name in gone for name in together):
+            deletes[pod.group][pod.name] = gone[pod.name]
+    return {g.name: Scaled(g.wanted, g.launches, deletes[g.name]) for g in decision.groups}
+
+
+def drains(snapshot: Snapshot, decision: Decision) -> tuple[DrainNode, ...]:
+    """The nodes that Ray is asked to give up now: not twice, and not again just after it has refused."""
+    ray = snapshot.scaling.ray
+    return tuple(
+        DrainNode(drain.group, node.instance_id, node.node_id, drain.words)
+        for drain in decision.drains
+        for node in drain.nodes
+        if node.node_id not in ray.drained and node.node_id not in ray.kept
+    )
+
+
+def group_of(group: WorkerGroupSpec, idle_timeout_seconds: int, learned: Resources = ()) -> Group:
+    """A worker group as its manifest describes it. `learned` are resources that Ray finds out by itself."""
+    declared = dict(worker_resources(group))
+    return Group(
+        name=group.group_name,
+        resources=tuple(sorted((dict(learned) | declared).items())),
+        labels=tuple(sorted(group.labels.items())),
+        num_of_hosts=group.num_of_hosts,
+        min_replicas=group.min_replicas,
+        max_replicas=group.max_replicas,
+        priority=group.priority,
+        idle_timeout_seconds=(
+            idle_timeout_seconds if group.idle_timeout_seconds is None else group.idle_timeout_seconds
+        ),
+        fallback=group.fallback,
+        desired=desired_replicas(group),
+    )
+
+
+def _group(
+    snapshot: Snapshot,
+    spec: RayClusterSpec,
+    group: WorkerGroupSpec,
+    state: RayState | None,
+    withheld: Mapping[str, str],
+) -> Group:
+    name = group.group_name
+    recorded = recorded_group(snapshot.cluster, name)
+    desired, observed = recorded.get("desired"), recorded.get("observedReplicas")
+    pods = sum(pod.active for pod in snapshot.pods if pod.group == name) // group.num_of_hosts
+    hold = snapshot.held.get(name)
+    return replace(
+        group_of(group, spec.autoscaler_options.idle_timeout_seconds, _learned(state, name)),
+        # A status that was wiped, or a new cluster: nothing that is there is taken for too much.
+        desired=(
+            desired // group.num_of_hosts
+            if isinstance(desired, int) and isinstance(observed, int)
+            else max(pods, desired_replicas(group))
+        ),
+        resized_to=group.replicas if isinstance(observed, int) and observed != group.replicas else None,
+        wish=max((w.replicas or 0 for w in snapshot.scaling.wishes if w.group == name), default=0),
+        withheld=withheld.get(name, ""),
+        refused=_refused(hold) if hold is not None else None,
+    )
+
+
+def _learned(state: RayState | None, group: str) -> Resources:
+    """What nodes of the group have turned out to have: CPUs of a pod without limits are the machine's."""
+    totals = (node.total for node in state.nodes if node.group == group) if state is not None else ()
+    own = ("node:", "object_store_memory")
+    return next((tuple(r for r in total if not r[0].startswith(own)) for total in totals if total), ())
+
+
+def _refused(hold: Hold) -> Blocked:
+    words = hold.words
+    if "exceeded quota" in words:
+        reason = BlockedReason.QUOTA_EXCEEDED
+    elif "LimitRange" in words or "usage per" in words:
+        reason = BlockedReason.LIMIT_RANGE
+    else:
+        reason = BlockedReason.ADMISSION_DENIED
+    return Blocked(reason, words, hold.since)
+
+
+def _workers(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[Worker]:
+    groups = {group.group_name for group in spec.worker_group_specs}
+    gone = gone_with_their_node(snapshot)
+    for pod in snapshot.pods:
+        if pod.node_type == NodeType.WORKER and pod.group in groups and pod.active and pod.name not in gone:
+            replica = "" if pod.host is None else pod.host.replica
+            yield Worker(pod.name, pod.group, pod.created, replica, _blocked(pod))
+
+
+def _blocked(pod: Pod) -> Blocked | None:
+    reason = _PENDING_REASONS.get(pod.unready_reason)
+    if reason is None or pod.ready:
+        return None
+    return Blocked(reason, pod.unready_words or pod.unready_reason, pod.unready_since or pod.created)
+
+
+def policy_of(snapshot: Snapshot, spec: RayClusterSpec) -> Policy:
+    """How the cluster may be scaled: its own options, and what limits there are around it."""
+    scaling, options = snapshot.scaling, spec.autoscaler_options
+    rooms = list(_rooms(snapshot, spec))
+    a_minute = (CeilingScope.NAMESPACE_PER_MINUTE, CeilingScope.TOTAL_PER_MINUTE)
+    return Policy(
+        upscaling_mode=options.upscaling_mode,
+        behavior=options.behavior,
+        ceilings=tuple(room for scope, room in rooms if scope not in a_minute),
+        new_gpus=min(
+            (room for scope, room in rooms if scope in a_minute),
+            key=lambda room: room.gpus_left,
+            default=None,
+        ),
+        blocked_seconds=scaling.limits.blocked_seconds,
+        open_max_pods=scaling.limits.default_max_pods,
+    )
+
+
+def _rooms(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[tuple[CeilingScope, Ceiling]]:
+    scaling = snapshot.scaling
+    own = wanted_gpus(snapshot, spec)
+    used = {
+        CeilingScope.CLUSTER: own,
+        CeilingScope.NAMESPACE: own + scaling.usage.namespace,
+        CeilingScope.TOTAL: own + scaling.usage.total,
+        CeilingScope.NAMESPACE_PER_MINUTE: scaling.usage.new_in_namespace,
+        CeilingScope.TOTAL_PER_MINUTE: scaling.usage.new_in_total,
+    }
+    set_by = (*ceilings_from_settings(scaling.limits.ceilings), *scaling.namespace_ceilings.ceilings)
+    for ceiling in set_by:
+        yield ceiling.scope, Ceiling(str(ceiling), max(ceiling.limit - used[ceiling.scope], 0))
+
+
+def wanted_gpus(snapshot: Snapshot, spec: RayClusterSpec) -> int:
+    """Whole GPUs of the worker pods that are there."""
+    each = {group.group_name: gpus_of_host(group) for group in spec.worker_group_specs}
+    return sum(each.get(pod.group, 0) for pod in snapshot.pods if pod.active)
+
+
+def gpus_of_host(group: WorkerGroupSpec) -> int:
+    """GPUs of one pod of `group`; a part of one counts as one."""
+    return -int(-dict(worker_resources(group)).get("GPU", 0) // 1)

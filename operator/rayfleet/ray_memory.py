@@ -1,0 +1,92 @@
+"""What the process remembers of a cluster's Ray between passes, and what it makes of the last answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rayfleet.plan.ray_nodes import node_trouble
+from rayfleet.ray_polling import Observation
+from rayfleet.ray_state import NodeStatus, RayState, RayView
+from rayfleet.snapshot import Pod
+
+STALE_SECONDS = 15.0
+"""An answer older than this is not decided by: three times the longest period between questions."""
+SETTLE_SECONDS = 70.0
+"""After a head has started anew, its workers have so long to join or to end: Ray gives up after 60 s."""
+KEEP_SECONDS = 2.0
+"""After Ray has refused to give a node up, it is not asked again for so long: its next answers say why."""
+
+
+@dataclass(slots=True)
+class RayMemory:
+    """Memory of the Ray of one cluster. Losing it never makes a cluster smaller than it should be."""
+
+    alive: dict[bytes, str] = field(default_factory=dict)
+    """Ids of nodes that were alive, to the names of their pods."""
+    dead_since: dict[bytes, float] = field(default_factory=dict)
+    drained: set[bytes] = field(default_factory=set)
+    kept: dict[bytes, float] = field(default_factory=dict)
+    """Ids of nodes that Ray would not give up, to when it may be asked again; Unix seconds."""
+    session: str = ""
+
+    def asked_to_drain(self, node_id: bytes, refusal: str, now: float) -> None:
+        """Note that Ray was asked to give a node up. Without an answer it may well have done so."""
+        if refusal:
+            self.drained.discard(node_id)
+            self.kept[node_id] = now + KEEP_SECONDS
+        else:
+            self.drained.add(node_id)
+
+    def view(self, seen: Observation | None, pods: Sequence[Pod], now: float) -> RayView:
+        """What the last answer is worth now; it is remembered as far as it can be believed."""
+        if seen is None or seen.state is None:
+            words = seen.failure.message if seen is not None and seen.failure is not None else ""
+            since = seen.unknown_since.unix if seen is not None and seen.unknown_since is not None else None
+            trouble = f"the head has not answered yet{': ' if words else ''}{words}"
+            return RayView(trouble=trouble, since=since)
+        state, taken = seen.state, seen.taken.unix if seen.taken is not None else 0.0
+        trouble, since = self._trouble(seen, state, pods, now)
+        if not trouble:
+            self._learn(state, pods, now)
+        return RayView(
+            state=state,
+            taken=taken,
+            trouble=trouble,
+            since=since,
+            drained=frozenset(self.drained),
+            dead_since=dict(self.dead_since),
+            kept=frozenset(node_id for node_id, until in self.kept.items() if until > now),
+        )
+
+    def _trouble(
+        self, seen: Observation, state: RayState, pods: Sequence[Pod], now: float
+    ) -> tuple[str, float | None]:
+        taken = seen.taken.unix if seen.taken is not None else 0.0
+        if seen.failure is not None:
+            since = seen.unknown_since.unix if seen.unknown_since is not None else taken
+            return f"the head does not answer: {seen.failure.message}", since
+        if now - taken > STALE_SECONDS:
+            return "the head has not been asked for a while", taken
+        known = self.alive if self.session in {"", state.session} else {}
+        trouble = node_trouble(state, pods, known)
+        if trouble:
+            return trouble, taken
+        began = seen.session_since.unix if seen.session_since is not None else taken
+        if self.session not in {"", state.session} and now - began < SETTLE_SECONDS:
+            joined = {node.instance_id for node in state.nodes if node.status is not NodeStatus.DEAD}
+            if any(pod.name in self.alive.values() and pod.name not in joined for pod in pods if pod.active):
+                return "the head has started anew, and its workers have not all joined it", began
+        return "", None
+
+    def _learn(self, state: RayState, pods: Sequence[Pod], now: float) -> None:
+        names = {pod.name for pod in pods}
+        dead = {node.node_id for node in state.nodes if node.status is NodeStatus.DEAD}
+        self.session = state.session
+        self.alive = {
+            node.node_id: node.instance_id
+            for node in state.nodes
+            if node.node_id not in dead and node.instance_id in names
+        }
+        mine = {node.node_id for node in state.nodes if node.node_id in dead and node.instance_id in names}
+        self.dead_since = {node_id: self.dead_since.get(node_id, now) for node_id in mine}
+        self.drained &= {node.node_id for node in state.nodes if node.instance_id in names}
+        self.kept = {node_id: until for node_id, until in self.kept.items() if until > now}

@@ -1,0 +1,31 @@
+"""What a cluster that scales with its queue is decided by, beside its objects: frozen values."""
+
+from dataclasses import dataclass, field
+
+from rayfleet.external_metrics import GroupWish
+from rayfleet.ray_state import RayView
+from rayfleet.scaling_limits import NamespaceCeilings, ScalingLimits
+
+
+@dataclass(frozen=True, slots=True)
+class GpuUsage:
+    """GPUs of worker groups, wanted or there, for ceilings of cost. Whole ones; a part counts as one."""
+
+    namespace: int = 0
+    """Of the other clusters of the namespace."""
+    total: int = 0
+    """Of all other clusters."""
+    new_in_namespace: int = 0
+    """Added within the last minute, by all clusters of the namespace."""
+    new_in_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingView:
+    """What a cluster that scales with its queue is decided by, beside its objects."""
+
+    ray: RayView = field(default_factory=RayView)
+    wishes: tuple[GroupWish, ...] = ()
+    limits: ScalingLimits = field(default_factory=ScalingLimits)
+    namespace_ceilings: NamespaceCeilings = field(default_factory=NamespaceCeilings)
+    usage: GpuUsage = field(default_factory=GpuUsage)
