@@ -1,38 +1,54 @@
 """After the fact: a node that is to be started becomes one of a smaller group where its load fits that."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rayfleet.autoscaling.capacity import Bin, Template
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.packing import Packing
+from rayfleet.ray_state import LabelSelector
 
 if TYPE_CHECKING:
     from rayfleet.autoscaling.stages import Entry
 
 
-def right_size(packing: Packing, entries: "Sequence[Entry]", stuck: frozenset[str]) -> None:
-    """Take the smallest group that is enough for each new node. The number of nodes stays the same."""
+def right_size(packing: Packing, entries: "Sequence[Entry]", stuck: frozenset[str]) -> bool:
+    """Take the smallest group that is enough for each new node; whether that changed anything.
+
+    The number of nodes stays the same.
+    """
     single = [t for t in packing.templates if t.group.num_of_hosts == 1]
-    if len(single) < 2:  # noqa: PLR2004 - a choice takes two
-        return
     sizes = {t.index: _size(packing, t) for t in single}
-    ordered = sorted(single, key=lambda t: sizes[t.index])
-    by_need = {entry.need.entry: entry.need.shape.selectors for entry in entries}
+    ordered = sorted((t for t in single if t.group.name not in stuck), key=lambda t: sizes[t.index])
+    if len(ordered) < 2:  # noqa: PLR2004 - a choice takes two
+        return False
+    selectors = {entry.need.entry: entry.need.shape.selectors for entry in entries}
+    changed = False
+    while _pass(packing, ordered, sizes, selectors):
+        changed = True
+    return changed
+
+
+def _pass(
+    packing: Packing,
+    ordered: Sequence[Template],
+    sizes: Mapping[int, tuple[object, ...]],
+    selectors: Mapping[int, tuple[LabelSelector, ...]],
+) -> bool:
+    """Look at each new node once: the room that one leaves may be what another needs."""
     changed = False
     for at, found in enumerate(packing.bins):
         if found.tier is not Tier.NEW or found.fixed or not found.load or found.group not in sizes:
             continue
-        selectors = [by_need[index] for index, _ in found.load if index in by_need]
+        asked = [one for index, _ in found.load if (one := selectors.get(index))]
         for template in ordered:
             if sizes[template.index] >= sizes[found.group]:
                 break
-            if template.group.name in stuck or not _suits(packing, template, found, selectors):
-                continue
-            changed |= _move(packing, at, template)
-            break
-    if changed:
-        right_size(packing, entries, stuck)
+            if _suits(packing, template, found, asked):
+                _move(packing, at, template)
+                changed = True
+                break
+    return changed
 
 
 def _size(packing: Packing, template: Template) -> tuple[object, ...]:
@@ -43,17 +59,19 @@ def _size(packing: Packing, template: Template) -> tuple[object, ...]:
     return (template.depth, template.total[packing.space.gpu], shares, -group.priority, group.name)
 
 
-def _suits(packing: Packing, template: Template, found: Bin, selectors: Sequence[tuple[object, ...]]) -> bool:
+def _suits(
+    packing: Packing, template: Template, found: Bin, asked: Sequence[tuple[LabelSelector, ...]]
+) -> bool:
     if not packing.can_start(template):
         return False
-    used = [total - free for total, free in zip(found.total, found.free, strict=True)]
-    if any(use > total for use, total in zip(used, template.total, strict=True)):
-        return False
+    for total, before, left in zip(template.total, found.total, found.free, strict=True):
+        if before - left > total:
+            return False
     rank = packing.space.rank
-    return all(0 <= rank(one, template.kind) <= rank(one, found.kind) for one in selectors)  # type: ignore[arg-type]
+    return all(0 <= rank(one, template.kind) <= rank(one, found.kind) for one in asked)
 
 
-def _move(packing: Packing, at: int, template: Template) -> bool:
+def _move(packing: Packing, at: int, template: Template) -> None:
     found = packing.bins[at]
     count = min(found.size, packing.can_start(template))
     if count < found.size:
@@ -71,4 +89,3 @@ def _move(packing: Packing, at: int, template: Template) -> bool:
         for group, change in ((found.group, -each * count), (template.index, each * count)):
             key = (index, group, Tier.NEW)
             packing.placed[key] = packing.placed.get(key, 0) + change
-    return True

@@ -83,8 +83,17 @@ def _solve(packing: Packing, ray: RayState, floors: Mapping[int, int], stuck: fr
         _place_gang(solution, gang, fresh, late)
     needs = needs_of(packing.space, merged(ray.demands), len(solution.entries))
     left = settle(solution.packing, needs, fresh, late)
-    solution.entries += [Entry(DemandKind.TASKS, need, rest) for need, rest in zip(needs, left, strict=True)]
-    right_size(solution.packing, solution.entries, stuck)
+    tasks = [Entry(DemandKind.TASKS, need, n) for need, n in zip(needs, left, strict=True)]
+    if right_size(solution.packing, [*solution.entries, *tasks], stuck) and any(left):
+        # Smaller nodes may have made room in their former groups.
+        left = settle(
+            solution.packing,
+            [need._replace(copies=n) for need, n in zip(needs, left, strict=True)],
+            fresh,
+            late,
+        )
+        tasks = [Entry(DemandKind.TASKS, need, n) for need, n in zip(needs, left, strict=True)]
+    solution.entries += tasks
     for constraint in partly:
         _satisfy(solution, constraint, fresh, late, whole=False)
     return solution
@@ -135,7 +144,9 @@ def _satisfy(
     """
     packing = solution.packing
     trial = packing.copy()
-    trial.bins = [one._replace(free=one.total, load=(), gang=-1, gpu_work=False) for one in packing.bins]
+    trial.bins = [
+        one._replace(free=one.total, load=(), gang=-1, gpu_work=False, fixed=True) for one in packing.bins
+    ]
     needs = needs_of(packing.space, constraint, len(solution.entries))
     left = settle(trial, needs, fresh, late)
     if whole and any(left):

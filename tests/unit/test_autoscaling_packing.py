@@ -1,0 +1,248 @@
+"""Which groups grow for which demand: best fit, labels, fractions, gangs, `request_resources`."""
+
+import pytest
+
+from rayfleet.autoscaling import HEAD_GROUP, Decision, Group, HoldKind, Memory, Policy, Tier, Worker, decide
+from rayfleet.ray_state import Gang, LabelConstraint, NodeStatus, RayState, Strategy
+from support.demand_cases import ACCELERATOR, busy, idle, node, pods, resources, state, tasks
+
+CPU = Group("cpu", resources(CPU=8), max_replicas=10)
+GPU = Group("gpu", resources(CPU=4, GPU=1), max_replicas=10)
+BIG = Group("big", resources(CPU=32, GPU=8), max_replicas=10)
+H100 = (LabelConstraint(ACCELERATOR, ("H100",)),)
+L4 = (LabelConstraint(ACCELERATOR, ("L4",)),)
+
+
+def decided(ray: RayState, *groups: Group, workers: tuple[Worker, ...] = ()) -> Decision:
+    return decide(ray, groups, workers, Policy(), Memory(), now=1000)
+
+
+def wanted(ray: RayState, *groups: Group, workers: tuple[Worker, ...] = ()) -> dict[str, int]:
+    return {
+        group.name: group.wanted for group in decided(ray, *groups, workers=workers).groups if group.wanted
+    }
+
+
+def test_each_task_gets_its_share_of_a_node() -> None:
+    """Ten tasks of half a GPU fill five nodes."""
+    assert wanted(state(tasks(10, GPU=0.5)), GPU) == {"gpu": 5}
+
+
+@pytest.mark.parametrize(("share", "nodes"), [(0.1, 1), (0.3, 4), (0.33, 4), (0.25, 3), (0.0001, 1)])
+def test_fractions_add_up_without_rounding_errors(share: float, nodes: int) -> None:
+    """Ten tenths are one GPU, though ten times 0.1 is not 1 for a computer."""
+    assert wanted(state(tasks(10, GPU=share)), GPU) == {"gpu": nodes}
+
+
+def test_work_without_gpus_goes_to_the_group_without() -> None:
+    """Whatever the names, and although the GPU nodes would take it."""
+    assert wanted(state(tasks(16, CPU=1)), GPU, CPU, BIG) == {"cpu": 2}
+
+
+def test_work_without_gpus_uses_gpu_nodes_when_nothing_else_can() -> None:
+    """A rule of preference must not let it wait for ever."""
+    assert wanted(state(tasks(1, CPU=16)), GPU, CPU, BIG) == {"big": 1}
+
+
+def test_a_free_node_without_gpus_is_used_before_one_with() -> None:
+    """Nodes that are there are used before new ones, and those without GPUs first."""
+    nodes = (idle("g", GPU, 5), idle("c", CPU, 5))
+    answer = decided(state(tasks(2, CPU=2), nodes=nodes), CPU, GPU, workers=pods(*nodes)).answers[0]
+    assert [(placed.group, placed.tier) for placed in answer.placed] == [("cpu", Tier.RUNNING)]
+
+
+def test_the_big_group_is_chosen_only_when_only_it_fits() -> None:
+    """Two GPUs on one node need the big one; two tasks of one GPU do not."""
+    assert wanted(state(tasks(1, GPU=2)), GPU, BIG) == {"big": 1}
+    assert wanted(state(tasks(2, CPU=1, GPU=1)), GPU, BIG) == {"gpu": 2}
+
+
+def test_a_new_node_is_no_larger_than_its_work() -> None:
+    """The last two tasks of ten do not get a node for eight."""
+    assert wanted(state(tasks(9, CPU=4, GPU=1)), GPU, BIG) == {"big": 1, "gpu": 1}
+
+
+def test_among_equals_the_higher_priority_grows_first() -> None:
+    """And the other takes what is above its max."""
+    low = Group("a", resources(GPU=1), max_replicas=5, priority=1)
+    high = Group("b", resources(GPU=1), max_replicas=2, priority=2)
+    assert wanted(state(tasks(3, GPU=1)), low, high) == {"a": 1, "b": 2}
+
+
+def test_labels_choose_the_group() -> None:
+    """Only nodes whose labels satisfy the selector count."""
+    h100 = Group("h100", resources(GPU=1), ((ACCELERATOR, "H100"),), max_replicas=5)
+    l4 = Group("l4", resources(GPU=1), ((ACCELERATOR, "L4"),), max_replicas=5)
+    assert wanted(state(tasks(2, H100, GPU=1), tasks(1, L4, GPU=1)), h100, l4) == {"h100": 2, "l4": 1}
+
+
+def test_the_fallback_of_a_selector_is_taken_when_the_first_choice_is_full() -> None:
+    """Best alternatives first."""
+    h100 = Group("h100", resources(GPU=1), ((ACCELERATOR, "H100"),), max_replicas=1)
+    l4 = Group("l4", resources(GPU=1), ((ACCELERATOR, "L4"),), max_replicas=5)
+    assert wanted(state(tasks(3, H100, L4, GPU=1)), h100, l4) == {"h100": 1, "l4": 2}
+
+
+def test_a_negated_selector_takes_nodes_without_the_label() -> None:
+    """NOT IN is satisfied where the label is not there at all."""
+    spot = Group("spot", resources(CPU=4), (("market", "spot"),), max_replicas=5)
+    plain = Group("plain", resources(CPU=4), max_replicas=5)
+    not_spot = (LabelConstraint("market", ("spot",), negated=True),)
+    assert wanted(state(tasks(4, not_spot, CPU=1)), spot, plain) == {"plain": 1}
+
+
+def test_ray_s_own_label_of_the_group_can_be_selected() -> None:
+    """Ray sets it on every node, so templates have it too."""
+    other = Group("other", resources(CPU=8), max_replicas=10)
+    mine = (LabelConstraint("ray.io/node-group", ("other",)),)
+    assert wanted(state(tasks(1, mine, CPU=1)), CPU, other) == {"other": 1}
+
+
+def test_work_that_is_bound_to_one_node_starts_no_other() -> None:
+    """Only that node has the resource of its address."""
+    there = node("p", "cpu", (*CPU.resources, ("node:10.0.0.7", 1.0)), available=())
+    ray = state(tasks(1, **{"CPU": 1, "node:10.0.0.7": 0.01}), nodes=[there])
+    answer = decided(ray, CPU, workers=pods(there)).answers[0]
+    assert (answer.unserved, answer.holds[0].kind) == (1, HoldKind.MAX)
+
+
+def test_what_the_head_has_free_is_used() -> None:
+    """Where the head takes work at all."""
+    head = node("head", HEAD_GROUP, resources(CPU=2))
+    assert wanted(state(tasks(2, CPU=1), nodes=[head]), CPU) == {}
+    assert wanted(state(tasks(3, CPU=1), nodes=[head]), CPU) == {"cpu": 1}
+
+
+def test_pods_on_their_way_count() -> None:
+    """The same demand asks for nothing twice."""
+    coming = (Worker("p1", "gpu", since=990), Worker("p2", "gpu", since=990))
+    decision = decided(state(tasks(2, GPU=1)), Group("gpu", GPU.resources, desired=2), workers=coming)
+    assert (decision.group("gpu").wanted, decision.group("gpu").launches) == (2, 0)
+
+
+def test_replicas_that_no_pod_exists_for_yet_count_too() -> None:
+    """They were wanted by the last decision and are about to be created."""
+    decision = decided(state(tasks(2, GPU=1)), Group("gpu", GPU.resources, desired=2))
+    assert (decision.group("gpu").wanted, decision.group("gpu").launches) == (2, 2)
+
+
+def test_a_draining_node_is_no_capacity() -> None:
+    """Ray places nothing on it any more."""
+    leaving = idle("p", CPU, 100)
+    ray = state(tasks(1, CPU=1), nodes=[leaving])
+    decision = decided(ray, CPU, workers=(Worker("p", "cpu", since=0, draining=True),))
+    assert (decision.group("cpu").wanted, decision.drains) == (1, ())
+
+
+def test_a_dead_node_s_pod_is_not_taken_for_running() -> None:
+    """Its name stays among Ray's nodes for long."""
+    dead = node("p", "cpu", CPU.resources, status=NodeStatus.DEAD)
+    answer = decided(state(tasks(1, CPU=1), nodes=[dead]), CPU, workers=pods(dead)).answers[0]
+    assert [placed.tier for placed in answer.placed] == [Tier.COMING]
+
+
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_a_gang_is_started_whole_or_not_at_all(strategy: Strategy) -> None:
+    """Four GPUs where three are the most: nothing starts, and the reason is told."""
+    few = Group("gpu", resources(CPU=4, GPU=1), max_replicas=3)
+    decision = decided(state(gangs=[Gang("pg", strategy, (tasks(4, GPU=1),))]), few)
+    (answer,) = decision.answers
+    assert decision.group("gpu").wanted == 0
+    assert answer.placed == ()
+    assert answer.holds
+
+
+def test_a_gang_that_max_holds_back_says_so() -> None:
+    """In the words that the status shows."""
+    few = Group("gpu", resources(CPU=4, GPU=1), max_replicas=3)
+    decision = decided(state(gangs=[Gang("pg", Strategy.PACK, (tasks(4, GPU=1),))]), few)
+    assert decision.summary == (
+        "Wanted: gpu 0. A gang with bundles of 1 GPU wait: "
+        "all of its bundles at once: gpu is at its max of 3 replicas."
+    )
+
+
+STRATEGIES = [
+    pytest.param(Strategy.PACK, {"big": 1}, id="PACK: few nodes"),
+    pytest.param(Strategy.SPREAD, {"big": 1}, id="SPREAD: a wish that costs no node"),
+    pytest.param(Strategy.STRICT_PACK, {"big": 1}, id="STRICT_PACK: one node"),
+    pytest.param(Strategy.STRICT_SPREAD, {"gpu": 4, "big": 4}, id="STRICT_SPREAD: a node each"),
+]
+
+
+@pytest.mark.parametrize(("strategy", "size"), STRATEGIES)
+def test_a_gang_lies_as_its_strategy_says(strategy: Strategy, size: dict[str, int]) -> None:
+    """Eight bundles of one GPU."""
+    few = Group("gpu", resources(CPU=4, GPU=1), max_replicas=4)
+    found = wanted(state(gangs=[Gang("pg", strategy, (tasks(8, CPU=4, GPU=1),))]), few, BIG)
+    assert found == size
+
+
+def test_a_strict_spread_takes_different_nodes_of_those_there() -> None:
+    """One node with room for all is not enough."""
+    there = busy("b", BIG, CPU=32, GPU=8)
+    gang = Gang("pg", Strategy.STRICT_SPREAD, (tasks(2, GPU=1),))
+    assert wanted(state(nodes=[there], gangs=[gang]), GPU, BIG, workers=pods(there)) == {"big": 1, "gpu": 1}
+
+
+def test_a_multi_host_group_grows_by_whole_replicas() -> None:
+    """Five tasks of a host each on replicas of four."""
+    slices = Group("tpu", resources(CPU=4, TPU=4), num_of_hosts=4, max_replicas=3)
+    decision = decided(state(tasks(5, TPU=4)), slices)
+    assert (decision.group("tpu").wanted, decision.group("tpu").pending) == (2, 8)
+
+
+def test_request_resources_counts_busy_nodes() -> None:
+    """The cluster has to have so much, not to have it free."""
+    there = busy("c", CPU)
+    ray = state(nodes=[there], constraints=[(tasks(8, CPU=1),)])
+    assert wanted(ray, CPU, workers=pods(there)) == {"cpu": 1}
+
+
+def test_request_resources_starts_what_is_missing_and_demand_may_use_it() -> None:
+    """Sixteen CPUs wanted, eight of them needed now."""
+    assert wanted(state(tasks(8, CPU=1), constraints=[(tasks(16, CPU=1),)]), CPU) == {"cpu": 2}
+
+
+def test_request_resources_gets_what_there_can_be() -> None:
+    """Unlike Ray, which starts nothing when it cannot have all."""
+    decision = decided(state(constraints=[(tasks(1000, CPU=1),)]), CPU)
+    assert decision.group("cpu").wanted == 10
+    assert decision.answers[0].holds[0].words == "cpu is at its max of 10 replicas"
+
+
+def test_lists_of_request_resources_are_not_added_up() -> None:
+    """Each is satisfied by the whole cluster."""
+    assert wanted(state(constraints=[(tasks(8, CPU=1),), (tasks(4, CPU=2),)]), CPU) == {"cpu": 1}
+
+
+def test_ten_shapes_on_four_groups_end_as_computed_by_hand() -> None:
+    """Labels, fractions, memory, custom resources, and parents that hold CPUs while their children wait."""
+    cpu = Group("cpu", resources(CPU=8, memory=32 << 30), max_replicas=5)
+    licence = Group("licence", resources(CPU=2, licence=1), max_replicas=2)
+    l4 = Group("l4", resources(CPU=8, GPU=1), ((ACCELERATOR, "L4"),), max_replicas=5)
+    h100 = Group("h100", resources(CPU=32, GPU=8), ((ACCELERATOR, "H100"),), max_replicas=3)
+    # A node full of parents that wait for their children: no room, and it stays.
+    parents = busy("parents", cpu, memory=32 << 30)
+    ray = state(
+        tasks(2, H100, CPU=8, GPU=8),  # two whole H100 nodes
+        tasks(1, H100, CPU=1, GPU=0.5),  # the third
+        tasks(2, H100, CPU=4, GPU=2),  # with it: 4.5 of 8 GPUs
+        tasks(4, L4, CPU=1, GPU=0.25),  # one L4 node
+        tasks(1, L4, CPU=2, GPU=1),  # another
+        tasks(2, CPU=1, licence=1),  # both licence nodes
+        tasks(1, CPU=1, memory=30 << 30),  # a CPU node nearly full of memory
+        tasks(6, CPU=2),  # children
+        tasks(1, CPU=64),  # on no node at all
+        tasks(1, L4, H100, CPU=1, GPU=0.5),  # room on the third H100 node, so no third L4 node
+        nodes=[parents],
+    )
+    decision = decided(ray, cpu, licence, l4, h100, workers=pods(parents))
+    unserved = {answer.shape.resources: answer.unserved for answer in decision.answers if answer.unserved}
+    assert {group.name: group.wanted for group in decision.groups} == {
+        "cpu": 2,
+        "h100": 3,
+        "l4": 2,
+        "licence": 2,
+    }
+    assert unserved == {resources(CPU=64): 1}
