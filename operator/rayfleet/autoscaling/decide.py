@@ -10,6 +10,7 @@ from rayfleet.autoscaling.decision import Decision
 from rayfleet.autoscaling.demand import shapes_of, space_of
 from rayfleet.autoscaling.inputs import Group, Memory, Policy, Worker
 from rayfleet.autoscaling.packing import Packing
+from rayfleet.autoscaling.settled import grounds_of
 from rayfleet.autoscaling.sizes import Moment, size_groups
 from rayfleet.autoscaling.stages import solve
 from rayfleet.autoscaling.summary import summary_of
@@ -52,8 +53,10 @@ def decide(
     for one in (*bins, *coming_bins(templates, census, joined)):
         packing.add(one)
     floors = {at: _floor(one) for at, one in enumerate(census)}
+    grounds = grounds_of(known, groups, packing.bins)
     solution = solve(packing, known, floors, stuck)
-    sizes = size_groups(solution, census, floors, Moment(joined, policy, memory, now, known=ray is not None))
+    moment = Moment(joined, policy, memory, now, grounds, known=ray is not None)
+    sizes = size_groups(solution, census, floors, moment)
     answers = answers_of(solution, census, policy, sizes)
     return Decision(
         groups=sizes.groups,

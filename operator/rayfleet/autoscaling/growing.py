@@ -10,6 +10,20 @@ from rayfleet.autoscaling.rates import Limited, conservative, growth
 from rayfleet.ray_state import RayNode
 
 
+def ask(
+    changes: Sequence[Change],
+    packing: Packing,
+    floors: Mapping[int, int],
+    before: Mapping[str, int] | None,
+) -> None:
+    """What each group should grow by: no further than `before`, where that still holds, or its floor."""
+    for at, change in enumerate(changes):
+        change.asked = packing.new[at]
+        if before is not None:
+            meant = before.get(change.census.group.name, 0) - change.census.present
+            change.asked = min(change.asked, max(meant, floors.get(at, 0)))
+
+
 def grow(
     changes: Sequence[Change],
     packing: Packing,
@@ -21,7 +35,6 @@ def grow(
 ) -> None:
     """Set what each group starts. What a floor asks for waits for no window, but for the limit of GPUs."""
     for at, change in enumerate(changes):
-        change.asked = packing.new[at]
         floor = min(floors.get(at, 0), change.asked)
         _limit(change, floor, joined, policy, memory, now)
     if policy.new_gpus is None:

@@ -118,6 +118,13 @@ class Change(NamedTuple):
     by: int
 
 
+class Settled(NamedTuple):
+    """The last decision and what it rests on."""
+
+    grounds: tuple[object, ...]
+    sizes: Mapping[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What one decision hands to the next. To lose it costs time, never a worker that is busy."""
@@ -134,3 +141,5 @@ class Memory:
     """For each group: since when at least k + 1 of its coming replicas were not needed, oldest first."""
     shrink_to: Mapping[str, int] = field(default_factory=dict)
     """Sizes that a change of `replicas` asked for and busy workers still keep from being reached."""
+    settled: Settled | None = None
+    """Held to for as long as its grounds are the same."""

@@ -7,10 +7,11 @@ from rayfleet.autoscaling import words
 from rayfleet.autoscaling.census import Census, patience
 from rayfleet.autoscaling.changes import Change
 from rayfleet.autoscaling.decision import Cancel, Drain, GroupDecision, Hold, Tier
-from rayfleet.autoscaling.growing import grow
+from rayfleet.autoscaling.growing import ask, grow
 from rayfleet.autoscaling.holds import blocked_hold
 from rayfleet.autoscaling.inputs import Memory, Policy
 from rayfleet.autoscaling.rates import remembered
+from rayfleet.autoscaling.settled import settle_for, sizes_before
 from rayfleet.autoscaling.shrinking import cancel_unneeded, drain_idle
 from rayfleet.autoscaling.stages import Solution
 from rayfleet.ray_state import RayNode
@@ -37,6 +38,7 @@ class Moment:
     policy: Policy
     memory: Memory
     now: float
+    grounds: tuple[object, ...]
     known: bool
     """Whether there is a view of Ray; nothing shrinks without one."""
 
@@ -47,6 +49,7 @@ def size_groups(
     """Sizes, with the limits of how fast they may change."""
     policy, memory, now = moment.policy, moment.memory, moment.now
     changes = [Change(one, recommended=one.present) for one in census]
+    ask(changes, solution.packing, floors, sizes_before(memory, moment.grounds))
     grow(changes, solution.packing, floors, moment.joined, policy, memory, now)
     for at, change in enumerate(changes):
         change.recommended += change.asked
@@ -60,7 +63,7 @@ def size_groups(
         cancels=tuple(cancel for change in changes for cancel in change.cancels),
         next_look=min(looks, default=None),
         rates={change.census.group.name: change.rate for change in changes if change.rate},
-        memory=_memory(changes, moment),
+        memory=_memory(changes, solution, moment),
     )
 
 
@@ -134,7 +137,7 @@ def _reason(change: Change, *, known: bool) -> str:
     return "; ".join(parts) or "as large as it should be"
 
 
-def _memory(changes: Sequence[Change], moment: Moment) -> Memory:
+def _memory(changes: Sequence[Change], solution: Solution, moment: Moment) -> Memory:
     memory, now = moment.memory, moment.now
     recommendations, history = remembered(
         memory,
@@ -158,6 +161,7 @@ def _memory(changes: Sequence[Change], moment: Moment) -> Memory:
         shrink_to={
             change.census.group.name: change.shrink_to for change in changes if change.shrink_to is not None
         },
+        settled=settle_for(moment.grounds, changes, solution) if moment.known else memory.settled,
     )
 
 

@@ -1,6 +1,6 @@
 """The order in which demand is placed: sizes that are asked for, `request_resources`, gangs, tasks."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,16 +47,24 @@ def solve(packing: Packing, ray: RayState, floors: Mapping[int, int], stuck: fro
 
     `floors`: replicas to start anyway, by group; `stuck`: groups whose pods do not come.
     A small cluster is worked out in two ways. The second is taken where it serves all that the first serves
-    with no more nodes and less in them.
+    with less to start.
     """
     entries = len(ray.demands) + sum(len(gang.bundles) for gang in ray.gangs)
-    if len(packing.bins) * entries > _SMALL:
-        return _solve(packing, ray, floors, stuck)
-    packing.thorough = True
-    first = _solve(packing.copy(), ray, floors, stuck)
-    packing.thorough = False
-    second = _solve(packing, ray, floors, stuck)
-    serves = all(b.left <= a.left for a, b in zip(first.entries, second.entries, strict=True))
+    best: Solution | None = None
+    for thorough in (True, False) if len(packing.bins) * entries <= _SMALL else (False,):
+        packing.thorough = thorough
+        best = _better(best, _solve(packing.copy(), ray, floors, stuck))
+    assert best is not None  # noqa: S101 - there is always one way
+    return best
+
+
+def _better(first: Solution | None, second: Solution) -> Solution:
+    if first is None:
+        return second
+    left = {(entry.kind, entry.need.shape, entry.gang): entry.left for entry in first.entries}
+    serves = all(
+        entry.left <= left.get((entry.kind, entry.need.shape, entry.gang), 0) for entry in second.entries
+    )
     return second if serves and _cost(second.packing) < _cost(first.packing) else first
 
 
@@ -66,8 +74,8 @@ def _cost(packing: Packing) -> tuple[object, ...]:
     return (packing.size, sums[packing.space.gpu], sums)
 
 
-def _started(packing: Packing) -> Iterable[tuple[int, Template]]:
-    return ((n * t.group.num_of_hosts, t) for n, t in zip(packing.new, packing.templates, strict=True))
+def _started(packing: Packing) -> list[tuple[int, Template]]:
+    return [(n * t.group.num_of_hosts, t) for n, t in zip(packing.new, packing.templates, strict=True) if n]
 
 
 def _solve(packing: Packing, ray: RayState, floors: Mapping[int, int], stuck: frozenset[str]) -> Solution:
