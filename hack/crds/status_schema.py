@@ -40,6 +40,39 @@ _CONDITION: Final = _object(
     required=("type", "status", "lastTransitionTime", "reason", "message"),
 )
 
+_AUTOSCALER: Final = {
+    **_object(
+        {
+            "summary": {**_TEXT, "description": "The last decision on sizes, in words."},
+            "queue": _object(
+                {
+                    "known": {"type": "boolean", "description": "Whether the head's answers are decided by."},
+                    "since": TIME,
+                    "message": _TEXT,
+                }
+            ),
+            "unserved": {
+                "type": "array",
+                "description": "Demand that gets no node, and why.",
+                "items": _object(
+                    {
+                        "kind": _TEXT,
+                        "resources": {"type": "object", "additionalProperties": _TEXT},
+                        "reason": _TEXT,
+                        "message": _TEXT,
+                    }
+                ),
+            },
+            "faults": {
+                "type": "array",
+                "description": "What is wrong with metrics and ceilings.",
+                "items": _TEXT,
+            },
+        }
+    ),
+    "description": "How the cluster follows its queue; absent where nobody scales it.",
+}
+
 _WORKER_GROUP: Final = _object(
     {
         "groupName": _TEXT,
@@ -80,5 +113,6 @@ STATUS: Final = _object(
             "description": "How many heads there have been; it is part of the head pod's name.",
         },
         "workerGroups": _list_by("groupName", _WORKER_GROUP),
+        "autoscaler": _AUTOSCALER,
     }
 )

@@ -22,19 +22,24 @@ from rayfleet.clients.cluster_tokens import ClusterTokens
 from rayfleet.clients.credentials import Credentials, CredentialsError
 from rayfleet.clients.kube import KubeClient
 from rayfleet.clients.login import find_credentials
+from rayfleet.clients.prometheus import PrometheusClient
 from rayfleet.election import LeaderElector
 from rayfleet.errors import ApiFailure
+from rayfleet.gpu_ledger import GpuLedger
 from rayfleet.handlers import missed_deletions, operator_registry, operator_settings
 from rayfleet.health import HealthServer
 from rayfleet.http_server import HttpServer, ListenError
 from rayfleet.informer import Informer
+from rayfleet.metric_sampling import MetricSampler
 from rayfleet.metrics import Exposition, MetricsServer, Parts, PartsCollector, Recorder
+from rayfleet.namespace_ceilings import NamespaceCeilingsReader
 from rayfleet.observe import View
 from rayfleet.other_operator import OtherOperatorWatch
 from rayfleet.ray_heads import RayHeads
 from rayfleet.ray_polling import Poller
 from rayfleet.reconcile import Reconciler, Surroundings
 from rayfleet.report import Reporter
+from rayfleet.scaling_sources import ScalingSources
 from rayfleet.settings import Settings
 from rayfleet.snapshot import Key, Pod, Service
 from rayfleet.workqueue import WorkQueue
@@ -89,14 +94,22 @@ class Operator:
         heads = RayHeads(
             self._poller, ClusterTokens(self._client), may_write=lambda: self._election.seconds_left
         )
+        self._prometheus = PrometheusClient()
+        self._sampler = MetricSampler(given.scaling.queries, self._prometheus.ask, self._wake)
+        sources = ScalingSources(
+            heads,
+            self._sampler,
+            NamespaceCeilingsReader(self._client),
+            GpuLedger(self._clusters.keys, time.monotonic),
+            given.scaling.limits,
+        )
         executor = Executor(self._client, gate, self._clusters, pods, services, heads, self._recorder.count)
         events = EventRecorder(self._client, gate, instance=given.identity)
         reconciler = Reconciler(
             self._client,
-            View(self._clusters, pods, services, heads, given.scaling.limits),
+            View(self._clusters, pods, services, sources),
             executor,
             Reporter(self._client, self._clusters, gate, executor, events),
-            heads,
             Surroundings(
                 view_epoch=lambda key: (self._election.term, self._informer.gaps(key.namespace)),
                 term_began=lambda: self._election.began,
@@ -145,6 +158,7 @@ class Operator:
             asyncio.create_task(self._recorder.watch_loop(), name="event loop lag"),
             asyncio.create_task(self._informer.run(), name="informer"),
             asyncio.create_task(self._other_operator.run(), name="other operator"),
+            asyncio.create_task(self._sampler.run(), name="metrics of other queues"),
             asyncio.create_task(self._work(), name="work"),
         ]
         shell = asyncio.create_task(self._shell(), name="kopf")
@@ -162,6 +176,7 @@ class Operator:
                 shell.cancel()
             await asyncio.wait([shell], timeout=STOP_GRACE_SECONDS)
             await self._poller.close()
+            await self._prometheus.close()
             await self._client.close()
             await self._election_client.close()
         return _exit_status([*ended, shell], asked)
@@ -217,6 +232,7 @@ class Operator:
         self._queue.start()
 
     def _stand_by(self) -> None:
+        self._sampler.forget_all()
         self._queue.pause()
 
     def _wake_for_pod(self, key: Key) -> None:

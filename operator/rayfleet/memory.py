@@ -7,6 +7,8 @@ from rayfleet.autoscaling import Memory
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.plan import CreatePod, CreateSecret, DrainNode, Outcome
 from rayfleet.ray_memory import RayMemory
+from rayfleet.scaling_limits import NamespaceCeilings
+from rayfleet.scaling_view import Sizing
 from rayfleet.snapshot import Hold, Pod
 
 FIRST_HOLD = 1.0
@@ -48,6 +50,9 @@ class ClusterMemory:
     """Loop time after which it must be looked for again."""
     scaling: Memory = field(default_factory=Memory)
     """Of the last decision on sizes."""
+    acted_on: dict[str, Sizing] = field(default_factory=dict)
+    namespace_ceilings: NamespaceCeilings | None = None
+    """As last read; none before the first time, and then no GPU is added."""
     ray: RayMemory = field(default_factory=RayMemory)
     _backoffs: dict[str, _Backoff] = field(default_factory=dict)
 

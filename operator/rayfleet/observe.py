@@ -2,15 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from rayfleet.api import scales_here
 from rayfleet.cache import ClusterStore, Store
 from rayfleet.memory import ClusterMemory
 from rayfleet.plan.validity import Judgement, judge
-from rayfleet.ray_heads import RayHeads
-from rayfleet.scaling_limits import ScalingLimits
+from rayfleet.scaling_sources import ScalingSources
 from rayfleet.scaling_view import ScalingView
 from rayfleet.snapshot import Cluster, Key, Pod, Service, Snapshot
 
@@ -29,8 +28,7 @@ class View:
     clusters: ClusterStore
     pods: Store[Pod]
     services: Store[Service]
-    heads: RayHeads
-    limits: ScalingLimits
+    scaling: ScalingSources
     _judged: OrderedDict[Key, tuple[_Judged, Judgement]] = field(default_factory=OrderedDict)
 
     def snapshot(
@@ -46,7 +44,7 @@ class View:
         judgement = self._judge(cluster, memory)
         scaling = ScalingView()
         if judgement.spec is not None and scales_here(judgement.spec):
-            scaling = self._scaling(key, memory, tuple(pods.values()), now)
+            scaling = self.scaling.view(key, judgement.spec, memory, tuple(pods.values()), now)
         return Snapshot(
             cluster=cluster,
             spec=judgement.spec,
@@ -60,12 +58,6 @@ class View:
             other_operator=other_operator,
             scaling=scaling,
         )
-
-    def _scaling(self, key: Key, memory: ClusterMemory, pods: tuple[Pod, ...], now: float) -> ScalingView:
-        ray = memory.ray.view(self.heads.observation(key), pods, now)
-        if trouble := self.heads.trouble(key):
-            ray = replace(ray, trouble=trouble)
-        return ScalingView(ray, limits=self.limits)
 
     def _judge(self, cluster: Cluster, memory: ClusterMemory) -> Judgement:
         judged = (self.clusters.stored_spec(cluster.key), cluster.labels, cluster.annotations)

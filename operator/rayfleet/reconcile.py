@@ -15,7 +15,6 @@ from rayfleet.memory import LONGEST_HOLD, ClusterMemory
 from rayfleet.observe import View
 from rayfleet.plan import AdvanceHeadEpoch, CreatePod, Outcome, Plan, plan
 from rayfleet.plan.validity import template_hashes
-from rayfleet.ray_heads import RayHeads
 from rayfleet.ray_memory import KEEP_SECONDS
 from rayfleet.report import Reporter
 from rayfleet.snapshot import Key, Snapshot, cluster_from_object, pod_from_object
@@ -55,14 +54,12 @@ class Reconciler:
         view: View,
         executor: Executor,
         reporter: Reporter,
-        heads: RayHeads,
         surroundings: Surroundings,
     ) -> None:
         self._client = client
         self._view = view
         self._executor = executor
         self._reporter = reporter
-        self._heads = heads
         self._around = surroundings
         self._memories: dict[Key, ClusterMemory] = {}
 
@@ -104,7 +101,7 @@ class Reconciler:
         return self._view.snapshot(key, memory, self._around.other_operator(), self._around.now())
 
     def _forget(self, key: Key) -> None:
-        self._heads.forget(key)
+        self._view.scaling.forget(key)
         memory = self._memories.pop(key, None)
         if memory is not None:
             self._reporter.forget(memory.uid)
@@ -180,7 +177,7 @@ class Reconciler:
         """Remember, report, and say when to come back."""
         key = snapshot.cluster.key
         memory = self._memories[key]
-        await self._follow_queue(snapshot, decided, memory)
+        news = await self._view.scaling.follow(snapshot, decided, memory)
         refusals, generation = len(memory.refused), snapshot.cluster.generation
         if outcomes:
             memory.learn(outcomes, self._around.now())
@@ -193,8 +190,8 @@ class Reconciler:
         # A hold that is over is no longer to be reported: nothing may happen that would do so later.
         snapshot = replace(snapshot, held=memory.held)
         waits = _waits(decided, outcomes, memory, snapshot.now)
-        if len(memory.refused) > refusals:
-            waits.append(0.0)  # There may be an earlier template to go on with.
+        if news or len(memory.refused) > refusals:  # There may be an earlier template to go on with.
+            waits.append(0.0)
         self._around.acted(key)
         observe = partial(self._observe, key)
         failure = await self._reporter.report(snapshot, decided, outcomes, memory, observe)
@@ -206,15 +203,6 @@ class Reconciler:
             if outcome.failure is not None and not _is_held(outcome):
                 return self._retry(outcome.failure, f"carry out {type(outcome.action).__name__}")
         return Done(requeue_after=max(min(waits), SOON if memory.held else 0.0) if waits else None)
-
-    async def _follow_queue(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> None:
-        """Have the head asked for its queue, as often as what was decided calls for."""
-        key, decision, spec = snapshot.cluster.key, decided.decision, snapshot.spec
-        if decision is None or spec is None:
-            self._heads.forget(key)
-            return
-        memory.scaling = decision.memory
-        await self._heads.follow(snapshot, spec, active=decision.active)
 
     def _remember_spec(
         self, snapshot: Snapshot, memory: ClusterMemory, outcomes: Sequence[Outcome], generation: int

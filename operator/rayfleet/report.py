@@ -70,7 +70,7 @@ class Reporter:
                 failure = await self._write(snapshot, status_patch(before, after), memory)
         if ownership(cluster, snapshot.other_operator) is Ownership.OURS and not cluster.deleting:
             told = before if failure is not None else after
-            events = events_of(outcomes, snapshot.violations, before, told)
+            events = events_of(outcomes, snapshot.violations, before, told, decided)
             await self._recorder.post(cluster, events, snapshot.now)
         return failure
 

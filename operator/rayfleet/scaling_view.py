@@ -1,6 +1,8 @@
 """What a cluster that scales with its queue is decided by, beside its objects: frozen values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rayfleet.external_metrics import GroupWish
 from rayfleet.ray_state import RayView
@@ -18,6 +20,19 @@ class GpuUsage:
     new_in_namespace: int = 0
     """Added within the last minute, by all clusters of the namespace."""
     new_in_total: int = 0
+    complete: bool = True
+    """Whether every cluster has been counted: after a start that takes a moment."""
+    renewed_in: float | None = None
+    """Seconds until the oldest of those added within a minute counts no more."""
+
+
+class Sizing(NamedTuple):
+    """Of one group."""
+
+    wanted: int
+    """Replicas."""
+    replicas: int
+    """The spec's `replicas` that was taken into account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +40,8 @@ class ScalingView:
     """What a cluster that scales with its queue is decided by, beside its objects."""
 
     ray: RayView = field(default_factory=RayView)
+    acted_on: Mapping[str, Sizing] = field(default_factory=dict)
+    """By group, what the last pass of this process has acted on; the status may not say so yet."""
     wishes: tuple[GroupWish, ...] = ()
     limits: ScalingLimits = field(default_factory=ScalingLimits)
     namespace_ceilings: NamespaceCeilings = field(default_factory=NamespaceCeilings)

@@ -17,11 +17,12 @@ from rayfleet.autoscaling import (
     decide,
 )
 from rayfleet.manifests import worker_resources
-from rayfleet.plan.actions import Cause, DrainNode, desired_replicas
+from rayfleet.plan.actions import Cause, DrainNode, Plan, desired_replicas
 from rayfleet.plan.ray_nodes import gone_with_their_node, trusted_state
 from rayfleet.plan.workers import Scaled, recorded_group
 from rayfleet.ray_state import RayState, Resources
 from rayfleet.scaling_limits import CeilingScope, ceilings_from_settings
+from rayfleet.scaling_view import Sizing
 from rayfleet.snapshot import Hold, Pod, Snapshot
 
 _PENDING_REASONS = {
@@ -62,7 +63,7 @@ def scaled_groups(snapshot: Snapshot, decision: Decision) -> dict[str, Scaled]:
         ]
         if pod.group in deletes and pod.name in gone and all(name in gone for name in together):
             deletes[pod.group][pod.name] = gone[pod.name]
-    return {g.name: Scaled(g.wanted, g.launches, deletes[g.name]) for g in decision.groups}
+    return {g.name: Scaled(g.wanted, g.launches, g.reason, deletes[g.name]) for g in decision.groups}
 
 
 def drains(snapshot: Snapshot, decision: Decision) -> tuple[DrainNode, ...]:
@@ -103,23 +104,37 @@ def _group(
     withheld: Mapping[str, str],
 ) -> Group:
     name = group.group_name
-    recorded = recorded_group(snapshot.cluster, name)
-    desired, observed = recorded.get("desired"), recorded.get("observedReplicas")
+    acted = _acted_on(snapshot, group)
     pods = sum(pod.active for pod in snapshot.pods if pod.group == name) // group.num_of_hosts
     hold = snapshot.held.get(name)
     return replace(
         group_of(group, spec.autoscaler_options.idle_timeout_seconds, _learned(state, name)),
         # A status that was wiped, or a new cluster: nothing that is there is taken for too much.
-        desired=(
-            desired // group.num_of_hosts
-            if isinstance(desired, int) and isinstance(observed, int)
-            else max(pods, desired_replicas(group))
-        ),
-        resized_to=group.replicas if isinstance(observed, int) and observed != group.replicas else None,
-        wish=max((w.replicas or 0 for w in snapshot.scaling.wishes if w.group == name), default=0),
+        desired=acted.wanted if acted is not None else max(pods, desired_replicas(group)),
+        resized_to=group.replicas if acted is not None and acted.replicas != group.replicas else None,
+        wish=_wish(snapshot, name, acted.wanted if acted is not None else 0),
         withheld=withheld.get(name, ""),
         refused=_refused(hold) if hold is not None else None,
     )
+
+
+def _wish(snapshot: Snapshot, group: str, wanted: int) -> int:
+    """What metrics ask for; where they are not known, no less than there is."""
+    wishes = [wish for wish in snapshot.scaling.wishes if wish.group == group]
+    return max(
+        [wish.replicas or 0 if wish.known else max(wish.replicas or 0, wanted) for wish in wishes], default=0
+    )
+
+
+def _acted_on(snapshot: Snapshot, group: WorkerGroupSpec) -> Sizing | None:
+    """What was last acted on: by this process, else as the status has it."""
+    if group.group_name in snapshot.scaling.acted_on:
+        return snapshot.scaling.acted_on[group.group_name]
+    recorded = recorded_group(snapshot.cluster, group.group_name)
+    desired, observed = recorded.get("desired"), recorded.get("observedReplicas")
+    if not (isinstance(desired, int) and isinstance(observed, int)):
+        return None
+    return Sizing(desired // group.num_of_hosts, observed)
 
 
 def _learned(state: RayState | None, group: str) -> Resources:
@@ -177,7 +192,8 @@ def policy_of(snapshot: Snapshot, spec: RayClusterSpec) -> Policy:
 
 def _rooms(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[tuple[CeilingScope, Ceiling]]:
     scaling = snapshot.scaling
-    own = wanted_gpus(snapshot, spec)
+    each = {group.group_name: gpus_of_host(group) for group in spec.worker_group_specs}
+    own = sum(each.get(pod.group, 0) for pod in snapshot.pods if pod.active)
     used = {
         CeilingScope.CLUSTER: own,
         CeilingScope.NAMESPACE: own + scaling.usage.namespace,
@@ -187,13 +203,18 @@ def _rooms(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[tuple[CeilingSc
     }
     set_by = (*ceilings_from_settings(scaling.limits.ceilings), *scaling.namespace_ceilings.ceilings)
     for ceiling in set_by:
-        yield ceiling.scope, Ceiling(str(ceiling), max(ceiling.limit - used[ceiling.scope], 0))
+        room = max(ceiling.limit - used[ceiling.scope], 0)
+        words = str(ceiling)
+        if not scaling.usage.complete and ceiling.scope is not CeilingScope.CLUSTER:
+            room, words = 0, f"{words}; not all clusters are counted yet"
+        yield ceiling.scope, Ceiling(words, room)
 
 
-def wanted_gpus(snapshot: Snapshot, spec: RayClusterSpec) -> int:
-    """Whole GPUs of the worker pods that are there."""
+def wanted_gpus(snapshot: Snapshot, spec: RayClusterSpec, plan: Plan) -> tuple[int, int]:
+    """Whole GPUs of the worker pods that are there, and of those that are wanted."""
     each = {group.group_name: gpus_of_host(group) for group in spec.worker_group_specs}
-    return sum(each.get(pod.group, 0) for pod in snapshot.pods if pod.active)
+    there = sum(each.get(pod.group, 0) for pod in snapshot.pods if pod.active)
+    return there, sum(each[group.group_name] * plan.pods(group) for group in spec.worker_group_specs)
 
 
 def gpus_of_host(group: WorkerGroupSpec) -> int:

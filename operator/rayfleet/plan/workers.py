@@ -31,6 +31,7 @@ class Scaled:
     wanted: int
     launches: int
     """Replicas to be started now."""
+    reason: str
     deletes: Mapping[str, tuple[Cause, str]]
     """Pods that are to go, by name, and why. All others stay: they are busy, or may be needed."""
 
@@ -71,17 +72,18 @@ def plan_workers(
     if missing > 0 and hold is not None and hold.until > snapshot.now:
         wait, later = hold.words, hold.until - snapshot.now
     elif missing > 0:
-        creates, wait = _creates(snapshot, spec, group, missing, highest)
+        words = f"{missing} pod{'s' * (missing != 1)} fewer than wanted" if scaled is None else scaled.reason
+        creates, wait = _creates(snapshot, spec, group, (missing, words), highest)
     return WorkersPlan(creates, tuple(deletes), wait, later)
 
 
 def _creates(
-    snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, missing: int, highest: int
+    snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, wanting: tuple[int, str], highest: int
 ) -> tuple[tuple[CreatePod, ...], str | None]:
     factory = worker_pods(snapshot.cluster, spec, group)
     if factory.template_hash in snapshot.refused:
         return (), snapshot.refused[factory.template_hash]
-    reason = f"{missing} pod{'s' * (missing != 1)} fewer than wanted"
+    missing, reason = wanting
     return tuple(
         _create(group, factory.named(highest + step), factory.template_hash, reason)
         # One more than a pass may create, so that the rest is known to be left; never a million bodies.

@@ -18,6 +18,7 @@ from rayfleet.plan import (
 from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.conditions import Condition, ConditionType, holds
 from rayfleet.status.events import is_trouble
+from rayfleet.status.scaling import autoscaling_condition
 
 
 def assess(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> tuple[Condition, ...]:
@@ -45,6 +46,9 @@ def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterat
     yield _valid(snapshot.violations)
     if failure is not None:
         yield failure
+    scaling = autoscaling_condition(snapshot, plan)
+    if scaling is not None:
+        yield scaling
     if snapshot.spec is not None:
         findings = unsupported(snapshot.spec)
         if findings:

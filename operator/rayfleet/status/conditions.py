@@ -26,6 +26,8 @@ class ConditionType(StrEnum):
     """The stored spec can be acted on."""
     SUPPORTED = "Supported"
     """False while the spec sets a field that this version does not act on; absent otherwise."""
+    AUTOSCALING = "Autoscaling"
+    """The queue is known and all of it is served, or about to be; absent where nobody scales."""
     MANAGED = "Managed"
     """False while another operator of this API is alive; absent otherwise."""
 

@@ -8,8 +8,9 @@ from typing import Any
 from rayfleet.api import Violation
 from rayfleet.api.names import NodeType
 from rayfleet.errors import Policy, policy
-from rayfleet.plan import Action, CreatePod, CreateSecret, CreateService, DeletePod, Outcome
+from rayfleet.plan import Action, CreatePod, CreateSecret, CreateService, DeletePod, Outcome, Plan
 from rayfleet.status.conditions import ConditionType, holds, stored_conditions
+from rayfleet.status.scaling import scaling_events
 
 LONGEST_NOTE = 1024
 """Bytes; the API server refuses a longer note."""
@@ -30,11 +31,18 @@ def events_of(
     violations: Sequence[Violation],
     before: Mapping[str, Any],
     after: Mapping[str, Any],
+    plan: Plan | None = None,
 ) -> tuple[Event, ...]:
-    """What a pass did and could not do, and which conditions of the status it turned."""
+    """What a pass did and could not do, which conditions of the status it turned, and what was decided."""
+    scaling = scaling_events(plan, outcomes, before, after) if plan is not None else ()
     return tuple(
         Event(e.type, e.reason, e.action, e.note.encode()[:LONGEST_NOTE].decode(errors="ignore"))
-        for e in (*_done(outcomes), *_failed(outcomes), *_turned(violations, before, after))
+        for e in (
+            *(Event(*each) for each in scaling),
+            *_done(outcomes),
+            *_failed(outcomes),
+            *_turned(violations, before, after),
+        )
     )
 
 

@@ -13,6 +13,7 @@ from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.assessment import assess
 from rayfleet.status.capacity import desired_capacity
 from rayfleet.status.conditions import ConditionType, holds, merged, rfc3339, stored_conditions
+from rayfleet.status.scaling import autoscaler_status
 
 STATE_READY = "ready"
 
@@ -40,6 +41,9 @@ def compute_status(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) 
             after |= _sizes(snapshot, snapshot.spec, plan)
             after |= _groups(snapshot, snapshot.spec, plan)
             after |= desired_capacity(snapshot.spec, plan)
+            after.pop("autoscaler", None)
+            if plan.decision is not None:
+                after["autoscaler"] = autoscaler_status(snapshot, plan.decision)
         if holds(after, ConditionType.PROVISIONED) and before.get("state") != STATE_READY:
             after["state"] = STATE_READY
             times = before.get("stateTransitionTimes")
@@ -152,9 +156,20 @@ def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     return any(before.get(name) != after.get(name) for name in names) or _news(before) != _news(after)
 
 
-def _news(status: Mapping[str, Any]) -> set[str]:
-    return {
-        entry["type"]
+def _news(status: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """What is true that somebody may wait for: conditions, why demand is held, sizes of groups."""
+    news = {
+        (entry["type"], "")
         for entry in stored_conditions(status)
         if entry.get("status") == _NEWS.get(entry.get("type", ""), "neither")
     }
+    autoscaler = status.get("autoscaler")
+    if not isinstance(autoscaler, Mapping):
+        return news
+    held = autoscaler.get("unserved")
+    sizes = status.get("workerGroups") or ()
+    return (
+        news
+        | {("held", str(entry.get("message"))) for entry in held or ()}
+        | {("size", f"{entry.get('groupName')} {entry.get('desired')}") for entry in sizes}
+    )

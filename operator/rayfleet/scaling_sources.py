@@ -1,0 +1,75 @@
+"""Everything outside its own objects that the size of a cluster depends on, and whom to tell of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rayfleet.api import RayClusterSpec, scales_here
+from rayfleet.gpu_ledger import GpuLedger
+from rayfleet.memory import ClusterMemory
+from rayfleet.metric_sampling import MetricSampler
+from rayfleet.namespace_ceilings import NamespaceCeilingsReader
+from rayfleet.plan import Plan
+from rayfleet.plan.scaling import wanted_gpus
+from rayfleet.ray_heads import RayHeads
+from rayfleet.scaling_limits import ScalingLimits, ceilings_from_settings, unknown_ceilings
+from rayfleet.scaling_view import GpuUsage, ScalingView, Sizing
+from rayfleet.snapshot import Key, Pod, Snapshot
+
+_NOT_READ = unknown_ceilings("not read yet")
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingSources:
+    """Heads, metrics, ceilings: what is known of them is looked at, what they need to know is passed on."""
+
+    heads: RayHeads
+    sampler: MetricSampler
+    ceilings: NamespaceCeilingsReader
+    ledger: GpuLedger
+    limits: ScalingLimits
+
+    def view(
+        self, key: Key, spec: RayClusterSpec, memory: ClusterMemory, pods: Sequence[Pod], now: float
+    ) -> ScalingView:
+        """What is known now."""
+        ray = memory.ray.view(self.heads.observation(key), pods, now)
+        if trouble := self.heads.trouble(key):
+            ray = replace(ray, trouble=trouble)
+        ceilings = memory.namespace_ceilings or _NOT_READ
+        shared = bool(ceilings.ceilings or ceilings_from_settings(self.limits.ceilings))
+        return ScalingView(
+            ray=ray,
+            acted_on=dict(memory.acted_on),
+            wishes=self.sampler.wishes(key) if spec.autoscaler_options.metrics else (),
+            limits=self.limits,
+            namespace_ceilings=ceilings,
+            usage=self.ledger.usage(key) if shared else GpuUsage(),
+        )
+
+    async def follow(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> bool:
+        """Pass on what was decided; whether there is something new to decide by already."""
+        key, spec, decision = snapshot.cluster.key, snapshot.spec, decided.decision
+        if spec is not None:
+            there, wanted = wanted_gpus(snapshot, spec, decided)
+            self.ledger.note(key, max(there, wanted))
+        if spec is None or decision is None or not scales_here(spec):
+            self._unfollow(key)
+            return False
+        memory.scaling = decision.memory
+        memory.acted_on = {
+            group.group_name: Sizing(decided.replicas(group), group.replicas)
+            for group in spec.worker_group_specs
+        }
+        self.sampler.follow(key, spec.autoscaler_options.metrics)
+        await self.heads.follow(snapshot, spec, active=decision.active)
+        before, memory.namespace_ceilings = memory.namespace_ceilings, await self.ceilings.read(key.namespace)
+        return before != memory.namespace_ceilings
+
+    def forget(self, key: Key) -> None:
+        """The cluster is gone."""
+        self._unfollow(key)
+        self.ledger.forget(key)
+
+    def _unfollow(self, key: Key) -> None:
+        self.heads.forget(key)
+        self.sampler.forget(key)

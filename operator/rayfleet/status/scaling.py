@@ -1,0 +1,109 @@
+"""What is told of scaling: `status.autoscaler`, the condition, and the events of its steps."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from rayfleet.autoscaling import Answer, Decision
+from rayfleet.plan import DrainNode, Outcome, Plan
+from rayfleet.snapshot import Snapshot
+from rayfleet.status.conditions import Condition, ConditionType, rfc3339
+
+MOST_UNSERVED: Final = 20
+"""Entries of demand that are told of; the summary says how many more there are."""
+LONGEST: Final = 512
+"""Characters of a message: the whole status stays under 64 KB."""
+
+
+def autoscaler_status(snapshot: Snapshot, decision: Decision) -> dict[str, Any]:
+    """`status.autoscaler`: the last decision in words. It changes only with the decision.
+
+    No counts of tasks and no idle times are in it, which move with every look at the queue.
+    """
+    ray = snapshot.scaling.ray
+    queue: dict[str, Any] = {"known": decision.known}
+    if not decision.known:
+        queue["message"] = _cut(ray.trouble or "the head has not answered yet")
+        if ray.since is not None:
+            queue["since"] = rfc3339(ray.since)
+    status: dict[str, Any] = {"summary": _cut(decision.summary), "queue": queue}
+    unserved = [_unserved(answer) for answer in _waiting(decision)]
+    if unserved:
+        status["unserved"] = unserved
+    faults = [str(fault) for wish in snapshot.scaling.wishes for fault in wish.faults]
+    faults += snapshot.scaling.namespace_ceilings.faults
+    if faults:
+        status["faults"] = [_cut(fault) for fault in faults[:MOST_UNSERVED]]
+    return status
+
+
+def autoscaling_condition(snapshot: Snapshot, plan: Plan) -> Condition | None:
+    """Whether the queue is known and served; none where the cluster does not scale with it."""
+    decision = plan.decision
+    if decision is None:
+        return None
+    if not decision.known:
+        words = snapshot.scaling.ray.trouble or "the head has not answered yet"
+        return Condition(ConditionType.AUTOSCALING, False, "QueueUnknown", f"{words}; nothing shrinks")
+    if any(True for _ in _waiting(decision)):
+        return Condition(ConditionType.AUTOSCALING, False, "DemandHeld", decision.summary)
+    growing = any(group.launches for group in decision.groups)
+    shrinking = bool(decision.drains or decision.cancels)
+    reason = "ScalingUp" if growing else "ScalingDown" if shrinking else "AsWanted"
+    return Condition(ConditionType.AUTOSCALING, True, reason, decision.summary)
+
+
+def scaling_events(
+    plan: Plan, outcomes: Sequence[Outcome], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str, str]]:
+    """(type, reason, action, note) of each step that was decided, and of demand that is not served."""
+    if plan.decision is None:
+        return
+    sizes = {name: size for name, size in _sizes(before) if isinstance(size, int)}
+    for name, size in _sizes(after):
+        if name in sizes and size != sizes[name]:
+            reason = "ScalingUp" if size > sizes[name] else "ScalingDown"
+            why = plan.decision.group(name).reason
+            yield "Normal", reason, "Scale", f"Group {name}: {sizes[name]} -> {size} pods: {why}"
+    for outcome in outcomes:
+        if isinstance(outcome.action, DrainNode) and outcome.refusal:
+            note = f"Ray keeps the node of pod {outcome.action.pod}: {outcome.refusal}"
+            yield "Normal", "DrainRefused", "Drain", note
+    told = {entry.get("message") for entry in _entries(before)}
+    for entry in _entries(after):
+        if entry.get("message") not in told:
+            yield "Warning", "DemandHeld", "Scale", f"{_shape_words(entry)} waits: {entry.get('message')}"
+
+
+def _waiting(decision: Decision) -> Iterator[Answer]:
+    held = [answer for answer in decision.answers if answer.holds]
+    return iter(held[:MOST_UNSERVED])
+
+
+def _unserved(answer: Answer) -> dict[str, Any]:
+    return {
+        "kind": str(answer.kind),
+        "resources": {name: f"{amount:.10g}" for name, amount in answer.shape.resources},
+        "reason": str(answer.holds[0].kind),
+        "message": _cut("; ".join(hold.words for hold in answer.holds)),
+    }
+
+
+def _shape_words(entry: Mapping[str, Any]) -> str:
+    shape = entry.get("resources") or {}
+    amounts = " and ".join(f"{amount} {name}" for name, amount in shape.items()) or "work"
+    return f"{entry.get('kind')}: {amounts}"
+
+
+def _sizes(status: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for entry in status.get("workerGroups") or ():
+        yield str(entry.get("groupName")), entry.get("desired")
+
+
+def _entries(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    autoscaler = status.get("autoscaler")
+    entries = autoscaler.get("unserved") if isinstance(autoscaler, Mapping) else None
+    return [entry for entry in entries or () if isinstance(entry, Mapping)]
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
