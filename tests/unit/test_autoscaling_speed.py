@@ -9,7 +9,7 @@ from rayfleet.autoscaling import Group, Memory, Policy, Worker, decide
 from rayfleet.ray_state import Demand, LabelConstraint, RayNode, RayState
 from support.demand_cases import node, resources, tasks
 
-MARGIN = 3
+MARGIN = 2
 """A slow machine beside a busy one; the bounds themselves are checked on a quiet one."""
 ZONE = (LabelConstraint("zone", ("a",)),)
 CASES = [
@@ -76,6 +76,9 @@ def test_a_decision_takes_its_time(count: int, states: int, shapes: int, bound: 
     random = Random(1)  # noqa: S311 - drawn, not secret
     ray = RayState("s", 1, tuple(nodes(random, count, states)), demand(random, shapes), (), ())
     workers = [Worker(one.instance_id, one.group, 0) for one in ray.nodes]
-    started = time.process_time()
-    decide(ray, groups(), workers, Policy(), Memory(), now=0)
-    assert time.process_time() - started < bound * MARGIN
+    taken = []
+    for _ in range(3):
+        started = time.process_time()
+        decide(ray, groups(), workers, Policy(), Memory(), now=0)
+        taken.append(time.process_time() - started)
+    assert min(taken) < bound * MARGIN

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from rayfleet.autoscaling.capacity import HEAD
 from rayfleet.autoscaling.census import Census
 from rayfleet.autoscaling.decision import Answer, DemandKind, Hold, Placed, Tier
-from rayfleet.autoscaling.holds import blocked_hold, holds_of, is_oversized
+from rayfleet.autoscaling.demand import Kind, Vector
+from rayfleet.autoscaling.holds import blocked_hold, holds_of, is_oversized, whole_nodes
 from rayfleet.autoscaling.inputs import HEAD_GROUP, Policy
 from rayfleet.autoscaling.sizes import Sizes
 from rayfleet.autoscaling.stages import Entry, Solution
@@ -20,14 +21,16 @@ def answers_of(
     for (need, group, tier), count in sorted(solution.packing.placed.items()):
         if count:
             placed.setdefault(need, []).append((group, tier, count))
+    nodes = whole_nodes(solution.packing)
     return tuple(
-        _answer(solution, entry, placed.get(entry.need.entry, ()), census, policy, sizes)
+        _answer(solution, nodes, entry, placed.get(entry.need.entry, ()), census, policy, sizes)
         for entry in solution.entries
     )
 
 
 def _answer(
     solution: Solution,
+    nodes: Sequence[tuple[Vector, Kind]],
     entry: Entry,
     placed: Sequence[tuple[int, Tier, int]],
     census: Sequence[Census],
@@ -37,7 +40,7 @@ def _answer(
     holds: list[Hold] = []
     if entry.left:
         need = entry.lacking or entry.need
-        holds += holds_of(entry.trial or solution.packing, census, policy, need)
+        holds += holds_of(entry.trial or solution.packing, nodes, census, policy, need)
         if entry.gang:
             holds = [Hold(hold.kind, f"all of its bundles at once: {hold.words}") for hold in holds]
     for group, tier, _ in placed:
@@ -60,8 +63,9 @@ def _answer(
 
 def oversized(solution: Solution) -> tuple[Shape, ...]:
     """Shapes of tasks that no whole node could hold."""
+    nodes = whole_nodes(solution.packing)
     return tuple(
         entry.need.shape
         for entry in solution.entries
-        if entry.kind is DemandKind.TASKS and entry.left and is_oversized(solution.packing, entry.need)
+        if entry.kind is DemandKind.TASKS and entry.left and is_oversized(solution.packing, nodes, entry.need)
     )

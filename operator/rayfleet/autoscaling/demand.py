@@ -85,7 +85,9 @@ class Space:
 
     def need(self, index: int, shape: Shape, count: int, gang: int = -1) -> Need:
         amounts = tuple(
-            (self.names.index(name), _units(amount, _IMPOSSIBLE)) for name, amount in shape.resources
+            (self.names.index(name), units)
+            for name, amount in shape.resources
+            if (units := _units(amount, _IMPOSSIBLE)) > 0
         )
         wants_gpu = any(name == GPU for name, _ in shape.resources)
         return Need(index, shape, count, amounts, wants_gpu, gang)

@@ -4,37 +4,43 @@ from collections.abc import Sequence
 
 from rayfleet.api.base import INT32_MAX
 from rayfleet.autoscaling import words
-from rayfleet.autoscaling.capacity import Bin, Template
+from rayfleet.autoscaling.capacity import Template
 from rayfleet.autoscaling.census import Census
 from rayfleet.autoscaling.decision import Hold, HoldKind
-from rayfleet.autoscaling.demand import SCALE, Need, Space
+from rayfleet.autoscaling.demand import SCALE, Kind, Need, Vector
 from rayfleet.autoscaling.inputs import Ceiling, Policy
 from rayfleet.autoscaling.packing import Packing
+from rayfleet.autoscaling.scoring import suits
 
 
-def fits_whole(space: Space, need: Need, node: Bin | Template) -> bool:
-    """Whether a whole, empty node of this kind is enough."""
-    large_enough = all(node.total[d] >= a for d, a in need.amounts)
-    return large_enough and space.rank(need.shape.selectors, node.kind) >= 0
+def whole_nodes(packing: Packing) -> tuple[tuple[Vector, Kind], ...]:
+    """What there is of whole, empty nodes besides those of the groups: each kind once."""
+    return tuple({(one.total, one.kind): None for one in packing.bins})
 
 
-def is_oversized(packing: Packing, need: Need) -> bool:
-    """Whether no whole node of any group is large enough, nor any that runs, whatever its labels."""
-    nodes: list[Bin | Template] = [*packing.templates, *packing.bins]
-    return not any(all(node.total[d] >= a for d, a in need.amounts) for node in nodes)
+def is_oversized(packing: Packing, nodes: Sequence[tuple[Vector, Kind]], need: Need) -> bool:
+    """Whether no whole node of any group is large enough, nor any that is there, whatever its labels."""
+    totals = [template.total for template in packing.templates] + [total for total, _ in nodes]
+    return not any(all(total[d] >= a for d, a in need.amounts) for total in totals)
 
 
-def holds_of(packing: Packing, census: Sequence[Census], policy: Policy, need: Need) -> tuple[Hold, ...]:
+def holds_of(
+    packing: Packing,
+    nodes: Sequence[tuple[Vector, Kind]],
+    census: Sequence[Census],
+    policy: Policy,
+    need: Need,
+) -> tuple[Hold, ...]:
     """What keeps this need from being placed, one reason for each group that could take it."""
-    able = [t for t in packing.templates if fits_whole(packing.space, need, t)]
-    if not able:
-        if any(fits_whole(packing.space, need, one) for one in packing.bins):
-            return (
-                Hold(HoldKind.MAX, "only nodes that are busy can take it, and no group has more of them"),
-            )
-        return (Hold(HoldKind.INFEASIBLE, _infeasible(packing, need)),)
-    found = [hold for t in able if (hold := group_hold(packing, t, census[t.index], policy))]
-    return tuple(dict.fromkeys(found))
+    space = packing.space
+    able = [t for t in packing.templates if suits(space, need, t.total, t.kind)]
+    if able:
+        found = [hold for t in able if (hold := group_hold(packing, t, census[t.index], policy))]
+        return tuple(dict.fromkeys(found))
+    if any(suits(space, need, total, kind) for total, kind in nodes):
+        said = "only nodes that are busy can take it, and no group has more of them"
+        return (Hold(HoldKind.MAX, said),)
+    return (Hold(HoldKind.INFEASIBLE, _infeasible(packing, need)),)
 
 
 def group_hold(packing: Packing, template: Template, census: Census, policy: Policy) -> Hold | None:

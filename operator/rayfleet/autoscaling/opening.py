@@ -52,6 +52,7 @@ def start_nodes(packing: Packing, needs: Sequence[Need], left: list[int], usable
 
 
 def _offer(space: Space, template: Template, needs: Sequence[Need], of: Suited, left: Sequence[int]) -> Offer:
+    of.prune(left)
     load, free = fill(template.total, of, left)
     if not load:
         return Offer((), (), ())

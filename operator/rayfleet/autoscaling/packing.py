@@ -22,6 +22,8 @@ class Packing:
     """How many more GPUs the ceilings allow; none where there is no ceiling."""
     thorough: bool = False
     """Whether to look at whole nodes where a look at single requests is the quicker way."""
+    last: bool = False
+    """Whether the work that is placed now is the last."""
     new: list[int] = field(default_factory=list)
     """How many replicas are to be started, by group."""
     placed: dict[tuple[int, int, Tier], int] = field(default_factory=dict)
@@ -40,6 +42,7 @@ class Packing:
             self.room.copy(),
             self.gpus_left,
             self.thorough,
+            self.last,
             self.new.copy(),
             self.placed.copy(),
         )
@@ -62,7 +65,10 @@ class Packing:
         self.placed[key] = self.placed.get(key, 0) + count
 
     def add(self, fresh: Bin) -> None:
-        """Put nodes where their order of preference wants them."""
+        """Put nodes where their order of preference wants them; at the end when no more work follows."""
+        if self.last:
+            self.bins.append(fresh)
+            return
         gpu = self.space.gpu
         insort(self.bins, fresh, key=lambda one: preference(one, gpu))
 
@@ -111,10 +117,13 @@ def _next_fit(bins: list[Bin], amounts: tuple[tuple[int, int], ...], at: int) ->
     if len(amounts) == 2:  # noqa: PLR2004 - two resources
         (d, a), (e, b) = amounts
         return next((i for i, one in enumerate(rest, at) if one.free[d] >= a and one.free[e] >= b), -1)
-    return next(
-        (i for i, one in enumerate(rest, at) if all(one.free[d] >= a for d, a in amounts)),
-        -1,
-    )
+    if len(amounts) == 3:  # noqa: PLR2004 - three
+        (d, a), (e, b), (f, c) = amounts
+        fits = (
+            i for i, one in enumerate(rest, at) if one.free[d] >= a and one.free[e] >= b and one.free[f] >= c
+        )
+        return next(fits, -1)
+    return next((i for i, one in enumerate(rest, at) if all(one.free[d] >= a for d, a in amounts)), -1)
 
 
 def _split(found: Bin, need: Need, count: int) -> tuple[int, list[Bin]]:

@@ -2,22 +2,43 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from rayfleet.autoscaling.demand import Kind, Need, Space, Vector
 
 Load: TypeAlias = tuple[tuple[int, int], ...]
 """(position of a need, how many on one node)."""
 
+_PRUNED_EVERY: Final = 16
 
-@dataclass(frozen=True, slots=True)
+Item: TypeAlias = tuple[int, int, int, int, tuple[tuple[int, int], ...]]
+"""(position, gang, the resource it takes the largest share of, how much of it, all amounts)."""
+
+
+@dataclass(slots=True)
 class Suited:
     """The needs that one kind of node could take, in their order."""
 
-    items: tuple[tuple[int, int, tuple[tuple[int, int], ...]], ...]
-    """(position, gang, amounts)."""
+    items: list[Item]
     least: tuple[tuple[int, int], ...]
     """(dimension, amount): without so much of each of these, a node takes nothing more."""
+    uses: int = 0
+
+    def prune(self, left: Sequence[int]) -> None:
+        """Now and then, forget needs of which nothing is left."""
+        self.uses += 1
+        if self.uses % _PRUNED_EVERY == 0:
+            self.items = [item for item in self.items if left[item[0]]]
+
+
+def _least(items: Sequence[Item]) -> tuple[tuple[int, int], ...]:
+    least = dict(items[0][4]) if items else {}
+    for item in items:
+        asked = dict(item[4])
+        least = {d: min(amount, asked[d]) for d, amount in least.items() if d in asked}
+        if not least:
+            break
+    return tuple(least.items())
 
 
 def suits(space: Space, need: Need, room: Sequence[int], kind: Kind) -> bool:
@@ -30,36 +51,26 @@ def suits(space: Space, need: Need, room: Sequence[int], kind: Kind) -> bool:
 
 def suited(space: Space, needs: Iterable[Need], room: Sequence[int], kind: Kind, gang: int = -1) -> Suited:
     """`gang`: one that the node has a bundle of already, and may have no other."""
-    items = tuple(
-        [
-            (at, need.gang, need.amounts)
-            for at, need in enumerate(needs)
-            if suits(space, need, room, kind) and not -1 < need.gang == gang
-        ]
-    )
-    least: dict[int, int] = dict(items[0][2]) if items else {}
-    for _, _, amounts in items:
-        asked = dict(amounts)
-        least = {d: min(amount, asked[d]) for d, amount in least.items() if d in asked}
-        if not least:
-            break
-    return Suited(items, tuple(least.items()))
+    items: list[Item] = []
+    for at, need in enumerate(needs):
+        if not need.copies or not suits(space, need, room, kind) or -1 < need.gang == gang:
+            continue
+        scarce, least, share = 0, 0, 0.0
+        for dimension, amount in need.amounts:
+            if amount / room[dimension] > share:
+                scarce, least, share = dimension, amount, amount / room[dimension]
+        items.append((at, need.gang, scarce, least, need.amounts))
+    return Suited(items, _least(items))
 
 
 def fill(room: Vector, of: Suited, left: Sequence[int]) -> tuple[Load, list[int]]:
     """What one node takes of what is left of each need, in their order, and what room it has then."""
     free, load, gangs = list(room), [], set[int]()
-    for at, gang, amounts in of.items:
-        most = left[at]
-        if not most or gang in gangs:
+    for at, gang, scarce, least, amounts in of.items:
+        if free[scarce] < least or not left[at] or gang in gangs:
             continue
-        for dimension, amount in amounts:
-            fits = free[dimension] // amount
-            if fits < most:
-                most = fits
-                if not fits:
-                    break
-        else:
+        most = min([left[at], *[free[dimension] // amount for dimension, amount in amounts]])
+        if most:
             if gang >= 0:
                 gangs.add(gang)
                 most = 1

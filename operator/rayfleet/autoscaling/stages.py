@@ -90,6 +90,7 @@ def _solve(packing: Packing, ray: RayState, floors: Mapping[int, int], stuck: fr
     for gang in in_order(ray.gangs):
         _place_gang(solution, gang, fresh, late)
     needs = needs_of(packing.space, merged(ray.demands), len(solution.entries))
+    solution.packing.last = not partly
     left = settle(solution.packing, needs, fresh, late)
     tasks = [Entry(DemandKind.TASKS, need, n) for need, n in zip(needs, left, strict=True)]
     if right_size(solution.packing, [*solution.entries, *tasks], stuck) and any(left):
