@@ -136,6 +136,14 @@ def test_nothing_shrinks_while_ray_s_state_is_unknown() -> None:
     assert decided(None, replace(group, min_replicas=4), workers=workers).group("cpu").wanted == 4
 
 
+def test_a_lowered_replicas_is_not_forgotten_without_a_view() -> None:
+    """It is acted on when there is one again."""
+    workers = tuple(Worker(f"c{i}", "cpu", 0) for i in range(3))
+    decision = decided(None, replace(CPU, desired=3, resized_to=1), workers=workers)
+    assert (decision.group("cpu").wanted, decision.memory.shrink_to) == (3, {"cpu": 1})
+    assert decided(None, CPU, workers=workers, memory=decision.memory).memory.shrink_to == {"cpu": 1}
+
+
 def test_without_a_view_a_group_keeps_what_it_has_or_wanted() -> None:
     """A pod that was lost is created again."""
     workers = (Worker("c0", "cpu", 0),)

@@ -55,6 +55,8 @@ def size_groups(
         change.recommended += change.asked
         if moment.known:
             _shrink(change, at, solution, census, moment)
+        else:
+            change.shrink_to = _still_asked(change.census, memory)
     looks = [seconds for change in changes for seconds in change.again_in]
     looks += _blocked_looks(census, policy, now)
     return Sizes(
@@ -83,6 +85,14 @@ def _shrink(change: Change, at: int, solution: Solution, census: Sequence[Census
         one.replicas for one in census if fallback and one.group.name in fallback.groups
     )
     cancel_unneeded(change, needed, missing, moment.memory, moment.now, probe=probe)
+
+
+def _still_asked(census: Census, memory: Memory) -> int | None:
+    """A lowered `replicas` is not forgotten while Ray's state is unknown."""
+    asked = census.group.resized_to
+    if asked is None:
+        asked = memory.shrink_to.get(census.group.name)
+    return asked if asked is not None and asked < census.present else None
 
 
 def _blocked_looks(census: Sequence[Census], policy: Policy, now: float) -> list[float]:
