@@ -1,4 +1,4 @@
-"""One bed of two GPU nodes with the operator in a pod, and two clusters on it that start side by side."""
+"""One bed of two GPU nodes with the operator in a pod, and clusters on it that start side by side."""
 
 import os
 from collections.abc import Iterator
@@ -8,12 +8,13 @@ import pytest
 
 from support.installation import Installation, install
 from support.live_cluster import LiveCluster
+from support.waiting import eventually
 from testbed import beds, record
 from testbed.progress import QUIET
 from testbed.record import Wanted
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-QUICK = Path(__file__).parent / "quick-cluster.yaml"
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,7 @@ def installation() -> Iterator[Installation]:
     """The operator, installed by helm from its image."""
     beds.down_orphans(QUIET)
     name = f"test-{os.getpid()}-e2e"
-    bed = beds.up(Wanted(name, record.NODE), QUIET, owned=True)
+    bed = beds.up(Wanted(name, record.NODE, gpus_per_node=8), QUIET, owned=True)
     try:
         made = install(bed)
         yield made
@@ -32,12 +33,19 @@ def installation() -> Iterator[Installation]:
 
 @pytest.fixture(scope="session")
 def clusters(installation: Installation) -> dict[str, LiveCluster]:
-    """All clusters, applied at once, so that they start side by side."""
-    manifests = {"sample": f"--kustomize={EXAMPLES}", "quick": f"--filename={QUICK}"}
+    """All clusters, started side by side, and at rest: what is timed then has the machine to itself."""
+    manifests = {
+        "sample": f"--kustomize={EXAMPLES}",
+        "quick": f"--filename={HERE / 'quick-cluster.yaml'}",
+        "scaled": f"--filename={HERE / 'scaled-cluster.yaml'}",
+        "shapes": f"--filename={HERE / 'shapes-cluster.yaml'}",
+    }
     made = {name: LiveCluster(installation, name, (file,)) for name, file in manifests.items()}
     for cluster in made.values():
         installation.api.create_namespace(cluster.name)
         cluster.apply()
+    for cluster in made.values():
+        cluster.await_whole()
     return made
 
 
@@ -54,3 +62,23 @@ def quick(clusters: dict[str, LiveCluster]) -> LiveCluster:
     clusters["quick"].apply()
     clusters["quick"].await_whole()
     return clusters["quick"]
+
+
+@pytest.fixture
+def scaled(clusters: dict[str, LiveCluster]) -> LiveCluster:
+    """A cluster of GPU workers that scales with its queue, at 0 workers."""
+    return at_zero(clusters["scaled"])
+
+
+@pytest.fixture
+def shapes(clusters: dict[str, LiveCluster]) -> LiveCluster:
+    """A cluster of four groups whose resources are logical, at 0 workers."""
+    return at_zero(clusters["shapes"])
+
+
+def at_zero(cluster: LiveCluster) -> LiveCluster:
+    """The cluster as its manifest says, without workers, whatever the last test left."""
+    cluster.apply()
+    eventually("the last test's workers to go", lambda: not cluster.workers(), seconds=60)
+    cluster.await_whole()
+    return cluster

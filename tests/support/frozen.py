@@ -1,0 +1,44 @@
+"""Stops all processes of a container for a while, as a machine without a free processor does."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.installation import Object
+from support.live_cluster import container_id
+
+_PROC = Path("/proc")
+
+
+@contextmanager
+def frozen(pod: Object) -> Iterator[None]:
+    """The Ray container of `pod` does nothing until the block ends."""
+    identity = container_id(pod)
+    stopped = _signal(identity, signal.SIGSTOP)
+    assert stopped, f"no process of container {identity} runs on this machine"
+    try:
+        yield
+    finally:
+        _signal(identity, signal.SIGCONT)
+
+
+def _signal(identity: str, number: signal.Signals) -> int:
+    """How many processes it was sent to."""
+    sent = 0
+    for entry in [each for each in _PROC.iterdir() if each.name.isdigit()]:
+        try:
+            handle = os.pidfd_open(int(entry.name))
+        except ProcessLookupError:
+            continue
+        try:
+            # Asked after the handle was taken: the pid cannot have gone to another process in between.
+            if identity in (entry / "cgroup").read_text():
+                signal.pidfd_send_signal(handle, number)
+                sent += 1
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        finally:
+            os.close(handle)
+    return sent
