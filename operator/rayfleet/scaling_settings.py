@@ -4,14 +4,13 @@ A limit that is misspelt would be no limit, so nothing is ignored and nothing is
 """
 
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import ConfigDict, Field, ValidationError
 
 from rayfleet.api.base import ApiModel, Integer, NonNegativeInteger
@@ -19,6 +18,7 @@ from rayfleet.api.parsing import violations_of
 from rayfleet.api.violation import Violation
 from rayfleet.external_metrics import MetricQuery, parse_template
 from rayfleet.scaling_limits import CostCeilings, ScalingLimits
+from rayfleet.strict_yaml import read_yaml
 
 _ROOT = "settings"
 _LONGEST_QUERY = 4000
@@ -69,13 +69,18 @@ class _File(_Strict):
 def read_scaling_settings(file: str) -> ScalingSettings:
     """The settings in `file`, in YAML or JSON. Raises ScalingSettingsError for anything that is not right."""
     try:
-        content = yaml.load(Path(file).read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506 - a SafeLoader
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        documents = read_yaml(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ScalingSettingsError(
             f"The scaling settings {file} cannot be read ({reason}): mend the file or name another."
         ) from None
-    parsed = parse_scaling_settings(content)
+    if len(documents) > 1:
+        raise ScalingSettingsError(
+            f"The scaling settings {file} cannot be used: it has {len(documents)} documents: put all"
+            " into one."
+        )
+    parsed = parse_scaling_settings(documents[0] if documents else None)
     if isinstance(parsed, ScalingSettings):
         return parsed
     faults = " ".join(
@@ -170,14 +175,3 @@ def _query_faults(path: str, query: _Query) -> Iterator[Violation]:
         parse_template(query.query)
     except ValueError as wrong:
         yield Violation(f"{path}.query", str(wrong))
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that is there twice, of which the last would silently count."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - as PyYAML declares it
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.YAMLError(f"{twice} is there twice, line {node.start_mark.line + 1} and after it")
-        return super().construct_mapping(node, deep)

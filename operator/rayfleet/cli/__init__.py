@@ -1,0 +1,1 @@
+"""The command line: `rayfleet`, which is also `kubectl rayfleet`."""

@@ -1,0 +1,86 @@
+"""What becomes of each demand, as sentences and as plain data."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rayfleet.autoscaling import Answer, DemandKind, Hold, Tier, words
+from rayfleet.cli.tables import table
+from rayfleet.ray_state import Shape
+
+_TIERS: Final[Mapping[Tier, str]] = {
+    Tier.RUNNING: "running",
+    Tier.COMING: "on its way",
+    Tier.NEW: "to be started",
+    Tier.BLOCKED: "blocked",
+}
+
+
+def demand_table(answers: Sequence[Answer]) -> str:
+    """One row for each entry of demand; empty where nothing waits."""
+    rows = [(str(answer.count), _what(answer), _served(answer)) for answer in answers]
+    return table(("COUNT", "DEMAND", "SERVED BY"), rows, numbers=("COUNT",))
+
+
+def demand_data(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [_data(answer) for answer in answers]
+
+
+def shape_data(shape: Shape) -> dict[str, Any]:
+    """Resources, and the alternatives of labels where there are some."""
+    found: dict[str, Any] = {"resources": dict(shape.resources)}
+    if shape.selectors:
+        found["labelSelectors"] = [
+            [
+                {"key": one.key, "operator": "NotIn" if one.negated else "In", "values": list(one.values)}
+                for one in selector
+            ]
+            for selector in shape.selectors
+        ]
+    return found
+
+
+def holds_data(holds: Sequence[Hold]) -> list[dict[str, str]]:
+    """Why something waits."""
+    return [{"kind": str(hold.kind), "message": hold.words} for hold in holds]
+
+
+def _what(answer: Answer) -> str:
+    shape = words.shape(answer.shape)
+    if answer.kind is DemandKind.GANG:
+        return f"{shape}, each; gang {answer.gang[:12]}"
+    return f"{shape}, by request_resources" if answer.kind is DemandKind.CONSTRAINT else shape
+
+
+def _served(answer: Answer) -> str:
+    said = [
+        f"{_share(placed.number, answer.count)} {placed.group} ({_TIERS[placed.tier]})"
+        for placed in answer.placed
+    ]
+    homeless = answer.count - sum(placed.number for placed in answer.placed)
+    why = "; ".join(hold.words for hold in answer.holds)
+    if homeless:
+        said.append(f"{_share(homeless, answer.count, wait=True)}: {why or 'for a place'}")
+    elif why:
+        said.append(f"held by {why}")
+    return "; ".join(said)
+
+
+def _share(number: int, count: int, *, wait: bool = False) -> str:
+    who = "all" if number == count > 1 else str(number)
+    return f"{who} wait{'s' * (number == 1)}" if wait else f"{who} on"
+
+
+def _data(answer: Answer) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "kind": str(answer.kind),
+        **shape_data(answer.shape),
+        "count": answer.count,
+        "unserved": answer.unserved,
+        "placed": [
+            {"group": placed.group, "tier": str(placed.tier), "count": placed.number}
+            for placed in answer.placed
+        ],
+        "holds": holds_data(answer.holds),
+    }
+    return found | ({"gang": answer.gang} if answer.gang else {})

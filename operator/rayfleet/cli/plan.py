@@ -1,0 +1,125 @@
+"""`rayfleet plan`: the operator's decision on a written queue, without a cluster."""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from rayfleet.api import RayClusterSpec, needs_sidecar
+from rayfleet.cli.answers import demand_data, demand_table, holds_data
+from rayfleet.cli.demand_file import DemandFile, parse_demand
+from rayfleet.cli.documents import documents, dumped, refuse
+from rayfleet.cli.errors import CommandError
+from rayfleet.cli.manifest_file import read_cluster
+from rayfleet.cli.scenario import Scenario, scenario_of
+from rayfleet.cli.tables import section, sentence, table
+from rayfleet.plan import unsupported
+
+
+def plan(given: argparse.Namespace) -> str:
+    """What the command prints. Raises CommandError for files that cannot be used."""
+    cluster, spec = read_cluster(given.filename, given.cluster)
+    demand = _demand(given.demand)
+    scenario = scenario_of(cluster, spec, demand)
+    if not isinstance(scenario, Scenario):
+        raise refuse(given.demand, scenario)
+    notes = list(_notes(spec))
+    if given.output == "text":
+        return _text(cluster.key.name, scenario, notes)
+    return dumped(_data(cluster.key.name, scenario, notes), given.output)
+
+
+def _demand(file: str) -> DemandFile:
+    found = documents(file)
+    if len(found) > 1:
+        raise CommandError(f"{file} has {len(found)} documents: write one queue into one document.")
+    demand = parse_demand(found[0] if found else None)
+    if not isinstance(demand, DemandFile):
+        raise refuse(file, demand)
+    return demand
+
+
+def _notes(spec: RayClusterSpec) -> Iterator[str]:
+    """Why the operator would not do what is shown here."""
+    if not spec.enable_in_tree_autoscaling:
+        yield (
+            "The operator does not scale this cluster: set spec.enableInTreeAutoscaling: true in its"
+            " manifest to have it do what follows."
+        )
+    elif needs_sidecar(spec):
+        yield "Ray's own autoscaler is to scale this cluster, as its manifest asks for it, not the operator."
+    for finding in unsupported(spec):
+        if finding.withholds and finding.group is None:
+            yield f"{finding.path} is not acted on yet: {finding.instead}."
+
+
+def _text(name: str, scenario: Scenario, notes: list[str]) -> str:
+    decision = scenario.decision
+    head = "".join(sentence(note) for note in notes) or ""
+    goes = [(drain.replica, drain.group, drain.words) for drain in decision.drains]
+    goes += [(", ".join(c.pods) or "not made yet", c.group, c.words) for c in decision.cancels]
+    again = ""
+    if decision.next_look is not None:
+        again = f"\nTime alone changes this in {decision.next_look:.0f} s.\n"
+    return (
+        head
+        + ("\n" if head else "")
+        + f"RayCluster {name}\n\n"
+        + _groups(scenario)
+        + (section("Queue", demand_table(decision.answers)) or "\nNothing waits.\n")
+        + section("Goes", table(("REPLICA", "GROUP", "WHY"), goes))
+        + again
+    )
+
+
+def _groups(scenario: Scenario) -> str:
+    rows = []
+    for data in _group_data(scenario):
+        bounds = f"{data['minReplicas']}..{data['maxReplicas']}"
+        numbers = (str(data["replicas"]), str(data["wanted"]), str(data["started"]), str(data["removed"]))
+        rows.append((data["name"], *numbers, bounds, data["reason"]))
+    heads = ("GROUP", "THERE", "WANTED", "START", "STOP", "MIN..MAX", "WHY")
+    return table(heads, rows, numbers=heads[1:6]) or "The cluster has no worker groups.\n"
+
+
+def _group_data(scenario: Scenario) -> list[dict[str, Any]]:
+    given = {group.name: group for group in scenario.groups}
+    found = []
+    for group in scenario.decision.groups:
+        pods = [worker for worker in scenario.workers if worker.group == group.name]
+        there = len({worker.replica or worker.name for worker in pods})
+        gone = [drain for drain in scenario.decision.drains if drain.group == group.name]
+        gone_coming = [c for c in scenario.decision.cancels if c.group == group.name and c.pods]
+        found.append(
+            {
+                "name": group.name,
+                "replicas": there,
+                "wanted": group.wanted,
+                "started": group.launches,
+                "removed": len(gone) + len(gone_coming),
+                "minReplicas": given[group.name].min_replicas,
+                "maxReplicas": given[group.name].max_replicas,
+                "reason": group.reason,
+                "holds": holds_data(group.holds),
+            }
+        )
+    return found
+
+
+def _data(name: str, scenario: Scenario, notes: list[str]) -> dict[str, Any]:
+    decision = scenario.decision
+    return {
+        "cluster": name,
+        "summary": decision.summary,
+        "notes": notes,
+        "groups": _group_data(scenario),
+        "demand": demand_data(decision.answers),
+        "removed": [
+            {"group": drain.group, "replica": drain.replica, "reason": drain.words}
+            for drain in decision.drains
+        ]
+        + [
+            {"group": cancel.group, "pods": list(cancel.pods), "reason": cancel.words}
+            for cancel in decision.cancels
+        ],
+        "nextLookSeconds": decision.next_look,
+    }

@@ -1,0 +1,125 @@
+"""A manifest and a written queue, as the inputs of the operator's own decision."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from rayfleet.api import RayClusterSpec, Violation
+from rayfleet.autoscaling import HEAD_GROUP, Decision, Group, Memory, Worker, decide
+from rayfleet.cli.demand_file import DemandFile, Node
+from rayfleet.manifests.ray_start import head_params
+from rayfleet.manifests.resources import resources_of_flags
+from rayfleet.plan import unsupported
+from rayfleet.plan.scaling import group_of, policy_of
+from rayfleet.ray_state import NodeStatus, RayNode, RayState, Resources
+from rayfleet.snapshot import Cluster, Snapshot
+
+NOW = 1_000_000.0
+"""Unix seconds; a moment like any other, long after whatever a window could remember."""
+_ACCELERATOR: Final = "ray.io/accelerator-type"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A queue, and the cluster that has it."""
+
+    groups: tuple[Group, ...]
+    """As the manifest has them."""
+    workers: tuple[Worker, ...]
+    ray: RayState
+    decision: Decision
+
+
+def scenario_of(
+    cluster: Cluster, spec: RayClusterSpec, demand: DemandFile
+) -> Scenario | tuple[Violation, ...]:
+    """The decision for this queue, or what in `demand` does not go with the manifest."""
+    timeout = spec.autoscaler_options.idle_timeout_seconds
+    withheld = {finding.group: finding.instead for finding in unsupported(spec) if finding.withholds}
+    groups = [
+        replace(group_of(group, timeout), withheld=withheld.get(group.group_name, ""))
+        for group in spec.worker_group_specs
+    ]
+    if demand.nodes is not None:
+        if faults := tuple(_faults(groups, demand.nodes)):
+            return faults
+        groups = [replace(g, desired=sum(n.count for n in demand.nodes if n.group == g.name)) for g in groups]
+    nodes, workers = [_head(spec)], list[Worker]()
+    for index, given in enumerate(demand.nodes or ()):
+        group = next(group for group in groups if group.name == given.group)
+        for worker in _pods(given, group, index):
+            workers.append(worker)
+            if given.joined:
+                nodes.append(_node(given, group, worker.name))
+    ray = RayState("", 1, tuple(nodes), demand.demands(), demand.placement_groups(), demand.constraints())
+    empty = Snapshot(cluster, spec, (), (), (), NOW)
+    decision = decide(ray, groups, workers, policy_of(empty, spec), Memory(began=0.0), NOW)
+    return Scenario(tuple(groups), tuple(workers), ray, decision)
+
+
+def _faults(groups: Sequence[Group], nodes: Sequence[Node]) -> Iterator[Violation]:
+    resources = {group.name: dict(group.resources) for group in groups}
+    for index, node in enumerate(nodes):
+        if node.group not in resources:
+            known = ", ".join(resources) or "none"
+            yield Violation(
+                f"nodes[{index}].group",
+                f"must be a worker group of the manifest ({known}), but is {node.group!r}.",
+            )
+            continue
+        for name, used in node.used.items():
+            has = resources[node.group].get(name, 0.0)
+            if used > has:
+                yield Violation(
+                    f"nodes[{index}].used.{name}",
+                    f"must be at most {has:g}, which a node of group {node.group} has, but is {used:g}.",
+                )
+
+
+def _pods(given: Node, group: Group, index: int) -> Iterator[Worker]:
+    name = given.name or f"{given.group}-node-{index + 1}"
+    for number in range(1, given.count + 1):
+        replica = f"{name}-{number}"
+        if group.num_of_hosts == 1:
+            yield Worker(replica, group.name, since=0.0)
+        for host in range(group.num_of_hosts if group.num_of_hosts > 1 else 0):
+            yield Worker(f"{replica}-{host}", group.name, since=0.0, replica=replica)
+
+
+def _node(given: Node, group: Group, name: str) -> RayNode:
+    has, used = dict(group.resources), given.used
+    if accelerator := dict(group.labels).get(_ACCELERATOR):
+        has.setdefault(f"accelerator_type:{accelerator}", 1.0)  # Ray adds it by itself.
+    return _ray_node(
+        name,
+        group.name,
+        NodeStatus.RUNNING if any(used.values()) else NodeStatus.IDLE,
+        total=_sorted(has),
+        available=_sorted({name: amount - used.get(name, 0.0) for name, amount in has.items()}),
+        labels=tuple(sorted((*group.labels, ("ray.io/node-group", group.name)))),
+        idle_seconds=given.idle_seconds,
+    )
+
+
+def _head(spec: RayClusterSpec) -> RayNode:
+    has = resources_of_flags(head_params(spec.head_group_spec))
+    return _ray_node("head", HEAD_GROUP, NodeStatus.RUNNING, total=has, available=has)
+
+
+def _ray_node(
+    name: str,
+    group: str,
+    status: NodeStatus,
+    *,
+    total: Resources,
+    available: Resources,
+    labels: tuple[tuple[str, str], ...] = (),
+    idle_seconds: float = 0.0,
+) -> RayNode:
+    return RayNode(
+        name.encode(), name, group, status, total, available, labels, idle_seconds, ip="", activity=()
+    )
+
+
+def _sorted(amounts: Mapping[str, float]) -> Resources:
+    return tuple(sorted((name, amount) for name, amount in amounts.items() if amount > 0))

@@ -1,0 +1,67 @@
+"""Tables for people: columns that line up, and text that wraps instead of running off the screen."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+WIDTH: Final = 100
+"""Columns that every output fits into."""
+_GAP: Final = "  "
+_LEAST: Final = 16
+"""A column is not made narrower than this while another is wider."""
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> str:
+    """Lines with one row each; the columns in `numbers` are aligned to the right. Empty without rows."""
+    cells = [tuple(row) for row in rows]
+    if not cells:
+        return ""
+    widths = _widths([heads, *cells])
+    right = {at for at, head in enumerate(heads) if head in numbers}
+    return "".join(_lines(row, widths, right) for row in (heads, *cells))
+
+
+def sentence(text: str, *, indent: str = "") -> str:
+    """One paragraph, wrapped; what follows its first line is indented two columns more."""
+    return (
+        textwrap.fill(
+            " ".join(text.split()),
+            WIDTH,
+            initial_indent=indent,
+            subsequent_indent=f"{indent}  ",
+            break_on_hyphens=False,
+        )
+        + "\n"
+    )
+
+
+def section(title: str, body: str) -> str:
+    """A title over its lines, and an empty line before; nothing for an empty body."""
+    return f"\n{title}\n{body}" if body else ""
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """As wide as the widest cell; then the widest columns give way until all fit."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    over = sum(widths) + len(_GAP) * (len(widths) - 1) - WIDTH
+    while over > 0 and (widest := max(widths)) > _LEAST:
+        widths[widths.index(widest)] -= 1
+        over -= 1
+    return widths
+
+
+def _lines(row: Sequence[str], widths: Sequence[int], right: set[int]) -> str:
+    wrapped = [
+        textwrap.wrap(cell, width, break_on_hyphens=False) or [""]
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    lines = []
+    for at in range(max(map(len, wrapped))):
+        texts = [cell[at] if at < len(cell) else "" for cell in wrapped]
+        lines.append(
+            _GAP.join(
+                text.rjust(width) if column in right else text.ljust(width)
+                for column, (text, width) in enumerate(zip(texts, widths, strict=True))
+            ).rstrip()
+        )
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,29 @@
+"""YAML as people write settings: a key that is there twice is a slip of the pen, and is refused."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+
+class YamlError(ValueError):
+    """The text is not YAML, or has a key twice; the message is one line."""
+
+
+def read_yaml(text: str) -> list[Any]:
+    """What each document in `text` says; none for an empty one. Raises YamlError."""
+    try:
+        return list(yaml.load_all(text, _UniqueKeys))
+    except (ValueError, yaml.YAMLError) as error:  # ValueError: 2026-13-40 looks like a date.
+        raise YamlError(" ".join(str(error).split())) from None
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which the last would silently count."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - as PyYAML declares it
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.YAMLError(f"{twice} is there twice, line {node.start_mark.line + 1} and after it")
+        return super().construct_mapping(node, deep)

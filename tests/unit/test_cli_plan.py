@@ -1,0 +1,249 @@
+"""`rayfleet plan`: what a cluster would do for a queue, from two files, in the operator's own words."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rayfleet.cli.errors import CommandError
+from rayfleet.cli.plan import plan
+from rayfleet.cli.tables import WIDTH
+from support.builders import group, raycluster, spec, template
+
+PLANNING = Path(__file__).parents[2] / "examples" / "planning"
+
+
+def run(manifest: Path, demand: Path, output: str = "text", cluster: str | None = None) -> str:
+    return plan(Namespace(filename=str(manifest), demand=str(demand), output=output, cluster=cluster))
+
+
+def files(folder: Path, manifest: object, demand: object) -> tuple[Path, Path]:
+    found = folder / "manifest.yaml", folder / "demand.yaml"
+    for path, content in zip(found, (manifest, demand), strict=True):
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return found
+
+
+def planned(folder: Path, demand: object, *groups: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """What the command says as JSON, of a cluster that scales with its queue."""
+    made = raycluster(spec_fields=spec(*groups, enableInTreeAutoscaling=True, **fields))
+    found: dict[str, Any] = json.loads(run(*files(folder, made, demand), output="json"))
+    return found
+
+
+def refusal(folder: Path, demand: object, manifest: object = None) -> str:
+    made = raycluster(spec_fields=spec(gpus(), enableInTreeAutoscaling=True))
+    with pytest.raises(CommandError) as raised:
+        run(*files(folder, manifest if manifest is not None else made, demand))
+    return str(raised.value).replace(f"{folder}/", "")
+
+
+def gpus(**fields: Any) -> dict[str, Any]:
+    return group("gpu", 0, template=template(cpu="4", gpu="1"), maxReplicas=3, **fields)
+
+
+def sizes(found: dict[str, Any]) -> dict[str, int]:
+    return {one["name"]: one["wanted"] for one in found["groups"]}
+
+
+def test_the_example_of_ten_shapes_ends_as_computed_by_hand() -> None:
+    """Four groups, labels with a fallback, parts of a GPU, memory, a licence, parents and children."""
+    found = json.loads(run(PLANNING / "four-groups.yaml", PLANNING / "ten-shapes.yaml", "json"))
+    assert sizes(found) == {"cpu": 2, "h100": 3, "l4": 2, "licence": 2}
+    waiting = [(one["resources"], one["holds"][0]) for one in found["demand"] if one["unserved"]]
+    words = "64 CPUs on one node: the largest group has 32"
+    assert waiting == [({"CPU": 64}, {"kind": "Infeasible", "message": words})]
+
+
+def test_the_example_of_the_gang_starts_nothing_and_says_why() -> None:
+    """Four GPUs at once where three are the most."""
+    said = run(PLANNING / "three-gpus.yaml", PLANNING / "gang.yaml")
+    assert "gpu        0       0      0     0      0..3" in said
+    words = " ".join(said.split())
+    assert "all wait: all of its bundles at once: gpu is at its max of 3 replicas" in words
+
+
+@pytest.mark.parametrize(
+    ("manifest", "demand"), [("four-groups.yaml", "ten-shapes.yaml"), ("three-gpus.yaml", "gang.yaml")]
+)
+def test_it_fits_a_hundred_columns(manifest: str, demand: str) -> None:
+    """Whatever the shapes are called."""
+    assert max(map(len, run(PLANNING / manifest, PLANNING / demand).splitlines())) <= WIDTH
+
+
+def test_yaml_and_json_say_the_same() -> None:
+    """For programs."""
+    given = PLANNING / "three-gpus.yaml", PLANNING / "gang.yaml"
+    assert yaml.safe_load(run(*given, "yaml")) == json.loads(run(*given, "json"))
+
+
+def test_a_new_cluster_has_its_first_size(tmp_path: Path) -> None:
+    """`replicas` is what comes first, and serves what it can."""
+    found = planned(tmp_path, {"tasks": [{"count": 2, "resources": {"GPU": 1}}]}, gpus() | {"replicas": 1})
+    assert sizes(found) == {"gpu": 2}
+    tiers = {placed["tier"]: placed["count"] for placed in found["demand"][0]["placed"]}
+    assert tiers == {"coming": 1, "new": 1}
+
+
+def test_nodes_that_run_are_used_first_and_idle_ones_go(tmp_path: Path) -> None:
+    """One is half free, one has been idle for long, one is on its way."""
+    demand = {
+        "tasks": [{"resources": {"CPU": 2}}],
+        "nodes": [
+            {"group": "gpu", "name": "half", "used": {"CPU": 2, "GPU": 1}},
+            {"group": "gpu", "name": "idle", "idleSeconds": 300},
+        ],
+    }
+    found = planned(tmp_path, demand, gpus())
+    assert found["demand"][0]["placed"] == [{"group": "gpu", "tier": "running", "count": 1}]
+    assert [one["replica"] for one in found["removed"]] == ["idle-1"]
+    assert sizes(found) == {"gpu": 1}
+    assert "idle-1   gpu    idle for its timeout of 60 s" in run(*files(tmp_path, cluster(), demand))
+
+
+def cluster() -> dict[str, Any]:
+    return raycluster(spec_fields=spec(gpus(), enableInTreeAutoscaling=True))
+
+
+def test_an_idle_node_says_when_it_goes(tmp_path: Path) -> None:
+    """The clock of the group runs."""
+    demand = {"nodes": [{"group": "gpu", "idleSeconds": 20}]}
+    said = run(*files(tmp_path, cluster(), demand))
+    assert "Time alone changes this in 40 s." in said
+    assert "Nothing waits." in said
+
+
+def test_the_head_serves_what_it_has_cpus_for(tmp_path: Path) -> None:
+    """As Ray does, unless its manifest says that it has none."""
+    demand = {"tasks": [{"resources": {"CPU": 1}}]}
+    head = {"template": template(cpu="2")}
+    assert sizes(planned(tmp_path, demand, gpus(), headGroupSpec=head)) == {"gpu": 0}
+    head["rayStartParams"] = {"num-cpus": "0"}
+    assert sizes(planned(tmp_path, demand, gpus(), headGroupSpec=head)) == {"gpu": 1}
+
+
+def test_hosts_of_a_replica_are_nodes_of_their_own(tmp_path: Path) -> None:
+    """Two replicas of two hosts have room for four tasks."""
+    slices = group("tpu", 0, numOfHosts=2, template=template(**{"google.com/tpu": "4"}))
+    demand = {"tasks": [{"count": 4, "resources": {"TPU": 4}}], "nodes": [{"group": "tpu"}]}
+    found = planned(tmp_path, demand, slices)
+    assert sizes(found) == {"tpu": 2}
+    assert found["groups"][0]["replicas"] == 1
+
+
+def test_request_resources_counts_busy_nodes(tmp_path: Path) -> None:
+    """It asks for what the cluster is to have, used or not."""
+    demand = {
+        "requestResources": [{"count": 2, "resources": {"GPU": 1}}],
+        "nodes": [{"group": "gpu", "used": {"GPU": 1}}],
+    }
+    assert sizes(planned(tmp_path, demand, gpus())) == {"gpu": 2}
+
+
+def test_selectors_are_written_as_ray_writes_them(tmp_path: Path) -> None:
+    """A value, a list, and their negations."""
+    near = gpus(labels={"zone": "a"}) | {"groupName": "near"}
+    far = gpus(labels={"zone": "b"}) | {"groupName": "far"}
+    for selector, chosen in (("a", "near"), ("!a", "far"), ("in(b, c)", "far"), ("!in(b,c)", "near")):
+        demand = {"tasks": [{"resources": {"GPU": 1}, "labelSelector": {"zone": selector}}]}
+        wanted = sizes(planned(tmp_path, demand, near, far))
+        assert [name for name, size in wanted.items() if size] == [chosen], selector
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"enableInTreeAutoscaling": False}, "set spec.enableInTreeAutoscaling: true"),
+        ({"autoscalerOptions": {"runtime": "Sidecar"}}, "Ray's own autoscaler is to scale this cluster"),
+        ({"suspend": True}, "spec.suspend is not acted on yet"),
+    ],
+)
+def test_a_cluster_that_the_operator_would_not_scale_says_so(
+    tmp_path: Path, fields: dict[str, Any], words: str
+) -> None:
+    """What it would do otherwise is shown all the same."""
+    made = raycluster(spec_fields=spec(gpus(), **({"enableInTreeAutoscaling": True} | fields)))
+    assert words in run(*files(tmp_path, made, {"tasks": [{"resources": {"GPU": 1}}]}))
+
+
+FAULTS = [
+    ({"tasks": [{"count": 0, "resources": {"GPU": 1}}]}, "tasks[0].count: must be at least 1, but is 0."),
+    ({"tasks": [{"count": 2}]}, "tasks[0].resources: is required: set it."),
+    ({"task": []}, "task: is not known: check its spelling, or remove it."),
+    ({"tasks": [{"resources": {"GPU": -1}}]}, "tasks[0].resources.GPU: must be an amount of at least 0"),
+    (
+        {"tasks": [{"resources": {"gpu": 1}}]},
+        "tasks[0].resources.gpu: is not a resource of Ray's: write GPU.",
+    ),
+    ({"tasks": [{"resources": {"memory": "4 GB"}}]}, "tasks[0].resources.memory: must be an amount"),
+    ({"tasks": [{"resources": {"CPU": True}}]}, "tasks[0].resources.CPU: must be an amount"),
+    (
+        {"tasks": [{"resources": {}, "labelSelector": {"zone": "in()"}}]},
+        'tasks[0].labelSelector.zone: must be a value, "!value", "in(a,b)" or "!in(a,b)"',
+    ),
+    ({"gangs": [{"bundles": []}]}, "gangs[0].bundles: must have at least one bundle"),
+    (
+        {"gangs": [{"strategy": "TIGHT", "bundles": [{"resources": {"GPU": 1}}]}]},
+        "gangs[0].strategy: must be 'PACK'",
+    ),
+    (
+        {"nodes": [{"group": "cpu"}]},
+        "nodes[0].group: must be a worker group of the manifest (gpu), but is 'cpu'",
+    ),
+    ({"nodes": [{"group": "gpu", "used": {"GPU": 2}}]}, "nodes[0].used.GPU: must be at most 1"),
+    (
+        {"nodes": [{"group": "gpu", "used": {"GPU": 1}, "idleSeconds": 5}]},
+        "nodes[0].idleSeconds: must be left out for nodes that are used",
+    ),
+    ({"nodes": [{"group": "gpu", "joined": False, "idleSeconds": 5}]}, "nodes[0].joined: must be true"),
+    ([], "the file: must be an object, but is a list."),
+    ("tasks: [", "demand.yaml is not YAML"),
+    ("tasks: []\ntasks: []", "tasks is there twice, line 1 and after it"),
+    ("{}\n---\n{}", "demand.yaml has 2 documents: write one queue into one document."),
+]
+
+
+@pytest.mark.parametrize(("demand", "words"), FAULTS, ids=[words for _, words in FAULTS])
+def test_a_fault_in_the_queue_names_the_field_and_the_remedy(
+    tmp_path: Path, demand: object, words: str
+) -> None:
+    """In one sentence; nothing is guessed and nothing is left out in silence."""
+    assert words in refusal(tmp_path, demand)
+
+
+def test_an_empty_queue_is_a_queue(tmp_path: Path) -> None:
+    """Nothing waits, and nothing is started."""
+    assert "Nothing waits." in run(*files(tmp_path, cluster(), ""))
+
+
+def test_a_manifest_is_judged_as_the_operator_judges_it(tmp_path: Path) -> None:
+    """A wrong type, a broken rule, a missing name: each with its field."""
+    wrong = cluster()
+    wrong["spec"]["workerGroupSpecs"][0]["minReplicas"] = "two"
+    assert "spec.workerGroupSpecs[0].minReplicas: must be a whole number" in refusal(tmp_path, {}, wrong)
+    wrong["spec"]["workerGroupSpecs"][0]["minReplicas"] = 9
+    assert "spec.workerGroupSpecs[0]" in refusal(tmp_path, {}, wrong)
+    nameless = cluster()
+    del nameless["metadata"]["name"]
+    assert "metadata.name: is required: set it." in refusal(tmp_path, {}, nameless)
+
+
+def test_one_of_several_clusters_is_chosen_by_name(tmp_path: Path) -> None:
+    """Among other objects, and inside a List; without a name the choice is the user's."""
+    second = cluster() | {"metadata": {"name": "second"}}
+    many = yaml.safe_dump_all([{"kind": "Namespace"}, {"kind": "List", "items": [cluster(), second]}])
+    manifest, demand = files(tmp_path, many, {})
+    assert "RayCluster second" in run(manifest, demand, cluster="second")
+    with pytest.raises(CommandError, match=r"2 RayClusters \(demo, second\): choose one with --cluster NAME"):
+        run(manifest, demand)
+    with pytest.raises(CommandError, match="no RayCluster named third"):
+        run(manifest, demand, cluster="third")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """With what to do."""
+    with pytest.raises(CommandError, match=r"nowhere.yaml cannot be read .*: name a file that can\."):
+        run(tmp_path / "nowhere.yaml", PLANNING / "gang.yaml")
