@@ -71,7 +71,7 @@ bench: setup ## Measure the operator and judge it by its bars (30 min; QUICK=1: 
 	@$(RUN) -m testbed build etcd kubernetes kwok helm
 	@PYTHONUNBUFFERED=1 $(RUN) -m benchmarks run $(if $(QUICK),--quick)
 
-demo: setup ## A real Kubernetes, the operator, a Ray job, a killed worker that comes back (3 min; KEEP=1 leaves it up)
+demo: setup ## A real Kubernetes, the operator, a Ray cluster whose GPU workers come and go (3 min; KEEP=1 leaves it up)
 	@$(RUN) -m demo $(if $(KEEP),--keep)
 
 testbed-up: setup ## A test bed to play with (BED=dev PROFILE=node|control-plane|kwok NODES=2)

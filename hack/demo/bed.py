@@ -68,8 +68,8 @@ def what_next() -> str:
 What to try next:
 {beds.usage(beds.find(NAME))}
 alias kubectl={binaries.path("kubectl")}
-kubectl apply -k examples                  # the cluster again; see examples/README.md
+kubectl apply -k examples/autoscaling      # the cluster again; see examples/README.md
 kubectl get raycluster,pods --watch
-kubectl edit raycluster sample             # change `replicas` of the group
+kubectl edit raycluster elastic            # change `minReplicas` or `maxReplicas` of the group
 kubectl -n rayfleet logs deploy/rayfleet --follow
 make testbed-down                          # takes it down"""

@@ -14,10 +14,12 @@ from testbed.errors import TestbedError
 _INTERRUPTED = 130
 _STEPS = (
     ("Install the operator with Helm", steps.install_operator),
-    ("Apply the example: a head and three GPU workers", steps.create_cluster),
+    ("Apply the example: a head, and no worker while nothing waits", steps.create_cluster),
+    ("Queue a job of nine tasks that need a GPU each: three workers come, as max allows", steps.queue_job),
     ("Ask Ray what it sees", steps.show_ray_status),
-    ("Run a Ray job: add up primes, in one process and in eight tasks", steps.run_job),
-    ("Kill a worker's container and watch it come back", steps.kill_worker),
+    ("Kill a busy worker's container: another takes its place", steps.kill_worker),
+    ("See the job through, the killed worker's task included", steps.end_job),
+    ("Watch the idle workers leave, ten seconds after their last task", steps.await_no_workers),
     ("Delete the cluster: nothing of it is left", steps.delete_cluster),
 )
 
@@ -26,7 +28,7 @@ def main(arguments: list[str]) -> int:
     """Run the demo; the exit status is 0 when every step came true."""
     parser = argparse.ArgumentParser(
         prog="python -m demo",
-        description="A real Kubernetes, the operator, a Ray job, and a killed worker that comes back.",
+        description="A real Kubernetes, the operator, and a Ray cluster whose GPU workers come and go.",
     )
     parser.add_argument("--keep", action="store_true", help="leave the Kubernetes up at the end")
     keep = parser.parse_args(arguments).keep

@@ -15,6 +15,8 @@ class RayPod:
     node_type: str
     node: str
     ready: bool
+    leaving: bool
+    """It is being deleted."""
     container_id: str
 
     @classmethod
@@ -22,13 +24,15 @@ class RayPod:
         metadata, status = pod["metadata"], pod.get("status", {})
         ray_container = pod["spec"]["containers"][0]["name"]
         started = [c for c in status.get("containerStatuses", []) if c["name"] == ray_container]
+        leaving = "deletionTimestamp" in metadata
         return cls(
             name=metadata["name"],
             uid=metadata["uid"],
             node_type=metadata["labels"].get("ray.io/node-type", ""),
             node=pod["spec"].get("nodeName", ""),
-            ready="deletionTimestamp" not in metadata
+            ready=not leaving
             and any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", [])),
+            leaving=leaving,
             container_id=started[0].get("containerID", "").rpartition("/")[2] if started else "",
         )
 
@@ -37,6 +41,11 @@ def ray_pods(kubectl: Kubectl, cluster: str) -> list[RayPod]:
     """The head first, then the workers by name."""
     found = [RayPod.of(pod) for pod in kubectl.items("pods", f"--selector=ray.io/cluster={cluster}")]
     return sorted(found, key=lambda pod: (pod.node_type != "head", pod.name))
+
+
+def workers(kubectl: Kubectl, cluster: str) -> list[RayPod]:
+    """The workers that are there to stay, by name."""
+    return [pod for pod in ray_pods(kubectl, cluster) if pod.node_type == "worker" and not pod.leaving]
 
 
 def gpus(kubectl: Kubectl) -> dict[str, int]:

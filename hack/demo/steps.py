@@ -1,29 +1,25 @@
 """The steps of the demo, one function each. Each raises DemoError that says what did not come true."""
 
-import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo import containers
+from demo import containers, job
 from demo.errors import DemoError
 from demo.kubectl import Kubectl
 from demo.narration import Narration
-from demo.pods import RayPod, gpus, ray_pods
+from demo.pods import RayPod, gpus, ray_pods, workers
 from demo.waiting import wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-EXAMPLES = REPOSITORY / "examples"
+EXAMPLE = REPOSITORY / "examples" / "autoscaling"
 CHART = REPOSITORY / "charts" / "rayfleet"
 NAMESPACE = "rayfleet"
 RELEASE = "rayfleet"
-CLUSTER = "sample"
-WORKERS = 3
+CLUSTER = "elastic"
+MOST_WORKERS = 3
 _READY_SECONDS = 120
-_JOB_FOLDER = "/tmp/job"  # noqa: S108 -- in the head's container
-_ABOUT_JOB = re.compile(r"Job '\w+' (?P<state>submitted|succeeded|failed|was stopped)")
-_RAYS_OWN_LOG = re.compile(r"\d{4}-\d\d-\d\d \d\d:|Running entrypoint|$")
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_LEAVE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -34,6 +30,9 @@ class Stage:
     helm: Path
     operator_image: str
     tell: Narration
+
+    def workers(self) -> list[RayPod]:
+        return workers(self.kubectl, CLUSTER)
 
 
 def install_operator(stage: Stage) -> None:
@@ -52,21 +51,41 @@ def install_operator(stage: Stage) -> None:
 
 
 def create_cluster(stage: Stage) -> None:
-    """Apply the example and wait until its head and its workers are ready on nodes with GPUs."""
-    stage.tell.show("$ kubectl apply -k examples")
-    stage.tell.show(stage.kubectl("apply", "--kustomize", str(EXAMPLES)))
+    """Apply the example and wait until its head is ready; nothing waits for a worker yet."""
+    stage.tell.show("$ kubectl apply -k examples/autoscaling")
+    stage.tell.show(stage.kubectl("apply", "--kustomize", str(EXAMPLE)))
+
+    def head_ready() -> list[RayPod]:
+        return [pod for pod in ray_pods(stage.kubectl, CLUSTER) if pod.node_type == "head" and pod.ready]
+
+    (head,) = wait_for("the head to be Ready", head_ready, seconds=_READY_SECONDS)
+    stage.tell.show(f"{head.name} is Ready on {head.node}")
+    state = ("get", "raycluster", CLUSTER, "--output=jsonpath={.status.state}")
+    wait_for("its status to say so", lambda: stage.kubectl(*state) == "ready", seconds=10)
+    _show_cluster(stage)
+    if stage.workers():
+        raise DemoError("there is a worker, though no task waits for one")
+
+
+def queue_job(stage: Stage) -> None:
+    """Submit a job whose tasks need a GPU each, and wait until as many workers as max allows have started."""
+    stage.tell.show("$ ray job submit --working-dir ... -- python gpu_tasks.py    (in the head pod)")
+    job.submit(stage.kubectl, CLUSTER, EXAMPLE / "gpu_tasks.py")
+    submitted = stage.tell.seconds
     offered = gpus(stage.kubectl)
     told: set[str] = set()
 
-    def all_ready() -> list[RayPod] | None:
-        for pod in ray_pods(stage.kubectl, CLUSTER):
-            if pod.ready and pod.uid not in told:
+    def started() -> list[RayPod] | None:
+        there = [pod for pod in stage.workers() if pod.container_id]
+        for pod in there:
+            if pod.uid not in told:
                 told.add(pod.uid)
-                stage.tell.show(f"{pod.name:<34} Ready on {pod.node} ({offered.get(pod.node, 0)} GPUs)")
-        return _all_ready(stage)
+                seconds = f"{stage.tell.seconds - submitted:.1f} s after the job was submitted"
+                stage.tell.show(f"{pod.name} runs on {pod.node} ({offered.get(pod.node, 0)} GPUs), {seconds}")
+        return there if len(there) == MOST_WORKERS else None
 
-    pods = wait_for(f"a head and {WORKERS} workers to be Ready", all_ready, seconds=_READY_SECONDS)
-    without = [pod for pod in pods if pod.node_type == "worker" and not offered.get(pod.node)]
+    there = wait_for(f"{MOST_WORKERS} workers to run", started, seconds=_READY_SECONDS)
+    without = [pod for pod in there if not offered.get(pod.node)]
     if without:
         raise DemoError(f"worker {without[0].name} is on node {without[0].node}, which has no GPU")
 
@@ -78,50 +97,41 @@ def show_ray_status(stage: Stage) -> None:
     stage.tell.show(said[said.find("Node status") :])
 
 
-def run_job(stage: Stage) -> None:
-    """Submit examples/sum_primes.py with `ray job submit` and wait for its end."""
-    stage.tell.show(
-        f"$ ray job submit --working-dir {_JOB_FOLDER} -- python sum_primes.py    (in the head pod)"
-    )
-    put = f"mkdir -p {_JOB_FOLDER} && cat > {_JOB_FOLDER}/sum_primes.py"
-    copy = list(_in_head(stage))
-    copy.insert(1, "--stdin")
-    stage.kubectl(*copy, "sh", "-c", put, given=(EXAMPLES / "sum_primes.py").read_text())
-    submit = ("ray", "job", "submit", f"--working-dir={_JOB_FOLDER}", "--", "python", "sum_primes.py")
-    ending = ""
-    for line in stage.kubectl.stream(*_in_head(stage), *submit):
-        plain = _ESCAPES.sub("", line).strip()
-        found = _ABOUT_JOB.search(plain)
-        if found:
-            ending = found["state"]
-            stage.tell.show(found[0])
-        elif not _RAYS_OWN_LOG.match(plain):
-            stage.tell.show(plain)
-    if ending != "succeeded":
-        raise DemoError("`ray job submit` did not say that the job succeeded")
-
-
 def kill_worker(stage: Stage) -> None:
-    """Kill a worker's Ray container, and wait until another pod has taken its place."""
-    victim = next(pod for pod in ray_pods(stage.kubectl, CLUSTER) if pod.node_type == "worker")
+    """Kill a busy worker's Ray container, and wait until another pod has taken its place."""
+    victim = stage.workers()[0]
     pid = containers.kill(victim.container_id)
     killed = stage.tell.seconds
     stage.tell.show(f"$ kill -9 {pid}    (the Ray container of {victim.name})")
 
     def back() -> RayPod | None:
-        pods = _all_ready(stage)
-        if not pods or victim.uid in {pod.uid for pod in pods}:
-            return None
-        return pods[-1]
+        there = [pod for pod in stage.workers() if pod.container_id and pod.uid != victim.uid]
+        return there[-1] if len(there) == MOST_WORKERS else None
 
-    newest = wait_for(f"a Ready pod in place of {victim.name}", back, seconds=_READY_SECONDS)
+    newest = wait_for(f"a pod in place of {victim.name}", back, seconds=_READY_SECONDS)
     seconds = stage.tell.seconds - killed
-    stage.tell.show(f"{victim.name} is gone, {newest.name} is Ready on {newest.node} ({seconds:.1f} s)")
-    _full_ray_status(stage)
-    seconds = stage.tell.seconds - killed
-    stage.tell.show(
-        f"`ray status` no longer counts the one that died, but {WORKERS} GPUs again ({seconds:.1f} s)"
-    )
+    stage.tell.show(f"{victim.name} is gone, {newest.name} runs on {newest.node} ({seconds:.1f} s)")
+
+
+def end_job(stage: Stage) -> None:
+    """Wait until the job has ended well, the killed worker's task included."""
+    stage.tell.show(f"$ ray job logs --follow {job.SUBMISSION}    (in the head pod)")
+    for line in job.follow(stage.kubectl, CLUSTER):
+        stage.tell.show(line)
+
+
+def await_no_workers(stage: Stage) -> None:
+    """Wait until the idle workers have been given back."""
+
+    def none_left() -> bool:
+        return [pod.node_type for pod in ray_pods(stage.kubectl, CLUSTER)] == ["head"]
+
+    wait_for("the idle workers to leave", none_left, seconds=_LEAVE_SECONDS)
+    _show_cluster(stage)
+    stage.tell.show("Why the operator did what it did:")
+    events = ("get", "events", "--field-selector=involvedObject.kind=RayCluster")
+    columns = "--output=custom-columns=REASON:.reason,MESSAGE:.message"
+    stage.tell.show(stage.kubectl(*events, "--sort-by=.metadata.creationTimestamp", columns))
 
 
 def delete_cluster(stage: Stage) -> None:
@@ -140,25 +150,17 @@ def delete_cluster(stage: Stage) -> None:
     stage.tell.show(stage.kubectl.attempt("get", kinds, f"--selector=ray.io/cluster={CLUSTER}"))
 
 
+def _show_cluster(stage: Stage) -> None:
+    stage.tell.show("$ kubectl get rayclusters")
+    stage.tell.show(stage.kubectl("get", "rayclusters"))
+
+
 def _full_ray_status(stage: Stage) -> str:
-    wanted = f"/{WORKERS:.1f} GPU"
+    wanted = f"/{MOST_WORKERS:.1f} GPU"
+    head = job.in_head(stage.kubectl, CLUSTER)
 
     def status() -> str | None:
-        said = stage.kubectl.attempt(*_in_head(stage), "ray", "status")
+        said = stage.kubectl.attempt(*head, "ray", "status")
         return said if wanted in said else None
 
-    return wait_for(f"`ray status` to count {WORKERS} GPUs", status, seconds=60)
-
-
-def _in_head(stage: Stage) -> tuple[str, ...]:
-    head = next((pod for pod in ray_pods(stage.kubectl, CLUSTER) if pod.node_type == "head"), None)
-    if head is None:
-        raise DemoError(f"RayCluster {CLUSTER} has no head pod")
-    return ("exec", head.name, "--container=ray-head", "--")
-
-
-def _all_ready(stage: Stage) -> list[RayPod] | None:
-    pods = ray_pods(stage.kubectl, CLUSTER)
-    kinds = [pod.node_type for pod in pods if pod.ready]
-    full = kinds.count("head") == 1 and kinds.count("worker") == WORKERS and len(kinds) == len(pods)
-    return pods if full else None
+    return wait_for(f"`ray status` to count {MOST_WORKERS} GPUs", status, seconds=60)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from demo import containers
+from demo import containers, job
 from demo.errors import DemoError
 from demo.pods import RayPod
 
@@ -74,10 +74,31 @@ def test_the_ray_container_is_the_first_of_the_spec_whatever_the_order_of_its_st
 def test_a_pod_that_is_being_deleted_is_not_ready() -> None:
     """Its condition may still say so."""
     metadata = {**pod()["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
-    assert not RayPod.of(pod(metadata=metadata)).ready
+    found = RayPod.of(pod(metadata=metadata))
+    assert (found.ready, found.leaving) == (False, True)
 
 
 def test_a_pod_without_a_status_is_neither_ready_nor_on_a_node() -> None:
     """It has only just been made."""
     found = RayPod.of(pod(spec={"containers": [{"name": "ray-worker"}]}, status={}))
     assert (found.ready, found.node, found.container_id) == (False, "", "")
+
+
+def test_of_a_jobs_log_the_jobs_own_words_are_shown_and_what_became_of_it() -> None:
+    """Ray tells much more, of which that a task is tried again is of interest."""
+    log = [
+        "2026-11-21 11:58:01,123\tINFO cli.py:41 -- Job submission server address: http://127.0.0.1:8265",
+        "\x1b[36m9 tasks are queued.\x1b[39m",
+        "(raylet) Task task failed. There are 3 retries remaining, so the task will be retried. Error: Task",
+        "(raylet) The node with node id: 78f3 and address: 10.1.0.4 has been marked dead.",
+        "\t(2) raylet has lagging heartbeats due to slow network or busy workload.",
+        "",
+        "------------------",
+        "Job 'gpu-tasks' succeeded",
+        "------------------",
+    ]
+    assert list(job.own_words(log)) == [
+        "9 tasks are queued.",
+        "(Task task failed. There are 3 retries remaining, so the task will be retried.)",
+        "Job 'gpu-tasks' succeeded",
+    ]

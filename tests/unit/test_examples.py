@@ -11,59 +11,86 @@ import pytest
 import yaml
 
 from images import recipes
-from rayfleet.api import RayClusterSpec, parse_spec
+from rayfleet.api import RayClusterSpec, parse_spec, scales_here
 from rayfleet.api.quantity import parse_quantity
 from rayfleet.api.validation import validate
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-MANIFEST: dict[str, Any] = yaml.safe_load((EXAMPLES / "raycluster.yaml").read_text())
-SPEC: dict[str, Any] = MANIFEST["spec"]
+FOLDERS = (EXAMPLES, EXAMPLES / "autoscaling")
+MANIFESTS: tuple[dict[str, Any], ...] = tuple(
+    yaml.safe_load((folder / "raycluster.yaml").read_text()) for folder in FOLDERS
+)
+each_example = pytest.mark.parametrize(
+    "manifest", MANIFESTS, ids=lambda given: str(given["metadata"]["name"])
+)
+Manifest = dict[str, Any]
 
 
-def containers() -> list[tuple[int, dict[str, Any]]]:
-    """How many pods of the example have which Ray container."""
+def containers(manifest: Manifest) -> list[tuple[int, dict[str, Any]]]:
+    """How many pods of the example there may be, each with which Ray container."""
+    spec = manifest["spec"]
+    scaled = spec.get("enableInTreeAutoscaling", False)
     workers = [
-        (group["replicas"], group["template"]["spec"]["containers"][0]) for group in SPEC["workerGroupSpecs"]
+        (group["maxReplicas" if scaled else "replicas"], group["template"]["spec"]["containers"][0])
+        for group in spec["workerGroupSpecs"]
     ]
-    return [(1, SPEC["headGroupSpec"]["template"]["spec"]["containers"][0]), *workers]
+    return [(1, spec["headGroupSpec"]["template"]["spec"]["containers"][0]), *workers]
 
 
-def test_the_example_is_valid() -> None:
+@each_example
+def test_an_example_is_valid(manifest: Manifest) -> None:
     """No rule has anything to say about it."""
-    spec = parse_spec(SPEC)
+    spec = parse_spec(manifest["spec"])
     assert isinstance(spec, RayClusterSpec), spec
-    assert validate(spec, name=MANIFEST["metadata"]["name"]) == ()
+    assert validate(spec, name=manifest["metadata"]["name"]) == ()
 
 
-def test_the_example_fits_two_cores() -> None:
+def test_the_one_that_scales_is_scaled_by_this_operator_from_no_worker() -> None:
+    """And the other has a fixed size."""
+    fixed, elastic = (parse_spec(manifest["spec"]) for manifest in MANIFESTS)
+    assert isinstance(fixed, RayClusterSpec)
+    assert isinstance(elastic, RayClusterSpec)
+    assert not scales_here(fixed)
+    assert scales_here(elastic)
+    assert [group.replicas for group in elastic.worker_group_specs] == [0]
+
+
+@each_example
+def test_an_example_fits_two_cores(manifest: Manifest) -> None:
     """Where two nodes share them: all requests together leave half a core for the rest."""
-    cpu = sum(count * parse_quantity(c["resources"]["requests"]["cpu"]) for count, c in containers())
-    memory = sum(count * parse_quantity(c["resources"]["limits"]["memory"]) for count, c in containers())
+    there = containers(manifest)
+    cpu = sum(count * parse_quantity(c["resources"]["requests"]["cpu"]) for count, c in there)
+    memory = sum(count * parse_quantity(c["resources"]["limits"]["memory"]) for count, c in there)
     assert cpu <= Decimal("1.5")
     assert memory <= 8 * 1024**3
 
 
-def test_every_worker_has_a_gpu_and_no_cpu_limit_that_would_slow_ray_down() -> None:
+@each_example
+def test_every_worker_has_a_gpu_and_no_cpu_limit_that_would_slow_ray_down(manifest: Manifest) -> None:
     """Ray's own number of CPUs is given, since it cannot be had from the requests."""
-    for group in SPEC["workerGroupSpecs"]:
+    for group in manifest["spec"]["workerGroupSpecs"]:
         container = group["template"]["spec"]["containers"][0]
         assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
         assert "cpu" not in container["resources"]["limits"]
         assert int(group["rayStartParams"]["num-cpus"]) >= 1
 
 
-def test_the_test_beds_variant_replaces_every_image_by_the_one_that_is_built() -> None:
-    """`kubectl apply -k examples` names what `make images` makes."""
-    images = yaml.safe_load((EXAMPLES / "kustomization.yaml").read_text())["images"]
+@pytest.mark.parametrize(("folder", "manifest"), list(zip(FOLDERS, MANIFESTS, strict=True)), ids=NAMES)
+def test_the_test_beds_variant_replaces_every_image_by_the_one_that_is_built(
+    folder: Path, manifest: Manifest
+) -> None:
+    """`kubectl apply -k` names what `make images` makes."""
+    images = yaml.safe_load((folder / "kustomization.yaml").read_text())["images"]
     replaced = {image["name"]: f"{image['newName']}:{image['newTag']}" for image in images}
-    for _, container in containers():
+    for _, container in containers(manifest):
         assert replaced[container["image"].rpartition(":")[0]] == recipes.recipe("ray", {}).reference
 
 
-def test_the_example_says_which_ray_its_image_has() -> None:
+@each_example
+def test_an_example_says_which_ray_its_image_has(manifest: Manifest) -> None:
     """What the operator decides by the version it decides rightly."""
-    for _, container in containers():
-        assert container["image"].rpartition(":")[2] == SPEC["rayVersion"]
+    for _, container in containers(manifest):
+        assert container["image"].rpartition(":")[2] == manifest["spec"]["rayVersion"]
 
 
 @pytest.fixture
