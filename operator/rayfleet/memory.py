@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from rayfleet.autoscaling import Memory
 from rayfleet.errors import ApiFailure, Policy, policy
-from rayfleet.plan import CreatePod, CreateSecret, DrainNode, Outcome
+from rayfleet.plan import CreatePod, CreateSecret, DrainNode, Outcome, ResizeGroups
 from rayfleet.ray_memory import RayMemory
 from rayfleet.scaling_limits import NamespaceCeilings
 from rayfleet.scaling_view import Sizing
@@ -51,6 +51,8 @@ class ClusterMemory:
     scaling: Memory = field(default_factory=Memory)
     """Of the last decision on sizes."""
     acted_on: dict[str, Sizing] = field(default_factory=dict)
+    reported: Hashable = None
+    """What Ray was last told of scaling."""
     namespace_ceilings: NamespaceCeilings | None = None
     """As last read; none before the first time, and then no GPU is added."""
     ray: RayMemory = field(default_factory=RayMemory)
@@ -62,16 +64,13 @@ class ClusterMemory:
         return {group: backoff.hold for group, backoff in self._backoffs.items()}
 
     def learn(self, outcomes: Sequence[Outcome], now: float) -> None:
-        """Take in how the creates of a pass went."""
+        """Take in how the actions of a pass went."""
         failed = {}
         for outcome in outcomes:
             action, failure = outcome.action, outcome.failure
-            if isinstance(action, DrainNode) and outcome.tried:
-                self.ray.asked_to_drain(action.node_id, outcome.refusal, now)
             if not isinstance(action, CreatePod):
-                self.auth_secret_made |= isinstance(action, CreateSecret) and outcome.done
-                continue
-            if outcome.done:
+                self._learn_of(outcome, now)
+            elif outcome.done:
                 self._backoffs.pop(action.group, None)
             elif failure is not None and policy(failure) is Policy.INVALID:
                 self.refused[action.template_hash] = _words(failure)
@@ -82,6 +81,18 @@ class ClusterMemory:
                     self.verified_epoch = None
         for group, failure in failed.items():
             self._hold(group, failure, now)
+
+    def _learn_of(self, outcome: Outcome, now: float) -> None:
+        match outcome.action:
+            case CreateSecret() if outcome.done:
+                self.auth_secret_made = True
+            case DrainNode(node_id=node_id) if outcome.tried:
+                self.ray.asked_to_drain(node_id, outcome.refusal, now)
+            case ResizeGroups(changes=changes) if outcome.done:
+                for _, group, replicas in changes:  # Our own value is no wish of a user's.
+                    self.acted_on[group] = self.acted_on[group]._replace(replicas=replicas)
+            case _:
+                pass
 
     def release(self, groups: set[str], now: float) -> None:
         """Forget holds that are over and not needed: groups that want no pod any more."""

@@ -177,7 +177,7 @@ class Reconciler:
         """Remember, report, and say when to come back."""
         key = snapshot.cluster.key
         memory = self._memories[key]
-        news = await self._view.scaling.follow(snapshot, decided, memory)
+        self._view.scaling.note(snapshot, decided, memory)
         refusals, generation = len(memory.refused), snapshot.cluster.generation
         if outcomes:
             memory.learn(outcomes, self._around.now())
@@ -189,10 +189,11 @@ class Reconciler:
         memory.release(_wanting(decided), snapshot.now)
         # A hold that is over is no longer to be reported: nothing may happen that would do so later.
         snapshot = replace(snapshot, held=memory.held)
+        self._around.acted(key)
+        news = await self._view.scaling.follow(snapshot, decided, memory)
         waits = _waits(decided, outcomes, memory, snapshot.now)
         if news or len(memory.refused) > refusals:  # There may be an earlier template to go on with.
             waits.append(0.0)
-        self._around.acted(key)
         observe = partial(self._observe, key)
         failure = await self._reporter.report(snapshot, decided, outcomes, memory, observe)
         if failure is not None:

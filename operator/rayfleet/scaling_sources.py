@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rayfleet.api import RayClusterSpec, scales_here
+from rayfleet.autoscaling import Decision
 from rayfleet.gpu_ledger import GpuLedger
 from rayfleet.memory import ClusterMemory
 from rayfleet.metric_sampling import MetricSampler
 from rayfleet.namespace_ceilings import NamespaceCeilingsReader
 from rayfleet.plan import Plan
+from rayfleet.plan.ray_report import ray_report
 from rayfleet.plan.scaling import wanted_gpus
 from rayfleet.ray_heads import RayHeads
 from rayfleet.scaling_limits import ScalingLimits, ceilings_from_settings, unknown_ceilings
@@ -46,24 +48,47 @@ class ScalingSources:
             usage=self.ledger.usage(key) if shared else GpuUsage(),
         )
 
+    def note(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> None:
+        """Remember what was decided, for the next decision, and for those on other clusters."""
+        spec, decision = snapshot.spec, decided.decision
+        if spec is None:
+            return
+        self.ledger.note(snapshot.cluster.key, max(wanted_gpus(snapshot, spec, decided)))
+        if decision is not None:
+            memory.scaling = decision.memory
+            memory.acted_on = {
+                group.group_name: Sizing(decided.replicas(group), group.replicas)
+                for group in spec.worker_group_specs
+            }
+
     async def follow(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> bool:
         """Pass on what was decided; whether there is something new to decide by already."""
         key, spec, decision = snapshot.cluster.key, snapshot.spec, decided.decision
-        if spec is not None:
-            there, wanted = wanted_gpus(snapshot, spec, decided)
-            self.ledger.note(key, max(there, wanted))
         if spec is None or decision is None or not scales_here(spec):
             self._unfollow(key)
             return False
-        memory.scaling = decision.memory
-        memory.acted_on = {
-            group.group_name: Sizing(decided.replicas(group), group.replicas)
-            for group in spec.worker_group_specs
-        }
         self.sampler.follow(key, spec.autoscaler_options.metrics)
         await self.heads.follow(snapshot, spec, active=decision.active)
+        await self._tell_ray(snapshot, spec, decision, memory)
         before, memory.namespace_ceilings = memory.namespace_ceilings, await self.ceilings.read(key.namespace)
         return before != memory.namespace_ceilings
+
+    async def _tell_ray(
+        self, snapshot: Snapshot, spec: RayClusterSpec, decision: Decision, memory: ClusterMemory
+    ) -> None:
+        ray = snapshot.scaling.ray
+        if ray.state is None or not decision.known:
+            return
+        report = ray_report(snapshot, spec, decision)
+        news = (
+            ray.state.session,
+            tuple((launch.group, launch.count) for launch in report.launches),
+            tuple((failure.group, failure.reason) for failure in report.failures),
+            report.pods,
+            report.infeasible,
+        )
+        if memory.reported != news and await self.heads.report(snapshot.cluster.key, report) is None:
+            memory.reported = news
 
     def forget(self, key: Key) -> None:
         """The cluster is gone."""

@@ -146,6 +146,13 @@ def test_without_token_auth_no_secret_can_be_touched() -> None:
     assert not any("secrets" in rule["resources"] for rule in role["rules"])
 
 
+def test_without_target_spec_no_cluster_can_be_changed() -> None:
+    """Only its status."""
+    (role,) = of_kind("ClusterRole", render("autoscaling.targetSpec=false"))
+    verbs = {verb for rule in role["rules"] if "rayclusters" in rule["resources"] for verb in rule["verbs"]}
+    assert verbs == {"get", "list", "watch"}
+
+
 def test_the_leaders_lease_is_all_that_is_granted_beside_the_operator() -> None:
     """By its name, but for the create, which cannot be limited to one."""
     (role,) = of_kind("Role", render())
@@ -264,7 +271,7 @@ def test_an_image_is_given_by_its_parts() -> None:
 
 
 GRANTED = {
-    ("ray.io", "rayclusters"): {"get", "list", "watch"},
+    ("ray.io", "rayclusters"): {"get", "list", "watch", "patch"},
     ("ray.io", "rayclusters/status"): {"patch"},
     ("ray.io", "rayclusters/finalizers"): {"update"},
     ("", "pods"): {"get", "list", "watch", "create", "delete"},

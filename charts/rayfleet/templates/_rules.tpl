@@ -3,6 +3,12 @@
 - apiGroups: [ray.io]
   resources: [rayclusters]
   verbs: [get, list, watch]
+{{- if .Values.autoscaling.targetSpec }}
+# Only for clusters that keep their sizes in `replicas`, by `target: Spec` or because Kueue counts them.
+- apiGroups: [ray.io]
+  resources: [rayclusters]
+  verbs: [patch]
+{{- end }}
 - apiGroups: [ray.io]
   resources: [rayclusters/status]
   verbs: [patch]

@@ -26,6 +26,7 @@ class Label:
     REPLICA_INDEX: Final = "ray.io/worker-group-replica-index"
     REPLICA_NAME: Final = "ray.io/worker-group-replica-name"
     REPLICA_HOST_INDEX: Final = "ray.io/replica-host-index"
+    KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
     ORIGINATED_FROM_CRD: Final = "ray.io/originated-from-crd"
 
 

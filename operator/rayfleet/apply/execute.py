@@ -10,7 +10,7 @@ from rayfleet.apply import paths
 from rayfleet.apply.auth_secret import create_auth_secret
 from rayfleet.apply.fairness import FairGate
 from rayfleet.cache import ClusterStore, Store
-from rayfleet.clients.kube import KubeClient
+from rayfleet.clients.kube import FIELD_MANAGER, KubeClient
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.plan import (
     Action,
@@ -22,6 +22,7 @@ from rayfleet.plan import (
     DrainNode,
     Outcome,
     Plan,
+    ResizeGroups,
 )
 from rayfleet.ray_heads import RayHeads
 from rayfleet.snapshot import Cluster, Pod, Service, pod_from_object, service_from_object
@@ -58,7 +59,8 @@ class Executor:
             asyncio.gather(*(self._heads.drain(cluster.key, action) for action in plan.drains)),
             self._stages(cluster, plan.stages),
         )
-        return (*deletes, *drains, *stages)
+        last = [await self._one(cluster, plan.resize, set())] if plan.resize is not None else []
+        return (*deletes, *drains, *stages, *last)
 
     async def _stages(self, cluster: Cluster, stages: Iterable[Sequence[Action]]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -96,6 +98,8 @@ class Executor:
                 return await create_auth_secret(self._client, cluster, action)
             case DrainNode():
                 return await self._heads.drain(cluster.key, action)
+            case ResizeGroups():
+                return await self._resize(cluster, action)
             case AdvanceHeadEpoch():
                 failure = await self.patch_status(cluster, {"headEpoch": action.epoch})
                 return Outcome(action, failure)
@@ -157,6 +161,25 @@ class Executor:
             pod = pod_from_object(answer)
             if pod.deleting:
                 self._pods.apply(pod)
+        return Outcome(action)
+
+    async def _resize(self, cluster: Cluster, action: ResizeGroups) -> Outcome:
+        path = paths.cluster(cluster.key)
+        version = str(cluster.resource_version)
+        patch: list[dict[str, Any]] = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}]
+        for place, group, replicas in action.changes:
+            at = f"/spec/workerGroupSpecs/{place}"
+            patch.append({"op": "test", "path": f"{at}/groupName", "value": group})
+            patch.append({"op": "add", "path": f"{at}/replicas", "value": replicas})
+        given = {"fieldManager": FIELD_MANAGER}
+        answer = await self._client.request("json-patch", path, params=given, body=patch)
+        if isinstance(answer, ApiFailure):
+            live = await self._client.get(path)
+            if not isinstance(live, ApiFailure) and self._clusters.apply(live):
+                # A test of the patch has failed: somebody has written first, and all is decided anew.
+                return Outcome(action, tried=False)
+            return Outcome(action, answer)
+        self._clusters.apply(answer)
         return Outcome(action)
 
     async def patch_status(self, cluster: Cluster, patch: Mapping[str, Any]) -> ApiFailure | None:

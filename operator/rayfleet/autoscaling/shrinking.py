@@ -28,6 +28,8 @@ def drain_idle(
         idle = idle_replicas(census, joined, frozenset())
         words = f"{group.name} is above its max of {census.maximum}"
         _drain(change, [*idle.due, *idle.surplus][:over_max], joined, words)
+        if len(change.drains) < over_max:
+            change.waiting.append(f"more than its max of {census.maximum}: busy ones go when they are idle")
     idle = idle_replicas(census, joined, needed)
     gone = {drain.replica for drain in change.drains}
     due = [one for one in idle.due if one.name not in gone]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-MUTATING = frozenset({"create", "update", "patch", "delete"})
+MUTATING = frozenset({"create", "update", "patch", "json-patch", "delete"})
 
 
 class ApiCalls:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from io import BytesIO
 from math import inf
@@ -24,6 +24,7 @@ Params: TypeAlias = Mapping[str, str]
 T = TypeVar("T")
 
 JSON = "application/json"
+JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 FIELD_MANAGER = "rayfleet"
@@ -32,6 +33,7 @@ METHODS: Mapping[str, tuple[str, str]] = {
     "list": ("GET", JSON),
     "create": ("POST", JSON),
     "patch": ("PATCH", MERGE_PATCH),
+    "json-patch": ("PATCH", JSON_PATCH),
     "delete": ("DELETE", JSON),
 }
 """Verb to HTTP method and content type."""
@@ -129,7 +131,7 @@ class KubeClient:
         path: str,
         *,
         params: Params | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         accept: str = JSON,
         within: float | None = None,
         warn: Callable[[str], None] | None = None,
@@ -157,7 +159,7 @@ class KubeClient:
                 allow_redirects=False,
             ) as response:
                 raw = await response.read()
-            self.calls.count(verb, response.status)
+            self.calls.count("patch" if verb == "json-patch" else verb, response.status)
             if warn is not None:
                 for words in warnings_from(response.headers.getall("Warning", ())):
                     warn(words)

@@ -27,12 +27,15 @@ from rayfleet.plan.actions import (
     DrainNode,
     Outcome,
     Plan,
+    Resize,
+    ResizeGroups,
 )
 from rayfleet.plan.head import HeadPlan, plan_head
 from rayfleet.plan.limits import limit_creates
 from rayfleet.plan.ownership import Ownership, ownership
 from rayfleet.plan.replicas import plan_replicas
 from rayfleet.plan.scaling import decide_sizes, drains, scaled_groups
+from rayfleet.plan.spec_target import keeps_sizes_in_spec, resize_groups, within_spec
 from rayfleet.plan.support import Unsupported, unsupported
 from rayfleet.plan.workers import WorkersPlan, plan_workers, removed_groups
 from rayfleet.snapshot import Pod, Snapshot
@@ -49,6 +52,8 @@ __all__ = [
     "Outcome",
     "Ownership",
     "Plan",
+    "Resize",
+    "ResizeGroups",
     "Unsupported",
     "ownership",
     "plan",
@@ -87,7 +92,12 @@ def _plan_cluster(
     for pod in workers:
         if pod.group in by_group:
             by_group[pod.group].append(pod)
-    scaled = scaled_groups(snapshot, decision) if decision is not None else {}
+    scaled, resize = {}, None
+    if decision is not None:
+        scaled = scaled_groups(snapshot, decision)
+        if keeps_sizes_in_spec(snapshot, spec):
+            resize = resize_groups(snapshot, spec, decision, scaled)
+            scaled = within_spec(spec, scaled)
     groups = [
         (plan_replicas if group.num_of_hosts > 1 else plan_workers)(
             snapshot, spec, group, by_group[group.group_name], scaled.get(group.group_name)
@@ -106,6 +116,7 @@ def _plan_cluster(
             *(delete for group in groups for delete in group.deletes),
         ),
         drains=drains(snapshot, decision) if decision is not None else (),
+        resize=resize,
         stages=_with_secret(snapshot, spec, _stages(_services(snapshot, spec), head, groups)),
         head_epoch=head.epoch,
         waits=tuple(part.wait for part in parts if part.wait is not None),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from rayfleet.api import WorkerGroupSpec
 from rayfleet.autoscaling import Decision
@@ -102,7 +102,26 @@ class DrainNode:
     reason: str
 
 
-Action: TypeAlias = AdvanceHeadEpoch | CreateService | CreateSecret | CreatePod | DeletePod | DrainNode
+class Resize(NamedTuple):
+    """A new value of one group's `replicas`."""
+
+    place: int
+    """The group's place in the spec."""
+    group: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeGroups:
+    """Write sizes to the spec: only if nobody has written to the object since, and nothing else of it."""
+
+    changes: tuple[Resize, ...]
+    reason: str
+
+
+Action: TypeAlias = (
+    AdvanceHeadEpoch | CreateService | CreateSecret | CreatePod | DeletePod | DrainNode | ResizeGroups
+)
 
 
 def desired_replicas(group: WorkerGroupSpec) -> int:
@@ -136,6 +155,8 @@ class Plan:
 
     deletes: tuple[DeletePod, ...] = ()
     drains: tuple[DrainNode, ...] = ()
+    resize: ResizeGroups | None = None
+    """Written after all else, as it changes the object that the rest was decided by."""
     stages: tuple[tuple[Action, ...], ...] = ()
     head_epoch: int | None = None
     waits: tuple[str, ...] = ()
@@ -157,4 +178,5 @@ class Plan:
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        return (*self.deletes, *self.drains, *(action for stage in self.stages for action in stage))
+        last = () if self.resize is None else (self.resize,)
+        return (*self.deletes, *self.drains, *(action for stage in self.stages for action in stage), *last)

@@ -106,12 +106,13 @@ def _group(
     name = group.group_name
     acted = _acted_on(snapshot, group)
     pods = sum(pod.active for pod in snapshot.pods if pod.group == name) // group.num_of_hosts
+    # Of a new cluster, or one whose status was wiped: nothing that is there is taken for too much.
+    first = max(pods, desired_replicas(group))
     hold = snapshot.held.get(name)
     return replace(
         group_of(group, spec.autoscaler_options.idle_timeout_seconds, _learned(state, name)),
-        # A status that was wiped, or a new cluster: nothing that is there is taken for too much.
-        desired=acted.wanted if acted is not None else max(pods, desired_replicas(group)),
-        resized_to=group.replicas if acted is not None and acted.replicas != group.replicas else None,
+        desired=acted.wanted if acted is not None else first,
+        resized_to=first if acted is None else group.replicas if acted.replicas != group.replicas else None,
         wish=_wish(snapshot, name, acted.wanted if acted is not None else 0),
         withheld=withheld.get(name, ""),
         refused=_refused(hold) if hold is not None else None,
@@ -121,9 +122,8 @@ def _group(
 def _wish(snapshot: Snapshot, group: str, wanted: int) -> int:
     """What metrics ask for; where they are not known, no less than there is."""
     wishes = [wish for wish in snapshot.scaling.wishes if wish.group == group]
-    return max(
-        [wish.replicas or 0 if wish.known else max(wish.replicas or 0, wanted) for wish in wishes], default=0
-    )
+    floors = [wanted for wish in wishes if not wish.known]
+    return max([0, *floors, *(wish.replicas or 0 for wish in wishes)])
 
 
 def _acted_on(snapshot: Snapshot, group: WorkerGroupSpec) -> Sizing | None:
@@ -157,11 +157,13 @@ def _refused(hold: Hold) -> Blocked:
 
 def _workers(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[Worker]:
     groups = {group.group_name for group in spec.worker_group_specs}
-    gone = gone_with_their_node(snapshot)
+    gone, ray = gone_with_their_node(snapshot), snapshot.scaling.ray
+    nodes = ray.state.nodes if ray.state is not None else ()
+    draining = {node.instance_id for node in nodes if node.node_id in ray.drained}
     for pod in snapshot.pods:
         if pod.node_type == NodeType.WORKER and pod.group in groups and pod.active and pod.name not in gone:
             replica = "" if pod.host is None else pod.host.replica
-            yield Worker(pod.name, pod.group, pod.created, replica, _blocked(pod))
+            yield Worker(pod.name, pod.group, pod.created, replica, _blocked(pod), pod.name in draining)
 
 
 def _blocked(pod: Pod) -> Blocked | None:

@@ -1,0 +1,39 @@
+"""What Ray is told of scaling, so that `ray status` is true."""
+
+from rayfleet.api import RayClusterSpec
+from rayfleet.api.names import NodeType
+from rayfleet.autoscaling import Decision
+from rayfleet.ray_state import AutoscalingReport, FailedLaunch, NodeStatus, PendingLaunch, PendingPod
+from rayfleet.snapshot import Snapshot
+
+
+def ray_report(snapshot: Snapshot, spec: RayClusterSpec, decision: Decision) -> AutoscalingReport:
+    """What is on its way, what could not be had, and what there can be no node for."""
+    state = snapshot.scaling.ray.state
+    nodes = state.nodes if state is not None else ()
+    joined = {node.instance_id for node in nodes if node.status is not NodeStatus.DEAD}
+    coming = (
+        pod
+        for pod in snapshot.pods
+        if pod.node_type == NodeType.WORKER and pod.active and pod.name not in joined
+    )
+    hosts = {group.group_name: group.num_of_hosts for group in spec.worker_group_specs}
+    return AutoscalingReport(
+        # Above the last one, also that of an operator before this one: Ray ignores what is not.
+        version=int(snapshot.now * 1000),
+        seen_version=state.version if state is not None else 0,
+        launches=tuple(
+            PendingLaunch(group.name, group.launches * hosts[group.name], snapshot.now)
+            for group in decision.groups
+            if group.launches
+        ),
+        pods=tuple(
+            PendingPod(pod.group, pod.name, pod.pod_ip, pod.unready_reason or pod.phase) for pod in coming
+        ),
+        failures=tuple(
+            FailedLaunch(group, 1, hold.words, hold.since, snapshot.now)
+            for group, hold in sorted(snapshot.held.items())
+            if group in hosts
+        ),
+        infeasible=decision.oversized if spec.autoscaler_options.fail_infeasible_tasks else (),
+    )

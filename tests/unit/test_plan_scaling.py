@@ -1,0 +1,161 @@
+"""What the queue's decision does to a cluster's pods and spec."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from rayfleet.api.names import Label
+from rayfleet.plan import Cause, CreatePod, DrainNode, Plan, ResizeGroups, plan
+from rayfleet.ray_state import Demand, NodeStatus, RayNode, RayState, RayView, Resources, Shape
+from rayfleet.scaling_limits import CostCeilings, ScalingLimits
+from rayfleet.scaling_view import GpuUsage, ScalingView, Sizing
+from rayfleet.snapshot import Cluster, Pod
+from support.builders import NOW, cluster, group, head, snapshot, spec, worker
+
+GPU: Resources = (("CPU", 1.0), ("GPU", 1.0))
+GPU_TASK = Shape((("GPU", 1.0),))
+
+
+def scaled(**fields: Any) -> Cluster:
+    """A cluster whose one group of GPU workers follows the queue."""
+    start = {"num-cpus": "1", "num-gpus": "1"}
+    groups = group(**{"replicas": 0, "maxReplicas": 3, "rayStartParams": start} | fields.pop("group", {}))
+    return cluster(spec(groups, enableInTreeAutoscaling=True, **fields))
+
+
+def node(pod: Pod, status: NodeStatus = NodeStatus.RUNNING, *, idle: float = 0.0) -> RayNode:
+    """The Ray node of a pod."""
+    is_head = pod.node_type == "head"
+    total = () if is_head else GPU
+    free = total if status is NodeStatus.IDLE else ()
+    ray_group = "headgroup" if is_head else pod.group
+    node_id = pod.name.encode().ljust(28, b"-")[:28]
+    return RayNode(node_id, pod.name, ray_group, status, total, free, (), idle, "10.0.0.1", ())
+
+
+def view(nodes: Iterable[RayNode], *demands: Demand, **fields: Any) -> ScalingView:
+    """What the head says now."""
+    state = RayState("session", 7, tuple(nodes), demands, (), ())
+    return ScalingView(**{"ray": RayView(state, NOW), "acted_on": {"gpu": Sizing(0, 0)}} | fields)
+
+
+def creates(decided: Plan) -> list[CreatePod]:
+    return [action for action in decided.actions if isinstance(action, CreatePod)]
+
+
+def test_waiting_tasks_make_workers_up_to_the_max_and_the_rest_is_told() -> None:
+    """Five tasks, three workers at most."""
+    of = scaled()
+    seen = snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 5)))
+    decided = plan(seen)
+    assert len(creates(decided)) == 3
+    assert decided.decision is not None
+    assert "max of 3" in decided.decision.summary
+
+
+def test_an_idle_worker_is_drained_before_its_pod_goes() -> None:
+    """And only Ray's word that its node is gone lets the pod go."""
+    of = scaled()
+    pods = [head(of), worker(of, 1)]
+    idle = [node(pods[0]), node(pods[1], NodeStatus.IDLE, idle=61.0)]
+    around = {"acted_on": {"gpu": Sizing(1, 0)}}
+    decided = plan(snapshot(of, pods, scaling=view(idle, **around)))
+    assert [type(action) for action in decided.actions] == [DrainNode]
+    asked = decided.drains[0].node_id
+    drained = RayView(view(idle).ray.state, NOW, drained=frozenset({asked}))
+    around = {"acted_on": {"gpu": Sizing(0, 0)}}
+    assert not plan(snapshot(of, pods, scaling=view(idle, **around | {"ray": drained}))).actions
+    dead = view([idle[0], replace(idle[1], status=NodeStatus.DEAD)]).ray.state
+    gone = plan(snapshot(of, pods, scaling=view(idle, **around | {"ray": replace(drained, state=dead)})))
+    assert [delete.cause for delete in gone.deletes] == [Cause.IDLE]
+
+
+def test_a_node_that_ray_keeps_is_not_asked_for_again_at_once() -> None:
+    """It is busy, and the next answers will say so."""
+    of = scaled()
+    pods = [head(of), worker(of, 1)]
+    idle = [node(pods[0]), node(pods[1], NodeStatus.IDLE, idle=61.0)]
+    ray = RayView(view(idle).ray.state, NOW, kept=frozenset({idle[1].node_id}))
+    seen = snapshot(of, pods, scaling=view(idle, ray=ray, acted_on={"gpu": Sizing(1, 0)}))
+    assert not plan(seen).actions
+
+
+def test_a_busy_worker_stays_when_max_is_lowered() -> None:
+    """A shrink waits until it is idle, and says so."""
+    of = scaled(group={"maxReplicas": 0})
+    pods = [head(of), worker(of, 1)]
+    decided = plan(snapshot(of, pods, scaling=view(map(node, pods), acted_on={"gpu": Sizing(1, 0)})))
+    assert not decided.actions
+    assert decided.decision is not None
+    assert "busy" in decided.decision.group("gpu").reason
+
+
+def test_nothing_shrinks_while_the_queue_is_not_known() -> None:
+    """Unknown is not zero, however idle the last answer was."""
+    of = scaled()
+    pods = [head(of), worker(of, 1)]
+    idle = [node(pods[0]), node(pods[1], NodeStatus.IDLE, idle=1000.0)]
+    ray = RayView(view(idle).ray.state, NOW, trouble="the head does not answer", since=NOW - 60)
+    decided = plan(snapshot(of, pods, scaling=view(idle, ray=ray, acted_on={})))
+    assert not decided.actions
+    assert decided.decision is not None
+    assert not decided.decision.known
+
+
+def test_a_pod_whose_node_died_by_itself_has_time_to_join_anew() -> None:
+    """Then it is replaced, as it would stand there for ever."""
+    of = scaled(group={"minReplicas": 1})
+    pods = [head(of), worker(of, 1)]
+    dead = node(pods[1], NodeStatus.DEAD)
+    state = view([node(pods[0]), dead]).ray.state
+    around = {"acted_on": {"gpu": Sizing(1, 0)}}
+    soon = RayView(state, NOW, dead_since={dead.node_id: NOW - 5})
+    assert not plan(snapshot(of, pods, scaling=view([], **around | {"ray": soon}))).deletes
+    late = RayView(state, NOW, dead_since={dead.node_id: NOW - 31})
+    decided = plan(snapshot(of, pods, scaling=view([], **around | {"ray": late})))
+    assert [delete.cause for delete in decided.deletes] == [Cause.RAY_ENDED]
+    assert len(creates(decided)) == 1
+
+
+def test_a_new_cluster_starts_with_its_replicas() -> None:
+    """Before its head has said anything."""
+    of = scaled(group={"replicas": 2})
+    assert len(creates(plan(snapshot(of, [head(of)])))) == 2
+
+
+def test_ceilings_of_cost_hold_growth_and_are_named() -> None:
+    """Three GPUs are asked for, one more is allowed in total."""
+    of = scaled()
+    limits = ScalingLimits(ceilings=CostCeilings(gpus_total=8))
+    around = {"limits": limits, "usage": GpuUsage(total=7)}
+    seen = snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 3), **around))
+    decided = plan(seen)
+    assert len(creates(decided)) == 1
+    assert decided.decision is not None
+    assert "at most 8 GPUs in total" in decided.decision.summary
+    uncounted = {**around, "usage": GpuUsage(complete=False)}
+    early = snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 3), **uncounted))
+    assert not creates(plan(early))
+
+
+def test_with_target_spec_the_size_is_written_before_its_pods_are_made() -> None:
+    """So that a quota that counts `replicas` never counts less than there is."""
+    for of in (scaled(autoscalerOptions={"target": "Spec"}), _queued(scaled())):
+        seen = snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 2)))
+        decided = plan(seen)
+        assert not creates(decided)
+        assert decided.resize is not None
+        assert [tuple(change) for change in decided.resize.changes] == [(0, "gpu", 2)]
+
+
+def test_with_target_spec_the_pods_follow_the_written_size() -> None:
+    """And nothing is written again."""
+    of = scaled(group={"replicas": 2}, autoscalerOptions={"target": "Spec"})
+    around = {"acted_on": {"gpu": Sizing(2, 2)}}
+    decided = plan(snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 2), **around)))
+    assert len(creates(decided)) == 2
+    assert not any(isinstance(action, ResizeGroups) for action in decided.actions)
+
+
+def _queued(of: Cluster) -> Cluster:
+    return replace(of, labels={Label.KUEUE_QUEUE: "team-a"})
