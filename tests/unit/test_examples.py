@@ -20,9 +20,8 @@ FOLDERS = (EXAMPLES, EXAMPLES / "autoscaling")
 MANIFESTS: tuple[dict[str, Any], ...] = tuple(
     yaml.safe_load((folder / "raycluster.yaml").read_text()) for folder in FOLDERS
 )
-each_example = pytest.mark.parametrize(
-    "manifest", MANIFESTS, ids=lambda given: str(given["metadata"]["name"])
-)
+NAMES = [str(manifest["metadata"]["name"]) for manifest in MANIFESTS]
+each_example = pytest.mark.parametrize("manifest", MANIFESTS, ids=NAMES)
 Manifest = dict[str, Any]
 
 
