@@ -14,6 +14,7 @@ from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.memory import LONGEST_HOLD, ClusterMemory
 from rayfleet.observe import View
 from rayfleet.plan import AdvanceHeadEpoch, CreatePod, Outcome, Plan, plan
+from rayfleet.plan.scaling import is_long
 from rayfleet.plan.validity import template_hashes
 from rayfleet.ray_memory import KEEP_SECONDS
 from rayfleet.report import Reporter
@@ -69,7 +70,7 @@ class Reconciler:
         if snapshot is None:
             self._forget(key)
             return Done()
-        decided = plan(snapshot, self._memories[key].scaling)
+        decided = await self._plan(snapshot)
         for check in (self._verify, self._look_for_head) if decided.actions else ():
             with self._around.coming():
                 trouble = await check(snapshot, decided)
@@ -79,9 +80,15 @@ class Reconciler:
             if verified is None:
                 return Done()
             if replace(verified, now=snapshot.now) != snapshot:
-                snapshot, decided = verified, plan(verified, self._memories[key].scaling)
+                snapshot, decided = verified, await self._plan(verified)
         outcomes = await self._executor.run(snapshot.cluster, decided) if decided.actions else ()
         return await self._conclude(snapshot, decided, outcomes)
+
+    async def _plan(self, snapshot: Snapshot) -> Plan:
+        memory = self._memories[snapshot.cluster.key].scaling
+        if is_long(snapshot):
+            return await asyncio.to_thread(plan, snapshot, memory)
+        return plan(snapshot, memory)
 
     def _observe(self, key: Key) -> Snapshot | None:
         cluster = self._view.clusters.get(key)

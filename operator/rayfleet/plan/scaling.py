@@ -25,6 +25,8 @@ from rayfleet.scaling_limits import CeilingScope, ceilings_from_settings
 from rayfleet.scaling_view import Sizing
 from rayfleet.snapshot import Hold, Pod, Snapshot
 
+_LONG = 100_000
+"""Nodes times entries of demand, some of these for what each node costs by itself."""
 _PENDING_REASONS = {
     "Unschedulable": BlockedReason.UNSCHEDULABLE,
     "SchedulingGated": BlockedReason.SCHEDULING_GATED,
@@ -48,6 +50,15 @@ def decide_sizes(
         memory,
         snapshot.now,
     )
+
+
+def is_long(snapshot: Snapshot) -> bool:
+    """Whether the decision may take 20 ms: then nobody else should have to wait for it."""
+    state = snapshot.scaling.ray.state
+    if state is None:
+        return False
+    entries = len(state.demands) + len(state.gangs) + sum(map(len, state.constraints))
+    return (len(state.nodes) + 1) * (entries + 20) > _LONG
 
 
 def scaled_groups(snapshot: Snapshot, decision: Decision) -> dict[str, Scaled]:
