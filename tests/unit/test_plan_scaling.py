@@ -36,7 +36,8 @@ def node(pod: Pod, status: NodeStatus = NodeStatus.RUNNING, *, idle: float = 0.0
 def view(nodes: Iterable[RayNode], *demands: Demand, **fields: Any) -> ScalingView:
     """What the head says now."""
     state = RayState("session", 7, tuple(nodes), demands, (), ())
-    return ScalingView(**{"ray": RayView(state, NOW), "acted_on": {"gpu": Sizing(0, 0)}} | fields)
+    given: dict[str, Any] = {"ray": RayView(state, NOW), "acted_on": {"gpu": Sizing(0, 0)}}
+    return ScalingView(**given | fields)
 
 
 def creates(decided: Plan) -> list[CreatePod]:
@@ -48,7 +49,7 @@ def test_waiting_tasks_make_workers_up_to_the_max_and_the_rest_is_told() -> None
     of = scaled()
     seen = snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 5)))
     decided = plan(seen)
-    assert len(creates(decided)) == 3
+    assert [create.reason for create in creates(decided)] == ["3 replicas more"] * 3
     assert decided.decision is not None
     assert "max of 3" in decided.decision.summary
 
@@ -114,7 +115,7 @@ def test_a_pod_whose_node_died_by_itself_has_time_to_join_anew() -> None:
     late = RayView(state, NOW, dead_since={dead.node_id: NOW - 31})
     decided = plan(snapshot(of, pods, scaling=view([], **around | {"ray": late})))
     assert [delete.cause for delete in decided.deletes] == [Cause.RAY_ENDED]
-    assert len(creates(decided)) == 1
+    assert [create.reason for create in creates(decided)] == ["1 pod fewer than wanted"]
 
 
 def test_a_new_cluster_starts_with_its_replicas() -> None:

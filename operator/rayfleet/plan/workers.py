@@ -72,9 +72,17 @@ def plan_workers(
     if missing > 0 and hold is not None and hold.until > snapshot.now:
         wait, later = hold.words, hold.until - snapshot.now
     elif missing > 0:
-        words = f"{missing} pod{'s' * (missing != 1)} fewer than wanted" if scaled is None else scaled.reason
+        words = f"{missing} pod{'s' * (missing != 1)} fewer than wanted"
+        if scaled is not None and scaled.wanted > _wanted_before(snapshot, group):
+            words = scaled.reason
         creates, wait = _creates(snapshot, spec, group, (missing, words), highest)
     return WorkersPlan(creates, tuple(deletes), wait, later)
+
+
+def _wanted_before(snapshot: Snapshot, group: WorkerGroupSpec) -> int:
+    """What was last acted on: where no more is wanted now, a pod is made in place of another."""
+    sizing = snapshot.scaling.acted_on.get(group.group_name)
+    return sizing.wanted if sizing is not None else 0
 
 
 def _creates(
