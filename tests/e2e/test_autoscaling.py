@@ -68,7 +68,9 @@ def test_a_task_at_no_workers_runs_soon_and_its_worker_leaves_when_it_is_idle(
 
 
 @pytest.mark.extended
-def test_a_task_at_no_workers_meets_the_bars(scaled: LiveCluster, driver: RayDriver, times: PodTimes) -> None:
+def test_a_task_at_no_workers_meets_the_bars(
+    scaled: LiveCluster, driver: RayDriver, times: PodTimes, show: Show
+) -> None:
     """Ten times, each figure of each step in a table."""
     trips = [round_trip(scaled, driver, times) for _ in range(10)]
     show(table(trips))
@@ -97,9 +99,12 @@ def test_max_holds_and_of_three_workers_only_the_busy_one_stays(
 def test_a_gang_that_max_has_no_room_for_starts_nothing_until_it_has(
     scaled: LiveCluster, driver: RayDriver, times: PodTimes
 ) -> None:
-    """Four GPUs together: with max 3 not one worker, with max 4 all four."""
+    """Four GPUs together: with max 3 not one worker, and the status says why; with max 4 all four."""
     driver.do(GANG)
     throughout("that nothing is started", lambda: not scaled.workers(), seconds=5)
+    told = scaled.namespace.condition(scaled.name, "Autoscaling")
+    assert (told["status"], told["reason"]) == ("False", "DemandHeld")
+    assert "all of its bundles at once: gpu is at its max of 3" in told["message"]
     set_limits(scaled, maxReplicas=4)
     assert driver.do("answer = gang.wait(45)")
     created = [at for at, _ in times.of("created")]
