@@ -29,6 +29,10 @@ class GpuLedger:
         if before is not None and gpus > before:
             self._added.append((self._clock(), key.namespace, gpus - before))
 
+    def keep(self, key: Key) -> None:
+        """What the cluster has is not known better than before."""
+        self._gpus.setdefault(key, 0)
+
     def forget(self, key: Key) -> None:
         """The cluster is gone."""
         self._gpus.pop(key, None)

@@ -85,10 +85,13 @@ class Reconciler:
         return await self._conclude(snapshot, decided, outcomes)
 
     async def _plan(self, snapshot: Snapshot) -> Plan:
-        memory = self._memories[snapshot.cluster.key].scaling
+        memory = self._memories[snapshot.cluster.key]
         if is_long(snapshot):
-            return await asyncio.to_thread(plan, snapshot, memory)
-        return plan(snapshot, memory)
+            decided = await asyncio.to_thread(plan, snapshot, memory.scaling)
+        else:
+            decided = plan(snapshot, memory.scaling)
+        self._view.scaling.count(snapshot, decided, memory)
+        return decided
 
     def _observe(self, key: Key) -> Snapshot | None:
         cluster = self._view.clusters.get(key)
@@ -184,7 +187,7 @@ class Reconciler:
         """Remember, report, and say when to come back."""
         key = snapshot.cluster.key
         memory = self._memories[key]
-        self._view.scaling.note(snapshot, decided, memory)
+        self._view.scaling.remember(snapshot, decided, memory)
         refusals, generation = len(memory.refused), snapshot.cluster.generation
         if outcomes:
             memory.learn(outcomes, self._around.now())

@@ -11,7 +11,7 @@ from rayfleet.metric_sampling import MetricSampler
 from rayfleet.namespace_ceilings import NamespaceCeilingsReader
 from rayfleet.plan import Plan
 from rayfleet.plan.ray_report import ray_report
-from rayfleet.plan.scaling import wanted_gpus
+from rayfleet.plan.scaling import gpus_of_hosts
 from rayfleet.ray_heads import RayHeads
 from rayfleet.scaling_limits import ScalingLimits, ceilings_from_settings, unknown_ceilings
 from rayfleet.scaling_view import GpuUsage, ScalingView, Sizing
@@ -48,17 +48,27 @@ class ScalingSources:
             usage=self.ledger.usage(key) if shared else GpuUsage(),
         )
 
-    def note(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> None:
-        """Remember what was decided, for the next decision, and for those on other clusters."""
-        spec, decision = snapshot.spec, decided.decision
-        if spec is None:
+    def count(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> None:
+        """Count the GPUs of a cluster, scaled or not, for ceilings that it shares with others."""
+        spec, key = snapshot.spec, snapshot.cluster.key
+        if spec is None:  # No pod is added to it.
+            self.ledger.keep(key)
             return
-        self.ledger.note(snapshot.cluster.key, max(wanted_gpus(snapshot, spec, decided)))
-        if decision is not None:
-            memory.scaling = decision.memory
+        generation = snapshot.cluster.generation
+        if memory.gpus is None or memory.gpus[0] != generation:
+            memory.gpus = generation, gpus_of_hosts(spec)
+        each = memory.gpus[1]
+        there = sum(each.get(pod.group, 0) for pod in snapshot.pods if pod.active)
+        wanted = sum(each.get(group.group_name, 0) * decided.pods(group) for group in spec.worker_group_specs)
+        self.ledger.note(key, max(there, wanted))
+
+    def remember(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> None:
+        """Remember what was acted on, for the next decision."""
+        if snapshot.spec is not None and decided.decision is not None:
+            memory.scaling = decided.decision.memory
             memory.acted_on = {
                 group.group_name: Sizing(decided.replicas(group), group.replicas)
-                for group in spec.worker_group_specs
+                for group in snapshot.spec.worker_group_specs
             }
 
     async def follow(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> bool:

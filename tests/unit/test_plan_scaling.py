@@ -134,6 +134,7 @@ def test_ceilings_of_cost_hold_growth_and_are_named() -> None:
     assert len(creates(decided)) == 1
     assert decided.decision is not None
     assert "at most 8 GPUs in total" in decided.decision.summary
+    assert decided.requeue_after is not None
     uncounted = {**around, "usage": GpuUsage(complete=False)}
     early = snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 3), **uncounted))
     assert not creates(plan(early))

@@ -34,7 +34,7 @@ from rayfleet.plan.head import HeadPlan, plan_head
 from rayfleet.plan.limits import limit_creates
 from rayfleet.plan.ownership import Ownership, ownership
 from rayfleet.plan.replicas import plan_replicas
-from rayfleet.plan.scaling import decide_sizes, drains, scaled_groups
+from rayfleet.plan.scaling import decide_sizes, drains, looks, scaled_groups
 from rayfleet.plan.spec_target import keeps_sizes_in_spec, resize_groups, within_spec
 from rayfleet.plan.support import Unsupported, unsupported
 from rayfleet.plan.workers import WorkersPlan, plan_workers, removed_groups
@@ -107,8 +107,8 @@ def _plan_cluster(
     ]
     parts: list[HeadPlan | WorkersPlan] = [head, *groups]
     requeues = [part.requeue_after for part in parts if part.requeue_after is not None]
-    if decision is not None and decision.next_look is not None:
-        requeues.append(decision.next_look)
+    if decision is not None:
+        requeues += looks(snapshot, decision)
     return Plan(
         deletes=(
             *head.deletes,

@@ -11,13 +11,14 @@ from rayfleet.autoscaling import (
     Ceiling,
     Decision,
     Group,
+    HoldKind,
     Memory,
     Policy,
     Worker,
     decide,
 )
 from rayfleet.manifests import worker_resources
-from rayfleet.plan.actions import Cause, DrainNode, Plan, desired_replicas
+from rayfleet.plan.actions import Cause, DrainNode, desired_replicas
 from rayfleet.plan.ray_nodes import gone_with_their_node, trusted_state
 from rayfleet.plan.workers import Scaled, recorded_group
 from rayfleet.ray_state import RayState, Resources
@@ -25,6 +26,8 @@ from rayfleet.scaling_limits import CeilingScope, ceilings_from_settings
 from rayfleet.scaling_view import Sizing
 from rayfleet.snapshot import Hold, Pod, Snapshot
 
+CEILING_SECONDS = 10.0
+"""Between looks at whether a ceiling still holds: nobody tells when another cluster gives GPUs back."""
 _LONG = 100_000
 """Nodes times entries of demand, some of these for what each node costs by itself."""
 _PENDING_REASONS = {
@@ -75,6 +78,18 @@ def scaled_groups(snapshot: Snapshot, decision: Decision) -> dict[str, Scaled]:
         if pod.group in deletes and pod.name in gone and all(name in gone for name in together):
             deletes[pod.group][pod.name] = gone[pod.name]
     return {g.name: Scaled(g.wanted, g.launches, g.reason, deletes[g.name]) for g in decision.groups}
+
+
+def looks(snapshot: Snapshot, decision: Decision) -> list[float]:
+    """Seconds until time, or what other clusters do, may change the decision."""
+    found = [] if decision.next_look is None else [decision.next_look]
+    kinds = {hold.kind for answer in decision.answers for hold in answer.holds}
+    kinds |= {hold.kind for group in decision.groups for hold in group.holds}
+    if HoldKind.CEILING in kinds:
+        found.append(CEILING_SECONDS)
+    if HoldKind.RATE in kinds and snapshot.scaling.usage.renewed_in is not None:
+        found.append(snapshot.scaling.usage.renewed_in)
+    return found
 
 
 def drains(snapshot: Snapshot, decision: Decision) -> tuple[DrainNode, ...]:
@@ -205,7 +220,7 @@ def policy_of(snapshot: Snapshot, spec: RayClusterSpec) -> Policy:
 
 def _rooms(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[tuple[CeilingScope, Ceiling]]:
     scaling = snapshot.scaling
-    each = {group.group_name: gpus_of_host(group) for group in spec.worker_group_specs}
+    each = gpus_of_hosts(spec)
     own = sum(each.get(pod.group, 0) for pod in snapshot.pods if pod.active)
     used = {
         CeilingScope.CLUSTER: own,
@@ -223,11 +238,9 @@ def _rooms(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[tuple[CeilingSc
         yield ceiling.scope, Ceiling(words, room)
 
 
-def wanted_gpus(snapshot: Snapshot, spec: RayClusterSpec, plan: Plan) -> tuple[int, int]:
-    """Whole GPUs of the worker pods that are there, and of those that are wanted."""
-    each = {group.group_name: gpus_of_host(group) for group in spec.worker_group_specs}
-    there = sum(each.get(pod.group, 0) for pod in snapshot.pods if pod.active)
-    return there, sum(each[group.group_name] * plan.pods(group) for group in spec.worker_group_specs)
+def gpus_of_hosts(spec: RayClusterSpec) -> dict[str, int]:
+    """Whole GPUs of one pod of each worker group."""
+    return {group.group_name: gpus_of_host(group) for group in spec.worker_group_specs}
 
 
 def gpus_of_host(group: WorkerGroupSpec) -> int:
