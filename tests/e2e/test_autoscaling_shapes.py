@@ -96,7 +96,7 @@ def test_parents_that_hold_what_their_children_need_get_more_workers(
 def test_a_label_decides_which_of_two_groups_grows(
     shapes: LiveCluster, driver: RayDriver, times: PodTimes
 ) -> None:
-    """Both would have room; and four quarters of a GPU take one node."""
+    """Both would have room; eight quarters take the two GPUs of one node."""
     said = driver.do("""
 @ray.remote(num_cpus=0, num_gpus=0.25, label_selector={"ray.io/accelerator-type": "A100"})
 def labelled():
