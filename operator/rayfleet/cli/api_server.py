@@ -1,0 +1,79 @@
+"""The API server, by the user's own kubeconfig and rights: whatever their `kubectl` may read, this may."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+from rayfleet.cli.errors import CommandError
+from rayfleet.errors import NO_ANSWER, ApiFailure
+
+try:
+    import urllib3
+    import yaml
+    from kubernetes import client, config
+except ImportError as missing:
+    raise CommandError(
+        f"explain needs the Python package {missing.name}: pip install 'rayfleet[cli]'."
+    ) from None
+
+SECONDS = 15.0
+"""How long a request may take."""
+
+
+class ApiServer:
+    """Reads objects as plain JSON. Nothing here writes."""
+
+    def __init__(self, configuration: client.Configuration, namespace: str) -> None:
+        configuration.retries = False
+        self.configuration = configuration
+        self.namespace = namespace
+        """That of the context."""
+        self._client: Any = client.ApiClient(configuration)
+
+    def get(self, path: str, **query: str) -> Mapping[str, Any] | ApiFailure:
+        """The object or the list at `path`, or why it cannot be had."""
+        url = f"{self.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": "application/json", **self.authorization()}
+        try:
+            answer = self._client.rest_client.request("GET", url, headers=headers, _request_timeout=SECONDS)
+            body = json.loads(answer.read() or b"{}")
+        except (client.ApiException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            return ApiFailure(NO_ANSWER, "", " ".join(str(error).split()))
+        found = body if isinstance(body, dict) else {}
+        if answer.status // 100 == 2:  # noqa: PLR2004 - 2xx
+            return found
+        words = str(found.get("message") or f"HTTP {answer.status}")
+        return ApiFailure(answer.status, str(found.get("reason", "")), words)
+
+    def authorization(self) -> dict[str, str]:
+        """The header that says who the user is, renewed where it has expired; none with certificates."""
+        token = self.configuration.get_api_key_with_prefix("authorization")
+        return {"authorization": token} if token else {}
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@contextmanager
+def api_server(kubeconfig: str | None, context: str | None) -> Iterator[ApiServer]:
+    """The API server of a context. Raises CommandError where the kubeconfig does not lead to one."""
+    file = kubeconfig or os.environ.get("KUBECONFIG") or os.path.join("~", ".kube", "config")  # noqa: PTH118 - may be several paths, joined as in PATH
+    file = os.pathsep.join(os.path.expanduser(part) for part in file.split(os.pathsep))  # noqa: PTH111 - as above
+    try:
+        contexts, current = config.list_kube_config_contexts(file)  # type: ignore[no-untyped-call]  # as above
+        configuration = client.Configuration()
+        config.load_kube_config(file, context, configuration, persist_config=False)  # type: ignore[no-untyped-call]  # as above
+    except (config.ConfigException, OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise CommandError(
+            f"The kubeconfig {file} cannot be used ({' '.join(str(error).split())}): name the right one with"
+            " --kubeconfig, or a context of it with --context."
+        ) from None
+    chosen = next((one for one in contexts if one.get("name") == context), current)
+    found = ApiServer(configuration, str((chosen.get("context") or {}).get("namespace") or "default"))
+    try:
+        yield found
+    finally:
+        found.close()

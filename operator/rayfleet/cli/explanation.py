@@ -1,0 +1,190 @@
+"""Why a cluster has the size that it has, as values: from what was read to what is told. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from rayfleet.api import RayClusterSpec, scales_here
+from rayfleet.autoscaling import Answer, Decision, Hold, HoldKind, Memory
+from rayfleet.cli.idle_clocks import IdleClock, idle_clocks
+from rayfleet.cli.next_steps import Step, next_steps
+from rayfleet.cli.noted import Noted, noted_demand
+from rayfleet.cli.sources import EventNote, Sources
+from rayfleet.plan import plan
+from rayfleet.plan.ray_nodes import node_trouble
+from rayfleet.plan.workers import recorded_group
+from rayfleet.ray_state import RayView
+from rayfleet.scaling_limits import CeilingScope, NamespaceCeilings
+from rayfleet.scaling_view import ScalingView
+from rayfleet.snapshot import Pod, Snapshot, unix_seconds
+from rayfleet.status.conditions import stored_conditions
+
+EVENTS_SHOWN = 8
+LONG_AGO = 0.0
+"""When our memory of earlier decisions begins: the windows of the operator's own we cannot know."""
+
+
+class ConditionNote(NamedTuple):
+    """A condition that has something to say."""
+
+    type: str
+    holds: bool
+    reason: str
+    message: str
+    since: float
+    """Unix seconds."""
+
+
+class GroupNote(NamedTuple):
+    """One worker group; counts are of pods."""
+
+    name: str
+    wanted: int
+    """By the status, or by the manifest where there is none yet."""
+    there: int
+    ready: int
+    least: int
+    most: int
+    idle_timeout: int
+    """Seconds."""
+    reason: str
+    """Why this size; empty where the queue is not known."""
+
+
+class PendingPod(NamedTuple):
+    """A pod that is not ready yet."""
+
+    name: str
+    group: str
+    since: float
+    """Unix seconds."""
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that is told of a cluster."""
+
+    namespace: str
+    name: str
+    now: float
+    scaled: bool
+    """Whether the operator scales it by its queue."""
+    trouble: str
+    """Why the queue is not known; empty where it is."""
+    conditions: tuple[ConditionNote, ...]
+    groups: tuple[GroupNote, ...]
+    answers: tuple[Answer, ...]
+    """What becomes of each demand, now; none where the queue is not known."""
+    noted: tuple[Noted, ...]
+    """Demand that waits, as the operator has noted it."""
+    pending: tuple[PendingPod, ...]
+    idle: tuple[IdleClock, ...]
+    steps: tuple[Step, ...]
+    events: tuple[EventNote, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def known(self) -> bool:
+        """Whether the queue is known."""
+        return not self.trouble
+
+
+def explanation_of(sources: Sources) -> Explanation:
+    """What can be said of a cluster. Without its queue, what the operator has noted."""
+    cluster, spec = sources.cluster, sources.spec
+    scaled = spec is not None and scales_here(spec)
+    trouble = sources.queue.trouble if scaled else ""
+    planned, snapshot, decision = None, _snapshot(sources), None
+    if scaled and sources.queue.state is not None:
+        trouble = node_trouble(sources.queue.state, sources.pods, {})
+        planned = plan(snapshot, Memory(began=LONG_AGO)) if not trouble else None
+        decision = planned.decision if planned is not None else None
+    noted = noted_demand(cluster.status)
+    return Explanation(
+        namespace=cluster.key.namespace,
+        name=cluster.key.name,
+        now=sources.now,
+        scaled=scaled,
+        trouble=trouble,
+        conditions=tuple(_conditions(cluster.status)),
+        groups=tuple(_groups(sources, spec, decision)) if spec is not None else (),
+        answers=tuple(_with_noted(answer, noted) for answer in decision.answers) if decision else (),
+        noted=noted,
+        pending=tuple(_pending(sources.pods)),
+        idle=idle_clocks(snapshot, spec, planned) if planned is not None and spec is not None else (),
+        steps=next_steps(planned),
+        events=sources.events[-EVENTS_SHOWN:],
+        missing=sources.missing,
+    )
+
+
+def _snapshot(sources: Sources) -> Snapshot:
+    # What the other clusters of the namespace have is not read, so only a ceiling of this one is known.
+    known = [one for one in sources.ceilings.ceilings if one.scope is CeilingScope.CLUSTER]
+    view = ScalingView(
+        ray=RayView(state=sources.queue.state, taken=sources.now),
+        namespace_ceilings=NamespaceCeilings(tuple(known), sources.ceilings.faults),
+    )
+    return Snapshot(sources.cluster, sources.spec, (), sources.pods, (), sources.now, scaling=view)
+
+
+def _conditions(status: Mapping[str, Any]) -> Iterator[ConditionNote]:
+    """That on scaling, and every one that tells of trouble."""
+    for entry in stored_conditions(status):
+        kind, holds = str(entry.get("type")), entry.get("status") == "True"
+        trouble = (kind in {"Valid", "Supported", "Managed", "HeadPodReady"} and not holds) or (
+            kind == "ReplicaFailure" and holds
+        )
+        if kind == "Autoscaling" or trouble:
+            yield ConditionNote(
+                kind,
+                holds,
+                str(entry.get("reason") or ""),
+                str(entry.get("message") or ""),
+                _time(entry.get("lastTransitionTime")),
+            )
+
+
+def _time(text: object) -> float:
+    try:
+        return unix_seconds(text) if isinstance(text, str) else 0.0
+    except ValueError:
+        return 0.0
+
+
+def _groups(sources: Sources, spec: RayClusterSpec, decision: Decision | None) -> Iterator[GroupNote]:
+    reasons = {group.name: group.reason for group in decision.groups} if decision is not None else {}
+    timeout = spec.autoscaler_options.idle_timeout_seconds
+    for group in spec.worker_group_specs:
+        name, hosts = group.group_name, group.num_of_hosts
+        pods = [pod for pod in sources.pods if pod.group == name and pod.active]
+        desired = recorded_group(sources.cluster, name).get("desired")
+        yield GroupNote(
+            name=name,
+            wanted=desired if isinstance(desired, int) else group.replicas * hosts,
+            there=len(pods),
+            ready=sum(pod.ready for pod in pods),
+            least=group.min_replicas * hosts,
+            most=group.max_replicas * hosts,
+            idle_timeout=timeout if group.idle_timeout_seconds is None else group.idle_timeout_seconds,
+            reason=reasons.get(name, ""),
+        )
+
+
+def _pending(pods: tuple[Pod, ...]) -> Iterator[PendingPod]:
+    for pod in pods:
+        if pod.active and not pod.ready:
+            reason = pod.unready_reason or pod.phase
+            yield PendingPod(pod.name, pod.group, pod.created, reason, pod.unready_words)
+
+
+def _with_noted(answer: Answer, noted: tuple[Noted, ...]) -> Answer:
+    """With what the operator says besides: it knows of limits and windows that cannot be seen from here."""
+    if answer.holds:
+        return answer
+    found = [one for one in noted if one.is_about(answer)]
+    kinds = {str(kind): kind for kind in HoldKind}
+    holds = tuple(Hold(kinds.get(one.reason, HoldKind.WITHHELD), one.message) for one in found)
+    return replace(answer, holds=holds)

@@ -1,0 +1,85 @@
+"""An explanation for programs: plain data, times as Kubernetes writes them."""
+
+from typing import Any
+
+from rayfleet.api.base import INT32_MAX
+from rayfleet.cli.answers import demand_data
+from rayfleet.cli.explanation import Explanation
+from rayfleet.status.conditions import rfc3339
+
+
+def explanation_data(of: Explanation) -> dict[str, Any]:
+    """All of it; lists are there even when they are empty."""
+    return {
+        "namespace": of.namespace,
+        "cluster": of.name,
+        "time": rfc3339(of.now),
+        "scaledByOperator": of.scaled,
+        "queue": {"known": of.scaled and of.known, "message": of.trouble},
+        "conditions": [
+            {
+                "type": one.type,
+                "status": "True" if one.holds else "False",
+                "reason": one.reason,
+                "message": one.message,
+                "since": rfc3339(one.since) if one.since else None,
+            }
+            for one in of.conditions
+        ],
+        "groups": [
+            {
+                "name": one.name,
+                "wanted": one.wanted,
+                "pods": one.there,
+                "ready": one.ready,
+                "min": one.least,
+                "max": None if one.most >= INT32_MAX else one.most,
+                "idleTimeoutSeconds": one.idle_timeout,
+                "reason": one.reason,
+            }
+            for one in of.groups
+        ],
+        "demand": demand_data(of.answers),
+        "noted": [
+            {
+                "kind": one.kind,
+                "resources": dict(one.resources),
+                "reason": one.reason,
+                "message": one.message,
+            }
+            for one in of.noted
+        ],
+        "pendingPods": [
+            {
+                "name": one.name,
+                "group": one.group,
+                "since": rfc3339(one.since),
+                "reason": one.reason,
+                "message": one.message,
+            }
+            for one in of.pending
+        ],
+        "idleNodes": [
+            {
+                "pod": one.pod,
+                "group": one.group,
+                "idleSeconds": one.idle,
+                "timeoutSeconds": one.timeout,
+                "goesInSeconds": one.goes_in,
+                "message": one.words,
+            }
+            for one in of.idle
+        ],
+        "next": [{"inSeconds": step.seconds, "message": step.words} for step in of.steps],
+        "events": [
+            {
+                "time": rfc3339(one.time),
+                "type": "Warning" if one.warning else "Normal",
+                "reason": one.reason,
+                "message": one.message,
+                "count": one.times,
+            }
+            for one in of.events
+        ],
+        "notRead": list(of.missing),
+    }

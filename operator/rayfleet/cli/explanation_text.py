@@ -1,0 +1,115 @@
+"""An explanation for people: what they came for first, and everything within a hundred columns."""
+
+from collections.abc import Iterator
+
+from rayfleet.api.base import INT32_MAX
+from rayfleet.cli.answers import demand_table
+from rayfleet.cli.durations import duration
+from rayfleet.cli.explanation import Explanation
+from rayfleet.cli.tables import section, sentence, table
+
+IDLE_SHOWN = 20
+PENDING_SHOWN = 20
+
+
+def explanation_text(of: Explanation) -> str:
+    """All of it."""
+    return "".join(
+        (
+            f"RayCluster {of.namespace}/{of.name}\n",
+            *_head(of),
+            section("Groups", _groups(of)),
+            section("Queue", _queue(of)),
+            section("Pods that are not ready", _pending(of)),
+            section("Idle nodes", _idle(of)),
+            section("Next", _next(of)),
+            section("Events", _events(of)),
+        )
+    )
+
+
+def _head(of: Explanation) -> Iterator[str]:
+    if not of.scaled:
+        yield sentence(
+            "The operator does not scale this cluster by its queue: its groups have the size that replicas"
+            " says (spec.enableInTreeAutoscaling and spec.autoscalerOptions.runtime decide)."
+        )
+    elif not of.known:
+        yield sentence(f"The queue cannot be seen from here: {of.trouble}.")
+        yield sentence("What follows is what the operator has noted.")
+    for one in of.conditions:
+        since = f" for {duration(of.now - one.since)}" if one.since else ""
+        words = f": {one.message}" if one.message else ""
+        yield sentence(f"{one.type}={one.holds} ({one.reason}){since}{words}")
+    for words in of.missing:
+        yield sentence(f"Not known: {words}")
+
+
+def _groups(of: Explanation) -> str:
+    rows = []
+    for one in of.groups:
+        most = "-" if one.most >= INT32_MAX else str(one.most)
+        counts = (str(one.wanted), str(one.there), str(one.ready), str(one.least), most)
+        idle = f"{one.idle_timeout} s" if of.scaled else "-"
+        rows.append((one.name, *counts, idle, one.reason or "-"))
+    heads = ("GROUP", "WANTED", "PODS", "READY", "MIN", "MAX", "IDLE TIMEOUT", "WHY")
+    return table(heads, rows, numbers=heads[1:7])
+
+
+def _queue(of: Explanation) -> str:
+    if of.known:
+        return (demand_table(of.answers) or "Nothing waits.\n") if of.scaled else ""
+    rows = [
+        (
+            " and ".join(f"{amount} {name}" for name, amount in one.resources),
+            one.kind,
+            one.reason,
+            one.message,
+        )
+        for one in of.noted
+    ]
+    return table(("DEMAND", "KIND", "HELD BY", "WHY"), rows)
+
+
+def _pending(of: Explanation) -> str:
+    rows = [
+        (
+            one.name,
+            one.group,
+            duration(of.now - one.since),
+            f"{one.reason}: {one.message}" if one.message else one.reason,
+        )
+        for one in of.pending
+    ]
+    return table(("POD", "GROUP", "FOR", "WAITS FOR"), rows[:PENDING_SHOWN]) + _more(len(rows), PENDING_SHOWN)
+
+
+def _idle(of: Explanation) -> str:
+    rows = []
+    for one in of.idle:
+        when = "stays: " if one.goes_in is None else "now: " if not one.goes_in else ""
+        if one.goes_in:
+            when = f"in {duration(one.goes_in)}, "
+        rows.append((one.pod, one.group, duration(one.idle), duration(one.timeout), f"{when}{one.words}"))
+    heads = ("POD", "GROUP", "IDLE FOR", "TIMEOUT", "GOES")
+    return table(heads, rows[:IDLE_SHOWN]) + _more(len(rows), IDLE_SHOWN)
+
+
+def _next(of: Explanation) -> str:
+    lines = [
+        sentence(f"{'now' if not step.seconds else 'in ' + duration(step.seconds)}: {step.words}")
+        for step in of.steps
+    ]
+    return "".join(lines) or ("Nothing, unless something changes.\n" if of.scaled and of.known else "")
+
+
+def _events(of: Explanation) -> str:
+    rows = []
+    for one in of.events:
+        times = f" (x{one.times})" if one.times > 1 else ""
+        rows.append((f"{duration(of.now - one.time)} ago", one.reason, f"{one.message}{times}"))
+    return table(("WHEN", "REASON", "WHAT"), rows)
+
+
+def _more(count: int, shown: int) -> str:
+    return f"and {count - shown} more\n" if count > shown else ""

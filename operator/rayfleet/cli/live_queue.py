@@ -1,0 +1,92 @@
+"""What a head says about its queue, asked with the user's own rights and read by the operator's own code."""
+
+import asyncio
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from rayfleet.api import RayClusterSpec
+from rayfleet.cli.api_server import ApiServer
+from rayfleet.cli.port_forward import ForwardError, forwarded
+from rayfleet.cli.sources import Queue
+from rayfleet.clients.gcs import GcsClient
+from rayfleet.errors import ApiFailure, GcsFailure, GcsTrouble
+from rayfleet.manifests import TOKEN_KEY, auth_secret_name, gcs_port
+from rayfleet.ray_state import RayState
+from rayfleet.snapshot import Cluster, Pod
+
+FORBIDDEN = 403
+
+
+class _Token(NamedTuple):
+    value: str | None
+    trouble: str = ""
+
+
+def ask_head(server: ApiServer, cluster: Cluster, spec: RayClusterSpec, head: Pod) -> Queue:
+    """Ask the head for its queue. All that can go wrong is in the answer, in words; no token is."""
+    port = gcs_port(spec.head_group_spec.ray_start_params)
+    if not port.isdigit():
+        return Queue(None, f"the GCS port of the head is {port!r}, which only its own shell knows")
+    token = _token(server, cluster, spec)
+    if token.trouble:
+        return Queue(None, token.trouble)
+    # What gRPC has to say about connections is said below, in one sentence.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        with forwarded(server, cluster.key.namespace, head.name, int(port)) as (address, forward):
+            answer = asyncio.run(_state(address, token.value))
+            said = forward.error
+    except ForwardError as error:
+        return Queue(None, _refused(error, head))
+    if isinstance(answer, GcsFailure):
+        words = said or answer.message.replace(address, f"pod/{head.name}:{port}")
+        if answer.trouble is GcsTrouble.UNAUTHENTICATED:
+            words = f"it does not accept the token that the cluster's Secret holds: {words}"
+        return Queue(None, f"the head does not answer: {' '.join(words.split())}")
+    return Queue(answer)
+
+
+async def _state(address: str, token: str | None) -> RayState | GcsFailure:
+    client = GcsClient(address, token)
+    try:
+        return await client.resource_state()
+    finally:
+        await client.close()
+
+
+def _refused(error: ForwardError, head: Pod) -> str:
+    if error.status == FORBIDDEN:
+        verbs = "ask for the verbs get and create on pods/portforward"
+        return f"you may not port-forward to the head ({verbs}): {error}"
+    return f"no port-forward to pod {head.name}: {error}"
+
+
+def _token(server: ApiServer, cluster: Cluster, spec: RayClusterSpec) -> _Token:
+    """The token that the head asks for, from its Secret by the user's rights; none where it asks for none."""
+    auth = spec.auth_options
+    if auth.mode != "token":
+        return _Token(None)
+    if auth.enable_k8s_token_auth:
+        words = (
+            "the head asks for a Kubernetes token (authOptions.enableK8sTokenAuth), which is not sent to it"
+        )
+        return _Token(None, words)
+    name = auth_secret_name(cluster, spec)
+    found = server.get(f"/api/v1/namespaces/{cluster.key.namespace}/secrets/{name}")
+    if isinstance(found, ApiFailure):
+        return _Token(
+            None, f"the head asks for the token of Secret {name}, which you cannot read: {found.message}"
+        )
+    return _decoded(name, found)
+
+
+def _decoded(name: str, secret: Mapping[str, Any]) -> _Token:
+    try:
+        value = base64.b64decode(str((secret.get("data") or {}).get(TOKEN_KEY) or ""), validate=True)
+        text = value.decode("ascii").strip()
+    except (binascii.Error, UnicodeDecodeError):
+        text = ""
+    return _Token(text) if text else _Token(None, f"Secret {name} has no token under the key {TOKEN_KEY}")

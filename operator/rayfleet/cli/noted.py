@@ -1,0 +1,44 @@
+"""Demand that waits, as the operator has noted it in `status.autoscaler`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from rayfleet.autoscaling import Answer
+from rayfleet.ray_state import Resources
+
+
+class Noted(NamedTuple):
+    """One entry of `status.autoscaler.unserved`."""
+
+    kind: str
+    resources: tuple[tuple[str, str], ...]
+    reason: str
+    message: str
+
+    def is_about(self, answer: Answer) -> bool:
+        """Whether this entry and a demand of now may be the same."""
+        return self.kind == str(answer.kind) and self.resources == as_noted(answer.shape.resources)
+
+
+def as_noted(resources: Resources) -> tuple[tuple[str, str], ...]:
+    """Amounts as the status writes them."""
+    return tuple(sorted((name, f"{amount:.10g}") for name, amount in resources))
+
+
+def noted_demand(status: Mapping[str, Any]) -> tuple[Noted, ...]:
+    """The entries of a status, whatever its shape."""
+    return tuple(_noted(status.get("autoscaler")))
+
+
+def _noted(autoscaler: object) -> Iterator[Noted]:
+    entries = autoscaler.get("unserved") if isinstance(autoscaler, Mapping) else None
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, Mapping):
+            resources = entry.get("resources")
+            amounts = resources.items() if isinstance(resources, Mapping) else ()
+            yield Noted(
+                kind=str(entry.get("kind") or ""),
+                resources=tuple(sorted((str(name), str(amount)) for name, amount in amounts)),
+                reason=str(entry.get("reason") or ""),
+                message=str(entry.get("message") or ""),
+            )

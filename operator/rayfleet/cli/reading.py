@@ -1,0 +1,103 @@
+"""Reading a cluster and its surroundings with the user's own rights. What may not be read is named."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rayfleet.api import RayClusterSpec
+from rayfleet.api.names import API_VERSION, KIND, PLURAL, Label, NodeType
+from rayfleet.cli.api_server import ApiServer
+from rayfleet.cli.errors import CommandError
+from rayfleet.cli.live_queue import ask_head
+from rayfleet.cli.sources import EventNote, Queue, Sources
+from rayfleet.errors import ApiFailure
+from rayfleet.plan.validity import judge
+from rayfleet.scaling_limits import NamespaceCeilings, ceilings_from_annotations
+from rayfleet.snapshot import Cluster, Pod, cluster_from_object, pod_from_object, unix_seconds
+
+NOT_FOUND = 404
+
+
+def read_sources(server: ApiServer, namespace: str, name: str, now: float, *, ask: bool = True) -> Sources:
+    """Read a cluster and its surroundings. Raises CommandError where the cluster itself cannot be read."""
+    found = server.get(f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}/{name}")
+    if isinstance(found, ApiFailure):
+        raise CommandError(_unread(found, namespace, name))
+    cluster = cluster_from_object(found)
+    spec = judge(cluster, None, None, {}).spec
+    missing: list[str] = []
+    core = f"/api/v1/namespaces/{namespace}"
+    pods = server.get(f"{core}/pods", labelSelector=f"{Label.CLUSTER}={name}")
+    selector = f"involvedObject.kind={KIND},involvedObject.name={name}"
+    events = server.get(f"{core}/events", fieldSelector=selector, limit="500")
+    space = server.get(core)
+    for what, answer in (("pods", pods), ("events", events), ("the namespace", space)):
+        if isinstance(answer, ApiFailure):
+            missing.append(f"{what} cannot be read: {answer.message}")
+    owned = tuple(_pods(pods, cluster))
+    return Sources(
+        cluster=cluster,
+        spec=spec,
+        pods=owned,
+        events=tuple(sorted(_events(events, cluster.uid))),
+        queue=_queue(server, cluster, spec, owned, ask=ask),
+        now=now,
+        ceilings=_ceilings(space),
+        missing=tuple(missing),
+    )
+
+
+def _unread(failure: ApiFailure, namespace: str, name: str) -> str:
+    if failure.status == NOT_FOUND and "could not find the requested resource" in failure.message:
+        return (
+            f"this cluster has no {KIND} of {API_VERSION}: install the operator, or choose another --context."
+        )
+    if failure.status == NOT_FOUND:
+        return (
+            f"there is no {KIND} {name} in namespace {namespace}: see `kubectl get {PLURAL} -A`, and name the"
+            " namespace with -n."
+        )
+    return f"{KIND} {name} of namespace {namespace} cannot be read: {failure.message}"
+
+
+def _queue(
+    server: ApiServer, cluster: Cluster, spec: RayClusterSpec | None, pods: tuple[Pod, ...], *, ask: bool
+) -> Queue:
+    heads = [pod for pod in pods if pod.node_type == NodeType.HEAD and pod.active]
+    if not ask:
+        return Queue(None, "--no-port-forward was given")
+    if spec is None:
+        return Queue(None, "the spec is not valid")
+    if not heads:
+        return Queue(None, "there is no head pod")
+    head = max(heads, key=lambda pod: (pod.head_epoch or 0, pod.created))
+    if not head.pod_ip:
+        return Queue(None, f"the head pod {head.name} does not run yet")
+    return ask_head(server, cluster, spec, head)
+
+
+def _pods(answer: Mapping[str, Any] | ApiFailure, cluster: Cluster) -> Iterator[Pod]:
+    """Those of this very cluster, oldest first."""
+    items = () if isinstance(answer, ApiFailure) else answer.get("items") or ()
+    found = [pod_from_object(item) for item in items]
+    mine = [pod for pod in found if pod.owner is not None and pod.owner.uid == cluster.uid]
+    yield from sorted(mine, key=lambda pod: (pod.created, pod.name))
+
+
+def _events(answer: Mapping[str, Any] | ApiFailure, uid: str) -> Iterator[EventNote]:
+    for item in () if isinstance(answer, ApiFailure) else answer.get("items") or ():
+        if (item.get("involvedObject") or {}).get("uid") in {uid, None, ""}:
+            series = item.get("series") or {}
+            time = series.get("lastObservedTime") or item.get("lastTimestamp") or item.get("eventTime")
+            yield EventNote(
+                time=unix_seconds(time),
+                reason=str(item.get("reason") or ""),
+                message=str(item.get("message") or ""),
+                warning=item.get("type") == "Warning",
+                times=int(series.get("count") or item.get("count") or 1),
+            )
+
+
+def _ceilings(answer: Mapping[str, Any] | ApiFailure) -> NamespaceCeilings:
+    if isinstance(answer, ApiFailure):
+        return NamespaceCeilings()
+    return ceilings_from_annotations((answer.get("metadata") or {}).get("annotations") or {})

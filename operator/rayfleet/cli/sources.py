@@ -1,0 +1,44 @@
+"""What `rayfleet explain` is told: the objects of one cluster, and the queue of its head."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from rayfleet.api import RayClusterSpec
+from rayfleet.ray_state import RayState
+from rayfleet.scaling_limits import NamespaceCeilings
+from rayfleet.snapshot import Cluster, Pod
+
+
+class Queue(NamedTuple):
+    """A head's answer, or why there is none."""
+
+    state: RayState | None
+    trouble: str = ""
+
+
+class EventNote(NamedTuple):
+    """Something that happened to the cluster."""
+
+    time: float
+    """When last, Unix seconds."""
+    reason: str
+    message: str
+    warning: bool
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything that an explanation is made from."""
+
+    cluster: Cluster
+    spec: RayClusterSpec | None
+    """None where the stored one breaks a rule."""
+    pods: tuple[Pod, ...]
+    events: tuple[EventNote, ...]
+    queue: Queue
+    now: float
+    """Unix seconds."""
+    ceilings: NamespaceCeilings = field(default_factory=NamespaceCeilings)
+    missing: tuple[str, ...] = ()
+    """What could not be read, and why."""

@@ -1,0 +1,265 @@
+"""`rayfleet explain`: from objects and a queue to what a user reads."""
+
+import json
+from typing import Any
+
+import pytest
+
+from rayfleet.cli.durations import duration
+from rayfleet.cli.explanation import Explanation, explanation_of
+from rayfleet.cli.explanation_data import explanation_data
+from rayfleet.cli.explanation_text import explanation_text
+from rayfleet.cli.sources import EventNote, Queue, Sources
+from rayfleet.cli.tables import WIDTH
+from rayfleet.ray_state import Gang, NodeStatus, RayNode, RayState, Strategy
+from rayfleet.scaling_limits import ceilings_from_annotations
+from rayfleet.snapshot import Pod
+from rayfleet.status import rfc3339
+from support.builders import NOW, cluster, group, head, parsed, spec, template, worker
+from support.demand_cases import node, resources, state, tasks
+
+GPU = group("gpu", 0, template=template(cpu="4", gpu="1"), maxReplicas=3)
+SPEC = spec(GPU, enableInTreeAutoscaling=True)
+HELD = {"status": "False", "reason": "DemandHeld", "message": "held", "lastTransitionTime": rfc3339(NOW - 90)}
+
+
+def recorded(desired: int, **fields: Any) -> dict[str, Any]:
+    """A status in which the group is to have so many pods."""
+    return {"workerGroups": [{"groupName": "gpu", "desired": desired, "observedReplicas": 0}]} | fields
+
+
+def explained(
+    ray: RayState | None,
+    *pods: Pod,
+    status: dict[str, Any] | None = None,
+    manifest: dict[str, Any] = SPEC,
+    trouble: str = "",
+    **fields: Any,
+) -> Explanation:
+    of = cluster(manifest, status=status if status is not None else recorded(0))
+    given: dict[str, Any] = {"events": ()} | fields
+    queue = Queue(ray, trouble)
+    return explanation_of(Sources(of, parsed(manifest), (head(of), *pods), queue=queue, now=NOW, **given))
+
+
+def gpu_worker(index: int, **changes: Any) -> Pod:
+    return worker(cluster(SPEC), index, **changes)
+
+
+def gpu_node(pod: Pod, **fields: Any) -> RayNode:
+    return node(pod.name, "gpu", resources(CPU=4, GPU=1), **fields)
+
+
+def ray(*demands: Any, nodes: tuple[RayNode, ...] = (), **fields: Any) -> RayState:
+    own = cluster(SPEC)
+    return state(*demands, nodes=(node(head(own).name, "headgroup", ()), *nodes), **fields)
+
+
+def words(of: Explanation) -> str:
+    """The text, as one line."""
+    return " ".join(explanation_text(of).split())
+
+
+def test_a_task_that_waits_is_served_by_a_pod_that_is_about_to_be_created() -> None:
+    """The answer to the first question of all."""
+    said = words(explained(ray(tasks(2, GPU=1))))
+    assert "2 1 GPU all on gpu (to be started)" in said
+    assert "now: 2 pods of group gpu are created:" in said
+
+
+def test_a_gang_that_is_too_large_names_what_holds_it() -> None:
+    """Nothing is started for a part of it."""
+    gang = Gang("a1b2c3d4e5f60718", Strategy.PACK, (tasks(4, GPU=1),))
+    said = words(explained(ray(gangs=[gang])))
+    assert "1 GPU, each; gang a1b2c3d4e5f6 all wait: all of its bundles at once: gpu" in said
+    assert "gpu is at its max of 3 replicas" in said
+    assert "Next Nothing, unless something changes." in said
+
+
+def test_a_pod_that_finds_no_node_is_told_in_the_words_of_the_scheduler() -> None:
+    """And so is the task that waits for it."""
+    lacks = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
+    pod = gpu_worker(
+        1,
+        ready=False,
+        phase="Pending",
+        unready_reason="Unschedulable",
+        unready_words=lacks,
+        unready_since=NOW - 30,
+        created=NOW - 31,
+    )
+    said = words(explained(ray(tasks(1, GPU=1)), pod, status=recorded(1)))
+    assert "1 1 GPU 1 on gpu (on its way)" in said
+    assert f"{pod.name} gpu 31 s Unschedulable: {lacks}" in said
+
+
+def test_an_idle_node_says_how_long_it_has_been_idle_and_when_it_goes() -> None:
+    """The longest idle first; one that is busy has no clock."""
+    idle, busy = gpu_worker(1), gpu_worker(2)
+    nodes = (
+        gpu_node(idle, status=NodeStatus.IDLE, idle_seconds=12.0),
+        gpu_node(busy, available=resources(CPU=4)),
+    )
+    found = explained(ray(nodes=nodes), idle, busy, status=recorded(2))
+    (clock,) = found.idle
+    assert (clock.pod, clock.idle, clock.timeout, clock.goes_in) == (idle.name, 12.0, 60.0, 48.0)
+    assert f"{idle.name} gpu 12 s 60 s in 48 s, if no work comes" in words(found)
+    assert "in 48 s: time alone may change what is decided" in words(found)
+
+
+def test_a_node_past_its_timeout_goes_now() -> None:
+    """Ray is asked first."""
+    pod = gpu_worker(1)
+    nodes = (gpu_node(pod, status=NodeStatus.IDLE, idle_seconds=75.0),)
+    said = words(explained(ray(nodes=nodes), pod, status=recorded(1)))
+    assert "now: idle for its timeout of 60 s" in said
+    assert f"now: Ray is asked to give up the node of pod {pod.name}" in said
+
+
+def test_a_node_that_the_group_may_not_lose_stays_and_says_so() -> None:
+    """Of two idle ones above a min of one, the longer idle goes."""
+    kept, gone = gpu_worker(1), gpu_worker(2)
+    nodes = (
+        gpu_node(kept, status=NodeStatus.IDLE, idle_seconds=5.0),
+        gpu_node(gone, status=NodeStatus.IDLE, idle_seconds=20.0),
+    )
+    manifest = spec(GPU | {"minReplicas": 1}, enableInTreeAutoscaling=True)
+    found = explained(ray(nodes=nodes), kept, gone, status=recorded(2), manifest=manifest)
+    assert [(clock.pod, clock.goes_in) for clock in found.idle] == [(gone.name, 40.0), (kept.name, None)]
+    assert "stays: the group is at its min of 1" in words(found)
+
+
+def test_a_node_that_is_asked_for_stays() -> None:
+    """By request_resources, busy or not."""
+    pod = gpu_worker(1)
+    nodes = (gpu_node(pod, status=NodeStatus.IDLE, idle_seconds=5.0),)
+    found = explained(ray(nodes=nodes, constraints=[(tasks(1, GPU=1),)]), pod, status=recorded(1))
+    assert "stays: what waits, request_resources or a window needs it" in words(found)
+
+
+def test_a_node_that_ray_is_giving_up_is_leaving() -> None:
+    """It has no clock any more."""
+    pod = gpu_worker(1)
+    found = explained(ray(nodes=(gpu_node(pod, status=NodeStatus.DRAINING),)), pod, status=recorded(0))
+    assert [(clock.goes_in, clock.words) for clock in found.idle] == [(0.0, "leaving")]
+
+
+def test_what_only_the_operator_knows_of_is_added() -> None:
+    """A ceiling of its settings, say, which holds back what could be started otherwise."""
+    message = "gpu: at most 0 GPUs in total (ceilings.gpusTotal of the operator's settings)"
+    noted = {"kind": "tasks", "resources": {"GPU": "1"}, "reason": "Ceiling", "message": message}
+    found = explained(ray(tasks(1, GPU=1)), status=recorded(0, autoscaler={"unserved": [noted]}))
+    assert f"held by {message}" in words(found)
+    assert explanation_data(found)["demand"][0]["holds"] == [{"kind": "Ceiling", "message": message}]
+
+
+def test_a_ceiling_of_the_namespace_on_each_cluster_is_acted_on() -> None:
+    """It is read from the namespace."""
+    ceilings = ceilings_from_annotations({"rayfleet.io/max-gpus-per-cluster": "1"})
+    found = explained(ray(tasks(2, GPU=1)), ceilings=ceilings)
+    assert "at most 1 GPUs of the cluster (annotation rayfleet.io/max-gpus-per-cluster" in words(found)
+
+
+NOTED = {
+    "kind": "tasks",
+    "resources": {"CPU": "64"},
+    "reason": "Infeasible",
+    "message": "64 CPUs on one node: the largest group has 4",
+}
+
+
+def test_without_the_head_the_notes_of_the_operator_are_shown() -> None:
+    """And why the queue cannot be seen, first of all."""
+    found = explained(
+        None,
+        status=recorded(2, autoscaler={"unserved": [NOTED]}, conditions=[{"type": "Autoscaling"} | HELD]),
+        trouble="you may not port-forward to the head",
+    )
+    said = words(found)
+    assert "The queue cannot be seen from here: you may not port-forward to the head." in said
+    assert "Autoscaling=False (DemandHeld) for 90 s: held" in said
+    assert "64 CPU tasks Infeasible 64 CPUs on one node: the largest group has 4" in said
+    assert "gpu 2 0 0 0 3 60 s -" in said
+    data = explanation_data(found)
+    assert data["queue"] == {"known": False, "message": "you may not port-forward to the head"}
+    assert data["noted"][0]["message"] == NOTED["message"]
+
+
+def test_an_answer_without_the_head_itself_is_not_decided_by() -> None:
+    """The operator does not, either."""
+    found = explained(state(tasks(1, GPU=1)))
+    assert not found.known
+    assert "Ray's head does not list itself" in words(found)
+
+
+def test_a_cluster_that_the_operator_does_not_scale_says_so() -> None:
+    """Its groups are shown all the same."""
+    said = words(explained(None, manifest=spec(GPU), trouble="never asked"))
+    assert "The operator does not scale this cluster by its queue" in said
+    assert "never asked" not in said
+    assert "gpu 0 0 0 0 3 - -" in said
+
+
+@pytest.mark.parametrize(
+    "autoscaler",
+    [None, [], "text", {"unserved": "text"}, {"unserved": [1, {}]}, {"unserved": [{"resources": 1}]}],
+)
+def test_a_status_of_any_shape_is_read(autoscaler: object) -> None:
+    """Another version may have written it."""
+    conditions = [{"type": "Autoscaling", "lastTransitionTime": "yesterday"}, {}, 1]
+    found = explained(None, status={"autoscaler": autoscaler, "conditions": conditions}, trouble="no head")
+    assert json.loads(json.dumps(explanation_data(found)))["cluster"] == "demo"
+    assert explanation_text(found)
+
+
+def test_trouble_of_the_cluster_is_shown_and_what_is_well_is_not() -> None:
+    """Only conditions that say something about the size."""
+    conditions = [
+        {"type": "ReplicaFailure", "status": "True", "reason": "Quota", "message": "exceeded quota"},
+        {"type": "Valid", "status": "True", "reason": "SpecAccepted"},
+        {"type": "Supported", "status": "False", "reason": "FieldsNotActedOn", "message": "a field"},
+    ]
+    said = words(explained(ray(), status=recorded(0, conditions=conditions)))
+    assert "ReplicaFailure=True (Quota): exceeded quota Supported=False" in said
+    assert "Valid" not in said
+
+
+def test_the_last_events_are_shown_with_their_age() -> None:
+    """The oldest of them first; what happened often is one line."""
+    events = [EventNote(NOW - 100 + n, "ScalingUp", f"step {n}", False, 1) for n in range(9)]
+    said = words(explained(ray(), events=(*events, EventNote(NOW - 1, "FailedToCreate", "no", True, 7))))
+    assert "step 1 " not in said
+    assert "92 s ago ScalingUp step 8 1 s ago FailedToCreate no (x7)" in said
+
+
+def test_what_could_not_be_read_is_named() -> None:
+    """An empty list and a forbidden one are not the same."""
+    said = words(explained(ray(), missing=("events cannot be read: events is forbidden",)))
+    assert "Not known: events cannot be read: events is forbidden" in said
+
+
+def test_the_text_fits_a_hundred_columns() -> None:
+    """Whatever the names and the words are."""
+    name = "p" * 63
+    pod = gpu_worker(1, name=name, ready=False, unready_reason="ImagePullBackOff", unready_words="w " * 200)
+    selectors = tuple((("label" * 9, ("value" * 9,), False),) for _ in range(3))
+    demand = tasks(3, *selectors, **{"r" * 120: 1.0})  # type: ignore[arg-type]  # as named tuples
+    found = explained(ray(demand), pod, events=(EventNote(NOW, "R" * 60, "message " * 40, True, 1),))
+    assert max(map(len, explanation_text(found).splitlines())) <= WIDTH
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-5, "0 s"),
+        (0.4, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (2e5, "2 d"),
+    ],
+)
+def test_a_duration_is_as_exact_as_it_matters(seconds: float, said: str) -> None:
+    """Seconds while one waits, days when nobody does."""
+    assert duration(seconds) == said

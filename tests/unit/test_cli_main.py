@@ -1,0 +1,134 @@
+"""The command line as a whole: help, exit codes, and how soon it answers."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from rayfleet import __version__
+from rayfleet.cli.arguments import parser
+from rayfleet.cli.main import main
+from rayfleet.cli.tables import WIDTH
+
+ROOT = Path(__file__).parents[2]
+PLANNING = ROOT / "examples" / "planning"
+PLAN = ["plan", "-f", str(PLANNING / "three-gpus.yaml"), "--demand", str(PLANNING / "gang.yaml")]
+
+
+def parsers(of: ArgumentParser) -> Iterator[ArgumentParser]:
+    yield of
+    for action in of._actions:
+        if isinstance(action.choices, dict):
+            yield from action.choices.values()
+
+
+def exit_code(*arguments: str) -> object:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    return ended.value.code
+
+
+def test_both_names_of_the_program_lead_here() -> None:
+    """`kubectl rayfleet` runs `kubectl-rayfleet`."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert set(scripts) == {"rayfleet", "kubectl-rayfleet"}
+    for target in scripts.values():
+        module, _, function = target.partition(":")
+        assert getattr(import_module(module), function) is main
+
+
+def test_help_says_what_each_command_is_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the name that it was called by, within a hundred columns."""
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/kubectl-rayfleet"])
+    monkeypatch.setenv("COLUMNS", "100")
+    assert exit_code("--help") == 0
+    said = capsys.readouterr().out
+    assert "usage: kubectl rayfleet" in said
+    assert "rayfleet explain raycluster/NAME" in said
+    assert all(len(line) <= WIDTH for each in parsers(parser()) for line in each.format_help().splitlines())
+
+
+def test_every_option_is_explained() -> None:
+    """With a sentence of its own."""
+    for each in parsers(parser()):
+        assert all(action.help for action in each._actions if action.dest != "command"), each.prog
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    """For bug reports."""
+    assert exit_code("--version") == 0
+    assert capsys.readouterr().out == f"rayfleet {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("explain",), ("plan",), ("plan", "--file", "x"), ("no-such",), (*PLAN, "-o", "xml")]
+)
+def test_a_wrong_command_line_ends_with_2(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And with the usage; an option is never guessed from its first letters."""
+    assert exit_code(*arguments) == 2
+    assert capsys.readouterr().err.startswith("usage: rayfleet")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["explain", "pod/x"], "'pod/x' is not a RayCluster: write raycluster/NAME, or just its name."),
+        (["explain", "raycluster/"], "is not a RayCluster"),
+        (["explain", "x", "--kubeconfig", "/nowhere"], "name the right one with --kubeconfig"),
+        ([*PLAN, "--cluster", "other"], "has no RayCluster named other"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_1_and_a_sentence(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On standard error, and nothing on standard output."""
+    assert main(arguments) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("rayfleet: ")
+    assert words in said.err
+    assert said.out == ""
+
+
+def test_what_can_be_done_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where demand has to wait: that is an answer."""
+    assert main(PLAN) == 0
+    assert "RayCluster three-gpus" in capsys.readouterr().out
+
+
+def test_a_reader_who_has_seen_enough_sees_no_traceback() -> None:
+    """`rayfleet ... | head -0`."""
+    command = [sys.executable, "-m", "rayfleet.cli", *PLAN]
+    environment = {"PYTHONPATH": str(ROOT / "operator")}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=30) == 0
+
+
+def test_help_imports_nothing_that_takes_time() -> None:
+    """Neither the API client nor gRPC, nor the models of the API; nor does `plan` import the first two."""
+    assert loaded("rayfleet.cli.main") & {"kubernetes", "grpc", "pydantic", "yaml"} == set()
+    assert loaded("rayfleet.cli.plan") & {"kubernetes", "grpc", "asyncio", "aiohttp", "kopf"} == set()
+
+
+def loaded(module: str) -> set[str]:
+    """Top-level modules that are there once `module` is imported."""
+    program = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    environment = {"PYTHONPATH": str(ROOT / "operator")}
+    command = [sys.executable, "-c", program]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, timeout=30)
+    return set(re.findall(r"\S+", said.stdout))
