@@ -6,6 +6,7 @@ Needs `operator` and `hack` on the path: PYTHONPATH=operator:hack python -m crds
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from crds.field_reference import field_reference
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 KUBERNETES_TYPES = ROOT / "hack/crds/kubernetes-types.json"
 
 
+@cache
 def generated() -> Mapping[str, str]:
     """Every generated file, by its path in the repository."""
     crd = raycluster_crd(KubernetesTypes.load(KUBERNETES_TYPES))

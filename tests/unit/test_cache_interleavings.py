@@ -150,7 +150,7 @@ class Interleavings(RuleBasedStateMachine):
 
 
 TestInterleavings = Interleavings.TestCase
-TestInterleavings.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+TestInterleavings.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
