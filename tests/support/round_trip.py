@@ -86,11 +86,11 @@ def round_trip(cluster: LiveCluster, driver: RayDriver, times: PodTimes) -> Roun
 def table(trips: Sequence[RoundTrip]) -> str:
     """Median and 95th percentile of each step, as lines of a Markdown table."""
     steps = {
-        "demand sent -> pod created": [trip.created for trip in trips],
+        "task sent -> pod created": [trip.created for trip in trips],
         "pod created -> its container runs": [trip.running - trip.created for trip in trips],
         "container runs -> Ray node alive": [trip.alive - trip.running for trip in trips],
         "Ray node alive -> task runs": [trip.ran - trip.alive for trip in trips],
-        "demand sent -> task runs": [trip.ran for trip in trips],
+        "task sent -> task runs": [trip.ran for trip in trips],
         "idle timeout over -> pod terminating": [trip.terminating for trip in trips],
         "pod terminating -> pod gone": [trip.gone for trip in trips],
     }
