@@ -233,6 +233,7 @@ class Operator:
 
     def _stand_by(self) -> None:
         self._sampler.forget_all()
+        self._poller.forget_all()
         self._queue.pause()
 
     def _wake_for_pod(self, key: Key) -> None:

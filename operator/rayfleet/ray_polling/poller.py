@@ -114,6 +114,11 @@ class Poller:
         if watched is not None:
             self._drop(watched)
 
+    def forget_all(self) -> None:
+        """Ask nobody any more."""
+        for key in list(self._watched):
+            self.forget(key)
+
     def poke(self, key: Key) -> None:
         """Ask about `key` at once, as something has happened to it."""
         watched = self._watched.get(key)
@@ -137,8 +142,7 @@ class Poller:
 
     async def close(self) -> None:
         """Ask nobody any more, and close every connection."""
-        for key in list(self._watched):
-            self.forget(key)
+        self.forget_all()
         while self._closing:
             await asyncio.wait(self._closing)
 

@@ -73,12 +73,12 @@ def _wanted_pods(spec: RayClusterSpec, plan: Plan) -> int:
 
 
 def _complete(snapshot: Snapshot, plan: Plan) -> bool:
-    """As many pods as wanted, head included, and each of them ready."""
+    """As many pods as wanted, head included, and each of them ready; an idle one may be on its way out."""
     if snapshot.spec is None:
         return False
     wanted = _wanted_pods(snapshot.spec, plan)
     active = [pod for pod in snapshot.pods if pod.active]
-    return len(active) == wanted and all(pod.ready for pod in active)
+    return len(active) >= wanted and all(pod.ready for pod in active)
 
 
 def _ready(snapshot: Snapshot, plan: Plan, complete: bool) -> Condition:  # noqa: FBT001 - one of three facts
