@@ -6,9 +6,9 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rayfleet.clients.calls import GcsCalls
-from rayfleet.clients.gcs import GcsClient
 from rayfleet.errors import GcsFailure
 from rayfleet.ray_polling.observation import Moment, Observation, observed
 from rayfleet.ray_polling.schedule import (
@@ -21,6 +21,9 @@ from rayfleet.ray_polling.schedule import (
 )
 from rayfleet.ray_state import RayState
 from rayfleet.snapshot import Key
+
+if TYPE_CHECKING:
+    from rayfleet.clients.gcs import GcsClient
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +63,7 @@ class _Watched:
         *("observation", "quiet", "target", "task", "timer"),
     )
 
-    def __init__(self, key: Key, target: Target, client: GcsClient) -> None:
+    def __init__(self, key: Key, target: Target, client: "GcsClient") -> None:
         self.key = key
         self.target = target
         self.client = client
@@ -135,7 +138,7 @@ class Poller:
         watched = self._watched.get(key)
         return None if watched is None else watched.observation
 
-    def client(self, key: Key) -> GcsClient | None:
+    def client(self, key: Key) -> "GcsClient | None":
         """For other calls to the same head, over the same connection. Not to be closed or kept."""
         watched = self._watched.get(key)
         return None if watched is None else watched.client
@@ -148,6 +151,9 @@ class Poller:
 
     def _start(self, key: Key, target: Target, before: _Watched | None) -> _Watched:
         """Ask at a new place. What the same cluster said at another is still what was last heard."""
+        # gRPC takes 14 MB, which an operator need not have as long as no cluster follows its queue.
+        from rayfleet.clients.gcs import GcsClient  # noqa: PLC0415 - see above
+
         watched = _Watched(key, target, GcsClient(target.address, target.token, self.calls))
         if before is not None:
             self._drop(before)
