@@ -8,7 +8,7 @@ BED ?= dev
 PROFILE ?= node
 NODES ?=
 
-.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench demo testbed-up testbed-down crds metrics protocol images lock clean
+.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench demo testbed-up testbed-down crds metrics cli-reference protocol images lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -38,6 +38,7 @@ lint: $(VENV)/installed ## Style, types, import order, file length, generated fi
 	@$(RUN) -m checks
 	@$(RUN) -m crds --check
 	@$(RUN) -m metrics --check
+	@$(RUN) -m cli_reference --check
 	@$(RUN) -m protocol --check
 
 format: $(VENV)/installed ## Format the code, and mend what ruff can mend
@@ -85,6 +86,9 @@ crds: $(VENV)/installed ## Generate the CRDs, the chart's copies and the field r
 
 metrics: $(VENV)/installed ## Generate the page that lists the metrics
 	@$(RUN) -m metrics
+
+cli-reference: $(VENV)/installed ## Generate the page of the command line
+	@$(RUN) -m cli_reference
 
 protocol: $(VENV)/installed ## Compile the definition of Ray's messages
 	@$(RUN) -m protocol

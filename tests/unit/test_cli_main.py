@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from cli_reference.page import reference
 from rayfleet import __version__
 from rayfleet.cli.arguments import parser
+from rayfleet.cli.demand_file import DemandFile, parse_demand
 from rayfleet.cli.main import main
 from rayfleet.cli.tables import WIDTH
+from rayfleet.strict_yaml import read_yaml
 
 ROOT = Path(__file__).parents[2]
 PLANNING = ROOT / "examples" / "planning"
@@ -132,3 +135,17 @@ def loaded(module: str) -> set[str]:
     command = [sys.executable, "-c", program]
     said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, timeout=30)
     return set(re.findall(r"\S+", said.stdout))
+
+
+def test_the_reference_is_what_the_parser_says() -> None:
+    """`make lint` looks at the same."""
+    assert (ROOT / "docs" / "reference" / "cli.md").read_text() == reference()
+
+
+def test_the_queue_of_the_how_to_is_one() -> None:
+    """A user who copies it gets an answer."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "explain.md").read_text(), re.DOTALL)
+    (content,) = read_yaml(block)
+    found = parse_demand(content)
+    assert isinstance(found, DemandFile), found
+    assert set(content) == {"tasks", "gangs", "requestResources", "nodes"}

@@ -27,14 +27,14 @@ _PLAN: Final = """\
 Say what the operator would start and stop for a queue, group by group: the same decision that it
 takes, on two files and without a cluster. docs/explain.md says how a queue is written.
 """
-_EXIT_CODES: Final = "Exit codes: 0 done; 1 not found, or it cannot be done; 2 the command line is wrong."
+EXIT_CODES: Final = "Exit codes: 0 done; 1 not found, or it cannot be done; 2 the command line is wrong."
 
 
 def parser(program: str = "rayfleet") -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     raw = argparse.RawDescriptionHelpFormatter
     root = argparse.ArgumentParser(
-        prog=program, description=_ABOUT, epilog=_EXIT_CODES, formatter_class=raw, allow_abbrev=False
+        prog=program, description=_ABOUT, epilog=EXIT_CODES, formatter_class=raw, allow_abbrev=False
     )
     root.add_argument("--version", action="version", version=f"rayfleet {__version__}")
     commands = root.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)

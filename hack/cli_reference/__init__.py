@@ -1,0 +1,1 @@
+"""The reference page of the command line, from its own parser."""
