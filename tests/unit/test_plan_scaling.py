@@ -124,6 +124,15 @@ def test_a_new_cluster_starts_with_its_replicas() -> None:
     assert len(creates(plan(snapshot(of, [head(of)])))) == 2
 
 
+def test_a_head_that_another_operator_made_keeps_its_own_autoscaler() -> None:
+    """It is the one that writes `replicas`, until there is a head of ours."""
+    of = scaled(group={"replicas": 1})
+    pods = [replace(head(of), head_epoch=None), worker(of, 1)]
+    decided = plan(snapshot(of, pods, scaling=view(map(node, pods), Demand(GPU_TASK, 2))))
+    assert decided.decision is None
+    assert not decided.actions
+
+
 def test_ceilings_of_cost_hold_growth_and_are_named() -> None:
     """Three GPUs are asked for, one more is allowed in total."""
     of = scaled()
@@ -148,6 +157,7 @@ def test_with_target_spec_the_size_is_written_before_its_pods_are_made() -> None
         assert not creates(decided)
         assert decided.resize is not None
         assert [tuple(change) for change in decided.resize.changes] == [(0, "gpu", 2)]
+        assert decided.requeue_after == 0.0, "no event leads to the pods that the new size allows for"
 
 
 def test_with_target_spec_the_pods_follow_the_written_size() -> None:

@@ -34,7 +34,7 @@ from rayfleet.plan.head import HeadPlan, plan_head
 from rayfleet.plan.limits import limit_creates
 from rayfleet.plan.ownership import Ownership, ownership
 from rayfleet.plan.replicas import plan_replicas
-from rayfleet.plan.scaling import decide_sizes, drains, looks, scaled_groups
+from rayfleet.plan.scaling import decide_sizes, drains, has_head_of_another, looks, scaled_groups
 from rayfleet.plan.spec_target import keeps_sizes_in_spec, resize_groups, within_spec
 from rayfleet.plan.support import Unsupported, unsupported
 from rayfleet.plan.workers import WorkersPlan, plan_workers, removed_groups
@@ -79,7 +79,8 @@ def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
     if any(finding.withholds and finding.group is None for finding in findings):
         return Plan(waits=tuple(f"{f.path} is not acted on yet: {f.instead}" for f in findings))
     withheld = {f.group: f.instead for f in findings if f.withholds and f.group is not None}
-    decision = decide_sizes(snapshot, spec, memory, withheld) if scales_here(spec) else None
+    follows = scales_here(spec) and not has_head_of_another(snapshot)
+    decision = decide_sizes(snapshot, spec, memory, withheld) if follows else None
     return limit_creates(_plan_cluster(snapshot, spec, withheld, decision))
 
 
@@ -109,6 +110,9 @@ def _plan_cluster(
     requeues = [part.requeue_after for part in parts if part.requeue_after is not None]
     if decision is not None:
         requeues += looks(snapshot, decision)
+    if resize is not None:
+        # Its answer is known to the cache before the watch has it, so no event leads to the pods.
+        requeues.append(0.0)
     return Plan(
         deletes=(
             *head.deletes,

@@ -80,6 +80,12 @@ def scaled_groups(snapshot: Snapshot, decision: Decision) -> dict[str, Scaled]:
     return {g.name: Scaled(g.wanted, g.launches, g.reason, deletes[g.name]) for g in decision.groups}
 
 
+def has_head_of_another(snapshot: Snapshot) -> bool:
+    """Whether the head was made by another operator: Ray's own autoscaler runs beside it, and goes on."""
+    heads = (pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD and pod.active)
+    return any(pod.head_epoch is None for pod in heads)
+
+
 def looks(snapshot: Snapshot, decision: Decision) -> list[float]:
     """Seconds until time, or what other clusters do, may change the decision."""
     found = [] if decision.next_look is None else [decision.next_look]
