@@ -8,6 +8,7 @@ from typing import Any
 
 from rayfleet.api.names import OTHER_OPERATOR_LEASE
 from rayfleet.clients.kube import KubeClient
+from rayfleet.clients.leases import lease_from_object
 from rayfleet.errors import ApiFailure, Policy, policy
 
 log = logging.getLogger(__name__)
@@ -15,9 +16,6 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
 """As often as a leader renews its Lease."""
 UNAVAILABLE_SECONDS = 60.0
-DEFAULT_DURATION_SECONDS = 15
-LONGEST_DURATION_SECONDS = 120.0
-"""A Lease that claims more does not keep us waiting for longer."""
 
 
 @dataclass(slots=True)
@@ -31,7 +29,7 @@ class _Seen:
     """Has changed since it was first seen: somebody is there."""
 
 
-class LeaseObserver:
+class OthersLeases:
     """Judges Leases by how long they have not changed, never by comparing clocks of two machines.
 
     A Lease that is found held counts as alive until it has not changed for its whole duration.
@@ -44,19 +42,16 @@ class LeaseObserver:
         """Take in every such Lease in scope, as read at loop time `now`."""
         current = {}
         for lease in leases:
-            metadata, spec = lease["metadata"], lease.get("spec") or {}
+            metadata, read = lease["metadata"], lease_from_object(lease)
             name = f"{metadata['namespace']}/{metadata['name']}"
             before = self._seen.get(name)
-            version = f"{metadata['uid']}/{metadata['resourceVersion']}"
+            version = f"{read.uid}/{read.resource_version}"
             same = before is not None and before.version == version
             current[name] = _Seen(
                 version,
                 before.since if before is not None and same else now,
-                bool(spec.get("holderIdentity")),
-                min(
-                    float(spec.get("leaseDurationSeconds") or DEFAULT_DURATION_SECONDS),
-                    LONGEST_DURATION_SECONDS,
-                ),
+                bool(read.holder),
+                read.duration,
                 before is not None and (before.renewed or not same),
             )
         self._seen = current
@@ -84,7 +79,7 @@ class OtherOperatorWatch:
             f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases" for namespace in namespaces
         ] or ["/apis/coordination.k8s.io/v1/leases"]
         self._on_change = on_change
-        self._observer = LeaseObserver()
+        self._observer = OthersLeases()
         self._alive: str | None = None
         self.unavailable: str | None = None
         """Why Leases cannot be read, in words; clusters are acted on all the same."""

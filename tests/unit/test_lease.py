@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from rayfleet.clients.leases import lease_from_object
 from rayfleet.election.lease import (
     LeaseObserver,
     Timing,
     acquisition,
-    lease_from_object,
     lease_object,
     release,
     renewal,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.other_operator import LeaseObserver
+from rayfleet.other_operator import OthersLeases
 from rayfleet.plan import Ownership, ownership
 from support.builders import cluster, spec
 
@@ -26,7 +26,7 @@ NAME = "kuberay/ray-operator-leader"
 
 def test_a_lease_that_is_renewed_is_alive() -> None:
     """For as long as it is, whatever the clocks say."""
-    observer = LeaseObserver()
+    observer = OthersLeases()
     for second in range(0, 60, 2):
         observer.observe([lease(second)], float(second))
         assert observer.alive(float(second)) == NAME
@@ -34,7 +34,7 @@ def test_a_lease_that_is_renewed_is_alive() -> None:
 
 def test_a_lease_that_does_not_change_for_its_duration_is_dead() -> None:
     """And not a moment sooner."""
-    observer = LeaseObserver()
+    observer = OthersLeases()
     for second in range(0, 20, 2):
         observer.observe([lease(1)], float(second))
     assert observer.alive(14.9) == NAME
@@ -44,7 +44,7 @@ def test_a_lease_that_does_not_change_for_its_duration_is_dead() -> None:
 @pytest.mark.parametrize("gone", [[], [lease(2, holder=None)], [lease(2, holder="")]])
 def test_a_lease_that_was_released_or_deleted_is_dead_at_once(gone: list[dict[str, Any]]) -> None:
     """As a leader does that ends in good order."""
-    observer = LeaseObserver()
+    observer = OthersLeases()
     observer.observe([lease(1)], 0.0)
     observer.observe(gone, 2.0)
     assert observer.alive(2.0) is None
@@ -52,7 +52,7 @@ def test_a_lease_that_was_released_or_deleted_is_dead_at_once(gone: list[dict[st
 
 def test_a_lease_in_doubt_is_settled_by_its_renewal_or_its_expiry() -> None:
     """So that a Lease which a dead operator left behind does not count for it at our start."""
-    alive, dead = LeaseObserver(), LeaseObserver()
+    alive, dead = OthersLeases(), OthersLeases()
     for observer in (alive, dead):
         observer.observe([lease(1)], 0.0)
         assert not observer.settled(0.0)

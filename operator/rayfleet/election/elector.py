@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rayfleet.clients.kube import KubeClient
+from rayfleet.clients.leases import Lease, lease_from_object
 from rayfleet.election.lease import (
     LEASE_NAME,
-    Lease,
     LeaseObserver,
     Timing,
     acquisition,
-    lease_from_object,
     lease_object,
     release,
     renewal,

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from rayfleet.clients.leases import DURATION, Lease
+
 LEASE_NAME = "rayfleet-leader"
-DURATION = 15.0
-"""Seconds. A Lease that has not changed for so long may be taken."""
-LONGEST_DURATION = 120.0
-"""Seconds. A Lease that claims more does not keep candidates waiting for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +25,6 @@ class Timing:
     renew_every: float = 5.0
     retry_every: float = 2.0
     """Between looks of a standby, and between attempts to renew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A Lease as it was read."""
-
-    holder: str
-    """Empty when it was released."""
-    duration: float
-    transitions: int
-    uid: str
-    resource_version: str
-    record: Mapping[str, Any]
-    """Its spec. Only a change of this is a sign of life; a label may be set by anybody."""
-
-
-def lease_from_object(obj: Mapping[str, Any]) -> Lease:
-    """Read a Lease as the API server gives it."""
-    spec = obj.get("spec") or {}
-    return Lease(
-        holder=spec.get("holderIdentity") or "",
-        duration=min(float(spec.get("leaseDurationSeconds") or DURATION), LONGEST_DURATION),
-        transitions=int(spec.get("leaseTransitions") or 0),
-        uid=obj["metadata"]["uid"],
-        resource_version=obj["metadata"]["resourceVersion"],
-        record=spec,
-    )
 
 
 class LeaseObserver:

@@ -1,0 +1,37 @@
+"""Leases (coordination.k8s.io/v1) as the API server gives them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+DURATION = 15.0
+"""Seconds. A Lease that has not changed for so long may be taken."""
+LONGEST_DURATION = 120.0
+"""Seconds. A Lease that claims more does not keep candidates waiting for longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A Lease as it was read."""
+
+    holder: str
+    """Empty when it was released."""
+    duration: float
+    transitions: int
+    uid: str
+    resource_version: str
+    record: Mapping[str, Any]
+    """Its spec. Only a change of this is a sign of life; a label may be set by anybody."""
+
+
+def lease_from_object(obj: Mapping[str, Any]) -> Lease:
+    """Read a Lease as the API server gives it."""
+    spec = obj.get("spec") or {}
+    return Lease(
+        holder=spec.get("holderIdentity") or "",
+        duration=min(float(spec.get("leaseDurationSeconds") or DURATION), LONGEST_DURATION),
+        transitions=int(spec.get("leaseTransitions") or 0),
+        uid=obj["metadata"]["uid"],
+        resource_version=obj["metadata"]["resourceVersion"],
+        record=spec,
+    )
