@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -196,7 +195,7 @@ class Operator:
         self._crd_served = True
         namespaces = self._settings.namespaces
         # Without one kopf asks for the user's name, and in the image the user has none.
-        identity: Any = socket.gethostname()
+        identity: Any = self._settings.identity
         await kopf.operator(
             # Once it runs, kopf takes the signals for itself, and tells us when it ends.
             registry=operator_registry(self._clusters, self._wake, self._credentials, on_end=self.ask_to_end),
