@@ -134,7 +134,26 @@ def test_a_node_that_is_asked_for_stays() -> None:
     pod = gpu_worker(1)
     nodes = (gpu_node(pod, status=NodeStatus.IDLE, idle_seconds=5.0),)
     found = explained(ray(nodes=nodes, constraints=[(tasks(1, GPU=1),)]), pod, status=recorded(1))
-    assert "stays: what waits, request_resources or a window needs it" in words(found)
+    assert "stays: what waits, request_resources, a metric or a window needs it" in words(found)
+
+
+def test_a_node_of_a_group_that_follows_a_metric_is_not_said_to_go() -> None:
+    """What the metric asks for is the operator's to know; a fault of it is shown."""
+    pod = gpu_worker(1)
+    nodes = (gpu_node(pod, status=NodeStatus.IDLE, idle_seconds=75.0),)
+    metric = {"type": "Prometheus", "query": "waiting", "targetValue": "1", "workerGroup": "gpu"}
+    manifest = spec(GPU, enableInTreeAutoscaling=True, autoscalerOptions={"metrics": [metric]})
+    status = recorded(1, autoscaler={"faults": ["query waiting: no answer"]})
+    found = explained(ray(nodes=nodes), pod, status=status, manifest=manifest)
+    assert [clock.goes_in for clock in found.idle] == [None]
+    assert "Fault: query waiting: no answer" in words(found)
+
+
+def test_a_cluster_that_is_left_alone_says_why() -> None:
+    """Its queue is known, and nothing is decided by it."""
+    said = words(explained(ray(tasks(1, GPU=1)), manifest=SPEC | {"suspend": True}))
+    assert "The queue is not acted on: spec.suspend is not acted on yet: no pod is created" in said
+    assert "Nothing waits" not in said
 
 
 def test_a_node_that_ray_is_giving_up_is_leaving() -> None:

@@ -85,8 +85,6 @@ def test_a_wrong_command_line_ends_with_2(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["explain", "pod/x"], "'pod/x' is not a RayCluster: write raycluster/NAME, or just its name."),
-        (["explain", "raycluster/"], "is not a RayCluster"),
         (["explain", "x", "--kubeconfig", "/nowhere"], "name the right one with --kubeconfig"),
         ([*PLAN, "--cluster", "other"], "has no RayCluster named other"),
     ],
@@ -100,6 +98,16 @@ def test_what_cannot_be_done_ends_with_1_and_a_sentence(
     assert said.err.startswith("rayfleet: ")
     assert words in said.err
     assert said.out == ""
+
+
+@pytest.mark.parametrize("name", ["pod/x", "raycluster/", "a/raycluster/x"])
+def test_something_else_than_a_raycluster_is_a_wrong_command_line(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what to write."""
+    assert exit_code("explain", name) == 2
+    words = f"{name!r} is not a RayCluster: write raycluster/NAME, or just its name."
+    assert words in capsys.readouterr().err
 
 
 def test_what_can_be_done_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from rayfleet import __version__
 
 EXPLAIN: Final = "explain"
 PLAN: Final = "plan"
+_KINDS: Final = frozenset({"raycluster", "rayclusters", "raycluster.ray.io", "rayclusters.ray.io"})
 
 _ABOUT: Final = """\
 Why is my GPU task waiting, and what would a cluster do with this queue?
@@ -45,7 +46,9 @@ def parser(program: str = "rayfleet") -> argparse.ArgumentParser:
         formatter_class=raw,
         allow_abbrev=False,
     )
-    explain.add_argument("cluster", metavar="raycluster/NAME", help="the RayCluster, or just its name")
+    explain.add_argument(
+        "cluster", metavar="raycluster/NAME", type=_name, help="the RayCluster, or just its name"
+    )
     explain.add_argument("-n", "--namespace", help="its namespace (default: that of the context)")
     explain.add_argument("--context", help="the context of the kubeconfig (default: the current one)")
     explain.add_argument(
@@ -78,6 +81,15 @@ def parser(program: str = "rayfleet") -> argparse.ArgumentParser:
 def parse(arguments: Sequence[str], program: str) -> argparse.Namespace:
     """The parsed command line. A wrong one ends the process with code 2 and a sentence."""
     return parser(program).parse_args(arguments)
+
+
+def _name(given: str) -> str:
+    kind, slash, name = given.rpartition("/")
+    if (slash and kind.lower() not in _KINDS) or not name:
+        raise argparse.ArgumentTypeError(
+            f"{given!r} is not a RayCluster: write raycluster/NAME, or just its name."
+        )
+    return name
 
 
 def _output(command: argparse.ArgumentParser) -> None:

@@ -3,32 +3,20 @@
 import argparse
 import time
 
-from rayfleet.api.names import PLURAL
 from rayfleet.cli.api_server import api_server
 from rayfleet.cli.documents import dumped
-from rayfleet.cli.errors import CommandError
 from rayfleet.cli.explanation import explanation_of
 from rayfleet.cli.explanation_data import explanation_data
 from rayfleet.cli.explanation_text import explanation_text
 from rayfleet.cli.reading import read_sources
 
-_KINDS = frozenset({"raycluster", PLURAL, "raycluster.ray.io", f"{PLURAL}.ray.io"})
-
 
 def explain(given: argparse.Namespace) -> str:
     """What the command prints. Raises CommandError where the cluster cannot be read."""
-    name = _name(given.cluster)
     with api_server(given.kubeconfig, given.context) as server:
         namespace = given.namespace or server.namespace
-        sources = read_sources(server, namespace, name, time.time(), ask=not given.no_port_forward)
+        sources = read_sources(server, namespace, given.cluster, time.time(), ask=not given.no_port_forward)
     found = explanation_of(sources)
     return (
         explanation_text(found) if given.output == "text" else dumped(explanation_data(found), given.output)
     )
-
-
-def _name(given: str) -> str:
-    kind, slash, name = given.rpartition("/")
-    if (slash and kind.lower() not in _KINDS) or not name:
-        raise CommandError(f"{given!r} is not a RayCluster: write raycluster/NAME, or just its name.")
-    return name

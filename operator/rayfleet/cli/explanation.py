@@ -8,8 +8,9 @@ from rayfleet.api import RayClusterSpec, scales_here
 from rayfleet.autoscaling import Answer, Decision, Hold, HoldKind, Memory
 from rayfleet.cli.idle_clocks import IdleClock, idle_clocks
 from rayfleet.cli.next_steps import Step, next_steps
-from rayfleet.cli.noted import Noted, noted_demand
+from rayfleet.cli.noted import Noted, noted_demand, noted_faults
 from rayfleet.cli.sources import EventNote, Sources
+from rayfleet.external_metrics import GroupWish
 from rayfleet.plan import plan
 from rayfleet.plan.ray_nodes import node_trouble
 from rayfleet.plan.workers import recorded_group
@@ -72,13 +73,17 @@ class Explanation:
     scaled: bool
     """Whether the operator scales it by its queue."""
     trouble: str
-    """Why the queue is not known; empty where it is."""
+    """Why the queue is not known, or not acted on; empty where it is."""
+    seen: bool
+    """Whether the head has answered."""
     conditions: tuple[ConditionNote, ...]
     groups: tuple[GroupNote, ...]
     answers: tuple[Answer, ...]
     """What becomes of each demand, now; none where the queue is not known."""
     noted: tuple[Noted, ...]
     """Demand that waits, as the operator has noted it."""
+    faults: tuple[str, ...]
+    """What the operator cannot read or use, such as a metric."""
     pending: tuple[PendingPod, ...]
     idle: tuple[IdleClock, ...]
     steps: tuple[Step, ...]
@@ -101,6 +106,8 @@ def explanation_of(sources: Sources) -> Explanation:
         trouble = node_trouble(sources.queue.state, sources.pods, {})
         planned = plan(snapshot, Memory(began=LONG_AGO)) if not trouble else None
         decision = planned.decision if planned is not None else None
+        if planned is not None and decision is None:
+            trouble = "; ".join(planned.waits) or "the operator does not decide on this cluster's size"
     noted = noted_demand(cluster.status)
     return Explanation(
         namespace=cluster.key.namespace,
@@ -108,10 +115,12 @@ def explanation_of(sources: Sources) -> Explanation:
         now=sources.now,
         scaled=scaled,
         trouble=trouble,
+        seen=sources.queue.state is not None,
         conditions=tuple(_conditions(cluster.status)),
         groups=tuple(_groups(sources, spec, decision)) if spec is not None else (),
         answers=tuple(_with_noted(answer, noted) for answer in decision.answers) if decision else (),
         noted=noted,
+        faults=noted_faults(cluster.status),
         pending=tuple(_pending(sources.pods)),
         idle=idle_clocks(snapshot, spec, planned) if planned is not None and spec is not None else (),
         steps=next_steps(planned),
@@ -123,8 +132,12 @@ def explanation_of(sources: Sources) -> Explanation:
 def _snapshot(sources: Sources) -> Snapshot:
     # What the other clusters of the namespace have is not read, so only a ceiling of this one is known.
     known = [one for one in sources.ceilings.ceilings if one.scope is CeilingScope.CLUSTER]
+    spec = sources.spec
+    followed = {metric.worker_group for metric in spec.autoscaler_options.metrics} if spec is not None else ()
     view = ScalingView(
         ray=RayView(state=sources.queue.state, taken=sources.now),
+        # Metrics are the operator's to read: what they keep is not taken for idle here.
+        wishes=tuple(GroupWish(group, None, known=False) for group in sorted(followed)),
         namespace_ceilings=NamespaceCeilings(tuple(known), sources.ceilings.faults),
     )
     return Snapshot(sources.cluster, sources.spec, (), sources.pods, (), sources.now, scaling=view)

@@ -49,6 +49,7 @@ def explanation_data(of: Explanation) -> dict[str, Any]:
             }
             for one in of.noted
         ],
+        "faults": list(of.faults),
         "pendingPods": [
             {
                 "name": one.name,

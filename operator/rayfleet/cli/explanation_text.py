@@ -35,12 +35,15 @@ def _head(of: Explanation) -> Iterator[str]:
             " says (spec.enableInTreeAutoscaling and spec.autoscalerOptions.runtime decide)."
         )
     elif not of.known:
-        yield sentence(f"The queue cannot be seen from here: {of.trouble}.")
+        what = "is not acted on" if of.seen else "cannot be seen from here"
+        yield sentence(f"The queue {what}: {of.trouble}.")
         yield sentence("What follows is what the operator has noted.")
     for one in of.conditions:
         since = f" for {duration(of.now - one.since)}" if one.since else ""
         words = f": {one.message}" if one.message else ""
         yield sentence(f"{one.type}={one.holds} ({one.reason}){since}{words}")
+    for words in of.faults:
+        yield sentence(f"Fault: {words}")
     for words in of.missing:
         yield sentence(f"Not known: {words}")
 

@@ -85,5 +85,5 @@ def _clocks(
         elif sizes.get(node.group, 0) <= least[node.group]:
             words = f"the group is at its min of {least[node.group]}"
         else:
-            words = "what waits, request_resources or a window needs it"
+            words = "what waits, request_resources, a metric or a window needs it"
         yield IdleClock(node.instance_id, node.group, node.idle_seconds, timeouts[node.group], seconds, words)

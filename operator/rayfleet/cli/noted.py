@@ -42,3 +42,10 @@ def _noted(autoscaler: object) -> Iterator[Noted]:
                 reason=str(entry.get("reason") or ""),
                 message=str(entry.get("message") or ""),
             )
+
+
+def noted_faults(status: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the operator cannot read or use, by `status.autoscaler.faults`."""
+    autoscaler = status.get("autoscaler")
+    faults = autoscaler.get("faults") if isinstance(autoscaler, Mapping) else None
+    return tuple(map(str, faults)) if isinstance(faults, list) else ()
