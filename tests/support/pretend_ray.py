@@ -1,0 +1,179 @@
+"""A Ray cluster without processes: its GCS answers, its nodes are idle or busy, its queue is as a test says.
+
+It does what matters to an autoscaler as Ray does it: a task goes to a node that has room, a busy node is
+not given up, and one that was given up is dead while its pod lives on.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import grpc
+
+from rayfleet.clients.ray_protocol import ray_pb2
+from support.stand_in_gcs import STATE, StandInGcs
+
+Reply: TypeAlias = ray_pb2.GetClusterResourceStateReply
+Lie: TypeAlias = Callable[[Reply], Reply]
+"""From the true answer to the one that is given."""
+DRAIN, REPORT = "DrainNode", "ReportAutoscalingState"
+IDLE_TERMINATION = 1
+RUNNING, DEAD, IDLE = 1, 2, 3
+PORT = 6379
+
+
+@dataclass(slots=True)
+class Node:
+    """One node; it takes one task at a time."""
+
+    name: str
+    group: str
+    busy: bool = False
+    dead: bool = False
+    idle_since: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_head(self) -> bool:
+        return self.group == "headgroup"
+
+    @property
+    def node_id(self) -> bytes:
+        return hashlib.sha224(self.name.encode()).digest()
+
+
+class PretendRay:
+    """One Ray cluster. `resource` is what a task needs one of, and a worker has one of."""
+
+    def __init__(self, resource: str = "GPU") -> None:
+        self.gcs = StandInGcs()
+        self.gcs.answers = {STATE: self._state, DRAIN: self._drain, REPORT: self._report}
+        self.resource = resource
+        self.session = "session_1"
+        self.waiting = 0
+        """Tasks that have no node."""
+        self.larger: dict[int, int] = {}
+        """Tasks that no node ever serves: how much one needs, to how many there are."""
+        self.nodes: dict[str, Node] = {}
+        self.lie: Lie | None = None
+        self.silent = False
+        """It takes questions and never answers."""
+        self.polls = 0
+        self.drains: list[tuple[str, bool]] = []
+        """The pod's name, and whether its node was given up."""
+        self.reports: list[ray_pb2.AutoscalingState] = []
+        self.lost: list[str] = []
+        """What must not happen, in words: work that was lost, nodes that went without being given up."""
+        self._version = 0
+
+    async def start(self, host: str) -> None:
+        """Be at `host`, the head's address."""
+        await self.gcs.start(host, PORT)
+
+    async def stop(self) -> None:
+        """Cut every connection; nothing listens any more. What runs goes on."""
+        await self.gcs.stop()
+
+    def begin(self, head: str) -> None:
+        """The head has started."""
+        self.nodes[head] = Node(head, "headgroup")
+
+    def join(self, name: str, group: str) -> None:
+        """A worker has started, and takes a task that waits."""
+        if name not in self.nodes:
+            self.nodes[name] = Node(name, group)
+            self._place()
+
+    def leave(self, name: str) -> None:
+        """A pod goes, and its node with it."""
+        node = self.nodes.get(name)
+        if node is None or node.dead:
+            return
+        self.lost.append(f"pod {name} went while its node was {'busy' if node.busy else 'not given up'}")
+        node.dead, node.busy = True, False
+
+    def submit(self, tasks: int) -> None:
+        """More tasks wait."""
+        self.waiting += tasks
+        self._place()
+
+    def finish(self, *names: str) -> None:
+        """The tasks on these nodes end; another one takes the place while there is one that waits."""
+        for name in names:
+            node = self.nodes[name]
+            node.busy, node.idle_since = False, time.monotonic()
+        self._place()
+
+    @property
+    def busy(self) -> set[str]:
+        """Names of the pods that have a task."""
+        return {node.name for node in tuple(self.nodes.values()) if node.busy}
+
+    def _place(self) -> None:
+        for node in tuple(self.nodes.values()):
+            if self.waiting and not node.is_head and not node.dead and not node.busy:
+                node.busy, self.waiting = True, self.waiting - 1
+
+    async def _state(self, _request: bytes) -> bytes:
+        self.polls += 1
+        if self.silent:
+            await asyncio.Event().wait()
+        self._version += 1
+        reply = self._truth()
+        return bytes((reply if self.lie is None else self.lie(reply)).SerializeToString())
+
+    def _truth(self) -> Reply:
+        wanted = [({self.resource: 1.0}, self.waiting)] if self.waiting else []
+        wanted += [({self.resource: float(size)}, count) for size, count in self.larger.items()]
+        return Reply(
+            cluster_resource_state=ray_pb2.ClusterResourceState(
+                cluster_resource_state_version=self._version,
+                node_states=[self._node_state(node) for node in tuple(self.nodes.values())],
+                pending_resource_requests=[
+                    ray_pb2.ResourceRequestByCount(
+                        request=ray_pb2.ResourceRequest(resources_bundle=bundle), count=count
+                    )
+                    for bundle, count in wanted
+                ],
+                cluster_session_name=self.session,
+            )
+        )
+
+    def _node_state(self, node: Node) -> ray_pb2.NodeState:
+        total = {"memory": 1e9} if node.is_head else {"memory": 1e9, self.resource: 1.0}
+        idle = not node.busy and not node.dead
+        return ray_pb2.NodeState(
+            node_id=node.node_id,
+            instance_id=node.name,
+            ray_node_type_name=node.group,
+            available_resources=total if idle else {"memory": 1e9},
+            total_resources=total,
+            status=DEAD if node.dead else IDLE if idle else RUNNING,
+            idle_duration_ms=int((time.monotonic() - node.idle_since) * 1000) if idle else 0,
+        )
+
+    async def _drain(self, request: bytes) -> bytes:
+        """As Ray does: only a node that is idle at this very moment, and one that it does not know."""
+        asked = ray_pb2.DrainNodeRequest.FromString(request)
+        node = next((n for n in tuple(self.nodes.values()) if n.node_id == asked.node_id), None)
+        if node is not None and node.busy and asked.reason == IDLE_TERMINATION:
+            self.drains.append((node.name, False))
+            words = "The node to be idle terminated is no longer idle."
+            return _reply(ray_pb2.DrainNodeReply(is_accepted=False, rejection_reason_message=words))
+        if node is not None:
+            if node.busy:
+                self.lost.append(f"the busy node of pod {node.name} was drained")
+            self.drains.append((node.name, True))
+            node.dead, node.busy = True, False
+        return _reply(ray_pb2.DrainNodeReply(is_accepted=True))
+
+    async def _report(self, request: bytes) -> bytes | grpc.StatusCode:
+        asked = ray_pb2.ReportAutoscalingStateRequest.FromString(request)
+        self.reports.append(asked.autoscaling_state)
+        return _reply(ray_pb2.ReportAutoscalingStateReply())
+
+
+def _reply(message: object) -> bytes:
+    return bytes(message.SerializeToString())  # type: ignore[attr-defined]  # messages have no types
