@@ -1,5 +1,6 @@
 """The command line as a whole: help, exit codes, and how soon it answers."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,11 +9,13 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli_reference.page import reference
 from rayfleet import __version__
+from rayfleet.cli.api_server import api_server
 from rayfleet.cli.arguments import parser
 from rayfleet.cli.demand_file import DemandFile, parse_demand
 from rayfleet.cli.main import main
@@ -157,3 +160,36 @@ def test_the_queue_of_the_how_to_is_one() -> None:
     found = parse_demand(content)
     assert isinstance(found, DemandFile), found
     assert set(content) == {"tasks", "gangs", "requestResources", "nodes"}
+
+
+def test_a_token_of_the_kubeconfig_is_sent(tmp_path: Path) -> None:
+    """Also one of an exec plugin, as most clouds have them."""
+    plugin = tmp_path / "plugin"
+    answer = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
+    plugin.write_text(f"#!/bin/sh\necho '{json.dumps(answer | {'status': {'token': 'from-plugin'}})}'\n")
+    plugin.chmod(0o755)
+    run = {"apiVersion": answer["apiVersion"], "command": str(plugin), "interactiveMode": "Never"}
+    for user, token in (({"token": "given"}, "given"), ({"exec": run}, "from-plugin")):
+        with api_server(str(kubeconfig(tmp_path, user)), None) as server:
+            assert server.authorization() == {"authorization": f"Bearer {token}"}
+            assert server.namespace == "team-a"
+
+
+def test_a_context_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what to do."""
+    file = str(kubeconfig(tmp_path, {"token": "given"}))
+    assert main(["explain", "x", "--kubeconfig", file, "--context", "other"]) == 1
+    assert "or a context of it with --context" in capsys.readouterr().err
+
+
+def kubeconfig(folder: Path, user: dict[str, Any]) -> Path:
+    context = {"cluster": "c", "user": "u", "namespace": "team-a"}
+    made = {
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": context}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": user}],
+    }
+    file = folder / "kubeconfig"
+    file.write_text(json.dumps(made))
+    return file

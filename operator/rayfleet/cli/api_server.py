@@ -50,7 +50,7 @@ class ApiServer:
 
     def authorization(self) -> dict[str, str]:
         """The header that says who the user is, renewed where it has expired; none with certificates."""
-        token = self.configuration.get_api_key_with_prefix("authorization")
+        token = self.configuration.get_api_key_with_prefix("BearerToken", "authorization")
         return {"authorization": token} if token else {}
 
     def close(self) -> None:
