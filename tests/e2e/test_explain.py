@@ -1,0 +1,58 @@
+"""`rayfleet explain` of a cluster that really runs: its head is asked through the real kubelet."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.live_cluster import LiveCluster
+from support.ray_driver import ray_driver
+from support.waiting import eventually
+
+pytestmark = pytest.mark.timeout(400)  # The first test also brings up the nodes and the clusters.
+
+ROOT = Path(__file__).parents[2]
+WAIT = """
+@ray.remote(num_gpus=8)
+def too_large(): pass
+kept = too_large.remote()
+"""
+
+
+def explain(cluster: LiveCluster, *options: str) -> str:
+    command = [sys.executable, "-m", "rayfleet.cli", "explain", f"raycluster/{cluster.name}", *options]
+    given = [f"--namespace={cluster.name}", f"--kubeconfig={cluster.installation.api.kubeconfig}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "operator")}
+    done = subprocess.run(
+        [*command, *given], check=False, capture_output=True, text=True, env=environment, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout
+
+
+def test_explain_shows_what_waits_in_the_head_at_this_moment(scaled: LiveCluster) -> None:
+    """A task that no group can ever run, what holds it, and no trace of the port-forward after it."""
+    with ray_driver(scaled) as driver:
+        driver.do(WAIT)
+
+        def seen() -> dict[str, Any] | None:
+            found: dict[str, Any] = json.loads(explain(scaled, "-o", "json"))
+            assert found["queue"] == {"known": True, "message": ""}, found["queue"]
+            return found if found["demand"] else None
+
+        found = eventually("the task to be seen", seen, seconds=30, why=scaled.installation.why)
+        (demand,) = found["demand"]
+        assert (demand["count"], demand["resources"]["GPU"]) == (1, 8.0)
+        words = "8 GPUs on one node: the largest group has 1"
+        assert demand["holds"] == [{"kind": "Infeasible", "message": words}]
+        assert [(group["name"], group["wanted"], group["max"]) for group in found["groups"]] == [
+            ("gpu", 0, 3)
+        ]
+        assert words in " ".join(explain(scaled).split())
+        unasked = json.loads(explain(scaled, "-o", "json", "--no-port-forward"))
+        assert unasked["queue"] == {"known": False, "message": "--no-port-forward was given"}
+        assert not unasked["demand"]
