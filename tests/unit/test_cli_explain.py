@@ -91,6 +91,8 @@ def test_a_pod_that_finds_no_node_is_told_in_the_words_of_the_scheduler() -> Non
     said = words(explained(ray(tasks(1, GPU=1)), pod, status=recorded(1)))
     assert "1 1 GPU 1 on gpu (on its way)" in said
     assert f"{pod.name} gpu 31 s Unschedulable: {lacks}" in said
+    assert f"as large as it should be; its pods do not come: Unschedulable: {lacks}" in said
+    assert "in 14 min: time alone may change what is decided" in said
 
 
 def test_an_idle_node_says_how_long_it_has_been_idle_and_when_it_goes() -> None:
@@ -104,7 +106,7 @@ def test_an_idle_node_says_how_long_it_has_been_idle_and_when_it_goes() -> None:
     (clock,) = found.idle
     assert (clock.pod, clock.idle, clock.timeout, clock.goes_in) == (idle.name, 12.0, 60.0, 48.0)
     assert f"{idle.name} gpu 12 s 60 s in 48 s, if no work comes" in words(found)
-    assert "in 48 s: time alone may change what is decided" in words(found)
+    assert f"in 48 s: Ray is asked to give up the node of pod {idle.name}, if no work" in words(found)
 
 
 def test_a_node_past_its_timeout_goes_now() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from rayfleet.api import RayClusterSpec, scales_here
-from rayfleet.autoscaling import Answer, Decision, Hold, HoldKind, Memory
+from rayfleet.autoscaling import Answer, Decision, GroupDecision, Hold, HoldKind, Memory
 from rayfleet.cli.idle_clocks import IdleClock, idle_clocks
 from rayfleet.cli.next_steps import Step, next_steps
 from rayfleet.cli.noted import Noted, noted_demand, noted_faults
@@ -109,6 +109,7 @@ def explanation_of(sources: Sources) -> Explanation:
         if planned is not None and decision is None:
             trouble = "; ".join(planned.waits) or "the operator does not decide on this cluster's size"
     noted = noted_demand(cluster.status)
+    idle = idle_clocks(snapshot, spec, planned) if planned is not None and spec is not None else ()
     return Explanation(
         namespace=cluster.key.namespace,
         name=cluster.key.name,
@@ -122,8 +123,8 @@ def explanation_of(sources: Sources) -> Explanation:
         noted=noted,
         faults=noted_faults(cluster.status),
         pending=tuple(_pending(sources.pods)),
-        idle=idle_clocks(snapshot, spec, planned) if planned is not None and spec is not None else (),
-        steps=next_steps(planned),
+        idle=idle,
+        steps=next_steps(planned, idle),
         events=sources.events[-EVENTS_SHOWN:],
         missing=sources.missing,
     )
@@ -168,7 +169,7 @@ def _time(text: object) -> float:
 
 
 def _groups(sources: Sources, spec: RayClusterSpec, decision: Decision | None) -> Iterator[GroupNote]:
-    reasons = {group.name: group.reason for group in decision.groups} if decision is not None else {}
+    reasons = {group.name: _reason(group) for group in decision.groups} if decision is not None else {}
     timeout = spec.autoscaler_options.idle_timeout_seconds
     for group in spec.worker_group_specs:
         name, hosts = group.group_name, group.num_of_hosts
@@ -184,6 +185,11 @@ def _groups(sources: Sources, spec: RayClusterSpec, decision: Decision | None) -
             idle_timeout=timeout if group.idle_timeout_seconds is None else group.idle_timeout_seconds,
             reason=reasons.get(name, ""),
         )
+
+
+def _reason(group: GroupDecision) -> str:
+    blocked = group.blocked.removeprefix(f"{group.name}: ")
+    return f"{group.reason}; its pods do not come: {blocked}" if blocked else group.reason
 
 
 def _pending(pods: tuple[Pod, ...]) -> Iterator[PendingPod]:

@@ -1,9 +1,10 @@
 """What happens next, and when, if nothing changes meanwhile."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from rayfleet.cli.idle_clocks import IdleClock
 from rayfleet.plan import CreatePod, Plan
 
 
@@ -15,9 +16,25 @@ class Step(NamedTuple):
     words: str
 
 
-def next_steps(planned: Plan | None) -> tuple[Step, ...]:
-    """The steps of a plan, in the order of their time; none without one."""
-    return tuple(_steps(planned)) if planned is not None else ()
+IDLE_TOLD = 3
+"""Nodes that are told of one by one as the next to go."""
+
+
+def next_steps(planned: Plan | None, clocks: Sequence[IdleClock]) -> tuple[Step, ...]:
+    """The steps of a plan and of idle nodes, in the order of their time; none without a plan."""
+    if planned is None:
+        return ()
+    found = [*_steps(planned), *_departures(clocks)]
+    look = planned.decision.next_look if planned.decision is not None else None
+    if look and all(round(step.seconds) != round(look) for step in found):
+        found.append(Step(look, "time alone may change what is decided"))
+    return tuple(sorted(found, key=lambda step: step.seconds))
+
+
+def _departures(clocks: Sequence[IdleClock]) -> Iterator[Step]:
+    for clock in [one for one in clocks if one.goes_in][:IDLE_TOLD]:
+        words = f"Ray is asked to give up the node of pod {clock.pod}, {clock.words}"
+        yield Step(clock.goes_in or 0.0, words)
 
 
 def _steps(planned: Plan) -> Iterator[Step]:
@@ -30,9 +47,6 @@ def _steps(planned: Plan) -> Iterator[Step]:
         yield Step(0.0, f"{_pods(count)} of group {group} {_are(count)} deleted: {reason}")
     for wait in planned.waits:
         yield Step(0.0, f"waits: {wait}")
-    decision = planned.decision
-    if decision is not None and decision.next_look:
-        yield Step(decision.next_look, "time alone may change what is decided")
 
 
 def _pods(count: int) -> str:

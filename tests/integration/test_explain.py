@@ -1,0 +1,92 @@
+"""`rayfleet explain` on a real API server, with an admin's rights and with fewer."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rayfleet.cli.main import main
+from support.builders import group, raycluster, spec, template
+from support.cluster_api import ClusterApi, Namespace, running
+from support.operator_process import service_account_kubeconfig
+
+QUOTA = "pods is forbidden: exceeded quota: gpus"
+UNSERVED = {"kind": "tasks", "resources": {"GPU": "1"}, "reason": "Blocked", "message": QUOTA}
+LACKS = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
+
+
+@pytest.fixture
+def cluster(namespace: Namespace) -> Iterator[dict[str, Any]]:
+    """A cluster with a head that seems to run, and a worker that no node has room for."""
+    gpu = group("gpu", 0, template=template(gpu="1"), maxReplicas=3)
+    made = namespace.apply(raycluster(spec_fields=spec(gpu, enableInTreeAutoscaling=True)))
+    for name, labels in (
+        ("demo-head", {"ray.io/node-type": "head", "ray.io/group": "headgroup"}),
+        ("demo-worker", {"ray.io/node-type": "worker", "ray.io/group": "gpu"}),
+    ):
+        owner = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "name": "demo", "controller": True}
+        metadata = {
+            "name": name,
+            "labels": labels | {"ray.io/cluster": "demo"},
+            "ownerReferences": [owner | {"uid": made["metadata"]["uid"]}],
+        }
+        namespace.create("pods", {"metadata": metadata, "spec": template()["spec"]})
+    namespace.set_pod_status("demo-head", running())
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": LACKS}
+    namespace.set_pod_status("demo-worker", {"phase": "Pending", "conditions": [condition]})
+    namespace.set_cluster_status(
+        "demo", {"autoscaler": {"summary": "Wanted: gpu 1.", "unserved": [UNSERVED]}}
+    )
+    yield made
+    namespace.delete_cluster("demo")
+
+
+def explained(
+    capsys: pytest.CaptureFixture[str], namespace: str, kubeconfig: Path, *options: str, name: str = "demo"
+) -> tuple[int, str, str]:
+    given = ("explain", f"raycluster/{name}", "-n", namespace, "--kubeconfig", str(kubeconfig), *options)
+    code = main(given)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.usefixtures("cluster")
+def test_without_a_head_that_answers_the_notes_of_the_operator_are_shown(
+    api: ClusterApi, namespace: Namespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the scheduler's words on the pod, and why the queue itself cannot be seen."""
+    code, said, trouble = explained(capsys, namespace.name, api.kubeconfig)
+    words = " ".join(said.split())
+    assert (code, trouble) == (0, "")
+    assert "The queue cannot be seen from here: no port-forward to pod demo-head:" in words
+    assert f"1 GPU tasks Blocked {QUOTA}" in words
+    assert f"Unschedulable: {LACKS}" in words
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_user_without_the_right_to_port_forward_is_told_so(
+    api: ClusterApi, namespace: Namespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And which right to ask for; what may not be read besides is named. The operator's rights are such."""
+    kubeconfig = service_account_kubeconfig(api, tmp_path)
+    code, said, trouble = explained(capsys, namespace.name, kubeconfig, "-o", "json")
+    assert (code, trouble) == (0, "")
+    found = json.loads(said)
+    assert not found["queue"]["known"]
+    assert (
+        "you may not port-forward to the head (ask for the verbs get and create" in found["queue"]["message"]
+    )
+    assert found["noted"][0]["message"] == QUOTA
+    assert [one["name"] for one in found["pendingPods"]] == ["demo-worker"]
+    assert any(one.startswith("events cannot be read: ") for one in found["notRead"])
+
+
+def test_a_cluster_that_is_not_there_is_named(
+    api: ClusterApi, namespace: Namespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With where to look."""
+    code, said, trouble = explained(capsys, namespace.name, api.kubeconfig, name="other")
+    assert (code, said) == (1, "")
+    assert f"there is no RayCluster other in namespace {namespace.name}: see `kubectl get" in trouble
