@@ -64,6 +64,9 @@ BARS = (
     Bar("restart", "peak_to_steady", 1.5, Kind.AMOUNT),
     Bar("quiet", "writes", 0, Kind.AMOUNT),
     Bar("quiet", "core_percent", 2, Kind.AMOUNT),
+    Bar("queue", "writes", 0, Kind.AMOUNT),
+    Bar("queue", "core_percent", 20, Kind.AMOUNT),
+    Bar("queue", "rss_mib", 150, Kind.AMOUNT),
 )
 
 

@@ -16,10 +16,12 @@ class Sizes:
     fleet: int
     """Clusters of (1 + 3) that are just there."""
     quiet_seconds: float
+    queue_seconds: float
+    """So long is a fleet looked at that follows queues in which nothing waits."""
     raw_trial_pods: int
     """Pods by which the raw client's best concurrency is found."""
 
 
-FULL = Sizes(300, 3, 50, 40, 1000, 50, 1000, 300.0, 600)
-QUICK = Sizes(60, 3, 10, 20, 200, 15, 150, 15.0, 150)
+FULL = Sizes(300, 3, 50, 40, 1000, 50, 1000, 300.0, 60.0, 600)
+QUICK = Sizes(60, 3, 10, 20, 200, 15, 150, 15.0, 15.0, 150)
 FLEET_WORKERS = 3

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.lab import Figures, Lab
 from benchmarks.scenarios.big import one_big_cluster
+from benchmarks.scenarios.empty_queues import follow_empty_queues
 from benchmarks.scenarios.fleet import memory, quiet, restart
 from benchmarks.scenarios.replacement import replace_among_many, replace_quiet
 from benchmarks.scenarios.waves import create_clusters, grow_clusters
@@ -30,4 +31,5 @@ SCENARIOS = {
     "replace-among-many": Scenario("the same with {fleet:,} quiet clusters", replace_among_many),
     "restart": Scenario("restart with {fleet:,} clusters", restart),
     "quiet": Scenario("{fleet:,} quiet clusters, {quiet_seconds:.0f} s", quiet),
+    "queue": Scenario("the same, following empty queues, {queue_seconds:.0f} s", follow_empty_queues),
 }
