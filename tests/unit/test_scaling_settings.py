@@ -121,6 +121,7 @@ UNREADABLE = [
     ("x: !!python/object/apply:os.system [true]", "cannot be read"),
     ("ceilings:\n  gpusTotal: many", "ceilings.gpusTotal must be a whole number, but is 'many'."),
     ("- a", "the file must be an object, but is a list."),
+    ("{}\n---\n{}", "it has 2 documents: put all into one."),
 ]
 
 
