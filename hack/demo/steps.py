@@ -127,6 +127,8 @@ def await_no_workers(stage: Stage) -> None:
         return [pod.node_type for pod in ray_pods(stage.kubectl, CLUSTER)] == ["head"]
 
     wait_for("the idle workers to leave", none_left, seconds=_LEAVE_SECONDS)
+    available = ("get", "raycluster", CLUSTER, "--output=jsonpath={.status.availableWorkerReplicas}")
+    wait_for("its status to say so", lambda: stage.kubectl(*available) in {"", "0"}, seconds=10)
     _show_cluster(stage)
     stage.tell.show("Why the operator did what it did:")
     events = ("get", "events", "--field-selector=involvedObject.kind=RayCluster")
@@ -161,6 +163,7 @@ def _full_ray_status(stage: Stage) -> str:
 
     def status() -> str | None:
         said = stage.kubectl.attempt(*head, "ray", "status")
-        return said if wanted in said else None
+        # A node that has only just joined may still be told of as pending.
+        return said if wanted in said and "(no pending nodes)" in said else None
 
-    return wait_for(f"`ray status` to count {MOST_WORKERS} GPUs", status, seconds=60)
+    return wait_for(f"`ray status` to count {MOST_WORKERS} GPUs and none to come", status, seconds=60)

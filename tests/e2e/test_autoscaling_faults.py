@@ -105,7 +105,7 @@ def test_a_head_that_is_killed_comes_back_and_scales_again(scaled: LiveCluster, 
     eventually("another head", replaced, seconds=60, why=scaled.installation.why)
     with ray_driver(scaled) as another:
         another.do(GPU_WORK)
-        another.do("ray.get(on_gpu.remote(), timeout=60)", seconds=70)
+        another.do("ray.get(on_gpu.remote(), timeout=90)", seconds=100)
         await_workers(scaled, 0, seconds=90)
     assert not workers & {uid(pod) for pod in scaled.workers()}
 
