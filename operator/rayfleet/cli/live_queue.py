@@ -5,7 +5,8 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 from rayfleet.api import RayClusterSpec
 from rayfleet.cli.api_server import ApiServer
@@ -20,8 +21,11 @@ from rayfleet.snapshot import Cluster, Pod
 FORBIDDEN = 403
 
 
-class _Token(NamedTuple):
-    value: str | None
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The token to send, or why there is none. It does not show when it is printed."""
+
+    value: str | None = field(repr=False)
     trouble: str = ""
 
 
@@ -30,7 +34,7 @@ def ask_head(server: ApiServer, cluster: Cluster, spec: RayClusterSpec, head: Po
     port = gcs_port(spec.head_group_spec.ray_start_params)
     if not port.isdigit():
         return Queue(None, f"the GCS port of the head is {port!r}, which only its own shell knows")
-    token = _token(server, cluster, spec)
+    token = find_token(server, cluster, spec)
     if token.trouble:
         return Queue(None, token.trouble)
     # What gRPC has to say about connections is said below, in one sentence.
@@ -64,29 +68,29 @@ def _refused(error: ForwardError, head: Pod) -> str:
     return f"no port-forward to pod {head.name}: {error}"
 
 
-def _token(server: ApiServer, cluster: Cluster, spec: RayClusterSpec) -> _Token:
+def find_token(server: ApiServer, cluster: Cluster, spec: RayClusterSpec) -> Token:
     """The token that the head asks for, from its Secret by the user's rights; none where it asks for none."""
     auth = spec.auth_options
     if auth.mode != "token":
-        return _Token(None)
+        return Token(None)
     if auth.enable_k8s_token_auth:
         words = (
             "the head asks for a Kubernetes token (authOptions.enableK8sTokenAuth), which is not sent to it"
         )
-        return _Token(None, words)
+        return Token(None, words)
     name = auth_secret_name(cluster, spec)
     found = server.get(f"/api/v1/namespaces/{cluster.key.namespace}/secrets/{name}")
     if isinstance(found, ApiFailure):
-        return _Token(
+        return Token(
             None, f"the head asks for the token of Secret {name}, which you cannot read: {found.message}"
         )
     return _decoded(name, found)
 
 
-def _decoded(name: str, secret: Mapping[str, Any]) -> _Token:
+def _decoded(name: str, secret: Mapping[str, Any]) -> Token:
     try:
         value = base64.b64decode(str((secret.get("data") or {}).get(TOKEN_KEY) or ""), validate=True)
         text = value.decode("ascii").strip()
     except (binascii.Error, UnicodeDecodeError):
         text = ""
-    return _Token(text) if text else _Token(None, f"Secret {name} has no token under the key {TOKEN_KEY}")
+    return Token(text) if text else Token(None, f"Secret {name} has no token under the key {TOKEN_KEY}")
