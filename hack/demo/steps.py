@@ -61,7 +61,7 @@ def create_cluster(stage: Stage) -> None:
     (head,) = wait_for("the head to be Ready", head_ready, seconds=_READY_SECONDS)
     stage.tell.show(f"{head.name} is Ready on {head.node}")
     state = ("get", "raycluster", CLUSTER, "--output=jsonpath={.status.state}")
-    wait_for("its status to say so", lambda: stage.kubectl(*state) == "ready", seconds=10)
+    wait_for("its status to say so", lambda: stage.kubectl(*state) == "ready", seconds=30)
     _show_cluster(stage)
     if stage.workers():
         raise DemoError("there is a worker, though no task waits for one")
@@ -128,7 +128,7 @@ def await_no_workers(stage: Stage) -> None:
 
     wait_for("the idle workers to leave", none_left, seconds=_LEAVE_SECONDS)
     available = ("get", "raycluster", CLUSTER, "--output=jsonpath={.status.availableWorkerReplicas}")
-    wait_for("its status to say so", lambda: stage.kubectl(*available) in {"", "0"}, seconds=10)
+    wait_for("its status to say so", lambda: stage.kubectl(*available) in {"", "0"}, seconds=30)
     _show_cluster(stage)
     stage.tell.show("Why the operator did what it did:")
     events = ("get", "events", "--field-selector=involvedObject.kind=RayCluster")
