@@ -15,7 +15,7 @@ from rayfleet.status import compute_status, events_of, is_urgent, status_patch
 
 STATUS_DELAY = 1.0
 """Seconds that a change of mere counts may wait for others to join it in one write."""
-STATUS_PACE = 15.0
+STATUS_PACE = 10.0
 """Seconds between such a write and the status write before it, while counts go on changing."""
 STATUS_LATEST = 10.0
 """Seconds that such a change waits at most, however much else there is to write."""

@@ -223,6 +223,15 @@ def test_whether_it_is_ready_is_urgent_each_time_it_changes() -> None:
     assert is_urgent(lacking, complete)
 
 
+def test_the_last_step_to_the_wanted_size_is_urgent() -> None:
+    """Else the counts would go on telling of a worker that has left."""
+    of = cluster(spec(group(replicas=1)))
+    more = status_of(snapshot(of, [head(of), worker(of, 1), worker(of, 2)]))
+    of = cluster(spec(group(replicas=1)), status=more)
+    fewer = status_of(snapshot(of, [head(of), worker(of, 1)]))
+    assert is_urgent(more, fewer)
+
+
 def test_a_port_that_left_the_service_leaves_the_status_too() -> None:
     """A merge patch keeps what it does not name."""
     before = {"endpoints": {"client": "10001", "serve": "8000"}, "conditions": []}

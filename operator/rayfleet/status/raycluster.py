@@ -153,7 +153,15 @@ def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """
     is_first = not before.get("conditions")
     names = ("state",) if is_first else ("state", "headEpoch", "observedGeneration")
-    return any(before.get(name) != after.get(name) for name in names) or _news(before) != _news(after)
+    if any(before.get(name) != after.get(name) for name in names) or _news(before) != _news(after):
+        return True
+    return not is_first and _is_settled(after) and not _is_settled(before)
+
+
+def _is_settled(status: Mapping[str, Any]) -> bool:
+    """As many workers as wanted, all of them ready: nothing moves that a later write could tell of as well."""
+    wanted = status.get("desiredWorkerReplicas")
+    return wanted == status.get("availableWorkerReplicas") == status.get("readyWorkerReplicas")
 
 
 def _news(status: Mapping[str, Any]) -> set[tuple[str, str]]:
