@@ -159,7 +159,7 @@ def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 
 def _is_settled(status: Mapping[str, Any]) -> bool:
-    """As many workers as wanted, all of them ready: nothing moves that a later write could tell of as well."""
+    """As many workers as wanted, all of them ready: nothing moves that a later write could tell of."""
     wanted = status.get("desiredWorkerReplicas")
     return wanted == status.get("availableWorkerReplicas") == status.get("readyWorkerReplicas")
 
