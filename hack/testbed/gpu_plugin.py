@@ -15,8 +15,8 @@ from concurrent import futures
 from pathlib import Path
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]  # grpcio ships no types
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]  # as above
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 RESOURCE = "nvidia.com/gpu"
 _KUBELET = "kubelet.sock"
