@@ -16,10 +16,12 @@ class Tier:
     budget: float
     """Seconds."""
     needs_root: bool = False
+    processes: int = 1
+    """Side by side; more than one where tests share nothing but the processor."""
 
 
 TIERS = {
-    "unit": Tier("tests/unit", 20),
+    "unit": Tier("tests/unit", 20, processes=2),
     "integration": Tier("tests/integration", 240),
     "faults": Tier("tests/faults", 360),
     "e2e": Tier("tests/e2e", 600, needs_root=True),
@@ -40,9 +42,10 @@ def main() -> int:
     words = "no budget" if arguments.all else f"budget {tier.budget:.0f} s"
     print(f"==> {arguments.tier} tests ({words})", flush=True)
     selection = [] if arguments.all else ["-m", "not extended"]
+    beside = ["-n", str(tier.processes)] if tier.processes > 1 else []
     started = time.monotonic()
     code = subprocess.run(
-        [sys.executable, "-m", "pytest", tier.folder, *selection, *rest], check=False
+        [sys.executable, "-m", "pytest", tier.folder, *selection, *beside, *rest], check=False
     ).returncode
     took = time.monotonic() - started
     if code == 0 and not arguments.all and took > tier.budget:
