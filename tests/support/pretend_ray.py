@@ -76,6 +76,11 @@ class PretendRay:
         """Cut every connection; nothing listens any more. What runs goes on."""
         await self.gcs.stop()
 
+    async def come_back(self) -> None:
+        """Listen again where it did, if it was stopped."""
+        if not self.gcs.listens:
+            await self.gcs.start(self.gcs.address.rpartition(":")[0], PORT)
+
     def begin(self, head: str) -> None:
         """The head has started."""
         self.nodes[head] = Node(head, "headgroup")
@@ -116,7 +121,7 @@ class PretendRay:
             if self.waiting and not node.is_head and not node.dead and not node.busy:
                 node.busy, self.waiting = True, self.waiting - 1
 
-    async def _state(self, _request: bytes) -> bytes:
+    async def _state(self, _request: bytes) -> bytes | grpc.StatusCode:
         self.polls += 1
         if self.silent:
             await asyncio.Event().wait()
@@ -154,7 +159,7 @@ class PretendRay:
             idle_duration_ms=int((time.monotonic() - node.idle_since) * 1000) if idle else 0,
         )
 
-    async def _drain(self, request: bytes) -> bytes:
+    async def _drain(self, request: bytes) -> bytes | grpc.StatusCode:
         """As Ray does: only a node that is idle at this very moment, and one that it does not know."""
         asked = ray_pb2.DrainNodeRequest.FromString(request)
         node = next((n for n in tuple(self.nodes.values()) if n.node_id == asked.node_id), None)

@@ -39,6 +39,10 @@ class StandInGcs:
     def address(self) -> str:
         return f"{self._host}:{self._port}"
 
+    @property
+    def listens(self) -> bool:
+        return self._server is not None
+
     def says(self, method: str, message: object) -> None:
         """Answer `method` with `message` from now on."""
         raw: bytes = message if isinstance(message, bytes) else message.SerializeToString()  # type: ignore[attr-defined]  # messages have no types

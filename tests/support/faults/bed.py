@@ -14,6 +14,7 @@ from support.faults.history import History
 from support.faults.kubelet import PretendKubelet
 from support.faults.loop_thread import LoopThread
 from support.faults.proxy import FaultProxy
+from support.faults.rays import PretendRays
 from support.faults.recorder import Recorder
 from support.operator_process import RELEASE, grant_lease, install_chart, wait_for_owner_references
 from support.testbed import RunningControlPlane, running_control_plane
@@ -29,12 +30,13 @@ class FaultBed:
     def __init__(self, control_plane: RunningControlPlane) -> None:
         self.control_plane = control_plane
         self.api = ClusterApi(control_plane.kubeconfig)
-        self.loop = LoopThread("fault bed")
+        self.loop = LoopThread("fault bed", stay_open=1)
         self._tls = _tls(control_plane.kubeconfig)
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._recorder = Recorder(control_plane.server, self._tls)
         self.kubelet = PretendKubelet(control_plane.server, self._tls)
+        self.rays = PretendRays()
         self._proxies: list[FaultProxy] = []
         self.token = ""
 
@@ -45,9 +47,10 @@ class FaultBed:
         eventually("RayClusters to be listed", lambda: self._is_listed("/apis/ray.io/v1/rayclusters"))
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         self.token = str(self.api.call("POST", _TOKEN, request)["status"]["token"])
-        self._recorder.listeners.append(self.kubelet.hear)
+        self._recorder.listeners += [self.kubelet.hear, self.rays.hear]
         self.loop.start()
         self.loop.go_on_with(self.kubelet.run())
+        self.loop.go_on_with(self.rays.run())
         self.loop.go_on_with(self._recorder.run())
 
     def _wait_for_kind(self) -> None:

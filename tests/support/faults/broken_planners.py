@@ -9,8 +9,9 @@ import pytest
 
 from rayfleet import reconcile
 from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.autoscaling import Memory
 from rayfleet.manifests import head_pod
-from rayfleet.plan import Cause, CreatePod, CreateService, DeletePod, Plan, plan
+from rayfleet.plan import NO_MEMORY, Cause, CreatePod, CreateService, DeletePod, Plan, plan
 from rayfleet.snapshot import Pod, Snapshot
 
 Planner = Callable[[Snapshot], Plan]
@@ -94,8 +95,9 @@ class Planners:
     def __init__(self) -> None:
         self._broken: dict[str, Planner] = {}
 
-    def __call__(self, snapshot: Snapshot) -> Plan:
-        return self._broken.get(snapshot.cluster.key.namespace, plan)(snapshot)
+    def __call__(self, snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
+        broken = self._broken.get(snapshot.cluster.key.namespace)
+        return plan(snapshot, memory) if broken is None else broken(snapshot)
 
     @contextmanager
     def breaking(self, namespace: str, planner: Planner) -> Iterator[None]:

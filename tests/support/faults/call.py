@@ -13,12 +13,15 @@ _VERBS: Final = {
     "DELETE": "delete",
     "GET": "get",
 }
-_MUTATING: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+_MUTATING: Final = frozenset({"create", "update", "patch", "delete", "deletecollection", "drain"})
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `resource` has its subresource with it, such as `rayclusters/status`."""
+    """One request. `resource` has its subresource with it, such as `rayclusters/status`.
+
+    What Ray is asked to drain is one too: `drain nodes`, by the pod's name.
+    """
 
     verb: str
     resource: str

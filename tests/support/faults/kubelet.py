@@ -12,6 +12,7 @@ import aiohttp
 
 from support.cluster_api import running
 from support.faults.history import Change
+from support.queue_scene import free_host
 
 NODE = "faults"
 _HEARTBEAT_S = 8.0
@@ -32,6 +33,8 @@ class PretendKubelet:
         self._tasks: set[asyncio.Task[None]] = set()
         self.idle: set[str] = set()
         """Namespaces whose pods it does not start."""
+        self.on_this_machine: set[str] = set()
+        """Namespaces whose heads get addresses at which something can listen."""
 
     def hear(self, _: str, change: Change) -> None:
         """Take in a change; to be called in its loop."""
@@ -72,6 +75,9 @@ class PretendKubelet:
     async def _start(self, metadata: Mapping[str, Any]) -> None:
         number = len(self._started)
         address = f"10.{1 + number // 62500 % 250}.{number // 250 % 250}.{number % 250 + 1}"
+        is_head = (metadata.get("labels") or {}).get("ray.io/node-type") == "head"
+        if is_head and metadata["namespace"] in self.on_this_machine:
+            address = free_host()
         # A pod that is being deleted does not start; that one may be is why its uid is given.
         body = {"metadata": {"uid": metadata["uid"]}, "status": running(address)}
         await self._call("PATCH", f"{_path(metadata)}/status", body)

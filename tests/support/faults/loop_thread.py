@@ -14,7 +14,9 @@ PATIENCE_S = 30.0
 class LoopThread:
     """Runs coroutines for threads that have no loop."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, stay_open: int = 0) -> None:
+        """`stay_open`: sockets that are not waited for at the end; gRPC keeps one for each loop."""
+        self._stay_open = stay_open
         self._selector = selectors.DefaultSelector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
@@ -50,5 +52,5 @@ class LoopThread:
         await asyncio.gather(*others, return_exceptions=True)
         # A TLS connection that was closed waits for the other side to close it too.
         async with asyncio.timeout(PATIENCE_S):
-            while len(self._selector.get_map()) > 1:  # Its own pipe.
+            while len(self._selector.get_map()) > 1 + self._stay_open:  # Its own pipe.
                 await asyncio.sleep(0.01)

@@ -19,6 +19,7 @@ from support.faults.wanted import (
     REPLICA,
     active,
     ended,
+    is_ready,
     labels,
     owner_uid,
     terminating,
@@ -28,6 +29,7 @@ MAY_WRITE = frozenset(
     {
         "create pods",
         "delete pods",
+        "drain nodes",
         "create services",
         "create secrets",
         "create events",
@@ -36,6 +38,8 @@ MAY_WRITE = frozenset(
         "patch leases",
     }
 )
+
+_DONE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,9 @@ def causeless_deletes(run: Run) -> Iterator[str]:
             yield f"{words} for a cluster that is not there"
         elif labels(known).get(NODE_TYPE) == "head":
             yield f"{words}, a head that may live"
+        elif follows_queue(cluster):
+            if is_ready(known) and not _was_given_up(change, run) and _size(cluster, _group_of(known)):
+                yield f"{words}, a worker whose Ray node was not given up"
         elif not _is_surplus(known, cluster, before):
             yield f"{words}, a worker that was wanted"
 
@@ -219,8 +226,26 @@ def _size(cluster: Object, group: str) -> int | None:
     """The wanted size of a group by the cluster's spec; none when there is no such group."""
     for entry in cluster["spec"].get("workerGroupSpecs") or ():
         if entry["groupName"] == group:
-            return wanted_size(entry)
+            size = entry.get("maxReplicas", 0) if follows_queue(cluster) else entry.get("replicas")
+            return wanted_size({**entry, "replicas": size})
     return None
+
+
+def follows_queue(cluster: Object) -> bool:
+    """Whether the sizes of its groups are decided by its queue, within their bounds."""
+    return bool(cluster["spec"].get("enableInTreeAutoscaling"))
+
+
+def _was_given_up(change: Change, run: Run) -> bool:
+    """Whether Ray had agreed to do without a pod before it was deleted."""
+    return any(
+        e.call.verb == "drain" and e.call.name == change.name and e.status == _DONE and e.at <= change.at
+        for e in run.exchanges
+    )
+
+
+def _group_of(pod: Object) -> str:
+    return labels(pod).get(GROUP, "")
 
 
 def wanted_size(entry: Mapping[str, Any]) -> int:

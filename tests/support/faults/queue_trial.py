@@ -1,0 +1,141 @@
+"""A run of the operator over a cluster that follows the queue of a pretended Ray."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from support.builders import raycluster
+from support.faults.bed import FaultBed
+from support.faults.proxy import Exchange
+from support.faults.rays import FaultyRay
+from support.faults.rules import Script
+from support.faults.trial import Launch, Outcome, Trial, in_process
+from support.faults.wanted import Wanted
+from support.queue_scene import GROUP, elastic, gpu_group
+
+CLUSTER = "demo"
+MAXIMUM = 5
+
+
+@dataclass(frozen=True, slots=True)
+class QueueScenario:
+    """`busy` tasks have a worker each; then more are submitted, or some of them end."""
+
+    name: str
+    busy: int
+    submit: int = 0
+    finish: int = 0
+    writes: int = 0
+    """At most so many mutating calls does the operator make for it when nothing disturbs it."""
+
+    @property
+    def wanted(self) -> Wanted:
+        """In the end there is a worker for each task."""
+        return of_size(self.busy + self.submit - self.finish)
+
+
+SCENARIOS: Mapping[str, QueueScenario] = {
+    scenario.name: scenario
+    for scenario in (
+        QueueScenario("queue-up", busy=1, submit=2, writes=8),
+        QueueScenario("queue-down", busy=3, finish=2, writes=12),
+    )
+}
+
+
+def of_size(workers: int) -> Wanted:
+    return Wanted({CLUSTER: {GROUP: workers}})
+
+
+class QueueTrial(Trial):
+    """Its one cluster follows `ray`. To be closed."""
+
+    def __init__(self, bed: FaultBed, words: str, launch: Launch = in_process) -> None:
+        super().__init__(bed, words, launch)
+        self.ray = FaultyRay(self.proxy, self.namespace.name)
+        bed.rays.follow(self.namespace.name, CLUSTER, self.ray)
+        bed.kubelet.on_this_machine.add(self.namespace.name)
+
+    def begin(self, busy: int) -> None:
+        """Start the operator, and let so many tasks have a worker each."""
+        self.start()
+        self.namespace.apply(raycluster(CLUSTER, spec_fields=elastic(gpu_group(maxReplicas=MAXIMUM))))
+        self.come_to_rest(of_size(0))
+        self.ray.submit(busy)
+        self.come_to_rest(of_size(busy))
+        assert len(self.ray.busy) == busy
+
+    def change(self, scenario: QueueScenario) -> None:
+        """What happens to the queue."""
+        self.ray.submit(scenario.submit)
+        self.ray.finish(*sorted(self.ray.busy)[: scenario.finish])
+
+    def shrinking(self, since: float = 0.0) -> list[Exchange]:
+        """Pods deleted and nodes drained from a moment (monotonic) on."""
+        exchanges = [e for e in tuple(self.proxy.exchanges) if e.at >= since]
+        return [e for e in exchanges if e.call.verb in {"delete", "drain"}]
+
+    @contextmanager
+    def nothing_shrinks(self, seconds: float) -> Iterator[None]:
+        """After the block, for so long; what the block does is the trouble."""
+        began = time.monotonic()
+        yield
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self.check_alive()
+            asked = self.shrinking(began)
+            assert not asked, f"it shrank while the queue was not known: {asked[0].call}\n{self.words()}"
+            self.history.pause(min(left, 0.2))
+
+    def verdict(self) -> list[str]:
+        """With what Ray has to say."""
+        return [*super().verdict(), *self.ray.lost]
+
+    def check(self) -> None:
+        """Fails for whatever must not happen."""
+        wrong = self.verdict()
+        assert not wrong, "\n".join([*wrong, self.words()])
+
+
+_made: dict[str, tuple[Outcome, int]] = {}
+_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+def undisturbed(bed: FaultBed, scenario: QueueScenario) -> tuple[Outcome, int]:
+    """What the scenario comes to without a fault, and with how many writes."""
+    with _locks[scenario.name]:
+        if scenario.name not in _made:
+            with queue_trial(bed, scenario.name) as trial:
+                _run(trial, scenario, Script())
+                _made[scenario.name] = trial.outcome(), trial.writes
+        return _made[scenario.name]
+
+
+def perform(bed: FaultBed, scenario: QueueScenario, script: Script, launch: Launch = in_process) -> None:
+    """The scenario with faults; fails unless it comes to what it comes to without them."""
+    with queue_trial(bed, scenario.name, launch) as trial:
+        _run(trial, scenario, script)
+        wanted, found = undisturbed(bed, scenario)[0], trial.outcome()
+        assert found == wanted, f"it came to {found},\nundisturbed to {wanted}\n{trial.words()}"
+
+
+def _run(trial: QueueTrial, scenario: QueueScenario, script: Script) -> None:
+    trial.begin(scenario.busy)
+    trial.arm(script)
+    script.begin()
+    trial.change(scenario)
+    trial.come_to_rest(scenario.wanted)
+    trial.check()
+
+
+@contextmanager
+def queue_trial(bed: FaultBed, words: str, launch: Launch = in_process) -> Iterator[QueueTrial]:
+    """One that is closed after the block."""
+    trial = QueueTrial(bed, words, launch)
+    try:
+        yield trial
+    finally:
+        trial.close()
