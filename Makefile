@@ -50,7 +50,7 @@ test: lint test-unit test-integration test-faults test-e2e ## Everything that CI
 test-unit: $(VENV)/installed ## Decisions on values (under 20 s)
 	@$(RUN) -m checks.tier unit
 
-test-integration: setup ## On a real etcd and kube-apiserver (under 4 min)
+test-integration: setup ## On a real etcd and kube-apiserver (under 5 min)
 	@$(RUN) -m testbed build etcd kubernetes kwok helm
 	@$(RUN) -m checks.tier integration
 

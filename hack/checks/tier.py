@@ -22,7 +22,7 @@ class Tier:
 
 TIERS = {
     "unit": Tier("tests/unit", 20, processes=2),
-    "integration": Tier("tests/integration", 240),
+    "integration": Tier("tests/integration", 300),
     "faults": Tier("tests/faults", 360),
     "e2e": Tier("tests/e2e", 600, needs_root=True),
 }

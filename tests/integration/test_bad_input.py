@@ -185,7 +185,7 @@ def test_a_status_of_an_odd_shape_is_mended(namespace: Namespace, operator: Oper
     operator.start()
     eventually("all pods", lambda: len(namespace.living_pods()) == 4)
     status = eventually(
-        "a status", lambda: s if (s := namespace.cluster("demo")["status"]).get("conditions") else None
+        "a status", lambda: s if (s := namespace.status("demo")).get("conditions") else None
     )
     assert status["headEpoch"] == 7
 

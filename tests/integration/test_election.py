@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rayfleet.clients.kube import KubeClient
 from rayfleet.clients.kubeconfig import from_kubeconfig
 from rayfleet.election import LEASE_NAME, LeaderElector, Timing
 from support.builders import group, raycluster, spec
-from support.cluster_api import ClusterApi, Namespace
+from support.cluster_api import ApiError, ClusterApi, Namespace
 from support.informing import until
 from support.operator_process import OperatorProcess, service_account_kubeconfig
 from support.proxy import TcpProxy, tcp_proxy
@@ -62,7 +63,11 @@ async def candidate(
 
 def lease_of(namespace: Namespace) -> dict[str, Any]:
     path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace.name}/leases/{LEASE_NAME}"
-    spec: dict[str, Any] = namespace.api.call("GET", path)["spec"]
+    try:
+        spec: dict[str, Any] = namespace.api.call("GET", path)["spec"]
+    except ApiError as error:
+        assert error.status == HTTPStatus.NOT_FOUND, error  # Nobody has led yet.
+        return {}
     return spec
 
 
@@ -168,7 +173,7 @@ def test_a_standby_acts_on_nothing_until_the_leader_is_gone(
     arguments = ["--namespace", namespace.name]
     standby = OperatorProcess(kubeconfig, tmp_path, arguments, identity="operator-1")
     try:
-        eventually("the leader to lead", lambda: lease_of(namespace)["holderIdentity"] == "operator-0")
+        eventually("the leader to lead", lambda: lease_of(namespace).get("holderIdentity") == "operator-0")
         standby.start()
         namespace.apply(raycluster("before", spec_fields=spec(group(replicas=1))))
         eventually("the pods", lambda: len(namespace.pods()) == 2)

@@ -32,7 +32,9 @@ def cluster(namespace: Namespace) -> Iterator[dict[str, Any]]:
             "labels": labels | {"ray.io/cluster": "demo"},
             "ownerReferences": [owner | {"uid": made["metadata"]["uid"]}],
         }
-        namespace.create("pods", {"metadata": metadata, "spec": template()["spec"]})
+        # The test says what a scheduler would say.
+        pod_spec = {**template()["spec"], "schedulerName": "nobody"}
+        namespace.create("pods", {"metadata": metadata, "spec": pod_spec})
     namespace.set_pod_status("demo-head", running())
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": LACKS}
     namespace.set_pod_status("demo-worker", {"phase": "Pending", "conditions": [condition]})

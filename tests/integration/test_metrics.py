@@ -49,7 +49,7 @@ def ready_with_one_pending(namespace: Namespace) -> None:
     namespace.apply(raycluster(spec_fields=spec(group("gpu", 2))))
     eventually("the pods", lambda: len(namespace.living_pods()) == 3)
     namespace.make_ready()
-    eventually("the cluster to be ready", lambda: namespace.cluster("demo")["status"].get("state") == "ready")
+    eventually("the cluster to be ready", lambda: namespace.status("demo").get("state") == "ready")
     namespace.patch("demo", {"workerGroupSpecs": [group("gpu", 3)]})
     eventually("the third worker", lambda: len(namespace.living_pods(WORKERS)) == 3)
 

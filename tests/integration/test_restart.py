@@ -43,7 +43,7 @@ def test_a_restart_with_fifty_clusters_makes_no_write(
 
 
 def _at_rest(namespace: Namespace) -> bool:
-    return all(c["status"].get("readyWorkerReplicas") == PODS - 1 for c in namespace.clusters())
+    return all(c.get("status", {}).get("readyWorkerReplicas") == PODS - 1 for c in namespace.clusters())
 
 
 def test_killed_while_it_creates_it_goes_on_without_doubles(

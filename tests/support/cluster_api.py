@@ -106,6 +106,11 @@ class Namespace:
     def cluster(self, name: str) -> dict[str, Any]:
         return self.api.call("GET", f"{self._clusters}/{name}")
 
+    def status(self, name: str) -> dict[str, Any]:
+        """Of a cluster; empty before the first was written."""
+        found: dict[str, Any] = self.cluster(name).get("status", {})
+        return found
+
     def clusters(self) -> list[dict[str, Any]]:
         return _items(self.api.call("GET", self._clusters))
 
