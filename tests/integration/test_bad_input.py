@@ -184,9 +184,7 @@ def test_a_status_of_an_odd_shape_is_mended(namespace: Namespace, operator: Oper
     namespace.set_cluster_status("demo", odd)
     operator.start()
     eventually("all pods", lambda: len(namespace.living_pods()) == 4)
-    status = eventually(
-        "a status", lambda: s if (s := namespace.status("demo")).get("conditions") else None
-    )
+    status = eventually("a status", lambda: s if (s := namespace.status("demo")).get("conditions") else None)
     assert status["headEpoch"] == 7
 
 
