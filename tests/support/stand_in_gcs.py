@@ -71,7 +71,8 @@ class StandInGcs:
         self.answers[method] = answer
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen; again on the same port after a stop."""
+        """Listen, nowhere else than there; again on the same port after a stop."""
+        await self.stop()
         self._server = grpc.aio.server(handlers=[_Handler(self)], options=[("grpc.so_reuseport", 0)])
         self._host = host
         self._port = self._server.add_insecure_port(f"{host}:{port or self._port}")

@@ -77,6 +77,7 @@ class FaultBed:
         return True
 
     def stop(self) -> None:
+        self.loop.run(self.rays.stop())
         for proxy in self._proxies:
             self.loop.run(proxy.close())
         self.loop.stop()

@@ -70,12 +70,13 @@ class PretendRays:
 
     async def run(self) -> None:
         """Play until cancelled."""
-        try:
-            while True:
-                await self._take(await self._news.get())
-        finally:
-            for ray in self._rays.values():
-                await ray.stop()
+        while True:
+            await self._take(await self._news.get())
+
+    async def stop(self) -> None:
+        """Close every head. Before the tasks of the loop are cancelled, as gRPC's own are among them."""
+        for ray in self._rays.values():
+            await ray.stop()
 
     async def _take(self, change: Change) -> None:
         ray, name = self._of(change.obj), change.name
