@@ -72,7 +72,7 @@ class RayMemory:
             return trouble, taken
         began = seen.session_since.unix if seen.session_since is not None else taken
         if self.session not in {"", state.session} and now - began < SETTLE_SECONDS:
-            joined = {node.instance_id for node in state.nodes if node.status is not NodeStatus.DEAD}
+            joined = state.joined
             if any(pod.name in self.alive.values() and pod.name not in joined for pod in pods if pod.active):
                 return "the head has started anew, and its workers have not all joined it", began
         return "", None

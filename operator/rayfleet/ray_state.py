@@ -106,6 +106,11 @@ class RayState:
     constraints: tuple[tuple[Demand, ...], ...]
     """What `request_resources` asked to have in the cluster, busy or not, each a list of its own."""
 
+    @property
+    def joined(self) -> frozenset[str]:
+        """The instance ids, that is pod names, of the nodes that are not dead."""
+        return frozenset(node.instance_id for node in self.nodes if node.status is not NodeStatus.DEAD)
+
 
 @dataclass(frozen=True, slots=True)
 class RayView:

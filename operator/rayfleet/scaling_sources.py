@@ -11,7 +11,7 @@ from rayfleet.metric_sampling import MetricSampler
 from rayfleet.namespace_ceilings import NamespaceCeilingsReader
 from rayfleet.plan import Plan
 from rayfleet.plan.ray_report import ray_report
-from rayfleet.plan.scaling import gpus_of_hosts
+from rayfleet.plan.scaling import gpus_of_hosts, gpus_there
 from rayfleet.ray_heads import RayHeads
 from rayfleet.scaling_limits import ScalingLimits, ceilings_from_settings, unknown_ceilings
 from rayfleet.scaling_view import GpuUsage, ScalingView, Sizing
@@ -58,9 +58,8 @@ class ScalingSources:
         if memory.gpus is None or memory.gpus[0] != generation:
             memory.gpus = generation, gpus_of_hosts(spec)
         each = memory.gpus[1]
-        there = sum(each.get(pod.group, 0) for pod in snapshot.pods if pod.active)
         wanted = sum(each.get(group.group_name, 0) * decided.pods(group) for group in spec.worker_group_specs)
-        self.ledger.note(key, max(there, wanted))
+        self.ledger.note(key, max(gpus_there(snapshot, each), wanted))
 
     def remember(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> None:
         """Remember what was acted on, for the next decision."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeAlias
 
-from rayfleet.autoscaling import HEAD_GROUP, Group, Worker
+from rayfleet.api.names import HEAD_GROUP
+from rayfleet.autoscaling import Group, Worker
 from rayfleet.ray_state import (
     Demand,
     Gang,

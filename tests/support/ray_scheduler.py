@@ -14,7 +14,7 @@ from ray.autoscaler.v2.schema import AutoscalerInstance
 from ray.autoscaler.v2.utils import ResourceRequestUtil
 from ray.core.generated import autoscaler_pb2, common_pb2, instance_manager_pb2
 
-from rayfleet.autoscaling import HEAD_GROUP
+from rayfleet.api.names import HEAD_GROUP
 from rayfleet.ray_state import Demand, Gang, RayNode, Shape, Strategy
 from support.demand_cases import Case, draw
 

@@ -36,7 +36,7 @@ def drained(decision: Decision) -> list[str]:
 
 def of_idle_nodes(*seconds: float, **changes: object) -> Decision:
     """Idle nodes c0, c1, ... of one group."""
-    group = replace(CPU, desired=len(seconds), **changes)  # type: ignore[arg-type]
+    group = replace(CPU, desired=len(seconds), **changes)  # type: ignore[arg-type]  # fields of several types
     nodes = [idle(f"c{i}", group, age) for i, age in enumerate(seconds)]
     return decided(state(nodes=nodes), group, workers=pods(*nodes))
 

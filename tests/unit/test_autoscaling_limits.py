@@ -44,7 +44,7 @@ def behavior(**rules: Any) -> Behavior:
 
 
 def held(decision: Decision) -> list[tuple[HoldKind, str]]:
-    return [tuple(hold) for answer in decision.answers for hold in answer.holds]  # type: ignore[misc]
+    return [tuple(hold) for answer in decision.answers for hold in answer.holds]  # type: ignore[misc]  # a NamedTuple as a plain one
 
 
 def blocked(name: str, since: float, group: str = "gpu") -> Worker:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rayfleet.autoscaling import HEAD_GROUP, Decision, Group, HoldKind, Memory, Policy, Tier, Worker, decide
+from rayfleet.api.names import HEAD_GROUP
+from rayfleet.autoscaling import Decision, Group, HoldKind, Memory, Policy, Tier, Worker, decide
 from rayfleet.ray_state import Gang, LabelConstraint, NodeStatus, RayState, Strategy
 from support.demand_cases import ACCELERATOR, busy, idle, node, pods, resources, state, tasks
 

@@ -15,7 +15,6 @@ from rayfleet.autoscaling.decision import (
     Tier,
 )
 from rayfleet.autoscaling.inputs import (
-    HEAD_GROUP,
     Blocked,
     BlockedReason,
     Ceiling,
@@ -26,7 +25,6 @@ from rayfleet.autoscaling.inputs import (
 )
 
 __all__ = [
-    "HEAD_GROUP",
     "Answer",
     "Blocked",
     "BlockedReason",

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from rayfleet.api.names import HEAD_GROUP
 from rayfleet.autoscaling.capacity import HEAD
 from rayfleet.autoscaling.census import Census
 from rayfleet.autoscaling.decision import Answer, DemandKind, Hold, Placed, Tier
 from rayfleet.autoscaling.demand import Kind, Vector
 from rayfleet.autoscaling.holds import blocked_hold, holds_of, is_oversized, whole_nodes
-from rayfleet.autoscaling.inputs import HEAD_GROUP, Policy
+from rayfleet.autoscaling.inputs import Policy
 from rayfleet.autoscaling.sizes import Sizes
 from rayfleet.autoscaling.stages import Entry, Solution
 from rayfleet.ray_state import Shape

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from rayfleet.api.names import HEAD_GROUP
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand import SCALE, Kind, Space, Vector
-from rayfleet.autoscaling.inputs import HEAD_GROUP, Group, Worker
+from rayfleet.autoscaling.inputs import Group, Worker
 from rayfleet.ray_state import NodeStatus, RayNode, RayState, Resources
 
 HEAD: Final = -1

@@ -3,14 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from rayfleet.api import Behavior, Fallback
 from rayfleet.api.base import INT32_MAX
 from rayfleet.ray_state import Resources
-
-HEAD_GROUP: Final = "headgroup"
-"""The name that the head's Ray node has for its group."""
 
 
 class BlockedReason(StrEnum):

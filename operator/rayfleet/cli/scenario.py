@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from rayfleet.api import RayClusterSpec, Violation
-from rayfleet.autoscaling import HEAD_GROUP, Decision, Group, Memory, Worker, decide
+from rayfleet.api.names import HEAD_GROUP
+from rayfleet.autoscaling import Decision, Group, Memory, Worker, decide
 from rayfleet.cli.demand_file import DemandFile, Node
 from rayfleet.manifests.ray_start import head_params
 from rayfleet.manifests.resources import resources_of_flags

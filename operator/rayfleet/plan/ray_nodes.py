@@ -29,7 +29,7 @@ def gone_with_their_node(snapshot: Snapshot) -> dict[str, tuple[Cause, str]]:
     state = trusted_state(snapshot)
     if state is None:
         return {}
-    alive = {node.instance_id for node in state.nodes if node.status is not NodeStatus.DEAD}
+    alive = state.joined
     pods = {pod.name for pod in snapshot.pods if pod.node_type == NodeType.WORKER and pod.active}
     found: dict[str, tuple[Cause, str]] = {}
     for node in state.nodes:

@@ -3,15 +3,14 @@
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.names import NodeType
 from rayfleet.autoscaling import Decision
-from rayfleet.ray_state import AutoscalingReport, FailedLaunch, NodeStatus, PendingLaunch, PendingPod
+from rayfleet.ray_state import AutoscalingReport, FailedLaunch, PendingLaunch, PendingPod
 from rayfleet.snapshot import Snapshot
 
 
 def ray_report(snapshot: Snapshot, spec: RayClusterSpec, decision: Decision) -> AutoscalingReport:
     """What is on its way, what could not be had, and what there can be no node for."""
     state = snapshot.scaling.ray.state
-    nodes = state.nodes if state is not None else ()
-    joined = {node.instance_id for node in nodes if node.status is not NodeStatus.DEAD}
+    joined = state.joined if state is not None else frozenset()
     coming = (
         pod
         for pod in snapshot.pods

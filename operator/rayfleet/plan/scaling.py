@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from math import ceil
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
 from rayfleet.api.names import NodeType
@@ -70,12 +71,10 @@ def scaled_groups(snapshot: Snapshot, decision: Decision) -> dict[str, Scaled]:
     for cancel in decision.cancels:
         deletes[cancel.group] |= dict.fromkeys(cancel.pods, (Cause.NOT_NEEDED, cancel.words))
     gone = gone_with_their_node(snapshot)
+    # A replica goes when Ray is at its end in all of its hosts: one of them may have become busy.
+    goes_on = {pod.host.replica for pod in snapshot.pods if pod.host is not None and pod.name not in gone}
     for pod in snapshot.pods:
-        # A replica goes when Ray is at its end in all of its hosts: one of them may have become busy.
-        together = [
-            p.name for p in snapshot.pods if pod.host and p.host and p.host.replica == pod.host.replica
-        ]
-        if pod.group in deletes and pod.name in gone and all(name in gone for name in together):
+        if pod.group in deletes and pod.name in gone and not (pod.host and pod.host.replica in goes_on):
             deletes[pod.group][pod.name] = gone[pod.name]
     return {g.name: Scaled(g.wanted, g.launches, g.reason, deletes[g.name]) for g in decision.groups}
 
@@ -226,8 +225,8 @@ def policy_of(snapshot: Snapshot, spec: RayClusterSpec) -> Policy:
 
 def _rooms(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[tuple[CeilingScope, Ceiling]]:
     scaling = snapshot.scaling
-    each = gpus_of_hosts(spec)
-    own = sum(each.get(pod.group, 0) for pod in snapshot.pods if pod.active)
+    set_by = (*ceilings_from_settings(scaling.limits.ceilings), *scaling.namespace_ceilings.ceilings)
+    own = gpus_there(snapshot, gpus_of_hosts(spec)) if set_by else 0
     used = {
         CeilingScope.CLUSTER: own,
         CeilingScope.NAMESPACE: own + scaling.usage.namespace,
@@ -235,7 +234,6 @@ def _rooms(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[tuple[CeilingSc
         CeilingScope.NAMESPACE_PER_MINUTE: scaling.usage.new_in_namespace,
         CeilingScope.TOTAL_PER_MINUTE: scaling.usage.new_in_total,
     }
-    set_by = (*ceilings_from_settings(scaling.limits.ceilings), *scaling.namespace_ceilings.ceilings)
     for ceiling in set_by:
         room = max(ceiling.limit - used[ceiling.scope], 0)
         words = str(ceiling)
@@ -245,10 +243,13 @@ def _rooms(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[tuple[CeilingSc
 
 
 def gpus_of_hosts(spec: RayClusterSpec) -> dict[str, int]:
-    """Whole GPUs of one pod of each worker group."""
-    return {group.group_name: gpus_of_host(group) for group in spec.worker_group_specs}
+    """GPUs of one pod of each worker group; a part of one counts as one."""
+    return {
+        group.group_name: ceil(dict(worker_resources(group)).get("GPU", 0))
+        for group in spec.worker_group_specs
+    }
 
 
-def gpus_of_host(group: WorkerGroupSpec) -> int:
-    """GPUs of one pod of `group`; a part of one counts as one."""
-    return -int(-dict(worker_resources(group)).get("GPU", 0) // 1)
+def gpus_there(snapshot: Snapshot, each: Mapping[str, int]) -> int:
+    """GPUs of the pods that are there; `each` pod of a group has so many."""
+    return sum(each.get(pod.group, 0) for pod in snapshot.pods if pod.active)

@@ -1,5 +1,7 @@
 """Sizes that are kept in the spec, for tools that read them there, such as Kueue's quota."""
 
+from dataclasses import replace
+
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.names import Label
 from rayfleet.autoscaling import Decision
@@ -41,5 +43,5 @@ def within_spec(spec: RayClusterSpec, scaled: dict[str, Scaled]) -> dict[str, Sc
         one = scaled[group.group_name]
         there = one.wanted - one.launches
         launches = min(one.launches, max(group.replicas - there, 0))
-        limited[group.group_name] = Scaled(one.wanted, launches, one.reason, one.deletes)
+        limited[group.group_name] = replace(one, launches=launches)
     return limited

@@ -66,17 +66,19 @@ def _entry(
 ) -> Mapping[str, Any]:
     status = "True" if condition.holds else "False"
     since = before.get("lastTransitionTime") if before and before.get("status") == status else None
-    message = condition.message
-    if len(message) > LONGEST_MESSAGE:
-        message = message[: LONGEST_MESSAGE - 1] + "…"
     return {
         "type": str(condition.type),
         "status": status,
         "reason": condition.reason,
-        "message": message,
+        "message": cut(condition.message, LONGEST_MESSAGE),
         "lastTransitionTime": since or rfc3339(now),
         "observedGeneration": generation,
     }
+
+
+def cut(words: str, longest: int) -> str:
+    """The words, in so many characters at most."""
+    return words if len(words) <= longest else words[: longest - 1] + "…"
 
 
 def holds(status: Mapping[str, Any], condition: ConditionType) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from rayfleet.autoscaling import Answer, Decision
 from rayfleet.plan import DrainNode, Outcome, Plan
 from rayfleet.snapshot import Snapshot
-from rayfleet.status.conditions import Condition, ConditionType, rfc3339
+from rayfleet.status.conditions import Condition, ConditionType, cut, rfc3339
 
 MOST_UNSERVED: Final = 20
 """Entries of demand that are told of; the summary says how many more there are."""
@@ -22,17 +22,17 @@ def autoscaler_status(snapshot: Snapshot, decision: Decision) -> dict[str, Any]:
     ray = snapshot.scaling.ray
     queue: dict[str, Any] = {"known": decision.known}
     if not decision.known:
-        queue["message"] = _cut(ray.trouble or "the head has not answered yet")
+        queue["message"] = cut(ray.trouble or "the head has not answered yet", LONGEST)
         if ray.since is not None:
             queue["since"] = rfc3339(ray.since)
-    status: dict[str, Any] = {"summary": _cut(decision.summary), "queue": queue}
+    status: dict[str, Any] = {"summary": cut(decision.summary, LONGEST), "queue": queue}
     unserved = [_unserved(answer) for answer in _waiting(decision)]
     if unserved:
         status["unserved"] = unserved
     faults = [str(fault) for wish in snapshot.scaling.wishes for fault in wish.faults]
     faults += snapshot.scaling.namespace_ceilings.faults
     if faults:
-        status["faults"] = [_cut(fault) for fault in faults[:MOST_UNSERVED]]
+        status["faults"] = [cut(fault, LONGEST) for fault in faults[:MOST_UNSERVED]]
     return status
 
 
@@ -44,7 +44,7 @@ def autoscaling_condition(snapshot: Snapshot, plan: Plan) -> Condition | None:
     if not decision.known:
         words = snapshot.scaling.ray.trouble or "the head has not answered yet"
         return Condition(ConditionType.AUTOSCALING, False, "QueueUnknown", f"{words}; nothing shrinks")
-    if any(True for _ in _waiting(decision)):
+    if _waiting(decision):
         return Condition(ConditionType.AUTOSCALING, False, "DemandHeld", decision.summary)
     growing = any(group.launches for group in decision.groups)
     shrinking = bool(decision.drains or decision.cancels)
@@ -74,9 +74,8 @@ def scaling_events(
             yield "Warning", "DemandHeld", "Scale", f"{_shape_words(entry)} waits: {entry.get('message')}"
 
 
-def _waiting(decision: Decision) -> Iterator[Answer]:
-    held = [answer for answer in decision.answers if answer.holds]
-    return iter(held[:MOST_UNSERVED])
+def _waiting(decision: Decision) -> list[Answer]:
+    return [answer for answer in decision.answers if answer.holds][:MOST_UNSERVED]
 
 
 def _unserved(answer: Answer) -> dict[str, Any]:
@@ -84,7 +83,7 @@ def _unserved(answer: Answer) -> dict[str, Any]:
         "kind": str(answer.kind),
         "resources": {name: f"{amount:.10g}" for name, amount in answer.shape.resources},
         "reason": str(answer.holds[0].kind),
-        "message": _cut("; ".join(hold.words for hold in answer.holds)),
+        "message": cut("; ".join(hold.words for hold in answer.holds), LONGEST),
     }
 
 
@@ -103,7 +102,3 @@ def _entries(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     autoscaler = status.get("autoscaler")
     entries = autoscaler.get("unserved") if isinstance(autoscaler, Mapping) else None
     return [entry for entry in entries or () if isinstance(entry, Mapping)]
-
-
-def _cut(words: str) -> str:
-    return words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"

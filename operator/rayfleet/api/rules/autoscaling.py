@@ -5,11 +5,11 @@ from typing import Final, Literal
 from rayfleet.api.quantity import parse_quantity
 from rayfleet.api.ray_version import RayVersion, parse_ray_version
 from rayfleet.api.rules.subject import Findings, Subject, first_env, pod_spec
+from rayfleet.api.scaler import FIRST_WITH_V2
 from rayfleet.api.violation import Violation
 
 V2_ENV: Final = "RAY_enable_autoscaler_v2"
 START_COMMAND_ENV: Final = "KUBERAY_GEN_AUTOSCALER_START_CMD"
-_FIRST_WITH_V2: Final = RayVersion(2, 47)
 _FIRST_WITH_PRIORITY: Final = RayVersion(2, 56)
 _TRUE: Final = frozenset({"1", "true", "True"})
 
@@ -28,7 +28,7 @@ def autoscaler_version(subject: Subject) -> Literal["v1", "v2"]:
     if env is not None:
         return "v2" if env in _TRUE else "v1"
     ray = parse_ray_version(subject.spec.ray_version)
-    return "v1" if ray is not None and ray < _FIRST_WITH_V2 else "v2"
+    return "v1" if ray is not None and ray < FIRST_WITH_V2 else "v2"
 
 
 def v2_needs_autoscaling(subject: Subject) -> Findings:
