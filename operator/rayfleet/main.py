@@ -89,7 +89,7 @@ class Operator:
             self._client, given.namespaces, pods, services, self._wake_for_pod, on_progress=self._wake_soon
         )
         self._other_operator = OtherOperatorWatch(self._client, given.namespaces, self._wake_all)
-        self._poller = Poller(self._wake)
+        self._poller = Poller(self._wake, lambda key: [pod.name for pod in pods.owned_by(key) if pod.active])
         heads = RayHeads(
             self._poller, ClusterTokens(self._client), may_write=lambda: self._election.seconds_left
         )

@@ -4,6 +4,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class DeathCause(StrEnum):
+    """Why a node is dead."""
+
+    UNKNOWN = "UNKNOWN"
+    """Ray does not say, or something that is not known to us; also of a node that lives."""
+    EXPECTED_TERMINATION = "EXPECTED_TERMINATION"
+    UNEXPECTED_TERMINATION = "UNEXPECTED_TERMINATION"
+    DRAIN_PREEMPTED = "DRAIN_PREEMPTED"
+    DRAIN_IDLE = "DRAIN_IDLE"
+    """It was idle, and Ray was asked to give it up: by this operator, or by one before it."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
     """One node that Ray has, or has had."""
@@ -18,8 +30,10 @@ class NodeInfo:
     started: float
     """Unix seconds, as `ended`, which is 0 while it lives."""
     ended: float
+    cause: DeathCause
+    """Why it died."""
     death: str
-    """Why it died, in Ray's words."""
+    """The same, in Ray's words."""
 
 
 class ActorState(StrEnum):

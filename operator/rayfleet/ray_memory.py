@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rayfleet.plan.ray_nodes import node_trouble
+from rayfleet.ray_inventory import DeathCause
 from rayfleet.ray_polling import Observation
 from rayfleet.ray_state import NodeStatus, RayState, RayView
 from rayfleet.snapshot import Pod
@@ -14,6 +15,9 @@ SETTLE_SECONDS = 70.0
 """After a head has started anew, its workers have so long to join or to end: Ray gives up after 60 s."""
 KEEP_SECONDS = 2.0
 """After Ray has refused to give a node up, it is not asked again for so long: its next answers say why."""
+DRAIN_SECONDS = 10.0
+"""A node that still takes work so long after Ray was asked to give it up was not: the question was lost."""
+_GOES_ON = frozenset({NodeStatus.RUNNING, NodeStatus.IDLE})
 
 
 @dataclass(slots=True)
@@ -23,7 +27,8 @@ class RayMemory:
     alive: dict[bytes, str] = field(default_factory=dict)
     """Ids of nodes that were alive, to the names of their pods."""
     dead_since: dict[bytes, float] = field(default_factory=dict)
-    drained: set[bytes] = field(default_factory=set)
+    drained: dict[bytes, float] = field(default_factory=dict)
+    """Ids of nodes that Ray was asked to give up, or that were given up and sizes count no more, to when."""
     kept: dict[bytes, float] = field(default_factory=dict)
     """Ids of nodes that Ray would not give up, to when it may be asked again; Unix seconds."""
     session: str = ""
@@ -31,10 +36,14 @@ class RayMemory:
     def asked_to_drain(self, node_id: bytes, refusal: str, now: float) -> None:
         """Note that Ray was asked to give a node up. Without an answer it may well have done so."""
         if refusal:
-            self.drained.discard(node_id)
+            self.drained.pop(node_id, None)
             self.kept[node_id] = now + KEEP_SECONDS
         else:
-            self.drained.add(node_id)
+            self.drained[node_id] = now
+
+    def acted_on(self, view: RayView, now: float) -> None:
+        """Note that sizes count nodes no more that were given up by another operator than this one."""
+        self.drained |= dict.fromkeys(view.found_drained, now)
 
     def view(self, seen: Observation | None, pods: Sequence[Pod], now: float) -> RayView:
         """What the last answer is worth now; it is remembered as far as it can be believed."""
@@ -46,13 +55,14 @@ class RayMemory:
         state, taken = seen.state, seen.taken.unix if seen.taken is not None else 0.0
         trouble, since = self._trouble(seen, state, pods, now)
         if not trouble:
-            self._learn(state, pods, now)
+            self._learn(state, taken, pods, now)
         return RayView(
             state=state,
             taken=taken,
             trouble=trouble,
             since=since,
             drained=frozenset(self.drained),
+            found_drained=_given_up(seen).difference(self.drained),
             dead_since=dict(self.dead_since),
             kept=frozenset(node_id for node_id, until in self.kept.items() if until > now),
         )
@@ -77,7 +87,7 @@ class RayMemory:
                 return "the head has started anew, and its workers have not all joined it", began
         return "", None
 
-    def _learn(self, state: RayState, pods: Sequence[Pod], now: float) -> None:
+    def _learn(self, state: RayState, taken: float, pods: Sequence[Pod], now: float) -> None:
         names = {pod.name for pod in pods}
         dead = {node.node_id for node in state.nodes if node.status is NodeStatus.DEAD}
         self.session = state.session
@@ -88,5 +98,15 @@ class RayMemory:
         }
         mine = {node.node_id for node in state.nodes if node.node_id in dead and node.instance_id in names}
         self.dead_since = {node_id: self.dead_since.get(node_id, now) for node_id in mine}
-        self.drained &= {node.node_id for node in state.nodes if node.instance_id in names}
+        stays = {node.node_id for node in state.nodes if node.status in _GOES_ON}
+        listed = {node.node_id for node in state.nodes if node.instance_id in names}
+        self.drained = {
+            node_id: at
+            for node_id, at in self.drained.items()
+            if node_id in listed and (node_id not in stays or taken - at < DRAIN_SECONDS)
+        }
         self.kept = {node_id: until for node_id, until in self.kept.items() if until > now}
+
+
+def _given_up(seen: Observation) -> frozenset[bytes]:
+    return frozenset(node_id for node_id, cause in seen.deaths.items() if cause is DeathCause.DRAIN_IDLE)

@@ -125,7 +125,10 @@ class RayView:
     since: float | None = None
     """Since when, Unix seconds."""
     drained: frozenset[bytes] = frozenset()
-    """Ids of nodes that we asked Ray to give up, unless it refused."""
+    """Ids of nodes that we asked Ray to give up, unless it refused, or that we know to have been given up."""
+    found_drained: frozenset[bytes] = frozenset()
+    """Ids of dead nodes that were given up as idle at the request of another operator: one before us that
+    ended in the midst of it. Wanted sizes may still count them."""
     dead_since: Mapping[bytes, float] = field(default_factory=dict)
     """Ids of dead nodes to when we first saw them so, Unix seconds."""
     kept: frozenset[bytes] = frozenset()

@@ -65,6 +65,7 @@ class ScalingSources:
         """Remember what was acted on, for the next decision."""
         if snapshot.spec is not None and decided.decision is not None:
             memory.scaling = decided.decision.memory
+            memory.ray.acted_on(snapshot.scaling.ray, snapshot.now)
             memory.acted_on = {
                 group.group_name: Sizing(decided.replicas(group), group.replicas)
                 for group in snapshot.spec.worker_group_specs

@@ -8,6 +8,7 @@ import pytest
 
 from rayfleet.clients.gcs import GcsClient
 from rayfleet.errors import GcsFailure, GcsTrouble
+from rayfleet.ray_inventory import DeathCause
 from rayfleet.ray_polling import Poller, Target
 from rayfleet.ray_state import (
     AutoscalingReport,
@@ -145,7 +146,7 @@ async def test_a_report_is_what_ray_shows(head: RayHead, client: GcsClient) -> N
 
 
 async def test_a_head_that_is_killed_and_comes_back_is_told(head: RayHead) -> None:
-    """Out of reach, then with another session; then idle, and given up when asked."""
+    """Out of reach, then with another session; then idle, and given up when asked, as its books say."""
     poller = Poller(lambda _key: None)
     key = Key("ns", "c1")
     poller.watch(key, Target("uid", head.address), active=True)
@@ -177,6 +178,12 @@ async def test_a_head_that_is_killed_and_comes_back_is_told(head: RayHead) -> No
     assert not isinstance(drain, GcsFailure)
     assert drain.accepted
     await state_with(client, head, lambda said: said.nodes[0].status is NodeStatus.DEAD)
+    books = await client.nodes((state.nodes[0].node_id,))
+    assert not isinstance(books, GcsFailure)
+    assert [(each.alive, each.cause, each.death) for each in books] == [
+        (False, DeathCause.DRAIN_IDLE, "idle")
+    ]
+    assert await client.nodes((b"x" * 28,)) == ()
     await poller.close()
 
 

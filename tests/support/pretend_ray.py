@@ -19,9 +19,10 @@ from support.stand_in_gcs import STATE, StandInGcs
 Reply: TypeAlias = ray_pb2.GetClusterResourceStateReply
 Lie: TypeAlias = Callable[[Reply], Reply]
 """From the true answer to the one that is given."""
-DRAIN, REPORT = "DrainNode", "ReportAutoscalingState"
+DRAIN, REPORT, NODES = "DrainNode", "ReportAutoscalingState", "GetAllNodeInfo"
 IDLE_TERMINATION = 1
 RUNNING, DEAD, IDLE = 1, 2, 3
+UNEXPECTED_TERMINATION, DRAINED_WHEN_IDLE = 2, 4
 PORT = 6379
 
 
@@ -33,6 +34,8 @@ class Node:
     group: str
     busy: bool = False
     dead: bool = False
+    death: int = 0
+    """Why it is dead, as Ray's books have it."""
     idle_since: float = field(default_factory=time.monotonic)
 
     @property
@@ -49,7 +52,7 @@ class PretendRay:
 
     def __init__(self, resource: str = "GPU") -> None:
         self.gcs = StandInGcs()
-        self.gcs.answers = {STATE: self._state, DRAIN: self._drain, REPORT: self._report}
+        self.gcs.answers = {STATE: self._state, DRAIN: self._drain, REPORT: self._report, NODES: self._books}
         self.resource = resource
         self.session = "session_1"
         self.waiting = 0
@@ -97,7 +100,7 @@ class PretendRay:
         if node is None or node.dead:
             return
         self.lost.append(f"pod {name} went while its node was {'busy' if node.busy else 'not given up'}")
-        node.dead, node.busy = True, False
+        node.dead, node.busy, node.death = True, False, UNEXPECTED_TERMINATION
 
     def submit(self, tasks: int) -> None:
         """More tasks wait."""
@@ -171,13 +174,33 @@ class PretendRay:
             if node.busy:
                 self.lost.append(f"the busy node of pod {node.name} was drained")
             self.drains.append((node.name, True))
-            node.dead, node.busy = True, False
+            if not node.dead:
+                node.dead, node.busy, node.death = True, False, DRAINED_WHEN_IDLE
         return _reply(ray_pb2.DrainNodeReply(is_accepted=True))
+
+    async def _books(self, request: bytes) -> bytes | grpc.StatusCode:
+        """The nodes that are asked for, with why they are dead."""
+        if self.silent:
+            await asyncio.Event().wait()
+        asked = {each.node_id for each in ray_pb2.GetAllNodeInfoRequest.FromString(request).node_selectors}
+        nodes = [node for node in tuple(self.nodes.values()) if not asked or node.node_id in asked]
+        return _reply(ray_pb2.GetAllNodeInfoReply(node_info_list=[_entry(node) for node in nodes]))
 
     async def _report(self, request: bytes) -> bytes | grpc.StatusCode:
         asked = ray_pb2.ReportAutoscalingStateRequest.FromString(request)
         self.reports.append(asked.autoscaling_state)
         return _reply(ray_pb2.ReportAutoscalingStateReply())
+
+
+def _entry(node: Node) -> ray_pb2.GcsNodeInfo:
+    return ray_pb2.GcsNodeInfo(
+        node_id=node.node_id,
+        instance_id=node.name,
+        node_type_name=node.group,
+        state=int(node.dead),
+        is_head_node=node.is_head,
+        death_info=ray_pb2.NodeDeathInfo(reason=node.death),
+    )
 
 
 def _reply(message: object) -> bytes:

@@ -1,47 +1,15 @@
 """What the queue's decision does to a cluster's pods and spec."""
 
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from rayfleet.api.names import Label
-from rayfleet.plan import Cause, CreatePod, DrainNode, Plan, ResizeGroups, plan
-from rayfleet.ray_state import Demand, NodeStatus, RayNode, RayState, RayView, Resources, Shape
+from rayfleet.plan import Cause, DrainNode, ResizeGroups, plan
+from rayfleet.ray_state import Demand, NodeStatus, RayView
 from rayfleet.scaling_limits import CostCeilings, ScalingLimits
-from rayfleet.scaling_view import GpuUsage, ScalingView, Sizing
-from rayfleet.snapshot import Cluster, Pod
-from support.builders import NOW, cluster, group, head, snapshot, spec, worker
-
-GPU: Resources = (("CPU", 1.0), ("GPU", 1.0))
-GPU_TASK = Shape((("GPU", 1.0),))
-
-
-def scaled(**fields: Any) -> Cluster:
-    """A cluster whose one group of GPU workers follows the queue."""
-    start = {"num-cpus": "1", "num-gpus": "1"}
-    groups = group(**{"replicas": 0, "maxReplicas": 3, "rayStartParams": start} | fields.pop("group", {}))
-    return cluster(spec(groups, enableInTreeAutoscaling=True, **fields))
-
-
-def node(pod: Pod, status: NodeStatus = NodeStatus.RUNNING, *, idle: float = 0.0) -> RayNode:
-    """The Ray node of a pod."""
-    is_head = pod.node_type == "head"
-    total = () if is_head else GPU
-    free = total if status is NodeStatus.IDLE else ()
-    ray_group = "headgroup" if is_head else pod.group
-    node_id = pod.name.encode().ljust(28, b"-")[:28]
-    return RayNode(node_id, pod.name, ray_group, status, total, free, (), idle, "10.0.0.1", ())
-
-
-def view(nodes: Iterable[RayNode], *demands: Demand, **fields: Any) -> ScalingView:
-    """What the head says now."""
-    state = RayState("session", 7, tuple(nodes), demands, (), ())
-    given: dict[str, Any] = {"ray": RayView(state, NOW), "acted_on": {"gpu": Sizing(0, 0)}}
-    return ScalingView(**given | fields)
-
-
-def creates(decided: Plan) -> list[CreatePod]:
-    return [action for action in decided.actions if isinstance(action, CreatePod)]
+from rayfleet.scaling_view import GpuUsage, Sizing
+from rayfleet.snapshot import Cluster
+from support.builders import NOW, head, snapshot, worker
+from support.queued_clusters import GPU_TASK, creates, node, scaled, view
 
 
 def test_waiting_tasks_make_workers_up_to_the_max_and_the_rest_is_told() -> None:

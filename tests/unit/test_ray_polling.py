@@ -2,15 +2,20 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+import grpc
 import pytest
 
 from rayfleet.clients.gcs_replies import state_from
+from rayfleet.clients.ray_protocol import ray_pb2
 from rayfleet.errors import GcsFailure, GcsTrouble
+from rayfleet.ray_inventory import DeathCause
 from rayfleet.ray_polling import Clockwork, Moment, Observation, Poller, Target
+from rayfleet.ray_polling.deaths import MOST_IN_VAIN
 from rayfleet.ray_polling.observation import differs, observed
 from rayfleet.ray_polling.schedule import first_wait, jittered, period, stroke
 from rayfleet.ray_state import RayState
@@ -18,6 +23,7 @@ from rayfleet.snapshot import Key
 from support.informing import until
 from support.stand_in_gcs import STATE, StandInGcs, node, state
 
+NODES = "GetAllNodeInfo"
 A, B, C = Key("ns", "a"), Key("ns", "b"), Key("ns", "c")
 NOWHERE = "127.0.0.1:1"
 DOWN = GcsFailure(GcsTrouble.UNREACHABLE, "down")
@@ -49,16 +55,26 @@ class Fleet:
         seen = self.poller.observation(key)
         return seen.state if seen is not None else None
 
+    def deaths(self, key: Key) -> Mapping[bytes, DeathCause]:
+        seen = self.poller.observation(key)
+        return seen.deaths if seen is not None else {}
+
     def failure(self, key: Key) -> GcsFailure | None:
         seen = self.poller.observation(key)
         return seen.failure if seen is not None else None
 
 
 @asynccontextmanager
-async def polling(*, seconds: float = 0.3, warm: int = 100) -> AsyncIterator[Fleet]:
+async def polling(
+    *, seconds: float = 0.3, warm: int = 100, pods: Collection[str] = ()
+) -> AsyncIterator[Fleet]:
     told: Counter[Key] = Counter()
     poller = Poller(
-        lambda key: told.update([key]), seconds=seconds, warm=warm, clockwork=Clockwork(jitter=lambda: 0.0)
+        lambda key: told.update([key]),
+        lambda _: pods,
+        seconds=seconds,
+        warm=warm,
+        clockwork=Clockwork(jitter=lambda: 0.0),
     )
     try:
         yield Fleet(poller, told)
@@ -235,3 +251,70 @@ async def test_quiet_clusters_beyond_the_warm_ones_are_dialled_for_each_question
         fleet.poller.poke(A)
         await until("two questions", lambda: len(gcs.requests) >= 2)
         assert len(gcs.peers) == len(gcs.requests)
+
+
+def books(**causes: int) -> ray_pb2.GetAllNodeInfoReply:
+    """Dead nodes, and Ray's number of why; by name, with underscores."""
+    reply = ray_pb2.GetAllNodeInfoReply()
+    for name, cause in causes.items():
+        node_id = node(name.replace("_", "-")).node_id
+        death = ray_pb2.NodeDeathInfo(reason=cause)
+        reply.node_info_list.add(node_id=node_id, state=1, death_info=death)
+    return reply
+
+
+def asked_about(gcs: StandInGcs) -> list[list[bytes]]:
+    """The nodes of each question about deaths."""
+    questions = [ray_pb2.GetAllNodeInfoRequest.FromString(raw) for name, raw in gcs.requests if name == NODES]
+    return [[each.node_id for each in question.node_selectors] for question in questions]
+
+
+def has_asked(gcs: StandInGcs, times: int) -> bool:
+    return len(asked_about(gcs)) >= times
+
+
+async def test_why_a_node_is_dead_is_known_with_its_death_and_asked_for_once() -> None:
+    """Only where its pod lives; and forgotten with the node."""
+    dead = [node(f"w-{n}", status=2) for n in (1, 2)]
+    async with head(node("w-3"), *dead) as gcs, polling(pods=("w-1", "w-3")) as fleet:
+        gcs.says(NODES, books(w_1=4))
+        fleet.watch(A, gcs.address)
+        await fleet.heard(A)
+        assert fleet.deaths(A) == {dead[0].node_id: DeathCause.DRAIN_IDLE}
+        assert asked_about(gcs) == [[dead[0].node_id]]
+        polls = len(gcs.requests)
+        fleet.poller.poke(A)
+        await until("another question", lambda: len(gcs.requests) > polls)
+        assert len(asked_about(gcs)) == 1
+        gcs.says(STATE, state(node("w-3")))
+        fleet.poller.poke(A)
+        await until("the node to be forgotten", lambda: not fleet.deaths(A))
+
+
+async def test_a_state_is_not_believed_before_its_deaths_are_explained() -> None:
+    """A head that does not say is like one that does not answer."""
+    async with head(node("w-1")) as gcs, polling(pods=("w-1",)) as fleet:
+        fleet.watch(A, gcs.address)
+        first = await fleet.heard(A)
+        gcs.refuses(NODES, grpc.StatusCode.UNAVAILABLE)
+        gcs.says(STATE, state(node("w-1", status=2)))
+        fleet.poller.poke(A)
+        await until("the failure", lambda: fleet.failure(A) is not None)
+        assert fleet.state(A) == first
+        gcs.says(NODES, books(w_1=4))
+        fleet.poller.poke(A)
+        await until("the death", lambda: fleet.state(A) != first)
+        assert list(fleet.deaths(A).values()) == [DeathCause.DRAIN_IDLE]
+        assert fleet.failure(A) is None
+
+
+async def test_a_head_that_never_says_why_keeps_its_cluster_from_growing_for_three_questions_only() -> None:
+    """Then the cause is one that is not known."""
+    async with head(node("w-1", status=2)) as gcs, polling(pods=("w-1",)) as fleet:
+        fleet.watch(A, gcs.address)
+        for times in (1, 2, 3):
+            await until(f"question {times}", partial(has_asked, gcs, times))
+            fleet.poller.poke(A)
+        await fleet.heard(A)
+        assert list(fleet.deaths(A).values()) == [DeathCause.UNKNOWN]
+        assert len(asked_about(gcs)) == MOST_IN_VAIN

@@ -1,7 +1,7 @@
 """A client of a Ray head's GCS: typed calls, each with its deadline. Expected trouble is a value."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from time import perf_counter
 from typing import TypeVar
 
@@ -73,11 +73,15 @@ class GcsClient:
         """The version of Ray on the head."""
         return await self._call(f"{_NODES}/CheckAlive", b"", version_from, CALL_SECONDS)
 
-    async def nodes(self, most: int = MOST_LISTED) -> tuple[NodeInfo, ...] | GcsFailure:
-        """The nodes that Ray has, or has had."""
-        return await self._call(
-            f"{_NODES}/GetAllNodeInfo", gcs_requests.nodes(most), nodes_from, CALL_SECONDS
-        )
+    async def nodes(
+        self, ids: Collection[bytes] = (), seconds: float = CALL_SECONDS
+    ) -> tuple[NodeInfo, ...] | GcsFailure:
+        """The nodes that Ray has, or has had; of these `ids` alone, where some are given."""
+        for node_id in ids:
+            if (wrong := _wrong_id(node_id)) is not None:
+                return wrong
+        request = gcs_requests.nodes(MOST_LISTED, ids)
+        return await self._call(f"{_NODES}/GetAllNodeInfo", request, nodes_from, seconds)
 
     async def actors(self, most: int = MOST_LISTED) -> tuple[ActorInfo, ...] | GcsFailure:
         """The actors of jobs that run, and detached ones."""

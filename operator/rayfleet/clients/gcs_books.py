@@ -4,13 +4,19 @@ from collections.abc import Mapping
 
 from rayfleet.clients.gcs_replies import NODE_ID_BYTES, Unbelievable, decoded
 from rayfleet.clients.ray_protocol import ray_pb2
-from rayfleet.ray_inventory import ActorInfo, ActorState, JobInfo, NodeInfo
+from rayfleet.ray_inventory import ActorInfo, ActorState, DeathCause, JobInfo, NodeInfo
 
 _ACTOR_STATE: Mapping[int, ActorState] = {
     0: ActorState.DEPENDENCIES_UNREADY,
     1: ActorState.PENDING_CREATION,
     3: ActorState.RESTARTING,
     4: ActorState.DEAD,
+}
+_DEATH: Mapping[int, DeathCause] = {
+    1: DeathCause.EXPECTED_TERMINATION,
+    2: DeathCause.UNEXPECTED_TERMINATION,
+    3: DeathCause.DRAIN_PREEMPTED,
+    4: DeathCause.DRAIN_IDLE,
 }
 _DEAD_NODE = 1
 
@@ -68,6 +74,7 @@ def _node(node: ray_pb2.GcsNodeInfo) -> NodeInfo:
         head=node.is_head_node,
         started=node.start_time_ms / 1000,
         ended=node.end_time_ms / 1000,
+        cause=_DEATH.get(node.death_info.reason, DeathCause.UNKNOWN),
         death=node.death_info.reason_message,
     )
 

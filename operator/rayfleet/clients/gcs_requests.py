@@ -1,6 +1,6 @@
 """From values to the bytes that a Ray head is sent. No I/O here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from rayfleet.clients.ray_protocol import ray_pb2
@@ -69,9 +69,10 @@ def unregister(node_id: bytes, words: str) -> bytes:
     return _bytes(ray_pb2.UnregisterNodeRequest(node_id=node_id, node_death_info=death))
 
 
-def nodes(most: int) -> bytes:
-    """A GetAllNodeInfoRequest."""
-    return _bytes(ray_pb2.GetAllNodeInfoRequest(limit=most))
+def nodes(most: int, ids: Iterable[bytes]) -> bytes:
+    """A GetAllNodeInfoRequest, about the nodes of these `ids`; about all where there are none."""
+    selectors = [ray_pb2.NodeSelector(node_id=node_id) for node_id in ids]
+    return _bytes(ray_pb2.GetAllNodeInfoRequest(limit=most, node_selectors=selectors))
 
 
 def actors(most: int) -> bytes:

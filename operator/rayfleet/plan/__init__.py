@@ -33,6 +33,7 @@ from rayfleet.plan.actions import (
 from rayfleet.plan.head import HeadPlan, plan_head
 from rayfleet.plan.limits import limit_creates
 from rayfleet.plan.ownership import Ownership, ownership
+from rayfleet.plan.ray_nodes import Gone, gone_with_their_node
 from rayfleet.plan.replicas import plan_replicas
 from rayfleet.plan.scaling import decide_sizes, drains, has_head_of_another, looks, scaled_groups
 from rayfleet.plan.spec_target import keeps_sizes_in_spec, resize_groups, within_spec
@@ -80,12 +81,17 @@ def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
         return Plan(waits=tuple(f"{f.path} is not acted on yet: {f.instead}" for f in findings))
     withheld = {f.group: f.instead for f in findings if f.withholds and f.group is not None}
     follows = scales_here(spec) and not has_head_of_another(snapshot)
-    decision = decide_sizes(snapshot, spec, memory, withheld) if follows else None
-    return limit_creates(_plan_cluster(snapshot, spec, withheld, decision))
+    gone = gone_with_their_node(snapshot) if follows else Gone({})
+    decision = decide_sizes(snapshot, spec, memory, withheld, gone) if follows else None
+    return limit_creates(_plan_cluster(snapshot, spec, withheld, decision, gone))
 
 
 def _plan_cluster(
-    snapshot: Snapshot, spec: RayClusterSpec, withheld: Mapping[str, str], decision: Decision | None
+    snapshot: Snapshot,
+    spec: RayClusterSpec,
+    withheld: Mapping[str, str],
+    decision: Decision | None,
+    gone: Gone,
 ) -> Plan:
     head = plan_head(snapshot, spec)
     workers = [pod for pod in snapshot.pods if pod.node_type == NodeType.WORKER]
@@ -95,7 +101,7 @@ def _plan_cluster(
             by_group[pod.group].append(pod)
     scaled, resize = {}, None
     if decision is not None:
-        scaled = scaled_groups(snapshot, decision)
+        scaled = scaled_groups(snapshot, decision, gone)
         if keeps_sizes_in_spec(snapshot, spec):
             resize = resize_groups(snapshot, spec, decision, scaled)
             scaled = within_spec(spec, scaled)
@@ -119,7 +125,7 @@ def _plan_cluster(
             *removed_groups(spec, workers),
             *(delete for group in groups for delete in group.deletes),
         ),
-        drains=drains(snapshot, decision) if decision is not None else (),
+        drains=drains(snapshot, decision, gone) if decision is not None else (),
         resize=resize,
         stages=_with_secret(snapshot, spec, _stages(_services(snapshot, spec), head, groups)),
         head_epoch=head.epoch,

@@ -1,6 +1,7 @@
 """Which pods Ray's nodes belong to, and whether what Ray says can be decided by."""
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.plan.actions import Cause
@@ -19,8 +20,19 @@ def trusted_state(snapshot: Snapshot) -> RayState | None:
     return ray.state
 
 
-def gone_with_their_node(snapshot: Snapshot) -> dict[str, tuple[Cause, str]]:
-    """Pods in which Ray has ended while they live on, by name, and why.
+class Gone(NamedTuple):
+    """Pods in which Ray has ended while they live on."""
+
+    causes: Mapping[str, tuple[Cause, str]]
+    """By the pod's name, why it goes, in words as well."""
+    counted: frozenset[str] = frozenset()
+    """Those of them that the sizes acted on last may still count: another operator gave them up."""
+    parted: frozenset[str] = frozenset()
+    """Multi-host replicas with such a host: without it the others serve for nothing."""
+
+
+def gone_with_their_node(snapshot: Snapshot) -> Gone:
+    """Which pods have lost their Ray node for good.
 
     `ray start` goes on after a drain, so such a pod would stand there for ever. One that has another
     node alive has joined anew. One whose node died by itself has some time to do so.
@@ -28,19 +40,23 @@ def gone_with_their_node(snapshot: Snapshot) -> dict[str, tuple[Cause, str]]:
     ray = snapshot.scaling.ray
     state = trusted_state(snapshot)
     if state is None:
-        return {}
+        return Gone({})
     alive = state.joined
-    pods = {pod.name for pod in snapshot.pods if pod.node_type == NodeType.WORKER and pod.active}
+    pods = {pod.name: pod for pod in snapshot.pods if pod.node_type == NodeType.WORKER and pod.active}
     found: dict[str, tuple[Cause, str]] = {}
+    counted = set()
     for node in state.nodes:
         name = node.instance_id
         if node.status is not NodeStatus.DEAD or name not in pods or name in alive:
             continue
-        if node.node_id in ray.drained:
+        if node.node_id in ray.drained or node.node_id in ray.found_drained:
             found[name] = Cause.IDLE, "Ray has given its node up, which was idle and is not needed"
+            if node.node_id in ray.found_drained:
+                counted.add(name)
         elif snapshot.now - ray.dead_since.get(node.node_id, snapshot.now) >= DEAD_SECONDS:
             found.setdefault(name, (Cause.RAY_ENDED, "its Ray node is dead, and no other has come"))
-    return found
+    hosts = [host for name in found if (host := pods[name].host) is not None]
+    return Gone(found, frozenset(counted), frozenset(host.replica for host in hosts))
 
 
 def node_trouble(state: RayState, pods: Iterable[Pod], known: Mapping[bytes, str]) -> str:

@@ -20,9 +20,9 @@ from rayfleet.autoscaling import (
 )
 from rayfleet.manifests import worker_resources
 from rayfleet.plan.actions import Cause, DrainNode, desired_replicas
-from rayfleet.plan.ray_nodes import gone_with_their_node, trusted_state
+from rayfleet.plan.ray_nodes import Gone, trusted_state
 from rayfleet.plan.workers import Scaled, recorded_group
-from rayfleet.ray_state import RayState, Resources
+from rayfleet.ray_state import NodeStatus, RayState, Resources
 from rayfleet.scaling_limits import CeilingScope, ceilings_from_settings
 from rayfleet.scaling_view import Sizing
 from rayfleet.snapshot import Hold, Pod, Snapshot
@@ -41,15 +41,22 @@ _PENDING_REASONS = {
 
 
 def decide_sizes(
-    snapshot: Snapshot, spec: RayClusterSpec, memory: Memory, withheld: Mapping[str, str]
+    snapshot: Snapshot, spec: RayClusterSpec, memory: Memory, withheld: Mapping[str, str], gone: Gone
 ) -> Decision:
     """Decide how large the groups should be. `withheld` says of some why nothing is started in them."""
     ray = trusted_state(snapshot)
     state = ray if ray is not None else snapshot.scaling.ray.state
     return decide(
         ray,
-        [_group(snapshot, spec, group, state, withheld) for group in spec.worker_group_specs],
-        tuple(_workers(snapshot, spec)),
+        [
+            replace(
+                _group(snapshot, spec, group, gone),
+                resources=group_resources(group, _learned(state, group.group_name)),
+                withheld=withheld.get(group.group_name, ""),
+            )
+            for group in spec.worker_group_specs
+        ],
+        tuple(_workers(snapshot, spec, gone)),
         policy_of(snapshot, spec),
         memory,
         snapshot.now,
@@ -65,17 +72,17 @@ def is_long(snapshot: Snapshot) -> bool:
     return (len(state.nodes) + 1) * (entries + 20) > _LONG
 
 
-def scaled_groups(snapshot: Snapshot, decision: Decision) -> dict[str, Scaled]:
+def scaled_groups(snapshot: Snapshot, decision: Decision, gone: Gone) -> dict[str, Scaled]:
     """What the decision means for the pods of each group."""
     deletes: dict[str, dict[str, tuple[Cause, str]]] = {group.name: {} for group in decision.groups}
     for cancel in decision.cancels:
         deletes[cancel.group] |= dict.fromkeys(cancel.pods, (Cause.NOT_NEEDED, cancel.words))
-    gone = gone_with_their_node(snapshot)
+    causes = gone.causes
     # A replica goes when Ray is at its end in all of its hosts: one of them may have become busy.
-    goes_on = {pod.host.replica for pod in snapshot.pods if pod.host is not None and pod.name not in gone}
+    goes_on = {pod.host.replica for pod in snapshot.pods if pod.host is not None and pod.name not in causes}
     for pod in snapshot.pods:
-        if pod.group in deletes and pod.name in gone and not (pod.host and pod.host.replica in goes_on):
-            deletes[pod.group][pod.name] = gone[pod.name]
+        if pod.group in deletes and pod.name in causes and not (pod.host and pod.host.replica in goes_on):
+            deletes[pod.group][pod.name] = causes[pod.name]
     return {g.name: Scaled(g.wanted, g.launches, g.reason, deletes[g.name]) for g in decision.groups}
 
 
@@ -97,23 +104,36 @@ def looks(snapshot: Snapshot, decision: Decision) -> list[float]:
     return found
 
 
-def drains(snapshot: Snapshot, decision: Decision) -> tuple[DrainNode, ...]:
+def drains(snapshot: Snapshot, decision: Decision, gone: Gone) -> tuple[DrainNode, ...]:
     """The nodes that Ray is asked to give up now: not twice, and not again just after it has refused."""
     ray = snapshot.scaling.ray
-    return tuple(
+    asked = [
         DrainNode(drain.group, node.instance_id, node.node_id, drain.words)
         for drain in decision.drains
         for node in drain.nodes
-        if node.node_id not in ray.drained and node.node_id not in ray.kept
-    )
+    ]
+    asked += _rests_of_replicas(snapshot, gone)
+    return tuple(drain for drain in asked if drain.node_id not in ray.drained | ray.kept)
+
+
+def _rests_of_replicas(snapshot: Snapshot, gone: Gone) -> Iterator[DrainNode]:
+    """Idle hosts of replicas that have lost another one: without it they serve for nothing."""
+    state = trusted_state(snapshot)
+    if state is None or not gone.parted:
+        return
+    hosts = [pod for pod in snapshot.pods if pod.active and pod.host and pod.host.replica in gone.parted]
+    pods = {pod.name: pod for pod in hosts}
+    for node in state.nodes:
+        pod = pods.get(node.instance_id)
+        if pod is not None and node.status is NodeStatus.IDLE:
+            yield DrainNode(pod.group, pod.name, node.node_id, "another host of its replica was given up")
 
 
 def group_of(group: WorkerGroupSpec, idle_timeout_seconds: int, learned: Resources = ()) -> Group:
     """A worker group as its manifest describes it. `learned` are resources that Ray finds out by itself."""
-    declared = dict(worker_resources(group))
     return Group(
         name=group.group_name,
-        resources=tuple(sorted((dict(learned) | declared).items())),
+        resources=group_resources(group, learned),
         labels=tuple(sorted(group.labels.items())),
         num_of_hosts=group.num_of_hosts,
         min_replicas=group.min_replicas,
@@ -127,25 +147,29 @@ def group_of(group: WorkerGroupSpec, idle_timeout_seconds: int, learned: Resourc
     )
 
 
-def _group(
-    snapshot: Snapshot,
-    spec: RayClusterSpec,
-    group: WorkerGroupSpec,
-    state: RayState | None,
-    withheld: Mapping[str, str],
-) -> Group:
+def group_resources(group: WorkerGroupSpec, learned: Resources) -> Resources:
+    """What a node of the group has by its manifest and, where that is silent, as Ray has found out."""
+    return tuple(sorted((dict(learned) | dict(worker_resources(group))).items()))
+
+
+def _group(snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, gone: Gone) -> Group:
     name = group.group_name
+    pods = [pod for pod in snapshot.pods if pod.group == name and pod.active]
+    there = sum(pod.name not in gone.causes for pod in pods) // group.num_of_hosts
+    given_up = {pod.host.replica if pod.host else pod.name for pod in pods if pod.name in gone.counted}
     acted = _acted_on(snapshot, group)
-    pods = sum(pod.active for pod in snapshot.pods if pod.group == name) // group.num_of_hosts
+    if acted is not None and given_up:
+        # Whether that size still counts them is not known; none of those that are left is to go for it.
+        left = max(acted.wanted - len(given_up), min(acted.wanted, there))
+        acted = acted._replace(wanted=left)
     # Of a new cluster, or one whose status was wiped: nothing that is there is taken for too much.
-    first = max(pods, desired_replicas(group))
+    first = max(there, desired_replicas(group))
     hold = snapshot.held.get(name)
     return replace(
-        group_of(group, spec.autoscaler_options.idle_timeout_seconds, _learned(state, name)),
+        group_of(group, spec.autoscaler_options.idle_timeout_seconds),
         desired=acted.wanted if acted is not None else first,
         resized_to=first if acted is None else group.replicas if acted.replicas != group.replicas else None,
         wish=_wish(snapshot, name, acted.wanted if acted is not None else 0),
-        withheld=withheld.get(name, ""),
         refused=_refused(hold) if hold is not None else None,
     )
 
@@ -186,15 +210,17 @@ def _refused(hold: Hold) -> Blocked:
     return Blocked(reason, words, hold.since)
 
 
-def _workers(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[Worker]:
+def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[Worker]:
     groups = {group.group_name for group in spec.worker_group_specs}
-    gone, ray = gone_with_their_node(snapshot), snapshot.scaling.ray
+    ray = snapshot.scaling.ray
     nodes = ray.state.nodes if ray.state is not None else ()
     draining = {node.instance_id for node in nodes if node.node_id in ray.drained}
     for pod in snapshot.pods:
-        if pod.node_type == NodeType.WORKER and pod.group in groups and pod.active and pod.name not in gone:
+        if pod.node_type == NodeType.WORKER and pod.group in groups and pod.active:
             replica = "" if pod.host is None else pod.host.replica
-            yield Worker(pod.name, pod.group, pod.created, replica, _blocked(pod), pod.name in draining)
+            if pod.name not in gone.causes:
+                leaves = pod.name in draining or replica in gone.parted
+                yield Worker(pod.name, pod.group, pod.created, replica, _blocked(pod), leaves)
 
 
 def _blocked(pod: Pod) -> Blocked | None:

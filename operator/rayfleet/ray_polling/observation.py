@@ -1,9 +1,12 @@
 """The last thing that was heard of a Ray head, and whether an answer says anything new. No I/O here."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from rayfleet.errors import GcsFailure
+from rayfleet.ray_inventory import DeathCause
+from rayfleet.ray_polling.deaths import NONE_KNOWN
 from rayfleet.ray_state import NodeStatus, RayNode, RayState, Resources
 
 _OBJECT_STORE = "object_store_memory"
@@ -34,9 +37,16 @@ class Observation:
     """Why the last question was not answered; none where it was."""
     unknown_since: Moment | None = None
     """When the first question in a row was not answered; none where the last one was."""
+    deaths: Mapping[bytes, DeathCause] = field(default_factory=lambda: NONE_KNOWN)
+    """Why nodes of `state` are dead whose pods live on."""
 
 
-def observed(before: Observation, answer: RayState | GcsFailure, moment: Moment) -> tuple[Observation, bool]:
+def observed(
+    before: Observation,
+    answer: RayState | GcsFailure,
+    moment: Moment,
+    deaths: Mapping[bytes, DeathCause] = NONE_KNOWN,
+) -> tuple[Observation, bool]:
     """What is known now, and whether anything is new that a decision looks at."""
     if isinstance(answer, GcsFailure):
         same = before.failure is not None and before.failure.trouble is answer.trouble
@@ -49,8 +59,10 @@ def observed(before: Observation, answer: RayState | GcsFailure, moment: Moment)
         taken=moment,
         previous_session=known.session if known is not None and renewed else before.previous_session,
         session_since=moment if renewed else before.session_since,
+        deaths=deaths,
     )
-    return after, known is None or before.failure is not None or differs(known, answer)
+    told = known is not None and before.failure is None and before.deaths == deaths
+    return after, not told or known is None or differs(known, answer)
 
 
 def differs(before: RayState, after: RayState) -> bool:

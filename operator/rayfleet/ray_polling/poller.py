@@ -4,12 +4,14 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rayfleet.clients.calls import GcsCalls
 from rayfleet.errors import GcsFailure
+from rayfleet.ray_inventory import DeathCause
+from rayfleet.ray_polling.deaths import MOST_IN_VAIN, NONE_KNOWN, explained, still_listed, unexplained
 from rayfleet.ray_polling.observation import Moment, Observation, observed
 from rayfleet.ray_polling.schedule import (
     CHANGED_SECONDS,
@@ -60,7 +62,7 @@ class _Watched:
 
     __slots__ = (
         *("active", "again", "asked", "changed", "client", "due", "key"),
-        *("observation", "quiet", "target", "task", "timer"),
+        *("in_vain", "observation", "quiet", "target", "task", "timer"),
     )
 
     def __init__(self, key: Key, target: Target, client: "GcsClient") -> None:
@@ -76,14 +78,24 @@ class _Watched:
         self.timer: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[None] | None = None
         self.again = False
+        self.in_vain = 0
+        """How often in a row Ray did not say why nodes are dead."""
+
+
+def _no_pods(_: Key) -> Collection[str]:
+    return ()
 
 
 class Poller:
-    """Polls what it is told to watch. `on_change` is told the key of a cluster when a decision may change."""
+    """Polls what it is told to watch. `on_change` is told the key of a cluster when a decision may change.
+
+    `pods` says which pods of a cluster live, by name: of these it is asked why their nodes are dead.
+    """
 
     def __init__(
         self,
         on_change: Callable[[Key], None],
+        pods: Callable[[Key], Collection[str]] = _no_pods,
         *,
         calls: GcsCalls | None = None,
         warm: int = WARM_CONNECTIONS,
@@ -92,6 +104,7 @@ class Poller:
     ) -> None:
         self.calls = calls if calls is not None else GcsCalls()
         self._on_change = on_change
+        self._pods = pods
         self._most_warm = warm
         self._seconds = seconds
         self._clockwork = clockwork if clockwork is not None else Clockwork()
@@ -199,7 +212,8 @@ class Poller:
     async def _poll(self, watched: _Watched) -> None:
         try:
             answer = await watched.client.resource_state(self._seconds)
-            self._take_in(watched, answer)
+            answer, deaths = await self._with_deaths(watched, answer)
+            self._take_in(watched, answer, deaths)
             # After a failure, the next question is to have a connection of its own.
             if isinstance(answer, GcsFailure) or not self._keeps_warm(watched):
                 self._warm.discard(watched.key)
@@ -216,10 +230,32 @@ class Poller:
                 wait = self._wait(watched, active=not watched.quiet)
                 self._ask_after(watched, min(SHORTEST_SECONDS, wait) if watched.again else wait)
 
-    def _take_in(self, watched: _Watched, answer: RayState | GcsFailure) -> None:
+    async def _with_deaths(
+        self, watched: _Watched, answer: RayState | GcsFailure
+    ) -> tuple[RayState | GcsFailure, Mapping[bytes, DeathCause]]:
+        """The answer, and why nodes in it are dead; nobody is to plan with one but not the other."""
+        known = watched.observation.deaths if watched.observation is not None else NONE_KNOWN
+        if isinstance(answer, GcsFailure):
+            return answer, known
+        known = still_listed(known, answer)
+        asked = unexplained(answer, known, lambda: self._pods(watched.key))
+        if not asked:
+            return answer, known
+        books = await watched.client.nodes(asked, self._seconds)
+        if isinstance(books, GcsFailure):
+            watched.in_vain += 1
+            if watched.in_vain < MOST_IN_VAIN:
+                return books, known
+            books = ()
+        watched.in_vain = 0
+        return answer, explained(known, asked, books)
+
+    def _take_in(
+        self, watched: _Watched, answer: RayState | GcsFailure, deaths: Mapping[bytes, DeathCause]
+    ) -> None:
         clock = self._clockwork
         before = watched.observation or Observation(watched.target.uid)
-        after, changed = observed(before, answer, Moment(clock.unix(), clock.monotonic()))
+        after, changed = observed(before, answer, Moment(clock.unix(), clock.monotonic()), deaths)
         if changed and watched.observation is not None:
             watched.changed = clock.monotonic()
         watched.observation = after

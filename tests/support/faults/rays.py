@@ -33,6 +33,9 @@ class FaultyRay(PretendRay):
     async def _report(self, request: bytes) -> bytes | grpc.StatusCode:
         return grpc.StatusCode.UNAVAILABLE if self._proxy.dead else await super()._report(request)
 
+    async def _books(self, request: bytes) -> bytes | grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE if self._proxy.dead else await super()._books(request)
+
     async def _drain(self, request: bytes) -> bytes | grpc.StatusCode:
         if self._proxy.dead:
             return grpc.StatusCode.UNAVAILABLE

@@ -280,11 +280,19 @@ class GcsNodeInfo(_message.Message):
     death_info: NodeDeathInfo
     def __init__(self, node_id: _Optional[bytes] = ..., node_manager_address: _Optional[str] = ..., state: _Optional[int] = ..., instance_id: _Optional[str] = ..., node_type_name: _Optional[str] = ..., start_time_ms: _Optional[int] = ..., end_time_ms: _Optional[int] = ..., is_head_node: _Optional[bool] = ..., death_info: _Optional[_Union[NodeDeathInfo, _Mapping]] = ...) -> None: ...
 
+class NodeSelector(_message.Message):
+    __slots__ = ("node_id",)
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    node_id: bytes
+    def __init__(self, node_id: _Optional[bytes] = ...) -> None: ...
+
 class GetAllNodeInfoRequest(_message.Message):
-    __slots__ = ("limit",)
+    __slots__ = ("limit", "node_selectors")
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    NODE_SELECTORS_FIELD_NUMBER: _ClassVar[int]
     limit: int
-    def __init__(self, limit: _Optional[int] = ...) -> None: ...
+    node_selectors: _containers.RepeatedCompositeFieldContainer[NodeSelector]
+    def __init__(self, limit: _Optional[int] = ..., node_selectors: _Optional[_Iterable[_Union[NodeSelector, _Mapping]]] = ...) -> None: ...
 
 class GetAllNodeInfoReply(_message.Message):
     __slots__ = ("status", "node_info_list")

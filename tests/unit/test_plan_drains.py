@@ -1,0 +1,121 @@
+"""An operator that finds an idle drain half done: what Ray has given up goes, and nothing comes for it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rayfleet.plan import Cause, DrainNode, Plan, plan
+from rayfleet.ray_state import Demand, NodeStatus, RayNode
+from rayfleet.scaling_view import Sizing
+from rayfleet.snapshot import Cluster, Pod
+from support.builders import cluster, group, head, replica, snapshot, spec, worker
+from support.queued_clusters import GPU_TASK, creates, node, scaled, view
+
+DESIRED = {"groupName": "gpu", "observedReplicas": 0, "lastIndex": 3}
+WRITTEN_BEFORE: Mapping[str, Any] = {"workerGroups": [{**DESIRED, "desired": 3}]}
+WRITTEN_AFTER: Mapping[str, Any] = {"workerGroups": [{**DESIRED, "desired": 1}]}
+
+
+def found(
+    of: Cluster, pods: list[Pod], states: Mapping[Pod, NodeStatus], *demands: Demand, **around: Any
+) -> Plan:
+    """What is planned where nodes are in these states, else busy; dead ones were given up before we came."""
+    nodes = [node(pod, states.get(pod, NodeStatus.RUNNING), idle=90.0) for pod in [head(of), *pods]]
+    dead = frozenset(one.node_id for one in nodes if one.status is NodeStatus.DEAD)
+    around = {"acted_on": {}, "drained": frozenset(), **around}
+    drained = around.pop("drained")
+    scaling = view(nodes, *demands, **around)
+    ray = replace(scaling.ray, drained=drained, found_drained=dead - drained)
+    return plan(snapshot(of, [head(of), *pods], scaling=replace(scaling, ray=ray)))
+
+
+@pytest.mark.parametrize("status", [WRITTEN_BEFORE, WRITTEN_AFTER, {}], ids=["before", "after", "wiped"])
+def test_what_was_given_up_goes_and_is_not_replaced(status: Mapping[str, Any]) -> None:
+    """Whether the smaller size had been written by then or not."""
+    of = replace(scaled(), status=status)
+    pods = [worker(of, n) for n in (1, 2, 3)]
+    decided = found(of, pods, dict.fromkeys(pods[1:], NodeStatus.DEAD))
+    assert {delete.name: delete.cause for delete in decided.deletes} == {
+        pods[1].name: Cause.IDLE,
+        pods[2].name: Cause.IDLE,
+    }
+    assert not creates(decided)
+    assert decided.decision is not None
+    assert decided.decision.group("gpu").wanted == 1
+
+
+def test_work_that_came_meanwhile_gets_what_it_asks_for_and_no_more() -> None:
+    """One task waits, two nodes were given up."""
+    of = replace(scaled(), status=WRITTEN_BEFORE)
+    pods = [worker(of, n) for n in (1, 2, 3)]
+    decided = found(of, pods, dict.fromkeys(pods[1:], NodeStatus.DEAD), Demand(GPU_TASK, 1))
+    assert len(creates(decided)) == 1
+
+
+def test_a_node_found_given_up_while_we_run_is_not_replaced() -> None:
+    """The operator before us had asked just before it ended."""
+    of = scaled()
+    pods = [worker(of, n) for n in (1, 2)]
+    decided = found(of, pods, {pods[1]: NodeStatus.DEAD}, acted_on={"gpu": Sizing(2, 0)})
+    assert [delete.name for delete in decided.deletes] == [pods[1].name]
+    assert not creates(decided)
+
+
+def test_a_node_that_is_being_drained_is_neither_free_nor_drained_again_nor_replaced() -> None:
+    """Accepted and not dead yet, asked for by nobody that we know of."""
+    of = replace(scaled(), status=WRITTEN_BEFORE)
+    pods = [worker(of, n) for n in (1, 2)]
+    states = {pods[1]: NodeStatus.DRAINING}
+    of = replace(of, status={"workerGroups": [{**DESIRED, "desired": 2}]})
+    assert not found(of, pods, states).actions
+    assert len(creates(found(of, pods, states, Demand(GPU_TASK, 1)))) == 1
+
+
+def slices() -> tuple[Cluster, list[Pod]]:
+    """Two replicas of two hosts each, by the status as well."""
+    start = {"num-cpus": "1", "num-gpus": "1"}
+    tpu = group("tpu", replicas=0, maxReplicas=3, numOfHosts=2, rayStartParams=start)
+    status = {"workerGroups": [{"groupName": "tpu", "desired": 4, "observedReplicas": 0, "lastIndex": 4}]}
+    of = cluster(spec(tpu, enableInTreeAutoscaling=True), status=status)
+    return of, [*replica(of, 1, hosts=2), *replica(of, 3, hosts=2)]
+
+
+def asked(decided: Plan) -> list[str]:
+    return [action.pod for action in decided.actions if isinstance(action, DrainNode)]
+
+
+def test_the_other_hosts_of_a_replica_are_given_up_too() -> None:
+    """One host was drained, the other not asked for yet: the replica goes whole, and is not replaced."""
+    of, pods = slices()
+    decided = found(of, pods, {pods[2]: NodeStatus.DEAD, pods[3]: NodeStatus.IDLE})
+    assert asked(decided) == [pods[3].name]
+    assert not decided.deletes
+    assert not creates(decided)
+    gone = found(of, pods, {pods[2]: NodeStatus.DEAD, pods[3]: NodeStatus.DEAD})
+    assert sorted(delete.name for delete in gone.deletes) == sorted(pod.name for pod in pods[2:])
+    assert not creates(gone)
+
+
+def test_a_host_that_has_become_busy_keeps_its_replica_until_it_is_idle() -> None:
+    """Whoever asked for the other one."""
+    of, pods = slices()
+    lost = node(pods[2], NodeStatus.DEAD).node_id
+    for drained in (frozenset[bytes](), frozenset({lost})):
+        around = {"drained": drained, "acted_on": {"tpu": Sizing(1, 0)}} if drained else {}
+        busy = found(of, pods, {pods[2]: NodeStatus.DEAD}, **around)
+        assert (asked(busy), busy.deletes, creates(busy)) == ([], (), [])
+        states = {pods[2]: NodeStatus.DEAD, pods[3]: NodeStatus.IDLE}
+        assert asked(found(of, pods, states, **around)) == [pods[3].name]
+
+
+def test_nothing_is_done_about_it_before_the_queue_is_known() -> None:
+    """The last answer may be an old one."""
+    of = replace(scaled(), status=WRITTEN_BEFORE)
+    pods = [worker(of, n) for n in (1, 2, 3)]
+    nodes: list[RayNode] = [node(head(of)), *(node(pod, NodeStatus.DEAD) for pod in pods)]
+    scaling = view(nodes, acted_on={})
+    ray = replace(scaling.ray, found_drained=frozenset(n.node_id for n in nodes[1:]), trouble="silent")
+    decided = plan(snapshot(of, [head(of), *pods], scaling=replace(scaling, ray=ray)))
+    assert not decided.actions
