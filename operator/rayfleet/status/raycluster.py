@@ -13,7 +13,7 @@ from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.assessment import assess
 from rayfleet.status.capacity import desired_capacity
 from rayfleet.status.conditions import ConditionType, holds, merged, rfc3339, stored_conditions
-from rayfleet.status.scaling import autoscaler_status
+from rayfleet.status.scaling import autoscaler_status, is_queue_news
 
 STATE_READY = "ready"
 
@@ -154,6 +154,8 @@ def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     is_first = not before.get("conditions")
     names = ("state",) if is_first else ("state", "headEpoch", "observedGeneration")
     if any(before.get(name) != after.get(name) for name in names) or _news(before) != _news(after):
+        return True
+    if is_queue_news(before, after):
         return True
     return not is_first and _is_settled(after) and not _is_settled(before)
 

@@ -5,13 +5,15 @@ from typing import Any, Final
 
 from rayfleet.autoscaling import Answer, Decision
 from rayfleet.plan import DrainNode, Outcome, Plan
-from rayfleet.snapshot import Snapshot
+from rayfleet.snapshot import Snapshot, unix_seconds
 from rayfleet.status.conditions import Condition, ConditionType, cut, rfc3339
 
 MOST_UNSERVED: Final = 20
 """Entries of demand that are told of; the summary says how many more there are."""
 LONGEST: Final = 512
 """Characters of a message: the whole status stays under 64 KB."""
+STEADY_SECONDS: Final = 10.0
+"""A queue that was unknown for less is no news when it is known again: a head may come and go each second."""
 
 
 def autoscaler_status(snapshot: Snapshot, decision: Decision) -> dict[str, Any]:
@@ -50,6 +52,35 @@ def autoscaling_condition(snapshot: Snapshot, plan: Plan) -> Condition | None:
     shrinking = bool(decision.drains or decision.cancels)
     reason = "ScalingUp" if growing else "ScalingDown" if shrinking else "AsWanted"
     return Condition(ConditionType.AUTOSCALING, True, reason, decision.summary)
+
+
+def is_queue_news(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether the queue of a cluster is lost, or found again; not that a new operator has yet to ask.
+
+    Of a head that comes and goes, the loss is told at once and its return with the next write that may wait:
+    two writes in ten seconds at most.
+    """
+    was, now = _queue(before), _queue(after)
+    if was.get("known") is True and now.get("known") is False:
+        return "since" in now
+    if was.get("known") is False and now.get("known") is True:
+        # A head that starts is found with the first of its pods to be ready.
+        return before.get("state") == after.get("state") == "ready" and _lasted(was, after) >= STEADY_SECONDS
+    return False
+
+
+def _lasted(queue: Mapping[str, Any], after: Mapping[str, Any]) -> float:
+    """Seconds from when a queue was lost up to a status."""
+    try:
+        return unix_seconds(after["lastUpdateTime"]) - unix_seconds(queue["since"])
+    except (KeyError, TypeError, ValueError):  # Somebody else wrote it.
+        return 0.0
+
+
+def _queue(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    autoscaler = status.get("autoscaler")
+    queue = autoscaler.get("queue") if isinstance(autoscaler, Mapping) else None
+    return queue if isinstance(queue, Mapping) else {}
 
 
 def scaling_events(
