@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ shift 2
 exec "$@"
 """
 _RECORD_TAKES_S = 2.0
+_STANDARD_FILES = 2  # the largest number among them
 _STAT_FIELD_START_TIME = 19  # counted from the field after the program's name
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -59,6 +60,7 @@ class Daemon:
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
                 output,
                 (os.POSIX_SPAWN_DUP2, 1, 2),
+                *((os.POSIX_SPAWN_CLOSE, inherited) for inherited in _inherited_files()),
             ],
             setsid=True,
             setsigmask=[],
@@ -160,6 +162,14 @@ def _await_pid(daemon: Daemon, deadline: float) -> None:
     written = (Path(daemon.record) / f"{daemon.name}.json").stat().st_mtime
     while daemon.pid is None and not daemon.ended and time.time() < min(deadline, written + _RECORD_TAKES_S):
         time.sleep(0.02)
+
+
+def _inherited_files() -> Iterator[int]:
+    """Files that whoever started us left open: a lock, say, that a daemon would hold as long as it runs."""
+    for entry in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, not paths
+        with contextlib.suppress(OSError):  # That of the listing itself is gone by now.
+            if int(entry) > _STANDARD_FILES and os.get_inheritable(int(entry)):
+                yield int(entry)
 
 
 def start_time(pid: int) -> str | None:

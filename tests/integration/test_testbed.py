@@ -1,5 +1,6 @@
 """The control-plane profile of the test bed, on the real programs."""
 
+import fcntl
 import json
 import os
 import signal
@@ -203,6 +204,21 @@ def test_a_process_that_took_over_a_recorded_pid_is_left_alone(tmp_path: Path) -
         assert recorded_daemon.pid is None
         assert stranger.poll() is None
         stranger.kill()
+
+
+def test_a_lock_of_whoever_starts_a_bed_is_not_held_by_its_daemons(tmp_path: Path) -> None:
+    """`flock FILE make testbed-up` leaves the file locked for nobody."""
+    daemon = Daemon("sleep", ("sleep", "60"), str(tmp_path), str(tmp_path / "log"))
+    with (tmp_path / "lock").open("w") as lock, (tmp_path / "lock").open() as other:
+        os.set_inheritable(lock.fileno(), True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        daemon.start()
+        try:
+            wait_for("it to run", lambda: daemon.pid, seconds=10)
+            lock.close()
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            daemon.kill()
 
 
 def test_a_given_kubeconfig_is_used_as_it_is(name: str, tmp_path: Path) -> None:
