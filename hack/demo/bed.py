@@ -27,8 +27,8 @@ def build() -> Images:
     """Build the programs and images that are not there yet."""
     progress = Progress()
     binaries.ensure([*binaries.NODE, "helm"], progress)
-    archives = tuple(image_build.ensure(name, progress) for name in ("operator", "ray"))
-    return Images(archives, image_build.current("operator").reference)
+    operator, ray = (image_build.ensure(name, progress) for name in ("operator", "ray"))
+    return Images((operator.archive, ray.archive), operator.reference)
 
 
 def up(images: Images) -> Kubectl:

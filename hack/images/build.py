@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 from images import base, engines, recipes, workplace
 from images.pip_conf import pip_conf
@@ -15,6 +16,14 @@ from testbed.progress import Progress
 _TOOLS = {"buildah": "buildah", "debootstrap": "debootstrap"}  # program: Debian package
 _USUAL_SECONDS = {"operator": 30, "ray": 90, "ray-gpu": 90}
 _KEPT_VERSIONS = 2  # of one image's archives: a Ray one is half a gigabyte
+
+
+class Built(NamedTuple):
+    """An image that is there."""
+
+    archive: Path
+    reference: str
+    """The name that a pod uses, by the very sources that it was built from."""
 
 
 def current(name: str) -> Recipe:
@@ -42,16 +51,16 @@ def engine() -> engines.Docker | engines.Buildah:
     return engines.Buildah()
 
 
-def ensure(name: str, progress: Progress) -> Path:
-    """The archive of image `name`, built if its inputs have changed. Raises TestbedError if that fails."""
+def ensure(name: str, progress: Progress) -> Built:
+    """Image `name`, built if its inputs have changed. Raises TestbedError if that fails."""
     recipe = current(name)
-    made = archive(recipe)
-    if made.is_file():
-        progress.say(f"  {recipe.reference} is built: {made}")
+    made = Built(archive(recipe), recipe.reference)
+    if made.archive.is_file():
+        progress.say(f"  {made.reference} is built: {made.archive}")
         return made
     with workplace.alone(progress):
-        if not made.is_file():
-            _build(recipe, made, progress)
+        if not made.archive.is_file():
+            _build(recipe, made.archive, progress)
     return made
 
 

@@ -68,10 +68,11 @@ class Installation:
 
 def install(bed: Bed) -> Installation:
     """Install the chart, wait until the operator is ready, and have Ray's image on the nodes."""
-    beds.load_image(bed, build.ensure("operator", QUIET))
-    repository, _, tag = build.current("operator").reference.rpartition(":")
+    operator = build.ensure("operator", QUIET)
+    beds.load_image(bed, operator.archive)
+    repository, _, tag = operator.reference.rpartition(":")
     install_chart(bed.kubeconfig, f"image.repository={repository}", f"image.tag={tag}")
-    beds.load_image(bed, build.ensure("ray", QUIET))  # while the operator starts
+    beds.load_image(bed, build.ensure("ray", QUIET).archive)  # while the operator starts
     made = Installation(ClusterApi(bed.kubeconfig), Kubectl(binaries.path("kubectl"), bed.kubeconfig))
     made.await_operator()
     return made
