@@ -1,7 +1,11 @@
-"""The steps of the demo, one function each. Each raises DemoError that says what did not come true."""
+"""The steps of the demo, one function each.
+
+Each raises DemoError or TestbedError that says what did not come true.
+"""
 
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from demo import containers, job
@@ -9,7 +13,7 @@ from demo.errors import DemoError
 from demo.kubectl import Kubectl
 from demo.narration import Narration
 from demo.pods import RayPod, gpus, ray_pods, workers
-from demo.waiting import wait_for
+from testbed import waiting
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLE = REPOSITORY / "examples" / "autoscaling"
@@ -20,6 +24,9 @@ CLUSTER = "elastic"
 MOST_WORKERS = 3
 _READY_SECONDS = 120
 _LEAVE_SECONDS = 60
+
+wait_for = partial(waiting.wait_for, pause=0.5)
+"""Each look runs a program, which is not to take the processor from what is waited for."""
 
 
 @dataclass(frozen=True)

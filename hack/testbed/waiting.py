@@ -6,13 +6,19 @@ from typing import TypeVar
 
 from testbed.errors import TestbedError
 
+PAUSE_SECONDS = 0.05
 T = TypeVar("T")
 
 
 def wait_for(
-    what: str, check: Callable[[], T | None], *, seconds: float, why: Callable[[], str] | None = None
+    what: str,
+    check: Callable[[], T | None],
+    *,
+    seconds: float,
+    why: Callable[[], str] | None = None,
+    pause: float = PAUSE_SECONDS,
 ) -> T:
-    """Return the first true value of `check`, asked every 50 ms.
+    """Return the first true value of `check`, asked every `pause` seconds.
 
     Raises TestbedError that names `what`, and adds `why()`, once `seconds` have passed.
     """
@@ -24,4 +30,4 @@ def wait_for(
         if time.monotonic() > deadline:
             reason = f": {why()}" if why else ""
             raise TestbedError(f"waited {seconds:.0f} s for {what}, in vain{reason}")
-        time.sleep(0.05)
+        time.sleep(pause)
