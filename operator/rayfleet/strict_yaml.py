@@ -14,8 +14,18 @@ def read_yaml(text: str) -> list[Any]:
     """What each document in `text` says; none for an empty one. Raises YamlError."""
     try:
         return list(yaml.load_all(text, _UniqueKeys))
+    except RecursionError:
+        raise YamlError("it is nested too deeply") from None
     except (ValueError, yaml.YAMLError) as error:  # ValueError: 2026-13-40 looks like a date.
-        raise YamlError(" ".join(str(error).split())) from None
+        raise YamlError(_words(error)) from None
+
+
+def _words(error: Exception) -> str:
+    """Where, and what; without the excerpt, which takes lines of its own to be understood."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -28,10 +28,8 @@ class ClusterApi:
     def __init__(self, kubeconfig: Path) -> None:
         self.kubeconfig = kubeconfig
         self._client = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]  # the library has no types here
-        settings = self._client.configuration
-        self._server = settings.host
-        bearer = settings.api_key.get("authorization")
-        self._authorization = {"Authorization": bearer} if bearer else {}
+        self._settings = self._client.configuration
+        self._server = self._settings.host
 
     def close(self) -> None:
         self._client.close()
@@ -48,7 +46,7 @@ class ClusterApi:
     ) -> dict[str, Any]:
         """The answer of one request. Raises ApiError for anything but a success."""
         url = f"{self._server}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {"Content-Type": content_type, "Accept": "application/json", **self._authorization}
+        headers = {"Content-Type": content_type, "Accept": "application/json", **self._authorization()}
         if impersonate:
             headers["Impersonate-User"] = impersonate
         answer = self._client.rest_client.request(
@@ -58,6 +56,11 @@ class ClusterApi:
         if not 200 <= answer.status < 300:
             raise ApiError(answer.status, str(data.get("message", data)))
         return data if isinstance(data, dict) else {"value": data}
+
+    def _authorization(self) -> dict[str, str]:
+        """The header of a kubeconfig with a token; none with certificates."""
+        token = self._settings.get_api_key_with_prefix("BearerToken", "authorization")
+        return {"Authorization": token} if token else {}
 
     def create_namespace(self, name: str) -> None:
         """Create a namespace in which pods can be created."""

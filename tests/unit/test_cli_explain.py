@@ -1,6 +1,7 @@
 """`rayfleet explain`: from objects and a queue to what a user reads."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -257,6 +258,13 @@ def test_what_could_not_be_read_is_named() -> None:
     """An empty list and a forbidden one are not the same."""
     said = words(explained(ray(), missing=("events cannot be read: events is forbidden",)))
     assert "Not known: events cannot be read: events is forbidden" in said
+
+
+def test_pods_that_cannot_be_read_are_not_told_as_none() -> None:
+    """Unknown is not zero."""
+    found = explained(None, missing=("pods cannot be read: pods is forbidden",), pods_known=False)
+    assert [(one.there, one.ready) for one in found.groups] == [(None, None)]
+    assert re.search(r"gpu +0 +- +- +0", explanation_text(found))
 
 
 def test_the_text_fits_a_hundred_columns() -> None:

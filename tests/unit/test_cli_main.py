@@ -21,6 +21,9 @@ from rayfleet.cli.demand_file import DemandFile, parse_demand
 from rayfleet.cli.main import main
 from rayfleet.cli.tables import WIDTH
 from rayfleet.strict_yaml import read_yaml
+from support.api_answers import api_answers
+from support.builders import group, raycluster, spec
+from support.cluster_api import ClusterApi
 
 ROOT = Path(__file__).parents[2]
 PLANNING = ROOT / "examples" / "planning"
@@ -175,11 +178,67 @@ def test_a_token_of_the_kubeconfig_is_sent(tmp_path: Path) -> None:
             assert server.namespace == "team-a"
 
 
+def test_the_client_of_the_tests_sends_a_token_too(tmp_path: Path) -> None:
+    """A cluster of one's own may be reached by one, instead of a certificate."""
+    api = ClusterApi(kubeconfig(tmp_path, {"token": "given"}))
+    assert api._authorization() == {"Authorization": "Bearer given"}
+    api.close()
+
+
 def test_a_context_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With what to do."""
     file = str(kubeconfig(tmp_path, {"token": "given"}))
     assert main(["explain", "x", "--kubeconfig", file, "--context", "other"]) == 1
     assert "or a context of it with --context" in capsys.readouterr().err
+
+
+CLUSTER = "/apis/ray.io/v1/namespaces/default/rayclusters/x"
+UNREADABLE = [
+    (
+        200,
+        "<html>Log in</html>",
+        "cannot be asked (HTTP 200: <html>Log in</html>): is it up, and is this the",
+    ),
+    (404, "404 page not found", "cannot be asked (HTTP 404: 404 page not found)"),
+    (
+        401,
+        {"message": "Unauthorized"},
+        "does not accept the credentials of the kubeconfig (Unauthorized): log",
+    ),
+    (403, {"message": "x is forbidden"}, "RayCluster x of namespace default cannot be read: x is forbidden"),
+    (404, {"message": "not found"}, "there is no RayCluster x in namespace default: see `kubectl get"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "words"), UNREADABLE)
+def test_a_cluster_that_cannot_be_read_ends_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], status: int, body: object, words: str
+) -> None:
+    """Whoever answers in place of the API server."""
+    with api_answers() as server:
+        server.told[CLUSTER] = status, body
+        assert main(["explain", "x", "--kubeconfig", str(server.kubeconfig(tmp_path))]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_without_the_right_to_read_pods_none_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor is it said that there is no head; what to ask for is."""
+    stored = raycluster(spec_fields=spec(group("gpu", 0), enableInTreeAutoscaling=True))
+    stored["metadata"] |= {"namespace": "default", "uid": "u", "resourceVersion": "1", "generation": 1}
+    with api_answers() as server:
+        server.told[CLUSTER] = 200, stored
+        assert main(["explain", "x", "--kubeconfig", str(server.kubeconfig(tmp_path))]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "which pod is the head cannot be read (ask for the verb list on pods)" in said
+    assert "gpu 0 - - 0" in said
+
+
+def test_an_api_server_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what to look at."""
+    assert main(["explain", "x", "--kubeconfig", str(kubeconfig(tmp_path, {}))]) == 1
+    assert "the API server https://127.0.0.1:1 cannot be asked (" in capsys.readouterr().err
 
 
 def kubeconfig(folder: Path, user: dict[str, Any]) -> Path:

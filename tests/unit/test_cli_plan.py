@@ -9,11 +9,13 @@ import pytest
 import yaml
 
 from rayfleet.cli.errors import CommandError
+from rayfleet.cli.manifest_file import read_cluster
 from rayfleet.cli.plan import plan
 from rayfleet.cli.tables import WIDTH
 from support.builders import group, raycluster, spec, template
 
-PLANNING = Path(__file__).parents[2] / "examples" / "planning"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PLANNING = EXAMPLES / "planning"
 
 
 def run(manifest: Path, demand: Path, output: str = "text", cluster: str | None = None) -> str:
@@ -174,6 +176,12 @@ FAULTS = [
     ({"tasks": [{"count": 2}]}, "tasks[0].resources: is required: set it."),
     ({"task": []}, "task: is not known: check its spelling, or remove it."),
     ({"tasks": [{"resources": {"GPU": -1}}]}, "tasks[0].resources.GPU: must be an amount of at least 0"),
+    ({"tasks": [{"resources": {"GPU": "1e400"}}]}, "tasks[0].resources.GPU: must be an amount of at least 0"),
+    ({"tasks": [{"resources": {"GPU": float("nan")}}]}, "tasks[0].resources.GPU: must be an amount"),
+    (
+        {"nodes": [{"group": "gpu", "idleSeconds": float("inf")}]},
+        "nodes[0].idleSeconds: must be a finite number, but is inf.",
+    ),
     (
         {"tasks": [{"resources": {"gpu": 1}}]},
         "tasks[0].resources.gpu: is not a resource of Ray's: write GPU.",
@@ -200,7 +208,8 @@ FAULTS = [
     ),
     ({"nodes": [{"group": "gpu", "joined": False, "idleSeconds": 5}]}, "nodes[0].joined: must be true"),
     ([], "the file: must be an object, but is a list."),
-    ("tasks: [", "demand.yaml is not YAML"),
+    ("tasks: [", "demand.yaml is not YAML (line 1, column 9: expected the node content"),
+    (f"tasks: {'[' * 1000}", "demand.yaml is not YAML (it is nested too deeply): mend it."),
     ("tasks: []\ntasks: []", "tasks is there twice, line 1 and after it"),
     ("{}\n---\n{}", "demand.yaml has 2 documents: write one queue into one document."),
 ]
@@ -229,6 +238,60 @@ def test_a_manifest_is_judged_as_the_operator_judges_it(tmp_path: Path) -> None:
     nameless = cluster()
     del nameless["metadata"]["name"]
     assert "metadata.name: is required: set it." in refusal(tmp_path, {}, nameless)
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        ({"cpu": "-1"}, "[cpu]: must not be negative, but is -1."),
+        ({"cpu": float("nan")}, "[cpu]: nan is not a quantity: write a number"),
+        ({"nvidia.com/gpu": "one"}, "[nvidia.com/gpu]: 'one' is not a quantity"),
+        ({"nvidia.com/gpu": 1.5}, "[nvidia.com/gpu]: must be a whole number, but is 1.5"),
+    ],
+)
+def test_an_amount_that_kubernetes_would_not_take_is_refused(
+    tmp_path: Path, amount: dict[str, object], words: str
+) -> None:
+    """With its place in the template: what would be decided without it is nobody's cluster."""
+    wrong = cluster()
+    containers = wrong["spec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"]
+    containers[0]["resources"] = {"limits": amount}
+    place = "spec.workerGroupSpecs[0].template.spec.containers[0].resources.limits"
+    assert f"{place}{words}" in refusal(tmp_path, {}, wrong)
+
+
+def test_a_field_that_no_cluster_has_does_nothing_and_is_named(tmp_path: Path) -> None:
+    """As the API server drops it: a slip of the pen that would otherwise be searched for long."""
+    slipped = cluster()
+    slipped["spec"]["rayVersoin"] = "2.60.0"
+    slipped["spec"]["workerGroupSpecs"][0]["min_replicas"] = 2
+    found = json.loads(run(*files(tmp_path, slipped, {}), "json"))
+    assert sizes(found) == {"gpu": 0}
+    assert {note.partition(" ")[0] for note in found["notes"]} == {
+        "spec.workerGroupSpecs[0].min_replicas",
+        "spec.rayVersoin",
+    }
+    assert all("is not known and does nothing: check its spelling" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize("manifest", sorted(EXAMPLES.rglob("raycluster.yaml")), ids=str)
+def test_no_field_of_an_example_is_unknown(manifest: Path) -> None:
+    """Theirs are all fields that a cluster has."""
+    assert not read_cluster(str(manifest), None).unknown
+
+
+def test_standard_input_is_one_file() -> None:
+    """It cannot be the manifest and the queue."""
+    with pytest.raises(CommandError, match="standard input holds one file: name the other one"):
+        run(Path("-"), Path("-"))
+
+
+def test_a_group_without_a_max_has_an_open_end(tmp_path: Path) -> None:
+    """And not the largest number that there is."""
+    open_group = gpus()
+    del open_group["maxReplicas"]
+    made = raycluster(spec_fields=spec(open_group, enableInTreeAutoscaling=True))
+    assert "      0..  as large" in run(*files(tmp_path, made, {}))
 
 
 def test_one_of_several_clusters_is_chosen_by_name(tmp_path: Path) -> None:

@@ -1,55 +1,30 @@
 """The token that `rayfleet explain` needs for some heads: found with the user's rights, and never shown."""
 
 import base64
-import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from rayfleet.cli.api_server import ApiServer, api_server
 from rayfleet.cli.live_queue import find_token
+from support.api_answers import ApiAnswers, api_answers
 from support.builders import cluster, parsed, spec
 
 SECRET = "/api/v1/namespaces/ml/secrets/demo"  # noqa: S105 - a path
 
 
-class Answers(BaseHTTPRequestHandler):
-    """Answers the path of the Secret as told."""
-
-    told: tuple[int, dict[str, Any]] = (404, {})
-
-    def do_GET(self) -> None:
-        status, body = self.told if self.path == SECRET else (404, {"message": "no such path"})
-        raw = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing on standard error."""
+@pytest.fixture
+def answers() -> Iterator[ApiAnswers]:
+    with api_answers() as listening:
+        yield listening
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ApiServer]:
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    Thread(target=listening.serve_forever, args=(0.01,), daemon=True).start()
-    made = {
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{listening.server_port}"}}],
-        "users": [{"name": "u", "user": {}}],
-    }
-    file = tmp_path / "kubeconfig"
-    file.write_text(json.dumps(made))
-    with api_server(str(file), None) as found:
+def server(answers: ApiAnswers, tmp_path: Path) -> Iterator[ApiServer]:
+    with api_server(str(answers.kubeconfig(tmp_path)), None) as found:
         yield found
-    listening.shutdown()
-    listening.server_close()
 
 
 def encoded(text: str) -> dict[str, Any]:
@@ -66,15 +41,15 @@ ROWS = [
 
 @pytest.mark.parametrize(("status", "body", "value", "words"), ROWS)
 def test_the_token_is_read_from_the_secret_of_the_cluster(
+    answers: ApiAnswers,
     server: ApiServer,
-    monkeypatch: pytest.MonkeyPatch,
     status: int,
     body: dict[str, Any],
     value: str | None,
     words: str,
 ) -> None:
     """What is missing is said in words; the token itself is in no representation."""
-    monkeypatch.setattr(Answers, "told", (status, body))
+    answers.told[SECRET] = status, body
     fields = spec(authOptions={"mode": "token"})
     found = find_token(server, cluster(fields), parsed(fields))
     assert found.value == value

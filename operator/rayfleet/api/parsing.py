@@ -74,6 +74,7 @@ _SENTENCES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "extra_forbidden": lambda _: "is not known: check its spelling, or remove it.",
     "string_type": _wrong_type("text"),
     "float_type": _wrong_type("a number"),
+    "finite_number": _wrong_type("a finite number"),
     "string_unicode": _wrong_type("valid Unicode text"),
     "dict_type": _wrong_type("an object"),
     "model_type": _wrong_type("an object"),

@@ -21,6 +21,8 @@ except ImportError as missing:
 
 SECONDS = 15.0
 """How long a request may take."""
+SHOWN = 200
+"""Bytes shown of an answer that is no JSON."""
 
 
 class ApiServer:
@@ -39,9 +41,14 @@ class ApiServer:
         headers = {"Accept": "application/json", **self.authorization()}
         try:
             answer = self._client.rest_client.request("GET", url, headers=headers, _request_timeout=SECONDS)
-            body = json.loads(answer.read() or b"{}")
+            raw = answer.read() or b"{}"
         except (client.ApiException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return ApiFailure(NO_ANSWER, "", " ".join(str(error).split()))
+        try:
+            body = json.loads(raw)
+        except ValueError:  # Of a proxy, or of no API server at all.
+            text = " ".join(raw[:SHOWN].decode(errors="replace").split())
+            return ApiFailure(NO_ANSWER, "", f"HTTP {answer.status}: {text}")
         found = body if isinstance(body, dict) else {}
         if answer.status // 100 == 2:  # noqa: PLR2004 - 2xx
             return found

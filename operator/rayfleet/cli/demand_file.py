@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
@@ -30,7 +31,7 @@ def _amount(value: object) -> float:
         amount = float(parse_quantity(value))
     except (ValueError, OverflowError):
         amount = -1.0
-    if amount < 0:
+    if not 0 <= amount < inf:
         raise ValueError(_NO_AMOUNT)
     return amount
 

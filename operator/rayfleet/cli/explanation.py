@@ -42,8 +42,9 @@ class GroupNote(NamedTuple):
     name: str
     wanted: int
     """By the status, or by the manifest where there is none yet."""
-    there: int
-    ready: int
+    there: int | None
+    """None where the pods cannot be read; so for `ready`."""
+    ready: int | None
     least: int
     most: int
     idle_timeout: int
@@ -178,8 +179,8 @@ def _groups(sources: Sources, spec: RayClusterSpec, decision: Decision | None) -
         yield GroupNote(
             name=name,
             wanted=desired if isinstance(desired, int) else group.replicas * hosts,
-            there=len(pods),
-            ready=sum(pod.ready for pod in pods),
+            there=len(pods) if sources.pods_known else None,
+            ready=sum(pod.ready for pod in pods) if sources.pods_known else None,
             least=group.min_replicas * hosts,
             most=group.max_replicas * hosts,
             idle_timeout=timeout if group.idle_timeout_seconds is None else group.idle_timeout_seconds,

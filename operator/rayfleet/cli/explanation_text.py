@@ -52,7 +52,8 @@ def _groups(of: Explanation) -> str:
     rows = []
     for one in of.groups:
         most = "-" if one.most >= INT32_MAX else str(one.most)
-        counts = (str(one.wanted), str(one.there), str(one.ready), str(one.least), most)
+        there, ready = ("-" if count is None else str(count) for count in (one.there, one.ready))
+        counts = (str(one.wanted), there, ready, str(one.least), most)
         idle = f"{one.idle_timeout} s" if of.scaled else "-"
         rows.append((one.name, *counts, idle, one.reason or "-"))
     heads = ("GROUP", "WANTED", "PODS", "READY", "MIN", "MAX", "IDLE TIMEOUT", "WHY")

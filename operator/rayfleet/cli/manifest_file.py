@@ -1,16 +1,26 @@
 """The RayCluster of a manifest, judged by the same rules as the operator judges it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from rayfleet.api import RayClusterSpec, Violation, parse_spec, validate
 from rayfleet.api.names import API_VERSION, KIND
 from rayfleet.cli.documents import documents, refuse
 from rayfleet.cli.errors import CommandError
+from rayfleet.cli.manifest_faults import Unknown, amount_faults, unknown_fields, without
 from rayfleet.snapshot import Cluster, Key
 
 
-def read_cluster(file: str, name: str | None) -> tuple[Cluster, RayClusterSpec]:
+class Manifest(NamedTuple):
+    """A RayCluster that the operator would accept."""
+
+    cluster: Cluster
+    spec: RayClusterSpec
+    unknown: tuple[Unknown, ...] = ()
+    """Fields that the API server would leave out."""
+
+
+def read_cluster(file: str, name: str | None) -> Manifest:
     """The RayCluster in `file`, the one of `name` where there are several. Raises CommandError."""
     found = [one for one in _objects(documents(file)) if one.get("kind") == KIND]
     found = [one for one in found if str(one.get("apiVersion", "")).startswith("ray.io/")]
@@ -44,16 +54,19 @@ def _texts(found: object) -> dict[str, str]:
     return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
 
 
-def _judged(file: str, manifest: Mapping[str, Any]) -> tuple[Cluster, RayClusterSpec]:
+def _judged(file: str, manifest: Mapping[str, Any]) -> Manifest:
     metadata = _metadata(manifest)
     name = metadata.get("name")
     if not isinstance(name, str) or not name:
         raise refuse(file, [Violation("metadata.name", "is required: set it.")])
-    spec = parse_spec(manifest.get("spec"))
-    if not isinstance(spec, RayClusterSpec):
-        raise refuse(file, spec)
+    given: Any = manifest.get("spec")
+    first = _parsed(file, given)
+    unknown = unknown_fields(first, given)
+    stored = without(given, unknown)
+    spec = _parsed(file, stored) if unknown else first
     labels, annotations = _texts(metadata.get("labels")), _texts(metadata.get("annotations"))
-    if broken := validate(spec, name=name, labels=labels, annotations=annotations):
+    broken = [*validate(spec, name=name, labels=labels, annotations=annotations), *amount_faults(stored)]
+    if broken:
         raise refuse(file, broken)
     cluster = Cluster(
         key=Key(str(metadata.get("namespace") or "default"), name),
@@ -63,7 +76,14 @@ def _judged(file: str, manifest: Mapping[str, Any]) -> tuple[Cluster, RayCluster
         deleting=False,
         labels=labels,
         annotations=annotations,
-        spec=manifest["spec"],
+        spec=stored,
         status={},
     )
-    return cluster, spec
+    return Manifest(cluster, spec, unknown)
+
+
+def _parsed(file: str, given: object) -> RayClusterSpec:
+    spec = parse_spec(given)
+    if not isinstance(spec, RayClusterSpec):
+        raise refuse(file, spec)
+    return spec

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from rayfleet.api import RayClusterSpec, needs_sidecar
+from rayfleet.api.base import INT32_MAX
 from rayfleet.cli.answers import demand_data, demand_table, holds_data
 from rayfleet.cli.demand_file import DemandFile, parse_demand
-from rayfleet.cli.documents import documents, dumped, refuse
+from rayfleet.cli.documents import STANDARD_INPUT, documents, dumped, refuse
 from rayfleet.cli.errors import CommandError
 from rayfleet.cli.manifest_file import read_cluster
 from rayfleet.cli.scenario import Scenario, scenario_of
@@ -17,12 +18,14 @@ from rayfleet.plan import unsupported
 
 def plan(given: argparse.Namespace) -> str:
     """What the command prints. Raises CommandError for files that cannot be used."""
-    cluster, spec = read_cluster(given.filename, given.cluster)
+    if given.filename == given.demand == STANDARD_INPUT:
+        raise CommandError("standard input holds one file: name the other one, with -f or with --demand.")
+    cluster, spec, unknown = read_cluster(given.filename, given.cluster)
     demand = _demand(given.demand)
     scenario = scenario_of(cluster, spec, demand)
     if not isinstance(scenario, Scenario):
         raise refuse(given.demand, scenario)
-    notes = list(_notes(spec))
+    notes = [*map(str, unknown), *_notes(spec)]
     if given.output == "text":
         return _text(cluster.key.name, scenario, notes)
     return dumped(_data(cluster.key.name, scenario, notes), given.output)
@@ -74,7 +77,8 @@ def _text(name: str, scenario: Scenario, notes: list[str]) -> str:
 def _groups(scenario: Scenario) -> str:
     rows = []
     for data in _group_data(scenario):
-        bounds = f"{data['minReplicas']}..{data['maxReplicas']}"
+        most = data["maxReplicas"]
+        bounds = f"{data['minReplicas']}..{'' if most >= INT32_MAX else most}"
         numbers = (str(data["replicas"]), str(data["wanted"]), str(data["started"]), str(data["removed"]))
         rows.append((data["name"], *numbers, bounds, data["reason"]))
     heads = ("GROUP", "THERE", "WANTED", "START", "STOP", "MIN..MAX", "WHY")

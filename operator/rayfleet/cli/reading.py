@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.names import API_VERSION, KIND, PLURAL, Label, NodeType
@@ -9,23 +10,23 @@ from rayfleet.cli.api_server import ApiServer
 from rayfleet.cli.errors import CommandError
 from rayfleet.cli.live_queue import ask_head
 from rayfleet.cli.sources import EventNote, Queue, Sources
-from rayfleet.errors import ApiFailure
+from rayfleet.errors import NO_ANSWER, ApiFailure
 from rayfleet.plan.validity import judge
 from rayfleet.scaling_limits import NamespaceCeilings, ceilings_from_annotations
 from rayfleet.snapshot import Cluster, Pod, cluster_from_object, pod_from_object, unix_seconds
 
-NOT_FOUND = 404
+UNAUTHENTICATED, NOT_FOUND = 401, 404
 
 
 def read_sources(server: ApiServer, namespace: str, name: str, now: float, *, ask: bool = True) -> Sources:
     """Read a cluster and its surroundings. Raises CommandError where the cluster itself cannot be read."""
-    found = server.get(f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}/{name}")
+    found = server.get(f"/apis/{API_VERSION}/namespaces/{quote(namespace, '')}/{PLURAL}/{quote(name, '')}")
     if isinstance(found, ApiFailure):
-        raise CommandError(_unread(found, namespace, name))
+        raise CommandError(_unread(found, server, namespace, name))
     cluster = cluster_from_object(found)
     spec = judge(cluster, None, None, {}).spec
     missing: list[str] = []
-    core = f"/api/v1/namespaces/{namespace}"
+    core = f"/api/v1/namespaces/{quote(namespace, '')}"
     pods = server.get(f"{core}/pods", labelSelector=f"{Label.CLUSTER}={name}")
     selector = f"involvedObject.kind={KIND},involvedObject.name={name}"
     events = server.get(f"{core}/events", fieldSelector=selector, limit="500")
@@ -39,14 +40,25 @@ def read_sources(server: ApiServer, namespace: str, name: str, now: float, *, as
         spec=spec,
         pods=owned,
         events=tuple(sorted(_events(events, cluster.uid))),
-        queue=_queue(server, cluster, spec, owned, ask=ask),
+        queue=_queue(server, cluster, spec, None if isinstance(pods, ApiFailure) else owned, ask=ask),
         now=now,
         ceilings=_ceilings(space),
         missing=tuple(missing),
+        pods_known=not isinstance(pods, ApiFailure),
     )
 
 
-def _unread(failure: ApiFailure, namespace: str, name: str) -> str:
+def _unread(failure: ApiFailure, server: ApiServer, namespace: str, name: str) -> str:
+    if failure.status == NO_ANSWER:
+        return (
+            f"the API server {server.configuration.host} cannot be asked ({failure.message}): is it up, and"
+            " is this the right --context?"
+        )
+    if failure.status == UNAUTHENTICATED:
+        return (
+            f"the API server {server.configuration.host} does not accept the credentials of the kubeconfig"
+            f" ({failure.message}): log in again, or choose another --context."
+        )
     if failure.status == NOT_FOUND and "could not find the requested resource" in failure.message:
         return (
             f"this cluster has no {KIND} of {API_VERSION}: install the operator, or choose another --context."
@@ -60,13 +72,20 @@ def _unread(failure: ApiFailure, namespace: str, name: str) -> str:
 
 
 def _queue(
-    server: ApiServer, cluster: Cluster, spec: RayClusterSpec | None, pods: tuple[Pod, ...], *, ask: bool
+    server: ApiServer,
+    cluster: Cluster,
+    spec: RayClusterSpec | None,
+    pods: tuple[Pod, ...] | None,
+    *,
+    ask: bool,
 ) -> Queue:
-    heads = [pod for pod in pods if pod.node_type == NodeType.HEAD and pod.active]
     if not ask:
         return Queue(None, "--no-port-forward was given")
     if spec is None:
         return Queue(None, "the spec is not valid")
+    if pods is None:
+        return Queue(None, "which pod is the head cannot be read (ask for the verb list on pods)")
+    heads = [pod for pod in pods if pod.node_type == NodeType.HEAD and pod.active]
     if not heads:
         return Queue(None, "there is no head pod")
     head = max(heads, key=lambda pod: (pod.head_epoch or 0, pod.created))

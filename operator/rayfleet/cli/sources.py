@@ -42,3 +42,5 @@ class Sources:
     ceilings: NamespaceCeilings = field(default_factory=NamespaceCeilings)
     missing: tuple[str, ...] = ()
     """What could not be read, and why."""
+    pods_known: bool = True
+    """Whether `pods` could be read: without them, none is not zero."""
