@@ -79,7 +79,8 @@ class AutoscalerOptions(ApiModel):
         default=60, json_schema_extra={"minimum": 0}, description="Idle time after which a worker goes."
     )
     upscaling_mode: Literal["Default", "Aggressive", "Conservative"] = Field(
-        default="Default", description="How fast Ray's own autoscaler grows the cluster."
+        default="Default",
+        description="How fast groups grow: with Conservative no more pods of one are coming than run, or one.",
     )
     version: Literal["v1", "v2"] | None = Field(
         default=None, description="Version of Ray's autoscaler; Ray decides where unset."
