@@ -1,10 +1,12 @@
 """One bed of two GPU nodes with the operator in a pod, and clusters on it that start side by side."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.installation import Installation, install
 from support.live_cluster import LiveCluster
@@ -32,13 +34,16 @@ def installation() -> Iterator[Installation]:
 
 
 @pytest.fixture(scope="session")
-def clusters(installation: Installation) -> dict[str, LiveCluster]:
+def clusters(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> dict[str, LiveCluster]:
     """All clusters, started side by side, and at rest: what is timed then has the machine to itself."""
+    token = tmp_path_factory.mktemp("manifests") / "token-cluster.json"
+    token.write_text(with_token((HERE / "scaled-cluster.yaml").read_text()))
     manifests = {
         "sample": f"--kustomize={EXAMPLES}",
         "quick": f"--filename={HERE / 'quick-cluster.yaml'}",
         "scaled": f"--filename={HERE / 'scaled-cluster.yaml'}",
         "shapes": f"--filename={HERE / 'shapes-cluster.yaml'}",
+        "token": f"--filename={token}",
     }
     made = {name: LiveCluster(installation, name, (file,)) for name, file in manifests.items()}
     for cluster in made.values():
@@ -74,6 +79,20 @@ def scaled(clusters: dict[str, LiveCluster]) -> LiveCluster:
 def shapes(clusters: dict[str, LiveCluster]) -> LiveCluster:
     """A cluster of four groups whose resources are logical, at 0 workers."""
     return at_zero(clusters["shapes"])
+
+
+@pytest.fixture
+def token(clusters: dict[str, LiveCluster]) -> LiveCluster:
+    """A cluster that scales with its queue and asks for a token, at 0 workers."""
+    return at_zero(clusters["token"])
+
+
+def with_token(manifest: str) -> str:
+    """The same cluster under the name `token`, with a Secret whose token everybody has to send."""
+    made = yaml.safe_load(manifest)
+    made["metadata"]["name"] = "token"
+    made["spec"]["authOptions"] = {"mode": "token"}
+    return json.dumps(made)
 
 
 def at_zero(cluster: LiveCluster) -> LiveCluster:

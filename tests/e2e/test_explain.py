@@ -1,37 +1,22 @@
 """`rayfleet explain` of a cluster that really runs: its head is asked through the real kubelet."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.explaining import explain
 from support.live_cluster import LiveCluster
 from support.ray_driver import ray_driver
 from support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(400)  # The first test also brings up the nodes and the clusters.
 
-ROOT = Path(__file__).parents[2]
 WAIT = """
 @ray.remote(num_gpus=8)
 def too_large(): pass
 kept = too_large.remote()
 """
-
-
-def explain(cluster: LiveCluster, *options: str) -> str:
-    command = [sys.executable, "-m", "rayfleet.cli", "explain", f"raycluster/{cluster.name}", *options]
-    given = [f"--namespace={cluster.name}", f"--kubeconfig={cluster.installation.api.kubeconfig}"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "operator")}
-    done = subprocess.run(
-        [*command, *given], check=False, capture_output=True, text=True, env=environment, timeout=60
-    )
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    return done.stdout
 
 
 def test_explain_shows_what_waits_in_the_head_at_this_moment(scaled: LiveCluster) -> None:
