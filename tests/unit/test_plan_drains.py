@@ -32,18 +32,29 @@ def found(
 
 
 @pytest.mark.parametrize("status", [WRITTEN_BEFORE, WRITTEN_AFTER, {}], ids=["before", "after", "wiped"])
-def test_what_was_given_up_goes_and_is_not_replaced(status: Mapping[str, Any]) -> None:
+def test_what_was_given_up_goes_once_sizes_count_it_no_more_and_is_not_replaced(
+    status: Mapping[str, Any],
+) -> None:
     """Whether the smaller size had been written by then or not."""
     of = replace(scaled(), status=status)
     pods = [worker(of, n) for n in (1, 2, 3)]
-    decided = found(of, pods, dict.fromkeys(pods[1:], NodeStatus.DEAD))
-    assert {delete.name: delete.cause for delete in decided.deletes} == {
-        pods[1].name: Cause.IDLE,
-        pods[2].name: Cause.IDLE,
-    }
-    assert not creates(decided)
+    states = dict.fromkeys(pods[1:], NodeStatus.DEAD)
+    decided = found(of, pods, states)
+    assert not decided.actions
     assert decided.decision is not None
     assert decided.decision.group("gpu").wanted == 1
+    assert decided.requeue_after == 0.0
+    next_pass = found(of, pods, states, **known(*pods[1:], wanted=1))
+    assert {(delete.name, delete.cause) for delete in next_pass.deletes} == {
+        (pod.name, Cause.IDLE) for pod in pods[1:]
+    }
+    assert not creates(next_pass)
+
+
+def known(*drained: Pod, wanted: int) -> dict[str, Any]:
+    """What a pass leaves that has found these given up."""
+    ids = frozenset(node(pod).node_id for pod in drained)
+    return {"drained": ids, "acted_on": {drained[0].group: Sizing(wanted, 0)}}
 
 
 def test_work_that_came_meanwhile_gets_what_it_asks_for_and_no_more() -> None:
@@ -59,8 +70,9 @@ def test_a_node_found_given_up_while_we_run_is_not_replaced() -> None:
     of = scaled()
     pods = [worker(of, n) for n in (1, 2)]
     decided = found(of, pods, {pods[1]: NodeStatus.DEAD}, acted_on={"gpu": Sizing(2, 0)})
-    assert [delete.name for delete in decided.deletes] == [pods[1].name]
-    assert not creates(decided)
+    assert not decided.actions
+    assert decided.decision is not None
+    assert decided.decision.group("gpu").wanted == 1
 
 
 def test_a_node_that_is_being_drained_is_neither_free_nor_drained_again_nor_replaced() -> None:
@@ -93,7 +105,8 @@ def test_the_other_hosts_of_a_replica_are_given_up_too() -> None:
     assert asked(decided) == [pods[3].name]
     assert not decided.deletes
     assert not creates(decided)
-    gone = found(of, pods, {pods[2]: NodeStatus.DEAD, pods[3]: NodeStatus.DEAD})
+    both = dict.fromkeys(pods[2:], NodeStatus.DEAD)
+    gone = found(of, pods, both, **known(*pods[2:], wanted=1))
     assert sorted(delete.name for delete in gone.deletes) == sorted(pod.name for pod in pods[2:])
     assert not creates(gone)
 
@@ -101,9 +114,7 @@ def test_the_other_hosts_of_a_replica_are_given_up_too() -> None:
 def test_a_host_that_has_become_busy_keeps_its_replica_until_it_is_idle() -> None:
     """Whoever asked for the other one."""
     of, pods = slices()
-    lost = node(pods[2], NodeStatus.DEAD).node_id
-    for drained in (frozenset[bytes](), frozenset({lost})):
-        around = {"drained": drained, "acted_on": {"tpu": Sizing(1, 0)}} if drained else {}
+    for around in ({}, known(pods[2], wanted=1)):
         busy = found(of, pods, {pods[2]: NodeStatus.DEAD}, **around)
         assert (asked(busy), busy.deletes, creates(busy)) == ([], (), [])
         states = {pods[2]: NodeStatus.DEAD, pods[3]: NodeStatus.IDLE}

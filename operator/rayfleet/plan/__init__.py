@@ -115,7 +115,7 @@ def _plan_cluster(
     parts: list[HeadPlan | WorkersPlan] = [head, *groups]
     requeues = [part.requeue_after for part in parts if part.requeue_after is not None]
     if decision is not None:
-        requeues += looks(snapshot, decision)
+        requeues += looks(snapshot, decision, gone)
     if resize is not None:
         # Its answer is known to the cache before the watch has it, so no event leads to the pods.
         requeues.append(0.0)

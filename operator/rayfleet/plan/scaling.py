@@ -77,7 +77,8 @@ def scaled_groups(snapshot: Snapshot, decision: Decision, gone: Gone) -> dict[st
     deletes: dict[str, dict[str, tuple[Cause, str]]] = {group.name: {} for group in decision.groups}
     for cancel in decision.cancels:
         deletes[cancel.group] |= dict.fromkeys(cancel.pods, (Cause.NOT_NEEDED, cancel.words))
-    causes = gone.causes
+    # Sizes that count them no more are written first: who comes after us makes nothing in their place.
+    causes = {} if gone.counted else gone.causes
     # A replica goes when Ray is at its end in all of its hosts: one of them may have become busy.
     goes_on = {pod.host.replica for pod in snapshot.pods if pod.host is not None and pod.name not in causes}
     for pod in snapshot.pods:
@@ -92,9 +93,11 @@ def has_head_of_another(snapshot: Snapshot) -> bool:
     return any(pod.head_epoch is None for pod in heads)
 
 
-def looks(snapshot: Snapshot, decision: Decision) -> list[float]:
+def looks(snapshot: Snapshot, decision: Decision, gone: Gone) -> list[float]:
     """Seconds until time, or what other clusters do, may change the decision."""
     found = [] if decision.next_look is None else [decision.next_look]
+    if gone.counted:
+        found.append(0.0)
     kinds = {hold.kind for answer in decision.answers for hold in answer.holds}
     kinds |= {hold.kind for group in decision.groups for hold in group.holds}
     if HoldKind.CEILING in kinds:
