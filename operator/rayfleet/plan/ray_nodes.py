@@ -11,6 +11,8 @@ from rayfleet.snapshot import Pod, Snapshot
 DEAD_SECONDS = 30.0
 """How long a pod has to join anew, once its Ray node is dead and we know not why."""
 
+_WORKING = frozenset({NodeStatus.RUNNING, NodeStatus.IDLE})
+
 
 def trusted_state(snapshot: Snapshot) -> RayState | None:
     """What Ray says, where it is fresh and complete; none where it is not, and then nothing shrinks."""
@@ -27,6 +29,8 @@ class Gone(NamedTuple):
     """By the pod's name, why it goes, in words as well."""
     counted: frozenset[str] = frozenset()
     """Those of them that the sizes acted on last may still count: another operator gave them up."""
+    going_on: bool = False
+    """Whether a node is neither dead nor draining that Ray was asked to give up."""
     parted: frozenset[str] = frozenset()
     """Multi-host replicas with such a host: without it the others serve for nothing."""
 
@@ -56,7 +60,8 @@ def gone_with_their_node(snapshot: Snapshot) -> Gone:
         elif snapshot.now - ray.dead_since.get(node.node_id, snapshot.now) >= DEAD_SECONDS:
             found.setdefault(name, (Cause.RAY_ENDED, "its Ray node is dead, and no other has come"))
     hosts = [host for name in found if (host := pods[name].host) is not None]
-    return Gone(found, frozenset(counted), frozenset(host.replica for host in hosts))
+    going_on = any(n.node_id in ray.drained and n.status in _WORKING for n in state.nodes)
+    return Gone(found, frozenset(counted), going_on, frozenset(host.replica for host in hosts))
 
 
 def node_trouble(state: RayState, pods: Iterable[Pod], known: Mapping[bytes, str]) -> str:

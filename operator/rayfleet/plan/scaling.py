@@ -29,6 +29,8 @@ from rayfleet.snapshot import Hold, Pod, Snapshot
 
 CEILING_SECONDS = 10.0
 """Between looks at whether a ceiling still holds: nobody tells when another cluster gives GPUs back."""
+UNHEARD_SECONDS = 3.0
+"""Between looks at a node that works on though it was to be given up: Ray may not have heard of it."""
 _LONG = 100_000
 """Nodes times entries of demand, some of these for what each node costs by itself."""
 _PENDING_REASONS = {
@@ -98,6 +100,8 @@ def looks(snapshot: Snapshot, decision: Decision, gone: Gone) -> list[float]:
     found = [] if decision.next_look is None else [decision.next_look]
     if gone.counted:
         found.append(0.0)
+    if gone.going_on:
+        found.append(UNHEARD_SECONDS)
     kinds = {hold.kind for answer in decision.answers for hold in answer.holds}
     kinds |= {hold.kind for group in decision.groups for hold in group.holds}
     if HoldKind.CEILING in kinds:
