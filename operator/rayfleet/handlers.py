@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextvars import Context
 from typing import Any
 
 import kopf
@@ -87,6 +88,7 @@ def operator_registry(
 ) -> kopf.OperatorRegistry:
     """The handlers, in a registry of their own."""
     registry = kopf.OperatorRegistry()
+    wake = outside_of_the_handler(wake)
 
     @kopf.on.cleanup(registry=registry)
     async def ending(**_: Any) -> None:
@@ -108,6 +110,19 @@ def operator_registry(
             wake(key)
 
     return registry
+
+
+def outside_of_the_handler(wake: Callable[[Key], None]) -> Callable[[Key], None]:
+    """`wake`, with no part in the context of the handler that calls it.
+
+    There kopf keeps the event with the whole object, and every task and timer that is begun inside, such as
+    the polls of the cluster's head, would keep it for as long as it lives: 40 KB for each cluster.
+    """
+
+    def wake_outside(key: Key) -> None:
+        Context().run(wake, key)
+
+    return wake_outside
 
 
 SWEEP_SECONDS = 600.0

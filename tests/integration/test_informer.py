@@ -205,8 +205,8 @@ async def test_an_object_of_a_megabyte_and_a_half_passes(
 
 
 async def test_more_pods_than_a_page_are_listed_whole(plane: RunningControlPlane, objects: Objects) -> None:
-    """In pages of 500."""
-    names = [f"pod-{number}" for number in range(520)]
+    """In pages of 100."""
+    names = [f"pod-{number}" for number in range(130)]
     await asyncio.gather(*(objects.create_pod(name) for name in names))
 
     async with following(plane.kubeconfig, objects.namespace) as seen:
