@@ -6,7 +6,7 @@ from rayfleet.autoscaling.changes import Change
 from rayfleet.autoscaling.decision import Hold, HoldKind
 from rayfleet.autoscaling.inputs import Memory, Policy
 from rayfleet.autoscaling.packing import Packing
-from rayfleet.autoscaling.rates import Limited, conservative, growth
+from rayfleet.autoscaling.rates import Limited, conservative, rate_limited
 from rayfleet.ray_state import RayNode
 
 
@@ -58,7 +58,7 @@ def _limit(
     running = sum(all(worker.name in joined for worker in workers) for workers in census.replicas.values())
     limits: list[Limited] = [
         conservative(group, policy, running=running, coming=census.present - running + floor, asked=asked),
-        growth(group, policy, memory, now, size=census.present + floor, asked=asked),
+        rate_limited(group, policy, memory, now, size=census.present + floor, asked=asked, up=True),
     ]
     tightest = min(limits, key=lambda limit: limit.replicas)
     change.started = floor + tightest.replicas

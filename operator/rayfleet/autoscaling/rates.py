@@ -22,54 +22,23 @@ class Limited:
     """Seconds until more may be possible by time alone."""
 
 
-def growth(group: Group, policy: Policy, memory: Memory, now: float, *, size: int, asked: int) -> Limited:
-    """How many of the `asked` more replicas may be started now, from `size` on."""
-    rules = policy.behavior.scale_up
+def rate_limited(
+    group: Group, policy: Policy, memory: Memory, now: float, *, size: int, asked: int, up: bool
+) -> Limited:
+    """How many of the `asked` replicas may be added (`up`) or removed now, from `size` on."""
+    rules = policy.behavior.scale_up if up else policy.behavior.scale_down
     limits = [
         Limited(asked),
-        *_disabled(rules, "scaleUp"),
-        *_by_policies(group, rules, memory, now, size, up=True),
+        *_disabled(rules, up=up),
+        *_by_policies(group, rules, memory, now, size, up=up),
+        *_by_window(group, rules, memory, now, size, up=up),
     ]
-    window = rules.stabilization_window_seconds or 0
-    if window:
-        seen = _in_window(group.name, memory, now, window)
-        lowest = min([n for _, n in seen], default=size)
-        if memory.began is None or now - memory.began < window:
-            lowest = min(lowest, size)
-        if lowest - size < asked:
-            limits.append(
-                Limited(
-                    max(0, lowest - size),
-                    _window_words("scaleUp", window),
-                    _window_ends(seen, memory, now, window),
-                )
-            )
     return min(limits, key=lambda limit: limit.replicas)
 
 
-def shrinking(group: Group, policy: Policy, memory: Memory, now: float, *, size: int, asked: int) -> Limited:
-    """How many of the `asked` replicas may go now, from `size` on."""
-    rules = policy.behavior.scale_down
-    limits = [
-        Limited(asked),
-        *_disabled(rules, "scaleDown"),
-        *_by_policies(group, rules, memory, now, size, up=False),
-    ]
-    window = rules.stabilization_window_seconds or 0
-    if window:
-        seen = _in_window(group.name, memory, now, window)
-        highest = max([n for _, n in seen], default=size)
-        if memory.began is None or now - memory.began < window:
-            highest = max(highest, size)
-        if size - highest < asked:
-            ends = _window_ends(seen, memory, now, window)
-            limits.append(Limited(max(0, size - highest), _window_words("scaleDown", window), ends))
-    return min(limits, key=lambda limit: limit.replicas)
-
-
-def _disabled(rules: ScalingRules, name: str) -> Iterable[Limited]:
+def _disabled(rules: ScalingRules, *, up: bool) -> Iterable[Limited]:
     if rules.select_policy == "Disabled":
-        yield Limited(0, f"behavior.{name}.selectPolicy is Disabled")
+        yield Limited(0, f"behavior.{_name(up=up)}.selectPolicy is Disabled")
 
 
 def _by_policies(
@@ -97,9 +66,28 @@ def _by_policy(
     done = net if up else -net
     again = min([one.period_seconds - (now - change.time) for change in recent], default=None)
     share = "%" if one.type == "Percent" else " pods"
-    direction = "scaleUp" if up else "scaleDown"
-    words = f"behavior.{direction} allows {one.value}{share} in {one.period_seconds} s"
+    words = f"behavior.{_name(up=up)} allows {one.value}{share} in {one.period_seconds} s"
     return Limited(max(0, allowed - done), words, again)
+
+
+def _by_window(
+    group: Group, rules: ScalingRules, memory: Memory, now: float, size: int, *, up: bool
+) -> Iterable[Limited]:
+    """As far as all recommendations of the window go; those from before our memory count as `size`."""
+    window = rules.stabilization_window_seconds or 0
+    if not window:
+        return
+    seen = _in_window(group.name, memory, now, window)
+    sizes = [one.replicas for one in seen] or [size]
+    if memory.began is None or now - memory.began < window:
+        sizes.append(size)
+    possible = min(sizes) - size if up else size - max(sizes)
+    words = f"behavior.{_name(up=up)}.stabilizationWindowSeconds is {window}"
+    yield Limited(max(0, possible), words, _window_ends(seen, memory, now, window))
+
+
+def _name(*, up: bool) -> str:
+    return "scaleUp" if up else "scaleDown"
 
 
 def conservative(group: Group, policy: Policy, *, running: int, coming: int, asked: int) -> Limited:
@@ -117,10 +105,6 @@ def _in_window(name: str, memory: Memory, now: float, window: float) -> list[Rec
     known = memory.recommendations.get(name, ())
     first = max([i for i, one in enumerate(known) if one.time <= now - window], default=0)
     return list(known[first:])
-
-
-def _window_words(name: str, window: int) -> str:
-    return f"behavior.{name}.stabilizationWindowSeconds is {window}"
 
 
 def _window_ends(seen: Sequence[Recommendation], memory: Memory, now: float, window: float) -> float:

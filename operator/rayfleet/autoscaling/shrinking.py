@@ -8,7 +8,7 @@ from rayfleet.autoscaling.changes import Change
 from rayfleet.autoscaling.decision import Cancel, Drain, IdleNode
 from rayfleet.autoscaling.idle import Replica, idle_replicas
 from rayfleet.autoscaling.inputs import Memory, Policy
-from rayfleet.autoscaling.rates import shrinking
+from rayfleet.autoscaling.rates import rate_limited
 from rayfleet.ray_state import RayNode
 
 
@@ -40,7 +40,7 @@ def drain_idle(
     spare = max(0, change.wanted - census.floor)
     change.recommended = census.present + change.asked - len(change.drains) - min(spare, len(due))
     asked = min(spare, len(due))
-    limited = shrinking(group, policy, memory, now, size=change.wanted, asked=asked)
+    limited = rate_limited(group, policy, memory, now, size=change.wanted, asked=asked, up=False)
     if limited.replicas < asked:
         change.waiting.append(limited.words)
         if limited.again_in is not None:
