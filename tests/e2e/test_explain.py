@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.explaining import explain
+from support.frozen import frozen
 from support.live_cluster import LiveCluster
 from support.ray_driver import ray_driver
 from support.waiting import eventually
@@ -41,3 +42,11 @@ def test_explain_shows_what_waits_in_the_head_at_this_moment(scaled: LiveCluster
         unasked = json.loads(explain(scaled, "-o", "json", "--no-port-forward"))
         assert unasked["queue"] == {"known": False, "message": "--no-port-forward was given"}
         assert not unasked["demand"]
+
+
+def test_explain_of_a_head_that_stands_still_shows_what_was_noted(scaled: LiveCluster) -> None:
+    """Within seconds, and in words that need no knowledge of gRPC."""
+    with frozen(scaled.head()):
+        said = " ".join(explain(scaled).split())
+    assert "The queue cannot be seen from here: the head does not answer: pod/scaled-head" in said
+    assert "6379 takes a connection and says nothing. What follows is what the operator has noted." in said

@@ -96,6 +96,37 @@ def test_a_pod_that_finds_no_node_is_told_in_the_words_of_the_scheduler() -> Non
     assert "in 14 min: time alone may change what is decided" in said
 
 
+QUOTA = 'pods "demo-gpu-worker-x-1" is forbidden: exceeded quota: q'
+REFUSED = EventNote(NOW - 30, "FailedToCreateWorkerPod", f"group gpu: {QUOTA}", warning=True, times=3)
+FAILURE = {"type": "ReplicaFailure", "status": "True", "lastTransitionTime": rfc3339(NOW - 60)}
+
+
+@pytest.mark.parametrize(
+    ("message", "events"), [("1 replica more: " + QUOTA, (REFUSED,)), (f"group gpu: {QUOTA}", ())]
+)
+def test_a_pod_that_is_refused_is_told_in_the_words_of_the_api_server(
+    message: str, events: tuple[EventNote, ...]
+) -> None:
+    """There is no pod to show, but an event, or a condition; the demand does not seem to be served."""
+    failure = FAILURE | {"reason": "FailedCreateWorkerPod", "message": message}
+    status = recorded(1, conditions=[failure])
+    found = explained(ray(tasks(1, CPU=1, GPU=1)), status=status, events=events)
+    assert found.groups[0].reason.endswith(f"its pods do not come: QuotaExceeded: {QUOTA}")
+    assert [step.words for step in found.steps][:1] == [f"waits: {QUOTA}"]
+
+
+def test_a_refusal_that_is_over_is_not_told() -> None:
+    """Its pod has been created since, or nothing fails any more."""
+    created = EventNote(NOW - 10, "CreatedWorkerPod", "Created 1 pod in group gpu: x", warning=False, times=1)
+    failure = FAILURE | {"reason": "FailedCreateHeadPod", "message": "the head"}
+    for conditions, events in (([failure], (REFUSED, created)), ([], (REFUSED,))):
+        found = explained(ray(), status=recorded(1, conditions=conditions), events=events)
+        assert "do not come" not in found.groups[0].reason
+        assert [step.words for step in found.steps][:1] == [
+            "1 pod of group gpu is created: 1 pod fewer than wanted"
+        ]
+
+
 def test_an_idle_node_says_how_long_it_has_been_idle_and_when_it_goes() -> None:
     """The longest idle first; one that is busy has no clock."""
     idle, busy = gpu_worker(1), gpu_worker(2)
@@ -200,7 +231,7 @@ def test_without_the_head_the_notes_of_the_operator_are_shown() -> None:
     said = words(found)
     assert "The queue cannot be seen from here: you may not port-forward to the head." in said
     assert "Autoscaling=False (DemandHeld) for 90 s: held" in said
-    assert "64 CPU tasks Infeasible 64 CPUs on one node: the largest group has 4" in said
+    assert "64 CPUs tasks Infeasible 64 CPUs on one node: the largest group has 4" in said
     assert "gpu 2 0 0 0 3 60 s -" in said
     data = explanation_data(found)
     assert data["queue"] == {"known": False, "message": "you may not port-forward to the head"}

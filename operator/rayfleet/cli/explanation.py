@@ -8,7 +8,8 @@ from rayfleet.api import RayClusterSpec, scales_here
 from rayfleet.autoscaling import Answer, Decision, GroupDecision, Hold, HoldKind, Memory
 from rayfleet.cli.idle_clocks import IdleClock, idle_clocks
 from rayfleet.cli.next_steps import Step, next_steps
-from rayfleet.cli.noted import Noted, noted_demand, noted_faults
+from rayfleet.cli.noted import Noted, noted_demand, noted_faults, noted_time
+from rayfleet.cli.refused_pods import refused_groups
 from rayfleet.cli.sources import EventNote, Sources
 from rayfleet.external_metrics import GroupWish
 from rayfleet.plan import plan
@@ -16,8 +17,8 @@ from rayfleet.plan.ray_nodes import node_trouble
 from rayfleet.plan.workers import recorded_group
 from rayfleet.ray_state import RayView
 from rayfleet.scaling_limits import CeilingScope, NamespaceCeilings
-from rayfleet.scaling_view import ScalingView
-from rayfleet.snapshot import Pod, Snapshot, unix_seconds
+from rayfleet.scaling_view import ScalingView, Sizing
+from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.conditions import stored_conditions
 
 EVENTS_SHOWN = 8
@@ -141,8 +142,19 @@ def _snapshot(sources: Sources) -> Snapshot:
         # Metrics are the operator's to read: what they keep is not taken for idle here.
         wishes=tuple(GroupWish(group, None, known=False) for group in sorted(followed)),
         namespace_ceilings=NamespaceCeilings(tuple(known), sources.ceilings.faults),
+        acted_on=dict(_acted_on(sources)),
     )
-    return Snapshot(sources.cluster, sources.spec, (), sources.pods, (), sources.now, scaling=view)
+    held = refused_groups(sources)
+    return Snapshot(sources.cluster, spec, (), sources.pods, (), sources.now, held=held, scaling=view)
+
+
+def _acted_on(sources: Sources) -> Iterator[tuple[str, Sizing]]:
+    """The sizes that the operator has decided on: what is missing of them is not news."""
+    for group in sources.spec.worker_group_specs if sources.spec is not None else ():
+        recorded = recorded_group(sources.cluster, group.group_name)
+        desired, observed = recorded.get("desired"), recorded.get("observedReplicas")
+        if isinstance(desired, int) and isinstance(observed, int):
+            yield group.group_name, Sizing(desired // group.num_of_hosts, observed)
 
 
 def _conditions(status: Mapping[str, Any]) -> Iterator[ConditionNote]:
@@ -158,15 +170,8 @@ def _conditions(status: Mapping[str, Any]) -> Iterator[ConditionNote]:
                 holds,
                 str(entry.get("reason") or ""),
                 str(entry.get("message") or ""),
-                _time(entry.get("lastTransitionTime")),
+                noted_time(entry.get("lastTransitionTime")),
             )
-
-
-def _time(text: object) -> float:
-    try:
-        return unix_seconds(text) if isinstance(text, str) else 0.0
-    except ValueError:
-        return 0.0
 
 
 def _groups(sources: Sources, spec: RayClusterSpec, decision: Decision | None) -> Iterator[GroupNote]:

@@ -65,7 +65,7 @@ def _queue(of: Explanation) -> str:
         return (demand_table(of.answers) or "Nothing waits.\n") if of.scaled else ""
     rows = [
         (
-            " and ".join(f"{amount} {name}" for name, amount in one.resources),
+            one.words,
             one.kind,
             one.reason,
             one.message,

@@ -19,6 +19,8 @@ from rayfleet.ray_state import RayState
 from rayfleet.snapshot import Cluster, Pod
 
 FORBIDDEN = 403
+SILENT = "SETTINGS frame"
+"""In gRPC's words for a server that does not begin to speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ def ask_head(server: ApiServer, cluster: Cluster, spec: RayClusterSpec, head: Po
         return Queue(None, _refused(error, head))
     if isinstance(answer, GcsFailure):
         words = said or answer.message.replace(address, f"pod/{head.name}:{port}")
+        if SILENT in words:
+            words = f"pod/{head.name}:{port} takes a connection and says nothing"
         if answer.trouble is GcsTrouble.UNAUTHENTICATED:
             words = f"it does not accept the token that the cluster's Secret holds: {words}"
         return Queue(None, f"the head does not answer: {' '.join(words.split())}")

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from rayfleet.autoscaling import Answer
+from rayfleet.autoscaling import Answer, words
 from rayfleet.ray_state import Resources
+from rayfleet.snapshot import unix_seconds
 
 
 class Noted(NamedTuple):
@@ -14,6 +15,14 @@ class Noted(NamedTuple):
     resources: tuple[tuple[str, str], ...]
     reason: str
     message: str
+
+    @property
+    def words(self) -> str:
+        """`1 CPU and 8 GPUs`, as elsewhere."""
+        try:
+            return words.resources(tuple((name, float(amount)) for name, amount in self.resources))
+        except ValueError:
+            return " and ".join(f"{amount} {name}" for name, amount in self.resources)
 
     def is_about(self, answer: Answer) -> bool:
         """Whether this entry and a demand of now may be the same."""
@@ -49,3 +58,11 @@ def noted_faults(status: Mapping[str, Any]) -> tuple[str, ...]:
     autoscaler = status.get("autoscaler")
     faults = autoscaler.get("faults") if isinstance(autoscaler, Mapping) else None
     return tuple(map(str, faults)) if isinstance(faults, list) else ()
+
+
+def noted_time(text: object) -> float:
+    """A time of a status, Unix seconds; 0 where there is none."""
+    try:
+        return unix_seconds(text) if isinstance(text, str) else 0.0
+    except ValueError:
+        return 0.0
