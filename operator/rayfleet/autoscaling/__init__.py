@@ -14,6 +14,7 @@ from rayfleet.autoscaling.decision import (
     Placed,
     Tier,
 )
+from rayfleet.autoscaling.demand import whole_gpus
 from rayfleet.autoscaling.inputs import (
     Blocked,
     BlockedReason,
@@ -44,4 +45,5 @@ __all__ = [
     "Tier",
     "Worker",
     "decide",
+    "whole_gpus",
 ]

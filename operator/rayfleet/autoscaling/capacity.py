@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.autoscaling.decision import Tier
-from rayfleet.autoscaling.demand import SCALE, Kind, Space, Vector
+from rayfleet.autoscaling.demand import Kind, Space, Vector, whole_gpus
 from rayfleet.autoscaling.inputs import Group, Worker
 from rayfleet.ray_state import NodeStatus, RayNode, RayState, Resources
 
@@ -64,7 +64,7 @@ def templates_of(space: Space, groups: Sequence[Group], stuck: frozenset[str]) -
             group=group,
             total=space.vector(resources := _node_resources(group)),
             kind=space.kind((*group.labels, (_NODE_GROUP, group.name))),
-            gpus=-(-round(dict(resources).get("GPU", 0) * SCALE) // SCALE) * group.num_of_hosts,
+            gpus=whole_gpus(resources) * group.num_of_hosts,
             other_resources=sum(name not in space.names for name, _ in group.resources),
             depth=depths[group.name],
         )

@@ -118,6 +118,11 @@ def space_of(shapes: Iterable[Shape]) -> Space:
     )
 
 
+def whole_gpus(node: Resources) -> int:
+    """GPUs of one node, as ceilings of cost count them: a part of one counts as one."""
+    return -(-round(dict(node).get(GPU, 0) * SCALE) // SCALE)
+
+
 def shapes_of(ray: RayState) -> list[Shape]:
     shapes = [demand.shape for demand in ray.demands]
     shapes += [bundle.shape for gang in ray.gangs for bundle in gang.bundles]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from math import ceil
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
 from rayfleet.api.names import NodeType
@@ -17,10 +16,12 @@ from rayfleet.autoscaling import (
     Policy,
     Worker,
     decide,
+    whole_gpus,
 )
 from rayfleet.manifests import worker_resources
 from rayfleet.plan.actions import Cause, DrainNode, desired_replicas
 from rayfleet.plan.ray_nodes import Gone, trusted_state
+from rayfleet.plan.replicas import broken_replicas
 from rayfleet.plan.workers import Scaled, recorded_group
 from rayfleet.ray_state import NodeStatus, RayState, Resources
 from rayfleet.scaling_limits import CeilingScope, ceilings_from_settings
@@ -219,14 +220,14 @@ def _refused(hold: Hold) -> Blocked:
 
 def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[Worker]:
     groups = {group.group_name for group in spec.worker_group_specs}
-    ray = snapshot.scaling.ray
+    ray, leaving = snapshot.scaling.ray, gone.parted | broken_replicas(snapshot, spec)
     nodes = ray.state.nodes if ray.state is not None else ()
     draining = {node.instance_id for node in nodes if node.node_id in ray.drained}
     for pod in snapshot.pods:
         if pod.node_type == NodeType.WORKER and pod.group in groups and pod.active:
             replica = "" if pod.host is None else pod.host.replica
             if pod.name not in gone.causes:
-                leaves = pod.name in draining or replica in gone.parted
+                leaves = pod.name in draining or replica in leaving
                 yield Worker(pod.name, pod.group, pod.created, replica, _blocked(pod), leaves)
 
 
@@ -277,10 +278,7 @@ def _rooms(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[tuple[CeilingSc
 
 def gpus_of_hosts(spec: RayClusterSpec) -> dict[str, int]:
     """GPUs of one pod of each worker group; a part of one counts as one."""
-    return {
-        group.group_name: ceil(dict(worker_resources(group)).get("GPU", 0))
-        for group in spec.worker_group_specs
-    }
+    return {group.group_name: whole_gpus(worker_resources(group)) for group in spec.worker_group_specs}
 
 
 def gpus_there(snapshot: Snapshot, each: Mapping[str, int]) -> int:
