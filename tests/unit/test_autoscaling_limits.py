@@ -20,7 +20,7 @@ from rayfleet.autoscaling import (
     decide,
 )
 from rayfleet.autoscaling.inputs import Change, Recommendation
-from rayfleet.ray_state import Demand, RayState
+from rayfleet.ray_state import Demand, Gang, RayState, Strategy
 from support.demand_cases import busy, pods, resources, state, tasks
 
 NOW = 10_000.0
@@ -58,6 +58,14 @@ def test_max_is_max() -> None:
     assert decision.group("gpu").wanted == 10
     assert held(decision) == [(HoldKind.MAX, "gpu is at its max of 10 replicas")]
     assert decision.answers[0].unserved == 10
+
+
+def test_a_group_that_a_gang_waits_for_in_vain_is_not_said_to_be_large_enough() -> None:
+    """It says what holds the gang."""
+    gang = Gang("ab12", Strategy.STRICT_SPREAD, (tasks(11, GPU=1),))
+    decision = decided(state(gangs=(gang,)), GPU)
+    words = "a placement group waits for all of its bundles: gpu is at its max of 10 replicas"
+    assert (decision.group("gpu").wanted, decision.group("gpu").reason) == (0, words)
 
 
 def test_an_open_max_has_a_ceiling_of_its_own() -> None:

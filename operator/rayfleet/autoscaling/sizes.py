@@ -8,9 +8,10 @@ from rayfleet.autoscaling.census import Census, patience
 from rayfleet.autoscaling.changes import Change
 from rayfleet.autoscaling.decision import Cancel, Drain, GroupDecision, Hold, Tier
 from rayfleet.autoscaling.growing import ask, grow
-from rayfleet.autoscaling.holds import blocked_hold
+from rayfleet.autoscaling.holds import blocked_hold, group_hold
 from rayfleet.autoscaling.inputs import Memory, Policy
 from rayfleet.autoscaling.rates import remembered
+from rayfleet.autoscaling.scoring import suits
 from rayfleet.autoscaling.settled import settle_for, sizes_before
 from rayfleet.autoscaling.shrinking import cancel_unneeded, drain_idle
 from rayfleet.autoscaling.stages import Solution
@@ -59,8 +60,9 @@ def size_groups(
             change.shrink_to = _still_asked(change.census, memory)
     looks = [seconds for change in changes for seconds in change.again_in]
     looks += _blocked_looks(census, policy, now)
+    held = _held_gangs(solution, census, policy)
     return Sizes(
-        groups=tuple(_group_decision(change, moment) for change in changes),
+        groups=tuple(_group_decision(change, moment, held.get(at, "")) for at, change in enumerate(changes)),
         drains=tuple(drain for change in changes for drain in change.drains),
         cancels=tuple(cancel for change in changes for cancel in change.cancels),
         next_look=min(looks, default=None),
@@ -106,7 +108,22 @@ def _blocked_looks(census: Sequence[Census], policy: Policy, now: float) -> list
     return looks
 
 
-def _group_decision(change: Change, moment: Moment) -> GroupDecision:
+def _held_gangs(solution: Solution, census: Sequence[Census], policy: Policy) -> dict[int, str]:
+    """For each group that a gang waits for, what holds that."""
+    found: dict[int, str] = {}
+    for entry in solution.entries:
+        if not entry.gang or not entry.left:
+            continue
+        packing, need = entry.trial or solution.packing, entry.lacking or entry.need
+        for template in packing.templates:
+            if template.index in found or not suits(packing.space, need, template.total, template.kind):
+                continue
+            if hold := group_hold(packing, template, census[template.index], policy):
+                found[template.index] = f"a placement group waits for all of its bundles: {hold.words}"
+    return found
+
+
+def _group_decision(change: Change, moment: Moment, held: str) -> GroupDecision:
     census = change.census
     blocked = blocked_hold(census)
     kept = len(census.replicas) - len(change.drains) - sum(bool(cancel.pods) for cancel in change.cancels)
@@ -123,13 +140,13 @@ def _group_decision(change: Change, moment: Moment) -> GroupDecision:
         wanted=change.wanted,
         launches=launches,
         pending=not_joined + launches * hosts,
-        reason=_reason(change, known=moment.known),
+        reason=_reason(change, held, known=moment.known),
         holds=(change.rate,) if change.rate else (),
         blocked=blocked.words if blocked else "",
     )
 
 
-def _reason(change: Change, *, known: bool) -> str:
+def _reason(change: Change, held: str, *, known: bool) -> str:
     """In words that stay the same while the decision does."""
     census, parts = change.census, []
     if change.started:
@@ -144,7 +161,7 @@ def _reason(change: Change, *, known: bool) -> str:
         parts.append("kept, as Ray's state is not known")
     if census.group.withheld:
         parts.append(census.group.withheld)
-    return "; ".join(parts) or "as large as it should be"
+    return "; ".join(parts) or held or "as large as it should be"
 
 
 def _memory(changes: Sequence[Change], solution: Solution, moment: Moment) -> Memory:
