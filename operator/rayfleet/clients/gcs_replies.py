@@ -92,13 +92,16 @@ def _node(node: ray_pb2.NodeState) -> RayNode:
     status = _STATUS.get(node.status, NodeStatus.RUNNING)
     labels = [(intern(key), intern(value)) for key, value in node.labels.items()]
     labels.sort()
+    total = _amounts(node.total_resources)
+    available = _amounts(node.available_resources, below_zero=True)
     return RayNode(
         node_id=node_id,
         instance_id=intern(node.instance_id),
         group=intern(node.ray_node_type_name),
         status=status,
-        total=_amounts(node.total_resources),
-        available=_amounts(node.available_resources, below_zero=True),
+        total=total,
+        # Of a node that is idle they are equal: then they are one, here and in memory.
+        available=total if available == total else available,
         labels=tuple(labels),
         idle_seconds=max(node.idle_duration_ms, 0) / 1000 if status is NodeStatus.IDLE else 0.0,
         ip=node.node_ip_address,
