@@ -130,3 +130,15 @@ def test_nothing_is_done_about_it_before_the_queue_is_known() -> None:
     ray = replace(scaling.ray, found_drained=frozenset(n.node_id for n in nodes[1:]), trouble="silent")
     decided = plan(snapshot(of, [head(of), *pods], scaling=replace(scaling, ray=ray)))
     assert not decided.actions
+
+
+def test_what_is_left_of_a_replica_does_not_count_while_the_queue_is_not_known() -> None:
+    """The operator before us died while it deleted it; the size that it wrote is the one that is wanted."""
+    of, pods = slices()
+    status = {"workerGroups": [{"groupName": "tpu", "desired": 2, "observedReplicas": 0, "lastIndex": 4}]}
+    of = replace(of, status=status)
+    decided = plan(snapshot(of, [head(of), *pods[:3]]))
+    assert [delete.name for delete in decided.deletes] == [pods[2].name]
+    assert not creates(decided)
+    assert decided.decision is not None
+    assert decided.decision.group("tpu").wanted == 1

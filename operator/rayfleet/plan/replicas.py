@@ -9,7 +9,7 @@ leaves doubt the replica is made anew.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from itertools import count, islice
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
@@ -92,6 +92,18 @@ def plan_replicas(
     later = min(made.settling, default=None)
     plan = WorkersPlan((), tuple(made.deletes), wait if made.settling else None, later)
     return _with_creates(making, plan) if making.parts or making.missing else plan
+
+
+def broken_replicas(snapshot: Snapshot, spec: RayClusterSpec) -> frozenset[str]:
+    """Multi-host replicas that go whole, whatever is decided: they lack a host that they had."""
+    broken: set[str] = set()
+    for group in spec.worker_group_specs:
+        if group.num_of_hosts > 1:
+            pods = [pod for pod in snapshot.pods if pod.group == group.group_name]
+            made = _sort(snapshot, group, pods, cache(partial(worker_pods, snapshot.cluster, spec, group)))
+            kept = {replica.name for replica in (*made.whole, *made.parts)}
+            broken |= {pod.host.replica for pod in pods if pod.host is not None} - kept
+    return frozenset(broken)
 
 
 def _going(replica: _Found, scaled: Scaled) -> tuple[Cause, str] | None:
