@@ -21,8 +21,8 @@ from support.waiting import eventually
 
 
 @pytest.fixture
-def planners(monkeypatch: pytest.MonkeyPatch) -> Planners:
-    return install(monkeypatch)
+def planners() -> Planners:
+    return install()
 
 
 @pytest.fixture

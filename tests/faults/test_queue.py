@@ -8,7 +8,6 @@ from itertools import product
 import pytest
 
 from rayfleet.main import Operator
-from support.builders import raycluster
 from support.faults.bed import FaultBed
 from support.faults.case import Case
 from support.faults.operator_thread import OperatorThread
@@ -21,11 +20,10 @@ from support.faults.queue_trial import (
     queue_trial,
     undisturbed,
 )
-from support.faults.rays import FaultyRay
-from support.faults.rules import Die, LoseAnswer, Match, Rule, Script
+from support.faults.queue_troubles import TROUBLES, unknown_queue
+from support.faults.rules import Cut, Die, LoseAnswer, Match, Rule, Script
 from support.faults.trial import Trial
-from support.pretend_ray import Reply
-from support.queue_scene import GROUP, elastic
+from support.queue_scene import GROUP
 from support.waiting import eventually
 
 TROUBLE_S, LONG_TROUBLE_S = 4.0, 60.0
@@ -42,7 +40,7 @@ def _crash(name: str, k: int, bed: FaultBed, seed: int) -> None:
     perform(bed, SCENARIOS[name], Script([Rule(Match(mutating=True), (Die(),), nth=k)], seed))
 
 
-def _lost_drain(k: int, action: LoseAnswer, bed: FaultBed, seed: int) -> None:
+def _lost_drain(k: int, action: LoseAnswer | Cut, bed: FaultBed, seed: int) -> None:
     perform(bed, SCENARIOS["queue-down"], Script([Rule(Match(("drain",)), (action,), nth=k)], seed))
 
 
@@ -50,12 +48,15 @@ UNDISTURBED = [Case(f"{name}-undisturbed", partial(_undisturbed, name)) for name
 CRASHES = [
     Case(f"{name}-{k}", partial(_crash, name, k))
     for name, scenario in SCENARIOS.items()
-    if not scenario.finish
     for k in range(1, scenario.writes + 1)
 ]
+LOSSES: Mapping[str, LoseAnswer | Cut] = {
+    "cut": LoseAnswer(cut=True),
+    "never": LoseAnswer(cut=False),
+    "unasked": Cut(),
+}
 LOST_DRAINS = [
-    Case(f"drain-{k}-{'cut' if action.cut else 'never'}", partial(_lost_drain, k, action))
-    for k, action in product((1, 2), (LoseAnswer(cut=True), LoseAnswer(cut=False)))
+    Case(f"drain-{k}-{name}", partial(_lost_drain, k, LOSSES[name])) for k, name in product((1, 2), LOSSES)
 ]
 
 
@@ -75,78 +76,8 @@ def test_a_crash_while_a_queue_is_followed_changes_nothing_in_the_end(
 
 @pytest.mark.parametrize("case", LOST_DRAINS, ids=str)
 def test_a_drain_whose_answer_is_lost_is_made_up_for(case: Case, verdict: Callable[[Case], None]) -> None:
-    """Ray has given the node up and nobody was told; or it does not say."""
+    """Ray has given the node up and nobody was told; it does not say; or it was never asked."""
     verdict(case)
-
-
-def _half(reply: Reply) -> Reply:
-    """Without the last of the nodes, which may be busy."""
-    del reply.cluster_resource_state.node_states[-2:]
-    return reply
-
-
-def _empty(reply: Reply) -> Reply:
-    del reply.cluster_resource_state.node_states[:]
-    return reply
-
-
-def _another_session(reply: Reply) -> Reply:
-    """Of a head that has started anew, and has no workers yet."""
-    reply.cluster_resource_state.cluster_session_name = "session_2"
-    del reply.cluster_resource_state.node_states[1:]
-    return reply
-
-
-def _lies(lie: Callable[[Reply], Reply], trial: QueueTrial) -> None:
-    trial.ray.lie = lie
-
-
-def _killed(trial: QueueTrial) -> None:
-    trial.bed.loop.run(trial.ray.stop())
-
-
-def _silent(trial: QueueTrial) -> None:
-    trial.ray.silent = True
-
-
-def _recovered(trial: QueueTrial) -> None:
-    """Whatever the trouble was."""
-    trial.ray.lie, trial.ray.silent = None, False
-    trial.bed.loop.run(trial.ray.come_back())
-
-
-TROUBLES: Mapping[str, Callable[[QueueTrial], None]] = {
-    "killed": _killed,
-    "silent": _silent,
-    "half-a-list": partial(_lies, _half),
-    "empty-list": partial(_lies, _empty),
-    "another-session": partial(_lies, _another_session),
-}
-
-
-def unknown_queue(trial: QueueTrial, trouble: Callable[[QueueTrial], None], seconds: float) -> None:
-    """Two of three workers become idle while Ray is in trouble, and they go when it has recovered."""
-    neighbour = FaultyRay(trial.proxy, trial.namespace.name)
-    trial.bed.rays.follow(trial.namespace.name, "neighbour", neighbour)
-    trial.begin(3)
-    trial.arm(Script())
-    trouble(trial)
-    polls = trial.ray.polls
-    with trial.nothing_shrinks(seconds):
-        if trouble is not _killed:
-            eventually("Ray to be asked in its trouble", lambda: trial.ray.polls > polls)
-        trial.ray.finish(*sorted(trial.ray.busy)[:2])
-        trial.namespace.apply(raycluster("neighbour", spec_fields=elastic()))
-        neighbour.submit(1)
-        eventually("another cluster to follow its queue", lambda: neighbour.busy)
-        # Not urgent: it may wait for ten seconds after the last write of the status.
-        told = partial(trial.namespace.condition, CLUSTER, "Autoscaling")
-        eventually("the condition to say so", lambda: told().get("reason") == "QueueUnknown", why=told)
-    assert not neighbour.lost
-    trial.namespace.delete_cluster("neighbour")
-    _recovered(trial)
-    trial.come_to_rest(of_size(1))
-    trial.check()
 
 
 def _unknown(name: str, seconds: float, bed: FaultBed, _: int) -> None:

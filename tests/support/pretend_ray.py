@@ -7,6 +7,7 @@ not given up, and one that was given up is dead while its pod lives on.
 import asyncio
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -24,6 +25,8 @@ IDLE_TERMINATION = 1
 RUNNING, DEAD, IDLE = 1, 2, 3
 UNEXPECTED_TERMINATION, DRAINED_WHEN_IDLE = 2, 4
 PORT = 6379
+LONG_BUSY = 3
+"""Answers in a row that say so: whoever asks for such a node has not heard."""
 
 
 @dataclass(slots=True)
@@ -68,7 +71,11 @@ class PretendRay:
         """The pod's name, and whether its node was given up."""
         self.reports: list[ray_pb2.AutoscalingState] = []
         self.lost: list[str] = []
-        """What must not happen, in words: work that was lost, nodes that went without being given up."""
+        """What must not happen, in words: work that was lost, nodes that went without being given up, or
+        that were asked for though they were said to be busy."""
+        self.work: list[tuple[float, int]] = [(time.monotonic(), 0)]
+        """When the number of tasks became what it is: monotonic seconds, tasks."""
+        self._said_busy: Counter[str] = Counter()
         self._version = 0
 
     async def start(self, host: str) -> None:
@@ -119,7 +126,13 @@ class PretendRay:
         """Names of the pods that have a task."""
         return {node.name for node in tuple(self.nodes.values()) if node.busy}
 
+    def most_work(self, since: float, until: float) -> int:
+        """The most tasks that there were at a time, with a node or without."""
+        before = [tasks for at, tasks in self.work if at <= since]
+        return max([before[-1] if before else 0, *(tasks for at, tasks in self.work if since < at <= until)])
+
     def _place(self) -> None:
+        self.work.append((time.monotonic(), self.waiting + len(self.busy)))
         for node in tuple(self.nodes.values()):
             if self.waiting and not node.is_head and not node.dead and not node.busy:
                 node.busy, self.waiting = True, self.waiting - 1
@@ -129,8 +142,12 @@ class PretendRay:
         if self.silent:
             await asyncio.Event().wait()
         self._version += 1
-        reply = self._truth()
-        return bytes((reply if self.lie is None else self.lie(reply)).SerializeToString())
+        reply = self._truth() if self.lie is None else self.lie(self._truth())
+        for state in reply.cluster_resource_state.node_states:
+            self._said_busy[state.instance_id] += 1
+            if state.status != RUNNING:
+                del self._said_busy[state.instance_id]
+        return _reply(reply)
 
     def _truth(self) -> Reply:
         wanted = [({self.resource: 1.0}, self.waiting)] if self.waiting else []
@@ -168,6 +185,8 @@ class PretendRay:
         node = next((n for n in tuple(self.nodes.values()) if n.node_id == asked.node_id), None)
         if node is not None and node.busy and asked.reason == IDLE_TERMINATION:
             self.drains.append((node.name, False))
+            if self._said_busy[node.name] >= LONG_BUSY:
+                self.lost.append(f"the node of pod {node.name} was asked for though it was said to be busy")
             words = "The node to be idle terminated is no longer idle."
             return _reply(ray_pb2.DrainNodeReply(is_accepted=False, rejection_reason_message=words))
         if node is not None:

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from rayfleet import reconcile
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.autoscaling import Memory
@@ -108,11 +106,13 @@ class Planners:
             del self._broken[namespace]
 
 
-def install(patch: pytest.MonkeyPatch) -> Planners:
-    """Put them in the place of the operator's planner."""
-    planners = Planners()
-    patch.setattr(reconcile, "plan", planners)
-    return planners
+PLANNERS = Planners()
+
+
+def install() -> Planners:
+    """Put them in the place of the operator's planner for the rest of the run: cases are run side by side."""
+    setattr(reconcile, "plan", PLANNERS)  # noqa: B010 - mypy forbids to assign to what is imported
+    return PLANNERS
 
 
 BROKEN: Mapping[str, tuple[Planner, str]] = {

@@ -6,18 +6,24 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from support.builders import raycluster
 from support.faults.bed import FaultBed
+from support.faults.history import states
 from support.faults.proxy import Exchange
 from support.faults.rays import FaultyRay
 from support.faults.rules import Script
 from support.faults.trial import Launch, Outcome, Trial, in_process
-from support.faults.wanted import Wanted
+from support.faults.wanted import CLUSTER as CLUSTER_LABEL
+from support.faults.wanted import HOSTS, NODE_TYPE, Wanted, active, labels
 from support.queue_scene import GROUP, elastic, gpu_group
 
 CLUSTER = "demo"
 MAXIMUM = 5
+_DONE = 200
+_RECENT_S = 5.0
+"""What has ended since may be what a worker was made for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +34,14 @@ class QueueScenario:
     busy: int
     submit: int = 0
     finish: int = 0
+    group: str = GROUP
     writes: int = 0
     """At most so many mutating calls does the operator make for it when nothing disturbs it."""
 
     @property
     def wanted(self) -> Wanted:
         """In the end there is a worker for each task."""
-        return of_size(self.busy + self.submit - self.finish)
+        return of_size(self.busy + self.submit - self.finish, self.group)
 
 
 SCENARIOS: Mapping[str, QueueScenario] = {
@@ -46,8 +53,9 @@ SCENARIOS: Mapping[str, QueueScenario] = {
 }
 
 
-def of_size(workers: int) -> Wanted:
-    return Wanted({CLUSTER: {GROUP: workers}})
+def of_size(workers: int, group: str = GROUP) -> Wanted:
+    """So many pods."""
+    return Wanted({CLUSTER: {group: workers // HOSTS.get(group, 1)}})
 
 
 class QueueTrial(Trial):
@@ -59,13 +67,14 @@ class QueueTrial(Trial):
         bed.rays.follow(self.namespace.name, CLUSTER, self.ray)
         bed.kubelet.on_this_machine.add(self.namespace.name)
 
-    def begin(self, busy: int) -> None:
-        """Start the operator, and let so many tasks have a worker each."""
+    def begin(self, busy: int, group: str = GROUP) -> None:
+        """Start the operator, and let so many tasks have a worker each, in this group."""
         self.start()
-        self.namespace.apply(raycluster(CLUSTER, spec_fields=elastic(gpu_group(maxReplicas=MAXIMUM))))
-        self.come_to_rest(of_size(0))
+        fields = gpu_group(group, maxReplicas=MAXIMUM, numOfHosts=HOSTS.get(group, 1))
+        self.namespace.apply(raycluster(CLUSTER, spec_fields=elastic(fields)))
+        self.come_to_rest(of_size(0, group))
         self.ray.submit(busy)
-        self.come_to_rest(of_size(busy))
+        self.come_to_rest(of_size(busy, group))
         assert len(self.ray.busy) == busy
 
     def change(self, scenario: QueueScenario) -> None:
@@ -92,12 +101,32 @@ class QueueTrial(Trial):
 
     def verdict(self) -> list[str]:
         """With what Ray has to say."""
-        return [*super().verdict(), *self.ray.lost]
+        return [*super().verdict(), *self.ray.lost, *self._idle_hands()]
+
+    def _idle_hands(self) -> Iterator[str]:
+        """Workers that were made though there were enough for all the work of the last seconds."""
+        given_up = {
+            e.call.name: e.at for e in self.run.exchanges if e.call.verb == "drain" and e.status == _DONE
+        }
+        for change, before in states(self.history.changes):
+            if not _is_worker(change.obj) or change.gone or change.name in before.of("pods"):
+                continue
+            pods = [pod for pod in before.of("pods").values() if _is_worker(pod) and active(pod)]
+            names = [str(pod["metadata"]["name"]) for pod in pods]
+            there = sum(given_up.get(name, change.at) >= change.at for name in names) + 1
+            work = self.ray.most_work(change.at - _RECENT_S, change.at)
+            if there > work:
+                yield f"worker {change.name} was made, number {there}, for {work} tasks"
 
     def check(self) -> None:
         """Fails for whatever must not happen."""
         wrong = self.verdict()
         assert not wrong, "\n".join([*wrong, self.words()])
+
+
+def _is_worker(obj: Mapping[str, Any]) -> bool:
+    of = labels(obj)
+    return of.get(NODE_TYPE) == "worker" and of.get(CLUSTER_LABEL) == CLUSTER
 
 
 _made: dict[str, tuple[Outcome, int]] = {}
@@ -123,7 +152,7 @@ def perform(bed: FaultBed, scenario: QueueScenario, script: Script, launch: Laun
 
 
 def _run(trial: QueueTrial, scenario: QueueScenario, script: Script) -> None:
-    trial.begin(scenario.busy)
+    trial.begin(scenario.busy, scenario.group)
     trial.arm(script)
     script.begin()
     trial.change(scenario)

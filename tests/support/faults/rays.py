@@ -43,6 +43,9 @@ class FaultyRay(PretendRay):
         name = next((n.name for n in tuple(self.nodes.values()) if n.node_id == asked.node_id), "")
         call, at = Call("drain", "nodes", self._namespace, name, {}, {}), time.monotonic()
         action = self._proxy.script.decide(call)
+        if isinstance(action, rules.Cut):
+            self._proxy.exchanges.append(Exchange(call, at, 0, 0))
+            return grpc.StatusCode.UNAVAILABLE
         answer = await super()._drain(request)
         status = _DONE if self.drains and self.drains[-1] == (name, True) else _CONFLICT
         lost = isinstance(action, rules.LoseAnswer | rules.Die)
