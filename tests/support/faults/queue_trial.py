@@ -49,6 +49,7 @@ SCENARIOS: Mapping[str, QueueScenario] = {
     for scenario in (
         QueueScenario("queue-up", busy=1, submit=2, writes=8),
         QueueScenario("queue-down", busy=3, finish=2, writes=12),
+        QueueScenario("slices-down", busy=4, finish=2, group="tpu", writes=12),
     )
 }
 
