@@ -18,6 +18,7 @@ from benchmarks import table
 from benchmarks.audit import AuditLog
 from benchmarks.bars import judge
 from benchmarks.client import RefusedError
+from benchmarks.environment import operator_python
 from benchmarks.lab import RAW, SAMPLE, Lab
 from benchmarks.raw_rate import find_best_concurrency
 from benchmarks.scenarios import SCENARIOS
@@ -29,7 +30,7 @@ from testbed.progress import Progress
 
 INTERRUPTED = 130
 OURS = (
-    "{python} -m rayfleet --kubeconfig {kubeconfig} --lease-namespace rayfleet"
+    "-m rayfleet --kubeconfig {kubeconfig} --lease-namespace rayfleet"
     " --health-host 127.0.0.1 --health-port 0 --metrics-port 0"
 )
 
@@ -98,10 +99,13 @@ def _usual_file(options: argparse.Namespace) -> Path | None:
 
 
 async def _measure(options: argparse.Namespace, file: Path | None) -> dict[str, Any]:
-    command = options.operator_command or OURS.replace("{python}", shlex.quote(sys.executable))
-    sizes = QUICK if options.quick else FULL
-    result = results.new(command, sizes, quick=options.quick)
     progress = Progress()
+    command, python = options.operator_command, "python"
+    if command is None:
+        python = str(operator_python(progress))
+        command = f"{shlex.quote(python)} {OURS}"
+    sizes = QUICK if options.quick else FULL
+    result = results.new(command.replace(python, "python"), sizes, quick=options.quick)
     with beds.running_bed(progress) as bed:
         client = beds.admin(bed)
         try:

@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -57,7 +56,7 @@ def new(command: str, sizes: Sizes, *, quick: bool) -> dict[str, Any]:
     return {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": quick,
-        "operator": command.replace(sys.executable, "python"),
+        "operator": command,
         "machine": machine(),
         "versions": versions(),
         "sizes": asdict(sizes),
