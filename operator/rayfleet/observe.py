@@ -32,19 +32,16 @@ class View:
     _judged: OrderedDict[Key, tuple[_Judged, Judgement]] = field(default_factory=OrderedDict)
 
     def snapshot(
-        self, key: Key, memory: ClusterMemory, other_operator: str | None, now: float
-    ) -> Snapshot | None:
-        """Everything known of a cluster; none when there is no such cluster (any more)."""
-        cluster = self.clusters.get(key)
-        if cluster is None:
-            return None
+        self, cluster: Cluster, memory: ClusterMemory, other_operator: str | None, now: float
+    ) -> Snapshot:
+        """Everything known of a cluster."""
         pods = {pod.uid: pod for pod in _owned(self.pods, cluster)}
         if memory.stray_head is not None:
             pods.setdefault(memory.stray_head.uid, memory.stray_head)
         judgement = self._judge(cluster, memory)
         scaling = ScalingView()
         if judgement.spec is not None and scales_here(judgement.spec):
-            scaling = self.scaling.view(key, judgement.spec, memory, tuple(pods.values()), now)
+            scaling = self.scaling.view(cluster.key, judgement.spec, memory, tuple(pods.values()), now)
         return Snapshot(
             cluster=cluster,
             spec=judgement.spec,

@@ -108,7 +108,7 @@ class Reconciler:
             or memory.stray_head.uid in {pod.uid for pod in self._view.pods.owned_by(key)}
         ):
             memory.stray_head = None
-        return self._view.snapshot(key, memory, self._around.other_operator(), self._around.now())
+        return self._view.snapshot(cluster, memory, self._around.other_operator(), self._around.now())
 
     def _forget(self, key: Key) -> None:
         self._view.scaling.forget(key)

@@ -1,8 +1,9 @@
 """What users are told of a pass: the status and the events. It never goes before what makes pods."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from rayfleet.apply import EventRecorder, Executor, FairGate, paths
 from rayfleet.cache import ClusterStore
@@ -18,9 +19,11 @@ STATUS_DELAY = 1.0
 STATUS_PACE = 10.0
 """Seconds between such a write and the status write before it, while counts go on changing."""
 STATUS_LATEST = 10.0
-"""Seconds that such a change waits at most, however much else there is to write."""
-STATUS_RATE = 25.0
-"""Such writes a second, of all clusters together: a fleet that comes up at once is told of more coarsely."""
+"""Seconds that such a change waits at most beyond that, however much else there is to write."""
+FIRST_STATUS_RATE = 25.0
+STATUS_RATE = 10.0
+"""Such writes a second, of all clusters together, first ones and later ones: of a fleet that comes up at
+once the counts on the way are told coarsely, as its clusters' being ready is about to be told."""
 
 
 class Reporter:
@@ -39,7 +42,8 @@ class Reporter:
         self._gate = gate
         self._executor = executor
         self._recorder = recorder
-        self._next_slot = float("-inf")
+        self._first_statuses = _Slots(FIRST_STATUS_RATE)
+        self._later_statuses = _Slots(STATUS_RATE)
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of a cluster that is gone."""
@@ -62,7 +66,7 @@ class Reporter:
         failure = None
         if not status_patch(before, after):
             memory.status_changed = None
-        elif is_urgent(before, after) or not self._put_off(memory):
+        elif is_urgent(before, after) or not self._put_off(memory, self._slots(before)):
             async with self._gate.turn(cluster.key, yields=True) as waited:
                 if waited:
                     snapshot = _brought_up_to_date(snapshot, observe())
@@ -92,21 +96,34 @@ class Reporter:
                 self._clusters.apply(live)
         return failure
 
-    def _put_off(self, memory: ClusterMemory) -> bool:
+    def _slots(self, before: Mapping[str, Any]) -> "_Slots":
+        return self._later_statuses if before.get("conditions") else self._first_statuses
+
+    def _put_off(self, memory: ClusterMemory, slots: "_Slots") -> bool:
         """Whether a change that is not urgent is left for `memory.status_due`."""
         clock = asyncio.get_running_loop().time()
         if memory.status_changed is None:
             memory.status_changed = clock
-            memory.status_due = self._slot(max(clock + STATUS_DELAY, memory.status_written + STATUS_PACE))
+            memory.status_due = slots.next(
+                clock, max(clock + STATUS_DELAY, memory.status_written + STATUS_PACE)
+            )
         elif self._gate.crowded and clock >= memory.status_due:
             latest = memory.status_changed + STATUS_LATEST
-            memory.status_due = max(memory.status_due, min(self._slot(clock + STATUS_DELAY), latest))
+            memory.status_due = max(memory.status_due, min(slots.next(clock, clock + STATUS_DELAY), latest))
         return clock < memory.status_due
 
-    def _slot(self, earliest: float) -> float:
-        """The time of the next write of this kind: no more of them a second than `STATUS_RATE`."""
-        slot = max(earliest, self._next_slot)
-        self._next_slot = max(asyncio.get_running_loop().time(), self._next_slot) + 1 / STATUS_RATE
+
+class _Slots:
+    """Times for writes of one kind, so many a second."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._next = float("-inf")
+
+    def next(self, clock: float, earliest: float) -> float:
+        """The time of the next such write, at most STATUS_LATEST after `earliest`."""
+        slot = max(earliest, self._next)
+        self._next = max(clock, self._next) + 1 / self._rate
         return min(slot, earliest + STATUS_LATEST)
 
 
