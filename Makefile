@@ -8,7 +8,7 @@ BED ?= dev
 PROFILE ?= node
 NODES ?=
 
-.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench demo testbed-up testbed-down crds metrics cli-reference protocol images lock clean
+.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench bench-quick demo testbed-up testbed-down crds metrics cli-reference protocol images lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -45,7 +45,7 @@ format: $(VENV)/installed ## Format the code, and mend what ruff can mend
 	@$(VENV)/bin/ruff check --fix --quiet . || true
 	@$(VENV)/bin/ruff format .
 
-test: lint test-unit test-integration test-faults test-e2e ## Everything that CI runs: lint, then all tiers (9 min warm, half an hour cold)
+test: lint test-unit test-integration test-faults test-e2e bench-quick ## Everything that CI runs: lint, all tiers, then speed (15 min warm, half an hour cold)
 
 test-unit: $(VENV)/installed ## Decisions on values (under 20 s)
 	@$(RUN) -m checks.tier unit
@@ -71,6 +71,10 @@ e2e-all: setup ## Every e2e case, without a budget (needs root)
 bench: setup ## Measure the operator and judge it by its bars (30 min; QUICK=1: small sizes, wide bars, under 4 min)
 	@$(RUN) -m testbed build etcd kubernetes kwok helm
 	@PYTHONUNBUFFERED=1 $(RUN) -m benchmarks run $(if $(QUICK),--quick)
+
+bench-quick:
+	@echo "==> speed, small sizes and wide bars (under 4 min)"
+	@$(MAKE) --no-print-directory bench QUICK=1
 
 demo: setup ## A real Kubernetes, the operator, a Ray cluster whose GPU workers come and go (3 min; KEEP=1 leaves it up)
 	@$(RUN) -m demo $(if $(KEEP),--keep)
