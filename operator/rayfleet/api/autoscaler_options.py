@@ -80,7 +80,7 @@ class AutoscalerOptions(ApiModel):
     )
     upscaling_mode: Literal["Default", "Aggressive", "Conservative"] = Field(
         default="Default",
-        description="How fast groups grow: with Conservative no more pods of one are coming than run, or one.",
+        description="How fast groups grow: Conservative has no more pods of one coming than run, or one.",
     )
     version: Literal["v1", "v2"] | None = Field(
         default=None, description="Version of Ray's autoscaler; Ray decides where unset."
