@@ -41,8 +41,8 @@ class Surroundings:
     """The Lease of another operator that is alive, if any."""
     coming: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered while a pass makes sure that it may write."""
-    acted: Callable[[Key], None] = lambda _: None
-    """Told when a pass has done all that it does, and is only going to report."""
+    acted: Callable[[Key, bool], None] = lambda _key, _did: None
+    """Told when a pass has done all that it does and is going to report, and whether it did anything."""
     now: Callable[[], float] = time.time
 
 
@@ -199,7 +199,7 @@ class Reconciler:
         memory.release(_wanting(decided), snapshot.now)
         # A hold that is over is no longer to be reported: nothing may happen that would do so later.
         snapshot = replace(snapshot, held=memory.held)
-        self._around.acted(key)
+        self._around.acted(key, bool(outcomes))
         news = await self._view.scaling.follow(snapshot, decided, memory)
         waits = _waits(decided, outcomes, memory, snapshot.now)
         if news or len(memory.refused) > refusals:  # There may be an earlier template to go on with.

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import inf
 
 from rayfleet.snapshot import Key
 
@@ -91,9 +92,12 @@ class WorkQueue:
             timer.cancel()
         self._timers[key] = loop.call_at(when, self.add, key)
 
-    def make_room(self, key: Key) -> None:
-        """Let another key be worked on beside `key`, of whose pass only what must hold up none is left."""
-        if key in self._placed:
+    def make_room(self, key: Key, *, at_most: float = inf) -> None:
+        """Let another key be worked on beside `key`, of whose pass only what must hold up none is left.
+
+        Not where `at_most` others have done so and are not at their end: each holds what its pass has seen.
+        """
+        if key in self._placed and len(self._started) - len(self._placed) < at_most:
             self._placed.remove(key)
             self._places.release()
 

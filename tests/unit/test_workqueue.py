@@ -220,3 +220,29 @@ async def test_a_paused_queue_keeps_every_key_until_it_is_started_again() -> Non
         under_test.start()
         while sorted(looked) != [A, A, B, C]:
             await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("at_most", "begun"), [(float("inf"), 3), (1, 2), (0, 1)])
+async def test_a_key_that_has_made_room_holds_up_nobody_but_of_some_only_so_many_may(
+    at_most: float, begun: int
+) -> None:
+    """What a pass has seen stays in memory until it is at its end, whether it has room or not."""
+    gate, seen = asyncio.Event(), 0
+
+    async def work(key: Key) -> Done:
+        nonlocal seen
+        seen += 1
+        under_test.make_room(key, at_most=at_most)
+        await gate.wait()
+        return Done()
+
+    under_test = WorkQueue(work, concurrency=1, first_backoff=0.01, longest_backoff=0.04)
+    under_test.start()
+    for key in (A, B, C):
+        under_test.add(key)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert seen == begun
+    gate.set()
+    await idle(under_test)
+    assert seen == 3
