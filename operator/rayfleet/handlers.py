@@ -75,6 +75,7 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 0.2
     settings.queueing.exit_timeout = 0.5
     settings.watching.server_timeout = 300
+    settings.watching.chunk_size = LIST_CHUNK
     settings.networking.error_backoffs = EndlessBackoffs()
     settings.process.ultimate_exiting_timeout = None  # It would be SIGKILL, in the middle of our own stop.
     return settings
@@ -125,6 +126,8 @@ def outside_of_the_handler(wake: Callable[[Key], None]) -> Callable[[Key], None]
     return wake_outside
 
 
+LIST_CHUNK = 250
+"""RayClusters of a page of the first list; see `docs/decisions/0007-clusters-listed-in-pages.md`."""
 SWEEP_SECONDS = 600.0
 
 
