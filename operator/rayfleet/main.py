@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from math import inf
 from typing import Any
 
 import kopf
@@ -55,9 +54,10 @@ PROGRESS_SECONDS = 0.5
 """Pods on their way to readiness are looked at together; whatever calls for action is looked at at once."""
 GARBAGE_THRESHOLD = 10_000
 """Objects between looks for cyclic garbage; the default of 700 costs a twentieth of the processor time."""
-JUST_REPORTING = 64
-"""Passes without actions that wait to report beside those that are worked on. After a restart all clusters
-have such a pass, and each holds its cluster unpacked: 30 KB."""
+REPORTING, JUST_REPORTING = 320, 64
+"""Passes that are only going to report, beside those that are worked on; the fewer had nothing else to do.
+Each holds its cluster unpacked, and what it has made: 30 to 70 KB. After a restart, or when a fleet is made,
+all clusters have such a pass at once, and a process does not give back what it has ever needed."""
 FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 60.0
 
@@ -251,7 +251,7 @@ class Operator:
         self._queue.add(key)
 
     def _make_room(self, key: Key, did: bool) -> None:  # noqa: FBT001 - told by position, as a callback is
-        self._queue.make_room(key, at_most=inf if did else JUST_REPORTING)
+        self._queue.make_room(key, at_most=REPORTING if did else JUST_REPORTING)
 
     def _wake_all(self) -> None:
         for key in self._clusters:
