@@ -126,7 +126,7 @@ def outside_of_the_handler(wake: Callable[[Key], None]) -> Callable[[Key], None]
     return wake_outside
 
 
-LIST_CHUNK = 250
+LIST_CHUNK = 100
 """RayClusters of a page of the first list; see `docs/decisions/0007-clusters-listed-in-pages.md`."""
 SWEEP_SECONDS = 600.0
 

@@ -15,7 +15,7 @@ from rayfleet.snapshot import Cluster, Key, Pod, Service, Snapshot
 
 T = TypeVar("T", Pod, Service)
 
-JUDGED = 256
+JUDGED = 128
 """Clusters whose judged spec is kept, parsed, for their next pass: as many as are likely to be in a burst
 of passes. To parse and check a spec takes longer than all else that a pass without actions does."""
 _Judged: TypeAlias = tuple[bytes | None, Mapping[str, str], Mapping[str, str]]
