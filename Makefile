@@ -68,7 +68,7 @@ test-e2e: setup ## On a real kubelet with real Ray, the CI selection (under 10 m
 e2e-all: setup ## Every e2e case, without a budget (needs root)
 	@$(RUN) -m checks.tier e2e --all
 
-bench: setup ## Measure the operator and judge it by its bars (30 min; QUICK=1: small sizes, wide bars, under 4 min)
+bench: setup ## Measure the operator and judge it by its bars (16 min; QUICK=1: small sizes, wide bars, under 4 min)
 	@$(RUN) -m testbed build etcd kubernetes kwok helm
 	@PYTHONUNBUFFERED=1 $(RUN) -m benchmarks run $(if $(QUICK),--quick)
 
