@@ -160,7 +160,7 @@ class FaultProxy:
             older = {"resourceVersion": str(action.resource_version), "resourceVersionMatch": "Exact"}
             kept = {name: value for name, value in call.query.items() if name == "labelSelector"}
             target = str(request.rel_url.with_query({**kept, **older}))
-        elif isinstance(action, rules.SmallPages) and call.verb == "list":
+        elif isinstance(action, rules.SmallPages) and call.verb == "list" and "limit" in call.query:
             target = str(request.rel_url.update_query({"limit": str(action.limit)}))
         async with self._upstream.request(
             request.method, self._server + target, headers=self._headers(request), data=body or None

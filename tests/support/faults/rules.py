@@ -79,7 +79,7 @@ class ListAsOf:
 
 @dataclass(frozen=True, slots=True)
 class SmallPages:
-    """Answer a list in pages of this size, however long the asked ones are."""
+    """Answer a list that asks for pages in pages of this size. No server cuts one that asks for none."""
 
     limit: int
 
