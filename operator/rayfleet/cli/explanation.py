@@ -14,6 +14,7 @@ from rayfleet.cli.sources import EventNote, Sources
 from rayfleet.external_metrics import GroupWish
 from rayfleet.plan import plan
 from rayfleet.plan.ray_nodes import node_trouble
+from rayfleet.plan.scaling import recorded_sizing
 from rayfleet.plan.workers import recorded_group
 from rayfleet.ray_state import RayView
 from rayfleet.scaling_limits import CeilingScope, NamespaceCeilings
@@ -151,10 +152,8 @@ def _snapshot(sources: Sources) -> Snapshot:
 def _acted_on(sources: Sources) -> Iterator[tuple[str, Sizing]]:
     """The sizes that the operator has decided on: what is missing of them is not news."""
     for group in sources.spec.worker_group_specs if sources.spec is not None else ():
-        recorded = recorded_group(sources.cluster, group.group_name)
-        desired, observed = recorded.get("desired"), recorded.get("observedReplicas")
-        if isinstance(desired, int) and isinstance(observed, int):
-            yield group.group_name, Sizing(desired // group.num_of_hosts, observed)
+        if (sizing := recorded_sizing(sources.cluster, group)) is not None:
+            yield group.group_name, sizing
 
 
 def _conditions(status: Mapping[str, Any]) -> Iterator[ConditionNote]:

@@ -7,7 +7,7 @@ from typing import Final
 from rayfleet.cli.noted import noted_time
 from rayfleet.cli.sources import Sources
 from rayfleet.snapshot import Hold
-from rayfleet.status.conditions import stored_conditions
+from rayfleet.status.conditions import ConditionType, stored_conditions
 
 _REFUSED: Final = re.compile(r"group (?P<group>\S+): (?P<words>.+)", re.DOTALL)
 _CREATED: Final = re.compile(r"Created [0-9]+ pods? in group (?P<group>\S+):")
@@ -21,7 +21,7 @@ def refused_groups(sources: Sources) -> Mapping[str, Hold]:
         (
             one
             for one in stored_conditions(sources.cluster.status)
-            if one.get("type") == "ReplicaFailure" and one.get("status") == "True"
+            if one.get("type") == ConditionType.REPLICA_FAILURE and one.get("status") == "True"
         ),
         None,
     )

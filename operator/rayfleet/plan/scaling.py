@@ -26,7 +26,7 @@ from rayfleet.plan.workers import Scaled, recorded_group
 from rayfleet.ray_state import NodeStatus, RayState, Resources
 from rayfleet.scaling_limits import CeilingScope, ceilings_from_settings
 from rayfleet.scaling_view import Sizing
-from rayfleet.snapshot import Hold, Pod, Snapshot
+from rayfleet.snapshot import Cluster, Hold, Pod, Snapshot
 
 CEILING_SECONDS = 10.0
 """Between looks at whether a ceiling still holds: nobody tells when another cluster gives GPUs back."""
@@ -193,7 +193,12 @@ def _acted_on(snapshot: Snapshot, group: WorkerGroupSpec) -> Sizing | None:
     """What was last acted on: by this process, else as the status has it."""
     if group.group_name in snapshot.scaling.acted_on:
         return snapshot.scaling.acted_on[group.group_name]
-    recorded = recorded_group(snapshot.cluster, group.group_name)
+    return recorded_sizing(snapshot.cluster, group)
+
+
+def recorded_sizing(cluster: Cluster, group: WorkerGroupSpec) -> Sizing | None:
+    """What was last acted on by the status; none of a group that has none there."""
+    recorded = recorded_group(cluster, group.group_name)
     desired, observed = recorded.get("desired"), recorded.get("observedReplicas")
     if not (isinstance(desired, int) and isinstance(observed, int)):
         return None
@@ -224,11 +229,12 @@ def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[W
     nodes = ray.state.nodes if ray.state is not None else ()
     draining = {node.instance_id for node in nodes if node.node_id in ray.drained}
     for pod in snapshot.pods:
+        if pod.name in gone.causes:
+            continue
         if pod.node_type == NodeType.WORKER and pod.group in groups and pod.active:
             replica = "" if pod.host is None else pod.host.replica
-            if pod.name not in gone.causes:
-                leaves = pod.name in draining or replica in leaving
-                yield Worker(pod.name, pod.group, pod.created, replica, _blocked(pod), leaves)
+            leaves = pod.name in draining or replica in leaving
+            yield Worker(pod.name, pod.group, pod.created, replica, _blocked(pod), leaves)
 
 
 def _blocked(pod: Pod) -> Blocked | None:
