@@ -1,7 +1,7 @@
 """What the process remembers of a cluster between passes. Losing it costs a restart nothing but time."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rayfleet.autoscaling import Memory
 from rayfleet.errors import ApiFailure, Policy, policy
@@ -21,6 +21,8 @@ LONGEST_HOLD_UNANSWERED = 5.0
 class _Backoff:
     failures: int
     hold: Hold
+    denied: bool
+    """By an answer to what was asked for, which another spec may get another answer to."""
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class ClusterMemory:
     """The view epoch in which its pods were last listed, or in which it was born; none before either."""
     newborn: bool = False
     """Its creation is all that has happened to it, as far as we know: nothing was written yet."""
+    generation: int = 0
+    """Of the spec in the last pass."""
     last_valid: bytes | None = None
     proven: bytes | None = None
     """Specs as the cache stores them: the same bytes, not a copy; see `plan.validity.judge`."""
@@ -64,6 +68,15 @@ class ClusterMemory:
     def held(self) -> Mapping[str, Hold]:
         """Groups in which nothing could be created, and until when they are left alone."""
         return {group: backoff.hold for group, backoff in self._backoffs.items()}
+
+    def meet(self, generation: int, now: float) -> None:
+        """Take in which spec the next pass is about: what was denied to the last one may be asked for now."""
+        if generation == self.generation:
+            return
+        self.generation = generation
+        for backoff in self._backoffs.values():
+            if backoff.denied:
+                backoff.hold = replace(backoff.hold, until=min(backoff.hold.until, now))
 
     def learn(self, outcomes: Sequence[Outcome], now: float) -> None:
         """Take in how the actions of a pass went."""
@@ -104,13 +117,13 @@ class ClusterMemory:
     def _hold(self, group: str, failure: ApiFailure, now: float) -> None:
         before = self._backoffs.get(group)
         failures = before.failures + 1 if before else 1
-        longest = LONGEST_HOLD if policy(failure) is Policy.DENIED else LONGEST_HOLD_UNANSWERED
+        denied = policy(failure) is Policy.DENIED
+        longest = LONGEST_HOLD if denied else LONGEST_HOLD_UNANSWERED
         wait = min(FIRST_HOLD * 2 ** min(failures - 1, 30), longest)
         if failure.retry_after is not None:
             wait = max(wait, min(failure.retry_after, LONGEST_HOLD))
-        self._backoffs[group] = _Backoff(
-            failures, Hold(now + wait, failure.message, before.hold.since if before else now)
-        )
+        since = before.hold.since if before else now
+        self._backoffs[group] = _Backoff(failures, Hold(now + wait, failure.message, since), denied)
 
 
 def _words(failure: ApiFailure) -> str:

@@ -108,7 +108,9 @@ class Reconciler:
             or memory.stray_head.uid in {pod.uid for pod in self._view.pods.owned_by(key)}
         ):
             memory.stray_head = None
-        return self._view.snapshot(cluster, memory, self._around.other_operator(), self._around.now())
+        now = self._around.now()
+        memory.meet(cluster.generation, now)
+        return self._view.snapshot(cluster, memory, self._around.other_operator(), now)
 
     def _forget(self, key: Key) -> None:
         self._view.scaling.forget(key)
@@ -188,21 +190,23 @@ class Reconciler:
         key = snapshot.cluster.key
         memory = self._memories[key]
         self._view.scaling.remember(snapshot, decided, memory)
-        refusals, generation = len(memory.refused), snapshot.cluster.generation
+        refusals, is_newest = len(memory.refused), True
         if outcomes:
             memory.learn(outcomes, self._around.now())
             after = self._observe(key)
             if after is None or after.cluster.uid != snapshot.cluster.uid:
                 return Done(requeue_after=0.0)
-            snapshot = after
-        self._remember_spec(snapshot, memory, outcomes, generation)
+            is_newest = after.cluster.generation == snapshot.cluster.generation
+            snapshot = after if is_newest else _of_the_same_spec(snapshot, after)
+        self._remember_spec(snapshot, memory, outcomes)
         memory.release(_wanting(decided), snapshot.now)
         # A hold that is over is no longer to be reported: nothing may happen that would do so later.
         snapshot = replace(snapshot, held=memory.held)
         self._around.acted(key, bool(outcomes))
         news = await self._view.scaling.follow(snapshot, decided, memory)
         waits = _waits(decided, outcomes, memory, snapshot.now)
-        if news or len(memory.refused) > refusals:  # There may be an earlier template to go on with.
+        # After a refusal there may be an earlier template to go on with.
+        if news or len(memory.refused) > refusals or not is_newest:
             waits.append(0.0)
         observe = partial(self._observe, key)
         failure = await self._reporter.report(snapshot, decided, outcomes, memory, observe)
@@ -215,19 +219,24 @@ class Reconciler:
                 return self._retry(outcome.failure, f"carry out {type(outcome.action).__name__}")
         return Done(requeue_after=max(min(waits), SOON if memory.held else 0.0) if waits else None)
 
-    def _remember_spec(
-        self, snapshot: Snapshot, memory: ClusterMemory, outcomes: Sequence[Outcome], generation: int
-    ) -> None:
-        """`outcomes` are of a plan for that `generation` of the spec."""
-        cluster = snapshot.cluster
+    def _remember_spec(self, snapshot: Snapshot, memory: ClusterMemory, outcomes: Sequence[Outcome]) -> None:
+        cluster, cached = snapshot.cluster, self._view.clusters.get(snapshot.cluster.key)
+        if cached is None or cached.generation != cluster.generation:
+            return
         if snapshot.violations or snapshot.spec is None:
             return
         stored = memory.last_valid = self._view.clusters.stored_spec(cluster.key)
         if memory.proven != stored:
             taken = {pod.template_hash for pod in snapshot.pods}
-            known = _taken(outcomes) if generation == cluster.generation else {}
-            if all(value in taken for _, value in template_hashes(cluster, snapshot.spec, known)):
+            hashes = template_hashes(cluster, snapshot.spec, _taken(outcomes))
+            if all(value in taken for _, value in hashes):
                 memory.proven = stored
+
+
+def _of_the_same_spec(before: Snapshot, after: Snapshot) -> Snapshot:
+    """What is there after a pass, for the spec that it was about: of a newer one nothing can be said yet."""
+    cluster = replace(after.cluster, generation=before.cluster.generation, spec=before.cluster.spec)
+    return replace(after, cluster=cluster, spec=before.spec, violations=before.violations)
 
 
 def _taken(outcomes: Sequence[Outcome]) -> dict[str, str]:

@@ -10,13 +10,18 @@ import pytest
 from rayfleet.main import Operator
 from rayfleet.snapshot import Key
 from rayfleet.workqueue import Done, Retry
+from support.builders import template
 from support.faults.bed import FaultBed
 from support.faults.call import Call
 from support.faults.case import TALLY, Case
-from support.faults.fleet_of_specs import fate, shape, submit, unsettled
+from support.faults.fleet_of_specs import condition, fate, keeps_what_it_has, shape, submit, told, unsettled
 from support.faults.operator_thread import OperatorThread
 from support.faults.random_specs import RandomSpecs
+from support.faults.rules import Hold, Match, Rule, Script
+from support.faults.scenario import spec_of
 from support.faults.trial import Trial
+from support.faults.wanted import Wanted
+from support.waiting import eventually
 
 BATCHES, CI_BATCHES = 20, 3
 PER_BATCH = 25
@@ -58,8 +63,14 @@ def _batch(bed: FaultBed, seed: int) -> None:
         TALLY.update(f"specs {fate(trial.history, name)}" for name in changed)
         TALLY["specs refused by the API server"] += PER_BATCH - len(changed)
         for one, other in zip(changed, fresh, strict=True):
+            if keeps_what_it_has(trial.history, one, other):
+                TALLY["specs of which nothing can be made, beside what is there"] += 1
+                continue
             found, wanted = shape(trial.history, one), shape(trial.history, other)
-            assert found == wanted, f"{one} came to {found}, from scratch it is {wanted}"
+            assert found == wanted, (
+                f"{one} came to {found}, from scratch it is {wanted}: "
+                f"{told(trial.history, one)}\n{other}: {told(trial.history, other)}"
+            )
     finally:
         trial.close()
 
@@ -115,4 +126,40 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_any_spec_converges_or_is_called_invalid(case: Case, verdict: Callable[[Case], None]) -> None:
     """Within a bounded number of writes and passes; and a changed cluster is as one made so at once."""
+    verdict(case)
+
+
+def _late_refusal(bed: FaultBed, _: int) -> None:
+    trial = Trial(bed, "late")
+    try:
+        trial.start()
+        trial.proxy.script = Script([Rule(Match(("create",), ("services",)), (Hold(2.0),), nth=1)])
+        refused = {**spec_of({"a": 1}), "headGroupSpec": {"serviceType": "Odd", "template": template()}}
+        assert not submit(trial.namespace, "demo", refused)
+        eventually(
+            "the Service to be asked for",
+            lambda: any(call.resource == "services" for _, call in tuple(trial.proxy.calls) if call.mutating),
+        )
+        assert not submit(trial.namespace, "demo", spec_of({"a": 1}))
+        trial.come_to_rest(Wanted({"demo": {"a": 1}}))
+        trial.bed.catch_up(trial.namespace)
+        told = {
+            (obj["status"].get("observedGeneration"), condition(obj, "ReplicaFailure"))
+            for obj in (change.obj for change in trial.history.changes if change.kind == "rayclusters")
+            if "status" in obj
+        }
+        assert (1, "True") in told, f"the refusal was not told: {told}"
+        assert (2, "True") not in told, "what was refused to the first spec was told of the second"
+    finally:
+        trial.close()
+
+
+LATE = Case("late-refusal", _late_refusal)
+
+
+@pytest.mark.parametrize("case", [LATE], ids=str)
+def test_a_refusal_that_comes_late_is_told_of_the_spec_that_it_was_about(
+    case: Case, verdict: Callable[[Case], None]
+) -> None:
+    """`observedGeneration` says which one that is, and the next spec starts with a clean slate."""
     verdict(case)

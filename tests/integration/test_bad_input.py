@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from support.builders import group, raycluster, spec, template
 from support.cluster_api import ApiError, Namespace
@@ -26,6 +27,18 @@ def group_size(namespace: Namespace, name: str = "gpu") -> int:
 
 def valid(namespace: Namespace, name: str = "demo") -> dict[str, Any]:
     return namespace.condition(name, "Valid")
+
+
+def refused_creates(operator: OperatorProcess) -> float:
+    """Creates of pods that the API server has denied, by the operator's own count."""
+    families = text_string_to_metric_families(operator.metrics())
+    samples = (sample for family in families for sample in family.samples)
+    return sum(
+        sample.value
+        for sample in samples
+        if sample.name == "rayfleet_api_requests_total"
+        and (sample.labels["verb"], sample.labels["code"]) == ("create", "403")
+    )
 
 
 def started(namespace: Namespace, replicas: int = 2) -> set[str]:
@@ -125,6 +138,23 @@ def test_quota_holds_one_group_with_words_and_lets_the_other_go(
     namespace.set_quota("cpu", {"requests.cpu": "100"})
     eventually("the large group's pod", lambda: group_size(namespace, "large") == 1, seconds=40)
     assert operator.runs
+
+
+def test_a_spec_that_is_mended_after_refusals_does_not_wait_for_their_backoff(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    """The refusals were of another spec."""
+    quota = {"metadata": {"name": "cpu"}, "spec": {"hard": {"requests.cpu": "10"}}}
+    namespace.create("resourcequotas", quota)
+    eventually("the quota to be counted", lambda: namespace.quota("cpu").get("status", {}).get("hard"))
+    small, large = template(cpu="1"), template(cpu="20")
+    head = {"headGroupSpec": {"template": small}}
+    namespace.apply(raycluster(spec_fields=spec(group(replicas=1, template=large)) | head))
+    # The third refusal in a row: the group is left alone for four seconds from now.
+    eventually("three refusals", lambda: refused_creates(operator) >= 3, seconds=15)
+    namespace.patch("demo", {"workerGroupSpecs": [group(replicas=1, template=small)]})
+    eventually("the worker", lambda: group_size(namespace) == 1, seconds=2)
+    eventually("no ReplicaFailure", lambda: not namespace.condition("demo", "ReplicaFailure"))
 
 
 def test_a_service_name_that_is_taken_is_told_and_taken_over_when_free(

@@ -1,7 +1,6 @@
 """A real Prometheus scrapes real operators; its answers are what an on-call would read."""
 
 import re
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,14 +33,6 @@ def scraper(operator: OperatorProcess, standby: OperatorProcess, tmp_path: Path)
         up = f'count(up{{job="{JOB}"}} == 1)'
         eventually("both to be scraped", lambda: running.value(up) == len(targets))
         yield running
-
-
-def exposition(operator: OperatorProcess) -> str:
-    """What a scraper gets that asks for nothing special: the text format."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{operator.metrics_port}/metrics", timeout=10) as answer:
-        assert answer.headers["Content-Type"].startswith("text/plain")
-        text: str = answer.read().decode()
-        return text
 
 
 def ready_with_one_pending(namespace: Namespace) -> None:
@@ -119,7 +110,7 @@ def test_a_clusters_series_go_over_with_the_lease_and_end_with_the_cluster(
 
 def test_promtool_has_nothing_to_complain_about(namespace: Namespace, operator: OperatorProcess) -> None:
     """Names, help texts and types, with clusters and without."""
-    assert promtool_complaints(exposition(operator)) == ""
+    assert promtool_complaints(operator.metrics()) == ""
     ready_with_one_pending(namespace)
-    eventually("the cluster's series", lambda: "kuberay_cluster_info{" in exposition(operator))
-    assert promtool_complaints(exposition(operator)) == ""
+    eventually("the cluster's series", lambda: "kuberay_cluster_info{" in operator.metrics())
+    assert promtool_complaints(operator.metrics()) == ""

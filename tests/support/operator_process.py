@@ -44,16 +44,20 @@ def wait_for_owner_references(api: ClusterApi, seconds: float = 60) -> None:
     body = {"metadata": {"name": "x", "ownerReferences": [reference]}, "spec": {"ports": [{"port": 1}]}}
     user = f"system:serviceaccount:{RELEASE}:{RELEASE}"
 
+    refusal = ""
+
     def known() -> bool:
+        nonlocal refusal
         try:
             api.call("POST", "/api/v1/namespaces/default/services", body, impersonate=user, dryRun="All")
         except ApiError as error:
             if error.status == HTTPStatus.FORBIDDEN:
+                refusal = str(error)
                 return False
             raise
         return True
 
-    eventually("admission to know RayClusters", known, seconds=seconds)
+    eventually("admission to know RayClusters", known, seconds=seconds, why=lambda: refusal)
 
 
 def service_account_kubeconfig(api: ClusterApi, folder: Path, server: str | None = None) -> Path:
@@ -171,6 +175,13 @@ class OperatorProcess:
             return error.code, error.read().decode()
         except OSError:
             return 0, ""
+
+    def metrics(self) -> str:
+        """What a scraper gets that asks for nothing special: the text format."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as answer:
+            assert answer.headers["Content-Type"].startswith("text/plain")
+            text: str = answer.read().decode()
+            return text
 
     def log_lines(self) -> list[dict[str, Any]]:
         """Its log so far."""

@@ -47,6 +47,29 @@ def test_one_group_that_is_held_does_not_hold_another() -> None:
     assert set(memory.held) == {"a"}
 
 
+def test_what_was_denied_to_one_spec_is_asked_for_at_once_with_the_next() -> None:
+    """If that is denied too, the backoff goes on where it was: changing the spec in a loop gains nothing."""
+    memory = ClusterMemory("uid", generation=1)
+    memory.learn([create(failure=QUOTA)], now=100.0)
+    memory.learn([create(failure=QUOTA)], now=101.0)
+    memory.meet(1, now=102.0)
+    assert memory.held["gpu"].until == 103.0
+    memory.meet(2, now=102.0)
+    assert (memory.held["gpu"].until, memory.held["gpu"].since) == (102.0, 100.0)
+    memory.learn([create(failure=QUOTA)], now=102.0)
+    assert memory.held["gpu"].until == 106.0
+
+
+def test_a_server_that_asked_for_patience_is_left_alone_whatever_the_spec() -> None:
+    """It did not answer what was asked for."""
+    memory = ClusterMemory("uid", generation=1)
+    memory.learn(
+        [create(failure=ApiFailure(429, "TooManyRequests", "slow down", retry_after=9.0))], now=100.0
+    )
+    memory.meet(2, now=101.0)
+    assert memory.held["gpu"].until == 109.0
+
+
 def test_a_refusal_is_remembered_in_words_that_do_not_change_with_the_pods_name() -> None:
     """By template, and it holds nothing: another template may go at once."""
     memory = ClusterMemory("uid")

@@ -191,6 +191,16 @@ def test_only_real_trouble_is_a_replica_failure(failure: ApiFailure, shows: bool
     assert (condition(status, "ReplicaFailure") is not None) is shows
 
 
+def test_a_refusal_reads_the_same_while_its_group_is_left_alone() -> None:
+    """It names the group from the first moment, and the attempts that follow change nothing."""
+    of = cluster()
+    create = CreatePod("worker", "gpu", "x", "hash", {}, "3 pods fewer than wanted")
+    refused = status_of(snapshot(of, [head(of)]), (Outcome(create, QUOTA),))
+    waiting = status_of(snapshot(of, [head(of)], held={"gpu": Hold(NOW + 5, QUOTA.message)}))
+    assert (condition(refused, "ReplicaFailure") or {})["message"] == "group gpu: exceeded quota"
+    assert condition(refused, "ReplicaFailure") == condition(waiting, "ReplicaFailure")
+
+
 def test_counts_and_a_first_status_without_trouble_are_not_urgent() -> None:
     """So that ten pods that become ready together make one write."""
     of = cluster(spec(group(replicas=2)))

@@ -33,10 +33,13 @@ class HeadGroupSpec(ApiModel):
 
     template: PodTemplate = Field(description="Template of the head pod; its first container runs Ray.")
     ray_start_params: dict[str, str] = Field(default_factory=dict, description=_RAY_START_PARAMS)
-    service_type: str = Field(default="ClusterIP", description="Type of the head Service.")
+    service_type: str = Field(
+        default="ClusterIP", description="Type of the head Service, taken when it is made."
+    )
     head_service: ServiceTemplate | None = Field(
         default=None,
-        description="A Service that is laid over the generated head Service: its name, ports, selector.",
+        description="A Service that is laid over the generated head Service: its name, ports, selector. "
+        "It is made once: delete it to have a change taken.",
     )
     enable_ingress: Boolean = Field(default=False, description="Whether the dashboard gets an Ingress.")
     ingress_options: IngressOptions | None = Field(default=None, description="Details of that Ingress.")

@@ -32,7 +32,7 @@ class RayClusterSpec(ApiModel):
         default_factory=AutoscalerOptions, description="How the cluster is scaled."
     )
     head_service_annotations: dict[str, str] = Field(
-        default_factory=dict, description="Annotations of the head Service."
+        default_factory=dict, description="Annotations of the head Service, taken when it is made."
     )
     gcs_fault_tolerance_options: GcsFaultToleranceOptions | None = Field(
         default=None, description="Where the head's state is kept, so that a new head can go on with it."

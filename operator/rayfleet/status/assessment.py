@@ -106,8 +106,12 @@ def _replica_failure(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> Conditi
     """The first failure of this pass, or what an earlier one left held."""
     for outcome in outcomes:
         if outcome.failure is not None and is_trouble(outcome):
-            words = f"{outcome.action.reason}: {outcome.failure.message}"
-            return Condition(ConditionType.REPLICA_FAILURE, True, _failure_reason(outcome), words)
+            action, words = outcome.action, outcome.failure.message
+            # The words of a hold, so that nothing changes when the hold is all that is left of it.
+            what = f"group {action.group}" if isinstance(action, CreatePod) else action.reason
+            return Condition(
+                ConditionType.REPLICA_FAILURE, True, _failure_reason(outcome), f"{what}: {words}"
+            )
     for group, hold in sorted(snapshot.held.items()):
         kind = "Head" if group == HEAD_GROUP else "Worker"
         return Condition(

@@ -1,5 +1,6 @@
 """Clusters of random specs in one namespace: whether each is settled, and what it came to."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from rayfleet.api import RayClusterSpec, parse_spec
 from rayfleet.plan import unsupported
 from support.cluster_api import ApiError, Namespace
 from support.faults.history import History, Object
-from support.faults.oracle import wanted_size
+from support.faults.oracle import follows_queue, wanted_size
 from support.faults.wanted import CLUSTER, GROUP, HEAD, active, labels
 
 OURS = {None, "", "ray.io/kuberay-operator", "rayfleet.io/operator"}
@@ -62,10 +63,14 @@ def unsettled(history: History, name: str) -> str:
     status = cluster.get("status") or {}
     if status.get("observedGeneration") != cluster["metadata"]["generation"]:
         return f"{name} has not been observed: {cluster['spec']}"
-    if condition(cluster, "Valid") == "False" or condition(cluster, "ReplicaFailure") == "True":
+    failure = _condition(cluster, "ReplicaFailure")
+    if condition(cluster, "Valid") == "False" or (failure and "no answer" not in failure["message"]):
         return ""
     wanted, found = wanted_sizes(cluster["spec"]), sizes(history, name)
     if wanted is None or all(found[group] == size for group, size in wanted.items()):
+        return ""
+    # Where the queue is not known nothing shrinks: what was there before stays.
+    if follows_queue(cluster) and all(found[group] >= size for group, size in wanted.items()):
         return ""
     return f"{name} has {dict(found)} instead of {wanted}: {cluster['spec']}, {status}"
 
@@ -75,6 +80,7 @@ def shape(history: History, name: str) -> Shape:
     cluster = _cluster(history, name) or {}
     valid = condition(cluster, "Valid")
     accounted = valid == "True" and condition(cluster, "ReplicaFailure") != "True"
+    accounted = accounted and not follows_queue(cluster)
     wanted = wanted_sizes(cluster["spec"]) if accounted else None
     found = sizes(history, name)
     return Shape(
@@ -82,6 +88,27 @@ def shape(history: History, name: str) -> Shape:
         None if wanted is None else {group: found[group] for group in wanted},
         (cluster.get("status") or {}).get("desiredWorkerReplicas") if accounted else None,
     )
+
+
+def keeps_what_it_has(history: History, changed: str, fresh: str) -> bool:
+    """Whether a cluster that was changed goes on with what was made of its first spec, where nothing can be
+    made of the second: its Service, which is made once, or pods, whose template counts for those to come.
+    """
+    one, other = (_cluster(history, name) or {} for name in (changed, fresh))
+    if _condition(other, "ReplicaFailure").get("reason") == "FailedCreateService":
+        return any(labels(service).get(CLUSTER) == changed for service in history.objects("services"))
+    if condition(one, "Valid") != "True" or condition(other, "Valid") != "False":
+        return False
+    refused = re.findall(r"workerGroupSpecs\[(\d+)\]\.template: ", _condition(other, "Valid")["message"])
+    groups = [one["spec"]["workerGroupSpecs"][int(index)]["groupName"] for index in refused]
+    found = sizes(history, changed)
+    return bool(groups) and all(found[group] for group in groups)
+
+
+def told(history: History, name: str) -> str:
+    """A cluster's spec, and what its status says of it."""
+    cluster = _cluster(history, name) or {}
+    return f"{cluster.get('spec')}, {cluster.get('status')}"
 
 
 def fate(history: History, name: str) -> str:
@@ -119,8 +146,12 @@ def sizes(history: History, name: str) -> Counter[str]:
 
 
 def condition(cluster: Object, kind: str) -> str:
+    return str(_condition(cluster, kind).get("status", ""))
+
+
+def _condition(cluster: Object, kind: str) -> Mapping[str, Any]:
     conditions = (cluster.get("status") or {}).get("conditions") or ()
-    return next((str(c["status"]) for c in conditions if c["type"] == kind), "")
+    return next((c for c in conditions if c["type"] == kind), {})
 
 
 def _cluster(history: History, name: str) -> Object | None:
