@@ -43,6 +43,8 @@ class FaultBed:
     def start(self) -> None:
         """Install the chart and begin to record."""
         install_chart(self.control_plane.kubeconfig)
+        # A server that is stopped between the two steps of establishing a CRD never takes the second one.
+        eventually("the CRD to be established", self._is_established)
         self._wait_for_kind()
         eventually("RayClusters to be listed", lambda: self._is_listed("/apis/ray.io/v1/rayclusters"))
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
@@ -66,6 +68,13 @@ class FaultBed:
                 continue
             return
         wait_for_owner_references(self.api)
+
+    def _is_established(self) -> bool:
+        definition = self.api.call(
+            "GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rayclusters.ray.io"
+        )
+        conditions = definition.get("status", {}).get("conditions") or ()
+        return ("Established", "True") in {(c["type"], c["status"]) for c in conditions}
 
     def _is_listed(self, path: str) -> bool:
         try:
