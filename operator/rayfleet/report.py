@@ -12,7 +12,7 @@ from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.memory import ClusterMemory
 from rayfleet.plan import Outcome, Ownership, Plan, ownership
 from rayfleet.snapshot import Snapshot
-from rayfleet.status import compute_status, events_of, is_urgent, status_patch
+from rayfleet.status import compute_status, events_of, is_told, is_urgent, status_patch
 
 STATUS_DELAY = 1.0
 """Seconds that a change of mere counts may wait for others to join it in one write."""
@@ -97,7 +97,7 @@ class Reporter:
         return failure
 
     def _slots(self, before: Mapping[str, Any]) -> "_Slots":
-        return self._later_statuses if before.get("conditions") else self._first_statuses
+        return self._later_statuses if is_told(before) else self._first_statuses
 
     def _put_off(self, memory: ClusterMemory, slots: "_Slots") -> bool:
         """Whether a change that is not urgent is left for `memory.status_due`."""

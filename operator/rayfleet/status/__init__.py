@@ -2,7 +2,7 @@
 
 from rayfleet.status.conditions import Condition, ConditionType, holds, rfc3339
 from rayfleet.status.events import Event, events_of
-from rayfleet.status.raycluster import compute_status, is_urgent, status_patch
+from rayfleet.status.raycluster import compute_status, is_told, is_urgent, status_patch
 
 __all__ = [
     "Condition",
@@ -11,6 +11,7 @@ __all__ = [
     "compute_status",
     "events_of",
     "holds",
+    "is_told",
     "is_urgent",
     "rfc3339",
     "status_patch",

@@ -145,13 +145,18 @@ _NEWS: Final = {
 """What somebody may wait for, or should know of."""
 
 
+def is_told(status: Mapping[str, Any]) -> bool:
+    """Whether a status has ever been written; one with nothing but what others have put there has not."""
+    return bool(status.get("conditions"))
+
+
 def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether the difference must be written at once: an end of waiting, or trouble.
 
     Counts may wait, so that ten pods that become ready together make one write; and so may a first status
     that says no more than that all is well so far.
     """
-    is_first = not before.get("conditions")
+    is_first = not is_told(before)
     names = ("state",) if is_first else ("state", "headEpoch", "observedGeneration")
     if any(before.get(name) != after.get(name) for name in names) or _news(before) != _news(after):
         return True
