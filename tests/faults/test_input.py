@@ -143,13 +143,13 @@ def _late_refusal(bed: FaultBed, _: int) -> None:
         assert not submit(trial.namespace, "demo", spec_of({"a": 1}))
         trial.come_to_rest(Wanted({"demo": {"a": 1}}))
         trial.bed.catch_up(trial.namespace)
-        told = {
+        statuses = {
             (obj["status"].get("observedGeneration"), condition(obj, "ReplicaFailure"))
             for obj in (change.obj for change in trial.history.changes if change.kind == "rayclusters")
             if "status" in obj
         }
-        assert (1, "True") in told, f"the refusal was not told: {told}"
-        assert (2, "True") not in told, "what was refused to the first spec was told of the second"
+        assert (1, "True") in statuses, f"the refusal was not told: {statuses}"
+        assert (2, "True") not in statuses, "what was refused to the first spec was told of the second"
     finally:
         trial.close()
 

@@ -14,6 +14,7 @@ from support.faults.oracle import follows_queue, wanted_size
 from support.faults.wanted import CLUSTER, GROUP, HEAD, active, labels
 
 OURS = {None, "", "ray.io/kuberay-operator", "rayfleet.io/operator"}
+_TEMPLATE = re.compile(r"spec\.(?:headGroupSpec|workerGroupSpecs\[(\d+)\])\.template: ")
 REFUSED = "refused"
 """What the API server did not take."""
 
@@ -99,8 +100,8 @@ def keeps_what_it_has(history: History, changed: str, fresh: str) -> bool:
         return any(labels(service).get(CLUSTER) == changed for service in history.objects("services"))
     if condition(one, "Valid") != "True" or condition(other, "Valid") != "False":
         return False
-    refused = re.findall(r"workerGroupSpecs\[(\d+)\]\.template: ", _condition(other, "Valid")["message"])
-    groups = [one["spec"]["workerGroupSpecs"][int(index)]["groupName"] for index in refused]
+    refused = _TEMPLATE.findall(_condition(other, "Valid")["message"])
+    groups = [one["spec"]["workerGroupSpecs"][int(i)]["groupName"] if i else HEAD for i in refused]
     found = sizes(history, changed)
     return bool(groups) and all(found[group] for group in groups)
 
