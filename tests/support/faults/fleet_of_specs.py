@@ -15,6 +15,7 @@ from support.faults.wanted import CLUSTER, GROUP, HEAD, active, labels
 
 OURS = {None, "", "ray.io/kuberay-operator", "rayfleet.io/operator"}
 _TEMPLATE = re.compile(r"spec\.(?:headGroupSpec|workerGroupSpecs\[(\d+)\])\.template: ")
+_TAKEN = "is there and is not this cluster's"
 REFUSED = "refused"
 """What the API server did not take."""
 
@@ -91,11 +92,14 @@ def shape(history: History, name: str) -> Shape:
     )
 
 
-def keeps_what_it_has(history: History, changed: str, fresh: str) -> bool:
+def may_differ(history: History, changed: str, fresh: str) -> bool:
     """Whether a cluster that was changed goes on with what was made of its first spec, where nothing can be
     made of the second: its Service, which is made once, or pods, whose template counts for those to come.
+    Or both name one Service, which only one of them can have.
     """
     one, other = (_cluster(history, name) or {} for name in (changed, fresh))
+    if any(_TAKEN in _condition(each, "ReplicaFailure").get("message", "") for each in (one, other)):
+        return True
     if _condition(other, "ReplicaFailure").get("reason") == "FailedCreateService":
         return any(labels(service).get(CLUSTER) == changed for service in history.objects("services"))
     if condition(one, "Valid") != "True" or condition(other, "Valid") != "False":
