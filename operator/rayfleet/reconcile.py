@@ -220,8 +220,8 @@ class Reconciler:
         return Done(requeue_after=max(min(waits), SOON if memory.held else 0.0) if waits else None)
 
     def _remember_spec(self, snapshot: Snapshot, memory: ClusterMemory, outcomes: Sequence[Outcome]) -> None:
-        cluster, cached = snapshot.cluster, self._view.clusters.get(snapshot.cluster.key)
-        if cached is None or cached.generation != cluster.generation:
+        cluster = snapshot.cluster
+        if self._view.clusters.generation(cluster.key) != cluster.generation:
             return
         if snapshot.violations or snapshot.spec is None:
             return

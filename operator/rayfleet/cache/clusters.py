@@ -91,6 +91,11 @@ class ClusterStore:
             born=record.born,
         )
 
+    def generation(self, key: Key) -> int | None:
+        """Of the cluster's spec, without unpacking anything."""
+        record = self._records.get(key)
+        return None if record is None else record.generation
+
     def stored_spec(self, key: Key) -> bytes | None:
         """The cluster's spec as JSON, as it is kept here; to be shared, as bytes never change."""
         record = self._records.get(key)

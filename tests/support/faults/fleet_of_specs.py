@@ -66,6 +66,7 @@ def unsettled(history: History, name: str) -> str:
     if status.get("observedGeneration") != cluster["metadata"]["generation"]:
         return f"{name} has not been observed: {cluster['spec']}"
     failure = _condition(cluster, "ReplicaFailure")
+    # A request that got no answer is made again: what comes of it is not known yet.
     if condition(cluster, "Valid") == "False" or (failure and "no answer" not in failure["message"]):
         return ""
     wanted, found = wanted_sizes(cluster["spec"]), sizes(history, name)
