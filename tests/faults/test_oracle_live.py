@@ -14,6 +14,7 @@ from support.faults.broken_planners import (
     install,
     writes_for_ever,
 )
+from support.faults.rules import Script
 from support.faults.scenario import DEMO, SCENARIOS, Apply
 from support.faults.trial import Trial
 from support.faults.wanted import Wanted
@@ -63,8 +64,11 @@ def test_writes_without_an_end_are_noticed(planners: Planners, trial: Trial) -> 
     trial.start()
     trial.do(Apply(DEMO))
     trial.settle(Wanted(DEMO))
+    trial.rest()
+    trial.arm(Script())
     with planners.breaking(trial.namespace.name, writes_for_ever):
         trial.namespace.delete_pod(trial.namespace.pods("ray.io/group=a")[0]["metadata"]["name"])
+        eventually("a write", lambda: trial.writes, why=trial.words)
         with pytest.raises(AssertionError, match="it writes on and on"):
             trial.rest(within=6)
         trial.crash()

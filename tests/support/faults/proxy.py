@@ -58,6 +58,11 @@ class FaultProxy:
         """Every call that came in, and when (monotonic)."""
         self.port = 0
 
+    @property
+    def busy(self) -> bool:
+        """Whether the API server has been asked for something and has not answered yet, watches aside."""
+        return self._in_flight > 0
+
     async def start(self) -> None:
         """Listen on a free port; after a death, let calls through again."""
         self.dead = False

@@ -11,6 +11,8 @@ from support.faults.bed import FaultBed
 from support.faults.history import Change, Object
 from support.faults.operator_thread import OperatorThread
 from support.faults.oracle import Run, judge
+from support.faults.proxy import Exchange
+from support.faults.quiet import Quiet
 from support.faults.rules import Script
 from support.faults.scenario import Apply, Scenario, Step
 from support.faults.wanted import GROUP, NODE_TYPE, Wanted, labels, owner_uid
@@ -126,12 +128,13 @@ class Trial:
     def rest(self, within: float = _RESTLESS_S) -> None:
         """Wait until nothing has been written for a while. Fails if that does not come in time."""
         deadline = time.monotonic() + within
-        while (quiet := time.monotonic() - self._last_write()) < QUIET_S:
+        quiet = Quiet([self.proxy])
+        while quiet.look() < QUIET_S:
             assert time.monotonic() < deadline, f"it writes on and on:\n{self.words()}"
             if self.proxy.dead:
                 self.crash()
                 self.restart()
-            self.history.pause(QUIET_S - quiet)
+            self.history.pause(0.1)
 
     def come_to_rest(self, wanted: Wanted, seconds: float = SETTLE_S) -> None:
         """Wait until all is as wanted and stays so without a write."""
@@ -183,19 +186,15 @@ class Trial:
 
     def words(self) -> str:
         """The last that happened, for one who has to find out why."""
-        writes = [e for e in self.proxy.exchanges if e.call.mutating]
-        told = [f"  {e.call} -> {e.status}, told {e.told}" for e in writes[-12:]]
+        told = [f"  {e.call} -> {e.status}, told {e.told}" for e in self._writes()[-12:]]
         clusters = [
             f"  {c['metadata']['name']}: {json.dumps(c.get('status'))}"
             for c in self.history.objects("rayclusters")
         ]
         return "\n".join([f"namespace {self.namespace.name}; the last writes:", *told, *clusters])
 
-    def _writes(self) -> list[float]:
-        return [exchange.at for exchange in tuple(self.proxy.exchanges) if exchange.call.mutating]
-
-    def _last_write(self) -> float:
-        return max(self._writes(), default=0.0)
+    def _writes(self) -> list[Exchange]:
+        return [exchange for exchange in tuple(self.proxy.exchanges) if exchange.call.mutating]
 
 
 def _first_seen(changes: list[Change]) -> dict[str, Object]:

@@ -8,6 +8,7 @@ from support.audit import Write, writes_by_agent
 from support.faults.bed import FaultBed
 from support.faults.killed_process import KilledProcess
 from support.faults.oracle import Run, judge
+from support.faults.quiet import Quiet
 from support.faults.trial import Trial
 from support.waiting import eventually
 
@@ -69,15 +70,8 @@ class TwoLeaders:
 
     def rest(self, seconds: float = 20.0) -> None:
         """Wait until neither has written anything for two seconds."""
-
-        def at_rest() -> bool:
-            latest = max(
-                (e.at for p in self._proxies.values() for e in tuple(p.exchanges) if e.call.mutating),
-                default=0.0,
-            )
-            return time.monotonic() - latest > 2.0
-
-        eventually("both operators to rest", at_rest, seconds=seconds)
+        quiet = Quiet(tuple(self._proxies.values()))
+        eventually("both operators to rest", lambda: quiet.look() > 2.0, seconds=seconds)
 
     def verdict(self) -> list[str]:
         """What is wrong with what the two have done together."""
