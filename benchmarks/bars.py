@@ -66,7 +66,7 @@ BARS = (
     Bar("quiet", "core_percent", 2, Kind.AMOUNT),
     Bar("queue", "writes", 0, Kind.AMOUNT),
     Bar("queue", "core_percent", 20, Kind.AMOUNT),
-    Bar("queue", "rss_mib", 150, Kind.AMOUNT),
+    Bar("queue", "rss_mib", 143, Kind.AMOUNT),  # 150 MB
 )
 
 
