@@ -15,6 +15,8 @@ class Sizes:
     replacements: int
     fleet: int
     """Clusters of (1 + 3) that are just there."""
+    steady_after: float
+    """Seconds after a change until what a fleet takes is measured."""
     quiet_seconds: float
     queue_seconds: float
     """So long is a fleet looked at that follows queues in which nothing waits."""
@@ -22,6 +24,6 @@ class Sizes:
     """Pods by which the raw client's best concurrency is found."""
 
 
-FULL = Sizes(300, 3, 50, 40, 1000, 50, 1000, 300.0, 60.0, 600)
-QUICK = Sizes(60, 3, 10, 20, 200, 15, 100, 10.0, 10.0, 150)
+FULL = Sizes(300, 3, 50, 40, 1000, 50, 1000, 10.0, 300.0, 60.0, 600)
+QUICK = Sizes(60, 3, 10, 20, 200, 15, 100, 5.0, 10.0, 10.0, 150)
 FLEET_WORKERS = 3

@@ -12,7 +12,7 @@ from benchmarks.lab import Figures, Lab
 from benchmarks.meter import MIB
 from benchmarks.operator_process import OperatorProcess
 from benchmarks.queue_heads import HeadsProcess
-from benchmarks.scenarios.fleet import NAMESPACE, STEADY_AFTER, ensure_fleet
+from benchmarks.scenarios.fleet import NAMESPACE, ensure_fleet
 from benchmarks.sizes import FLEET_WORKERS
 from benchmarks.watch import CLUSTER_LABEL, TYPE_LABEL
 from testbed.errors import TestbedError
@@ -66,7 +66,7 @@ async def _rest(lab: Lab, running: OperatorProcess) -> None:
         await asyncio.sleep(AT_REST)
         running.check()
         if not mutating(lab.audit.calls()):
-            await asyncio.sleep(STEADY_AFTER)
+            await asyncio.sleep(lab.sizes.steady_after)
             return
     raise TestbedError(f"the clusters did not come to rest within {SECONDS:.0f} s: {lab.audit.calls()}")
 

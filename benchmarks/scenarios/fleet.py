@@ -20,7 +20,6 @@ BUSY = 0.3
 QUIET_FOR = 3.0
 """Seconds without such a sample that end a start."""
 ALIVE_WITHIN = 1.0
-STEADY_AFTER = 10.0
 
 
 async def ensure_fleet(lab: Lab) -> list[Where]:
@@ -49,7 +48,7 @@ async def memory(lab: Lab) -> Figures:
         idle = running.rss()
         running.forget_peak()
         await _create(lab, fleet, running)
-        await asyncio.sleep(STEADY_AFTER)
+        await asyncio.sleep(lab.sizes.steady_after)
         steady, peak = running.rss(), running.peak_rss()
     return {
         "clusters": len(fleet),
@@ -74,7 +73,7 @@ async def restart(lab: Lab) -> Figures:
         answered = await replace_worker(lab, fleet[0], running)
         if answered > ALIVE_WITHIN:
             settled = asked + answered - begun
-        await asyncio.sleep(STEADY_AFTER)
+        await asyncio.sleep(lab.sizes.steady_after)
         steady = running.rss()
         cpu = running.cpu()
     finally:
@@ -113,7 +112,7 @@ async def quiet(lab: Lab) -> Figures:
     fleet = await ensure_fleet(lab)
     async with lab.operator() as running:
         await lab.settle()
-        await asyncio.sleep(STEADY_AFTER)
+        await asyncio.sleep(lab.sizes.steady_after)
         lab.audit.mark()
         used, begun = running.cpu(), time.monotonic()
         await asyncio.sleep(lab.sizes.quiet_seconds)
