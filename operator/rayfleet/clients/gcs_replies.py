@@ -5,7 +5,6 @@ A head runs its user's code, so any bytes may come: what cannot be understood, o
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from math import isfinite
 from sys import intern
 from typing import Any, TypeVar
@@ -93,13 +92,16 @@ def _node(node: ray_pb2.NodeState) -> RayNode:
     status = _STATUS.get(node.status, NodeStatus.RUNNING)
     labels = [(intern(key), intern(value)) for key, value in node.labels.items()]
     labels.sort()
+    total = _amounts(node.total_resources)
+    available = _amounts(node.available_resources, below_zero=True)
     return RayNode(
         node_id=node_id,
         instance_id=intern(node.instance_id),
         group=intern(node.ray_node_type_name),
         status=status,
-        total=_amounts(node.total_resources),
-        available=_amounts(node.available_resources, below_zero=True),
+        total=total,
+        # Of a node that is idle they are equal: then they are one, here and in memory.
+        available=total if available == total else available,
         labels=tuple(labels),
         idle_seconds=max(node.idle_duration_ms, 0) / 1000 if status is NodeStatus.IDLE else 0.0,
         ip=node.node_ip_address,
@@ -123,13 +125,7 @@ def _amounts(amounts: Mapping[str, float], *, below_zero: bool = False) -> Resou
         if amount > 0:
             found.append((intern(name), amount))
     found.sort()
-    return _one(tuple(found))
-
-
-@lru_cache(maxsize=1024)
-def _one(resources: Resources) -> Resources:
-    """The same value, once in memory: most nodes are equal to many others, and an idle one is all free."""
-    return resources
+    return tuple(found)
 
 
 def _demands(requests: Iterable[ray_pb2.ResourceRequestByCount]) -> tuple[Demand, ...]:

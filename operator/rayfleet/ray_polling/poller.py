@@ -33,7 +33,7 @@ POLL_SECONDS = 2.0
 """How long a head may take to answer."""
 WARM_CONNECTIONS = 1000
 """Connections that are kept between questions. A further quiet cluster is dialled for each: a connection
-costs 35 KB of memory, dialling 0.4 ms of CPU."""
+costs 27 KB of memory, dialling 0.4 ms of CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class Poller:
 
     def _start(self, key: Key, target: Target, before: _Watched | None) -> _Watched:
         """Ask at a new place. What the same cluster said at another is still what was last heard."""
-        # gRPC takes 14 MB, which an operator need not have as long as no cluster follows its queue.
+        # gRPC takes 10 MB, which an operator need not have as long as no cluster follows its queue.
         from rayfleet.clients.gcs import GcsClient  # noqa: PLC0415 - see above
 
         watched = _Watched(key, target, GcsClient(target.address, target.token, self.calls))
