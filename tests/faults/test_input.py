@@ -100,7 +100,7 @@ def _settle(trial: Trial, names: Collection[str]) -> None:
 
 
 def _check_loops(trial: Trial, passes: Passes) -> None:
-    writes = Counter(_cluster_of(e.call) for e in trial.proxy.exchanges if e.call.mutating)
+    writes = Counter(_cluster_of(e.call) for e in trial.proxy.writes)
     hot = {name: count for name, count in writes.items() if count > MOST_WRITES}
     assert not hot, f"too many writes: {hot}\n{trial.words()}"
     hot = {name: count for name, count in passes.counts.items() if count > MOST_PASSES}

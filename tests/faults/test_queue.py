@@ -154,9 +154,9 @@ def often_polled(trial: Trial) -> OperatorThread:
 def steady(trial: QueueTrial) -> None:
     """Sixty answers in which only clocks move lead to no write."""
     trial.begin(2)
-    writes, polls = len(trial._writes()), trial.ray.polls
+    writes, polls = len(trial.proxy.writes), trial.ray.polls
     eventually(f"{POLLS} polls", lambda: trial.ray.polls >= polls + POLLS, seconds=30)
-    written = [str(e.call) for e in tuple(trial.proxy.exchanges) if e.call.mutating][writes:]
+    written = [str(e.call) for e in trial.proxy.writes[writes:]]
     assert not written, f"writes of a steady cluster: {written}"
 
 

@@ -59,6 +59,11 @@ class FaultProxy:
         self.port = 0
 
     @property
+    def writes(self) -> list[Exchange]:
+        """The mutating calls so far."""
+        return [exchange for exchange in tuple(self.exchanges) if exchange.call.mutating]
+
+    @property
     def busy(self) -> bool:
         """Whether the API server has been asked for something and has not answered yet, watches aside."""
         return self._in_flight > 0

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from support.faults.proxy import FaultProxy
 
-_LOOK_S = 0.1
+LOOK_S = 0.1
+"""For which a look counts at most; to be taken about as often."""
 
 
 class Quiet:
@@ -22,9 +23,9 @@ class Quiet:
         self._seconds = 0.0
 
     def look(self) -> float:
-        """Seconds without a write so far. A look counts for a tenth of a second at most."""
+        """Seconds without a write so far."""
         now = time.monotonic()
-        passed, self._looked = min(now - self._looked, _LOOK_S), now
+        passed, self._looked = min(now - self._looked, LOOK_S), now
         busy, writes = any(proxy.busy for proxy in self._proxies), self._count()
         if writes != self._writes:
             self._seconds, self._writes = 0.0, writes
@@ -33,4 +34,4 @@ class Quiet:
         return self._seconds
 
     def _count(self) -> int:
-        return sum(1 for p in self._proxies for e in tuple(p.exchanges) if e.call.mutating)
+        return sum(len(proxy.writes) for proxy in self._proxies)

@@ -11,8 +11,7 @@ from support.faults.bed import FaultBed
 from support.faults.history import Change, Object
 from support.faults.operator_thread import OperatorThread
 from support.faults.oracle import Run, judge
-from support.faults.proxy import Exchange
-from support.faults.quiet import Quiet
+from support.faults.quiet import LOOK_S, Quiet
 from support.faults.rules import Script
 from support.faults.scenario import Apply, Scenario, Step
 from support.faults.wanted import GROUP, NODE_TYPE, Wanted, labels, owner_uid
@@ -105,7 +104,7 @@ class Trial:
     def arm(self, script: Script) -> None:
         """Disturb from now on."""
         self._armed = {str(p["metadata"]["uid"]): p for p in self.history.objects("pods")}
-        self._writes_before = len(self._writes())
+        self._writes_before = len(self.proxy.writes)
         self.proxy.script = script
 
     def do(self, step: Step) -> None:
@@ -134,7 +133,7 @@ class Trial:
             if self.proxy.dead:
                 self.crash()
                 self.restart()
-            self.history.pause(0.1)
+            self.history.pause(LOOK_S)
 
     def come_to_rest(self, wanted: Wanted, seconds: float = SETTLE_S) -> None:
         """Wait until all is as wanted and stays so without a write."""
@@ -167,7 +166,7 @@ class Trial:
     @property
     def writes(self) -> int:
         """Mutating calls since it was armed."""
-        return len(self._writes()) - self._writes_before
+        return len(self.proxy.writes) - self._writes_before
 
     def outcome(self) -> Outcome:
         changes = self.history.changes
@@ -186,15 +185,12 @@ class Trial:
 
     def words(self) -> str:
         """The last that happened, for one who has to find out why."""
-        told = [f"  {e.call} -> {e.status}, told {e.told}" for e in self._writes()[-12:]]
+        told = [f"  {e.call} -> {e.status}, told {e.told}" for e in self.proxy.writes[-12:]]
         clusters = [
             f"  {c['metadata']['name']}: {json.dumps(c.get('status'))}"
             for c in self.history.objects("rayclusters")
         ]
         return "\n".join([f"namespace {self.namespace.name}; the last writes:", *told, *clusters])
-
-    def _writes(self) -> list[Exchange]:
-        return [exchange for exchange in tuple(self.proxy.exchanges) if exchange.call.mutating]
 
 
 def _first_seen(changes: list[Change]) -> dict[str, Object]:
