@@ -74,6 +74,8 @@ class Pod:
     template_hash: str
     host: Host | None = None
     """None in a group whose replicas are one pod each."""
+    place: int | None = None
+    """Which replica of its group it is, from 0; None of a pod that was made without saying so."""
     unready_words: str = ""
     """What the scheduler or the kubelet says about a pod that does not come."""
     unready_since: float = 0.0
@@ -285,6 +287,7 @@ def pod_from_object(obj: JsonObject) -> Pod:
         index=_number(annotations.get(Annotation.INDEX)) or 0,
         template_hash=annotations.get(Annotation.TEMPLATE_HASH, ""),
         host=_host(labels) if Label.REPLICA_NAME in labels else None,
+        place=_number(labels.get(Label.REPLICA_INDEX)),
         unready_words=unready.words,
         unready_since=unready.since,
     )

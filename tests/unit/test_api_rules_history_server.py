@@ -8,6 +8,8 @@ from support.rule_rows import GPU, GPU_PATH, Row, check, env, row_id, rules_of
 COLLECTOR = "historyServerOptions.collectorOptions"
 COLLECTOR_PATH = f"spec.{COLLECTOR}"
 GCS_ENV = [{"name": "STORAGE_BACKEND", "value": "gcs"}, {"name": "GCS_BUCKET", "value": "b"}]
+AZURE = env("STORAGE_BACKEND", value="AzureBlob")
+CONNECTION, ACCOUNT = env("AZURE_STORAGE_CONNECTION_STRING"), env("AZURE_STORAGE_ACCOUNT_URL")
 
 ROWS = [
     Row(
@@ -55,6 +57,22 @@ ROWS = [
             (
                 env("STORAGE_BACKEND", value="aliyunoss") + env("OSS_BUCKET", "OSS_ENDPOINT"),
                 env("STORAGE_BACKEND", value="aliyunoss") + env("OSS_BUCKET", "OSS_ENDPOINT", "OSS_REGION"),
+            ),
+            (env("STORAGE_BACKEND", value="S3"), env("STORAGE_BACKEND", value="S3") + env("S3_REGION")),
+            (
+                AZURE + env("AZURE_STORAGE_AUTH_MODE", value="Connection_String") + ACCOUNT,
+                AZURE + env("AZURE_STORAGE_AUTH_MODE", value="Connection_String") + CONNECTION,
+            ),
+            *(
+                (
+                    AZURE + env("AZURE_STORAGE_AUTH_MODE", value=mode) + CONNECTION,
+                    AZURE + env("AZURE_STORAGE_AUTH_MODE", value=mode) + ACCOUNT,
+                )
+                for mode in ("workload_identity", "default")
+            ),
+            (
+                AZURE + env("AZURE_STORAGE_AUTH_MODE", value="of-tomorrow"),
+                AZURE + env("AZURE_STORAGE_AUTH_MODE", value="of-tomorrow") + CONNECTION,
             ),
             (env("STORAGE_BACKEND", value=""), env("STORAGE_BACKEND", value="one-of-tomorrow")),
         )

@@ -47,15 +47,40 @@ async def talking(*answers: Answering) -> AsyncIterator[tuple[Wire, KubeClient]]
 
 @pytest.mark.parametrize(("auth", "secret"), [({}, "demo"), ({"secretName": "mine"}, "mine")])
 def test_every_ray_container_gets_the_token_from_the_secret(auth: dict[str, Any], secret: str) -> None:
-    """And the mode, which no variable of the user's can turn off."""
-    open_to_all = [{"name": "RAY_AUTH_MODE", "value": "disabled"}]
-    group = {"template": {"spec": {"containers": [{"name": "ray", "env": open_to_all}]}}}
-    of = sample(head=group, worker=group, authOptions={"mode": "token", **auth})
+    """And the mode."""
+    of = sample(authOptions={"mode": "token", **auth})
     for body in (built_head(of), built_worker(of)):
         told = environment(ray(body))
         assert told["RAY_AUTH_MODE"] == "token"
         assert told["RAY_AUTH_TOKEN"] == {"secretKeyRef": {"name": secret, "key": "auth_token"}}
         assert not any("RAY_AUTH" in str(c) for c in body["spec"].get("initContainers", ()))
+
+
+OWN_TOKEN = {"name": "RAY_AUTH_TOKEN", "valueFrom": {"secretKeyRef": {"name": "mine", "key": "k"}}}
+
+
+def with_env(*variables: dict[str, Any], **auth: Any) -> dict[str, Any]:
+    """Fields of a spec whose head and workers have these variables in their templates."""
+    group = {"template": {"spec": {"containers": [{"name": "ray", "env": list(variables)}]}}}
+    return {"head": group, "worker": group, "authOptions": {"mode": "token", **auth}}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"name": "RAY_AUTH_TOKEN", "value": "theirs"},
+        OWN_TOKEN,
+        {"name": "RAY_AUTH_MODE", "value": "disabled"},
+    ],
+)
+def test_a_templates_own_token_and_mode_win(own: dict[str, Any]) -> None:
+    """Set once, and the other of the two is the cluster's."""
+    of = sample(**with_env(own))
+    for body in (built_head(of), built_worker(of)):
+        told = environment(ray(body))
+        assert told[own["name"]] == own.get("value", own.get("valueFrom"))
+        assert {"RAY_AUTH_TOKEN", "RAY_AUTH_MODE"} <= told.keys()
+        assert [variable["name"] for variable in ray(body)["env"]].count(own["name"]) == 1
 
 
 def test_with_kubernetes_tokens_ray_finds_one_of_its_pod_where_it_looks() -> None:
@@ -194,6 +219,51 @@ class Tokens:
 
     async def of(self, owner: Cluster) -> Token | NoToken | None:
         return await self.reader.token(owner, parsed(owner.spec))
+
+
+def with_head_env(*variables: dict[str, Any]) -> Cluster:
+    template = with_env(*variables)["head"]["template"]
+    return cluster(spec(headGroupSpec={"template": template}, authOptions={"mode": "token"}))
+
+
+async def test_the_head_is_asked_with_the_token_that_its_own_template_names() -> None:
+    """From another Secret and key, or as it stands there: with the cluster's it would refuse us."""
+    data = {"k": base64.b64encode(TOKEN.encode()).decode()}
+    async with talking(says({"data": data})) as (server, client):
+        assert await Tokens(client).of(with_head_env(OWN_TOKEN)) == Token(TOKEN)
+        assert await Tokens(client).of(with_head_env(OWN_TOKEN | {"value": "", "valueFrom": {}})) != Token("")
+        plain = with_head_env({"name": "RAY_AUTH_TOKEN", "value": TOKEN})
+        assert await Tokens(client).of(plain) == Token(TOKEN)
+        assert [request.target for request in server.requests] == [f"{SECRETS}/mine"]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"value": "$(FROM_ANOTHER)"},
+        {"valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}},
+        {"valueFrom": {"secretKeyRef": {"name": "s"}}},
+        {"value": "zwei\nZeilen"},
+        {},
+    ],
+)
+async def test_a_token_that_only_the_pod_can_read_is_said_to_be_the_trouble(own: dict[str, Any]) -> None:
+    """And nothing else is sent in its place."""
+    async with talking(says({})) as (server, client):
+        found = await Tokens(client).of(with_head_env({"name": "RAY_AUTH_TOKEN", **own}))
+        assert isinstance(found, NoToken)
+        assert "RAY_AUTH_TOKEN" in found.message
+        assert not server.requests
+
+
+@pytest.mark.parametrize("name", ["../../b/secrets/x", "..", "x?y", "X", "a" * 254, "a/b", "a%2Fb"])
+async def test_what_no_secret_is_called_is_not_asked_for(name: str) -> None:
+    """A name leads to one Secret of one namespace, or nowhere, wherever a tenant writes it."""
+    own = {"name": "RAY_AUTH_TOKEN", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}}
+    async with talking(says({})) as (server, client):
+        for owner in (with_head_env(own), with_token(secretName=name)):
+            assert isinstance(await Tokens(client).of(owner), NoToken)
+        assert not server.requests
 
 
 def secret(token: str) -> Answering:

@@ -207,6 +207,28 @@ def test_the_overwrite_annotation_leaves_the_command_to_the_user(on: str) -> Non
     assert body["metadata"]["annotations"]["ray.io/overwrite-container-cmd"] == "True"
 
 
+@pytest.mark.parametrize(
+    ("of_cluster", "of_template", "args"),
+    [
+        ("false", "true", ["./start.sh"]),
+        ("False", None, None),
+        ("true", "false", ["./start.sh"]),
+        ("no", "TRUE", ["./start.sh"]),
+    ],
+)
+def test_a_cluster_can_switch_the_overwrite_on_for_all_templates_and_off_for_none(
+    of_cluster: str, of_template: str | None, args: list[str] | None
+) -> None:
+    """A template that has a script of its own keeps it, whatever else the cluster says."""
+    key = "ray.io/overwrite-container-cmd"
+    metadata = {"annotations": {key: of_template}} if of_template is not None else None
+    own = template(metadata, args=["./start.sh"])
+    body = built_worker(spec(worker={"template": own}), cluster(annotations={key: of_cluster}))
+
+    assert ray(body)["args"] == (args or [f"./start.sh && {RUN}{WORKER}"])
+    assert (body["metadata"]["annotations"][key].lower() == "true") is (args is not None)
+
+
 def test_ray_gets_the_signal_that_ends_the_container() -> None:
     """bash replaces itself by the last command, so that a SIGTERM reaches Ray and it drains."""
     line = ray(built_head(spec(head={"template": template(args=["true"])})))["args"][0]

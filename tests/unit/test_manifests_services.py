@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.manifests import head_service
+from rayfleet.manifests import head_service, headless_service
 from support.manifest_samples import UID, built_head, cluster, spec, template
 
 SELECTOR = {
@@ -104,6 +104,18 @@ def test_another_type_gets_an_address_of_its_own(kind: str) -> None:
 def test_ports_are_those_of_the_head(head: dict[str, Any], expected: list[dict[str, Any]]) -> None:
     """Those that its container declares, else those that Ray listens on; metrics always, none twice."""
     assert ports(head) == expected
+
+
+def test_a_service_type_that_is_empty_is_as_good_as_none() -> None:
+    """As charts write it where nothing is set: headless still, and of a type that there is."""
+    assert service({"serviceType": ""}) == service()
+    assert service({"serviceType": "", "headService": {"spec": {"type": ""}}})["spec"]["type"] == "ClusterIP"
+
+
+def test_the_service_of_multi_host_workers_is_found_by_the_clusters_name() -> None:
+    """KubeRay looks for it by this label on the way back, and stops where it finds the name taken."""
+    labels = headless_service(cluster())["metadata"]["labels"]
+    assert labels == {"ray.io/cluster": "demo", "ray.io/headless-worker-svc": "demo"}
 
 
 def test_a_service_with_an_address_of_its_own_always_passes_on_the_gcs() -> None:

@@ -66,7 +66,7 @@ def test_multi_host_workers_have_a_headless_service() -> None:
     assert (made_one.name, body["spec"]["clusterIP"]) == ("demo-headless", "None")
     assert body["spec"]["publishNotReadyAddresses"] is True
     assert body["spec"]["selector"] == {"ray.io/cluster": "demo", "ray.io/node-type": "worker"}
-    assert body["metadata"]["labels"]["ray.io/headless-worker-svc"] == "demo-headless"
+    assert body["metadata"]["labels"]["ray.io/headless-worker-svc"] == "demo"
     plain = cluster()
     assert not any(isinstance(a, CreateService) for a in decide(plain, []).actions)
 

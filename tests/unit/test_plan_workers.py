@@ -40,6 +40,37 @@ def test_a_group_gets_its_size_clamped_to_min_and_max(fields: dict[str, Any], si
     assert created(decided) == [worker_pod_name(of, "gpu", n) for n in range(1, size + 1)]
 
 
+def places(decided: Plan) -> list[str]:
+    creates = [a for a in decided.actions if isinstance(a, CreatePod) and a.node_type == "worker"]
+    return [a.body["metadata"]["labels"]["ray.io/worker-group-replica-index"] for a in creates]
+
+
+def test_every_worker_says_which_replica_of_its_group_it_is() -> None:
+    """The lowest number that no pod of the group has, going ones included: others select by it."""
+    of = cluster(spec(group(replicas=5)))
+    there = [worker(of, 1, place=0), worker(of, 2, place=2), worker(of, 3, place=3, deleting=True)]
+    assert places(plan(snapshot(of, [head(of)]))) == ["0", "1", "2", "3", "4"]
+    assert places(plan(snapshot(of, [head(of), *there]))) == ["1", "4", "5"]
+
+
+def test_workers_of_an_earlier_release_are_left_alone_though_new_ones_are_labelled() -> None:
+    """Made without the label and under another hash: only pods that are made now have it."""
+    decided, _ = of_size(3, [1, 2, 3], place=None, template_hash="of an earlier release")
+    assert decided.actions == ()
+    decided, _ = of_size(3, [1, 2], place=None, template_hash="of an earlier release")
+    assert (deleted(decided), places(decided)) == ([], ["0"])
+
+
+def test_the_number_of_a_replica_is_no_part_of_the_templates_hash() -> None:
+    """Or each pod would have a hash of its own."""
+    of = cluster()
+    factory = worker_pods(of, parsed(of.spec), parsed(of.spec).worker_group_specs[0])
+    first, second = factory.named(1, 0), factory.named(2, 1)
+    hashes = {body["metadata"]["annotations"]["rayfleet.io/template-hash"] for body in (first, second)}
+    assert hashes == {factory.template_hash}
+    assert first["spec"] is second["spec"]
+
+
 def test_workers_are_created_after_the_head() -> None:
     """In a later stage: without a head they could only hold GPUs and wait."""
     of = cluster()

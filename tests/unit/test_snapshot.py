@@ -47,4 +47,6 @@ def test_an_index_that_is_not_of_our_writing_is_none(text: str) -> None:
     """Anybody may write an annotation."""
     obj = pod({})
     obj["metadata"]["annotations"] = {"rayfleet.io/index": text, "rayfleet.io/head-epoch": text}
+    obj["metadata"]["labels"] = {"ray.io/worker-group-replica-index": text}
     assert (pod_from_object(obj).index, pod_from_object(obj).head_epoch) == (0, None)
+    assert pod_from_object(obj).place is None

@@ -57,6 +57,37 @@ def test_a_cluster_whose_pods_are_all_ready_is_ready_and_provisioned() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("resource", "each", "sum_of_two"),
+    [
+        ("nvidia.com/mig-1g.5gb", "2", "4"),
+        ("nvidia.com/gpu", "1", "2"),
+        ("amd.com/gpu", "1", "2"),
+        ("example.com/notgpus", "1", "0"),
+    ],
+)
+def test_desired_gpus_are_those_that_ray_is_started_with(resource: str, each: str, sum_of_two: str) -> None:
+    """Slices of a GPU count as GPUs, as `--num-gpus` counts them."""
+    of = cluster(spec(group(replicas=2, template=template(**{resource: each}))))
+    assert status_of(snapshot(of, [head(of)]))["desiredGPU"] == sum_of_two
+
+
+def test_a_suspended_group_is_not_wanted_and_nobody_waits_for_it() -> None:
+    """Neither for pods that it has not, nor for those that it still has."""
+    rest = group("rest", replicas=4, minReplicas=2, suspend=True, template=template(gpu="1"))
+    of = cluster(spec(group(replicas=1, template=template(gpu="1")), rest))
+    for left in ([], [worker(of, 1, group_name="rest", ready=False)]):
+        status = status_of(snapshot(of, [head(of), worker(of, 1), *left]))
+        sizes = [status[f"{size}WorkerReplicas"] for size in ("desired", "min", "max")]
+        assert (sizes, status["desiredGPU"]) == ([1, 0, 10], "1")
+        assert status["workerGroups"][1]["desired"] == 0
+        assert status["state"] == "ready"
+        assert (condition(status, "Ready") or {})["status"] == "True"
+    status = status_of(snapshot(of, [head(of), worker(of, 2, group_name="rest")]))
+    assert "state" not in status
+    assert (condition(status, "Ready") or {})["message"].startswith("1 of 2 pods are ready")
+
+
 def test_a_cluster_that_the_last_action_of_a_pass_completes_is_provisioned() -> None:
     """Nothing may ever happen that would make another pass; one that could not do its work does not count."""
     of = cluster(spec(group(replicas=1)))

@@ -73,3 +73,9 @@ def test_a_mended_template_is_not_held_against_the_spec() -> None:
     """The refusal was of the other template."""
     judgement = judge(cluster(GOOD), None, None, refused_by(BAD_IMAGE, "gpu"))
     assert judgement.violations == ()
+
+
+def test_a_suspended_group_has_no_template_to_be_proven() -> None:
+    """No pod of it is ever made, and the other groups' templates are proven without it."""
+    fields = spec(group(), group("rest", suspend=True))
+    assert [name for name, _ in template_hashes(cluster(fields), parsed(fields))] == ["headgroup", "gpu"]

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,12 +10,14 @@ from dataclasses import dataclass, field
 from rayfleet.api import RayClusterSpec
 from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure
-from rayfleet.manifests import TOKEN_KEY, auth_secret_name
+from rayfleet.manifests import SecretKey, head_token
 from rayfleet.snapshot import Cluster, Key
 
 REREAD_SECONDS = 10.0
 """The least time between two reads of a cluster's Secret, however often its token is missing or refused."""
 LONGEST_TOKEN = 64 * 1024
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LONGEST_NAME = 253
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class NoToken:
 @dataclass(slots=True)
 class _Read:
     uid: str
-    secret: str
+    place: SecretKey
     at: float
     result: Token | NoToken
     refused: bool = False
@@ -59,12 +62,19 @@ class ClusterTokens:
                 "spec.authOptions.enableK8sTokenAuth: the operator does not send its own Kubernetes token to"
                 " a head, so it cannot ask this one about its queue; use a Secret to have the cluster scaled"
             )
-        name = auth_secret_name(cluster, spec)
+        place = head_token(cluster, spec)
+        if place is None:
+            return NoToken(
+                "the head's RAY_AUTH_TOKEN is not read from a Secret, so the operator cannot ask it about its"
+                " queue: use a secretKeyRef, or spec.authOptions.secretName"
+            )
+        if isinstance(place, str):
+            return _token(place) or NoToken("the head's RAY_AUTH_TOKEN is no token: put plain ASCII there")
         known = self._read.get(cluster.key)
-        if known is not None and (known.uid, known.secret) == (cluster.uid, name) and not self._is_due(known):
+        if known is not None and (known.uid, known.place) == (cluster.uid, place) and not self._is_due(known):
             return known.result
-        result = await self._get(cluster, name)
-        self._read[cluster.key] = _Read(cluster.uid, name, self._clock(), result)
+        result = await self._get(cluster, place)
+        self._read[cluster.key] = _Read(cluster.uid, place, self._clock(), result)
         return result
 
     def refused(self, key: Key) -> None:
@@ -80,19 +90,27 @@ class ClusterTokens:
         doubtful = known.refused or isinstance(known.result, NoToken)
         return doubtful and self._clock() - known.at >= REREAD_SECONDS
 
-    async def _get(self, cluster: Cluster, name: str) -> Token | NoToken:
+    async def _get(self, cluster: Cluster, place: SecretKey) -> Token | NoToken:
+        name = place.name
+        if len(name) > _LONGEST_NAME or _NAME.fullmatch(name) is None:
+            # A tenant's text: in a path, "../" would lead to another namespace.
+            return NoToken("the name of the Secret with the cluster's token is none that a Secret can have")
         answer = await self._client.get(f"/api/v1/namespaces/{cluster.key.namespace}/secrets/{name}")
         if isinstance(answer, ApiFailure):
             return NoToken(f"the cluster's token cannot be read from Secret {name}: {answer.message}")
         data = answer.get("data")
-        encoded = data.get(TOKEN_KEY) if isinstance(data, dict) else None
+        encoded = data.get(place.key) if isinstance(data, dict) else None
         try:
-            value = base64.b64decode(str(encoded or ""), validate=True).decode("ascii").strip()
+            value = base64.b64decode(str(encoded or ""), validate=True).decode("ascii")
         except (binascii.Error, UnicodeDecodeError):
             value = ""
-        # It goes into a header, which takes what can be printed on one line.
-        if not value or not value.isprintable() or len(value) > LONGEST_TOKEN:
-            return NoToken(
-                f"Secret {name} has no token under the key {TOKEN_KEY}: put one there, in plain ASCII"
-            )
-        return Token(value)
+        return _token(value) or NoToken(
+            f"Secret {name} has no token under the key {place.key}: put one there, in plain ASCII"
+        )
+
+
+def _token(value: str) -> Token | None:
+    """A token goes into a header, which takes what can be printed on one line."""
+    value = value.strip()
+    fits = value.isascii() and value.isprintable() and 0 < len(value) <= LONGEST_TOKEN
+    return Token(value) if fits else None

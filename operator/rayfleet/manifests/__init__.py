@@ -4,7 +4,7 @@ Templates are the user's JSON, judged by the API server and not here: whatever s
 out, and what makes no sense in it is left for the API server to name.
 """
 
-from rayfleet.manifests.auth import TOKEN_KEY, auth_secret, makes_auth_secret
+from rayfleet.manifests.auth import TOKEN_KEY, SecretKey, auth_secret, head_token, makes_auth_secret
 from rayfleet.manifests.head_pod import head_pod
 from rayfleet.manifests.names import (
     auth_secret_name,
@@ -25,6 +25,7 @@ __all__ = [
     "PodFactory",
     "PodManifest",
     "Replica",
+    "SecretKey",
     "auth_secret",
     "auth_secret_name",
     "fqdn",
@@ -33,6 +34,7 @@ __all__ = [
     "head_pod_name",
     "head_service",
     "head_service_name",
+    "head_token",
     "headless_service",
     "headless_service_name",
     "makes_auth_secret",

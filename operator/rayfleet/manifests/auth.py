@@ -8,11 +8,13 @@ from rayfleet.api import RayClusterSpec
 from rayfleet.api.names import Label
 from rayfleet.manifests.metadata import owner_reference
 from rayfleet.manifests.names import auth_secret_name
-from rayfleet.manifests.pod_template import Json, items, mapping, objects, text
+from rayfleet.manifests.pod_template import Json, items, mapping, objects, ray_container, text
 from rayfleet.snapshot import Cluster
 
 TOKEN_KEY: Final = "auth_token"  # noqa: S105 - the name of a key, no token
 """Under which a Secret holds the token."""
+
+_TOKEN: Final = "RAY_AUTH_TOKEN"  # noqa: S105 - the name of a variable
 
 _VOLUME: Final = "ray-token"
 _PATH: Final = "/var/run/secrets/ray.io/serviceaccount"
@@ -41,7 +43,7 @@ def node_auth(cluster: Cluster, spec: RayClusterSpec) -> NodeAuth | None:
     if auth.enable_k8s_token_auth:
         return NodeAuth((mode, {"name": "RAY_ENABLE_K8S_TOKEN_AUTH", "value": "true"}), kubernetes=True)
     reference = {"name": auth_secret_name(cluster, spec), "key": TOKEN_KEY}
-    token = {"name": "RAY_AUTH_TOKEN", "valueFrom": {"secretKeyRef": reference}}
+    token = {"name": _TOKEN, "valueFrom": {"secretKeyRef": reference}}
     return NodeAuth((mode, token), kubernetes=False)
 
 
@@ -57,6 +59,31 @@ def with_kubernetes_token(container: Mapping[str, Any], volumes: object) -> tupl
         **container,
         "volumeMounts": [*mounts, {"name": _VOLUME, "mountPath": _PATH, "readOnly": True}],
     }, theirs
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKey:
+    """One entry of a Secret of the cluster's namespace."""
+
+    name: str
+    key: str
+
+
+def head_token(cluster: Cluster, spec: RayClusterSpec) -> SecretKey | str | None:
+    """The token that the head goes by, or where it is: its template's own, or else the cluster's.
+
+    None where the template takes it from where only the pod can read it.
+    """
+    env = ray_container(spec.head_group_spec.template).get("env")
+    own = [variable for variable in objects(env) if variable.get("name") == _TOKEN]
+    if not own:
+        return SecretKey(auth_secret_name(cluster, spec), TOKEN_KEY)
+    value = text(own[-1].get("value"))
+    if value:
+        return None if "$(" in value else value
+    reference = mapping(mapping(own[-1].get("valueFrom")).get("secretKeyRef"))
+    name, key = text(reference.get("name")), text(reference.get("key"))
+    return SecretKey(name, key) if name and key else None
 
 
 def auth_secret(cluster: Cluster, name: str) -> Json:

@@ -19,7 +19,7 @@ def ray_environment(
 ) -> list[Json]:
     """What every Ray container is told, around what its user tells it.
 
-    `auth` are variables that win; `defaults` are further ones that do not.
+    `auth` and `defaults` are further variables; the user's own win over both.
 
     Ours comes first, so that a variable of the user's may refer to it; the start command comes last, because
     it may refer to theirs.
@@ -41,10 +41,10 @@ def ray_environment(
     start = {"name": "KUBERAY_GEN_RAY_START_CMD", "value": ray_start}
     theirs = items(container.get("env"))
     named = {_name(variable) for variable in theirs}
-    forced = {start["name"], *(fact["name"] for fact in (*facts, *auth))}
+    forced = {start["name"], *(fact["name"] for fact in facts)}
     return [
         *facts,
-        *auth,
+        *(variable for variable in auth if variable["name"] not in named),
         *({"name": name, "value": value} for name, value in defaults.items() if name not in named),
         *(variable for variable in theirs if _name(variable) not in forced),
         start,

@@ -52,9 +52,15 @@ def pod_annotations(cluster: Cluster, template: Mapping[str, Any]) -> dict[str, 
     """Annotations of a pod, before those that tell one pod of a group from another."""
     annotations = texts(mapping(template.get("metadata")).get("annotations"))
     overwrite = cluster.annotations.get(Annotation.OVERWRITE_COMMAND)
-    if overwrite is not None:
+    # The cluster can switch it on for all its pods, and leaves it to the template where it does not.
+    if overwrite is not None and (is_on(overwrite) or Annotation.OVERWRITE_COMMAND not in annotations):
         annotations[Annotation.OVERWRITE_COMMAND] = overwrite
     return annotations
+
+
+def is_on(switch: str) -> bool:
+    """Whether an annotation switches something on."""
+    return switch.lower() == "true"
 
 
 def owner_reference(cluster: Cluster) -> Json:

@@ -8,7 +8,7 @@ from rayfleet.api.names import Annotation, NodeType
 from rayfleet.manifests import ports
 from rayfleet.manifests.auth import NodeAuth, with_kubernetes_token
 from rayfleet.manifests.environment import ray_environment, with_head_address
-from rayfleet.manifests.metadata import owner_reference, pod_annotations, pod_labels, template_hash
+from rayfleet.manifests.metadata import is_on, owner_reference, pod_annotations, pod_labels, template_hash
 from rayfleet.manifests.pod_template import Json, items, mapping, objects, ray_container
 from rayfleet.manifests.probes import missing_probes, probes
 from rayfleet.manifests.ray_start import container_command
@@ -100,7 +100,7 @@ def ray_pod_spec(cluster: Cluster, node: RayNode, head: str) -> Json:
 
 def _running_ray(cluster: Cluster, node: RayNode, container: Mapping[str, Any]) -> Json:
     annotations = pod_annotations(cluster, node.template)
-    own_command = annotations.get(Annotation.OVERWRITE_COMMAND, "").lower() == "true"
+    own_command = is_on(annotations.get(Annotation.OVERWRITE_COMMAND, ""))
     return {
         **container,
         **({} if own_command else container_command(container, node.ray_start)),

@@ -22,6 +22,11 @@ _GPU: Final = re.compile(r".*gpu|nvidia\.com/mig-.+")
 _ACCELERATORS: Final = {"aws.amazon.com/neuroncore": "neuron_cores", "google.com/tpu": "TPU"}
 
 
+def is_gpu(resource: str) -> bool:
+    """Whether a container's resource of this name is a GPU or a slice of one."""
+    return _GPU.fullmatch(resource) is not None
+
+
 def flags_from_group(resources: Mapping[str, str]) -> dict[str, str]:
     """The flags that a group's `resources` stand for. Quantities that cannot be read are left out."""
     flags: dict[str, str] = {}

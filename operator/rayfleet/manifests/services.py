@@ -12,6 +12,7 @@ from rayfleet.manifests.pod_template import Json, mapping, objects, ray_containe
 from rayfleet.snapshot import Cluster
 
 _TCP: Final = "TCP"
+_DEFAULT_TYPE: Final = "ClusterIP"
 
 
 def head_service(cluster: Cluster, spec: RayClusterSpec) -> Json:
@@ -24,8 +25,8 @@ def head_service(cluster: Cluster, spec: RayClusterSpec) -> Json:
     given = group.head_service
     selector = head_selector(cluster, group.template, group.labels)
     given_metadata, given_spec = mapping(mapping(given).get("metadata")), mapping(mapping(given).get("spec"))
-    service_type = text(given_spec.get("type")) or group.service_type
-    headless = given is None and service_type == "ClusterIP"
+    service_type = text(given_spec.get("type")) or group.service_type or _DEFAULT_TYPE
+    headless = given is None and service_type == _DEFAULT_TYPE
     reach: Json = {"clusterIP": "None", "publishNotReadyAddresses": True} if headless else {}
     listed = _overlay(_generated_ports(group), objects(given_spec.get("ports")))
     if not (headless or given_spec.get("clusterIP") == "None"):
@@ -63,7 +64,8 @@ def headless_service(cluster: Cluster) -> Json:
         "metadata": {
             "name": name,
             "namespace": cluster.key.namespace,
-            "labels": {Label.CLUSTER: cluster.key.name, Label.HEADLESS_WORKER_SERVICE: name},
+            # KubeRay looks for it by the cluster's name, and where it finds none makes one of the same name.
+            "labels": {Label.CLUSTER: cluster.key.name, Label.HEADLESS_WORKER_SERVICE: cluster.key.name},
             "ownerReferences": [owner_reference(cluster)],
         },
         "spec": {

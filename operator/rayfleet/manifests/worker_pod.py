@@ -27,10 +27,14 @@ class PodFactory:
         """Equal for all pods of the factory, and of another one whose pods differ in name and index only."""
         return self._manifest.template_hash
 
-    def named(self, index: int) -> Json:
-        """The body of the pod with this index; it shares everything but name and annotations."""
+    def named(self, index: int, place: int | None = None) -> Json:
+        """The body of the pod with this index; it shares everything but its metadata.
+
+        `place` is its replica's place in the group, where the replica is this pod alone.
+        """
         name = worker_pod_name(self._cluster, self._group, index)
-        return named(self._manifest, name, {Annotation.INDEX: str(index)}).body
+        body = named(self._manifest, name, {Annotation.INDEX: str(index)}).body
+        return body if place is None else _labelled(body, {Label.REPLICA_INDEX: str(place)})
 
     def replica(self, place: int, first: int, hosts: int) -> "Replica":
         """The replica of so many hosts at this place of the group, whose first host is the pod `first`."""
@@ -55,8 +59,13 @@ class Replica:
             Label.REPLICA_INDEX: str(self.place),
             Label.REPLICA_HOST_INDEX: str(index),
         }
-        metadata = body["metadata"]
-        return {**body, "metadata": {**metadata, "labels": {**metadata["labels"], **own}}}
+        return _labelled(body, own)
+
+
+def _labelled(body: Json, own: dict[str, str]) -> Json:
+    """The body with labels that tell one pod of a group from another: no part of the template's hash."""
+    metadata = body["metadata"]
+    return {**body, "metadata": {**metadata, "labels": {**metadata["labels"], **own}}}
 
 
 def worker_pods(

@@ -125,7 +125,9 @@ Action: TypeAlias = (
 
 
 def desired_replicas(group: WorkerGroupSpec) -> int:
-    """`replicas`, clamped to min and max."""
+    """`replicas`, clamped to min and max; none of a group that is suspended."""
+    if group.suspend:
+        return 0
     return min(max(group.replicas, group.min_replicas), group.max_replicas)
 
 

@@ -62,7 +62,7 @@ def template_hashes(
     """
     yield HEAD_GROUP, known.get(HEAD_GROUP) or head_pod(cluster, spec, 0).template_hash
     for group in spec.worker_group_specs:
-        if group.replicas or group.min_replicas:
+        if (group.replicas or group.min_replicas) and not group.suspend:
             name = group.group_name
             yield name, known.get(name) or worker_pods(cluster, spec, group).template_hash
 

@@ -1,7 +1,9 @@
 """The workers of one group: as many active pods as wanted, each of those that ended replaced."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
@@ -75,7 +77,8 @@ def plan_workers(
         words = f"{missing} pod{'s' * (missing != 1)} fewer than wanted"
         if scaled is not None and scaled.wanted > _wanted_before(snapshot, group):
             words = scaled.reason
-        creates, wait = _creates(snapshot, spec, group, (missing, words), highest)
+        taken = {pod.place for pod in pods}
+        creates, wait = _creates(snapshot, spec, group, (missing, words), (highest, taken))
     return WorkersPlan(creates, tuple(deletes), wait, later)
 
 
@@ -86,16 +89,22 @@ def _wanted_before(snapshot: Snapshot, group: WorkerGroupSpec) -> int:
 
 
 def _creates(
-    snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, wanting: tuple[int, str], highest: int
+    snapshot: Snapshot,
+    spec: RayClusterSpec,
+    group: WorkerGroupSpec,
+    wanting: tuple[int, str],
+    there: tuple[int, AbstractSet[int | None]],
 ) -> tuple[tuple[CreatePod, ...], str | None]:
     factory = worker_pods(snapshot.cluster, spec, group)
     if factory.template_hash in snapshot.refused:
         return (), snapshot.refused[factory.template_hash]
-    missing, reason = wanting
+    (missing, reason), (highest, taken) = wanting, there
+    # One more than a pass may create, so that the rest is known to be left; never a million bodies.
+    most = min(missing, MOST_CREATES + 1)
+    places = islice((place for place in count() if place not in taken), most)
     return tuple(
-        _create(group, factory.named(highest + step), factory.template_hash, reason)
-        # One more than a pass may create, so that the rest is known to be left; never a million bodies.
-        for step in range(1, min(missing, MOST_CREATES + 1) + 1)
+        _create(group, factory.named(highest + step, place), factory.template_hash, reason)
+        for step, place in enumerate(places, start=1)
     ), None
 
 

@@ -77,8 +77,14 @@ def _complete(snapshot: Snapshot, plan: Plan) -> bool:
     if snapshot.spec is None:
         return False
     wanted = _wanted_pods(snapshot.spec, plan)
-    active = [pod for pod in snapshot.pods if pod.active]
+    active = [pod for pod in _counted(snapshot, snapshot.spec) if pod.active]
     return len(active) >= wanted and all(pod.ready for pod in active)
+
+
+def _counted(snapshot: Snapshot, spec: RayClusterSpec) -> list[Pod]:
+    """The pods without those that a suspended group still has: nobody waits for them."""
+    suspended = {group.group_name for group in spec.worker_group_specs if group.suspend}
+    return [pod for pod in snapshot.pods if pod.group not in suspended]
 
 
 def _ready(snapshot: Snapshot, plan: Plan, complete: bool) -> Condition:  # noqa: FBT001 - one of three facts
@@ -87,10 +93,9 @@ def _ready(snapshot: Snapshot, plan: Plan, complete: bool) -> Condition:  # noqa
     if snapshot.spec is None:
         return Condition(ConditionType.READY, False, "InvalidSpec", "see condition Valid")
     wanted = _wanted_pods(snapshot.spec, plan)
-    ready = sum(pod.ready and pod.active for pod in snapshot.pods)
-    blocked = sorted(
-        {f"{pod.group}: {_state(pod)}" for pod in snapshot.pods if not (pod.ready and pod.active)}
-    )
+    pods = _counted(snapshot, snapshot.spec)
+    ready = sum(pod.ready and pod.active for pod in pods)
+    blocked = sorted({f"{pod.group}: {_state(pod)}" for pod in pods if not (pod.ready and pod.active)})
     words = [f"{ready} of {wanted} pods are ready", *plan.waits, *blocked]
     return Condition(ConditionType.READY, False, "PodsNotReady", "; ".join(words))
 

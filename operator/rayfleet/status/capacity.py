@@ -7,6 +7,7 @@ from typing import Any
 
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.quantity import format_quantity, parse_quantity
+from rayfleet.manifests.resources import is_gpu
 from rayfleet.plan import Plan
 
 _NANO = Decimal("1e-9")
@@ -47,7 +48,7 @@ def _kind(resource: str) -> str | None:
         return resource
     if resource == "google.com/tpu":
         return "tpu"
-    return "gpu" if resource.endswith("gpu") else None
+    return "gpu" if is_gpu(resource) else None
 
 
 @lru_cache(1024)

@@ -83,7 +83,7 @@ def _head(snapshot: Snapshot, plan: Plan) -> dict[str, Any]:
 
 def _sizes(snapshot: Snapshot, spec: RayClusterSpec, plan: Plan) -> dict[str, Any]:
     workers = [pod for pod in snapshot.pods if pod.node_type == NodeType.WORKER and pod.active]
-    groups = spec.worker_group_specs
+    groups = [group for group in spec.worker_group_specs if not group.suspend]
     return {
         "desiredWorkerReplicas": _int32(sum(map(plan.pods, groups))),
         "minWorkerReplicas": _int32(sum(g.min_replicas * g.num_of_hosts for g in groups)),

@@ -93,7 +93,7 @@ def rocksdb_has_no_redis(subject: Subject) -> Findings:
         "externalStorageNamespace": options.external_storage_namespace,
     }
     for field, value in fields.items():
-        if value is not None:
+        if value:
             yield Violation(
                 f"{_OPTIONS}.{field}", "is for the redis backend: remove it, or set backend to redis."
             )
@@ -103,11 +103,11 @@ def given_claim_is_taken_as_it_is(subject: Subject) -> Findings:
     """Size, class and modes describe a claim that is made."""
     options = _rocksdb(subject)
     storage = options.storage if options else None
-    if storage is None or storage.claim_name is None:
+    if storage is None or not storage.claim_name:
         return
     fields = {
         "size": storage.size,
-        "storageClassName": storage.storage_class_name,
+        "storageClassName": storage.storage_class_name or None,
         "accessModes": storage.access_modes or None,
     }
     for field, value in fields.items():

@@ -20,13 +20,23 @@ _SET_BY_THE_OPERATOR: Final = (
     "OWNER_NAME",
     "EVENTS_PORT",
 )
+_AZURE: Final = "azureblob"
+_AZURE_MODE_ENV: Final = "AZURE_STORAGE_AUTH_MODE"
+_AZURE_CONNECTION: Final = "AZURE_STORAGE_CONNECTION_STRING"
+_AZURE_ACCOUNT: Final = "AZURE_STORAGE_ACCOUNT_URL"
 # What each storage needs: every line is needed, and one variable of a line is enough. A storage that is not
 # listed is the collector's to judge.
 _NEEDED: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "gcs": (("GCS_BUCKET",),),
     "s3": (("S3_REGION",),),
-    "azureblob": (("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT_URL"),),
+    _AZURE: ((_AZURE_CONNECTION, _AZURE_ACCOUNT),),
     "aliyunoss": (("OSS_BUCKET",), ("OSS_ENDPOINT",), ("OSS_REGION",)),
+}
+# Which of the two the collector reads depends on how it signs in; a mode that is not listed is its to judge.
+_AZURE_NEEDS: Final[Mapping[str, str]] = {
+    "connection_string": _AZURE_CONNECTION,
+    "workload_identity": _AZURE_ACCOUNT,
+    "default": _AZURE_ACCOUNT,
 }
 
 
@@ -74,11 +84,18 @@ def collector_storage_is_complete(subject: Subject) -> Findings:
     if not backend:
         yield Violation(f"{_OPTIONS}.env", f"must set {_BACKEND_ENV} to a plain value, such as gcs or s3.")
         return
-    for choice in _NEEDED.get(backend, ()):
+    for choice in _needed(backend.lower(), collector):
         if first_env(collector.env, *choice) is None:
             yield Violation(
                 f"{_OPTIONS}.env", f"must set {' or '.join(choice)} for {_BACKEND_ENV} {backend}."
             )
+
+
+def _needed(backend: str, collector: CollectorOptions) -> tuple[tuple[str, ...], ...]:
+    mode = (env_value(collector.env, _AZURE_MODE_ENV) or "").lower()
+    if backend == _AZURE and mode in _AZURE_NEEDS:
+        return ((_AZURE_NEEDS[mode],),)
+    return _NEEDED.get(backend, ())
 
 
 def _collector(subject: Subject) -> CollectorOptions | None:

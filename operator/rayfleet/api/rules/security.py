@@ -38,7 +38,7 @@ def kubernetes_tokens_are_tokens(subject: Subject) -> Findings:
         return
     if auth.mode != "token":
         yield Violation(f"{_AUTH}.enableK8sTokenAuth", f"needs {_AUTH}.mode token: set it.")
-    if auth.secret_name is not None:
+    if auth.secret_name:
         yield Violation(
             f"{_AUTH}.secretName", "must not be set together with enableK8sTokenAuth: remove one."
         )
