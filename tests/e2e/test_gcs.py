@@ -1,8 +1,7 @@
 """The client and the poller, against the GCS of a real Ray head."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from time import monotonic, time
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Iterator
+from time import time
 
 import pytest
 
@@ -21,10 +20,9 @@ from rayfleet.ray_state import (
     Strategy,
 )
 from rayfleet.snapshot import Key
+from support.gcs_answers import answered
 from support.informing import until
 from support.ray_head import RayHead, ray_head
-
-T = TypeVar("T")
 
 WORK = """
 import ray.autoscaler.sdk
@@ -39,26 +37,6 @@ for strategy in ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"):
 ray.autoscaler.sdk.request_resources(bundles=[{"GPU": 4}, {"GPU": 4}])
 kept.append(long.remote())
 """
-
-
-async def answered(
-    what: str, ask: Callable[[], Awaitable[T | GcsFailure]], holds: Callable[[T], object], head: RayHead
-) -> T:
-    """The first answer for which it holds."""
-    found: list[T | GcsFailure] = []
-    deadline = monotonic() + 25
-    while monotonic() < deadline:
-        answer = await ask()
-        found[:] = [answer]
-        if not isinstance(answer, GcsFailure) and holds(answer):
-            return answer
-        await until("the next look", _after(0.1))
-    raise AssertionError(f"waited 25 s for {what}, in vain: {found} {head.log()}")
-
-
-def _after(seconds: float) -> Callable[[], bool]:
-    end = monotonic() + seconds
-    return lambda: monotonic() >= end
 
 
 @pytest.fixture(scope="module")

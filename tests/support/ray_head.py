@@ -7,11 +7,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-RAY = Path(sys.executable).with_name("ray")
+PYTHON = Path(sys.executable)
 _WORKER_PORTS = range(10002, 20000)
 """Ray's workers use these: it refuses to start a head on one."""
 
@@ -27,11 +27,15 @@ def free_port() -> int:
 
 
 class RayHead:
-    """A head of 2 CPUs that an operator scales: without a dashboard, without a monitor."""
+    """A head of 2 CPUs that an operator scales: without a dashboard, without a monitor.
 
-    def __init__(self, folder: Path, token: str | None = None) -> None:
+    Its Ray is that of the environment in which `python` is.
+    """
+
+    def __init__(self, folder: Path, token: str | None = None, python: Path = PYTHON) -> None:
         self.address = f"127.0.0.1:{free_port()}"
-        self._folder = folder
+        self._folder, self._python = folder, python
+        self._ray = str(python.with_name("ray"))
         self._environment = {
             **os.environ,
             "RAY_enable_autoscaler_v2": "1",
@@ -51,17 +55,17 @@ class RayHead:
         options = ["--head", "--block", f"--port={self.address.rpartition(':')[2]}", "--num-cpus=2"]
         options += ["--node-ip-address=127.0.0.1", f"--temp-dir={folder}", "--object-store-memory=80000000"]
         options += ["--include-dashboard=false", "--no-monitor", "--include-log-monitor=false"]
-        self._run([str(RAY), "start", *options])
+        self._run([self._ray, "start", *options])
 
     def drive(self, program: str) -> None:
-        """Run a driver that stays until the head is stopped."""
+        """Run a driver that stays until it is dismissed, or the head is stopped."""
         start = "import ray, time\nray.init(log_to_driver=False)\n"
-        self._run([sys.executable, "-c", f"{start}{program}\ntime.sleep(300)"])
+        self._run([str(self._python), "-c", f"{start}{program}\ntime.sleep(300)"])
 
     async def status(self) -> str:
         """What `ray status` says."""
         process = await asyncio.create_subprocess_exec(
-            *(str(RAY), "status", "-v", f"--address={self.address}"),
+            *(self._ray, "status", "-v", f"--address={self.address}"),
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -69,13 +73,21 @@ class RayHead:
         said, _ = await asyncio.wait_for(process.communicate(), 30)
         return said.decode()
 
+    def dismiss(self) -> None:
+        """Kill the drivers: what they asked for is asked for no longer."""
+        self._kill(self._processes[1:])
+        del self._processes[1:]
+
     def stop(self) -> None:
         """Kill all that was started, without a word."""
-        for process in reversed(self._processes):
+        self._kill(self._processes)
+        self._processes.clear()
+
+    def _kill(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+        for process in reversed(processes):
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
-        self._processes.clear()
 
     def log(self) -> str:
         """The end of what its processes said."""
@@ -97,10 +109,10 @@ class RayHead:
 
 
 @contextmanager
-def ray_head(token: str | None = None) -> Iterator[RayHead]:
+def ray_head(token: str | None = None, python: Path = PYTHON) -> Iterator[RayHead]:
     """A head, for as long as the block runs. Its folder is short: Ray's sockets have long names."""
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        head = RayHead(Path(folder), token)
+        head = RayHead(Path(folder), token, python)
         try:
             head.start()
             yield head

@@ -5,6 +5,8 @@ import pytest
 from rayfleet.api.rules import autoscaling
 from support.rule_rows import GPU, GPU_PATH, HEAD, HEAD_ENV, HEAD_ENV_PATH, Row, check, env, row_id, rules_of
 
+HEAD_IMAGE = f"{HEAD}.template.spec.containers.0.image"
+
 ROWS = [
     Row(
         autoscaling.v2_needs_autoscaling,
@@ -64,7 +66,13 @@ ROWS = [
         autoscaling.group_idle_timeout_needs_v2,
         f"{GPU_PATH}.idleTimeoutSeconds",
         {f"{GPU}.idleTimeoutSeconds": 1, "rayVersion": "2.46.0"},
-        {f"{GPU}.idleTimeoutSeconds": 1, "rayVersion": ""},
+        {f"{GPU}.idleTimeoutSeconds": 1, "rayVersion": "", HEAD_IMAGE: "ray:latest"},
+    ),
+    Row(
+        autoscaling.group_idle_timeout_needs_v2,
+        f"{GPU_PATH}.idleTimeoutSeconds",
+        {f"{GPU}.idleTimeoutSeconds": 1, "rayVersion": "", HEAD_IMAGE: "ray:2.46.0"},
+        {f"{GPU}.idleTimeoutSeconds": 1, "rayVersion": "", HEAD_IMAGE: "ray:2.47.0"},
     ),
     Row(
         autoscaling.group_idle_timeout_needs_v2,
@@ -81,8 +89,8 @@ ROWS = [
     Row(
         autoscaling.priority_needs_a_ray_that_knows_it,
         f"{GPU_PATH}.priority",
-        {f"{GPU}.priority": 1, "rayVersion": "nightly"},
-        {f"{GPU}.priority": 0, "rayVersion": "nightly"},
+        {f"{GPU}.priority": 1, "rayVersion": "nightly", HEAD_IMAGE: "ray:nightly"},
+        {f"{GPU}.priority": 1, "rayVersion": "nightly", HEAD_IMAGE: "ray:2.56.0"},
     ),
     Row(
         autoscaling.priority_needs_a_ray_that_knows_it,

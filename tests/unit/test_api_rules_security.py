@@ -5,15 +5,28 @@ import pytest
 from rayfleet.api.rules import security
 from support.rule_rows import GPU, GPU_PATH, HEAD, Row, check, env, row_id, rules_of
 
+HEAD_IMAGE = f"{HEAD}.template.spec.containers.0.image"
+
 ROWS = [
     *(
         Row(
             security.tokens_need_a_ray_that_knows_them,
             "spec.rayVersion",
-            {"authOptions": {"mode": "token"}, "rayVersion": version},
+            {"authOptions": {"mode": "token"}, "rayVersion": version, HEAD_IMAGE: image},
             {"authOptions": {"mode": "token"}, "rayVersion": "2.52.0"},
         )
-        for version in ("", "latest", "2.51.2")
+        for version, image in (
+            ("", "ray"),
+            ("latest", "ray:latest"),
+            ("2.51.2", "ray:2.60.0"),
+            ("", "ray:2.51.2"),
+        )
+    ),
+    Row(
+        security.tokens_need_a_ray_that_knows_them,
+        "spec.rayVersion",
+        {"authOptions": {"mode": "token"}, "rayVersion": "", HEAD_IMAGE: "train:2.60.0"},
+        {"authOptions": {"mode": "token"}, "rayVersion": "", HEAD_IMAGE: "ray:2.60.0"},
     ),
     Row(
         security.kubernetes_tokens_need_a_ray_that_knows_them,

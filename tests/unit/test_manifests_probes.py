@@ -19,9 +19,9 @@ LIVENESS = {"initialDelaySeconds": 30, "failureThreshold": 120}
 READINESS = {"initialDelaySeconds": 10, "failureThreshold": 10}
 
 
-@pytest.mark.parametrize("version", ["2.53.0", "2.60.0", "v2.100.1", "3.0", "", "nightly"])
+@pytest.mark.parametrize("version", ["2.53.0", "2.60.0", "v2.100.1", "3.0"])
 def test_ray_is_asked_for_its_one_health_page(version: str) -> None:
-    """Since 2.53 the agent's page covers all of a node; a version that says nothing is taken as new."""
+    """Since 2.53 the agent's page covers all of a node."""
     head, worker = ray(built_head(spec(rayVersion=version))), ray(built_worker(spec(rayVersion=version)))
 
     assert head["livenessProbe"] == {"httpGet": HEALTHZ, **HEAD_TIMING, **LIVENESS}
@@ -44,6 +44,29 @@ def test_a_users_probe_is_kept() -> None:
 
     assert container["livenessProbe"] == own
     assert container["readinessProbe"]["httpGet"] == HEALTHZ
+
+
+@pytest.mark.parametrize("stated", [None, "", "nightly", "latest"])
+@pytest.mark.parametrize(
+    ("image", "one_page"),
+    [
+        ("rayproject/ray:2.9.0-py310", False),
+        ("rayproject/ray:2.52.1", False),
+        ("rayproject/ray:2.60.0-py312-gpu", True),
+        ("rayproject/ray:nightly", False),
+        ("rayproject/ray", False),
+        ("registry.example/train:2.60.0", False),
+    ],
+)
+def test_a_ray_without_a_version_is_asked_as_its_image_says_or_as_every_ray_can_be(
+    stated: str | None, image: str, *, one_page: bool
+) -> None:
+    """An older Ray has no such page: asked for it, the pod is never ready, and killed after ten minutes."""
+    group = {"template": template(image=image)}
+    of = spec(head=group, worker=group, rayVersion=stated)
+    for container in (ray(built_head(of)), ray(built_worker(of))):
+        for probe in (container["livenessProbe"], container["readinessProbe"]):
+            assert ("httpGet" in probe, "exec" in probe) == (one_page, not one_page)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from rayfleet.api.history_server import CollectorOptions, HistoryServerOptions
 from rayfleet.api.lifecycle import DrainOptions, IdleTerminationOptions, UpgradeStrategy
 from rayfleet.api.parsing import parse_spec
 from rayfleet.api.quantity import format_quantity, parse_quantity
-from rayfleet.api.ray_version import RayVersion, parse_ray_version
+from rayfleet.api.ray_version import RayVersion, parse_ray_version, ray_version_of
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.api.scaler import needs_sidecar, scales_here
 from rayfleet.api.security import (
@@ -65,6 +65,7 @@ __all__ = [
     "parse_quantity",
     "parse_ray_version",
     "parse_spec",
+    "ray_version_of",
     "scales_here",
     "validate",
 ]

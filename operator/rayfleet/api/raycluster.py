@@ -23,7 +23,10 @@ class RayClusterSpec(ApiModel):
     )
     ray_version: str = Field(
         default="",
-        description="Version of Ray in the images; what depends on it is judged by this, not by the image.",
+        description=(
+            "Version of Ray in the images; what depends on it is judged by this. Where it is missing or no"
+            " version, the tag of the image counts."
+        ),
     )
     enable_in_tree_autoscaling: Boolean = Field(
         default=False, description="Whether the worker groups are scaled by what Ray's queue needs."

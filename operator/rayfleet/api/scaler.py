@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rayfleet.api.ray_version import RayVersion, parse_ray_version
+from rayfleet.api.ray_version import RayVersion, ray_version_of
 from rayfleet.api.raycluster import RayClusterSpec
 
 FIRST_WITH_V2: Final = RayVersion(2, 47)
@@ -19,6 +19,6 @@ def needs_sidecar(spec: RayClusterSpec) -> bool:
     options = spec.autoscaler_options
     if options.runtime is not None:
         return options.runtime == "Sidecar"
-    version = parse_ray_version(spec.ray_version)
+    version = ray_version_of(spec)
     old = version is not None and version < FIRST_WITH_V2
     return bool(old or options.version == "v1" or options.command or options.image)

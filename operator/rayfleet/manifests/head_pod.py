@@ -1,6 +1,6 @@
 """The head pod."""
 
-from rayfleet.api import RayClusterSpec, scales_here
+from rayfleet.api import RayClusterSpec, ray_version_of, scales_here
 from rayfleet.api.names import HEAD_GROUP, Annotation, NodeType
 from rayfleet.manifests import ports
 from rayfleet.manifests.auth import node_auth
@@ -26,7 +26,7 @@ def head_pod(
         ray_start=ray_start_command(params, head=True),
         gcs_host="127.0.0.1",
         gcs_port=ports.gcs_port(group.ray_start_params),
-        ray_version=spec.ray_version,
+        ray_version=ray_version_of(spec),
         auth=node_auth(cluster, spec),
         scaled=scaled,
         fails_infeasible=scaled and spec.autoscaler_options.fail_infeasible_tasks,

@@ -1,19 +1,18 @@
 """Liveness and readiness of the Ray container."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from rayfleet.api import RayVersion
 from rayfleet.api.names import NodeType
 from rayfleet.manifests import ports
 from rayfleet.manifests.pod_template import Json
 
-_VERSION: Final = re.compile(r"v?([0-9]{1,9})\.([0-9]{1,9})")
-_ONE_HEALTH_PAGE: Final = (2, 53)
+_ONE_HEALTH_PAGE: Final = RayVersion(2, 53)
 """The first Ray whose agent answers for the raylet, and on the head for the GCS, in one page."""
 
-# Before that the head has two pages, and an httpGet probe can ask one only. bash asks both by itself, so the
-# image needs no wget or curl, and it is a tenth of their cost.
+# The two pages that it joins are still there, so they can be asked of every Ray; but an httpGet probe can ask
+# one only. bash asks both by itself, so the image needs no wget or curl, and it is a tenth of their cost.
 _ASK_PAGES: Final = """\
 for page; do
   exec 3<>"/dev/tcp/localhost/${page%%/*}" || exit 1
@@ -24,7 +23,7 @@ done
 """
 
 
-def probes(node_type: str, params: Mapping[str, str], ray_version: str) -> dict[str, Json]:
+def probes(node_type: str, params: Mapping[str, str], ray_version: RayVersion | None) -> dict[str, Json]:
     """Both probes, by the field they go into."""
     head = node_type == NodeType.HEAD
     check = _check(head=head, params=params, ray_version=ray_version)
@@ -35,11 +34,10 @@ def probes(node_type: str, params: Mapping[str, str], ray_version: str) -> dict[
     }
 
 
-def _check(*, head: bool, params: Mapping[str, str], ray_version: str) -> Json:
+def _check(*, head: bool, params: Mapping[str, str], ray_version: RayVersion | None) -> Json:
     agent = ports.port(params, "dashboard-agent-listen-port", ports.DASHBOARD_AGENT)
-    found = _VERSION.match(ray_version.strip())
-    # A version that says nothing ("", "nightly") is most likely a new one.
-    if found is None or (int(found[1]), int(found[2])) >= _ONE_HEALTH_PAGE:
+    # One that is not known is asked as every Ray can be: without the page it would be killed.
+    if ray_version is not None and ray_version >= _ONE_HEALTH_PAGE:
         return {"httpGet": {"path": "/api/healthz", "port": agent}}
     pages = [f"{agent}/api/local_raylet_healthz"]
     if head and params.get("include-dashboard", "").lower() != "false":

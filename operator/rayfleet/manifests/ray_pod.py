@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rayfleet.api import RayVersion
 from rayfleet.api.names import Annotation, NodeType
 from rayfleet.manifests import ports
 from rayfleet.manifests.auth import NodeAuth, with_kubernetes_token
@@ -42,7 +43,8 @@ class RayNode:
     gcs_host: str
     """By which this node reaches the GCS."""
     gcs_port: str
-    ray_version: str
+    ray_version: RayVersion | None
+    """None where the manifest does not tell."""
     auth: NodeAuth | None = None
     scaled: bool = False
     """The cluster scales with its queue, by our hand."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rayfleet.api import RayClusterSpec, WorkerGroupSpec, scales_here
+from rayfleet.api import RayClusterSpec, WorkerGroupSpec, ray_version_of, scales_here
 from rayfleet.api.names import Annotation, Label, NodeType
 from rayfleet.manifests import ports, wait
 from rayfleet.manifests.auth import node_auth
@@ -84,7 +84,7 @@ def worker_pods(
         ray_start=ray_start_command(params, head=False),
         gcs_host=head,
         gcs_port=port,
-        ray_version=spec.ray_version,
+        ray_version=ray_version_of(spec, group.template),
         auth=node_auth(cluster, spec),
         scaled=scales_here(spec),
     )

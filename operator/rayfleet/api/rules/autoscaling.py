@@ -3,7 +3,7 @@
 from typing import Final, Literal
 
 from rayfleet.api.quantity import parse_quantity
-from rayfleet.api.ray_version import RayVersion, parse_ray_version
+from rayfleet.api.ray_version import RayVersion, ray_version_of
 from rayfleet.api.rules.subject import Findings, Subject, first_env, pod_spec
 from rayfleet.api.scaler import FIRST_WITH_V2
 from rayfleet.api.violation import Violation
@@ -20,14 +20,14 @@ def asks_for_v2(subject: Subject) -> bool:
 
 
 def autoscaler_version(subject: Subject) -> Literal["v1", "v2"]:
-    """The version that runs: as asked for, else as Ray decides, else (no Ray version given) v2."""
+    """The version that runs: as asked for, else as Ray decides, else (its version is not known) v2."""
     asked = subject.spec.autoscaler_options.version
     if asked is not None:
         return asked
     env = subject.head.env_value(V2_ENV)
     if env is not None:
         return "v2" if env in _TRUE else "v1"
-    ray = parse_ray_version(subject.spec.ray_version)
+    ray = ray_version_of(subject.spec)
     return "v1" if ray is not None and ray < FIRST_WITH_V2 else "v2"
 
 
@@ -88,16 +88,20 @@ def group_idle_timeout_needs_v2(subject: Subject) -> Findings:
 
 def priority_needs_a_ray_that_knows_it(subject: Subject) -> Findings:
     """An older autoscaler would ignore it without a word. 0, the default, asks for nothing."""
-    ray = parse_ray_version(subject.spec.ray_version)
+    ray = ray_version_of(subject.spec)
     if ray is not None and ray >= _FIRST_WITH_PRIORITY and autoscaler_version(subject) == "v2":
         return
     for path, group in subject.workers:
         if group.priority != 0:
             yield Violation(
                 f"{path}.priority",
-                f"needs spec.rayVersion {_FIRST_WITH_PRIORITY} or later (it is '{subject.spec.ray_version}')"
-                " and version v2 of the autoscaler: set both, or remove the priority.",
+                f"needs Ray {_FIRST_WITH_PRIORITY} or later (it is {_words(ray)}) and version v2 of the"
+                " autoscaler: set spec.rayVersion and autoscalerOptions.version, or remove the priority.",
             )
+
+
+def _words(ray: RayVersion | None) -> str:
+    return "not known" if ray is None else str(ray)
 
 
 def suspended_group_is_not_autoscaled(subject: Subject) -> Findings:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rayfleet.api.ray_version import RayVersion, parse_ray_version
+from rayfleet.api.ray_version import RayVersion, parse_ray_version, ray_version_of
 from rayfleet.api.rules.subject import Findings, Json, Subject, first_env, objects
 from rayfleet.api.security import NetworkPolicyRules
 from rayfleet.api.violation import Violation
@@ -103,15 +103,16 @@ def tls_is_set_up_by_the_operator(subject: Subject) -> Findings:
 
 
 def _at_least(subject: Subject, first: RayVersion, what: str) -> Findings:
-    text = subject.spec.ray_version
-    if not text:
-        yield Violation("spec.rayVersion", f"is required by {what}: set it to {first} or later.")
-        return
-    ray = parse_ray_version(text)
+    ray, stated = ray_version_of(subject.spec), subject.spec.ray_version
     if ray is None:
-        yield Violation("spec.rayVersion", f"must be a version such as {first} for {what}, but is '{text}'.")
+        found = f"is '{stated}', which is no version," if stated else "is not set,"
+        yield Violation(
+            "spec.rayVersion",
+            f"{found} and the image does not tell either: set it to {first} or later for {what}.",
+        )
     elif ray < first:
-        yield Violation("spec.rayVersion", f"must be {first} or later for {what}, but is {text}.")
+        where = "" if parse_ray_version(stated) else " by the tag of the head's image"
+        yield Violation("spec.rayVersion", f"must be {first} or later for {what}, but is {ray}{where}.")
 
 
 def _network_rules(subject: Subject) -> Iterator[tuple[str, NetworkPolicyRules]]:
