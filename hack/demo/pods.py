@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from demo.kubectl import Kubectl
+from rayfleet.snapshot import ray_container_of
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class RayPod:
     @classmethod
     def of(cls, pod: dict[str, Any]) -> Self:
         metadata, status = pod["metadata"], pod.get("status", {})
-        ray_container = pod["spec"]["containers"][0]["name"]
-        started = [c for c in status.get("containerStatuses", []) if c["name"] == ray_container]
+        ray = ray_container_of(pod["spec"])["name"]
+        started = [c for c in status.get("containerStatuses", []) if c["name"] == ray]
         leaving = "deletionTimestamp" in metadata
         return cls(
             name=metadata["name"],

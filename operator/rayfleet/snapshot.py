@@ -4,13 +4,13 @@ A trimmed pod takes about 1 KiB, the full object 41. Whatever is not here wakes 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from rayfleet.api import RayClusterSpec, Violation
-from rayfleet.api.names import Annotation, Label
+from rayfleet.api.names import START_COMMAND, Annotation, Label
 from rayfleet.scaling_view import ScalingView
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -238,10 +238,23 @@ def _waiting(status: JsonObject) -> _Unready | None:
     return None
 
 
+def ray_container_of(spec: JsonObject) -> JsonObject:
+    """The Ray container of a live pod, by the start command in its environment.
+
+    In a template it is the first; in a pod a webhook may have put a proxy before it. Every operator of this
+    API, and every version of this one, gives that variable to the Ray container alone, and in a living pod
+    nobody can change it. A pod without it was made by somebody else: there the first counts.
+    """
+    containers: Sequence[JsonObject] = spec.get("containers") or ()
+    for container in containers:
+        if any(variable.get("name") == START_COMMAND for variable in container.get("env") or ()):
+            return container
+    return containers[0] if containers else {}
+
+
 def _ray_container_end(spec: JsonObject, status: JsonObject) -> tuple[bool, str]:
-    """Whether the Ray container (the first) has ended for good, and why."""
-    containers = spec.get("containers") or ()
-    ray = containers[0] if containers else {}
+    """Whether the Ray container has ended for good, and why."""
+    ray = ray_container_of(spec)
     for container in status.get("containerStatuses") or ():
         terminated = (container.get("state") or {}).get("terminated")
         if container.get("name") == ray.get("name") and terminated:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from json import JSONDecodeError
 
+from rayfleet.snapshot import ray_container_of
 from support.cluster_api import ApiError, Namespace
 from support.installation import Installation, Object, is_ready
 from support.waiting import eventually
@@ -112,7 +113,7 @@ def is_going(pod: Object) -> bool:
 
 
 def ray_container(pod: Object) -> str:
-    return str(pod["spec"]["containers"][0]["name"])
+    return str(ray_container_of(pod["spec"])["name"])
 
 
 def container_id(pod: Object) -> str:

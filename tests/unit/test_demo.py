@@ -71,6 +71,13 @@ def test_the_ray_container_is_the_first_of_the_spec_whatever_the_order_of_its_st
     assert (found.container_id, found.ready, found.node) == (ID, True, "worker-1")
 
 
+def test_the_demo_knows_the_ray_container_behind_a_proxy_that_was_put_before_it() -> None:
+    """By its start command, as the operator does."""
+    command = [{"name": "KUBERAY_GEN_RAY_START_CMD", "value": "ray start"}]
+    containers = [{"name": "sidecar"}, {"name": "ray-worker", "env": command}]
+    assert RayPod.of(pod(spec={"nodeName": "worker-1", "containers": containers})).container_id == ID
+
+
 def test_a_pod_that_is_being_deleted_is_not_ready() -> None:
     """Its condition may still say so."""
     metadata = {**pod()["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}

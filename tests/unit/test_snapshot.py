@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
+from rayfleet.api.names import NodeType
+from rayfleet.manifests import head_pod, worker_pods
 from rayfleet.snapshot import pod_from_object
+from support.builders import cluster, parsed
 
 
 def pod(spec: dict[str, Any], container: dict[str, Any] | None = None, exit_code: int = 1) -> dict[str, Any]:
@@ -40,6 +43,28 @@ ENDS = [
 def test_a_container_that_the_kubelet_starts_again_has_not_ended(obj: dict[str, Any], ended: bool) -> None:  # noqa: FBT001 - a table's column
     """Else a second head would be made beside one that comes back."""
     assert pod_from_object(obj).ended is ended
+
+
+def meshed(node_type: str, ended: str) -> dict[str, Any]:
+    """A pod of ours as a mesh has changed it, with a proxy before Ray; one of the two has ended."""
+    of = cluster()
+    body = head_pod(of, parsed(of.spec), 0).body
+    if node_type == NodeType.WORKER:
+        body = worker_pods(of, parsed(of.spec), parsed(of.spec).worker_group_specs[0]).named(1)
+    ray = body["spec"]["containers"][0]
+    running, terminated = {"running": {}}, {"terminated": {"exitCode": 1, "reason": "Error"}}
+    states = [{"name": name, "state": terminated if name == ended else running} for name in ("proxy", "ray")]
+    return {
+        "metadata": {**body["metadata"], "uid": "u", "resourceVersion": "1"},
+        "spec": {**body["spec"], "restartPolicy": "Never", "containers": [{"name": "proxy"}, ray]},
+        "status": {"phase": "Running", "containerStatuses": states},
+    }
+
+
+@pytest.mark.parametrize("node_type", [NodeType.HEAD, NodeType.WORKER])
+def test_only_the_end_of_ray_is_the_end_of_a_pod_whatever_a_mesh_has_put_before_it(node_type: str) -> None:
+    assert pod_from_object(meshed(node_type, ended="ray")).ended
+    assert not pod_from_object(meshed(node_type, ended="proxy")).ended
 
 
 @pytest.mark.parametrize("text", ["-1", "1e3", "9" * 5000, "9999999999", "", "x"])

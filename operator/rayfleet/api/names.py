@@ -12,6 +12,10 @@ OTHER_OPERATOR_LEASE: Final = "ray-operator-leader"
 """The Lease that KubeRay's leader holds."""
 
 
+START_COMMAND: Final = "KUBERAY_GEN_RAY_START_CMD"
+"""The variable in the Ray container's environment that holds the command by which Ray is started."""
+
+
 class Label:
     """Label keys, as Ray's own autoscaler, Kueue and `kubectl ray` select by them."""
 

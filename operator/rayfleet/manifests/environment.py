@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from rayfleet.api.names import Label
+from rayfleet.api.names import START_COMMAND, Label
 from rayfleet.manifests.pod_template import Json, items, mapping, text
 
 
@@ -38,7 +38,7 @@ def ray_environment(
         "RAY_USAGE_STATS_KUBERAY_IN_USE": "1",
         "RAY_DASHBOARD_ENABLE_K8S_DISK_USAGE": "1",
     }
-    start = {"name": "KUBERAY_GEN_RAY_START_CMD", "value": ray_start}
+    start = {"name": START_COMMAND, "value": ray_start}
     theirs = items(container.get("env"))
     named = {_name(variable) for variable in theirs}
     forced = {start["name"], *(fact["name"] for fact in facts)}
