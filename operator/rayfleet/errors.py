@@ -31,13 +31,16 @@ class ApiFailure:
     causes: tuple[Cause, ...] = ()
     retry_after: float | None = None
     """Seconds, from the Retry-After header."""
+    kind: str = ""
+    name: str = ""
+    """What it is about by the `details` of the Status object: a resource (`pods`), and an object's name."""
 
 
 class Policy(Enum):
     """What a failed request means for the one who sent it."""
 
     GONE = auto()
-    """The object is not there (any more). A delete is done; anything else looks again."""
+    """Something is not there (any more): the object only where `is_gone` says so. Look again."""
     CONFLICT = auto()
     """Somebody else wrote first, or the name is taken. Look again, then decide anew."""
     EXPIRED = auto()
@@ -79,6 +82,15 @@ def policy(failure: ApiFailure) -> Policy:
     if 400 <= failure.status < 500 and failure.status not in {408, 429}:  # noqa: PLR2004 - as above
         return Policy.DENIED
     return Policy.RETRY
+
+
+def is_gone(failure: ApiFailure, resource: str, name: str) -> bool:
+    """Whether the API server has said that the object itself is not there.
+
+    Any other 404 is of an API that is not served at the moment, of a namespace, or of something between us
+    and the server; what its words happen to mention means nothing.
+    """
+    return policy(failure) is Policy.GONE and (failure.kind, failure.name) == (resource, name)
 
 
 class GcsTrouble(StrEnum):

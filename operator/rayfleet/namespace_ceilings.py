@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from rayfleet.clients.kube import KubeClient
-from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 from rayfleet.scaling_limits import NamespaceCeilings, ceilings_from_annotations, unknown_ceilings
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class NamespaceCeilingsReader:
             if known is not None and self._clock() - known[0] < FRESH_SECONDS:
                 return known[1]
             answer = await self._client.get(f"/api/v1/namespaces/{namespace}", within=WITHIN_SECONDS)
-            if isinstance(answer, ApiFailure) and policy(answer) not in {Policy.DENIED, Policy.GONE}:
+            if isinstance(answer, ApiFailure) and not _is_verdict(answer, namespace):
                 return known[1] if known is not None else unknown_ceilings(answer.message)
             ceilings = self._from_answer(answer)
             self._known[namespace] = self._clock(), ceilings
@@ -56,3 +56,8 @@ class NamespaceCeilingsReader:
         metadata = answer.get("metadata")
         annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
         return ceilings_from_annotations(annotations or {})
+
+
+def _is_verdict(failure: ApiFailure, namespace: str) -> bool:
+    """Whether there are no such ceilings: we may not read them, or the namespace is gone."""
+    return policy(failure) is Policy.DENIED or is_gone(failure, "namespaces", namespace)

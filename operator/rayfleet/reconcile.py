@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
-from rayfleet.api.names import HEAD_GROUP, Label, NodeType
+from rayfleet.api.names import HEAD_GROUP, PLURAL, Label, NodeType
 from rayfleet.apply import Executor, paths
 from rayfleet.clients.kube import KubeClient
-from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 from rayfleet.memory import LONGEST_HOLD, ClusterMemory
 from rayfleet.observe import View
 from rayfleet.plan import AdvanceHeadEpoch, CreatePod, Outcome, Plan, plan
@@ -135,8 +135,7 @@ class Reconciler:
         if failure is not None:
             return self._retry(failure, "list the pods")
         if isinstance(live, ApiFailure):
-            # A 404 that does not name it is of an API that is not served at the moment.
-            if policy(live) is Policy.GONE and cluster.key.name in live.message:
+            if is_gone(live, PLURAL, cluster.key.name):
                 self._view.clusters.remove(cluster.key, cluster.uid)
                 self._forget(cluster.key)
                 return Done()
@@ -172,7 +171,7 @@ class Reconciler:
             return None
         answer = await self._client.get(f"{paths.pods(cluster.key.namespace)}/{name}")
         if isinstance(answer, ApiFailure):
-            return None if policy(answer) is Policy.GONE else self._retry(answer, "look for the head")
+            return None if is_gone(answer, "pods", name) else self._retry(answer, "look for the head")
         pod = pod_from_object(answer)
         if pod.owner is not None and pod.owner.uid == cluster.uid and not pod.ended:
             memory = self._memories[cluster.key]

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from rayfleet.api.names import PLURAL
 from rayfleet.apply import EventRecorder, Executor, FairGate, paths
 from rayfleet.cache import ClusterStore
 from rayfleet.clients.kube import KubeClient
-from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 from rayfleet.memory import ClusterMemory
 from rayfleet.plan import Outcome, Ownership, Plan, ownership
 from rayfleet.snapshot import Snapshot
@@ -88,7 +89,7 @@ class Reporter:
         failure = await self._executor.patch_status(cluster, patch)
         if failure is None:
             memory.status_written = asyncio.get_running_loop().time()
-        elif policy(failure) is Policy.GONE:
+        elif is_gone(failure, PLURAL, cluster.key.name):
             return None
         elif policy(failure) is Policy.CONFLICT:
             live = await self._client.get(paths.cluster(cluster.key))

@@ -38,7 +38,7 @@ class Wire:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
-            while request := await _read(reader):
+            while request := await read_request(reader):
                 self.requests.append(request)
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 await answer(writer)
@@ -72,7 +72,7 @@ async def wire(*answers: Answering) -> AsyncIterator[Wire]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _read(reader: asyncio.StreamReader) -> Request | None:
+async def read_request(reader: asyncio.StreamReader) -> Request | None:
     head = await reader.readline()
     if not head:
         return None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rayfleet.errors import ApiFailure, Cause, Policy, policy
+from rayfleet.errors import ApiFailure, Cause, Policy, is_gone, policy
 
 CAUSES = (Cause("spec.containers", "Required value"),)
 LAGGING = (
@@ -34,3 +34,18 @@ MEANINGS = [
 def test_each_failure_has_one_policy(failure: ApiFailure, meaning: Policy) -> None:
     """Whatever request it is the answer to."""
     assert policy(failure) is meaning
+
+
+@pytest.mark.parametrize(
+    ("failure", "gone"),
+    [
+        (ApiFailure(404, "NotFound", "", kind="pods", name="a"), True),
+        (ApiFailure(404, "NotFound", 'pods "a" not found'), False),
+        (ApiFailure(404, "NotFound", "", kind="pods", name="b"), False),
+        (ApiFailure(404, "NotFound", "", kind="namespaces", name="a"), False),
+        (ApiFailure(503, "Unavailable", "", kind="pods", name="a"), False),
+    ],
+)
+def test_an_object_is_gone_only_if_the_server_names_it(failure: ApiFailure, gone: bool) -> None:  # noqa: FBT001 - a table's column
+    """By the details of its answer, whatever the words are."""
+    assert is_gone(failure, "pods", "a") is gone

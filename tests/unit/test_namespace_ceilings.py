@@ -45,10 +45,20 @@ async def test_what_was_read_counts_for_a_while() -> None:
 
 async def test_a_namespace_without_annotations_has_no_ceilings() -> None:
     """And one that is gone has none either."""
-    for answer in (says({"metadata": {"name": "team-a"}}), fails(404, "NotFound", "no such namespace")):
+    gone = fails(404, "NotFound", "not found", kind="namespaces", name="team-a")
+    for answer in (says({"metadata": {"name": "team-a"}}), gone):
         async with _scene(answer) as scene:
             assert await scene.reader.read("team-a") == NamespaceCeilings()
             assert scene.reader.unavailable is None
+
+
+async def test_a_404_that_is_not_about_the_namespace_lifts_no_ceiling() -> None:
+    """Something on the way may answer so for a moment."""
+    async with _scene(says(b"404 page not found", 404), namespace("8"), says(b"no", 404)) as scene:
+        assert await scene.limits() == [0]
+        assert await scene.limits() == [8]
+        scene.now = FRESH_SECONDS
+        assert await scene.limits() == [8]
 
 
 async def test_without_the_right_there_are_no_such_ceilings_and_that_is_seen() -> None:

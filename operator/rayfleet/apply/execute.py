@@ -11,7 +11,7 @@ from rayfleet.apply.auth_secret import create_auth_secret
 from rayfleet.apply.fairness import FairGate
 from rayfleet.cache import ClusterStore, Store
 from rayfleet.clients.kube import FIELD_MANAGER, KubeClient
-from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 from rayfleet.plan import (
     Action,
     AdvanceHeadEpoch,
@@ -156,7 +156,7 @@ class Executor:
                 return Outcome(action, answer if pod.uid == action.uid and not pod.deleting else None)
             answer = there
         if isinstance(answer, ApiFailure):
-            return Outcome(action, None if policy(answer) is Policy.GONE else answer)
+            return Outcome(action, None if is_gone(answer, "pods", action.name) else answer)
         if answer.get("kind") == "Pod":
             pod = pod_from_object(answer)
             if pod.deleting:

@@ -42,7 +42,9 @@ def failure_from_status(
     body: Mapping[str, Any], status: int | None = None, retry_after: str | None = None
 ) -> ApiFailure:
     """The failure that a Status object describes; without `status`, its own code counts."""
-    details = body.get("details") or {}
+    details = body.get("details")
+    if not isinstance(details, dict):
+        details = {}
     return ApiFailure(
         status=status if status is not None else int(body.get("code") or NO_ANSWER),
         reason=str(body.get("reason") or ""),
@@ -52,6 +54,8 @@ def failure_from_status(
             for cause in details.get("causes") or ()
         ),
         retry_after=_seconds(retry_after or details.get("retryAfterSeconds")),
+        kind=str(details.get("kind") or ""),
+        name=str(details.get("name") or ""),
     )
 
 

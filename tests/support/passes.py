@@ -1,0 +1,128 @@
+"""Everything that a pass over a cluster needs, around a scripted API server."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from math import inf
+from typing import Any
+
+from rayfleet.apply import EventRecorder, Executor, FairGate, paths
+from rayfleet.cache import ClusterStore, Store
+from rayfleet.clients.cluster_tokens import ClusterTokens
+from rayfleet.clients.credentials import Credentials
+from rayfleet.clients.kube import KubeClient
+from rayfleet.clients.prometheus import PrometheusClient
+from rayfleet.gpu_ledger import GpuLedger
+from rayfleet.manifests import head_pod, worker_pods
+from rayfleet.metric_sampling import MetricSampler
+from rayfleet.namespace_ceilings import NamespaceCeilingsReader
+from rayfleet.observe import View
+from rayfleet.ray_heads import RayHeads
+from rayfleet.ray_polling import Poller
+from rayfleet.reconcile import Reconciler, Surroundings
+from rayfleet.report import Reporter
+from rayfleet.scaling_limits import ScalingLimits
+from rayfleet.scaling_sources import ScalingSources
+from rayfleet.snapshot import Cluster, Key, Pod, Service, cluster_from_object, pod_from_object
+from support.builders import NOW, UID, parsed, raycluster, spec
+from support.scripted_api import ScriptedApi, scripted_api
+
+KEY = Key("ml", "demo")
+CLUSTER = paths.cluster(KEY)
+PODS = paths.pods("ml")
+
+Object = dict[str, Any]
+
+
+class Passes:
+    """One operator's parts; what is around them is set by the test."""
+
+    def __init__(self, api: ScriptedApi) -> None:
+        self.api = api
+        self.seconds_left = inf
+        self.view_epoch = (1, 0)
+        self.term_began = 10**9
+        self.now = NOW
+        self.clusters, self.pods, self.services = ClusterStore(), Store(Pod), Store(Service)
+        self.client = KubeClient(Credentials(api.url), may_write=lambda: self.seconds_left)
+        gate = FairGate(8)
+        poller = Poller(lambda _: None, lambda _: [])
+        heads = RayHeads(poller, ClusterTokens(self.client), may_write=lambda: self.seconds_left)
+        sampler = MetricSampler((), PrometheusClient().ask, lambda _: None)
+        ledger = GpuLedger(self.clusters.keys, lambda: self.now)
+        ceilings = NamespaceCeilingsReader(self.client)
+        sources = ScalingSources(heads, sampler, ceilings, ledger, ScalingLimits())
+        self.view = View(self.clusters, self.pods, self.services, sources)
+        self.executor = Executor(self.client, gate, self.clusters, self.pods, self.services, heads)
+        events = EventRecorder(self.client, gate, instance="test")
+        reporter = Reporter(self.client, self.clusters, gate, self.executor, events)
+        around = Surroundings(
+            view_epoch=lambda _: self.view_epoch,
+            term_began=lambda: self.term_began,
+            other_operator=lambda: None,
+            now=lambda: self.now,
+        )
+        self.reconciler = Reconciler(self.client, self.view, self.executor, reporter, around)
+
+    @property
+    def cluster(self) -> Cluster:
+        """As it is cached."""
+        found = self.clusters.get(KEY)
+        assert found is not None
+        return found
+
+    def stored(
+        self,
+        spec_fields: Mapping[str, Any] | None = None,
+        *,
+        status: Mapping[str, Any] | None = None,
+        version: int = 1000,
+        born: bool = False,
+        **metadata: Any,
+    ) -> Object:
+        """The cluster as the API server has it and the watch has shown it."""
+        obj = raycluster(spec_fields=spec_fields or spec()) | {"status": dict(status or {})}
+        own = {"uid": UID, "resourceVersion": str(version), "generation": 1, **metadata}
+        obj["metadata"] = obj["metadata"] | own
+        self.api.there[CLUSTER] = obj
+        self.clusters.apply(obj, born=born)
+        return obj
+
+    def head(self, epoch: int = 0, *, cached: bool = True, **changes: Any) -> Object:
+        """A running head, as the operator makes it."""
+        return self._pod(head_pod(self.cluster, self._spec, epoch).body, cached, changes)
+
+    def worker(self, index: int, *, cached: bool = True, **changes: Any) -> Object:
+        """A running worker of the first group."""
+        factory = worker_pods(self.cluster, self._spec, self._spec.worker_group_specs[0])
+        return self._pod(factory.named(index), cached, changes)
+
+    def show(self, pod: Object) -> None:
+        """Tell of a pod as its watch would."""
+        self.pods.apply(pod_from_object(pod))
+
+    @property
+    def _spec(self) -> Any:  # noqa: ANN401 - the model of the spec
+        return parsed(self.cluster.spec)
+
+    def _pod(self, body: Mapping[str, Any], cached: bool, changes: Mapping[str, Any]) -> Object:  # noqa: FBT001 - private
+        own = {"uid": f"uid-{body['metadata']['name']}", "resourceVersion": "1500", **changes}
+        own.setdefault("creationTimestamp", "2026-01-01T00:00:00Z")
+        pod = {**body, "metadata": {**body["metadata"], **own}, "status": {"phase": "Running"}}
+        self.api.there[f"{PODS}/{pod['metadata']['name']}"] = pod
+        if cached:
+            self.show(pod)
+        return pod
+
+
+@asynccontextmanager
+async def passes() -> AsyncIterator[Passes]:
+    """The parts and their API server, gone after the block."""
+    async with scripted_api() as api:
+        made = Passes(api)
+        async with made.client:
+            yield made
+
+
+def recorded(body: Mapping[str, Any]) -> Cluster:
+    """A RayCluster object as the operator reads it."""
+    return cluster_from_object(body)
