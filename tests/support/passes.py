@@ -47,7 +47,7 @@ class Passes:
         gate = FairGate(8)
         poller = Poller(lambda _: None, lambda _: [])
         heads = RayHeads(poller, ClusterTokens(self.client), may_write=lambda: self.seconds_left)
-        sampler = MetricSampler((), PrometheusClient().ask, lambda _: None)
+        sampler = MetricSampler({}, PrometheusClient().ask, lambda _: None)
         ledger = GpuLedger(self.clusters.keys, lambda: self.now)
         ceilings = NamespaceCeilingsReader(self.client)
         sources = ScalingSources(heads, sampler, ceilings, ledger, ScalingLimits())

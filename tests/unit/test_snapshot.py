@@ -52,7 +52,8 @@ def meshed(node_type: str, ended: str) -> dict[str, Any]:
     if node_type == NodeType.WORKER:
         body = worker_pods(of, parsed(of.spec), parsed(of.spec).worker_group_specs[0]).named(1)
     ray = body["spec"]["containers"][0]
-    running, terminated = {"running": {}}, {"terminated": {"exitCode": 1, "reason": "Error"}}
+    running: dict[str, Any] = {"running": {}}
+    terminated: dict[str, Any] = {"terminated": {"exitCode": 1, "reason": "Error"}}
     states = [{"name": name, "state": terminated if name == ended else running} for name in ("proxy", "ray")]
     return {
         "metadata": {**body["metadata"], "uid": "u", "resourceVersion": "1"},
