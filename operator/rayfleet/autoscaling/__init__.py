@@ -14,7 +14,6 @@ from rayfleet.autoscaling.decision import (
     Placed,
     Tier,
 )
-from rayfleet.autoscaling.demand import whole_gpus
 from rayfleet.autoscaling.inputs import (
     Blocked,
     BlockedReason,
@@ -45,5 +44,4 @@ __all__ = [
     "Tier",
     "Worker",
     "decide",
-    "whole_gpus",
 ]

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from rayfleet.api.accelerators import whole_accelerators
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.autoscaling.decision import Tier
-from rayfleet.autoscaling.demand import Kind, Space, Vector, whole_gpus
+from rayfleet.autoscaling.demand import Kind, Space, Vector
 from rayfleet.autoscaling.inputs import Group, Worker
 from rayfleet.ray_state import NodeStatus, RayNode, RayState, Resources
 
@@ -33,8 +34,10 @@ class Bin(NamedTuple):
     """(need, how many on each of these nodes), by this decision."""
     gang: int = -1
     """The last gang that was spread over these nodes."""
-    gpu_work: bool = False
-    """GPUs of these nodes are given to work by this decision."""
+    accelerated: bool = False
+    """These nodes have accelerators, whether anybody asks for them or not."""
+    accelerator_work: bool = False
+    """Accelerators of these nodes are given to work by this decision."""
     fixed: bool = False
     """There for another reason than its load: min, a metric or `request_resources`."""
 
@@ -48,7 +51,10 @@ class Template:
     total: Vector
     kind: Kind
     gpus: int
-    """Whole GPUs of one replica, for ceilings of cost."""
+    """Whole accelerators of one replica, for ceilings of cost."""
+    extent: float
+    """How large a node is by everything it has, asked for or not: of each resource the share of the most that
+    any group has, all added up."""
     other_resources: int
     """How many resources it has that nobody asks for."""
     depth: int
@@ -58,13 +64,16 @@ class Template:
 def templates_of(space: Space, groups: Sequence[Group], stuck: frozenset[str]) -> tuple[Template, ...]:
     """One for each group, in the same order."""
     depths = _depths(groups, stuck)
+    everything = [dict(_node_resources(group)) | {"": float(group.accelerators)} for group in groups]
+    most = {name: max(of.get(name, 0.0) for of in everything) for of in everything for name in of}
     return tuple(
         Template(
             index=index,
             group=group,
             total=space.vector(resources := _node_resources(group)),
             kind=space.kind((*group.labels, (_NODE_GROUP, group.name))),
-            gpus=whole_gpus(resources) * group.num_of_hosts,
+            gpus=max(whole_accelerators(resources), group.accelerators) * group.num_of_hosts,
+            extent=round(sum(n / most[name] for name, n in everything[index].items() if most[name]), 6),
             other_resources=sum(name not in space.names for name, _ in group.resources),
             depth=depths[group.name],
         )
@@ -105,11 +114,11 @@ def _closure(name: str, before: Mapping[str, set[str]]) -> set[str]:
 
 
 def preference(bin_: Bin, gpu: int) -> tuple[object, ...]:
-    """Smaller for nodes to be filled first: no GPU, running, little left, and by name where all is equal."""
+    """Smaller for nodes to be filled first: no accelerator, running, little left, then by name."""
     free, total = bin_.free, bin_.total
     shares = sum([left / all_ for left, all_ in zip(free, total, strict=True) if all_])
     return (
-        total[gpu] > 0 and not bin_.gpu_work,
+        bin_.accelerated and not bin_.accelerator_work,
         _ORDER[bin_.tier],
         free[gpu],
         shares,
@@ -121,9 +130,10 @@ def preference(bin_: Bin, gpu: int) -> tuple[object, ...]:
 
 
 def running_bins(
-    space: Space, ray: RayState, index: Mapping[str, int], workers: Iterable[Worker]
+    space: Space, ray: RayState, groups: Sequence[Group], workers: Iterable[Worker]
 ) -> tuple[list[Bin], dict[str, RayNode]]:
     """Nodes that Ray has and that may take work, as bins; and for each pod that Ray knows, its node."""
+    index = {group.name: at for at, group in enumerate(groups)}
     joined = {node.instance_id: node for node in ray.nodes if node.status is not NodeStatus.DEAD}
     known = {worker.name: node for worker in workers if (node := joined.get(worker.name))}
     members: dict[tuple[int, Vector, Vector, Kind], list[RayNode]] = {}
@@ -140,7 +150,9 @@ def running_bins(
         if len(nodes) > 1:
             nodes.sort(key=lambda node: (node.idle_seconds, node.instance_id))
         names = tuple([node.instance_id for node in nodes])
-        bins.append(Bin(group, Tier.RUNNING, kind, free, total, len(names), names))
+        taken = groups[group].accelerators if group != HEAD else 0
+        accelerated = taken > 0 or whole_accelerators(nodes[0].total) > 0
+        bins.append(Bin(group, Tier.RUNNING, kind, free, total, len(names), names, accelerated=accelerated))
     return bins, known
 
 

@@ -118,4 +118,14 @@ def coming_bins(
 
 
 def _bin(template: Template, tier: Tier, count: int, members: tuple[str, ...]) -> Bin:
-    return Bin(template.index, tier, template.kind, template.total, template.total, count, members)
+    accelerated = template.gpus > 0
+    return Bin(
+        template.index,
+        tier,
+        template.kind,
+        template.total,
+        template.total,
+        count,
+        members,
+        accelerated=accelerated,
+    )

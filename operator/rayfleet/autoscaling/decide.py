@@ -37,8 +37,7 @@ def decide(
     workers = sorted(workers, key=lambda worker: worker.name)
     known = ray if ray is not None else RayState("", 0, (), (), (), ())
     space = space_of(shapes_of(known))
-    index = {group.name: at for at, group in enumerate(groups)}
-    bins, joined = running_bins(space, known, index, workers)
+    bins, joined = running_bins(space, known, groups, workers)
     census = take_census(groups, workers, joined, policy, now)
     stuck = frozenset(one.group.name for one in census if one.stuck)
     templates = templates_of(space, groups, stuck)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from rayfleet.api.accelerators import is_accelerator
 from rayfleet.ray_state import Demand, LabelSelector, RayState, Resources, Shape
 
 SCALE: Final = 10_000
@@ -27,7 +28,7 @@ class Need(NamedTuple):
     copies: int
     amounts: tuple[tuple[int, int], ...]
     """(dimension, amount) for each resource that is asked for."""
-    wants_gpu: bool
+    wants_accelerator: bool
     gang: int = -1
     """Above -1: at most one request of all needs with this number goes to one node."""
 
@@ -89,8 +90,8 @@ class Space:
             for name, amount in shape.resources
             if (units := _units(amount, _IMPOSSIBLE)) > 0
         )
-        wants_gpu = any(name == GPU for name, _ in shape.resources)
-        return Need(index, shape, count, amounts, wants_gpu, gang)
+        wants_accelerator = any(is_accelerator(name) for name, _ in shape.resources)
+        return Need(index, shape, count, amounts, wants_accelerator, gang)
 
 
 def _units(amount: float, otherwise: int) -> int:
@@ -116,11 +117,6 @@ def space_of(shapes: Iterable[Shape]) -> Space:
         gpu=ordered.index(GPU),
         _implicit=tuple(1.0 if name.startswith(_IMPLICIT) else 0.0 for name in ordered),
     )
-
-
-def whole_gpus(node: Resources) -> int:
-    """GPUs of one node, as ceilings of cost count them: a part of one counts as one."""
-    return -(-round(dict(node).get(GPU, 0) * SCALE) // SCALE)
 
 
 def shapes_of(ray: RayState) -> list[Shape]:

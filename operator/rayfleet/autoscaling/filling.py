@@ -48,7 +48,8 @@ def _score(
     packing: Packing, one: Bin, needs: Sequence[Need], load: Load, free: Sequence[int]
 ) -> tuple[float, ...]:
     others = packing.templates[one.group].other_resources if one.group != HEAD else 0
-    return utilisation(packing.space, one.kind, one.total, others, needs, load, free, gpu_work=one.gpu_work)
+    idle = one.accelerated and not one.accelerator_work
+    return utilisation(packing.space, one.kind, one.total, others, needs, load, free, idle_accelerator=idle)
 
 
 def _take(packing: Packing, one: Bin, needs: Sequence[Need], load: Load, nodes: int) -> Bin:

@@ -73,6 +73,8 @@ class Group:
     """Why nothing may be started now, in words, such as that the group is suspended."""
     refused: Blocked | None = None
     """Why the API server did not accept the last pod of this group."""
+    accelerators: int = 0
+    """How many the pod of one node takes, as Kubernetes counts them and whatever Ray is told of them."""
 
 
 class Ceiling(NamedTuple):

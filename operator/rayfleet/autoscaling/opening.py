@@ -79,23 +79,31 @@ def _offer(space: Space, template: Template, needs: Sequence[Need], of: Suited, 
 def _score(
     space: Space, template: Template, needs: Sequence[Need], load: Load, free: Sequence[int]
 ) -> tuple[float, ...]:
-    """Larger for a group that suits the load better; between equals the priority decides."""
+    """Larger for a group that suits the load better; between equals the priority decides, then the size."""
     rank, spared, *rest = utilisation(
-        space, template.kind, template.total, template.other_resources, needs, load, free
+        space,
+        template.kind,
+        template.total,
+        template.other_resources,
+        needs,
+        load,
+        free,
+        idle_accelerator=template.gpus > 0,
     )
-    return (rank, spared, -template.depth, *rest, template.group.priority, sum(n for _, n in load))
+    taken = sum(n for _, n in load)
+    return (rank, spared, -template.depth, *rest, template.group.priority, taken, -template.extent)
 
 
 def _open(packing: Packing, template: Template, offer: Offer, replicas: int, needs: Sequence[Need]) -> None:
     packing.start(template, replicas)
     for load, count in offer.hosts:
         free = list(template.total)
-        gang, gpu_work = -1, False
+        gang, accelerator_work = -1, False
         for at, n in load:
             need = needs[at]
             packing.note(need, template.index, Tier.NEW, n * count * replicas)
             gang = max(gang, need.gang)
-            gpu_work |= need.wants_gpu
+            accelerator_work |= need.wants_accelerator
             for dimension, amount in need.amounts:
                 free[dimension] -= amount * n
         packing.add(
@@ -109,6 +117,7 @@ def _open(packing: Packing, template: Template, offer: Offer, replicas: int, nee
                 (),
                 tuple([(needs[at].entry, n) for at, n in load]),
                 gang,
-                gpu_work,
+                template.gpus > 0,
+                accelerator_work,
             )
         )

@@ -149,7 +149,8 @@ def _split(found: Bin, need: Need, count: int) -> tuple[int, list[Bin]]:
                 found.members[used:],
                 found.load,
                 found.gang,
-                found.gpu_work,
+                found.accelerated,
+                found.accelerator_work,
                 found.fixed,
             )
         )
@@ -171,6 +172,7 @@ def loaded(found: Bin, need: Need, each: int, first: int, last: int) -> Bin:
         found.members[first:last],
         (*found.load, (need.entry, each)),
         need.gang if need.gang >= 0 else found.gang,
-        found.gpu_work or need.wants_gpu,
+        found.accelerated,
+        found.accelerator_work or need.wants_accelerator,
         found.fixed,
     )

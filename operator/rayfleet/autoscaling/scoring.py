@@ -92,17 +92,17 @@ def utilisation(  # noqa: PLR0913 - a node and what it would hold
     free: Sequence[int],
     /,
     *,
-    gpu_work: bool = False,
+    idle_accelerator: bool = False,
 ) -> tuple[float, ...]:
     """Larger for a node that suits the load better.
 
-    As Ray ranks nodes: labels of the first choice, no GPU node for work without GPUs (unless it has
-    `gpu_work` besides), more of its resources used, used more fully (absolute amounts, so a larger node wins
+    As Ray ranks nodes: labels of the first choice, no node with an `idle_accelerator` for work that needs
+    none, more of its resources used, used more fully (absolute amounts, so a larger node wins
     when it is as full). `others` is how many resources it has that nobody asks for.
     """
     chosen = next((one for at, _ in load if (one := needs[at].shape.selectors)), ())
     rank = len(chosen) - space.rank(chosen, kind) if chosen else 0
-    spared = not total[space.gpu] or gpu_work or any(needs[at].wants_gpu for at, _ in load)
+    spared = not idle_accelerator or any(needs[at].wants_accelerator for at, _ in load)
     asked = {d for at, _ in load for d, _ in needs[at].amounts}
     used = [all_ * ((all_ - rest) / all_) ** 3 for all_, rest in zip(total, free, strict=True) if all_]
     kinds = len(used) + others

@@ -52,11 +52,14 @@ def _pass(
 
 
 def _size(packing: Packing, template: Template) -> tuple[object, ...]:
-    """Smaller for the group to be preferred: not a fallback, fewer GPUs, less of all, higher priority."""
+    """Smaller for the group to be preferred: not a fallback, fewer accelerators, less of what is asked for.
+
+    Between equals a higher priority goes first, then less of everything else.
+    """
     largest = [max(t.total[d] for t in packing.templates) for d in range(len(template.total))]
     shares = sum(total / most for total, most in zip(template.total, largest, strict=True) if most)
     group = template.group
-    return (template.depth, template.total[packing.space.gpu], shares, -group.priority, group.name)
+    return (template.depth, template.gpus, shares, -group.priority, template.extent, group.name)
 
 
 def _suits(
@@ -81,7 +84,12 @@ def _move(packing: Packing, at: int, template: Template) -> None:
         for now, before, left in zip(template.total, found.total, found.free, strict=True)
     )
     packing.bins[at] = found._replace(
-        group=template.index, kind=template.kind, free=free, total=template.total, size=count
+        group=template.index,
+        kind=template.kind,
+        free=free,
+        total=template.total,
+        size=count,
+        accelerated=template.gpus > 0,
     )
     packing.start(packing.templates[found.group], -count)
     packing.start(template, count)

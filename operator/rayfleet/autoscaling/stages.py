@@ -69,9 +69,11 @@ def _better(first: Solution | None, second: Solution) -> Solution:
 
 
 def _cost(packing: Packing) -> tuple[object, ...]:
-    """Nodes to start, then the GPUs in them, then how much of everything."""
-    sums = [sum(n * t.total[d] for n, t in _started(packing)) for d in range(len(packing.space.names))]
-    return (packing.size, sums[packing.space.gpu], sums)
+    """Nodes to start, then the accelerators in them, then how much of what is asked for, then of all."""
+    started = _started(packing)
+    sums = [sum(n * t.total[d] for n, t in started) for d in range(len(packing.space.names))]
+    accelerators = sum(replicas * t.gpus for replicas, t in zip(packing.new, packing.templates, strict=True))
+    return (packing.size, accelerators, sums, round(sum(n * t.extent for n, t in started), 4))
 
 
 def _started(packing: Packing) -> list[tuple[int, Template]]:
@@ -117,7 +119,16 @@ def _start_floor(packing: Packing, template: Template, wanted: int) -> None:
 
 def fresh_bin(template: Template, count: int, tier: Tier, *, fixed: bool = False) -> Bin:
     """Nodes of a group that nothing runs on yet."""
-    return Bin(template.index, tier, template.kind, template.total, template.total, count, fixed=fixed)
+    return Bin(
+        template.index,
+        tier,
+        template.kind,
+        template.total,
+        template.total,
+        count,
+        accelerated=template.gpus > 0,
+        fixed=fixed,
+    )
 
 
 def settle(
@@ -154,7 +165,8 @@ def _satisfy(
     packing = solution.packing
     trial = packing.copy()
     trial.bins = [
-        one._replace(free=one.total, load=(), gang=-1, gpu_work=False, fixed=True) for one in packing.bins
+        one._replace(free=one.total, load=(), gang=-1, accelerator_work=False, fixed=True)
+        for one in packing.bins
     ]
     needs = needs_of(packing.space, constraint, len(solution.entries))
     left = settle(trial, needs, fresh, late)

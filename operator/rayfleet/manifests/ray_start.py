@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from rayfleet.api import HeadGroupSpec, WorkerGroupSpec
 from rayfleet.manifests import ports
-from rayfleet.manifests.pod_template import Json, items, ray_container
+from rayfleet.manifests.pod_template import Json, items, mapping, ray_container
 from rayfleet.manifests.resources import flags_from_container, flags_from_group
 
 # Flags that take "true" and "false" as values; any other flag is there or not.
@@ -36,7 +36,8 @@ def _params(group: HeadGroupSpec | WorkerGroupSpec, defaults: Mapping[str, str])
     }
     if group.labels:
         params["labels"] = ",".join(f"{key}={value}" for key, value in sorted(group.labels.items()))
-    return params | flags_from_container(ray_container(group.template), params)
+    pod = mapping(group.template.get("spec"))
+    return params | flags_from_container(ray_container(group.template), params, pod)
 
 
 def ray_start_command(params: Mapping[str, str], *, head: bool) -> str:

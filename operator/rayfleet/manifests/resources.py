@@ -45,13 +45,19 @@ def flags_from_group(resources: Mapping[str, str]) -> dict[str, str]:
     return flags
 
 
-def flags_from_container(container: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
-    """The flags that follow from a container's resources, beyond those that are `given`."""
-    resources = mapping(container.get("resources"))
-    limits, requests = mapping(resources.get("limits")), mapping(resources.get("requests"))
+def flags_from_container(
+    container: Mapping[str, Any], given: Mapping[str, str], pod: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """The flags that follow from a container's resources, beyond those that are `given`.
+
+    Where it has none of its own, those of its `pod` as a whole are its limits.
+    """
+    limits, requests = _limits_and_requests(container)
+    of_pod, asked_by_pod = _limits_and_requests(pod or {})
     flags: dict[str, str] = {}
     cpus = _positive(limits.get("cpu")) or _positive(requests.get("cpu"))
-    memory = _positive(limits.get("memory"))
+    cpus = cpus or _positive(of_pod.get("cpu")) or _positive(asked_by_pod.get("cpu"))
+    memory = _positive(limits.get("memory")) or _positive(of_pod.get("memory"))
     gpus = _first_positive(limits, [name for name in sorted(limits) if _GPU.fullmatch(name)])
     for flag, amount in ((CPUS, cpus), (MEMORY, memory), (GPUS, gpus)):
         if amount and flag not in given:
@@ -60,6 +66,24 @@ def flags_from_container(container: Mapping[str, Any], given: Mapping[str, str])
     if custom:
         flags[CUSTOM] = custom
     return flags
+
+
+def requested_resources(
+    container: Mapping[str, Any], pod: Mapping[str, Any], given: Mapping[str, str]
+) -> tuple[tuple[str, float], ...]:
+    """What a node is sure to have besides what its flags say: the requests of its container, or of its pod.
+
+    Ray is not told of them: it finds out what the machine has, which may be more.
+    """
+    asked = {**_limits_and_requests(pod)[1], **_limits_and_requests(container)[1]}
+    gpus = _first_positive(asked, [name for name in sorted(asked) if _GPU.fullmatch(name)])
+    found = {"memory": _positive(asked.get("memory")) if MEMORY not in given else None}
+    found["GPU"] = gpus if GPUS not in given else None
+    custom = _read_shell_json(given.get(CUSTOM, ""))
+    if custom is not None or CUSTOM not in given:
+        for name, counted in _ACCELERATORS.items():
+            found[counted] = None if counted in (custom or {}) else _positive(asked.get(name))
+    return tuple(sorted((name, float(amount)) for name, amount in found.items() if amount))
 
 
 def resources_of_flags(params: Mapping[str, str]) -> tuple[tuple[str, float], ...]:
@@ -77,6 +101,11 @@ def resources_of_flags(params: Mapping[str, str]) -> tuple[tuple[str, float], ..
         if amount is not None:
             found[name] = float(amount)
     return tuple(sorted(found.items()))
+
+
+def _limits_and_requests(of: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    resources = mapping(of.get("resources"))
+    return mapping(resources.get("limits")), mapping(resources.get("requests"))
 
 
 def _standard_flag(name: str) -> str | None:

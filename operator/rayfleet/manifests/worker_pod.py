@@ -10,7 +10,8 @@ from rayfleet.manifests.names import fqdn, replica_name, worker_pod_name
 from rayfleet.manifests.pod_template import Json, items, mapping, ray_container
 from rayfleet.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
 from rayfleet.manifests.ray_start import ray_start_command, worker_params
-from rayfleet.manifests.resources import resources_of_flags
+from rayfleet.manifests.resources import requested_resources, resources_of_flags
+from rayfleet.ray_state import Resources
 from rayfleet.snapshot import Cluster
 
 
@@ -92,9 +93,15 @@ def worker_pods(
     return PodFactory(cluster, group.group_name, ray_pod(cluster, node, pod_spec))
 
 
-def worker_resources(group: WorkerGroupSpec) -> tuple[tuple[str, float], ...]:
-    """Logical resources of one Ray node of `group`, as its manifest declares them."""
-    return resources_of_flags(worker_params(group, ""))
+def worker_resources(group: WorkerGroupSpec, learned: Resources = ()) -> Resources:
+    """Logical resources of one Ray node of `group`.
+
+    What its flags say, else what its running nodes have turned out to have, else what its pod requests.
+    """
+    params, pod = worker_params(group, ""), mapping(group.template.get("spec"))
+    requested = requested_resources(ray_container(group.template), pod, params)
+    given = dict(resources_of_flags(params))
+    return tuple(sorted((dict(requested) | dict(learned) | given).items()))
 
 
 def _with_wait(spec: Json, node: RayNode) -> Json:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
+from rayfleet.api.accelerators import accelerators_of_pod, whole_accelerators
 from rayfleet.api.names import NodeType
 from rayfleet.autoscaling import (
     Blocked,
@@ -16,14 +17,14 @@ from rayfleet.autoscaling import (
     Policy,
     Worker,
     decide,
-    whole_gpus,
 )
 from rayfleet.manifests import worker_resources
 from rayfleet.plan.actions import Cause, DrainNode, desired_replicas
+from rayfleet.plan.learned import NOTHING_LEARNED, Learned, learned
 from rayfleet.plan.ray_nodes import Gone, trusted_state
 from rayfleet.plan.replicas import broken_replicas
 from rayfleet.plan.workers import Scaled, recorded_group
-from rayfleet.ray_state import NodeStatus, RayState, Resources
+from rayfleet.ray_state import NodeStatus
 from rayfleet.scaling_limits import CeilingScope, ceilings_from_settings
 from rayfleet.scaling_view import Sizing
 from rayfleet.snapshot import Cluster, Hold, Pod, Snapshot
@@ -48,13 +49,12 @@ def decide_sizes(
 ) -> Decision:
     """Decide how large the groups should be. `withheld` says of some why nothing is started in them."""
     ray = trusted_state(snapshot)
-    state = ray if ray is not None else snapshot.scaling.ray.state
+    known = learned(ray if ray is not None else snapshot.scaling.ray.state)
     return decide(
         ray,
         [
             replace(
-                _group(snapshot, spec, group, gone),
-                resources=group_resources(group, _learned(state, group.group_name)),
+                _group(snapshot, spec, group, gone, known.get(group.group_name, NOTHING_LEARNED)),
                 withheld=withheld.get(group.group_name, ""),
             )
             for group in spec.worker_group_specs
@@ -137,12 +137,13 @@ def _rests_of_replicas(snapshot: Snapshot, gone: Gone) -> Iterator[DrainNode]:
             yield DrainNode(pod.group, pod.name, node.node_id, "another host of its replica was given up")
 
 
-def group_of(group: WorkerGroupSpec, idle_timeout_seconds: int, learned: Resources = ()) -> Group:
-    """A worker group as its manifest describes it. `learned` are resources that Ray finds out by itself."""
+def group_of(group: WorkerGroupSpec, idle_timeout_seconds: int, known: Learned = NOTHING_LEARNED) -> Group:
+    """A worker group as its manifest describes it and, where that is silent, as its nodes have turned out."""
     return Group(
         name=group.group_name,
-        resources=group_resources(group, learned),
-        labels=tuple(sorted(group.labels.items())),
+        resources=worker_resources(group, known.resources),
+        accelerators=accelerators_of_pod(group.template.get("spec") or {}),
+        labels=tuple(sorted({**dict(known.labels), **group.labels}.items())),
         num_of_hosts=group.num_of_hosts,
         min_replicas=group.min_replicas,
         max_replicas=group.max_replicas,
@@ -155,12 +156,9 @@ def group_of(group: WorkerGroupSpec, idle_timeout_seconds: int, learned: Resourc
     )
 
 
-def group_resources(group: WorkerGroupSpec, learned: Resources) -> Resources:
-    """What a node of the group has by its manifest and, where that is silent, as Ray has found out."""
-    return tuple(sorted((dict(learned) | dict(worker_resources(group))).items()))
-
-
-def _group(snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, gone: Gone) -> Group:
+def _group(
+    snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, gone: Gone, known: Learned
+) -> Group:
     name = group.group_name
     pods = [pod for pod in snapshot.pods if pod.group == name and pod.active]
     there = sum(pod.name not in gone.causes for pod in pods) // group.num_of_hosts
@@ -174,7 +172,7 @@ def _group(snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, gon
     first = max(there, desired_replicas(group))
     hold = snapshot.held.get(name)
     return replace(
-        group_of(group, spec.autoscaler_options.idle_timeout_seconds),
+        group_of(group, spec.autoscaler_options.idle_timeout_seconds, known),
         desired=acted.wanted if acted is not None else first,
         resized_to=first if acted is None else group.replicas if acted.replicas != group.replicas else None,
         wish=_wish(snapshot, name, acted.wanted if acted is not None else 0),
@@ -203,13 +201,6 @@ def recorded_sizing(cluster: Cluster, group: WorkerGroupSpec) -> Sizing | None:
     if not (isinstance(desired, int) and isinstance(observed, int)):
         return None
     return Sizing(desired // group.num_of_hosts, observed)
-
-
-def _learned(state: RayState | None, group: str) -> Resources:
-    """What nodes of the group have turned out to have: CPUs of a pod without limits are the machine's."""
-    totals = (node.total for node in state.nodes if node.group == group) if state is not None else ()
-    own = ("node:", "object_store_memory")
-    return next((tuple(r for r in total if not r[0].startswith(own)) for total in totals if total), ())
 
 
 def _refused(hold: Hold) -> Blocked:
@@ -284,7 +275,12 @@ def _rooms(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[tuple[CeilingSc
 
 def gpus_of_hosts(spec: RayClusterSpec) -> dict[str, int]:
     """GPUs of one pod of each worker group; a part of one counts as one."""
-    return {group.group_name: whole_gpus(worker_resources(group)) for group in spec.worker_group_specs}
+    return {
+        group.group_name: max(
+            whole_accelerators(worker_resources(group)), accelerators_of_pod(group.template.get("spec") or {})
+        )
+        for group in spec.worker_group_specs
+    }
 
 
 def gpus_there(snapshot: Snapshot, each: Mapping[str, int]) -> int:

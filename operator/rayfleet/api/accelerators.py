@@ -1,0 +1,91 @@
+"""Accelerators: what Ray calls them, what Kubernetes calls them, and how many a pod takes."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from rayfleet.api.quantity import parse_quantity
+
+RAY_NAMES: Final = frozenset({"GPU", "TPU", "neuron_cores", "HPU", "NPU", "TTNPU", "RBLN", "FURIOSA", "MBLT"})
+"""Resources under which Ray counts accelerators."""
+_OF_ACCELERATORS: Final = ("accelerator_type:", "TPU-")
+"""Beginnings of the names of resources that Ray adds on nodes with an accelerator."""
+_WORDS: Final = re.compile(
+    r"[a-z]*gpus?|tpus?|[a-z]*npus?|hpus?|neuron[a-z]*|gaudi\d*|ascend\w*|dcu(num)?|mlu\w*|xpus?|ppus?|fpga\w*"
+    r"|rbln\w*|atom|furiosa|rngd|warboy|mblt|mig|vcuda|qaic|tenstorrent"
+)
+"""Words that name an accelerator within the name of a device."""
+_NO_ACCELERATOR: Final = re.compile(r"rdma\w*|roce\w*|hostdev|sriov\w*|fuse|kvm|hugepages")
+_VENDORS: Final = frozenset({"nvidia.com", "habana.ai", "furiosa.ai", "rebellions.ai", "tenstorrent.com"})
+"""Domains in which any device is an accelerator."""
+_SHARE: Final = re.compile(r"\w*(mem|memory|cores?|millicores|percent|percentage)")
+"""Words for a part of an accelerator, such as its memory: an amount, and no number of devices."""
+
+
+def is_accelerator(resource: str) -> bool:
+    """Whether work that asks Ray for this resource needs an accelerator."""
+    return resource in RAY_NAMES or resource.startswith(_OF_ACCELERATORS)
+
+
+def whole_accelerators(resources: Iterable[tuple[str, float]]) -> int:
+    """How many a Ray node has; a part of one counts as one."""
+    return sum(math.ceil(round(amount, 4)) for name, amount in resources if name in RAY_NAMES)
+
+
+def accelerators_of_pod(spec: Mapping[str, Any]) -> int:
+    """How many accelerators a pod takes in Kubernetes, in all of its containers.
+
+    Whatever Ray is told of them. As the scheduler counts: containers side by side, and with them the init
+    containers that go on; of other init containers the largest. A mere part of a device counts as one.
+    """
+    kept, once = 0, 0
+    for container in _objects(spec.get("initContainers")):
+        if container.get("restartPolicy") == "Always":
+            kept += _of_container(container)
+            once = max(once, kept)
+        else:
+            once = max(once, kept + _of_container(container))
+    return max(once, kept + sum(map(_of_container, _objects(spec.get("containers")))))
+
+
+def _of_container(container: Mapping[str, Any]) -> int:
+    resources = container.get("resources")
+    if not isinstance(resources, Mapping):
+        return 0
+    requests, limits = resources.get("requests"), resources.get("limits")
+    amounts = {**(requests if isinstance(requests, Mapping) else {})}
+    amounts |= limits if isinstance(limits, Mapping) else {}
+    whole = part = 0
+    for name, value in amounts.items():
+        if isinstance(name, str) and "/" in name and (count := _whole(value)):
+            words = re.findall(r"[a-z0-9]+", name.lower())
+            if _names_an_accelerator(name, words):
+                is_part = any(_SHARE.fullmatch(word) and not word.startswith("neuron") for word in words)
+                whole, part = (whole, 1) if is_part else (whole + count, part)
+    return whole or part
+
+
+def _names_an_accelerator(name: str, words: list[str]) -> bool:
+    if any(_NO_ACCELERATOR.fullmatch(word) for word in words):
+        return False
+    return name.split("/", maxsplit=1)[0] in _VENDORS or any(_WORDS.fullmatch(word) for word in words)
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, str | int | float):
+        return 0
+    try:
+        amount = parse_quantity(value)
+    except ValueError:
+        return 0
+    return math.ceil(min(amount, _MOST)) if amount > 0 else 0
+
+
+_MOST: Final = Decimal(10**9)
+
+
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    items = value if isinstance(value, list | tuple) else ()
+    return [item for item in items if isinstance(item, Mapping)]
