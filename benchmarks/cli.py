@@ -47,7 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="measure an operator, and judge it by the bars")
-    run.add_argument("--quick", action="store_true", help="small sizes, wide bars: for CI, at most 4 minutes")
+    run.add_argument(
+        "--quick",
+        action="store_true",
+        help="small sizes, times shown and not judged: for CI, about 4 minutes",
+    )
     run.add_argument(
         "--only",
         nargs="+",

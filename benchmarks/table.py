@@ -32,7 +32,7 @@ def verdicts(result: Mapping[str, Any]) -> str:
             verdict.bar.figure,
             verdict.bar.words(quick=result["quick"]),
             number(verdict.measured),
-            "holds" if verdict.holds else "**missed**",
+            verdict.word,
         )
         for verdict in judge(scenarios, quick=result["quick"])
     ]

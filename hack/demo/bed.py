@@ -5,6 +5,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.errors import DemoError
 from demo.kubectl import Kubectl
 from demo.narration import Narration
 from images import build as image_build
@@ -31,6 +32,15 @@ def build() -> Images:
     return Images((operator.archive, ray.archive), operator.reference)
 
 
+def built() -> Images:
+    """The images that the nodes have. Raises DemoError where the sources have changed since."""
+    recipes = [image_build.current(name) for name in ("operator", "ray")]
+    archives = tuple(map(image_build.archive, recipes))
+    if not all(archive.is_file() for archive in archives):
+        raise DemoError("the images are not those of these sources: `make demo` builds them")
+    return Images(archives, recipes[0].reference)
+
+
 def up(images: Images) -> Kubectl:
     """Bring the bed up, or find it up, with the images on every node."""
     os.environ.pop("KUBECONFIG", None)  # the demo never touches the cluster that the user works with
@@ -44,6 +54,14 @@ def up(images: Images) -> Kubectl:
 
 def helm() -> Path:
     return binaries.path("helm")
+
+
+def kubectl() -> Kubectl:
+    """For a demo that goes on. Raises DemoError where no Kubernetes of it is up."""
+    found = kubectl_if_up()
+    if found is None:
+        raise DemoError("no Kubernetes of the demo is up, so there is nothing to go on with: `make demo`")
+    return found
 
 
 def kubectl_if_up() -> Kubectl | None:

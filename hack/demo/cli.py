@@ -1,13 +1,15 @@
-"""The command line: `python -m demo [--keep]`."""
+"""The command line: `python -m demo [--keep] [--from STEP]`."""
 
 import argparse
 import signal
 import sys
+import time
 
 from demo import bed, steps
 from demo.diagnosis import diagnose
 from demo.errors import DemoError
 from demo.narration import Narration
+from demo.patience import Patience
 from demo.steps import Stage
 from testbed.errors import TestbedError
 
@@ -22,6 +24,22 @@ _STEPS = (
     ("Watch the idle workers leave, ten seconds after their last task", steps.await_no_workers),
     ("Delete the cluster: nothing of it is left", steps.delete_cluster),
 )
+_FIRST = 3
+"""The number of the first of these: before them the programs are built and the Kubernetes is brought up."""
+_OF_THE_JOB = range(5, 9)
+"""Steps that look at a running job, the first of which submits it."""
+
+
+def begins_again(step: int) -> int:
+    """From which step the demo goes on after `step` has failed: a job that has ended must be queued again."""
+    return _OF_THE_JOB.start if step in _OF_THE_JOB else step
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if not _FIRST <= number < _FIRST + len(_STEPS):
+        raise argparse.ArgumentTypeError(f"steps {_FIRST} to {_FIRST + len(_STEPS) - 1} can be begun with")
+    return begins_again(number)
 
 
 def main(arguments: list[str]) -> int:
@@ -31,26 +49,30 @@ def main(arguments: list[str]) -> int:
         description="A real Kubernetes, the operator, and a Ray cluster whose GPU workers come and go.",
     )
     parser.add_argument("--keep", action="store_true", help="leave the Kubernetes up at the end")
-    keep = parser.parse_args(arguments).keep
+    parser.add_argument(
+        "--from",
+        dest="first",
+        type=_number,
+        default=1,
+        metavar="STEP",
+        help="go on from this step, on the Kubernetes that is up; nothing is built",
+    )
+    options = parser.parse_args(arguments)
     # Also where a shell has started this in the background, with Ctrl-C ignored.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.default_int_handler)
     tell = Narration()
     try:
-        _run(tell)
+        _run(tell, options.first)
     except KeyboardInterrupt:
         print("\ndemo: stopped; taking down what is up", file=sys.stderr)
         bed.down(tell)
         return _INTERRUPTED
     except (DemoError, TestbedError) as error:
         _report(tell, error)
-        if keep:
-            print("\nThe Kubernetes is left up: `make testbed-down` removes it.", file=sys.stderr)
-        else:
-            bed.down(tell)
         return 1
     print(f"\nAll of it took {tell.seconds:.0f} s.")
-    if keep:
+    if options.keep:
         print(bed.what_next())
     else:
         bed.down(tell)
@@ -58,15 +80,20 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _run(tell: Narration) -> None:
-    print("rayfleet on a real Kubernetes. Under 3 minutes once everything is built.")
-    with tell.step("Build what is missing: programs and images"):
-        images = bed.build()
-    with tell.step("Bring up a Kubernetes: two nodes with four GPUs each (counted, not real)"):
-        kubectl = bed.up(images)
-        tell.show(kubectl("get", "nodes"))
-    stage = Stage(kubectl, bed.helm(), images.operator_reference, tell)
-    for what, step in _STEPS:
+def _run(tell: Narration, first: int) -> None:
+    if first == 1:
+        print("rayfleet on a real Kubernetes. Under 3 minutes once everything is built.")
+        with tell.step("Build what is missing: programs and images"):
+            images = bed.build()
+        with tell.step("Bring up a Kubernetes: two nodes with four GPUs each (counted, not real)"):
+            kubectl = bed.up(images)
+            tell.show(kubectl("get", "nodes"))
+    else:
+        images, kubectl = bed.built(), bed.kubectl()
+        tell.steps = first - 1
+    submission = f"gpu-tasks-{time.time():.0f}"
+    stage = Stage(kubectl, bed.helm(), images.operator_reference, tell, Patience(tell.show), submission)
+    for what, step in _STEPS[max(first - _FIRST, 0) :]:
         with tell.step(what):
             step(stage)
 
@@ -74,5 +101,11 @@ def _run(tell: Narration) -> None:
 def _report(tell: Narration, error: Exception) -> None:
     print(f"\ndemo: failed at step {tell.steps}, {tell.now_doing!r}:\n{error}", file=sys.stderr)
     kubectl = bed.kubectl_if_up()
-    if kubectl:
-        print(f"\n{diagnose(kubectl)}", file=sys.stderr)
+    if not kubectl:
+        return
+    print(f"\n{diagnose(kubectl)}", file=sys.stderr)
+    if tell.steps >= _FIRST:
+        again = f"`make demo FROM={begins_again(tell.steps)}` goes on from there, without building anything"
+    else:
+        again = "`make demo` tries again with what is built"
+    print(f"\nThe Kubernetes is left up. {again}; `make testbed-down` removes it.", file=sys.stderr)

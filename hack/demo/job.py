@@ -8,11 +8,13 @@ from demo.errors import DemoError
 from demo.kubectl import Kubectl
 from demo.pods import ray_pods
 
-SUBMISSION = "gpu-tasks"
 _FOLDER = "/tmp/job"  # noqa: S108 -- in the head's container
 _ABOUT_JOB = re.compile(r"Job '[\w-]+' (?P<state>submitted|succeeded|failed|was stopped)[^.]*")
-_RETRIED = re.compile(r"\(raylet\) (?P<words>[^:]*so the task will be retried\.)")
-_RAYS_OWN_LOG = re.compile(r"\d{4}-\d\d-\d\d \d\d:|Running entrypoint|\(raylet\)|\(\d\) raylet|-+$|$")
+_RETRIED = re.compile(r"\(raylet[^)]*\) (?P<words>[^:]*so the task will be retried\.)")
+_RAYS_OWN_LOG = re.compile(
+    r"\[?\d{4}-\d\d-\d\d[ T]\d\d:|Running entrypoint|\(raylet[^)]*\)|\(\d\) raylet|\[state-dump\]|-+$|$"
+)
+"""Lines that a newcomer has no use for; of a killed worker, Ray shows the whole state of its node in them."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -24,19 +26,19 @@ def in_head(kubectl: Kubectl, cluster: str) -> tuple[str, ...]:
     return ("exec", head.name, "--container=ray-head", "--")
 
 
-def submit(kubectl: Kubectl, cluster: str, program: Path) -> None:
+def submit(kubectl: Kubectl, cluster: str, program: Path, submission: str) -> None:
     """Copy the program into the head and submit it as a job, without waiting for it."""
     head = in_head(kubectl, cluster)
     put = f"mkdir -p {_FOLDER} && cat > {_FOLDER}/{program.name}"
     kubectl(head[0], "--stdin", *head[1:], "sh", "-c", put, given=program.read_text())
-    command = ("ray", "job", "submit", "--no-wait", f"--submission-id={SUBMISSION}")
+    command = ("ray", "job", "submit", "--no-wait", f"--submission-id={submission}")
     kubectl(*head, *command, f"--working-dir={_FOLDER}", "--", "python", program.name)
 
 
-def follow(kubectl: Kubectl, cluster: str) -> Iterator[str]:
+def follow(kubectl: Kubectl, cluster: str, submission: str) -> Iterator[str]:
     """What the job prints, up to its end. Raises DemoError unless it succeeds."""
     ending = ""
-    command = ("ray", "job", "logs", "--follow", SUBMISSION)
+    command = ("ray", "job", "logs", "--follow", submission)
     for line in own_words(kubectl.stream(*in_head(kubectl, cluster), *command)):
         found = _ABOUT_JOB.search(line)
         ending = found["state"] if found else ending

@@ -6,6 +6,9 @@ from typing import Any, Self
 from demo.kubectl import Kubectl
 from rayfleet.snapshot import ray_container_of
 
+_COLUMNS = 5
+"""Of `kubectl get pods`: name, ready, status, restarts, age."""
+
 
 @dataclass(frozen=True)
 class RayPod:
@@ -55,3 +58,16 @@ def gpus(kubectl: Kubectl) -> dict[str, int]:
         node["metadata"]["name"]: int(node["status"].get("allocatable", {}).get("nvidia.com/gpu", "0"))
         for node in kubectl.items("nodes")
     }
+
+
+def where_pods_are(kubectl: Kubectl, cluster: str) -> str:
+    """How far each pod of the cluster is, in words that change with every step of it."""
+    listed = kubectl.attempt("get", "pods", f"--selector=ray.io/cluster={cluster}", "--no-headers")
+    return without_ages(listed) or "there are no pods"
+
+
+def without_ages(listed: str) -> str:
+    """The lines of `kubectl get pods` as one sentence: name, readiness, state and restarts."""
+    rows = [line.split() for line in listed.splitlines()]
+    told = [f"{row[0]} is {row[2]}, {row[1]} ready" for row in rows if len(row) >= _COLUMNS]
+    return "; ".join(told) if len(told) == len(rows) else listed.strip()

@@ -4,16 +4,17 @@ Each raises DemoError or TestbedError that says what did not come true.
 """
 
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from demo import containers, job
 from demo.errors import DemoError
 from demo.kubectl import Kubectl
 from demo.narration import Narration
-from demo.pods import RayPod, gpus, ray_pods, workers
-from testbed import waiting
+from demo.patience import Patience
+from demo.pods import RayPod, gpus, ray_pods, where_pods_are, without_ages, workers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLE = REPOSITORY / "examples" / "autoscaling"
@@ -22,11 +23,8 @@ NAMESPACE = "rayfleet"
 RELEASE = "rayfleet"
 CLUSTER = "elastic"
 MOST_WORKERS = 3
-_READY_SECONDS = 120
-_LEAVE_SECONDS = 60
 
-wait_for = partial(waiting.wait_for, pause=0.5)
-"""Each look runs a program, which is not to take the processor from what is waited for."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,9 +35,16 @@ class Stage:
     helm: Path
     operator_image: str
     tell: Narration
+    patience: Patience
+    submission: str
+    """The id of the job; each run of the steps has its own."""
 
     def workers(self) -> list[RayPod]:
         return workers(self.kubectl, CLUSTER)
+
+    def wait_for(self, what: str, check: Callable[[], T | None]) -> T:
+        """Wait for it while the cluster's pods move."""
+        return self.patience.wait_for(what, check, lambda: where_pods_are(self.kubectl, CLUSTER))
 
 
 def install_operator(stage: Stage) -> None:
@@ -49,11 +54,22 @@ def install_operator(stage: Stage) -> None:
         *(str(stage.helm), "upgrade", "--install", RELEASE, str(CHART)),
         *(f"--kubeconfig={stage.kubectl.kubeconfig}", f"--namespace={NAMESPACE}", "--create-namespace"),
         *(f"--set=image.repository={repository}", f"--set-string=image.tag={tag}"),
-        *("--wait", "--timeout=60s"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise DemoError(f"waited 60 s for helm to install the operator, in vain: {done.stderr.strip()}")
+        raise DemoError(f"helm could not install the operator: {done.stderr.strip()}")
+    ready = (
+        "get",
+        f"deployment/{RELEASE}",
+        f"--namespace={NAMESPACE}",
+        "--output=jsonpath={.status.conditions[?(@.type=='Available')].status}",
+    )
+    operators = ("get", "pods", f"--namespace={NAMESPACE}", "--no-headers")
+    stage.patience.wait_for(
+        "the operator to be ready",
+        lambda: stage.kubectl(*ready) == "True",
+        lambda: without_ages(stage.kubectl.attempt(*operators)),
+    )
     stage.tell.show(stage.kubectl("get", "pods", f"--namespace={NAMESPACE}"))
 
 
@@ -65,10 +81,10 @@ def create_cluster(stage: Stage) -> None:
     def head_ready() -> list[RayPod]:
         return [pod for pod in ray_pods(stage.kubectl, CLUSTER) if pod.node_type == "head" and pod.ready]
 
-    (head,) = wait_for("the head to be Ready", head_ready, seconds=_READY_SECONDS)
+    (head,) = stage.wait_for("the head to be Ready", head_ready)
     stage.tell.show(f"{head.name} is Ready on {head.node}")
     state = ("get", "raycluster", CLUSTER, "--output=jsonpath={.status.state}")
-    wait_for("its status to say so", lambda: stage.kubectl(*state) == "ready", seconds=30)
+    stage.wait_for("its status to say so", lambda: stage.kubectl(*state) == "ready")
     _show_cluster(stage)
     if stage.workers():
         raise DemoError("there is a worker, though no task waits for one")
@@ -77,7 +93,7 @@ def create_cluster(stage: Stage) -> None:
 def queue_job(stage: Stage) -> None:
     """Submit a job whose tasks need a GPU each, and wait until as many workers as max allows have started."""
     stage.tell.show("$ ray job submit --working-dir ... -- python gpu_tasks.py    (in the head pod)")
-    job.submit(stage.kubectl, CLUSTER, EXAMPLE / "gpu_tasks.py")
+    job.submit(stage.kubectl, CLUSTER, EXAMPLE / "gpu_tasks.py", stage.submission)
     submitted = stage.tell.seconds
     offered = gpus(stage.kubectl)
     told: set[str] = set()
@@ -91,7 +107,7 @@ def queue_job(stage: Stage) -> None:
                 stage.tell.show(f"{pod.name} runs on {pod.node} ({offered.get(pod.node, 0)} GPUs), {seconds}")
         return there if len(there) == MOST_WORKERS else None
 
-    there = wait_for(f"{MOST_WORKERS} workers to run", started, seconds=_READY_SECONDS)
+    there = stage.wait_for(f"{MOST_WORKERS} workers to run", started)
     without = [pod for pod in there if not offered.get(pod.node)]
     if without:
         raise DemoError(f"worker {without[0].name} is on node {without[0].node}, which has no GPU")
@@ -115,15 +131,15 @@ def kill_worker(stage: Stage) -> None:
         there = [pod for pod in stage.workers() if pod.container_id and pod.uid != victim.uid]
         return there[-1] if len(there) == MOST_WORKERS else None
 
-    newest = wait_for(f"a pod in place of {victim.name}", back, seconds=_READY_SECONDS)
+    newest = stage.wait_for(f"a pod in place of {victim.name}", back)
     seconds = stage.tell.seconds - killed
     stage.tell.show(f"{victim.name} is gone, {newest.name} runs on {newest.node} ({seconds:.1f} s)")
 
 
 def end_job(stage: Stage) -> None:
     """Wait until the job has ended well, the killed worker's task included."""
-    stage.tell.show(f"$ ray job logs --follow {job.SUBMISSION}    (in the head pod)")
-    for line in job.follow(stage.kubectl, CLUSTER):
+    stage.tell.show(f"$ ray job logs --follow {stage.submission}    (in the head pod)")
+    for line in job.follow(stage.kubectl, CLUSTER, stage.submission):
         stage.tell.show(line)
 
 
@@ -133,9 +149,9 @@ def await_no_workers(stage: Stage) -> None:
     def none_left() -> bool:
         return [pod.node_type for pod in ray_pods(stage.kubectl, CLUSTER)] == ["head"]
 
-    wait_for("the idle workers to leave", none_left, seconds=_LEAVE_SECONDS)
+    stage.wait_for("the idle workers to leave", none_left)
     available = ("get", "raycluster", CLUSTER, "--output=jsonpath={.status.availableWorkerReplicas}")
-    wait_for("its status to say so", lambda: stage.kubectl(*available) in {"", "0"}, seconds=30)
+    stage.wait_for("its status to say so", lambda: stage.kubectl(*available) in {"", "0"})
     _show_cluster(stage)
     stage.tell.show("Why the operator did what it did:")
     events = ("get", "events", "--field-selector=involvedObject.kind=RayCluster")
@@ -155,7 +171,7 @@ def delete_cluster(stage: Stage) -> None:
             *stage.kubectl.items("rayclusters.ray.io"),
         ]
 
-    wait_for("the cluster's pods and Service to be gone", nothing_left, seconds=90)
+    stage.wait_for("the cluster's pods and Service to be gone", nothing_left)
     stage.tell.show(stage.kubectl.attempt("get", kinds, f"--selector=ray.io/cluster={CLUSTER}"))
 
 
@@ -167,10 +183,17 @@ def _show_cluster(stage: Stage) -> None:
 def _full_ray_status(stage: Stage) -> str:
     wanted = f"/{MOST_WORKERS:.1f} GPU"
     head = job.in_head(stage.kubectl, CLUSTER)
+    said = ""
 
     def status() -> str | None:
+        nonlocal said
         said = stage.kubectl.attempt(*head, "ray", "status")
         # A node that has only just joined may still be told of as pending.
         return said if wanted in said and "(no pending nodes)" in said else None
 
-    return wait_for(f"`ray status` to count {MOST_WORKERS} GPUs and none to come", status, seconds=60)
+    def counted() -> str:
+        gpus_now = next((line.strip() for line in said.splitlines() if line.endswith(" GPU")), "no GPU yet")
+        return f"Ray counts {gpus_now}; {where_pods_are(stage.kubectl, CLUSTER)}"
+
+    what = f"`ray status` to count {MOST_WORKERS} GPUs and none to come"
+    return stage.patience.wait_for(what, status, counted)

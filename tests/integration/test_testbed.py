@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from checks.pace import slowdown
 from support.testbed import RunningControlPlane, running_control_plane
 from testbed import beds, binaries, record
 from testbed.errors import TestbedError
@@ -270,8 +271,8 @@ def test_a_missing_program_is_answered_by_the_line_that_installs_it(name: str, t
     assert "apt-get install" in done.stderr
 
 
-def test_the_bed_is_up_within_six_seconds(name: str) -> None:
+def test_the_bed_is_up_within_six_seconds_of_the_reference_machine(name: str) -> None:
     """Once the binaries are built, a control plane is no reason to put tests off."""
     begun = time.monotonic()
     beds.up(Wanted(name), QUIET)
-    assert time.monotonic() - begun < 6
+    assert time.monotonic() - begun < 6 * slowdown()

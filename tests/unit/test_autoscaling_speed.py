@@ -5,12 +5,13 @@ from random import Random
 
 import pytest
 
+from checks.pace import slowdown
 from rayfleet.autoscaling import Group, Memory, Policy, Worker, decide
 from rayfleet.ray_state import Demand, LabelConstraint, RayNode, RayState
 from support.demand_cases import node, resources, tasks
 
 MARGIN = 2
-"""A slow machine beside a busy one; the bounds themselves are checked on a quiet one."""
+"""Between two machines of equal pace; a slower one gets as much more."""
 ZONE = (LabelConstraint("zone", ("a",)),)
 CASES = [
     pytest.param(1_000, 50, 1_000, 0.1, id="1,000 nodes in 50 states, 1,000 shapes"),
@@ -81,4 +82,4 @@ def test_a_decision_takes_its_time(count: int, states: int, shapes: int, bound: 
         started = time.process_time()
         decide(ray, groups(), workers, Policy(), Memory(), now=0)
         taken.append(time.process_time() - started)
-    assert min(taken) < bound * MARGIN
+    assert min(taken) < bound * MARGIN * slowdown()

@@ -7,8 +7,8 @@ from benchmarks.percentile import median, percentile
 from benchmarks.scenarios import SCENARIOS
 
 RATIO = Bar("create", "ratio_to_raw", 0.5, Kind.RATIO)
-LATENCY = Bar("replace", "median_ms", 25, Kind.LATENCY)
-COST = Bar("memory", "kib_per_cluster", 60, Kind.COST)
+TIME = Bar("replace", "median_ms", 25, Kind.TIME)
+EACH = Bar("memory", "kib_per_cluster", 60, Kind.EACH)
 AMOUNT = Bar("quiet", "writes", 0, Kind.AMOUNT)
 
 
@@ -36,20 +36,34 @@ def test_no_values_have_no_percentile() -> None:
     [
         (RATIO, "full", 0.5, 0.499),
         (RATIO, "quick", 0.25, 0.249),
-        (LATENCY, "full", 25.0, 25.1),
-        (LATENCY, "quick", 100.0, 100.1),
-        (COST, "full", 60.0, 60.1),
-        (COST, "quick", 240.0, 240.1),
+        (TIME, "full", 25.0, 25.1),
+        (EACH, "full", 60.0, 60.1),
+        (EACH, "quick", 240.0, 240.1),
         (AMOUNT, "full", 0, 1),
         (AMOUNT, "quick", 0, 1),
     ],
 )
-def test_a_quick_run_gives_way_in_what_depends_on_the_machine_alone(
+def test_a_quick_run_gives_way_where_its_small_sizes_count(
     bar: Bar, run: str, holds: float, misses: float
 ) -> None:
-    """Four times the latencies and costs, half the ratios, and the same amounts."""
+    """Four times the memory of each, half the ratios, and the same amounts."""
     assert bar.holds(holds, quick=run == "quick")
     assert not bar.holds(misses, quick=run == "quick")
+
+
+def test_a_quick_run_shows_times_and_does_not_judge_them() -> None:
+    """A slow machine makes every time longer, and no test may fail by time alone."""
+    (verdict,) = judge({"replace": {"median_ms": 9_999.0}}, quick=True)
+    assert (verdict.holds, verdict.word) == (True, "shown, not judged")
+    (verdict,) = judge({"replace": {"median_ms": 9_999.0}}, quick=False)
+    assert (verdict.holds, verdict.word) == (False, "**missed**")
+
+
+def test_a_figure_whose_name_tells_of_time_is_of_a_kind_that_a_quick_run_does_not_judge() -> None:
+    """Seconds, milliseconds, and parts of a core."""
+    figures = {bar.figure for bar in BARS}
+    named = {figure for figure in figures if "_ms" in figure or figure.endswith(("_s", "_percent"))}
+    assert {bar.figure for bar in BARS if bar.kind is Kind.TIME} == named
 
 
 def test_only_scenarios_that_ran_are_judged() -> None:

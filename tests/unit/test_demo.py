@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from demo import containers, job
+from demo.cli import begins_again, main
 from demo.errors import DemoError
-from demo.pods import RayPod
+from demo.patience import Patience
+from demo.pods import RayPod, without_ages
 
 ID = "3f195b1e692f8b9e8a591f5795d81406db1e14c351703ee4948162659e7e5ac2"
 OTHER = ID[::-1]
@@ -98,6 +100,10 @@ def test_of_a_jobs_log_the_jobs_own_words_are_shown_and_what_became_of_it() -> N
         "\x1b[36m9 tasks are queued.\x1b[39m",
         "(raylet) Task task failed. There are 3 retries remaining, so the task will be retried. Error: Task",
         "(raylet) The node with node id: 78f3 and address: 10.1.0.4 has been marked dead.",
+        "(raylet, ip=10.1.0.4) Raylet is terminated. Last lines of its log:",
+        "    [state-dump] NodeManager:",
+        "(raylet, ip=10.1.0.4) [state-dump] cluster_resource_scheduler state:",
+        "    [2026-11-21 11:58:02,345 I 12 12] (raylet) node_manager.cc:41: GCS is gone",
         "\t(2) raylet has lagging heartbeats due to slow network or busy workload.",
         "",
         "------------------",
@@ -109,3 +115,70 @@ def test_of_a_jobs_log_the_jobs_own_words_are_shown_and_what_became_of_it() -> N
         "(Task task failed. There are 3 retries remaining, so the task will be retried.)",
         "Job 'gpu-tasks' succeeded",
     ]
+
+
+class Scene:
+    """A clock that goes on with each pause, and what is told meanwhile."""
+
+    def __init__(self, going_on: list[str]) -> None:
+        self.seconds = 0.0
+        self.told: list[str] = []
+        self.going_on = going_on
+        self.patience = Patience(
+            self.told.append, still=60, longest=300, now=lambda: self.seconds, sleep=self.sleep
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def words(self) -> str:
+        """One more of them every 50 s."""
+        return self.going_on[min(int(self.seconds // 50), len(self.going_on) - 1)]
+
+
+def test_the_demo_waits_as_long_as_something_moves_and_says_what() -> None:
+    """Each step of progress may take what the whole had on a fast machine."""
+    scene = Scene(["the head starts", "an agent starts", "a worker starts", "the worker joins"])
+    came = scene.patience.wait_for("3 GPUs", lambda: "yes" if scene.seconds >= 170 else None, scene.words)
+    assert came == "yes"
+    assert scene.told == ["... an agent starts", "... a worker starts", "... the worker joins"]
+
+
+def test_the_demo_gives_up_where_nothing_moves_and_says_how_things_stand() -> None:
+    """What stands still on any machine is broken."""
+    scene = Scene(["the head starts", "worker-1 is ErrImagePull"])
+    words = "waited 110 s for 3 GPUs; nothing has moved for 60 s. worker-1 is ErrImagePull"
+    with pytest.raises(DemoError, match=words):
+        scene.patience.wait_for("3 GPUs", lambda: None, scene.words)
+
+
+def test_the_demo_gives_up_in_the_end_where_things_go_round_in_circles() -> None:
+    """A pod that is replaced again and again is no progress for ever."""
+    scene = Scene([f"worker-{n} starts" for n in range(100)])
+    with pytest.raises(DemoError, match=r"waited 300 s for 3 GPUs\. worker-6 starts"):
+        scene.patience.wait_for("3 GPUs", lambda: None, scene.words)
+
+
+def test_where_pods_are_is_told_without_what_changes_by_itself() -> None:
+    """An age is no progress."""
+    listed = "elastic-head-a1 0/1 ContainerCreating 0 7s\nelastic-gpu-1  1/1 Running 1 (9s ago) 40s\n"
+    assert without_ages(listed) == (
+        "elastic-head-a1 is ContainerCreating, 0/1 ready; elastic-gpu-1 is Running, 1/1 ready"
+    )
+    assert without_ages("The connection was refused") == "The connection was refused"
+
+
+@pytest.mark.parametrize(("failed", "again"), [(3, 3), (4, 4), (5, 5), (6, 5), (8, 5), (9, 9), (10, 10)])
+def test_a_step_that_needs_a_running_job_is_tried_again_with_a_new_job(failed: int, again: int) -> None:
+    """By then the last one has ended."""
+    assert begins_again(failed) == again
+
+
+@pytest.mark.parametrize("step", ["1", "2", "11"])
+def test_the_demo_cannot_go_on_before_there_is_a_kubernetes(
+    step: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Building and bringing up are done by a demo from the start."""
+    with pytest.raises(SystemExit):
+        main(["--from", step])
+    assert "steps 3 to 10 can be begun with" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import time
 import pytest
 from aiohttp import ClientSession
 
+from checks.pace import slowdown
 from metrics.page import reference
 from rayfleet.http_server import ListenError
 from rayfleet.informer import Health
@@ -95,7 +96,7 @@ async def test_a_scrape_of_1000_clusters_never_holds_the_event_loop_for_long() -
         lines += part.count(b"\n")
     turns.append(time.thread_time() - asked)
     assert lines > 11_000
-    assert max(turns) < 0.02
+    assert max(turns) < 0.02 * slowdown()
 
 
 async def test_the_queue_shows_what_waits_and_for_how_long_and_what_is_worked_on() -> None:
