@@ -8,6 +8,7 @@ from typing import TypeAlias, TypeVar
 from rayfleet.api import scales_here
 from rayfleet.cache import ClusterStore, Store
 from rayfleet.memory import ClusterMemory
+from rayfleet.plan.identity import identified
 from rayfleet.plan.validity import Judgement, judge
 from rayfleet.scaling_sources import ScalingSources
 from rayfleet.scaling_view import ScalingView
@@ -35,18 +36,21 @@ class View:
         self, cluster: Cluster, memory: ClusterMemory, other_operator: str | None, now: float
     ) -> Snapshot:
         """Everything known of a cluster."""
-        pods = {pod.uid: pod for pod in _owned(self.pods, cluster)}
+        found = {pod.uid: pod for pod in _owned(self.pods, cluster)}
         if memory.stray_head is not None:
-            pods.setdefault(memory.stray_head.uid, memory.stray_head)
+            found.setdefault(memory.stray_head.uid, memory.stray_head)
         judgement = self._judge(cluster, memory)
+        pods = sorted(
+            identified(cluster, judgement.spec, found.values()), key=lambda pod: (pod.created, pod.name)
+        )
         scaling = ScalingView()
         if judgement.spec is not None and scales_here(judgement.spec):
-            scaling = self.scaling.view(cluster.key, judgement.spec, memory, tuple(pods.values()), now)
+            scaling = self.scaling.view(cluster.key, judgement.spec, memory, pods, now)
         return Snapshot(
             cluster=cluster,
             spec=judgement.spec,
             violations=judgement.violations,
-            pods=tuple(sorted(pods.values(), key=lambda pod: (pod.created, pod.name))),
+            pods=tuple(pods),
             services=tuple(_owned(self.services, cluster)),
             now=now,
             refused=dict(memory.refused),

@@ -13,12 +13,12 @@ from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 from rayfleet.memory import LONGEST_HOLD, ClusterMemory
 from rayfleet.observe import View
-from rayfleet.plan import AdvanceHeadEpoch, CreatePod, Outcome, Plan, plan
+from rayfleet.plan import Action, AdvanceHeadEpoch, CreatePod, Outcome, Plan, plan
 from rayfleet.plan.scaling import is_long
 from rayfleet.plan.validity import template_hashes
 from rayfleet.ray_memory import KEEP_SECONDS
 from rayfleet.report import Reporter
-from rayfleet.snapshot import Key, Snapshot, cluster_from_object, pod_from_object
+from rayfleet.snapshot import Key, Pod, Snapshot, cluster_from_object, pod_from_object
 from rayfleet.workqueue import Done, Retry
 
 UNANSWERED_BACKOFF = 5.0
@@ -155,27 +155,44 @@ class Reconciler:
         )
         if isinstance(listed, ApiFailure):
             return listed
-        pods = [pod_from_object(obj) for obj in listed.items]
-        self._view.pods.replace_owned(key, pods, listed.resource_version)
+        pods = {pod.uid: pod for pod in map(pod_from_object, listed.items)}
+        # A pod whose cluster label has another value by now is not listed, and lives.
+        known = (p for p in self._view.pods.owned_by(key) if p.resource_version <= listed.resource_version)
+        missing = [pod for pod in known if pod.uid not in pods]
+        for answer in await asyncio.gather(*(self._get_pod(key, pod.name) for pod in missing)):
+            if isinstance(answer, ApiFailure):
+                return answer
+            if answer is not None:
+                pods[answer.uid] = answer
+        self._view.pods.replace_owned(key, pods.values(), listed.resource_version)
         memory.verified_epoch = epoch
         return None
 
+    async def _get_pod(self, key: Key, name: str) -> Pod | ApiFailure | None:
+        """The pod of this name as it is now; none where there is none."""
+        answer = await self._client.get(f"{paths.pods(key.namespace)}/{name}")
+        if isinstance(answer, ApiFailure):
+            return None if is_gone(answer, "pods", name) else answer
+        return pod_from_object(answer)
+
     async def _look_for_head(self, snapshot: Snapshot, decided: Plan) -> Retry | None:
-        """Before a next head is allowed: the last one may live on without the labels that we watch by."""
-        if not any(isinstance(action, AdvanceHeadEpoch) for action in decided.actions):
+        """Before a head is made: the last one may live on without the label or the owner that we find it by.
+
+        Whatever its labels and its owner are, it is the one that the status names, and its Ray goes on.
+        """
+        if not any(_makes_head(action) for action in decided.actions):
             return None
         cluster = snapshot.cluster
         head = cluster.status.get("head")
         name = head.get("podName") if isinstance(head, dict) else None
         if not isinstance(name, str) or not name:
             return None
-        answer = await self._client.get(f"{paths.pods(cluster.key.namespace)}/{name}")
-        if isinstance(answer, ApiFailure):
-            return None if is_gone(answer, "pods", name) else self._retry(answer, "look for the head")
-        pod = pod_from_object(answer)
-        if pod.owner is not None and pod.owner.uid == cluster.uid and not pod.ended:
+        pod = await self._get_pod(cluster.key, name)
+        if isinstance(pod, ApiFailure):
+            return self._retry(pod, "look for the head")
+        if pod is not None and not pod.ended and (pod.owner is None or pod.owner.uid == cluster.uid):
             memory = self._memories[cluster.key]
-            memory.stray_head = replace(pod, node_type=NodeType.HEAD)
+            memory.stray_head = pod
             memory.stray_until = asyncio.get_running_loop().time() + OUT_OF_VIEW_SECONDS
         return None
 
@@ -230,6 +247,12 @@ class Reconciler:
             hashes = template_hashes(cluster, snapshot.spec, _taken(outcomes))
             if all(value in taken for _, value in hashes):
                 memory.proven = stored
+
+
+def _makes_head(action: Action) -> bool:
+    return isinstance(action, AdvanceHeadEpoch) or (
+        isinstance(action, CreatePod) and action.node_type == NodeType.HEAD
+    )
 
 
 def _of_the_same_spec(before: Snapshot, after: Snapshot) -> Snapshot:

@@ -195,7 +195,21 @@ def _number(text: str | None) -> int | None:
     return int(text) if text is not None and _NUMBER.fullmatch(text) else None
 
 
-def _host(labels: Mapping[str, str]) -> Host | None:
+def _host(name: str, labels: Mapping[str, str], annotations: Mapping[str, str]) -> Host | None:
+    """By our own note, as labels are changed to set a pod aside; by the labels where there is none.
+
+    The note of another pod would not fit the name: a replica's name ends in the number of its first host.
+    """
+    noted = annotations.get(Annotation.HOST, "").split("/")
+    if len(noted) == len(Host._fields):
+        replica, *numbers = noted
+        place, index = map(_number, numbers)
+        first = _number(replica.rpartition("-")[2])
+        fits = None not in {place, index, first} and name.endswith(f"-{(first or 0) + (index or 0)}")
+        if fits and place is not None and index is not None:
+            return Host(replica, place, index)
+    if Label.REPLICA_NAME not in labels:
+        return None
     place, index = _number(labels.get(Label.REPLICA_INDEX)), _number(labels.get(Label.REPLICA_HOST_INDEX))
     return None if place is None or index is None else Host(labels[Label.REPLICA_NAME], place, index)
 
@@ -299,7 +313,7 @@ def pod_from_object(obj: JsonObject) -> Pod:
         head_epoch=_number(annotations.get(Annotation.HEAD_EPOCH)),
         index=_number(annotations.get(Annotation.INDEX)) or 0,
         template_hash=annotations.get(Annotation.TEMPLATE_HASH, ""),
-        host=_host(labels) if Label.REPLICA_NAME in labels else None,
+        host=_host(metadata["name"], labels, annotations),
         place=_number(labels.get(Label.REPLICA_INDEX)),
         unready_words=unready.words,
         unready_since=unready.since,

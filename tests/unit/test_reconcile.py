@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.builders import group, service, spec
 from support.passes import CLUSTER, KEY, PODS, passes
 from support.scripted_api import not_there
 from support.wire import Answering, fails, says
@@ -35,3 +36,72 @@ async def test_a_cluster_that_is_not_there_any_more_is_forgotten() -> None:
         await bed.reconciler.reconcile(KEY)
         assert bed.clusters.get(KEY) is None
         assert bed.api.writes == []
+
+
+ORPHANED = {"ownerReferences": []}
+UNLABELLED = {"labels": {}}
+FAILED = {"phase": "Failed"}
+
+
+def named(name: str) -> dict[str, object]:
+    return {"headEpoch": 0, "head": {"podName": name}}
+
+
+@pytest.mark.parametrize("changes", [UNLABELLED, ORPHANED, UNLABELLED | ORPHANED], ids=str)
+@pytest.mark.parametrize("name", ["", "demo-head-x7k2p"], ids=["ours", "made by KubeRay"])
+async def test_no_head_is_made_beside_one_that_no_watch_and_no_owner_leads_to(
+    changes: dict[str, object], name: str
+) -> None:
+    """The status names it, and it lives: nothing tells its Ray from that of a head in good order."""
+    async with passes() as bed:
+        bed.stored(spec(group(replicas=0)))
+        own = {"name": name} if name else {}
+        head = bed.head(cached=False, **own, **changes)
+        bed.stored(spec(group(replicas=0)), status=named(head["metadata"]["name"]), version=1001)
+        await bed.reconciler.reconcile(KEY)
+        assert f"POST {PODS}" not in bed.api.writes
+        assert all("headEpoch" not in body["status"] for body in bed.api.bodies("PATCH", "/status"))
+
+
+async def test_a_head_that_no_watch_leads_to_has_a_next_one_when_it_has_ended_or_is_anothers() -> None:
+    other = [{"kind": "RayCluster", "name": "demo", "uid": "another", "controller": True}]
+    for status, owners in (({"phase": "Failed"}, None), ({"phase": "Running"}, other)):
+        async with passes() as bed:
+            bed.stored(spec(group(replicas=0)))
+            head = bed.head(cached=False, **UNLABELLED)
+            head["status"] = status
+            head["metadata"]["ownerReferences"] = owners or head["metadata"]["ownerReferences"]
+            bed.stored(spec(group(replicas=0)), status=named(head["metadata"]["name"]), version=1001)
+            await bed.reconciler.reconcile(KEY)
+            assert f"POST {PODS}" in bed.api.writes
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [says(b"404 page not found", 404), fails(503, "Unavailable", "later"), not_there("namespaces", "ml")],
+)
+async def test_no_head_is_made_while_it_is_not_certain_that_the_last_one_is_gone(answer: Answering) -> None:
+    async with passes() as bed:
+        bed.stored(spec(group(replicas=0)), status=named("demo-head-x"))
+        bed.api.told["GET", f"{PODS}/demo-head-x"] = answer
+        assert "could not look for the head" in str(await bed.reconciler.reconcile(KEY))
+        assert f"POST {PODS}" not in bed.api.writes
+
+
+async def test_a_worker_whose_cluster_label_was_changed_is_not_replaced() -> None:
+    """A list by that label lacks it, and it lives: only one that is gone is replaced."""
+    async with passes() as bed:
+        bed.stored(spec(group(replicas=3)))
+        pods = [bed.head(), bed.worker(1), bed.worker(2), bed.worker(3)]
+        bed.stored(spec(group(replicas=3)), status=named(pods[0]["metadata"]["name"]), version=1001)
+        del bed.api.there[f"{PODS}/{pods[3]['metadata']['name']}"]
+        bed.api.told["GET", PODS] = says(
+            {"items": pods[:2], "metadata": {"resourceVersion": str(bed.api.version)}}
+        )
+        bed.services.apply(service(bed.cluster))
+        bed.show(
+            {**pods[1], "metadata": {**pods[1]["metadata"], "resourceVersion": "1501"}, "status": FAILED}
+        )
+        await bed.reconciler.reconcile(KEY)
+        made = [body["metadata"]["name"] for body in bed.api.bodies("POST", "/pods")]
+        assert len(made) == 2, "for the one that has ended, and for the one that is gone"

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from rayfleet.api.names import NodeType
+from rayfleet.api.names import Annotation, Label, NodeType
 from rayfleet.manifests import head_pod, worker_pods
-from rayfleet.snapshot import pod_from_object
-from support.builders import cluster, parsed
+from rayfleet.snapshot import Host, pod_from_object
+from support.builders import cluster, group, parsed, spec
 
 
 def pod(spec: dict[str, Any], container: dict[str, Any] | None = None, exit_code: int = 1) -> dict[str, Any]:
@@ -66,6 +66,42 @@ def meshed(node_type: str, ended: str) -> dict[str, Any]:
 def test_only_the_end_of_ray_is_the_end_of_a_pod_whatever_a_mesh_has_put_before_it(node_type: str) -> None:
     assert pod_from_object(meshed(node_type, ended="ray")).ended
     assert not pod_from_object(meshed(node_type, ended="proxy")).ended
+
+
+def a_host(**labels: str | None) -> Host | None:
+    """What is read of the second host of a replica whose labels were changed since."""
+    fields = spec(group("tpu", 1, numOfHosts=2))
+    factory = worker_pods(cluster(fields), parsed(fields), parsed(fields).worker_group_specs[0])
+    metadata = factory.replica(3, 7, 2).host(1)["metadata"]
+    changed = {name: text for name, text in (metadata["labels"] | labels).items() if text is not None}
+    own = {"uid": "u", "resourceVersion": "1", "labels": changed}
+    return pod_from_object({"metadata": metadata | own}).host
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [{}, {Label.REPLICA_NAME: None}, {Label.REPLICA_INDEX: "x"}, {Label.REPLICA_HOST_INDEX: "0"}],
+    ids=str,
+)
+def test_a_host_is_of_its_replica_whatever_its_labels_say(labels: dict[str, str | None]) -> None:
+    """Else all of the replica would go for a label of one of them."""
+    found = a_host(**labels)
+    assert found is not None
+    assert (found.replica[:4], found.replica[-2:], found.replica_index, found.host_index) == (
+        "tpu-",
+        "-7",
+        3,
+        1,
+    )
+
+
+@pytest.mark.parametrize("note", ["", "x", "r-7/3", "r-7/3/x", "r-x/3/1", "r-8/3/1", "r-7/3/1/1"])
+def test_a_note_of_a_host_that_does_not_fit_its_name_is_not_believed(note: str) -> None:
+    """Then its labels say which host it is, as they do of pods that an earlier version made."""
+    labels = {Label.REPLICA_NAME: "r", Label.REPLICA_INDEX: "0", Label.REPLICA_HOST_INDEX: "1"}
+    own = {"name": "demo-tpu-worker-abcde-8", "annotations": {Annotation.HOST: note}, "labels": labels}
+    obj = pod({})
+    assert pod_from_object({**obj, "metadata": obj["metadata"] | own}).host == Host("r", 0, 1)
 
 
 @pytest.mark.parametrize("text", ["-1", "1e3", "9" * 5000, "9999999999", "", "x"])

@@ -43,6 +43,8 @@ class Annotation:
     HEAD_EPOCH: Final = "rayfleet.io/head-epoch"
     INDEX: Final = "rayfleet.io/index"
     TEMPLATE_HASH: Final = "rayfleet.io/template-hash"
+    HOST: Final = "rayfleet.io/replica-host"
+    """Of a host of a multi-host replica: `<replica>/<place>/<host>`, as its labels had it at first."""
 
 
 class NodeType:

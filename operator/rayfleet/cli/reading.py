@@ -11,6 +11,7 @@ from rayfleet.cli.errors import CommandError
 from rayfleet.cli.live_queue import ask_head
 from rayfleet.cli.sources import EventNote, Queue, Sources
 from rayfleet.errors import NO_ANSWER, ApiFailure
+from rayfleet.plan.identity import identified
 from rayfleet.plan.validity import judge
 from rayfleet.scaling_limits import NamespaceCeilings, ceilings_from_annotations
 from rayfleet.snapshot import Cluster, Pod, cluster_from_object, pod_from_object, unix_seconds
@@ -34,7 +35,7 @@ def read_sources(server: ApiServer, namespace: str, name: str, now: float, *, as
     for what, answer in (("pods", pods), ("events", events), ("the namespace", space)):
         if isinstance(answer, ApiFailure):
             missing.append(f"{what} cannot be read: {answer.message}")
-    owned = tuple(_pods(pods, cluster))
+    owned = tuple(identified(cluster, spec, _pods(pods, cluster)))
     return Sources(
         cluster=cluster,
         spec=spec,

@@ -1,6 +1,8 @@
 """The pods of a worker group."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec, ray_version_of, scales_here
 from rayfleet.api.names import Annotation, Label, NodeType
@@ -60,13 +62,14 @@ class Replica:
             Label.REPLICA_INDEX: str(self.place),
             Label.REPLICA_HOST_INDEX: str(index),
         }
-        return _labelled(body, own)
+        return _labelled(body, own, {Annotation.HOST: f"{self.name}/{self.place}/{index}"})
 
 
-def _labelled(body: Json, own: dict[str, str]) -> Json:
-    """The body with labels that tell one pod of a group from another: no part of the template's hash."""
+def _labelled(body: Json, own: dict[str, str], noted: Mapping[str, str] = MappingProxyType({})) -> Json:
+    """The body with what tells one pod of a group from another: no part of the template's hash."""
     metadata = body["metadata"]
-    return {**body, "metadata": {**metadata, "labels": {**metadata["labels"], **own}}}
+    labels, annotations = {**metadata["labels"], **own}, {**metadata["annotations"], **noted}
+    return {**body, "metadata": {**metadata, "labels": labels, "annotations": annotations}}
 
 
 def worker_pods(

@@ -1,0 +1,104 @@
+"""Which pod is which: what labels and annotations say may be changed, owner and name are not."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.plan import plan
+from rayfleet.plan.identity import identified
+from rayfleet.snapshot import Cluster, Pod
+from support.builders import cluster, group, head, parsed, snapshot, spec, worker
+
+TWO_GROUPS = spec(group("gpu", 2), group("cpu", 1))
+RELABELLED: list[dict[str, Any]] = [
+    {"node_type": "aside"},
+    {"node_type": ""},
+    {"node_type": NodeType.HEAD},
+    {"node_type": NodeType.WORKER},
+    {"group": "cpu"},
+    {"group": "gone"},
+    {"group": ""},
+    {"node_type": NodeType.WORKER, "group": "cpu", "head_epoch": None},
+]
+
+
+def known(of: Cluster, *pods: Pod) -> list[Pod]:
+    return list(identified(of, parsed(of.spec), pods))
+
+
+def recorded(epoch: int) -> dict[str, Any]:
+    return {"headEpoch": epoch}
+
+
+@pytest.mark.parametrize("changes", RELABELLED, ids=str)
+def test_a_head_is_a_head_whatever_its_labels_say(changes: dict[str, Any]) -> None:
+    """By its name; its epoch is that of its name, too."""
+    of = cluster(TWO_GROUPS, status=recorded(3))
+    assert known(of, head(of, epoch=3, **changes)) == [head(of, epoch=3)]
+
+
+@pytest.mark.parametrize("changes", RELABELLED, ids=str)
+def test_a_worker_is_of_its_group_whatever_its_labels_say(changes: dict[str, Any]) -> None:
+    """By its name, as is its number."""
+    of = cluster(TWO_GROUPS)
+    assert known(of, worker(of, 2, **changes)) == [worker(of, 2)]
+    assert known(of, replace(worker(of, 2, **changes), index=7)) == [worker(of, 2)]
+
+
+@pytest.mark.parametrize("epoch", [None, 0, 2, 99, 999_999_999])
+def test_an_epoch_that_its_name_does_not_bear_out_is_not_believed(epoch: int | None) -> None:
+    """Anybody may write an annotation; the next head's name hangs on it."""
+    of = cluster(status=recorded(5))
+    assert known(of, head(of, epoch=4, head_epoch=epoch)) == [head(of, epoch=4)]
+
+
+def test_pods_with_long_names_are_known_by_them_all_the_same() -> None:
+    """Though of cluster and group little is left in them."""
+    of = cluster(spec(group("g" * 60, 2), group("g" * 60 + "h", 1)), name="c" * 60)
+    made = [worker(of, n, group_name=name) for n in (1, 2_000_000) for name in ("g" * 60, "g" * 60 + "h")]
+    made.append(head(of, epoch=1))
+    assert known(of, *(replace(pod, node_type="aside", group="", index=0) for pod in made)) == made
+
+
+def test_pods_that_kuberay_made_are_known_by_the_names_it_gave_them() -> None:
+    of = cluster(TWO_GROUPS)
+    names = {
+        "demo-head-x7k2p": (NodeType.HEAD, HEAD_GROUP),
+        "demo-head": (NodeType.HEAD, HEAD_GROUP),
+        "demo-gpu-worker-x7k2p": (NodeType.WORKER, "gpu"),
+        "demo-cpu-worker-head1": (NodeType.WORKER, "cpu"),
+    }
+    pods = [head(of, name=name, node_type="aside", group="x", head_epoch=None) for name in names]
+    found = known(of, *pods)
+    assert [(pod.node_type, pod.group) for pod in found] == list(names.values())
+    assert [pod.head_epoch for pod in found] == [None] * 4, "an autoscaler of Ray's own runs beside it"
+
+
+def test_a_head_of_any_name_is_known_by_the_status() -> None:
+    of = cluster(status={"head": {"podName": "my-own"}})
+    (found,) = known(of, head(of, name="my-own", node_type="aside", head_epoch=None))
+    assert found.node_type == NodeType.HEAD
+
+
+def test_what_has_no_name_of_a_pod_of_ours_is_what_its_labels_say() -> None:
+    of = cluster()
+    pods = [head(of, name="a"), worker(of, 1, name="b"), worker(of, 1, name="demo-gpu-worker-x")]
+    assert known(of, *pods) == pods
+
+
+def test_a_worker_of_a_group_that_is_no_more_is_of_no_other_group_by_its_label() -> None:
+    of = cluster(spec(group("gpu", 1)))
+    assert [pod.group for pod in known(of, worker(of, 1, group_name="old", group="gpu"))] == [""]
+    assert [pod.group for pod in known(of, worker(of, 1, group_name="old"))] == ["old"]
+
+
+@pytest.mark.parametrize("changes", RELABELLED, ids=str)
+def test_changed_labels_call_for_no_action(changes: dict[str, Any]) -> None:
+    """No second head, no worker that goes, none in its place."""
+    of = cluster(spec(group("gpu", 2), group("cpu", 0)), status={"headEpoch": 0})
+    for place in range(3):
+        pods = [head(of), worker(of, 1), worker(of, 2)]
+        pods[place] = replace(pods[place], **changes)
+        assert plan(snapshot(of, known(of, *pods))).actions == ()
