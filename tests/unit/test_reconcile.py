@@ -1,5 +1,7 @@
 """A pass over a cluster, against a scripted API server: what is looked at before anything is written."""
 
+from typing import Any
+
 import pytest
 
 from support.builders import group, service, spec
@@ -38,8 +40,8 @@ async def test_a_cluster_that_is_not_there_any_more_is_forgotten() -> None:
         assert bed.api.writes == []
 
 
-ORPHANED = {"ownerReferences": []}
-UNLABELLED = {"labels": {}}
+ORPHANED: dict[str, Any] = {"ownerReferences": []}
+UNLABELLED: dict[str, Any] = {"labels": {}}
 FAILED = {"phase": "Failed"}
 
 
@@ -50,12 +52,12 @@ def named(name: str) -> dict[str, object]:
 @pytest.mark.parametrize("changes", [UNLABELLED, ORPHANED, UNLABELLED | ORPHANED], ids=str)
 @pytest.mark.parametrize("name", ["", "demo-head-x7k2p"], ids=["ours", "made by KubeRay"])
 async def test_no_head_is_made_beside_one_that_no_watch_and_no_owner_leads_to(
-    changes: dict[str, object], name: str
+    changes: dict[str, Any], name: str
 ) -> None:
     """The status names it, and it lives: nothing tells its Ray from that of a head in good order."""
     async with passes() as bed:
         bed.stored(spec(group(replicas=0)))
-        own = {"name": name} if name else {}
+        own: dict[str, Any] = {"name": name} if name else {}
         head = bed.head(cached=False, **own, **changes)
         bed.stored(spec(group(replicas=0)), status=named(head["metadata"]["name"]), version=1001)
         await bed.reconciler.reconcile(KEY)

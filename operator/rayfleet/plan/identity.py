@@ -82,7 +82,7 @@ class _Names:
     def _epoch(self, pod: Pod) -> int | None:
         """The epoch of a head of our making; none of another's."""
         recorded = self._cluster.status.get("headEpoch")
-        last = recorded if isinstance(recorded, int) else 0
+        last: int = recorded if isinstance(recorded, int) else 0
         likely = [last] if pod.head_epoch is None else [pod.head_epoch, last]
         for epoch in (*likely, *range(last + 1, max(last - _EPOCHS, -1), -1)):
             if head_pod_name(self._cluster, epoch) == pod.name:
