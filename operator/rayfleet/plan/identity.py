@@ -83,8 +83,6 @@ class _Names:
         """The epoch of a head of our making; none of another's."""
         recorded = self._cluster.status.get("headEpoch")
         last: int = recorded if isinstance(recorded, int) else 0
-        likely = [last] if pod.head_epoch is None else [pod.head_epoch, last]
-        for epoch in (*likely, *range(last + 1, max(last - _EPOCHS, -1), -1)):
-            if head_pod_name(self._cluster, epoch) == pod.name:
-                return epoch
-        return None
+        epochs: list[int] = [last] if pod.head_epoch is None else [pod.head_epoch, last]
+        epochs += range(last + 1, max(last - _EPOCHS, -1), -1)
+        return next((epoch for epoch in epochs if head_pod_name(self._cluster, epoch) == pod.name), None)
