@@ -41,7 +41,7 @@ class RayHeads:
             return
         self._troubles.pop(cluster.key, None)
         head = max(heads, key=lambda pod: (pod.head_epoch or 0, pod.created))
-        address = f"{head.pod_ip}:{gcs_port(spec.head_group_spec.ray_start_params)}"
+        address = f"{head.pod_ip}:{gcs_port(spec.head_group_spec)}"
         target = Target(cluster.uid, address, token.value if token is not None else None)
         self._poller.watch(cluster.key, target, active=active)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rayfleet.api.rules import groups, start_params
+from rayfleet.api.rules import groups
 from support.rule_rows import GPU, GPU_PATH, HEAD, Row, check, row_id, rules_of
 
 ROWS = [
@@ -102,22 +102,16 @@ ROWS = [
         {f"{GPU}.fallback": {"groups": ["cpu", "tpu"]}},
     ),
     Row(
-        start_params.amounts_are_finite,
-        f"{GPU_PATH}.rayStartParams[num-gpus]",
-        {f"{GPU}.rayStartParams": {"num-gpus": "nan"}},
-        {f"{GPU}.rayStartParams": {"num-gpus": "$GPUS"}},
+        groups.resources_are_amounts,
+        f"{GPU_PATH}.resources[disk]",
+        {f"{GPU}.resources": {"disk": "1.5"}},
+        {f"{GPU}.resources": {"disk": "2", "CPU": "1.5"}},
     ),
     Row(
-        start_params.amounts_are_finite,
-        f"spec.{HEAD}.rayStartParams[num-cpus]",
-        {f"{HEAD}.rayStartParams": {"num-cpus": "-1"}},
-        {f"{HEAD}.rayStartParams": {"num-cpus": "0"}},
-    ),
-    Row(
-        start_params.gcs_port_is_a_port,
-        f"spec.{HEAD}.rayStartParams.port",
-        {f"{HEAD}.rayStartParams": {"port": "65536"}},
-        {f"{HEAD}.rayStartParams": {"port": "6380"}},
+        groups.resources_are_amounts,
+        f"{GPU_PATH}.resources[object_store_memory]",
+        {f"{GPU}.resources": {"object_store_memory": "1Gi"}},
+        {f"{GPU}.rayStartParams": {"object-store-memory": "1000000"}},
     ),
 ]
 
@@ -130,4 +124,4 @@ def test_rule(row: Row) -> None:
 
 def test_every_rule_has_a_row() -> None:
     """A rule that is added without a test does not go unnoticed."""
-    assert rules_of(groups, start_params) == {row.rule for row in ROWS}
+    assert rules_of(groups) == {row.rule for row in ROWS}

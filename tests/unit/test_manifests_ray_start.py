@@ -1,10 +1,12 @@
 """The `ray start` command: flags from the user, from the group and from the pod's resources."""
 
+import json
 import subprocess
 from typing import Any
 
 import pytest
 
+from rayfleet.manifests import worker_resources
 from support.manifest_samples import (
     built_head,
     built_worker,
@@ -14,6 +16,7 @@ from support.manifest_samples import (
     ray,
     spec,
     template,
+    worker_group,
 )
 
 RUN = "ulimit -n ${RAY_START_ULIMIT_OPEN_FILES:-65536}; "
@@ -166,6 +169,76 @@ def test_a_groups_resources_and_labels_win_over_the_pod() -> None:
         check=True,
     )
     assert said.stdout == """{"disk":2,"it's":1.5}"""
+
+
+CPU_ENV = [{"name": "CPUS", "value": "6"}, {"name": "FIELD", "valueFrom": {"fieldRef": {}}}]
+COUNTED = [
+    ({"num-cpus": '"4"'}, {"CPU": 4}),
+    ({"num-cpus": "$CPUS"}, {"CPU": 6}),
+    ({"num-cpus": "'${CPUS}'"}, {}),
+    ({"num-gpus": '"$(CPUS)"'}, {"GPU": 6}),
+    ({"memory": "1000 "}, {"memory": 1000}),
+    ({"num-cpus": "$FIELD"}, {}),
+    ({"resources": '{"NPU": 1}'}, {"NPU": 1}),
+    ({"resources": '{"NPU": 1,"it\'s": 2}\n'}, {"NPU": 1, "it's": 2}),
+    ({"resources": '"{\\"NPU\\": 1}"'}, {"NPU": 1}),
+    ({"resources": "'{\"NPU\": $CPUS}'"}, {}),
+    ({"resources": '"{\\"NPU\\": $CPUS}"'}, {"NPU": 6}),
+]
+
+
+@pytest.mark.parametrize(("params", "counted"), COUNTED)
+def test_what_is_planned_with_is_what_bash_hands_to_ray(
+    params: dict[str, str], counted: dict[str, float]
+) -> None:
+    """Quotes, variables of the container and bare JSON alike; where nobody can know, nothing is counted."""
+    of = spec(worker={"rayStartParams": params, "template": template(env=CPU_ENV)})
+    command = environment(ray(built_worker(of)))["KUBERAY_GEN_RAY_START_CMD"].replace("$(CPUS)", "6")
+    said = subprocess.run(
+        ["/bin/bash", "-c", f"""ray() {{ printf '%s\\0' "$@"; }}; {command}"""],
+        env={"CPUS": "6", "FIELD": "3"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
+
+    assert dict(worker_resources(worker_group(of))) == counted
+    given = dict(word.removeprefix("--").partition("=")[::2] for word in said)
+    (flag,) = params
+    if counted and flag == "resources":
+        assert json.loads(given[flag]) == counted
+    elif counted:
+        assert [int(given[flag])] == list(counted.values())
+
+
+def test_only_gpu_is_ray_s_gpu_among_the_names_of_a_group() -> None:
+    """Other names of a group's `resources` are the user's own, however they end."""
+    of = spec(
+        worker={"resources": {"gpu": "1", "vGPU": "2", "example.com/gpu": "3", "nvidia.com/mig-1g": "4"}}
+    )
+
+    assert flags(built_worker(of))["num-gpus"] == "1"
+    assert dict(worker_resources(worker_group(of))) == {
+        "GPU": 1,
+        "vGPU": 2,
+        "example.com/gpu": 3,
+        "nvidia.com/mig-1g": 4,
+    }
+
+
+def test_ports_and_switches_are_read_through_their_quotes() -> None:
+    """The head's own port, as its container sets it, is where everybody looks for it."""
+    head = {
+        "rayStartParams": {"port": "$GCS", "include-dashboard": "'0'", "no-monitor": '"true"'},
+        "template": template(env=[{"name": "GCS", "value": "6380"}]),
+    }
+    of = spec(head=head, rayVersion="2.50.0")
+
+    assert flags(built_head(of))["port"] == "$GCS"
+    assert flags(built_head(of))["no-monitor"] == ""
+    assert flags(built_worker(of))["address"] == "demo-head-svc.team-a.svc.cluster.local:6380"
+    assert built_worker(of)["spec"]["initContainers"][-1]["command"][-1] == "6380"
+    assert "gcs_healthz" not in str(ray(built_head(of))["readinessProbe"]["exec"]["command"][-1])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from rayfleet.api import RayClusterSpec
 from rayfleet.cli.api_server import ApiServer
@@ -14,7 +15,7 @@ from rayfleet.cli.port_forward import ForwardError, forwarded
 from rayfleet.cli.sources import Queue
 from rayfleet.clients.gcs import GcsClient
 from rayfleet.errors import ApiFailure, GcsFailure, GcsTrouble
-from rayfleet.manifests import TOKEN_KEY, auth_secret_name, gcs_port
+from rayfleet.manifests import SecretKey, gcs_port, head_token
 from rayfleet.ray_state import RayState
 from rayfleet.snapshot import Cluster, Pod
 
@@ -33,7 +34,7 @@ class Token:
 
 def ask_head(server: ApiServer, cluster: Cluster, spec: RayClusterSpec, head: Pod) -> Queue:
     """Ask the head for its queue. All that can go wrong is in the answer, in words; no token is."""
-    port = gcs_port(spec.head_group_spec.ray_start_params)
+    port = gcs_port(spec.head_group_spec)
     if not port.isdigit():
         return Queue(None, f"the GCS port of the head is {port!r}, which only its own shell knows")
     token = find_token(server, cluster, spec)
@@ -82,19 +83,24 @@ def find_token(server: ApiServer, cluster: Cluster, spec: RayClusterSpec) -> Tok
             "the head asks for a Kubernetes token (authOptions.enableK8sTokenAuth), which is not sent to it"
         )
         return Token(None, words)
-    name = auth_secret_name(cluster, spec)
+    place = head_token(cluster, spec)
+    if place is None:
+        return Token(None, "the head's RAY_AUTH_TOKEN comes from where only its pod can read it")
+    if isinstance(place, str):
+        return Token(place)
+    name = quote(place.name, safe="")
     found = server.get(f"/api/v1/namespaces/{cluster.key.namespace}/secrets/{name}")
     if isinstance(found, ApiFailure):
         return Token(
             None, f"the head asks for the token of Secret {name}, which you cannot read: {found.message}"
         )
-    return _decoded(name, found)
+    return _decoded(place, found)
 
 
-def _decoded(name: str, secret: Mapping[str, Any]) -> Token:
+def _decoded(place: SecretKey, secret: Mapping[str, Any]) -> Token:
     try:
-        value = base64.b64decode(str((secret.get("data") or {}).get(TOKEN_KEY) or ""), validate=True)
+        value = base64.b64decode(str((secret.get("data") or {}).get(place.key) or ""), validate=True)
         text = value.decode("ascii").strip()
     except (binascii.Error, UnicodeDecodeError):
         text = ""
-    return Token(text) if text else Token(None, f"Secret {name} has no token under the key {TOKEN_KEY}")
+    return Token(text) if text else Token(None, f"Secret {place.name} has no token under the key {place.key}")

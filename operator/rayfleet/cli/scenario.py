@@ -6,6 +6,7 @@ from typing import Final
 
 from rayfleet.api import RayClusterSpec, Violation
 from rayfleet.api.names import HEAD_GROUP
+from rayfleet.api.start_params import ray_environment_of
 from rayfleet.autoscaling import Decision, Group, Memory, Worker, decide
 from rayfleet.cli.demand_file import DemandFile, Node
 from rayfleet.manifests.ray_start import head_params
@@ -103,7 +104,8 @@ def _node(given: Node, group: Group, name: str) -> RayNode:
 
 
 def _head(spec: RayClusterSpec) -> RayNode:
-    has = resources_of_flags(head_params(spec.head_group_spec))
+    head = spec.head_group_spec
+    has = resources_of_flags(head_params(head), ray_environment_of(head))
     return _ray_node("head", HEAD_GROUP, NodeStatus.RUNNING, total=has, available=has)
 
 

@@ -25,7 +25,7 @@ def head_pod(
         params=params,
         ray_start=ray_start_command(params, head=True),
         gcs_host="127.0.0.1",
-        gcs_port=ports.gcs_port(group.ray_start_params),
+        gcs_port=ports.gcs_port(group),
         ray_version=ray_version_of(spec),
         auth=node_auth(cluster, spec),
         scaled=scaled,

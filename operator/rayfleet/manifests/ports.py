@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
+from rayfleet.api import HeadGroupSpec
+from rayfleet.api.start_params import known_params, ray_environment_of, whole_number
+
 GCS: Final = 6379
 CLIENT: Final = 10001
 DASHBOARD: Final = 8265
@@ -13,18 +16,17 @@ SERVE: Final = 8000
 _HIGHEST: Final = 65535
 
 
-def port(params: Mapping[str, str], flag: str, default: int) -> int:
-    """The number that `flag` sets, or `default` where it sets none that can be known before the pod runs."""
-    value = _unquoted(params.get(flag, ""))
-    number = int(value) if value.isascii() and value.isdigit() and len(value) <= len(str(_HIGHEST)) else 0
+def port(known: Mapping[str, str], flag: str, default: int) -> int:
+    """The number that `flag` sets, or `default` where it sets none.
+
+    `known` are the flags whose values are known before the pod runs.
+    """
+    number = whole_number(known.get(flag, "")) or 0
     return number if 0 < number <= _HIGHEST else default
 
 
-def gcs_port(head_params: Mapping[str, str]) -> str:
-    """The GCS port as text: a shell variable in the head's `port` stays one in every address."""
-    return _unquoted(head_params.get("port", "")) or str(GCS)
-
-
-def _unquoted(value: str) -> str:
-    # Values are words of a shell, and some manifests quote them for it.
-    return value.strip().strip("'\"")
+def gcs_port(head: HeadGroupSpec) -> str:
+    """The GCS port as text: what nobody can read before the head runs stays as it is, and is refused."""
+    params = head.ray_start_params
+    number = port(known_params(params, ray_environment_of(head)), "port", 0)
+    return str(number or params.get("port", "").strip().strip("'\"") or GCS)

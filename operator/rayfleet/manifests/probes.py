@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from rayfleet.api import RayVersion
 from rayfleet.api.names import NodeType
+from rayfleet.api.start_params import FALSE
 from rayfleet.manifests import ports
 from rayfleet.manifests.pod_template import Json
 
@@ -23,10 +24,10 @@ done
 """
 
 
-def probes(node_type: str, params: Mapping[str, str], ray_version: RayVersion | None) -> dict[str, Json]:
-    """Both probes, by the field they go into."""
+def probes(node_type: str, known: Mapping[str, str], ray_version: RayVersion | None) -> dict[str, Json]:
+    """Both probes, by the field they go into; `known` are the flags whose values are known."""
     head = node_type == NodeType.HEAD
-    check = _check(head=head, params=params, ray_version=ray_version)
+    check = _check(head=head, params=known, ray_version=ray_version)
     timing = {"timeoutSeconds": 5 if head else 2, "periodSeconds": 5, "successThreshold": 1}
     return {
         "livenessProbe": {**check, **timing, "initialDelaySeconds": 30, "failureThreshold": 120},
@@ -40,7 +41,7 @@ def _check(*, head: bool, params: Mapping[str, str], ray_version: RayVersion | N
     if ray_version is not None and ray_version >= _ONE_HEALTH_PAGE:
         return {"httpGet": {"path": "/api/healthz", "port": agent}}
     pages = [f"{agent}/api/local_raylet_healthz"]
-    if head and params.get("include-dashboard", "").lower() != "false":
+    if head and params.get("include-dashboard", "").lower() not in FALSE:
         pages.append(f"{ports.port(params, 'dashboard-port', ports.DASHBOARD)}/api/gcs_healthz")
     return {"exec": {"command": ["/bin/bash", "-c", _ASK_PAGES, "healthz", *pages]}}
 

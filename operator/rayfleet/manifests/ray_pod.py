@@ -6,6 +6,8 @@ from typing import Any
 
 from rayfleet.api import RayVersion
 from rayfleet.api.names import Annotation, NodeType
+from rayfleet.api.shell_word import environment_of
+from rayfleet.api.start_params import known_params
 from rayfleet.manifests import ports
 from rayfleet.manifests.auth import NodeAuth, with_kubernetes_token
 from rayfleet.manifests.environment import ray_environment, with_head_address
@@ -102,6 +104,7 @@ def ray_pod_spec(cluster: Cluster, node: RayNode, head: str) -> Json:
 
 def _running_ray(cluster: Cluster, node: RayNode, container: Mapping[str, Any]) -> Json:
     annotations = pod_annotations(cluster, node.template)
+    known = known_params(node.params, environment_of(container))
     own_command = is_on(annotations.get(Annotation.OVERWRITE_COMMAND, ""))
     return {
         **container,
@@ -114,8 +117,8 @@ def _running_ray(cluster: Cluster, node: RayNode, container: Mapping[str, Any]) 
             auth=node.auth.env if node.auth is not None else (),
             defaults=_autoscaling(node),
         ),
-        "ports": _with_metrics(container, node.params),
-        **missing_probes(container, probes(node.node_type, node.params, node.ray_version)),
+        "ports": _with_metrics(container, known),
+        **missing_probes(container, probes(node.node_type, known, node.ray_version)),
     }
 
 
@@ -129,9 +132,9 @@ def _autoscaling(node: RayNode) -> dict[str, str]:
     return {"RAY_enable_autoscaler_v2": "1"} | sooner | early_exit
 
 
-def _with_metrics(container: Mapping[str, Any], params: Mapping[str, str]) -> list[Any]:
+def _with_metrics(container: Mapping[str, Any], known: Mapping[str, str]) -> list[Any]:
     declared = items(container.get("ports"))
     if any(mapping(port).get("name") == "metrics" for port in declared):
         return list(declared)
-    number = ports.port(params, "metrics-export-port", ports.METRICS)
+    number = ports.port(known, "metrics-export-port", ports.METRICS)
     return [*declared, {"name": "metrics", "containerPort": number}]

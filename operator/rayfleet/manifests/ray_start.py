@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rayfleet.api import HeadGroupSpec, WorkerGroupSpec
+from rayfleet.api.start_params import shell_value
 from rayfleet.manifests import ports
 from rayfleet.manifests.pod_template import Json, items, mapping, ray_container
 from rayfleet.manifests.resources import flags_from_container, flags_from_group
@@ -43,8 +44,9 @@ def _params(group: HeadGroupSpec | WorkerGroupSpec, defaults: Mapping[str, str])
 def ray_start_command(params: Mapping[str, str], *, head: bool) -> str:
     """`ray start` with its flags in order. Values are words of the user's shell and stay as they are."""
     words = ["ray start --head" if head else "ray start"]
-    for flag, value in sorted(params.items()):
-        switch = value.lower()
+    for flag, given in sorted(params.items()):
+        value = shell_value(flag, given)
+        switch = value.strip("'\"").lower()
         if switch not in {"true", "false"} or flag in _WITH_BOOLEAN_VALUE:
             words.append(f"--{flag}={value}")
         elif switch == "true":

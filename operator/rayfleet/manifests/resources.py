@@ -4,12 +4,13 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from rayfleet.api import parse_quantity
+from rayfleet.api.shell_word import Environment, environment_of
+from rayfleet.api.start_params import json_object, known_param, known_params, whole_number
 from rayfleet.manifests.pod_template import mapping
 
 CPUS: Final = "num-cpus"
@@ -62,7 +63,7 @@ def flags_from_container(
     for flag, amount in ((CPUS, cpus), (MEMORY, memory), (GPUS, gpus)):
         if amount and flag not in given:
             flags[flag] = _whole(amount)
-    custom = _with_accelerator(limits, given.get(CUSTOM))
+    custom = _with_accelerator(limits, given.get(CUSTOM), environment_of(container))
     if custom:
         flags[CUSTOM] = custom
     return flags
@@ -79,24 +80,26 @@ def requested_resources(
     gpus = _first_positive(asked, [name for name in sorted(asked) if _GPU.fullmatch(name)])
     found = {"memory": _positive(asked.get("memory")) if MEMORY not in given else None}
     found["GPU"] = gpus if GPUS not in given else None
-    custom = _read_shell_json(given.get(CUSTOM, ""))
+    custom = json_object(known_param(CUSTOM, given.get(CUSTOM, ""), environment_of(container)) or "")
     if custom is not None or CUSTOM not in given:
         for name, counted in _ACCELERATORS.items():
             found[counted] = None if counted in (custom or {}) else _positive(asked.get(name))
     return tuple(sorted((name, float(amount)) for name, amount in found.items() if amount))
 
 
-def resources_of_flags(params: Mapping[str, str]) -> tuple[tuple[str, float], ...]:
+def resources_of_flags(params: Mapping[str, str], env: Environment) -> tuple[tuple[str, float], ...]:
     """The logical resources that a Ray node with these `ray start` flags has, sorted by name.
 
-    What Ray finds out by itself on the node is not among them. A flag that cannot be read counts as unset.
+    `env` are the variables that the flags may refer to. What Ray finds out by itself on the node is not among
+    them. A flag whose value is not known counts as unset, and one that Ray would not start with, too.
     """
     found: dict[str, float] = {}
+    known = known_params(params, env)
     for flag, name in ((CPUS, "CPU"), (GPUS, "GPU"), (MEMORY, "memory")):
-        amount = _positive(params.get(flag))
-        if amount is not None:
-            found[name] = float(amount)
-    for name, value in (_read_shell_json(params.get(CUSTOM, "")) or {}).items():
+        number = whole_number(known.get(flag, ""))
+        if number is not None and number > 0:
+            found[name] = float(number)
+    for name, value in (json_object(known.get(CUSTOM, "")) or {}).items():
         amount = _positive(value)
         if amount is not None:
             found[name] = float(amount)
@@ -109,37 +112,19 @@ def _limits_and_requests(of: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapp
 
 
 def _standard_flag(name: str) -> str | None:
-    if _GPU.fullmatch(name):
-        return GPUS
-    return {"cpu": CPUS, "memory": MEMORY}.get(name)
+    return {"cpu": CPUS, "gpu": GPUS, "memory": MEMORY}.get(name)
 
 
-def _with_accelerator(limits: Mapping[str, Any], given: str | None) -> str | None:
+def _with_accelerator(limits: Mapping[str, Any], given: str | None, env: Environment) -> str | None:
     """`--resources` with the container's accelerator added, or None where there is nothing to add."""
     name = next((name for name in sorted(limits) if name in _ACCELERATORS and _positive(limits[name])), None)
     if name is None:
         return None
-    custom = _read_shell_json(given) if given is not None else {}
+    custom = json_object(known_param(CUSTOM, given, env) or "") if given is not None else {}
     # What cannot be read cannot be added to, and an accelerator that the user counts is not counted again.
     if custom is None or any(counted in custom for counted in _ACCELERATORS.values()):
         return None
     return _shell_json({**custom, _ACCELERATORS[name]: _number(_positive(limits[name]) or Decimal(0))})
-
-
-def _read_shell_json(value: str) -> dict[str, Any] | None:
-    """The object in a `--resources` value, which may be quoted for the shell in several ways."""
-    for reading in _readings(value):
-        with suppress(ValueError, RecursionError):
-            found = json.loads(reading)
-            if isinstance(found, dict):
-                return found
-    return None
-
-
-def _readings(value: str) -> Iterator[str]:
-    yield value.strip().strip("'\"`")
-    with suppress(ValueError):  # a quote that is never closed
-        yield "".join(shlex.split(value))
 
 
 def _shell_json(value: Mapping[str, Any]) -> str:

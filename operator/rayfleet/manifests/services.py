@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from rayfleet.api import HeadGroupSpec, RayClusterSpec
 from rayfleet.api.names import Label, NodeType
+from rayfleet.api.start_params import known_params, ray_environment_of
 from rayfleet.manifests import ports
 from rayfleet.manifests.metadata import head_selector, owner_reference
 from rayfleet.manifests.names import head_service_name, headless_service_name
@@ -79,7 +80,7 @@ def headless_service(cluster: Cluster) -> Json:
 
 def _generated_ports(group: HeadGroupSpec) -> list[Json]:
     """The ports that the head's container declares, or those that Ray listens on; metrics in any case."""
-    params = group.ray_start_params
+    params = known_params(group.ray_start_params, ray_environment_of(group))
     declared = [
         _port(
             text(port.get("name")) or f"{port['containerPort']}-port",
@@ -122,7 +123,7 @@ def _overlay(generated: list[Json], given: list[Mapping[str, Any]]) -> list[Json
 
 def _with_gcs(listed: list[Json], group: HeadGroupSpec) -> list[Json]:
     # An address of the Service's own passes on only the ports it lists, and without this one no worker joins.
-    gcs = ports.port(group.ray_start_params, "port", ports.GCS)
+    gcs = ports.port(known_params(group.ray_start_params, ray_environment_of(group)), "port", ports.GCS)
     taken = {_name(port) for port in listed}
     name = "gcs-server" if "gcs-server" not in taken else f"{gcs}-port"
     return _distinct([*listed, _port(name, gcs)])

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec, ray_version_of, scales_here
 from rayfleet.api.names import Annotation, Label, NodeType
+from rayfleet.api.start_params import ray_environment_of
 from rayfleet.manifests import ports, wait
 from rayfleet.manifests.auth import node_auth
 from rayfleet.manifests.names import fqdn, replica_name, worker_pod_name
@@ -77,7 +78,7 @@ def worker_pods(
 ) -> PodFactory:
     """The pods of `group`. Each waits for the head's GCS in an init container before it starts Ray."""
     head = fqdn(cluster, spec, cluster_domain)
-    port = ports.gcs_port(spec.head_group_spec.ray_start_params)
+    port = ports.gcs_port(spec.head_group_spec)
     params = worker_params(group, f"{head}:{port}")
     node = RayNode(
         node_type=NodeType.WORKER,
@@ -103,7 +104,7 @@ def worker_resources(group: WorkerGroupSpec, learned: Resources = ()) -> Resourc
     """
     params, pod = worker_params(group, ""), mapping(group.template.get("spec"))
     requested = requested_resources(ray_container(group.template), pod, params)
-    given = dict(resources_of_flags(params))
+    given = dict(resources_of_flags(params, ray_environment_of(group)))
     return tuple(sorted((dict(requested) | dict(learned) | given).items()))
 
 

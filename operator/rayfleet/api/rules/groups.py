@@ -14,6 +14,8 @@ _DNS_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-
 _LONGEST_SUBDOMAIN: Final = 253
 _MOST_HOSTS: Final = 10_000
 _RESOURCE_PARAMS: Final = ("num-cpus", "num-gpus", "memory", "resources")
+_ROUNDED: Final = frozenset({"cpu", "gpu", "memory"})
+_STORE: Final = frozenset({"object_store_memory", "object-store-memory"})
 _LABEL_WORDS: Final = (
     "at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
 )
@@ -54,16 +56,25 @@ def resources_are_set_in_one_place(subject: Subject) -> Findings:
 
 
 def resources_are_amounts(subject: Subject) -> Findings:
-    """`ray start` takes numbers only."""
+    """`ray start` takes numbers only, and of a resource without a flag of its own whole ones."""
     for group in subject.groups:
-        for name, amount in group.spec.resources.items():
-            try:
-                negative = parse_quantity(amount) < 0
-            except ValueError as wrong:
-                yield Violation(f"{group.path}.resources[{name}]", str(wrong))
-                continue
-            if negative:
-                yield Violation(f"{group.path}.resources[{name}]", f"must not be negative, but is {amount}.")
+        for name, given in group.spec.resources.items():
+            if words := _fault_of_amount(name, given):
+                yield Violation(f"{group.path}.resources[{name}]", words)
+
+
+def _fault_of_amount(name: str, given: str) -> str:
+    if name.lower() in _STORE:
+        return "is no resource of a node's: use rayStartParams object-store-memory instead."
+    try:
+        amount = parse_quantity(given)
+    except ValueError as wrong:
+        return str(wrong)
+    if amount < 0:
+        return f"must not be negative, but is {given}."
+    if name.lower() not in _ROUNDED and amount != amount.to_integral_value():
+        return f"must be a whole number, but is {given}: Ray starts no node with a part of one."
+    return ""
 
 
 def labels_have_their_own_field(subject: Subject) -> Findings:

@@ -1,0 +1,113 @@
+"""What bash makes of a value that is one word of its command, read without running it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+LONGEST: Final = 16_384
+"""Characters of a value that are read; a longer one is no word here."""
+
+Environment: TypeAlias = Mapping[str, str | None]
+"""Variables of a container by name; None where only the container knows the value."""
+
+_PIECE: Final = re.compile(
+    r"""'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|\\(?P<escaped>.)|(?P<plain>[^'"\\]+)""", re.DOTALL
+)
+_BY_KUBERNETES: Final = re.compile(r"\$\$|\$\(([^()]*)\)")
+# A variable; or an escape, which counts between double quotes; or anything else that bash would work out.
+_EXPANSION: Final = re.compile(
+    r"\$(?:(?P<name>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)\})"
+    r'|\\(?P<escaped>[$`"\\\n])'
+    r"|(?P<other>`|\$(?=[\w({@*#?$!-]))",
+    re.ASCII,
+)
+_COMMAND: Final = re.compile(r"\$\(.*\)|`[^`]*`|\$\{[^}]*\}", re.DOTALL)
+_SEPARATOR: Final = re.compile(r"[\s;&|<>()]")
+_BRACES: Final = re.compile(r"\{[^{}]*(?:,|\.\.).*\}", re.DOTALL)
+
+
+class _OnlyTheContainerKnowsError(Exception):
+    """The value is that of a variable or a command whose result nobody else has."""
+
+
+def environment_of(container: Mapping[str, Any]) -> Environment:
+    """The variables that a container's `env` sets; what else it has is not known."""
+    found: dict[str, str | None] = {}
+    listed = container.get("env")
+    for variable in listed if isinstance(listed, list | tuple) else ():
+        name = variable.get("name") if isinstance(variable, Mapping) else None
+        if isinstance(name, str):
+            value = variable.get("value")
+            plain = isinstance(value, str) and "$(" not in value and "$$" not in value
+            found[name] = value if plain else None
+    return found
+
+
+def word(text: str, env: Environment) -> str | None:
+    """The one word that `text` is for bash, or None where only the container knows it.
+
+    Kubernetes has replaced `$(NAME)` before. Raises ValueError with the reason where it is not one word.
+    """
+    if len(text) > LONGEST:
+        raise ValueError(f"has more than {LONGEST} characters")
+    try:
+        return _word(_by_kubernetes(text.strip(), env), env)
+    except _OnlyTheContainerKnowsError:
+        return None
+
+
+def _by_kubernetes(text: str, env: Environment) -> str:
+    return _BY_KUBERNETES.sub(lambda match: "$" if match[1] is None else _value(match[1], env), text)
+
+
+def _word(text: str, env: Environment) -> str:
+    made, bare, at, unknown = "", "", 0, False
+    while at < len(text):
+        piece = _PIECE.match(text, at)
+        if piece is None:
+            raise ValueError("has a quote that is never closed, or ends in a backslash")
+        at = piece.end()
+        try:
+            if piece["plain"] is not None:
+                bare += _COMMAND.sub("", piece["plain"])
+                made += _plain(piece["plain"], env, quoted_next=text[at : at + 1] in {"'", '"'})
+            elif piece["double"] is not None:
+                made += _expanded(piece["double"], env)
+            else:
+                made += piece["single"] if piece["single"] is not None else piece["escaped"].replace("\n", "")
+        except _OnlyTheContainerKnowsError:
+            unknown = True
+    if _BRACES.search(bare):
+        raise ValueError("has braces that bash takes apart")
+    if unknown:
+        raise _OnlyTheContainerKnowsError
+    return made
+
+
+def _plain(text: str, env: Environment, *, quoted_next: bool) -> str:
+    if _SEPARATOR.search(_COMMAND.sub("", text)):
+        raise ValueError("is more than one word")
+    if quoted_next and text.endswith("$"):  # $'...' has rules of its own.
+        raise _OnlyTheContainerKnowsError
+    made = _expanded(text, env)
+    if _SEPARATOR.search(made):
+        raise ValueError("is more than one word once its variable is replaced")
+    return made
+
+
+def _expanded(text: str, env: Environment) -> str:
+    def replaced(match: re.Match[str]) -> str:
+        if match["escaped"] is not None:
+            return match["escaped"].replace("\n", "")
+        if match["other"] is not None:
+            raise _OnlyTheContainerKnowsError
+        return _value(match["name"] or match["braced"], env)
+
+    return _EXPANSION.sub(replaced, text)
+
+
+def _value(name: str, env: Environment) -> str:
+    value = env.get(name)
+    if value is None:
+        raise _OnlyTheContainerKnowsError
+    return value
