@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import time
+from contextlib import suppress
 
 import pytest
 
@@ -139,3 +141,14 @@ def test_a_variable_that_is_made_of_others_or_read_elsewhere_is_not_known() -> N
     }
     assert environment_of(container) == {"A": "2", "B": None, "C": None}
     assert environment_of({"env": "x"}) == {}
+
+
+@pytest.mark.parametrize("part", ["${", "$(", "`", "{,", '"$(', "'\"", "\\", "$A", "{..", "a ", "$$("])
+def test_a_long_value_is_read_in_no_time(part: str) -> None:
+    """It is a tenant's: no reading grows with the square of its length."""
+    text = part * (LONGEST // len(part))
+    began = time.process_time()
+    for _ in range(5):
+        with suppress(ValueError):
+            word(text, ENV)
+    assert time.process_time() - began < 1

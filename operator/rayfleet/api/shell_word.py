@@ -21,9 +21,8 @@ _EXPANSION: Final = re.compile(
     r"|(?P<other>`|\$(?=[\w({@*#?$!-]))",
     re.ASCII,
 )
-_COMMAND: Final = re.compile(r"\$\(.*\)|`[^`]*`|\$\{[^}]*\}", re.DOTALL)
+_WORKED_OUT: Final = re.compile(r"`[^`]*(?:`|\Z)|\$\{[^}]*(?:\}|\Z)")
 _SEPARATOR: Final = re.compile(r"[\s;&|<>()]")
-_BRACES: Final = re.compile(r"\{[^{}]*(?:,|\.\.).*\}", re.DOTALL)
 
 
 class _OnlyTheContainerKnowsError(Exception):
@@ -69,7 +68,7 @@ def _word(text: str, env: Environment) -> str:
         at = piece.end()
         try:
             if piece["plain"] is not None:
-                bare += _COMMAND.sub("", piece["plain"])
+                bare += _without_commands(piece["plain"])
                 made += _plain(piece["plain"], env, quoted_next=text[at : at + 1] in {"'", '"'})
             elif piece["double"] is not None:
                 made += _expanded(piece["double"], env)
@@ -77,7 +76,7 @@ def _word(text: str, env: Environment) -> str:
                 made += piece["single"] if piece["single"] is not None else piece["escaped"].replace("\n", "")
         except _OnlyTheContainerKnowsError:
             unknown = True
-    if _BRACES.search(bare):
+    if _has_braces(bare):
         raise ValueError("has braces that bash takes apart")
     if unknown:
         raise _OnlyTheContainerKnowsError
@@ -85,7 +84,7 @@ def _word(text: str, env: Environment) -> str:
 
 
 def _plain(text: str, env: Environment, *, quoted_next: bool) -> str:
-    if _SEPARATOR.search(_COMMAND.sub("", text)):
+    if _SEPARATOR.search(_without_commands(text)):
         raise ValueError("is more than one word")
     if quoted_next and text.endswith("$"):  # $'...' has rules of its own.
         raise _OnlyTheContainerKnowsError
@@ -93,6 +92,23 @@ def _plain(text: str, env: Environment, *, quoted_next: bool) -> str:
     if _SEPARATOR.search(made):
         raise ValueError("is more than one word once its variable is replaced")
     return made
+
+
+def _without_commands(text: str) -> str:
+    """Without what bash works out before it looks for words: a command may hold anything."""
+    begin, end = text.find("$("), text.rfind(")")
+    if 0 <= begin < end:
+        text = text[:begin] + text[end + 1 :]
+    return _WORKED_OUT.sub("", text)
+
+
+def _has_braces(bare: str) -> bool:
+    """Whether there is `{a,b}` or `{1..3}` outside quotes, or what looks like it."""
+    begin = bare.find("{")
+    if begin < 0:
+        return False
+    inside = [at for at in (bare.find(",", begin), bare.find("..", begin)) if at >= 0]
+    return bool(inside) and bare.find("}", min(inside)) >= 0
 
 
 def _expanded(text: str, env: Environment) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rayfleet.api.groups import HeadGroupSpec, WorkerGroupSpec
-from rayfleet.api.shell_word import Environment, environment_of, word
+from rayfleet.api.shell_word import LONGEST, Environment, environment_of, word
 
 AMOUNTS: Final = ("num-cpus", "num-gpus", "memory", "object-store-memory")
 """Flags that take a whole number of at least 0."""
@@ -76,7 +76,7 @@ def is_bare_json(value: str) -> bool:
 
 def json_object(text: str) -> dict[str, Any] | None:
     """The JSON object there, if it is one."""
-    if not text.lstrip().startswith("{"):
+    if len(text) > LONGEST or not text.lstrip().startswith("{"):
         return None
     try:
         found = json.loads(text)
