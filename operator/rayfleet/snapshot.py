@@ -6,12 +6,13 @@ A trimmed pod takes about 1 KiB, the full object 41. Whatever is not here wakes 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from rayfleet.api import RayClusterSpec, Violation
 from rayfleet.api.names import START_COMMAND, Annotation, Label
+from rayfleet.pod_readiness import end_words, readiness_of
 from rayfleet.scaling_view import ScalingView
+from rayfleet.timestamps import unix_seconds
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -61,7 +62,7 @@ class Pod:
     phase: str
     ready: bool
     unready_reason: str
-    """Reason and words of the Ready condition, or of the first container that waits; empty when ready."""
+    """Of the first container that waits, or of the pod's condition; empty when ready."""
     ray_ended: bool
     """The Ray container has terminated and will not be started again in this pod."""
     ended_reason: str
@@ -78,8 +79,24 @@ class Pod:
     """Which replica of its group it is, from 0; None of a pod that was made without saying so."""
     unready_words: str = ""
     """What the scheduler or the kubelet says about a pod that does not come."""
-    unready_since: float = 0.0
-    """Since when the scheduler has found no place for it, Unix seconds; 0 where that is not the matter."""
+    unready_container: str = ""
+    """The container that it waits for; empty where no container is the matter."""
+    readiness_since: float = 0.0
+    """Since when it is ready, or is not, Unix seconds; 0 where nobody says."""
+    sandboxed: bool = False
+    """Its volumes are mounted and its network is there: what is left is its images and its containers."""
+
+    @property
+    def state(self) -> str:
+        """What it is doing, in a few words: of one that is not ready, which container waits for what."""
+        if self.ended:
+            return self.ended_reason or self.phase
+        if self.deleting:
+            return "Terminating"
+        if not self.unready_container:
+            return self.unready_reason or self.phase
+        said = f": {self.unready_words}" if self.unready_words else ""
+        return f"{self.unready_reason} of container {self.unready_container}{said}"
 
     @property
     def ended(self) -> bool:
@@ -98,7 +115,9 @@ class Pod:
             ready=self.ready,
             unready_reason=self.unready_reason,
             unready_words=self.unready_words,
-            unready_since=self.unready_since,
+            unready_container=self.unready_container,
+            readiness_since=self.readiness_since,
+            sandboxed=self.sandboxed,
             node_name=self.node_name,
             pod_ip=self.pod_ip,
         )
@@ -185,11 +204,6 @@ def _owner(metadata: JsonObject) -> Owner | None:
     return None
 
 
-def unix_seconds(timestamp: str | None) -> float:
-    """A time as Kubernetes writes it; 0 where there is none. Raises ValueError for what is no time."""
-    return datetime.fromisoformat(timestamp).timestamp() if timestamp else 0.0
-
-
 def _number(text: str | None) -> int | None:
     """A number of at most nine digits, as we write them; anything else is not ours."""
     return int(text) if text is not None and _NUMBER.fullmatch(text) else None
@@ -214,44 +228,6 @@ def _host(name: str, labels: Mapping[str, str], annotations: Mapping[str, str]) 
     return None if place is None or index is None else Host(labels[Label.REPLICA_NAME], place, index)
 
 
-class _Unready(NamedTuple):
-    """Why a pod is not ready."""
-
-    reason: str = ""
-    words: str = ""
-    since: float = 0.0
-
-
-def _readiness(status: JsonObject) -> tuple[bool, _Unready]:
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "Ready":
-            if condition.get("status") == "True":
-                return True, _Unready()
-            reason = condition.get("reason") or "Unknown"
-            waiting = _waiting(status) if reason == "ContainersNotReady" else None
-            return False, waiting or _Unready(reason)
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            since = unix_seconds(condition.get("lastTransitionTime"))
-            words = str(condition.get("message") or "")
-            return False, _Unready(condition.get("reason") or "Unschedulable", words, since)
-    return False, _Unready(str(status.get("reason") or ""))
-
-
-def _waiting(status: JsonObject) -> _Unready | None:
-    """Of the first container that waits, or has ended."""
-    for kind in ("initContainerStatuses", "containerStatuses"):
-        for container in status.get(kind) or ():
-            state = container.get("state") or {}
-            waiting, terminated = state.get("waiting"), state.get("terminated")
-            if waiting:
-                words = str(waiting.get("message") or "")
-                return _Unready(str(waiting.get("reason") or ""), words) if waiting.get("reason") else None
-            if terminated and not container.get("ready"):
-                reason = str(terminated.get("reason") or "")
-                return _Unready(reason) if reason else None
-    return None
-
-
 def ray_container_of(spec: JsonObject) -> JsonObject:
     """The Ray container of a live pod, by the start command in its environment.
 
@@ -272,10 +248,7 @@ def _ray_container_end(spec: JsonObject, status: JsonObject) -> tuple[bool, str]
     for container in status.get("containerStatuses") or ():
         terminated = (container.get("state") or {}).get("terminated")
         if container.get("name") == ray.get("name") and terminated:
-            reason = terminated.get("reason") or ""
-            code = f"exit code {terminated.get('exitCode')}"
-            words = f"{reason}, {code}" if reason not in {"", "Error", "Completed"} else code
-            return not _is_restarted(spec, ray, terminated), words
+            return not _is_restarted(spec, ray, terminated), end_words(terminated)
     return False, ""
 
 
@@ -291,7 +264,7 @@ def pod_from_object(obj: JsonObject) -> Pod:
     """Trim a Pod object. Raises nothing for an object that the API server can hold."""
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    ready, unready = _readiness(status)
+    readiness = readiness_of(status)
     ray_ended, ended_reason = _ray_container_end(spec, status)
     return Pod(
         namespace=metadata["namespace"],
@@ -304,8 +277,8 @@ def pod_from_object(obj: JsonObject) -> Pod:
         created=unix_seconds(metadata.get("creationTimestamp")),
         deleting="deletionTimestamp" in metadata,
         phase=status.get("phase") or "Pending",
-        ready=ready,
-        unready_reason=unready.reason,
+        ready=readiness.ready,
+        unready_reason=readiness.reason,
         ray_ended=ray_ended,
         ended_reason=status.get("reason") or ended_reason,
         node_name=spec.get("nodeName") or "",
@@ -315,8 +288,10 @@ def pod_from_object(obj: JsonObject) -> Pod:
         template_hash=annotations.get(Annotation.TEMPLATE_HASH, ""),
         host=_host(metadata["name"], labels, annotations),
         place=_number(labels.get(Label.REPLICA_INDEX)),
-        unready_words=unready.words,
-        unready_since=unready.since,
+        unready_words=readiness.words,
+        unready_container=readiness.container,
+        readiness_since=readiness.since,
+        sandboxed=readiness.sandboxed,
     )
 
 

@@ -86,7 +86,7 @@ def test_a_pod_that_finds_no_node_is_told_in_the_words_of_the_scheduler() -> Non
         phase="Pending",
         unready_reason="Unschedulable",
         unready_words=lacks,
-        unready_since=NOW - 30,
+        readiness_since=NOW - 30,
         created=NOW - 31,
     )
     said = words(explained(ray(tasks(1, GPU=1)), pod, status=recorded(1)))

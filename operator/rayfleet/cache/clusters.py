@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 
 from rayfleet.cache.tombstones import Tombstones
-from rayfleet.snapshot import Cluster, Key, unix_seconds
+from rayfleet.snapshot import Cluster, Key
+from rayfleet.timestamps import unix_seconds
 
 UNREAD_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 """A second copy of the spec, which nobody here reads."""

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from rayfleet.autoscaling import Answer, words
 from rayfleet.ray_state import Resources
-from rayfleet.snapshot import unix_seconds
+from rayfleet.timestamps import unix_seconds
 
 
 class Noted(NamedTuple):

@@ -14,7 +14,8 @@ from rayfleet.errors import NO_ANSWER, ApiFailure
 from rayfleet.plan.identity import identified
 from rayfleet.plan.validity import judge
 from rayfleet.scaling_limits import NamespaceCeilings, ceilings_from_annotations
-from rayfleet.snapshot import Cluster, Pod, cluster_from_object, pod_from_object, unix_seconds
+from rayfleet.snapshot import Cluster, Pod, cluster_from_object, pod_from_object
+from rayfleet.timestamps import unix_seconds
 
 UNAUTHENTICATED, NOT_FOUND = 401, 404
 

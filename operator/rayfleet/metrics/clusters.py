@@ -11,8 +11,9 @@ from rayfleet.api.names import Label, NodeType
 from rayfleet.cache import Glance
 from rayfleet.metrics import definitions
 from rayfleet.metrics.definitions import Definition
-from rayfleet.snapshot import Pod, unix_seconds
+from rayfleet.snapshot import Pod
 from rayfleet.status.conditions import ConditionType, stored_conditions
+from rayfleet.timestamps import unix_seconds
 
 Line: TypeAlias = tuple[Definition, str]
 """A sample, and the metric that it belongs to."""

@@ -232,7 +232,7 @@ def _blocked(pod: Pod) -> Blocked | None:
     reason = _PENDING_REASONS.get(pod.unready_reason)
     if reason is None or pod.ready:
         return None
-    return Blocked(reason, pod.unready_words or pod.unready_reason, pod.unready_since or pod.created)
+    return Blocked(reason, pod.unready_words or pod.unready_reason, pod.readiness_since or pod.created)
 
 
 def policy_of(snapshot: Snapshot, spec: RayClusterSpec) -> Policy:

@@ -64,7 +64,7 @@ def _head_ready(snapshot: Snapshot) -> Condition:
     if head.ready and head.active:
         return Condition(ConditionType.HEAD_POD_READY, True, "HeadPodRunningAndReady")
     reason = head.ended_reason if head.ended else head.unready_reason
-    return Condition(ConditionType.HEAD_POD_READY, False, _reason(reason), f"pod {head.name}: {_state(head)}")
+    return Condition(ConditionType.HEAD_POD_READY, False, _reason(reason), f"pod {head.name}: {head.state}")
 
 
 def _wanted_pods(spec: RayClusterSpec, plan: Plan) -> int:
@@ -95,7 +95,7 @@ def _ready(snapshot: Snapshot, plan: Plan, complete: bool) -> Condition:  # noqa
     wanted = _wanted_pods(snapshot.spec, plan)
     pods = _counted(snapshot, snapshot.spec)
     ready = sum(pod.ready and pod.active for pod in pods)
-    blocked = sorted({f"{pod.group}: {_state(pod)}" for pod in pods if not (pod.ready and pod.active)})
+    blocked = sorted({f"{pod.group}: {pod.state}" for pod in pods if not (pod.ready and pod.active)})
     words = [f"{ready} of {wanted} pods are ready", *plan.waits, *blocked]
     return Condition(ConditionType.READY, False, "PodsNotReady", "; ".join(words))
 
@@ -137,14 +137,6 @@ def _failure_reason(outcome: Outcome) -> str:
             return "FailedCreateWorkerPod"
         case _:
             return "FailedCreateHeadPod"
-
-
-def _state(pod: Pod) -> str:
-    if pod.ended:
-        return pod.ended_reason or pod.phase
-    if pod.deleting:
-        return "Terminating"
-    return pod.unready_reason or pod.phase
 
 
 def _reason(words: str) -> str:

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from rayfleet.autoscaling import Answer, Decision
 from rayfleet.plan import DrainNode, Outcome, Plan
-from rayfleet.snapshot import Snapshot, unix_seconds
+from rayfleet.snapshot import Snapshot
 from rayfleet.status.conditions import Condition, ConditionType, cut, rfc3339
+from rayfleet.timestamps import unix_seconds
 
 MOST_UNSERVED: Final = 20
 """Entries of demand that are told of; the summary says how many more there are."""

@@ -1,0 +1,141 @@
+"""Why a pod is not ready: which container, in which state, since when, in the kubelet's words."""
+
+from typing import Any
+
+import pytest
+
+from rayfleet.pod_readiness import Readiness, readiness_of
+
+BOUND = "2026-11-30T12:00:00Z"
+UNREADY = "2026-11-30T12:00:01Z"
+SINCE = 1796040001.0
+LACKING = 'secret "not-there" not found'
+BACK_OFF = "back-off 40s restarting failed container=ray pod=demo-gpu-worker-1_ml(uid)"
+
+
+def ended(code: int, reason: str = "Error", message: str = "") -> dict[str, Any]:
+    """A container's state."""
+    return {"terminated": {"exitCode": code, "reason": reason, "message": message}}
+
+
+def waiting(reason: str, message: str = "") -> dict[str, Any]:
+    """A container's state."""
+    return {"waiting": {"reason": reason, "message": message}}
+
+
+def container(name: str, state: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A container's status."""
+    return {"name": name, "ready": False, "restartCount": 0, "state": state, **fields}
+
+
+def status(
+    *containers: dict[str, Any], inits: tuple[dict[str, Any], ...] = (), **more: str
+) -> dict[str, Any]:
+    """The status of a pod that is bound and not ready."""
+    unready = {
+        "type": "Ready",
+        "status": "False",
+        "reason": "ContainersNotReady",
+        "lastTransitionTime": UNREADY,
+    }
+    bound = {"type": "PodScheduled", "status": "True", "lastTransitionTime": BOUND}
+    others = [{"type": name, "status": value} for name, value in more.items()]
+    return {
+        "phase": "Pending",
+        "conditions": [*others, unready, bound],
+        "initContainerStatuses": list(inits),
+        "containerStatuses": list(containers),
+    }
+
+
+RUNNING = {"running": {"startedAt": UNREADY}}
+WAIT = container("wait-gcs-ready", RUNNING, started=True)
+DONE = container("wait-gcs-ready", ended(0, "Completed"), ready=True)
+LATER = container("ray", waiting("PodInitializing"))
+LAST = {"lastState": ended(137, "OOMKilled")}
+
+TABLE = {
+    "no volume": (status(container("ray", waiting("ContainerCreating"))), "ray", "ContainerCreating", ""),
+    "no Secret": (
+        status(container("ray", waiting("CreateContainerConfigError", LACKING))),
+        "ray",
+        "CreateContainerConfigError",
+        LACKING,
+    ),
+    "the head is not there": (
+        status(LATER, inits=(WAIT,)),
+        "wait-gcs-ready",
+        "PodInitializing",
+        "it is running",
+    ),
+    "started after its wait": (status(LATER, inits=(DONE,)), "ray", "PodInitializing", ""),
+    "the wait was killed": (
+        status(LATER, inits=(container("wait-gcs-ready", ended(137, "OOMKilled")),)),
+        "wait-gcs-ready",
+        "OOMKilled",
+        "OOMKilled, exit code 137",
+    ),
+    "a second container": (
+        status(
+            container("ray", RUNNING, ready=True),
+            container("proxy", waiting("ErrImagePull", "no such image")),
+        ),
+        "proxy",
+        "ErrImagePull",
+        "no such image",
+    ),
+    "not ready yet": (status(container("ray", RUNNING)), "ray", "ContainersNotReady", "it is running"),
+    "one restart is no loop": (
+        status(container("ray", RUNNING, restartCount=1, **LAST)),
+        "ray",
+        "ContainersNotReady",
+        "it is running",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_pod_that_is_not_ready_says_which_container_it_waits_for_and_why(name: str) -> None:
+    of, at, reason, words = TABLE[name]
+    assert readiness_of(of) == Readiness(False, reason, words, at, SINCE)
+
+
+@pytest.mark.parametrize("state", [waiting("CrashLoopBackOff", BACK_OFF), RUNNING, ended(137, "OOMKilled")])
+@pytest.mark.parametrize("inits", [True, False])
+def test_a_crash_loop_says_the_same_at_each_of_its_turns(state: dict[str, Any], inits: bool) -> None:  # noqa: FBT001 - a table's column
+    """Else each turn, and each longer back-off, would be a write of the status."""
+    loops = container("loops", state, restartCount=3, **LAST)
+    of = status(LATER, inits=(loops,)) if inits else status(loops)
+    assert readiness_of(of)[1:4] == ("CrashLoopBackOff", "OOMKilled, exit code 137", "loops")
+
+
+def test_a_pod_whose_volumes_and_network_are_there_waits_for_its_images_only() -> None:
+    """A large image takes minutes, and is no sign of trouble."""
+    of = [status(LATER, PodReadyToStartContainers=value) for value in ("False", "True")]
+    assert [readiness_of(one).sandboxed for one in of] == [False, True]
+
+
+def test_a_pod_that_has_no_place_says_so_in_the_schedulers_words() -> None:
+    full = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": full}
+    of = {"phase": "Pending", "conditions": [condition | {"lastTransitionTime": UNREADY}]}
+    assert readiness_of(of) == Readiness(False, "Unschedulable", full, since=SINCE)
+
+
+def test_a_kubelet_that_says_little_is_understood() -> None:
+    """Statuses without conditions, states without reasons, words without end."""
+    assert readiness_of({}) == Readiness()
+    assert readiness_of({"containerStatuses": [container("ray", {"waiting": {}})]}) == Readiness()
+    assert readiness_of({"containerStatuses": [LATER]})[1:4] == ("PodInitializing", "", "ray")
+    long = readiness_of({"containerStatuses": [container("ray", waiting("ErrImagePull", "x" * 10_000))]})
+    assert len(long.words) == 512
+    assert readiness_of({"reason": "Evicted", "phase": "Failed"}).reason == "Evicted"
+    unready = {
+        "type": "Ready",
+        "status": "False",
+        "reason": "ReadinessGatesNotReady",
+        "lastTransitionTime": UNREADY,
+    }
+    assert readiness_of({"conditions": [unready]})[1:5] == ("ReadinessGatesNotReady", "", "", SINCE)
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": UNREADY}
+    assert readiness_of({"conditions": [ready]}) == Readiness(ready=True, since=SINCE)
