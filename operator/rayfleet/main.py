@@ -41,6 +41,7 @@ from rayfleet.report import Reporter
 from rayfleet.scaling_sources import ScalingSources
 from rayfleet.settings import Settings
 from rayfleet.snapshot import Key, Pod, Service
+from rayfleet.term import Term
 from rayfleet.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Operator:
         self._client = KubeClient(
             credentials,
             connections=given.write_concurrency * 2,
-            may_write=lambda: self._election.seconds_left,
+            may_write=lambda: self._term.seconds_left,
         )
         # A client of its own: a renewal never waits for the connections that everything else uses.
         self._election_client = KubeClient(credentials, connections=1, calls=self._client.calls)
@@ -82,6 +83,12 @@ class Operator:
             clock=_seconds_since_boot,
             on_gain=self._lead,
             on_loss=self._stand_by,
+        )
+        self._term = Term(
+            self._client,
+            given.namespaces,
+            number=lambda: self._election.term,
+            seconds_left=lambda: self._election.seconds_left,
         )
         self._clusters = ClusterStore()
         self._crd_served = False
@@ -94,9 +101,7 @@ class Operator:
         )
         self._other_operator = OtherOperatorWatch(self._client, given.namespaces, self._wake_all)
         self._poller = Poller(self._wake, lambda key: [pod.name for pod in pods.owned_by(key) if pod.active])
-        heads = RayHeads(
-            self._poller, ClusterTokens(self._client), may_write=lambda: self._election.seconds_left
-        )
+        heads = RayHeads(self._poller, ClusterTokens(self._client), may_write=lambda: self._term.seconds_left)
         self._prometheus = PrometheusClient()
         self._sampler = MetricSampler(given.scaling.queries, self._prometheus.ask, self._wake)
         sources = ScalingSources(
@@ -115,7 +120,9 @@ class Operator:
             Reporter(self._client, self._clusters, gate, executor, events),
             Surroundings(
                 view_epoch=lambda key: (self._election.term, self._informer.gaps(key.namespace)),
-                term_began=lambda: self._election.began,
+                term_number=lambda: self._election.term,
+                term=self._term.decided,
+                term_began=lambda: self._term.began,
                 other_operator=lambda: self._other_operator.alive,
                 coming=gate.coming,
                 acted=self._make_room,
@@ -162,6 +169,7 @@ class Operator:
             asyncio.create_task(self._informer.run(), name="informer"),
             asyncio.create_task(self._other_operator.run(), name="other operator"),
             asyncio.create_task(self._sampler.run(), name="metrics of other queues"),
+            asyncio.create_task(self._term.run(), name="beginning of terms"),
             asyncio.create_task(self._work(), name="work"),
         ]
         shell = asyncio.create_task(self._shell(), name="kopf")
@@ -231,6 +239,7 @@ class Operator:
 
     def _lead(self) -> None:
         """What was decided before, by us or by another, is looked at afresh."""
+        self._term.gain()
         self._wake_all()
         self._queue.start()
 

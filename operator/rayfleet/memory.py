@@ -30,6 +30,8 @@ class ClusterMemory:
     """Memory of one cluster, by uid: a cluster that is made anew under the same name starts afresh."""
 
     uid: str
+    term: int = 0
+    """As the leader, in which it was begun; the next starts afresh, as another may have led in between."""
     verified_epoch: Hashable = None
     """The view epoch in which its pods were last listed, or in which it was born; none before either."""
     newborn: bool = False

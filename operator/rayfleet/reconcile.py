@@ -36,9 +36,12 @@ class Surroundings:
     """Changes whenever the cached pods of this cluster may have missed something: after a gap of their
     watch, and with each term as the leader."""
     term_began: Callable[[], int]
-    """The Lease's resourceVersion when this term as the leader began."""
+    """The resourceVersion of RayClusters when this term as the leader began."""
     other_operator: Callable[[], str | None]
     """The Lease of another operator that is alive, if any."""
+    term_number: Callable[[], int] = lambda: 0
+    term: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Entered for a pass: what it writes belongs to the term in which it was decided."""
     coming: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered while a pass makes sure that it may write."""
     acted: Callable[[Key, bool], None] = lambda _key, _did: None
@@ -66,6 +69,13 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> Done | Retry:
         """One pass. Expected trouble is in the result; an exception is a defect."""
+        with self._around.term():
+            return await self._pass(key)
+
+    async def _pass(self, key: Key) -> Done | Retry:
+        known = self._memories.get(key)
+        if known is not None and known.term != self._around.term_number():
+            del self._memories[key]
         snapshot = self._observe(key)
         if snapshot is None:
             self._forget(key)
@@ -99,7 +109,7 @@ class Reconciler:
             return None
         memory = self._memories.get(key)
         if memory is None or memory.uid != cluster.uid:
-            memory = self._memories[key] = ClusterMemory(cluster.uid)
+            memory = self._memories[key] = ClusterMemory(cluster.uid, self._around.term_number())
             if cluster.born > self._around.term_began():
                 # Nobody but us can have made pods for it, and we have not yet.
                 memory.verified_epoch, memory.newborn = self._around.view_epoch(key), True
@@ -127,7 +137,8 @@ class Reconciler:
         """
         cluster, memory = snapshot.cluster, self._memories[snapshot.cluster.key]
         newborn, memory.newborn = memory.newborn, False
-        if newborn and cluster.generation == 1:
+        seen_since = memory.verified_epoch == self._around.view_epoch(cluster.key)
+        if newborn and seen_since and cluster.generation == 1:
             return None
         failure, live = await asyncio.gather(
             self._verify_pods(cluster.key), self._client.get(paths.cluster(cluster.key))

@@ -22,7 +22,8 @@ from rayfleet.reconcile import Reconciler, Surroundings
 from rayfleet.report import Reporter
 from rayfleet.scaling_limits import ScalingLimits
 from rayfleet.scaling_sources import ScalingSources
-from rayfleet.snapshot import Cluster, Key, Pod, Service, cluster_from_object, pod_from_object
+from rayfleet.snapshot import Cluster, Key, Pod, Service, pod_from_object
+from rayfleet.term import Term
 from support.builders import NOW, UID, parsed, raycluster, spec
 from support.scripted_api import ScriptedApi, scripted_api
 
@@ -39,14 +40,17 @@ class Passes:
     def __init__(self, api: ScriptedApi) -> None:
         self.api = api
         self.seconds_left = inf
-        self.view_epoch = (1, 0)
+        self.term_number = 1
+        self.gaps = 0
+        self.other_operator: str | None = None
         self.term_began = 10**9
         self.now = NOW
         self.clusters, self.pods, self.services = ClusterStore(), Store(Pod), Store(Service)
-        self.client = KubeClient(Credentials(api.url), may_write=lambda: self.seconds_left)
+        self.client = KubeClient(Credentials(api.url), may_write=lambda: self.term.seconds_left)
+        self.term = Term(self.client, (), lambda: self.term_number, lambda: self.seconds_left)
         gate = FairGate(8)
         poller = Poller(lambda _: None, lambda _: [])
-        heads = RayHeads(poller, ClusterTokens(self.client), may_write=lambda: self.seconds_left)
+        heads = RayHeads(poller, ClusterTokens(self.client), may_write=lambda: self.term.seconds_left)
         sampler = MetricSampler({}, PrometheusClient().ask, lambda _: None)
         ledger = GpuLedger(self.clusters.keys, lambda: self.now)
         ceilings = NamespaceCeilingsReader(self.client)
@@ -56,9 +60,11 @@ class Passes:
         events = EventRecorder(self.client, gate, instance="test")
         reporter = Reporter(self.client, self.clusters, gate, self.executor, events)
         around = Surroundings(
-            view_epoch=lambda _: self.view_epoch,
+            view_epoch=lambda _: (self.term_number, self.gaps),
+            term_number=lambda: self.term_number,
+            term=self.term.decided,
             term_began=lambda: self.term_began,
-            other_operator=lambda: None,
+            other_operator=lambda: self.other_operator,
             now=lambda: self.now,
         )
         self.reconciler = Reconciler(self.client, self.view, self.executor, reporter, around)
@@ -121,8 +127,3 @@ async def passes() -> AsyncIterator[Passes]:
         made = Passes(api)
         async with made.client:
             yield made
-
-
-def recorded(body: Mapping[str, Any]) -> Cluster:
-    """A RayCluster object as the operator reads it."""
-    return cluster_from_object(body)

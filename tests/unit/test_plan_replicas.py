@@ -211,3 +211,15 @@ def test_a_pass_never_cuts_a_replica() -> None:
     decided = decide(large, [])
     assert (len(creates(decided)), decided.requeue_after) == (300, 0.0)
     assert limit_creates(decided, most=300) is decided
+
+
+def test_a_pass_deletes_replicas_whole_or_leaves_them_for_the_next() -> None:
+    """Of fifty pods a pass, eight replicas of six are 48."""
+    many = 20
+    of = cluster(spec(group("tpu", replicas=0, maxReplicas=many, numOfHosts=6)))
+    pods = [pod for n in range(many) for pod in replica(of, 1 + 6 * n, hosts=6)]
+    decided = decide(of, pods, headless=True)
+    counts = Counter(delete.replica for delete in decided.deletes)
+    assert set(counts.values()) == {6}
+    assert len(counts) == 8
+    assert decided.requeue_after == 0.0

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from rayfleet.manifests import worker_pod_name, worker_pods
-from rayfleet.plan import Cause, CreatePod, Plan, plan
-from rayfleet.plan.limits import limit_creates
+from rayfleet.plan import Cause, CreatePod, DeletePod, Plan, ResizeGroups, plan
+from rayfleet.plan.limits import MOST_DELETES, limit_creates, limit_deletes
 from rayfleet.snapshot import Hold, Pod
 from support.builders import NOW, cluster, group, head, parsed, snapshot, spec, worker
 
@@ -229,3 +229,41 @@ def test_without_a_head_no_worker_is_created(heads: list[dict[str, Any]], fields
     """They could only wait, on GPUs that others could use."""
     of = cluster()
     assert created(plan(snapshot(of, [head(of, **how) for how in heads], **fields))) == []
+
+
+def test_a_pass_deletes_no_more_than_can_be_stopped_in_time() -> None:
+    """Of a slip to `replicas: 0` most is left when the next pass reads the spec again, which is at once."""
+    decided, workers = of_size(0, list(range(1, 4 * MOST_DELETES)))
+    assert len(decided.deletes) == MOST_DELETES
+    assert decided.requeue_after == 0.0
+    assert {delete.uid for delete in decided.deletes} <= {pod.uid for pod in workers}
+    few, _ = of_size(0, list(range(1, MOST_DELETES + 1)))
+    assert (len(few.deletes), few.requeue_after) == (MOST_DELETES, None)
+
+
+def test_nothing_is_made_in_the_place_of_pods_that_are_still_to_go() -> None:
+    """It would take the group above its size; another group has its pods at once."""
+    many = 2 * MOST_DELETES
+    of = cluster(spec(group(replicas=many, maxReplicas=many), group("cpu", replicas=1)))
+    workers = [worker(of, index) for index in range(1, many + 1)]
+    named = {"workersToDelete": [pod.name for pod in workers]}
+    of = cluster(spec(group(replicas=many, maxReplicas=many, scaleStrategy=named), group("cpu", replicas=1)))
+    decided = plan(snapshot(of, [head(of), *workers]))
+    assert len(decided.deletes) == MOST_DELETES
+    assert created(decided) == [worker_pod_name(of, "cpu", 1)]
+
+
+def test_pods_that_have_ended_are_replaced_though_not_all_of_them_are_deleted_at_once() -> None:
+    many = MOST_DELETES + 10
+    of = cluster(spec(group(replicas=many, maxReplicas=many)))
+    workers = [worker(of, index, phase="Failed", ray_ended=True) for index in range(1, many + 1)]
+    decided = plan(snapshot(of, [head(of), *workers]))
+    assert (len(decided.deletes), len(created(decided))) == (MOST_DELETES, many)
+
+
+def test_sizes_are_not_written_before_the_pods_that_they_count_no_more_are_gone() -> None:
+    """A quota that counts `replicas` never counts less than there is."""
+    deletes = tuple(DeletePod("worker", "gpu", f"p{n}", f"u{n}", Cause.IDLE, "idle") for n in range(3))
+    decided = Plan(deletes=deletes, resize=ResizeGroups((), "smaller"))
+    assert limit_deletes(decided, most=3) is decided
+    assert limit_deletes(decided, most=2).resize is None

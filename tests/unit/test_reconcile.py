@@ -1,10 +1,13 @@
 """A pass over a cluster, against a scripted API server: what is looked at before anything is written."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from support.builders import group, service, spec
+from rayfleet.plan.limits import MOST_DELETES
+from rayfleet.workqueue import Done
+from support.builders import group, raycluster, service, spec
 from support.passes import CLUSTER, KEY, PODS, passes
 from support.scripted_api import not_there
 from support.wire import Answering, fails, says
@@ -40,6 +43,7 @@ async def test_a_cluster_that_is_not_there_any_more_is_forgotten() -> None:
         assert bed.api.writes == []
 
 
+PODS_OF = f"{PODS}?labelSelector=ray.io/cluster%3Ddemo&limit=500"
 ORPHANED: dict[str, Any] = {"ownerReferences": []}
 UNLABELLED: dict[str, Any] = {"labels": {}}
 FAILED = {"phase": "Failed"}
@@ -107,3 +111,90 @@ async def test_a_worker_whose_cluster_label_was_changed_is_not_replaced() -> Non
         await bed.reconciler.reconcile(KEY)
         made = [body["metadata"]["name"] for body in bed.api.bodies("POST", "/pods")]
         assert len(made) == 2, "for the one that has ended, and for the one that is gone"
+
+
+@pytest.mark.parametrize(
+    ("born", "began", "generation", "reads"),
+    [
+        pytest.param(True, 999, 1, [], id="created in this term"),
+        pytest.param(True, 1000, 1, [PODS_OF, CLUSTER], id="created before it"),
+        pytest.param(False, 999, 1, [PODS_OF, CLUSTER], id="there when we began to watch"),
+        pytest.param(True, 999, 2, [CLUSTER], id="changed since"),
+    ],
+)
+async def test_only_of_a_cluster_that_was_created_in_this_term_nothing_is_read_before_the_first_write(
+    born: bool,  # noqa: FBT001 - a table's column
+    began: int,
+    generation: int,
+    reads: list[str],
+) -> None:
+    """Nobody but this leader can have made pods for it."""
+    async with passes() as bed:
+        bed.term_began = began
+        bed.stored(born=born, generation=generation)
+        await bed.reconciler.reconcile(KEY)
+        assert [look for look in (PODS_OF, CLUSTER) if f"GET {look}" in bed.api.asked] == reads
+        assert f"POST {PODS}" in bed.api.writes
+
+
+@pytest.mark.parametrize(("term", "gaps"), [(2, 0), (1, 1)], ids=["another term", "a gap of the watch"])
+async def test_a_newborn_cluster_is_none_any_more_once_its_pods_may_have_been_missed(
+    term: int, gaps: int
+) -> None:
+    """Its first pass had nothing to do, so nothing was read then; meanwhile another may have led."""
+    async with passes() as bed:
+        bed.term_began = 999
+        bed.stored(born=True, spec_fields=spec(managedBy="ray.io/kuberay-operator"))
+        bed.other_operator = "ml/ray-operator-leader"
+        await bed.reconciler.reconcile(KEY)
+        assert bed.api.asked == [f"PATCH {CLUSTER}/status"]
+        bed.term_number, bed.gaps, bed.term_began = term, gaps, 1000 if term > 1 else 999
+        bed.other_operator = None
+        await bed.reconciler.reconcile(KEY)
+        assert f"GET {CLUSTER}" in bed.api.asked
+
+
+async def test_a_pass_whose_term_ends_while_it_looks_writes_nothing() -> None:
+    """Not in the next term of the same process either: that decides anew."""
+    async with passes() as bed:
+        obj = bed.stored()
+
+        async def late(writer: asyncio.StreamWriter) -> None:
+            bed.term_number = 2
+            await says(obj)(writer)
+
+        bed.api.told["GET", CLUSTER] = late
+        await bed.reconciler.reconcile(KEY)
+        assert bed.api.writes == []
+        await bed.reconciler.reconcile(KEY)
+        assert f"POST {PODS}" in bed.api.writes
+
+
+async def test_a_new_term_begins_without_what_an_earlier_one_has_learned() -> None:
+    """Another leader may have acted since, on another spec and with another answer."""
+    async with passes() as bed:
+        bed.stored(spec(group(replicas=0)))
+        refusal = {"causes": [{"field": "spec.containers", "message": "no"}]}
+        for term, tries in ((1, 1), (1, 1), (2, 2)):
+            bed.term_number = term
+            bed.api.told["POST", PODS] = fails(422, "Invalid", "no", **refusal)
+            await bed.reconciler.reconcile(KEY)
+            assert bed.api.writes.count(f"POST {PODS}") == tries
+
+
+async def test_between_two_batches_of_deletes_the_spec_is_read_again() -> None:
+    """Of a slip to `replicas: 0` that is set back, the first batch alone is lost."""
+    async with passes() as bed:
+        many = MOST_DELETES * 3
+        bed.stored(spec(group(replicas=0, maxReplicas=many)))
+        pods = [bed.head(), *(bed.worker(index) for index in range(1, many + 1))]
+        bed.services.apply(service(bed.cluster))
+        bed.api.told["GET", PODS] = says({"items": pods, "metadata": {"resourceVersion": "2000"}})
+        assert await bed.reconciler.reconcile(KEY) == Done(requeue_after=0.0)
+        assert sum(line.startswith("DELETE") for line in bed.api.writes) == MOST_DELETES
+        # The user has set it back, and no watch has told of it yet.
+        back = raycluster(spec_fields=spec(group(replicas=many, maxReplicas=many)))
+        own = {"generation": 2, "resourceVersion": "9000"}
+        bed.api.there[CLUSTER] = back | {"metadata": bed.api.there[CLUSTER]["metadata"] | own}
+        await bed.reconciler.reconcile(KEY)
+        assert sum(line.startswith("DELETE") for line in bed.api.writes) == MOST_DELETES

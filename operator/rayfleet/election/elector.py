@@ -59,8 +59,6 @@ class LeaderElector:
         self._deadline = NEVER
         self.term = 0
         """How often this process has become leader."""
-        self.began = 0
-        """The resourceVersion of the Lease at the beginning of this term."""
         self.trouble: str | None = None
         """Why the Lease can neither be read nor written, in words."""
 
@@ -134,7 +132,6 @@ class LeaderElector:
         self._deadline = sent + self._timing.renew_deadline
         if gained:
             self.term += 1
-            self.began = int(self._lease.resource_version)
             log.info("Leading", extra={"lease": f"{self._namespace}/{LEASE_NAME}", "term": self.term})
             self._on_gain()
         return max(0.0, sent + self._timing.renew_every - self._clock())

@@ -31,7 +31,7 @@ from rayfleet.plan.actions import (
     ResizeGroups,
 )
 from rayfleet.plan.head import HeadPlan, plan_head
-from rayfleet.plan.limits import limit_creates
+from rayfleet.plan.limits import limit_creates, limit_deletes
 from rayfleet.plan.ownership import Ownership, ownership
 from rayfleet.plan.ray_nodes import Gone, gone_with_their_node
 from rayfleet.plan.replicas import plan_replicas
@@ -83,7 +83,7 @@ def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
     follows = scales_here(spec) and not has_head_of_another(snapshot)
     gone = gone_with_their_node(snapshot) if follows else Gone({})
     decision = decide_sizes(snapshot, spec, memory, withheld, gone) if follows else None
-    return limit_creates(_plan_cluster(snapshot, spec, withheld, decision, gone))
+    return limit_creates(limit_deletes(_plan_cluster(snapshot, spec, withheld, decision, gone)))
 
 
 def _plan_cluster(

@@ -90,6 +90,8 @@ class DeletePod:
     uid: str
     cause: Cause
     reason: str
+    replica: str = ""
+    """The multi-host replica of which it is a host: it goes with all the others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,7 +263,8 @@ def _delete_whole(replica: _Found, cause: Cause, reason: str) -> list[DeletePod]
 
 
 def _delete(pod: Pod, cause: Cause, reason: str) -> DeletePod:
-    return DeletePod(NodeType.WORKER, pod.group, pod.name, pod.uid, cause, reason)
+    replica = pod.host.replica if pod.host is not None else ""
+    return DeletePod(NodeType.WORKER, pod.group, pod.name, pod.uid, cause, reason, replica)
 
 
 def last_index(cluster: Cluster, group: WorkerGroupSpec, pods: Sequence[Pod]) -> int:

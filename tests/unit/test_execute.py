@@ -1,0 +1,170 @@
+"""Carrying out a plan, against a scripted API server: what is sent, and what its answers mean."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from rayfleet.clients.kube import NOT_LEADING
+from rayfleet.manifests import head_service, head_service_name
+from rayfleet.plan import Action, AdvanceHeadEpoch, Cause, CreatePod, CreateService, DeletePod, Outcome, Plan
+from support.builders import UID, group, parsed, spec
+from support.passes import PODS, Passes, passes
+from support.scripted_api import not_there
+from support.wire import Answering, fails, says, says_nothing
+
+SERVICES = "/api/v1/namespaces/ml/services"
+OWNER: dict[str, Any] = {"kind": "RayCluster", "name": "demo", "uid": UID, "controller": True}
+CONFLICT = fails(409, "AlreadyExists", "it is there", kind="pods", name="p")
+
+
+def owned(**metadata: Any) -> dict[str, Any]:
+    """A pod of the cluster, as it may be found."""
+    own = {"name": "p", "namespace": "ml", "uid": "u", "resourceVersion": "2100", "ownerReferences": [OWNER]}
+    annotations = {"rayfleet.io/template-hash": "h1"}
+    return {"kind": "Pod", "metadata": own | {"annotations": annotations} | metadata}
+
+
+def create(name: str = "p", group_name: str = "gpu") -> CreatePod:
+    return CreatePod("worker", group_name, name, "h1", owned(name=name), "missing")
+
+
+def delete(name: str = "p") -> DeletePod:
+    return DeletePod("worker", "gpu", name, "u", Cause.SURPLUS, "too many")
+
+
+async def carried_out(
+    bed: Passes, *stages: tuple[Action, ...], deletes: tuple[DeletePod, ...] = ()
+) -> list[Outcome]:
+    bed.stored()
+    return list(await bed.executor.run(bed.cluster, Plan(deletes=deletes, stages=stages)))
+
+
+@pytest.mark.parametrize(
+    ("there", "done"),
+    [
+        pytest.param(owned(), True, id="ours"),
+        pytest.param(owned(ownerReferences=[]), False, id="nobody's"),
+        pytest.param(owned(ownerReferences=[OWNER | {"uid": "x"}]), False, id="another's"),
+        pytest.param(owned(annotations={"rayfleet.io/template-hash": "h2"}), False, id="of another template"),
+        pytest.param(owned(deletionTimestamp="2026-01-01T00:00:00Z"), False, id="on its way out"),
+    ],
+)
+async def test_a_pod_whose_name_was_taken_is_made_only_if_it_is_the_one_that_was_meant(
+    there: Mapping[str, Any],
+    done: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """The answer to an earlier create may have been lost; any other pod of that name is none of ours."""
+    async with passes() as bed:
+        bed.api.told["POST", PODS] = CONFLICT
+        bed.api.there[f"{PODS}/p"] = there
+        (outcome,) = await carried_out(bed, (create(),))
+        assert outcome.done is done
+        assert (bed.pods.get("ml", "p") is not None) is done
+
+
+@pytest.mark.parametrize(
+    ("answer", "there", "done"),
+    [
+        pytest.param(not_there("pods", "p"), None, True, id="gone"),
+        pytest.param(says(b"404 page not found", 404), None, False, id="something on the way"),
+        pytest.param(not_there("namespaces", "ml"), None, False, id="a 404 of something else"),
+        pytest.param(fails(403, "Forbidden", "no"), None, False, id="not allowed"),
+        pytest.param(fails(503, "Unavailable", "later"), None, False, id="in trouble"),
+        pytest.param(CONFLICT, owned(), False, id="still there"),
+        pytest.param(CONFLICT, owned(uid="another"), True, id="another one by now"),
+        pytest.param(CONFLICT, owned(deletionTimestamp="2026-01-01T00:00:00Z"), True, id="going"),
+    ],
+)
+async def test_a_delete_is_done_only_if_the_pod_is_gone_or_going(
+    answer: Answering,
+    there: Mapping[str, Any] | None,
+    done: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    async with passes() as bed:
+        bed.api.told["DELETE", f"{PODS}/p"] = answer
+        if there is not None:
+            bed.api.there[f"{PODS}/p"] = there
+        (outcome,) = await carried_out(bed, deletes=(delete(),))
+        assert outcome.done is done
+        assert bed.api.bodies("DELETE", "/p")[0]["preconditions"] == {"uid": "u"}
+
+
+async def test_a_stage_waits_for_the_one_before_and_is_left_out_where_that_failed() -> None:
+    """Workers without a head could only wait, on GPUs that others could use."""
+    async with passes() as bed:
+        bed.api.told["POST", SERVICES] = fails(403, "Forbidden", "no")
+        bed.stored()
+        body = head_service(bed.cluster, parsed(bed.cluster.spec))
+        service = CreateService(head_service_name(bed.cluster, parsed(bed.cluster.spec)), body, "missing")
+        first, second, third = await carried_out(bed, (service,), (create("a"),), (create("b"),))
+        assert (first.done, second.tried, third.tried) == (False, False, False)
+        assert bed.api.writes == [f"POST {SERVICES}"]
+
+
+async def test_an_epoch_that_is_not_won_makes_no_head() -> None:
+    """Another writer came first: by what it wrote the next pass decides."""
+    async with passes() as bed:
+        path = "/apis/ray.io/v1/namespaces/ml/rayclusters/demo/status"
+        bed.api.told["PATCH", path] = fails(409, "Conflict", "modified")
+        won, made = await carried_out(bed, (AdvanceHeadEpoch(1, "gone"),), (create(),))
+        assert (won.done, made.tried) == (False, False)
+        (body,) = bed.api.bodies("PATCH", "/status")
+        assert body["metadata"] == {"uid": UID, "resourceVersion": "1000"}
+
+
+async def test_after_a_create_that_fails_the_rest_of_its_group_is_not_sent_and_others_are() -> None:
+    async with passes() as bed:
+        bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota")
+        creates = (create("a1", "a"), *(create(f"a{n}", "a") for n in range(2, 40)), create("b1", "b"))
+        outcomes = await carried_out(bed, creates)
+        assert not outcomes[0].done
+        assert outcomes[-1].done
+        assert sum(outcome.tried for outcome in outcomes) < 20
+
+
+@pytest.mark.parametrize("left", [0.0, -1.0], ids=["now", "passed"])
+async def test_nothing_is_written_once_the_leaders_time_is_up(left: float) -> None:
+    """Checked just before each write, as the process may have been stopped after it had decided."""
+    async with passes() as bed:
+        bed.seconds_left = left
+        outcomes = await carried_out(bed, (AdvanceHeadEpoch(1, "gone"),), deletes=(delete(),))
+        assert [outcome.failure for outcome in outcomes] == [NOT_LEADING] * 2
+        assert bed.api.requests == []
+
+
+async def test_no_write_is_waited_for_beyond_the_leaders_time() -> None:
+    """An answer that comes later is to a write that another leader may already have undone."""
+    async with passes() as bed:
+        bed.seconds_left = 0.1
+        bed.api.told["DELETE", f"{PODS}/p"] = says_nothing
+        (outcome,) = await carried_out(bed, deletes=(delete(),))
+        assert outcome.failure is not None
+        assert outcome.failure.reason == "Timeout"
+
+
+async def test_what_was_decided_in_an_earlier_term_is_not_carried_out() -> None:
+    """Though this process leads again."""
+    async with passes() as bed:
+        with bed.term.decided():
+            bed.term_number = 2
+            outcomes = await carried_out(bed, (create(),), deletes=(delete(),))
+        assert [outcome.failure for outcome in outcomes] == [NOT_LEADING] * 2
+        assert bed.api.requests == []
+        assert all(outcome.done for outcome in await carried_out(bed, (create(),), deletes=(delete(),)))
+
+
+async def test_answers_are_in_the_cache_before_their_events() -> None:
+    """So that the next pass counts what this one has made, and what it has sent away."""
+    async with passes() as bed:
+        bed.stored(spec(group(replicas=1)))
+        going = bed.worker(1)
+        name = going["metadata"]["name"]
+        late = {**going["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": "1600"}
+        bed.api.told["DELETE", f"{PODS}/{name}"] = says({**going, "kind": "Pod", "metadata": late})
+        gone = DeletePod("worker", "gpu", name, going["metadata"]["uid"], Cause.SURPLUS, "too many")
+        await bed.executor.run(bed.cluster, Plan(deletes=(gone,), stages=((create(),),)))
+        deleted, made = bed.pods.get("ml", name), bed.pods.get("ml", "p")
+        assert deleted is not None
+        assert deleted.deleting
+        assert made is not None

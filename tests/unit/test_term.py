@@ -1,0 +1,102 @@
+"""Terms as the leader: what was decided in one is not written in the next, and what is younger than one."""
+
+import asyncio
+from contextlib import suppress
+from math import inf
+from sys import maxsize
+
+from rayfleet.clients.credentials import Credentials
+from rayfleet.clients.kube import KubeClient
+from rayfleet.term import Term
+from support.scripted_api import ScriptedApi, scripted_api
+from support.wire import fails, says, says_nothing
+
+CLUSTERS = "/apis/ray.io/v1/rayclusters"
+OF = "/apis/ray.io/v1/namespaces/{}/rayclusters"
+
+
+class Leader:
+    """A leader whose term and deadline the test sets."""
+
+    def __init__(self, api: ScriptedApi, *namespaces: str) -> None:
+        self.number, self.left = 1, 8.0
+        self.client = KubeClient(Credentials(api.url))
+        self.term = Term(self.client, namespaces, lambda: self.number, lambda: self.left)
+
+    async def look(self) -> None:
+        """Let it look at the beginning of its term, once."""
+        self.term.gain()
+        looking = asyncio.create_task(self.term.run())
+        for _ in range(500):
+            if self.term.began != maxsize:
+                break
+            await asyncio.sleep(0.002)
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+        await self.client.close()
+
+
+async def test_what_was_decided_in_one_term_may_not_be_written_in_the_next() -> None:
+    """Not by tasks that were begun for it either; what is decided then may be."""
+    async with scripted_api() as api:
+        leader = Leader(api)
+        go_on = asyncio.Event()
+
+        async def later() -> float:
+            await go_on.wait()
+            return leader.term.seconds_left
+
+        with leader.term.decided():
+            before, begun = leader.term.seconds_left, asyncio.create_task(later())
+            await asyncio.sleep(0)
+            leader.number = 2
+            after = leader.term.seconds_left
+        go_on.set()
+        with leader.term.decided():
+            anew = leader.term.seconds_left
+        assert (before, after, await begun, anew, leader.term.seconds_left) == (8.0, -inf, -inf, 8.0, 8.0)
+        await leader.client.close()
+
+
+async def test_a_term_begins_at_the_version_of_clusters_and_not_of_leases() -> None:
+    """Each kind may be stored in an etcd of its own; and until it is known, no cluster is younger."""
+    async with scripted_api() as api:
+        leader = Leader(api)
+        assert leader.term.began == maxsize
+        await leader.look()
+        assert leader.term.began == api.version
+        assert api.asked == [f"GET {CLUSTERS}?limit=1"]
+        leader.number = 2
+        assert leader.term.began == maxsize
+
+
+async def test_a_namespace_that_cannot_be_read_keeps_no_term_from_its_beginning() -> None:
+    async with scripted_api() as api:
+        api.told["GET", OF.format("gone")] = fails(403, "Forbidden", "no")
+        leader = Leader(api, "gone", "ml")
+        await leader.look()
+        assert leader.term.began == api.version
+
+
+async def test_the_beginning_of_a_term_that_is_over_by_now_is_not_that_of_the_next() -> None:
+    """The answer was late."""
+    async with scripted_api() as api:
+        leader = Leader(api)
+        late = says({"items": [], "metadata": {"resourceVersion": "7"}})
+
+        async def answer(writer: asyncio.StreamWriter) -> None:
+            leader.number = 2
+            leader.term.gain()
+            api.told["GET", CLUSTERS] = says_nothing
+            await late(writer)
+
+        api.told["GET", CLUSTERS] = answer
+        leader.term.gain()
+        looking = asyncio.create_task(leader.term.run())
+        async with asyncio.timeout(5):
+            while len(api.requests) < 2:  # It asks for the next term once it has taken in the first answer.
+                await asyncio.sleep(0.002)
+        assert leader.term.began == maxsize
+        looking.cancel()
+        await leader.client.close()
