@@ -1,10 +1,13 @@
 """The page of the documentation that lists every field of a RayCluster's spec."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from rayfleet.api import RayClusterSpec
+from rayfleet.api import AutoscalerOptions, RayClusterSpec
+from rayfleet.api.scaler import SIDECAR_OPTIONS
+from rayfleet.plan import support
 
 _HEAD: Final = """\
 <!-- Generated from the models of the API by `make crds`. Do not edit. -->
@@ -12,8 +15,42 @@ _HEAD: Final = """\
 
 The fields of `spec` in `ray.io/v1`, one table a part. Types named like Kubernetes' own, such as
 PodTemplateSpec, are those. A field that is not listed is kept and not acted on; one that is listed and that
-this release does not act on yet is named in the condition `Supported`.
+this release does not act on yet says so below, and is named in the condition `Supported` where it is set.
 """
+_METADATA: Final = """\
+
+## Annotations and labels
+
+What KubeRay acts on in the `metadata` of a RayCluster. Those that this release does not act on yet are named
+in the condition `Supported` where they are set.
+
+| annotation or label | here |
+|---|---|
+"""
+_ACTED_ON: Final = (
+    (
+        "annotation",
+        "ray.io/overwrite-container-cmd",
+        'With "true" the Ray container keeps its command; ours is in `KUBERAY_GEN_RAY_START_CMD`.',
+    ),
+    (
+        "annotation",
+        "ray.io/disable-provisioned-head-restart",
+        'With "true" a cluster that was whole once gets no other head.',
+    ),
+    (
+        "label",
+        "kueue.x-k8s.io/queue-name",
+        "Kueue's queue: sizes are kept in `replicas`, as Kueue counts them there.",
+    ),
+    (
+        "label",
+        "ray.io/originated-from-crd",
+        "With `RayService` pods are labelled `ray.io/serve`, and workers are ready while their proxy is.",
+    ),
+)
+_VALUES: Final = {"spec.autoscalerOptions.runtime": "Sidecar", "spec.autoscalerOptions.version": "v1"}
+"""Values that are not acted on, of fields that are."""
 _ROOT: Final = "RayClusterSpec"
 
 
@@ -22,7 +59,48 @@ def field_reference() -> str:
     document = RayClusterSpec.model_json_schema(by_alias=True, mode="validation")
     parts: dict[str, Any] = {_ROOT: document, **document["$defs"]}
     order = list(dict.fromkeys(_reachable(_ROOT, parts)))
-    return _HEAD + "".join(_section(name, parts) for name in order)
+    places = _places(_ROOT, parts)
+    return _HEAD + "".join(_section(name, parts, places[name]) for name in order) + _metadata()
+
+
+def _metadata() -> str:
+    rows = [(kind, key, words) for kind, key, words in _ACTED_ON]
+    for kind, rules in (("annotation", support.ANNOTATIONS), ("label", support.LABELS)):
+        rows += [(kind, rule.key, f"Not acted on yet: {rule.instead}.") for rule in rules]
+    return _METADATA + "".join(f"| {kind} `{key}` | {words} |\n" for kind, key, words in rows)
+
+
+def _places(root: str, parts: Mapping[str, Any]) -> Mapping[str, list[str]]:
+    """The paths at which each part stands in a manifest, without the indexes of lists."""
+    places: defaultdict[str, list[str]] = defaultdict(list)
+
+    def visit(name: str, path: str) -> None:
+        places[name].append(path)
+        for field, schema in parts[name]["properties"].items():
+            for inner in _references(schema):
+                visit(inner, f"{path}.{field}")
+
+    visit(root, "spec")
+    return places
+
+
+def _not_acted_on() -> Mapping[str, str]:
+    """What happens instead, by the path of the field, without the indexes of lists."""
+    groups = {f"spec.workerGroupSpecs.{rule.path}": rule.instead for rule in support.GROUP_FIELDS}
+    options = AutoscalerOptions.model_fields
+    container = {
+        f"spec.autoscalerOptions.{options[name].alias}": support.NO_CONTAINER for name in SIDECAR_OPTIONS
+    }
+    return {rule.path: rule.instead for rule in support.FIELDS} | groups | container
+
+
+def _limit(paths: Iterable[str]) -> str:
+    """The sentence about a field that is not acted on wherever it stands; none of others."""
+    known, places = _not_acted_on(), list(paths)
+    if places[0] in _VALUES:
+        return f" `{_VALUES[places[0]]}` is not acted on yet: {support.NO_SIDECAR}."
+    words = [known.get(path) for path in places]
+    return f" Not acted on yet: {words[0]}." if words and None not in words else ""
 
 
 def _reachable(name: str, parts: Mapping[str, Any]) -> Iterator[str]:
@@ -43,18 +121,23 @@ def _references(node: Any) -> Iterator[str]:  # noqa: ANN401 - any part of a sch
             yield from _references(value)
 
 
-def _section(name: str, parts: Mapping[str, Any]) -> str:
+def _section(name: str, parts: Mapping[str, Any], places: Iterable[str]) -> str:
     part = parts[name]
     title = "spec" if name == _ROOT else name
     required = part.get("required", ())
     rows = [
-        (f"`{field}`", _type(schema), _default(schema, required=field in required), _meaning(schema, parts))
+        (
+            f"`{field}`",
+            _type(schema),
+            _default(schema, required=field in required),
+            _meaning(schema, parts) + _limit(f"{place}.{field}" for place in places),
+        )
         for field, schema in part["properties"].items()
     ]
     table = "\n".join(
         f"| {' | '.join(cells)} |" for cells in (("field", "type", "default", "meaning"), ("---",) * 4, *rows)
     )
-    return f"\n## {title}\n\n{part['description']}\n\n{table}\n"
+    return f"\n## {title}\n\n{part['description']}{_limit(places)}\n\n{table}\n"
 
 
 def _meaning(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> str:

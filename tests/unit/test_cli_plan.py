@@ -310,3 +310,25 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """With what to do."""
     with pytest.raises(CommandError, match=r"nowhere.yaml cannot be read .*: name a file that can\."):
         run(tmp_path / "nowhere.yaml", PLANNING / "gang.yaml")
+
+
+def test_what_is_set_and_not_acted_on_is_said(tmp_path: Path) -> None:
+    """Fields, annotations and labels, whether they withhold the cluster or are only left out."""
+    made = raycluster(
+        spec_fields=spec(
+            gpus(), enableInTreeAutoscaling=True, autoscalerOptions={"env": [{"name": "A", "value": "1"}]}
+        )
+    )
+    made["metadata"] |= {
+        "annotations": {"ray.io/ft-enabled": "true", "kubernetes.io/ingress.class": "nginx"},
+        "labels": {"volcano.sh/queue-name": "q"},
+    }
+    found = json.loads(run(*files(tmp_path, made, {}), output="json"))
+    said = " ".join(found["notes"])
+    for path in (
+        "metadata.annotations[ray.io/ft-enabled]",
+        "metadata.annotations[kubernetes.io/ingress.class]",
+        "metadata.labels[volcano.sh/queue-name]",
+        "spec.autoscalerOptions.env",
+    ):
+        assert f"{path} is not acted on yet: " in said

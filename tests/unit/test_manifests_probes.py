@@ -1,16 +1,10 @@
 """Probes of the Ray container, asked for real where they are a script."""
 
-import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-
 import pytest
 
 from rayfleet.api import RayClusterSpec
 from support.manifest_samples import built_head, built_worker, ray, spec, template
+from support.web_pages import asked, pages
 
 HEALTHZ = {"path": "/api/healthz", "port": 52365}
 HEAD_TIMING = {"timeoutSeconds": 5, "periodSeconds": 5, "successThreshold": 1}
@@ -67,36 +61,6 @@ def test_a_ray_without_a_version_is_asked_as_its_image_says_or_as_every_ray_can_
     for container in (ray(built_head(of)), ray(built_worker(of))):
         for probe in (container["livenessProbe"], container["readinessProbe"]):
             assert ("httpGet" in probe, "exec" in probe) == (one_page, not one_page)
-
-
-@contextmanager
-def pages(answers: dict[str, tuple[int, str]]) -> Iterator[str]:
-    """A web server with these pages; the port it listens on."""
-
-    class Pages(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            code, body = answers.get(self.path, (404, "not found"))
-            self.send_response(code)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield str(server.server_port)
-        finally:
-            server.shutdown()
-            thread.join(timeout=5)
-
-
-def asked(container: dict[str, Any]) -> int:
-    """Run the probe's command as the kubelet would."""
-    command = container["readinessProbe"]["exec"]["command"]
-    return subprocess.run(command, env={}, timeout=5, check=False, capture_output=True).returncode
 
 
 def old(agent: str, dashboard: str = "1") -> RayClusterSpec:

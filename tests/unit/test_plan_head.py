@@ -1,5 +1,6 @@
 """The head: one, always replaced, never two that may both live."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from rayfleet.manifests import head_pod, head_pod_name
 from rayfleet.plan import AdvanceHeadEpoch, Cause, CreatePod, DeletePod, Plan, plan
 from rayfleet.snapshot import Hold, Pod
-from support.builders import NOW, cluster, group, head, snapshot, spec
+from support.builders import NOW, cluster, group, head, snapshot, spec, worker
 
 LONE = spec(group(replicas=0))
 
@@ -136,3 +137,36 @@ def test_an_ended_head_whose_object_stays_does_not_raise_the_epoch_again() -> No
     decided = plan(snapshot(of, [head(of, epoch=0, ray_ended=True)]))
     assert not [a for a in decided.actions if isinstance(a, AdvanceHeadEpoch)]
     assert [a.name for a in heads_of(decided)] == [head_pod_name(of, 1)]
+
+
+PROVISIONED = {"conditions": [{"type": "RayClusterProvisioned", "status": "True"}]}
+NO_RESTART = {"ray.io/disable-provisioned-head-restart": "true"}
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_cluster_that_forbids_it_gets_no_second_head_once_it_was_whole(*, ended: bool) -> None:
+    """A head that carries the submitter of a job would run it once more; what ended stays, with its logs."""
+    of = replace(cluster(status=existing(0) | PROVISIONED), annotations=NO_RESTART)
+    pods = [worker(of, 1), *([head(of, ray_ended=True)] if ended else [])]
+    decided = plan(snapshot(of, pods))
+    assert decided.actions == ()
+    assert decided.waits == (
+        "the head has ended, and ray.io/disable-provisioned-head-restart forbids another one",
+    )
+
+
+def test_such_a_cluster_gets_its_first_head_and_others_until_it_is_whole() -> None:
+    """What was never whole has run nothing."""
+    of = replace(cluster(LONE), annotations=NO_RESTART)
+    assert heads_of(plan(snapshot(of)))
+    gone = replace(cluster(LONE, status=existing(0)), annotations=NO_RESTART)
+    assert heads_of(plan(snapshot(gone)))
+
+
+@pytest.mark.parametrize("value", ["false", ""])
+def test_a_head_is_replaced_where_that_is_switched_off(value: str) -> None:
+    """As everywhere."""
+    of = replace(
+        cluster(LONE, status=existing(0) | PROVISIONED), annotations=dict.fromkeys(NO_RESTART, value)
+    )
+    assert heads_of(plan(snapshot(of)))

@@ -20,7 +20,7 @@ from rayfleet.api.parsing import parse_spec
 from rayfleet.api.quantity import format_quantity, parse_quantity
 from rayfleet.api.ray_version import RayVersion, parse_ray_version, ray_version_of
 from rayfleet.api.raycluster import RayClusterSpec
-from rayfleet.api.scaler import needs_sidecar, scales_here
+from rayfleet.api.scaler import asks_for_sidecar, needs_sidecar, scales_here, sidecar_options
 from rayfleet.api.security import (
     AuthOptions,
     NetworkPolicyRules,
@@ -60,6 +60,7 @@ __all__ = [
     "Violation",
     "WorkerGroupNetworkPolicy",
     "WorkerGroupSpec",
+    "asks_for_sidecar",
     "format_quantity",
     "needs_sidecar",
     "parse_quantity",
@@ -67,5 +68,6 @@ __all__ = [
     "parse_spec",
     "ray_version_of",
     "scales_here",
+    "sidecar_options",
     "validate",
 ]

@@ -32,6 +32,8 @@ class Label:
     REPLICA_HOST_INDEX: Final = "ray.io/replica-host-index"
     KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
     ORIGINATED_FROM_CRD: Final = "ray.io/originated-from-crd"
+    SERVE: Final = "ray.io/serve"
+    """Whether the Service of a RayService leads to the pod."""
 
 
 class Annotation:
@@ -40,6 +42,7 @@ class Annotation:
     OVERWRITE_COMMAND: Final = "ray.io/overwrite-container-cmd"
     FT_ENABLED: Final = "ray.io/ft-enabled"
     EXTERNAL_STORAGE_NAMESPACE: Final = "ray.io/external-storage-namespace"
+    NO_HEAD_RESTART: Final = "ray.io/disable-provisioned-head-restart"
     HEAD_EPOCH: Final = "rayfleet.io/head-epoch"
     INDEX: Final = "rayfleet.io/index"
     TEMPLATE_HASH: Final = "rayfleet.io/template-hash"

@@ -13,7 +13,8 @@ from rayfleet.cli.errors import CommandError
 from rayfleet.cli.manifest_file import read_cluster
 from rayfleet.cli.scenario import Scenario, scenario_of
 from rayfleet.cli.tables import section, sentence, table
-from rayfleet.plan import unsupported
+from rayfleet.plan import in_words, unsupported
+from rayfleet.snapshot import Cluster
 
 
 def plan(given: argparse.Namespace) -> str:
@@ -25,7 +26,7 @@ def plan(given: argparse.Namespace) -> str:
     scenario = scenario_of(cluster, spec, demand)
     if not isinstance(scenario, Scenario):
         raise refuse(given.demand, scenario)
-    notes = [*map(str, unknown), *_notes(spec)]
+    notes = [*map(str, unknown), *_notes(cluster, spec)]
     if given.output == "text":
         return _text(cluster.key.name, scenario, notes)
     return dumped(_data(cluster.key.name, scenario, notes), given.output)
@@ -41,8 +42,8 @@ def _demand(file: str) -> DemandFile:
     return demand
 
 
-def _notes(spec: RayClusterSpec) -> Iterator[str]:
-    """Why the operator would not do what is shown here."""
+def _notes(cluster: Cluster, spec: RayClusterSpec) -> Iterator[str]:
+    """Why the operator would not do what is shown here, or not all that the manifest asks for."""
     if not spec.enable_in_tree_autoscaling:
         yield (
             "The operator does not scale this cluster: set spec.enableInTreeAutoscaling: true in its"
@@ -50,9 +51,8 @@ def _notes(spec: RayClusterSpec) -> Iterator[str]:
         )
     elif needs_sidecar(spec):
         yield "Ray's own autoscaler is to scale this cluster, as its manifest asks for it, not the operator."
-    for finding in unsupported(spec):
-        if finding.withholds and finding.group is None:
-            yield f"{finding.path} is not acted on yet: {finding.instead}."
+    for words in in_words(unsupported(spec, labels=cluster.labels, annotations=cluster.annotations)):
+        yield f"{words}."
 
 
 def _text(name: str, scenario: Scenario, notes: list[str]) -> str:

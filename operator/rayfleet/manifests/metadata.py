@@ -32,12 +32,23 @@ def pod_labels(
         Label.IDENTIFIER: _BEFORE_A_LABEL.sub("", identifier),
         Label.APP_NAME: _APP_NAME,
         Label.CREATED_BY: _CREATED_BY,
+        **_serve_label(cluster, node_type),
         **texts(mapping(template.get("metadata")).get("labels")),
         **group_labels,
         Label.CLUSTER: cluster.key.name,
         Label.NODE_TYPE: node_type,
         Label.GROUP: group,
     }
+
+
+def serves(cluster: Cluster) -> bool:
+    """Whether the cluster belongs to a RayService."""
+    return cluster.labels.get(Label.ORIGINATED_FROM_CRD) == "RayService"
+
+
+def _serve_label(cluster: Cluster, node_type: str) -> dict[str, str]:
+    """A worker takes requests as soon as it is ready; a head once its proxy is known to be well."""
+    return {Label.SERVE: str(node_type == NodeType.WORKER).lower()} if serves(cluster) else {}
 
 
 def head_selector(

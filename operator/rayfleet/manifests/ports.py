@@ -1,10 +1,11 @@
 """The ports that a node of Ray listens on, as its `rayStartParams` set them."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from rayfleet.api import HeadGroupSpec
 from rayfleet.api.start_params import known_params, ray_environment_of, whole_number
+from rayfleet.manifests.pod_template import objects
 
 GCS: Final = 6379
 CLIENT: Final = 10001
@@ -30,3 +31,12 @@ def gcs_port(head: HeadGroupSpec) -> str:
     params = head.ray_start_params
     number = port(known_params(params, ray_environment_of(head)), "port", 0)
     return str(number or params.get("port", "").strip().strip("'\"") or GCS)
+
+
+def serve_port(container: Mapping[str, Any]) -> int:
+    """The port of Ray Serve's proxy: that of the Ray container which is named `serve`, or the usual one."""
+    for declared in objects(container.get("ports")):
+        number = declared.get("containerPort")
+        if declared.get("name") == "serve" and isinstance(number, int) and 0 < number <= _HIGHEST:
+            return number
+    return SERVE

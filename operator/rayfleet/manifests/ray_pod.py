@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from rayfleet.api import RayVersion
 from rayfleet.api.names import Annotation, NodeType
@@ -11,12 +11,26 @@ from rayfleet.api.start_params import known_params
 from rayfleet.manifests import ports
 from rayfleet.manifests.auth import NodeAuth, with_kubernetes_token
 from rayfleet.manifests.environment import ray_environment, with_head_address
-from rayfleet.manifests.metadata import is_on, owner_reference, pod_annotations, pod_labels, template_hash
+from rayfleet.manifests.metadata import (
+    is_on,
+    owner_reference,
+    pod_annotations,
+    pod_labels,
+    serves,
+    template_hash,
+)
 from rayfleet.manifests.pod_template import Json, items, mapping, objects, ray_container
-from rayfleet.manifests.probes import missing_probes, probes
+from rayfleet.manifests.probes import missing_probes, probes, serving_readiness
 from rayfleet.manifests.ray_start import container_command
 from rayfleet.manifests.volumes import shared_memory
 from rayfleet.snapshot import Cluster
+
+# So that Ray Serve notices soon when a node is gone, and its calls to a head that restarts end.
+_SERVING: Final = {
+    "RAY_timeout_ms_task_wait_for_death_info": "0",
+    "RAY_gcs_server_request_timeout_seconds": "5",
+    "RAY_SERVE_KV_TIMEOUT_S": "5",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +129,20 @@ def _running_ray(cluster: Cluster, node: RayNode, container: Mapping[str, Any]) 
             gcs_host=node.gcs_host,
             port=node.gcs_port,
             auth=node.auth.env if node.auth is not None else (),
-            defaults=_autoscaling(node),
+            defaults=_autoscaling(node) | (_SERVING if serves(cluster) else {}),
         ),
         "ports": _with_metrics(container, known),
-        **missing_probes(container, probes(node.node_type, known, node.ray_version)),
+        **missing_probes(container, _probes(cluster, node, container, known)),
     }
+
+
+def _probes(
+    cluster: Cluster, node: RayNode, container: Mapping[str, Any], known: Mapping[str, str]
+) -> dict[str, Json]:
+    made = probes(node.node_type, known, node.ray_version)
+    if node.node_type == NodeType.WORKER and serves(cluster):
+        made |= {"readinessProbe": serving_readiness(known, ports.serve_port(container))}
+    return made
 
 
 def _autoscaling(node: RayNode) -> dict[str, str]:

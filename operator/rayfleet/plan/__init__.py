@@ -37,7 +37,7 @@ from rayfleet.plan.ray_nodes import Gone, gone_with_their_node
 from rayfleet.plan.replicas import plan_replicas
 from rayfleet.plan.scaling import decide_sizes, drains, has_head_of_another, looks, scaled_groups
 from rayfleet.plan.spec_target import keeps_sizes_in_spec, resize_groups, within_spec
-from rayfleet.plan.support import Unsupported, unsupported
+from rayfleet.plan.support import Unsupported, in_words, unsupported
 from rayfleet.plan.workers import WorkersPlan, plan_workers, removed_groups
 from rayfleet.snapshot import Pod, Snapshot
 
@@ -56,6 +56,7 @@ __all__ = [
     "Resize",
     "ResizeGroups",
     "Unsupported",
+    "in_words",
     "ownership",
     "plan",
     "unsupported",
@@ -76,9 +77,9 @@ def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
         return Plan(waits=("another operator acts on this cluster",))
     if spec is None:
         return Plan(waits=("the spec is not valid, and no earlier one is known",))
-    findings = unsupported(spec)
+    findings = unsupported(spec, labels=cluster.labels, annotations=cluster.annotations)
     if any(finding.withholds and finding.group is None for finding in findings):
-        return Plan(waits=tuple(f"{f.path} is not acted on yet: {f.instead}" for f in findings))
+        return Plan(waits=tuple(in_words(findings)))
     withheld = {f.group: f.instead for f in findings if f.withholds and f.group is not None}
     follows = scales_here(spec) and not has_head_of_another(snapshot)
     gone = gone_with_their_node(snapshot) if follows else Gone({})

@@ -8,8 +8,9 @@ the old head can be running any more; only then does the next head have a name.
 from dataclasses import dataclass
 
 from rayfleet.api import RayClusterSpec
-from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.api.names import HEAD_GROUP, Annotation, NodeType
 from rayfleet.manifests import head_pod, head_pod_name
+from rayfleet.manifests.metadata import is_on
 from rayfleet.plan.actions import AdvanceHeadEpoch, Cause, CreatePod, DeletePod
 from rayfleet.plan.lifetime import settles_in
 from rayfleet.snapshot import Cluster, Pod, Snapshot
@@ -47,6 +48,10 @@ def plan_head(snapshot: Snapshot, spec: RayClusterSpec) -> HeadPlan:
 
 
 def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: list[Pod]) -> HeadPlan:
+    if _is_the_only_head(snapshot.cluster):
+        # What ended stays, with its logs: nothing comes in its place.
+        wait = f"the head has ended, and {Annotation.NO_HEAD_RESTART} forbids another one"
+        return HeadPlan(epoch, wait=wait)
     delay = max((settles_in(pod, snapshot.now) for pod in ended), default=0.0)
     if delay > 0:
         newest = max(ended, key=lambda pod: pod.created)
@@ -89,6 +94,19 @@ def _has_existed(cluster: Cluster, epoch: int) -> bool:
     head = cluster.status.get("head")
     name = head.get("podName") if isinstance(head, dict) else None
     return name == head_pod_name(cluster, epoch)
+
+
+def _is_the_only_head(cluster: Cluster) -> bool:
+    """Whether there has been a whole cluster, which is not to go on under another head.
+
+    A head that runs the submitter of a RayJob would otherwise run the job once more.
+    """
+    conditions = cluster.status.get("conditions")
+    return is_on(cluster.annotations.get(Annotation.NO_HEAD_RESTART, "")) and any(
+        entry.get("type") == "RayClusterProvisioned" and entry.get("status") == "True"
+        for entry in (conditions if isinstance(conditions, list) else ())
+        if isinstance(entry, dict)
+    )
 
 
 def _delete(pod: Pod, cause: Cause, reason: str) -> DeletePod:

@@ -1,18 +1,27 @@
-"""Fields that this version does not act on yet: what it does instead, in words for the user.
+"""What is set on a cluster and not acted on yet: what happens instead, in words for the user.
 
 A field that asks for protection or for patience is never dropped in silence: nothing is created for
-that cluster until the field is acted on or removed. Any other field is left out, and said so.
+that cluster until the field is acted on or removed. Any other field is left out, and said so. The same
+goes for the annotations and labels that KubeRay acts on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
-from rayfleet.api import RayClusterSpec, WorkerGroupSpec, needs_sidecar
+from rayfleet.api import RayClusterSpec, WorkerGroupSpec, asks_for_sidecar, sidecar_options
+from rayfleet.api.names import Annotation
+from rayfleet.manifests.metadata import is_on
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_MOST_PATHS: Final = 8
+"""Named in one sentence; of more there is the count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """A field that is set but not acted on."""
+    """Something that is set but not acted on."""
 
     path: str
     instead: str
@@ -22,87 +31,202 @@ class Unsupported:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class FieldRule:
+    """A field of the spec that is not acted on."""
+
     path: str
     is_set: Callable[[RayClusterSpec], bool]
     instead: str
     withholds: bool = False
 
 
-_RULES = (
-    _Rule("spec.suspend", lambda s: s.suspend, "no pod is created, none is removed", withholds=True),
-    _Rule("spec.idleSuspend", lambda s: s.idle_suspend, "no pod is created, none is removed", withholds=True),
-    _Rule(
+@dataclass(frozen=True, slots=True)
+class GroupRule:
+    """A field of a worker group that is not acted on; its path begins at the group."""
+
+    path: str
+    is_set: Callable[[WorkerGroupSpec], bool]
+    instead: str
+    withholds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRule:
+    """An annotation or a label of a RayCluster that KubeRay acts on and this operator does not."""
+
+    key: str
+    instead: str
+    withholds: bool = False
+    is_set: Callable[[str], bool] = bool
+    """By its value."""
+    only_with: str = ""
+    """The annotation without which it means nothing."""
+
+
+def _is_not_off(value: str) -> bool:
+    return value.strip().lower() not in {"", "false"}
+
+
+_STORE_IS_SHARED: Final = "nothing is created, as clusters on one Redis would share their keys"
+_NO_GANG: Final = "no PodGroup is made, and pods go to the scheduler that their templates name"
+NO_SIDECAR: Final = "Ray's own autoscaler is not run beside the head, and groups keep the size in replicas"
+NO_CONTAINER: Final = "the operator scales the cluster, so there is no autoscaler container"
+
+FIELDS: Final = (
+    FieldRule("spec.suspend", lambda s: s.suspend, "no pod is created, none is removed", withholds=True),
+    FieldRule(
+        "spec.idleSuspend", lambda s: s.idle_suspend, "no pod is created, none is removed", withholds=True
+    ),
+    FieldRule(
         "spec.tlsOptions.enabled",
         lambda s: s.tls_options is not None and s.tls_options.enabled,
         "nothing is created, as the traffic would be plain",
         withholds=True,
     ),
-    _Rule(
+    FieldRule(
         "spec.networkPolicy",
         lambda s: s.network_policy is not None,
         "nothing is created, as the cluster would be reachable",
         withholds=True,
     ),
-    _Rule(
-        "spec.autoscalerOptions.runtime",
-        lambda s: s.enable_in_tree_autoscaling and needs_sidecar(s),
-        "Ray's own autoscaler is not run beside the head, and groups keep the size in replicas",
-    ),
-    _Rule(
+    FieldRule(
         "spec.gcsFaultToleranceOptions",
         lambda s: s.gcs_fault_tolerance_options is not None,
-        "a head that is replaced starts empty",
+        "nothing is created, as a head would start without what is stored for it",
+        withholds=True,
     ),
-    _Rule(
+    FieldRule(
         "spec.headGroupSpec.enableIngress",
         lambda s: s.head_group_spec.enable_ingress,
         "no Ingress is created",
     ),
-    _Rule(
+    FieldRule(
+        "spec.headGroupSpec.ingressOptions",
+        lambda s: s.head_group_spec.ingress_options is not None,
+        "no Ingress is created",
+    ),
+    FieldRule(
         "spec.historyServerOptions",
         lambda s: s.history_server_options is not None,
         "no collector runs",
     ),
-    _Rule(
+    FieldRule(
         "spec.upgradeStrategy.type",
         lambda s: s.upgrade_strategy is not None and s.upgrade_strategy.type != "None",
         "a changed template applies to new pods only",
     ),
-    _Rule(
+    FieldRule(
         "spec.idleTerminationOptions",
         lambda s: s.idle_termination_options is not None,
         "an idle cluster stays",
     ),
-    _Rule(
+    FieldRule(
         "spec.drainOptions",
         lambda s: "drain_options" in s.model_fields_set,
         "pods are deleted without a drain",
     ),
 )
-
-
-def _unsupported_of_group(index: int, group: WorkerGroupSpec) -> tuple[Unsupported, ...]:
-    at = f"spec.workerGroupSpecs[{index}]"
-    found = []
-    if group.suspend:
-        words = "no pod of the group is created, none is removed"
-        found.append(Unsupported(f"{at}.suspend", words, withholds=True, group=group.group_name))
-    if "failure_policy" in group.model_fields_set:
-        found.append(
-            Unsupported(f"{at}.failurePolicy", "pods that end are replaced at once", withholds=False)
+GROUP_FIELDS: Final = (
+    GroupRule(
+        "suspend", lambda g: g.suspend, "no pod of the group is created, none is removed", withholds=True
+    ),
+    GroupRule(
+        "failurePolicy",
+        lambda g: "failure_policy" in g.model_fields_set,
+        "pods that end are replaced at once",
+    ),
+)
+ANNOTATIONS: Final = (
+    KeyRule(Annotation.FT_ENABLED, _STORE_IS_SHARED, withholds=True, is_set=is_on),
+    KeyRule(
+        Annotation.EXTERNAL_STORAGE_NAMESPACE,
+        _STORE_IS_SHARED,
+        withholds=True,
+        only_with=Annotation.FT_ENABLED,
+    ),
+    KeyRule(
+        "ray.io/gcs-ft-deletion-timeout",
+        "what Redis holds stays there when the cluster is deleted",
+        only_with=Annotation.FT_ENABLED,
+    ),
+    KeyRule("ray.io/enable-serve-service", "no Service for Ray Serve is created", is_set=is_on),
+    KeyRule("kubernetes.io/ingress.class", "no Ingress is created"),
+    KeyRule("ray.io/ippr", "no pod is resized in place", is_set=_is_not_off),
+)
+LABELS: Final = (
+    KeyRule("ray.io/gang-scheduling-enabled", _NO_GANG, is_set=_is_not_off),
+    *(
+        KeyRule(key, _NO_GANG)
+        for key in (
+            "ray.io/scheduler-name",
+            "ray.io/priority-class-name",
+            "volcano.sh/queue-name",
+            "volcano.sh/network-topology-mode",
+            "volcano.sh/network-topology-highest-tier-allowed",
+            "yunikorn.apache.org/app-id",
+            "yunikorn.apache.org/queue",
+            "kai.scheduler/queue",
+            "scheduling.x-k8s.io/pod-group",
         )
-    return tuple(found)
+    ),
+)
 
 
-def unsupported(spec: RayClusterSpec) -> tuple[Unsupported, ...]:
-    """Every field of `spec` that is set and not acted on, in the order of the API reference."""
-    of_cluster = tuple(
-        Unsupported(rule.path, rule.instead, rule.withholds) for rule in _RULES if rule.is_set(spec)
-    )
-    of_groups = (
-        found
-        for index, group in enumerate(spec.worker_group_specs)
-        for found in _unsupported_of_group(index, group)
-    )
-    return (*of_cluster, *of_groups)
+def unsupported(
+    spec: RayClusterSpec, *, labels: Mapping[str, str] = _NONE, annotations: Mapping[str, str] = _NONE
+) -> tuple[Unsupported, ...]:
+    """Everything of a cluster that is set and not acted on; what withholds it comes first."""
+    found = [
+        *_of_metadata("annotations", ANNOTATIONS, annotations),
+        *_of_metadata("labels", LABELS, labels),
+        *(Unsupported(r.path, r.instead, r.withholds) for r in FIELDS if r.is_set(spec)),
+        *_of_autoscaler(spec),
+        *_of_groups(spec),
+    ]
+    return tuple(sorted(found, key=lambda finding: not finding.withholds))
+
+
+def in_words(findings: Iterable[Unsupported]) -> Iterator[str]:
+    """One sentence, without its full stop, for all that ends in the same."""
+    by_end: dict[str, list[str]] = {}
+    for finding in findings:
+        by_end.setdefault(finding.instead, []).append(finding.path)
+    for instead, paths in by_end.items():
+        named = paths[:_MOST_PATHS]
+        if len(paths) > _MOST_PATHS:
+            named.append(f"{len(paths) - _MOST_PATHS} more")
+        yield f"{_listed(named)} {'is' if len(paths) == 1 else 'are'} not acted on yet: {instead}"
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _of_metadata(field: str, rules: Iterable[KeyRule], given: Mapping[str, str]) -> Iterator[Unsupported]:
+    for rule in rules:
+        value = given.get(rule.key)
+        if value is None or not rule.is_set(value):
+            continue
+        if not rule.only_with or is_on(given.get(rule.only_with, "")):
+            yield Unsupported(f"metadata.{field}[{rule.key}]", rule.instead, rule.withholds)
+
+
+def _of_autoscaler(spec: RayClusterSpec) -> Iterator[Unsupported]:
+    """Whatever asks for Ray's own autoscaler, or describes the container in which it would run."""
+    if not spec.enable_in_tree_autoscaling:
+        return
+    asks = asks_for_sidecar(spec)
+    for path in asks:
+        yield Unsupported(path, NO_SIDECAR, withholds=False)
+    for path in sidecar_options(spec):
+        if path not in asks:
+            yield Unsupported(path, NO_SIDECAR if asks else NO_CONTAINER, withholds=False)
+
+
+def _of_groups(spec: RayClusterSpec) -> Iterator[Unsupported]:
+    for index, group in enumerate(spec.worker_group_specs):
+        for rule in GROUP_FIELDS:
+            if rule.is_set(group):
+                path = f"spec.workerGroupSpecs[{index}].{rule.path}"
+                owner = group.group_name if rule.withholds else None
+                yield Unsupported(path, rule.instead, rule.withholds, owner)

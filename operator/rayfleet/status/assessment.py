@@ -12,6 +12,7 @@ from rayfleet.plan import (
     Outcome,
     Ownership,
     Plan,
+    in_words,
     ownership,
     unsupported,
 )
@@ -50,9 +51,10 @@ def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterat
     if scaling is not None:
         yield scaling
     if snapshot.spec is not None:
-        findings = unsupported(snapshot.spec)
+        labels, annotations = snapshot.cluster.labels, snapshot.cluster.annotations
+        findings = unsupported(snapshot.spec, labels=labels, annotations=annotations)
         if findings:
-            message = "; ".join(f"{f.path} is not acted on yet: {f.instead}" for f in findings)
+            message = "; ".join(in_words(findings))
             yield Condition(ConditionType.SUPPORTED, False, "FieldsNotActedOn", message)
 
 

@@ -5,18 +5,16 @@ from typing import Final, Literal
 from rayfleet.api.quantity import parse_quantity
 from rayfleet.api.ray_version import RayVersion, ray_version_of
 from rayfleet.api.rules.subject import Findings, Subject, first_env, pod_spec
-from rayfleet.api.scaler import FIRST_WITH_V2
+from rayfleet.api.scaler import ENV_TRUE, FIRST_WITH_V2, V2_ENV
 from rayfleet.api.violation import Violation
 
-V2_ENV: Final = "RAY_enable_autoscaler_v2"
 START_COMMAND_ENV: Final = "KUBERAY_GEN_AUTOSCALER_START_CMD"
 _FIRST_WITH_PRIORITY: Final = RayVersion(2, 56)
-_TRUE: Final = frozenset({"1", "true", "True"})
 
 
 def asks_for_v2(subject: Subject) -> bool:
     """Whether the manifest says in words that it wants version 2 of Ray's autoscaler."""
-    return subject.spec.autoscaler_options.version == "v2" or subject.head.env_value(V2_ENV) in _TRUE
+    return subject.spec.autoscaler_options.version == "v2" or subject.head.env_value(V2_ENV) in ENV_TRUE
 
 
 def autoscaler_version(subject: Subject) -> Literal["v1", "v2"]:
@@ -26,14 +24,14 @@ def autoscaler_version(subject: Subject) -> Literal["v1", "v2"]:
         return asked
     env = subject.head.env_value(V2_ENV)
     if env is not None:
-        return "v2" if env in _TRUE else "v1"
+        return "v2" if env in ENV_TRUE else "v1"
     ray = ray_version_of(subject.spec)
     return "v1" if ray is not None and ray < FIRST_WITH_V2 else "v2"
 
 
 def v2_needs_autoscaling(subject: Subject) -> Findings:
     """The variable alone scales nothing."""
-    if not subject.spec.enable_in_tree_autoscaling and subject.head.env_value(V2_ENV) in _TRUE:
+    if not subject.spec.enable_in_tree_autoscaling and subject.head.env_value(V2_ENV) in ENV_TRUE:
         yield Violation(
             f"{subject.head.ray_container_path}.env",
             f"must not set {V2_ENV} without enableInTreeAutoscaling: switch it on, or remove the variable.",

@@ -1,0 +1,157 @@
+"""What is set and not acted on is named by its path, and what would be dangerous without it is withheld."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crds.field_reference import field_reference
+from rayfleet.plan import in_words, plan, unsupported
+from rayfleet.plan.support import ANNOTATIONS, FIELDS, GROUP_FIELDS, LABELS
+from rayfleet.status import compute_status
+from support.builders import cluster, group, head, parsed, snapshot, spec, worker
+
+FT = {"ray.io/ft-enabled": "true"}
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "raycluster.md"
+
+
+def paths(
+    annotations: dict[str, str] | None = None, labels: dict[str, str] | None = None, **fields: Any
+) -> list[str]:
+    found = unsupported(parsed(spec(**fields)), labels=labels or {}, annotations=annotations or {})
+    return [finding.path for finding in found]
+
+
+@pytest.mark.parametrize("key", [rule.key for rule in ANNOTATIONS])
+def test_an_annotation_that_kuberay_acts_on_is_named(key: str) -> None:
+    """By the path at which it stands; without fault tolerance its details mean nothing."""
+    assert f"metadata.annotations[{key}]" in paths(FT | {key: "true"})
+    assert paths({key: ""}) == []
+
+
+@pytest.mark.parametrize("key", [rule.key for rule in LABELS])
+def test_a_label_that_a_gang_scheduler_goes_by_is_named(key: str) -> None:
+    """Nobody makes a gang of the pods."""
+    assert paths(labels={key: "x"}) == [f"metadata.labels[{key}]"]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "labels"),
+    [
+        ({"ray.io/ft-enabled": "false", "ray.io/external-storage-namespace": "a"}, {}),
+        ({"ray.io/external-storage-namespace": "a", "ray.io/gcs-ft-deletion-timeout": "60"}, {}),
+        ({"ray.io/enable-serve-service": "false"}, {}),
+        ({"ray.io/overwrite-container-cmd": "true"}, {}),
+        ({"ray.io/disable-provisioned-head-restart": "true"}, {}),
+        ({}, {"ray.io/gang-scheduling-enabled": "false"}),
+        ({"example.com/mine": "true"}, {"team": "x"}),
+    ],
+)
+def test_what_is_switched_off_or_acted_on_is_not_named(
+    annotations: dict[str, str], labels: dict[str, str]
+) -> None:
+    """Nor what is nobody's business here."""
+    assert paths(annotations, labels) == []
+
+
+@pytest.mark.parametrize(
+    ("annotations", "fields"),
+    [
+        (FT, {}),
+        (FT | {"ray.io/external-storage-namespace": "team-a"}, {}),
+        ({}, {"gcsFaultToleranceOptions": {"redisAddress": "redis:6379"}}),
+    ],
+)
+def test_a_cluster_whose_state_is_to_be_kept_is_withheld(
+    annotations: dict[str, str], fields: dict[str, Any]
+) -> None:
+    """Two clusters without a namespace of their own would overwrite each other; what runs is left alone."""
+    of = replace(cluster(spec(group(replicas=2), **fields)), annotations=annotations)
+    decided = plan(snapshot(of, with_service=False))
+    assert decided.actions == ()
+    assert any("not acted on yet: nothing is created" in words for words in decided.waits)
+    assert plan(snapshot(of, [head(of), worker(of, 1)])).actions == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"image": "ray:2.54.0"}, ["image"]),
+        ({"command": ["x"]}, ["command"]),
+        ({"version": "v1"}, ["version"]),
+        ({"runtime": "Sidecar"}, ["runtime"]),
+        ({"runtime": "Sidecar", "image": "ray:2.54.0"}, ["runtime", "image"]),
+        ({"runtime": "Operator", "image": "ray:2.54.0"}, ["image"]),
+        ({"args": ["x"]}, ["args"]),
+        ({"env": [{"name": "A"}], "envFrom": [{}], "volumeMounts": [{}]}, ["env", "envFrom", "volumeMounts"]),
+        ({"resources": {"limits": {}}, "securityContext": {"a": 1}}, ["resources", "securityContext"]),
+        ({"imagePullPolicy": "Always"}, ["imagePullPolicy"]),
+        ({"env": [], "idleTimeoutSeconds": 1, "upscalingMode": "Default", "version": "v2"}, []),
+    ],
+)
+def test_an_option_of_the_autoscaler_container_is_named_where_it_is_set(
+    options: dict[str, Any], named: list[str]
+) -> None:
+    """Whether it asks for the container or only describes it; without autoscaling there is nothing to say."""
+    assert paths(enableInTreeAutoscaling=True, autoscalerOptions=options) == [
+        f"spec.autoscalerOptions.{name}" for name in named
+    ]
+    assert paths(autoscalerOptions=options) == []
+
+
+def test_what_asks_for_an_older_autoscaler_is_named_where_it_stands() -> None:
+    """The version that is stated, the image's, or a variable of the head."""
+    image = {"containers": [{"name": "ray", "image": "rayproject/ray:2.9.0"}]}
+    env = {"containers": [{"name": "ray", "env": [{"name": "RAY_enable_autoscaler_v2", "value": "0"}]}]}
+    ray = "spec.headGroupSpec.template.spec.containers[0]"
+    scaled: dict[str, Any] = {"enableInTreeAutoscaling": True}
+    assert paths(**scaled, rayVersion="2.46.0") == ["spec.rayVersion"]
+    assert paths(**scaled, rayVersion="", headGroupSpec={"template": {"spec": image}}) == [f"{ray}.image"]
+    assert paths(**scaled, headGroupSpec={"template": {"spec": env}}) == [
+        f"{ray}.env[RAY_enable_autoscaler_v2]"
+    ]
+
+
+def test_the_condition_says_all_of_it_and_what_withholds_first() -> None:
+    """Paths that come to the same share a sentence, and of very many there is the count."""
+    groups = [group(f"g{index}", failurePolicy={}) for index in range(20)]
+    of = replace(
+        cluster(spec(*groups, headGroupSpec={"enableIngress": True, "template": {"spec": {}}})),
+        annotations=FT,
+        labels={"ray.io/gang-scheduling-enabled": "true", "volcano.sh/queue-name": "q"},
+    )
+    seen = snapshot(of, with_service=False)
+    conditions = {entry["type"]: entry for entry in compute_status(seen, plan(seen), ())["conditions"]}
+    message = conditions["Supported"]["message"]
+    assert message.startswith(
+        "metadata.annotations[ray.io/ft-enabled] is not acted on yet: nothing is created"
+    )
+    gang = (
+        "metadata.labels[ray.io/gang-scheduling-enabled] and metadata.labels[volcano.sh/queue-name] are not"
+    )
+    assert gang in message
+    assert "spec.headGroupSpec.enableIngress is not acted on yet: no Ingress is created" in message
+    assert "spec.workerGroupSpecs[7].failurePolicy and 12 more are not acted on yet" in message
+
+
+def test_one_finding_reads_as_a_sentence() -> None:
+    """With the field's own path."""
+    (words,) = in_words(unsupported(parsed(spec(suspend=True))))
+    assert words == "spec.suspend is not acted on yet: no pod is created, none is removed"
+
+
+def test_the_field_reference_says_of_each_field_annotation_and_label_what_happens_instead() -> None:
+    """In the row of the field; the page is as the generator writes it."""
+    page = field_reference()
+    assert page == REFERENCE.read_text()
+    rows = page.splitlines()
+    for rule in (*FIELDS, *GROUP_FIELDS):
+        name = rule.path.rpartition(".")[2]
+        marked = [row for row in rows if row.startswith(f"| `{name}` ") and rule.instead in row]
+        assert marked, rule.path
+    for key in (*ANNOTATIONS, *LABELS):
+        assert any(f"`{key.key}` | Not acted on yet: {key.instead}." in row for row in rows), key.key
+    (runtime,) = [row for row in rows if row.startswith("| `runtime` ")]
+    assert "`Sidecar` is not acted on yet" in runtime
+    assert not any("not acted on" in row for row in rows if row.startswith("| `idleTimeoutSeconds` "))
