@@ -104,11 +104,12 @@ class Operator:
         heads = RayHeads(self._poller, ClusterTokens(self._client), may_write=lambda: self._term.seconds_left)
         self._prometheus = PrometheusClient()
         self._sampler = MetricSampler(given.scaling.queries, self._prometheus.ask, self._wake)
+        self._ledger = GpuLedger(self._clusters.keys, time.monotonic, lambda key: bool(pods.owned_by(key)))
         sources = ScalingSources(
             heads,
             self._sampler,
             NamespaceCeilingsReader(self._client),
-            GpuLedger(self._clusters.keys, time.monotonic),
+            self._ledger,
             given.scaling.limits,
         )
         executor = Executor(self._client, gate, self._clusters, pods, services, heads, self._recorder.count)
@@ -246,6 +247,7 @@ class Operator:
     def _stand_by(self) -> None:
         self._sampler.forget_all()
         self._poller.forget_all()
+        self._ledger.forget_all()
         self._queue.pause()
 
     def _wake_for_pod(self, key: Key) -> None:

@@ -57,8 +57,8 @@ class ClusterMemory:
     scaling: Memory = field(default_factory=Memory)
     """Of the last decision on sizes."""
     acted_on: dict[str, Sizing] = field(default_factory=dict)
-    gpus: tuple[int, Mapping[str, int]] | None = None
-    """A generation of the spec, and the GPUs of one pod of each of its groups."""
+    gpus: tuple[tuple[int, int], Mapping[str, int]] | None = None
+    """Which spec (its generation, how many templates were refused), and GPUs of one pod of each group."""
     reported: Hashable = None
     """What Ray was last told of scaling."""
     namespace_ceilings: NamespaceCeilings | None = None

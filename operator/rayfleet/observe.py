@@ -11,7 +11,6 @@ from rayfleet.memory import ClusterMemory
 from rayfleet.plan.identity import identified
 from rayfleet.plan.validity import Judgement, judge
 from rayfleet.scaling_sources import ScalingSources
-from rayfleet.scaling_view import ScalingView
 from rayfleet.snapshot import Cluster, Key, Pod, Service, Snapshot
 
 T = TypeVar("T", Pod, Service)
@@ -43,7 +42,7 @@ class View:
         pods = sorted(
             identified(cluster, judgement.spec, found.values()), key=lambda pod: (pod.created, pod.name)
         )
-        scaling = ScalingView()
+        scaling = self.scaling.ceilings_view(memory)
         if judgement.spec is not None and scales_here(judgement.spec):
             scaling = self.scaling.view(cluster.key, judgement.spec, memory, pods, now)
         return Snapshot(

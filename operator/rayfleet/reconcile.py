@@ -81,6 +81,11 @@ class Reconciler:
             self._forget(key)
             return Done()
         decided = await self._plan(snapshot)
+        if await self._view.scaling.know_ceilings(snapshot, decided, self._memories[key]):
+            snapshot = self._observe(key)
+            if snapshot is None:
+                return Done()
+            decided = await self._plan(snapshot)
         for check in (self._verify, self._look_for_head) if decided.actions else ():
             with self._around.coming():
                 trouble = await check(snapshot, decided)
@@ -89,7 +94,7 @@ class Reconciler:
             verified = self._observe(key)
             if verified is None:
                 return Done()
-            if replace(verified, now=snapshot.now) != snapshot:
+            if not _is_same(verified, snapshot):
                 snapshot, decided = verified, await self._plan(verified)
         outcomes = await self._executor.run(snapshot.cluster, decided) if decided.actions else ()
         return await self._conclude(snapshot, decided, outcomes)
@@ -100,8 +105,7 @@ class Reconciler:
             decided = await asyncio.to_thread(plan, snapshot, memory.scaling)
         else:
             decided = plan(snapshot, memory.scaling)
-        self._view.scaling.count(snapshot, decided, memory)
-        return decided
+        return self._view.scaling.admit(snapshot, decided, memory)
 
     def _observe(self, key: Key) -> Snapshot | None:
         cluster = self._view.clusters.get(key)
@@ -220,6 +224,7 @@ class Reconciler:
         refusals, is_newest = len(memory.refused), True
         if outcomes:
             memory.learn(outcomes, self._around.now())
+            self._view.scaling.not_created(snapshot, outcomes, memory)
             after = self._observe(key)
             if after is None or after.cluster.uid != snapshot.cluster.uid:
                 return Done(requeue_after=0.0)
@@ -264,6 +269,12 @@ def _makes_head(action: Action) -> bool:
     return isinstance(action, AdvanceHeadEpoch) or (
         isinstance(action, CreatePod) and action.node_type == NodeType.HEAD
     )
+
+
+def _is_same(now: Snapshot, before: Snapshot) -> bool:
+    """Whether a plan would be the same but for the GPUs of others, which are looked at last."""
+    scaling = replace(now.scaling, usage=before.scaling.usage)
+    return replace(now, now=before.now, scaling=scaling) == before
 
 
 def _of_the_same_spec(before: Snapshot, after: Snapshot) -> Snapshot:

@@ -1,17 +1,18 @@
 """Everything outside its own objects that the size of a cluster depends on, and whom to tell of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rayfleet.api import RayClusterSpec, scales_here
 from rayfleet.autoscaling import Decision
+from rayfleet.errors import Policy, policy
 from rayfleet.gpu_ledger import GpuLedger
 from rayfleet.memory import ClusterMemory
 from rayfleet.metric_sampling import MetricSampler
 from rayfleet.namespace_ceilings import NamespaceCeilingsReader
-from rayfleet.plan import Plan
+from rayfleet.plan import CreatePod, Outcome, Plan
+from rayfleet.plan.ceilings import gpus_of_creates, gpus_of_groups, gpus_there, within_ceilings
 from rayfleet.plan.ray_report import ray_report
-from rayfleet.plan.scaling import gpus_of_hosts, gpus_there
 from rayfleet.ray_heads import RayHeads
 from rayfleet.scaling_limits import ScalingLimits, ceilings_from_settings, unknown_ceilings
 from rayfleet.scaling_view import GpuUsage, ScalingView, Sizing
@@ -48,18 +49,46 @@ class ScalingSources:
             usage=self.ledger.usage(key) if shared else GpuUsage(),
         )
 
-    def count(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> None:
-        """Count the GPUs of a cluster, scaled or not, for ceilings that it shares with others."""
-        spec, key = snapshot.spec, snapshot.cluster.key
-        if spec is None:  # No pod is added to it.
-            self.ledger.keep(key)
-            return
-        generation = snapshot.cluster.generation
-        if memory.gpus is None or memory.gpus[0] != generation:
-            memory.gpus = generation, gpus_of_hosts(spec)
-        each = memory.gpus[1]
-        wanted = sum(each.get(group.group_name, 0) * decided.pods(group) for group in spec.worker_group_specs)
-        self.ledger.note(key, max(gpus_there(snapshot, each), wanted))
+    def ceilings_view(self, memory: ClusterMemory) -> ScalingView:
+        """What holds for a cluster of fixed size; what others use is looked up when it is to get GPUs."""
+        return ScalingView(limits=self.limits, namespace_ceilings=memory.namespace_ceilings or _NOT_READ)
+
+    def admit(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> Plan:
+        """As much of a plan as ceilings leave room for now, and that room is taken.
+
+        Plans are made in threads, several at a time; this is on the event loop, in one go.
+        """
+        key, spec = snapshot.cluster.key, snapshot.spec
+        each = _gpus_of_groups(snapshot, memory)
+        if spec is not None and gpus_of_creates(decided, each):
+            usage = self.ledger.usage(key)
+            now = replace(snapshot, scaling=replace(snapshot.scaling, usage=usage))
+            decided = within_ceilings(now, decided)
+        self.ledger.note(key, gpus_there(snapshot, each), gpus_of_creates(decided, each))
+        return decided
+
+    async def know_ceilings(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> bool:
+        """Read the ceilings of its namespace where a cluster is about to get GPUs; whether that is news."""
+        if not decided.held_gpus and not gpus_of_creates(decided, _gpus_of_groups(snapshot, memory)):
+            return False
+        return await self._read_ceilings(snapshot.cluster.key, memory)
+
+    async def _read_ceilings(self, key: Key, memory: ClusterMemory) -> bool:
+        before, memory.namespace_ceilings = memory.namespace_ceilings, await self.ceilings.read(key.namespace)
+        return before != memory.namespace_ceilings
+
+    def not_created(self, snapshot: Snapshot, outcomes: Sequence[Outcome], memory: ClusterMemory) -> None:
+        """Give back the room of pods that were certainly not created."""
+        each = _gpus_of_groups(snapshot, memory)
+        gpus = sum(
+            each.get(outcome.action.group, 0)
+            for outcome in outcomes
+            if isinstance(outcome.action, CreatePod)
+            and not outcome.done
+            and (outcome.failure is None or policy(outcome.failure) in {Policy.DENIED, Policy.INVALID})
+        )
+        if gpus:
+            self.ledger.give_back(snapshot.cluster.key, gpus)
 
     def remember(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> None:
         """Remember what was acted on, for the next decision."""
@@ -80,8 +109,7 @@ class ScalingSources:
         self.sampler.follow(key, spec.autoscaler_options.metrics)
         await self.heads.follow(snapshot, spec, active=decision.active)
         await self._tell_ray(snapshot, spec, decision, memory)
-        before, memory.namespace_ceilings = memory.namespace_ceilings, await self.ceilings.read(key.namespace)
-        return before != memory.namespace_ceilings
+        return await self._read_ceilings(key, memory)
 
     async def _tell_ray(
         self, snapshot: Snapshot, spec: RayClusterSpec, decision: Decision, memory: ClusterMemory
@@ -108,3 +136,13 @@ class ScalingSources:
     def _unfollow(self, key: Key) -> None:
         self.heads.forget(key)
         self.sampler.forget(key)
+
+
+def _gpus_of_groups(snapshot: Snapshot, memory: ClusterMemory) -> Mapping[str, int]:
+    """GPUs of one pod of each group of the spec, worked out once for each generation of it."""
+    if snapshot.spec is None:
+        return {}
+    known = snapshot.cluster.generation, len(memory.refused)
+    if memory.gpus is None or memory.gpus[0] != known:
+        memory.gpus = known, gpus_of_groups(snapshot.spec)
+    return memory.gpus[1]

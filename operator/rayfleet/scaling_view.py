@@ -11,8 +11,10 @@ from rayfleet.scaling_limits import NamespaceCeilings, ScalingLimits
 
 @dataclass(frozen=True, slots=True)
 class GpuUsage:
-    """GPUs of worker groups, wanted or there, for ceilings of cost. Whole ones; a part counts as one."""
+    """GPUs of pods, there or about to be created, for ceilings of cost. Whole ones; a part counts as one."""
 
+    own: int = 0
+    """Of the cluster itself, as last noted."""
     namespace: int = 0
     """Of the other clusters of the namespace."""
     total: int = 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 from rayfleet.api import RayClusterSpec, Violation
+from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.api.names import START_COMMAND, Annotation, Label
 from rayfleet.pod_readiness import end_words, readiness_of
 from rayfleet.scaling_view import ScalingView
@@ -83,6 +84,8 @@ class Pod:
     """The container that it waits for; empty where no container is the matter."""
     readiness_since: float = 0.0
     """Since when it is ready, or is not, Unix seconds; 0 where nobody says."""
+    gpus: int = 0
+    """Accelerators of every kind that its containers take."""
     sandboxed: bool = False
     """Its volumes are mounted and its network is there: what is left is its images and its containers."""
 
@@ -102,6 +105,11 @@ class Pod:
     def ended(self) -> bool:
         """Nothing of Ray runs here, nor will again."""
         return self.ray_ended or self.phase in {"Failed", "Succeeded"}
+
+    @property
+    def holds_devices(self) -> bool:
+        """What its containers take is not free for others: until they have all ended, or the pod is gone."""
+        return self.phase not in {"Failed", "Succeeded"}
 
     def is_progress_of(self, before: "Pod") -> bool:
         """Whether only the way to readiness lies between `before` and this.
@@ -292,6 +300,7 @@ def pod_from_object(obj: JsonObject) -> Pod:
         unready_container=readiness.container,
         readiness_since=readiness.since,
         sandboxed=readiness.sandboxed,
+        gpus=accelerators_of_pod(spec),
     )
 
 

@@ -52,7 +52,8 @@ class Passes:
         poller = Poller(lambda _: None, lambda _: [])
         heads = RayHeads(poller, ClusterTokens(self.client), may_write=lambda: self.term.seconds_left)
         sampler = MetricSampler({}, PrometheusClient().ask, lambda _: None)
-        ledger = GpuLedger(self.clusters.keys, lambda: self.now)
+        has_pods = lambda key: bool(self.pods.owned_by(key))  # noqa: E731 - as short as it is
+        ledger = GpuLedger(self.clusters.keys, lambda: self.now, has_pods)
         ceilings = NamespaceCeilingsReader(self.client)
         sources = ScalingSources(heads, sampler, ceilings, ledger, ScalingLimits())
         self.view = View(self.clusters, self.pods, self.services, sources)

@@ -292,3 +292,27 @@ def test_an_amount_that_is_no_number_fits_nowhere(amount: float) -> None:
     """A head that talks nonsense starts nothing."""
     decision = decided(state(tasks(1, CPU=amount)), GPU)
     assert decision.group("gpu").wanted == 0
+
+
+def test_replicas_that_a_ceiling_holds_are_no_capacity_on_its_way() -> None:
+    """Work that any node can do does not wait for them; they stay wanted, and are named."""
+    cpu = Group("cpu", resources(CPU=4), max_replicas=5)
+    first = replace(GPU, desired=6)
+    decision = decided(state(tasks(8, CPU=4)), first, cpu, ceilings=(Ceiling("2 GPUs", 2),))
+    assert (decision.group("gpu").wanted, decision.group("cpu").wanted) == (6, 5)
+    hold = (HoldKind.CEILING, "4 replicas of gpu wait: 2 GPUs")
+    assert decision.group("gpu").holds == (hold,)
+
+
+def test_what_is_wanted_already_is_not_given_room_twice() -> None:
+    """Two of the three GPUs are for pods that are still to be made."""
+    decision = decided(state(tasks(9, GPU=1)), replace(GPU, desired=2), ceilings=(Ceiling("3 GPUs", 3),))
+    assert decision.group("gpu").wanted == 3
+
+
+def test_parts_of_replicas_have_their_room_first() -> None:
+    """One host of four is there; the other three take the room."""
+    group = replace(GPU, num_of_hosts=4, desired=1)
+    there = (Worker("a-0", "gpu", 0.0, replica="a"),)
+    decision = decided(state(tasks(9, GPU=1)), group, workers=there, ceilings=(Ceiling("6 GPUs", 6),))
+    assert decision.group("gpu").wanted == 1

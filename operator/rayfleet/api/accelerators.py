@@ -4,6 +4,8 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from enum import Enum, auto
+from functools import lru_cache
 from typing import Any, Final
 
 from rayfleet.api.quantity import parse_quantity
@@ -59,18 +61,28 @@ def _of_container(container: Mapping[str, Any]) -> int:
     amounts |= limits if isinstance(limits, Mapping) else {}
     whole = part = 0
     for name, value in amounts.items():
-        if isinstance(name, str) and "/" in name and (count := _whole(value)):
-            words = re.findall(r"[a-z0-9]+", name.lower())
-            if _names_an_accelerator(name, words):
-                is_part = any(_SHARE.fullmatch(word) and not word.startswith("neuron") for word in words)
-                whole, part = (whole, 1) if is_part else (whole + count, part)
+        kind = _kind(name) if isinstance(name, str) and "/" in name else _Kind.NONE
+        if kind is not _Kind.NONE and (count := _whole(value)):
+            whole, part = (whole, 1) if kind is _Kind.PART else (whole + count, part)
     return whole or part
 
 
-def _names_an_accelerator(name: str, words: list[str]) -> bool:
-    if any(_NO_ACCELERATOR.fullmatch(word) for word in words):
-        return False
-    return name.split("/", maxsplit=1)[0] in _VENDORS or any(_WORDS.fullmatch(word) for word in words)
+class _Kind(Enum):
+    """What one device of a name is."""
+
+    NONE = auto()
+    WHOLE = auto()
+    PART = auto()
+
+
+@lru_cache(maxsize=256)
+def _kind(name: str) -> _Kind:
+    words = re.findall(r"[a-z0-9]+", name.lower())
+    known = name.split("/", maxsplit=1)[0] in _VENDORS or any(_WORDS.fullmatch(word) for word in words)
+    if not known or any(_NO_ACCELERATOR.fullmatch(word) for word in words):
+        return _Kind.NONE
+    is_part = any(_SHARE.fullmatch(word) and not word.startswith("neuron") for word in words)
+    return _Kind.PART if is_part else _Kind.WHOLE
 
 
 def _whole(value: object) -> int:

@@ -20,6 +20,8 @@ class Census:
     """Active, by name: of the replica, or of the one pod it has."""
     missing: int = 0
     """Wanted, and no pod exists yet."""
+    held: int = 0
+    """Of those missing: as many as a ceiling of cost keeps from being created."""
     late: set[str] = field(default_factory=set)
     """Replicas with a pod that has been blocked for too long."""
     refused: bool = False
@@ -93,6 +95,27 @@ def _count_missing(census: Census, policy: Policy, now: float) -> None:
         census.refused = now - refused.since >= patience(group, policy)
 
 
+def room_for_missing(
+    templates: Sequence[Template], census: Sequence[Census], gpus_left: int | None
+) -> int | None:
+    """Give the room under ceilings to replicas that are wanted already; what is left of it for others.
+
+    Those that there is no room for are no capacity on its way: other groups may do their work.
+    """
+    if gpus_left is None:
+        return None
+    for template, one in sorted(
+        zip(templates, census, strict=True), key=lambda pair: (-pair[1].group.priority, pair[1].group.name)
+    ):
+        if template.gpus:
+            hosts = one.group.num_of_hosts
+            parts = sum(hosts - len(workers) for workers in one.replicas.values())
+            gpus_left = max(0, gpus_left - parts * template.gpus // hosts)
+            one.held = max(0, one.missing - gpus_left // template.gpus)
+            gpus_left -= (one.missing - one.held) * template.gpus
+    return gpus_left
+
+
 def coming_bins(
     templates: Sequence[Template], census: Sequence[Census], joined: Mapping[str, RayNode]
 ) -> list[Bin]:
@@ -108,7 +131,8 @@ def coming_bins(
             (late if is_late else in_time).extend(w.name for w in workers if w.name not in joined)
             unmade[Tier.BLOCKED if is_late else Tier.COMING] += max(0, hosts - len(workers))
         if not group.group.withheld:
-            unmade[Tier.BLOCKED if group.refused else Tier.COMING] += group.missing * hosts
+            unmade[Tier.BLOCKED if group.refused else Tier.COMING] += (group.missing - group.held) * hosts
+            unmade[Tier.BLOCKED] += group.held * hosts
         for tier, names in ((Tier.COMING, in_time), (Tier.BLOCKED, late)):
             if names:
                 bins.append(_bin(template, tier, len(names), tuple(sorted(names))))

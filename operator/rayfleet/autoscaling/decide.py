@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rayfleet.autoscaling.answers import answers_of, oversized
 from rayfleet.autoscaling.capacity import running_bins, templates_of
-from rayfleet.autoscaling.census import Census, coming_bins, take_census
+from rayfleet.autoscaling.census import Census, coming_bins, room_for_missing, take_census
 from rayfleet.autoscaling.decision import Decision
 from rayfleet.autoscaling.demand import shapes_of, space_of
 from rayfleet.autoscaling.inputs import Group, Memory, Policy, Worker
@@ -41,12 +41,13 @@ def decide(
     census = take_census(groups, workers, joined, policy, now)
     stuck = frozenset(one.group.name for one in census if one.stuck)
     templates = templates_of(space, groups, stuck)
+    gpus_left = min((max(0, ceiling.gpus_left) for ceiling in policy.ceilings), default=None)
     packing = Packing(
         space,
         templates,
         [],
         room=[0 if one.group.withheld else one.maximum - one.present for one in census],
-        gpus_left=min((max(0, ceiling.gpus_left) for ceiling in policy.ceilings), default=None),
+        gpus_left=room_for_missing(templates, census, gpus_left),
         new=[0] * len(groups),
     )
     for one in (*bins, *coming_bins(templates, census, joined)):

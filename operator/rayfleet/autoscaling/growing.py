@@ -39,7 +39,8 @@ def grow(
         _limit(change, floor, joined, policy, memory, now)
     if policy.new_gpus is None:
         return
-    left = max(0, policy.new_gpus.gpus_left)
+    missing = sum(c.census.missing * t.gpus for c, t in zip(changes, packing.templates, strict=True))
+    left = max(0, policy.new_gpus.gpus_left - missing)
     for change, template in sorted(
         zip(changes, packing.templates, strict=True),
         key=lambda one: (-one[0].census.group.priority, one[0].census.group.name),

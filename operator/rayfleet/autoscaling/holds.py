@@ -55,6 +55,15 @@ def group_hold(packing: Packing, template: Template, census: Census, policy: Pol
     return blocked_hold(census)
 
 
+def ceiling_hold(census: Census, policy: Policy) -> Hold | None:
+    """Why replicas that are wanted are not created, where a ceiling is the matter."""
+    if not census.held or not policy.ceilings:
+        return None
+    count = words.counted(census.held, "replica")
+    verb = "waits" if census.held == 1 else "wait"
+    return Hold(HoldKind.CEILING, f"{count} of {census.group.name} {verb}: {_tightest(policy.ceilings)}")
+
+
 def blocked_hold(census: Census) -> Hold | None:
     if census.blocked is None:
         return None

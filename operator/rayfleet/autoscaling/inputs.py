@@ -83,7 +83,7 @@ class Ceiling(NamedTuple):
     words: str
     """Which limit, such as `32 GPUs in namespace team-a`."""
     gpus_left: int
-    """How many GPUs may still be added to what is wanted now."""
+    """How many GPUs may still be added to those of the pods that are there."""
 
 
 @dataclass(frozen=True, slots=True)

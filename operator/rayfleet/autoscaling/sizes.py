@@ -8,7 +8,7 @@ from rayfleet.autoscaling.census import Census, patience
 from rayfleet.autoscaling.changes import Change
 from rayfleet.autoscaling.decision import Cancel, Drain, GroupDecision, Hold, Tier
 from rayfleet.autoscaling.growing import ask, grow
-from rayfleet.autoscaling.holds import blocked_hold, group_hold
+from rayfleet.autoscaling.holds import blocked_hold, ceiling_hold, group_hold
 from rayfleet.autoscaling.inputs import Memory, Policy
 from rayfleet.autoscaling.rates import remembered
 from rayfleet.autoscaling.scoring import suits
@@ -135,18 +135,19 @@ def _group_decision(change: Change, moment: Moment, held: str) -> GroupDecision:
         for worker in workers
     )
     launches = max(0, change.wanted - kept)
+    ceiling = ceiling_hold(census, moment.policy)
     return GroupDecision(
         name=census.group.name,
         wanted=change.wanted,
         launches=launches,
         pending=not_joined + launches * hosts,
-        reason=_reason(change, held, known=moment.known),
-        holds=(change.rate,) if change.rate else (),
+        reason=_reason(change, ceiling, held, known=moment.known),
+        holds=tuple(hold for hold in (change.rate, ceiling) if hold),
         blocked=blocked.words if blocked else "",
     )
 
 
-def _reason(change: Change, held: str, *, known: bool) -> str:
+def _reason(change: Change, ceiling: Hold | None, held: str, *, known: bool) -> str:
     """In words that stay the same while the decision does."""
     census, parts = change.census, []
     if change.started:
@@ -155,7 +156,7 @@ def _reason(change: Change, held: str, *, known: bool) -> str:
         for why in dict.fromkeys(one.words for one in group):
             fewer = sum(one.words == why for one in group)
             parts.append(f"{words.counted(fewer, 'replica')} fewer: {why}")
-    parts += [change.rate.words] if change.rate else []
+    parts += [hold.words for hold in (change.rate, ceiling) if hold]
     parts += change.waiting
     if not known:
         parts.append("kept, as Ray's state is not known")

@@ -6,11 +6,9 @@ from typing import Final
 
 from rayfleet.api import RayClusterSpec, Violation
 from rayfleet.api.names import HEAD_GROUP
-from rayfleet.api.start_params import ray_environment_of
 from rayfleet.autoscaling import Decision, Group, Memory, Worker, decide
 from rayfleet.cli.demand_file import DemandFile, Node
-from rayfleet.manifests.ray_start import head_params
-from rayfleet.manifests.resources import resources_of_flags
+from rayfleet.manifests import head_resources
 from rayfleet.plan import unsupported
 from rayfleet.plan.scaling import group_of, policy_of
 from rayfleet.ray_state import NodeStatus, RayNode, RayState, Resources
@@ -104,8 +102,7 @@ def _node(given: Node, group: Group, name: str) -> RayNode:
 
 
 def _head(spec: RayClusterSpec) -> RayNode:
-    head = spec.head_group_spec
-    has = resources_of_flags(head_params(head), ray_environment_of(head))
+    has = head_resources(spec.head_group_spec)
     return _ray_node("head", HEAD_GROUP, NodeStatus.RUNNING, total=has, available=has)
 
 

@@ -17,6 +17,7 @@ from rayfleet.manifests.names import (
 )
 from rayfleet.manifests.ports import gcs_port
 from rayfleet.manifests.ray_pod import PodManifest
+from rayfleet.manifests.ray_start import head_resources
 from rayfleet.manifests.services import head_service, headless_service
 from rayfleet.manifests.worker_pod import PodFactory, Replica, worker_pods, worker_resources
 
@@ -32,6 +33,7 @@ __all__ = [
     "gcs_port",
     "head_pod",
     "head_pod_name",
+    "head_resources",
     "head_service",
     "head_service_name",
     "head_token",

@@ -4,10 +4,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rayfleet.api import HeadGroupSpec, WorkerGroupSpec
-from rayfleet.api.start_params import shell_value
+from rayfleet.api.start_params import ray_environment_of, shell_value
 from rayfleet.manifests import ports
 from rayfleet.manifests.pod_template import Json, items, mapping, ray_container
-from rayfleet.manifests.resources import flags_from_container, flags_from_group
+from rayfleet.manifests.resources import (
+    flags_from_container,
+    flags_from_group,
+    requested_resources,
+    resources_of_flags,
+)
+from rayfleet.ray_state import Resources
 
 # Flags that take "true" and "false" as values; any other flag is there or not.
 _WITH_BOOLEAN_VALUE: Final = frozenset({"log-color", "include-dashboard", "include-log-monitor"})
@@ -39,6 +45,21 @@ def _params(group: HeadGroupSpec | WorkerGroupSpec, defaults: Mapping[str, str])
         params["labels"] = ",".join(f"{key}={value}" for key, value in sorted(group.labels.items()))
     pod = mapping(group.template.get("spec"))
     return params | flags_from_container(ray_container(group.template), params, pod)
+
+
+def head_resources(group: HeadGroupSpec) -> Resources:
+    """Logical resources of the head's Ray node."""
+    return node_resources(group, head_params(group))
+
+
+def node_resources(
+    group: HeadGroupSpec | WorkerGroupSpec, params: Mapping[str, str], learned: Resources = ()
+) -> Resources:
+    """What its flags say, else what running nodes of the group turned out to have, else what is requested."""
+    pod = mapping(group.template.get("spec"))
+    requested = requested_resources(ray_container(group.template), pod, params)
+    given = dict(resources_of_flags(params, ray_environment_of(group)))
+    return tuple(sorted((dict(requested) | dict(learned) | given).items()))
 
 
 def ray_start_command(params: Mapping[str, str], *, head: bool) -> str:

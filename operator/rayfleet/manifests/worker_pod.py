@@ -6,14 +6,12 @@ from types import MappingProxyType
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec, ray_version_of, scales_here
 from rayfleet.api.names import Annotation, Label, NodeType
-from rayfleet.api.start_params import ray_environment_of
 from rayfleet.manifests import ports, wait
 from rayfleet.manifests.auth import node_auth
 from rayfleet.manifests.names import fqdn, replica_name, worker_pod_name
 from rayfleet.manifests.pod_template import Json, items, mapping, ray_container
 from rayfleet.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
-from rayfleet.manifests.ray_start import ray_start_command, worker_params
-from rayfleet.manifests.resources import requested_resources, resources_of_flags
+from rayfleet.manifests.ray_start import node_resources, ray_start_command, worker_params
 from rayfleet.ray_state import Resources
 from rayfleet.snapshot import Cluster
 
@@ -102,10 +100,7 @@ def worker_resources(group: WorkerGroupSpec, learned: Resources = ()) -> Resourc
 
     What its flags say, else what its running nodes have turned out to have, else what its pod requests.
     """
-    params, pod = worker_params(group, ""), mapping(group.template.get("spec"))
-    requested = requested_resources(ray_container(group.template), pod, params)
-    given = dict(resources_of_flags(params, ray_environment_of(group)))
-    return tuple(sorted((dict(requested) | dict(learned) | given).items()))
+    return node_resources(group, worker_params(group, ""), learned)
 
 
 def _with_wait(spec: Json, node: RayNode) -> Json:

@@ -30,6 +30,7 @@ from rayfleet.plan.actions import (
     Resize,
     ResizeGroups,
 )
+from rayfleet.plan.ceilings import within_ceilings
 from rayfleet.plan.head import HeadPlan, plan_head
 from rayfleet.plan.limits import limit_creates, limit_deletes
 from rayfleet.plan.ownership import Ownership, ownership
@@ -84,7 +85,8 @@ def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
     follows = scales_here(spec) and not has_head_of_another(snapshot)
     gone = gone_with_their_node(snapshot) if follows else Gone({})
     decision = decide_sizes(snapshot, spec, memory, withheld, gone) if follows else None
-    return limit_creates(limit_deletes(_plan_cluster(snapshot, spec, withheld, decision, gone)))
+    planned = limit_deletes(_plan_cluster(snapshot, spec, withheld, decision, gone))
+    return limit_creates(within_ceilings(snapshot, planned))
 
 
 def _plan_cluster(

@@ -165,6 +165,8 @@ class Plan:
     head_epoch: int | None = None
     waits: tuple[str, ...] = ()
     """What is not done now, and why, in words."""
+    held_gpus: int = 0
+    """GPUs of pods that a ceiling keeps from being created; `waits` names it."""
     requeue_after: float | None = None
     """Seconds until something that only time changes is due."""
     decision: Decision | None = None

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
-from rayfleet.api.accelerators import accelerators_of_pod, whole_accelerators
+from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.api.names import NodeType
 from rayfleet.autoscaling import (
     Blocked,
@@ -20,17 +20,15 @@ from rayfleet.autoscaling import (
 )
 from rayfleet.manifests import worker_resources
 from rayfleet.plan.actions import Cause, DrainNode, desired_replicas
+from rayfleet.plan.ceilings import A_MINUTE, CEILING_SECONDS, COUNTING_SECONDS, rooms_of
 from rayfleet.plan.learned import NOTHING_LEARNED, Learned, learned
 from rayfleet.plan.ray_nodes import Gone, trusted_state
 from rayfleet.plan.replicas import broken_replicas
 from rayfleet.plan.workers import Scaled, recorded_group
 from rayfleet.ray_state import NodeStatus
-from rayfleet.scaling_limits import CeilingScope, ceilings_from_settings
 from rayfleet.scaling_view import Sizing
 from rayfleet.snapshot import Cluster, Hold, Pod, Snapshot
 
-CEILING_SECONDS = 10.0
-"""Between looks at whether a ceiling still holds: nobody tells when another cluster gives GPUs back."""
 UNHEARD_SECONDS = 3.0
 """Between looks at a node that works on though it was to be given up: Ray may not have heard of it."""
 _LONG = 100_000
@@ -106,7 +104,7 @@ def looks(snapshot: Snapshot, decision: Decision, gone: Gone) -> list[float]:
     kinds = {hold.kind for answer in decision.answers for hold in answer.holds}
     kinds |= {hold.kind for group in decision.groups for hold in group.holds}
     if HoldKind.CEILING in kinds:
-        found.append(CEILING_SECONDS)
+        found.append(CEILING_SECONDS if snapshot.scaling.usage.complete else COUNTING_SECONDS)
     if HoldKind.RATE in kinds and snapshot.scaling.usage.renewed_in is not None:
         found.append(snapshot.scaling.usage.renewed_in)
     return found
@@ -238,51 +236,16 @@ def _blocked(pod: Pod) -> Blocked | None:
 def policy_of(snapshot: Snapshot, spec: RayClusterSpec) -> Policy:
     """How the cluster may be scaled: its own options, and what limits there are around it."""
     scaling, options = snapshot.scaling, spec.autoscaler_options
-    rooms = list(_rooms(snapshot, spec))
-    a_minute = (CeilingScope.NAMESPACE_PER_MINUTE, CeilingScope.TOTAL_PER_MINUTE)
+    rooms = rooms_of(snapshot, spec)
     return Policy(
         upscaling_mode=options.upscaling_mode,
         behavior=options.behavior,
-        ceilings=tuple(room for scope, room in rooms if scope not in a_minute),
+        ceilings=tuple(Ceiling(room.words, room.gpus) for room in rooms if room.scope not in A_MINUTE),
         new_gpus=min(
-            (room for scope, room in rooms if scope in a_minute),
+            (Ceiling(room.words, room.gpus) for room in rooms if room.scope in A_MINUTE),
             key=lambda room: room.gpus_left,
             default=None,
         ),
         blocked_seconds=scaling.limits.blocked_seconds,
         open_max_pods=scaling.limits.default_max_pods,
     )
-
-
-def _rooms(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[tuple[CeilingScope, Ceiling]]:
-    scaling = snapshot.scaling
-    set_by = (*ceilings_from_settings(scaling.limits.ceilings), *scaling.namespace_ceilings.ceilings)
-    own = gpus_there(snapshot, gpus_of_hosts(spec)) if set_by else 0
-    used = {
-        CeilingScope.CLUSTER: own,
-        CeilingScope.NAMESPACE: own + scaling.usage.namespace,
-        CeilingScope.TOTAL: own + scaling.usage.total,
-        CeilingScope.NAMESPACE_PER_MINUTE: scaling.usage.new_in_namespace,
-        CeilingScope.TOTAL_PER_MINUTE: scaling.usage.new_in_total,
-    }
-    for ceiling in set_by:
-        room = max(ceiling.limit - used[ceiling.scope], 0)
-        words = str(ceiling)
-        if not scaling.usage.complete and ceiling.scope is not CeilingScope.CLUSTER:
-            room, words = 0, f"{words}; not all clusters are counted yet"
-        yield ceiling.scope, Ceiling(words, room)
-
-
-def gpus_of_hosts(spec: RayClusterSpec) -> dict[str, int]:
-    """GPUs of one pod of each worker group; a part of one counts as one."""
-    return {
-        group.group_name: max(
-            whole_accelerators(worker_resources(group)), accelerators_of_pod(group.template.get("spec") or {})
-        )
-        for group in spec.worker_group_specs
-    }
-
-
-def gpus_there(snapshot: Snapshot, each: Mapping[str, int]) -> int:
-    """GPUs of the pods that are there; `each` pod of a group has so many."""
-    return sum(each.get(pod.group, 0) for pod in snapshot.pods if pod.active)

@@ -1,0 +1,95 @@
+"""Ceilings on GPUs in whole passes: they are read before GPUs are asked for, and room is given away once."""
+
+from dataclasses import replace
+from typing import Any
+
+from rayfleet.memory import ClusterMemory
+from rayfleet.plan import plan
+from rayfleet.plan.ceilings import gpus_of_creates
+from rayfleet.scaling_limits import CostCeilings, ScalingLimits
+from rayfleet.snapshot import cluster_from_object
+from support.builders import group, raycluster, spec, template
+from support.passes import KEY, PODS, Passes, passes
+from support.wire import fails
+
+NAMESPACE = "/api/v1/namespaces/ml"
+
+
+def with_gpus(replicas: int) -> dict[str, Any]:
+    return spec(group("gpu", replicas, template=template(gpu="1")))
+
+
+def annotate(bed: Passes, gpus: str) -> None:
+    annotations = {"rayfleet.io/max-gpus": gpus}
+    bed.api.there[NAMESPACE] = {"metadata": {"name": "ml", "annotations": annotations}}
+
+
+def workers(bed: Passes) -> int:
+    bodies = bed.api.bodies("POST", PODS)
+    return sum(body["metadata"]["labels"]["ray.io/node-type"] == "worker" for body in bodies)
+
+
+async def test_a_cluster_of_fixed_size_is_held_by_the_annotation_of_its_namespace() -> None:
+    """In its first pass already, with one look at the namespace."""
+    async with passes() as bed:
+        annotate(bed, "2")
+        bed.stored(with_gpus(5), born=True)
+        await bed.reconciler.reconcile(KEY)
+        assert workers(bed) == 2
+        assert bed.api.asked.count(f"GET {NAMESPACE}") == 1
+
+
+async def test_a_cluster_without_gpus_asks_nothing_of_its_namespace() -> None:
+    """It costs no call more than before."""
+    async with passes() as bed:
+        annotate(bed, "0")
+        bed.stored(spec(group("cpu", 2, template=template(cpu="1"))), born=True)
+        await bed.reconciler.reconcile(KEY)
+        assert workers(bed) == 2
+        assert f"GET {NAMESPACE}" not in bed.api.asked
+
+
+async def test_while_the_namespace_cannot_be_read_no_gpu_is_asked_for() -> None:
+    """A limit that is not known yet is no limit that is not there."""
+    async with passes() as bed:
+        bed.api.told["GET", NAMESPACE] = fails(500, "InternalError", "not now")
+        bed.stored(with_gpus(5), born=True)
+        done = await bed.reconciler.reconcile(KEY)
+        assert workers(bed) == 0
+        assert done.requeue_after is not None  # type: ignore[union-attr]  # no failure of the pass
+        annotate(bed, "9")
+        await bed.reconciler.reconcile(KEY)
+        assert workers(bed) == 5
+
+
+async def test_two_decisions_made_side_by_side_do_not_spend_the_same_room() -> None:
+    """Both were made when there was room for either."""
+    async with passes() as bed:
+        limits = ScalingLimits(ceilings=CostCeilings(gpus_total=4, new_gpus_per_minute=9))
+        view = replace(bed.view, scaling=replace(bed.view.scaling, limits=limits))
+        annotate(bed, "99")
+        found = []
+        for number, name in enumerate(("one", "two")):
+            obj = raycluster(name, spec_fields=with_gpus(3))
+            obj["metadata"] |= {"uid": f"uid-{name}", "resourceVersion": f"{900 + number}", "generation": 1}
+            bed.clusters.apply(obj)
+            cluster, memory = cluster_from_object(obj), ClusterMemory(f"uid-{name}")
+            memory.namespace_ceilings = await view.scaling.ceilings.read("ml")
+            seen = view.snapshot(cluster, memory, None, bed.now)
+            found.append((seen, plan(seen), memory))
+        assert [gpus_of_creates(planned, {"gpu": 1}) for _, planned, _ in found] == [3, 3]
+        admitted = [view.scaling.admit(seen, planned, memory) for seen, planned, memory in found]
+        assert [gpus_of_creates(planned, {"gpu": 1}) for planned in admitted] == [3, 1]
+        assert "2 pods of gpu wait for 2 GPUs: at most 4 GPUs in total" in admitted[1].waits[0]
+
+
+async def test_gpus_that_a_quota_refuses_are_room_for_others() -> None:
+    """And spend no part of what may be added within a minute."""
+    async with passes() as bed:
+        bed.stored(with_gpus(1), born=True)
+        annotate(bed, "9")
+        bed.head()
+        bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
+        await bed.reconciler.reconcile(KEY)
+        usage = bed.view.scaling.ledger.usage(KEY)
+        assert (usage.own, usage.new_in_total) == (0, 0)
