@@ -52,12 +52,21 @@ class View:
             pods=tuple(pods),
             services=tuple(_owned(self.services, cluster)),
             now=now,
+            rivals=tuple(self._rivals(cluster)),
             refused=dict(memory.refused),
             held=memory.held,
             auth_secret_made=memory.auth_secret_made,
             other_operator=other_operator,
             scaling=scaling,
         )
+
+    def _rivals(self, cluster: Cluster) -> Iterator[Pod]:
+        """Heads that are not this cluster's, where its Service may find them."""
+        key = cluster.key
+        for pod in (*self.pods.owned_by(key), *self.pods.unowned(key.namespace)):
+            others = pod.owner is None or pod.owner.uid != cluster.uid
+            if others and pod.labels and not pod.ended:
+                yield pod
 
     def _judge(self, cluster: Cluster, memory: ClusterMemory) -> Judgement:
         judged = (self.clusters.stored_spec(cluster.key), cluster.labels, cluster.annotations)

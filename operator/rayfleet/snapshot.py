@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from rayfleet.api import RayClusterSpec, Violation
 from rayfleet.api.accelerators import accelerators_of_pod
-from rayfleet.api.names import START_COMMAND, Annotation, Label
+from rayfleet.api.names import HEAD_SELECTOR, START_COMMAND, Annotation, Label
 from rayfleet.pod_readiness import end_words, readiness_of
 from rayfleet.scaling_view import ScalingView
 from rayfleet.timestamps import unix_seconds
@@ -78,6 +78,8 @@ class Pod:
     """None in a group whose replicas are one pod each."""
     place: int | None = None
     """Which replica of its group it is, from 0; None of a pod that was made without saying so."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Of a head, those that its Service may select by; none of workers of our making."""
     unready_words: str = ""
     """What the scheduler or the kubelet says about a pod that does not come."""
     unready_container: str = ""
@@ -150,6 +152,7 @@ class Service:
     ports: tuple[tuple[str, str], ...]
     """(port name, target port) as `status.endpoints` shows them."""
     deleting: bool
+    selector: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,8 @@ class Snapshot:
     """Group name (`headgroup` for the head) to why nothing is created in it for now."""
     auth_secret_made: bool = False
     """The Secret with its token was made or found by this process."""
+    rivals: tuple[Pod, ...] = ()
+    """Heads of an earlier cluster of this name, or of nobody any more, that our labels may lead to."""
     other_operator: str | None = None
     """The Lease of another operator of this API that is alive in our scope, as `namespace/name`."""
     scaling: ScalingView = field(default_factory=ScalingView)
@@ -215,6 +220,10 @@ def _owner(metadata: JsonObject) -> Owner | None:
 def _number(text: str | None) -> int | None:
     """A number of at most nine digits, as we write them; anything else is not ours."""
     return int(text) if text is not None and _NUMBER.fullmatch(text) else None
+
+
+def _selected_by(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((key, labels[key]) for key in (*HEAD_SELECTOR, Label.CLUSTER_UID) if key in labels)
 
 
 def _host(name: str, labels: Mapping[str, str], annotations: Mapping[str, str]) -> Host | None:
@@ -296,6 +305,7 @@ def pod_from_object(obj: JsonObject) -> Pod:
         template_hash=annotations.get(Annotation.TEMPLATE_HASH, ""),
         host=_host(metadata["name"], labels, annotations),
         place=_number(labels.get(Label.REPLICA_INDEX)),
+        labels=() if Annotation.INDEX in annotations else _selected_by(labels),
         unready_words=readiness.words,
         unready_container=readiness.container,
         readiness_since=readiness.since,
@@ -322,6 +332,7 @@ def service_from_object(obj: JsonObject) -> Service:
             for port in spec.get("ports") or ()
         ),
         deleting="deletionTimestamp" in metadata,
+        selector=tuple(sorted((spec.get("selector") or {}).items())),
     )
 
 

@@ -275,7 +275,7 @@ GRANTED = {
     ("ray.io", "rayclusters/status"): {"patch"},
     ("ray.io", "rayclusters/finalizers"): {"update"},
     ("", "pods"): {"get", "list", "watch", "create", "delete"},
-    ("", "services"): {"get", "list", "watch", "create"},
+    ("", "services"): {"get", "list", "watch", "create", "patch"},
     ("", "namespaces"): {"get"},
     ("", "secrets"): {"get", "create"},
     ("events.k8s.io", "events"): {"create"},

@@ -7,7 +7,17 @@ import pytest
 
 from rayfleet.clients.kube import NOT_LEADING
 from rayfleet.manifests import head_service, head_service_name
-from rayfleet.plan import Action, AdvanceHeadEpoch, Cause, CreatePod, CreateService, DeletePod, Outcome, Plan
+from rayfleet.plan import (
+    Action,
+    AdvanceHeadEpoch,
+    Cause,
+    CreatePod,
+    CreateService,
+    DeletePod,
+    Outcome,
+    Plan,
+    SelectHead,
+)
 from support.builders import UID, group, parsed, spec
 from support.passes import PODS, Passes, passes
 from support.scripted_api import not_there
@@ -152,6 +162,24 @@ async def test_what_was_decided_in_an_earlier_term_is_not_carried_out() -> None:
         assert [outcome.failure for outcome in outcomes] == [NOT_LEADING] * 2
         assert bed.api.requests == []
         assert all(outcome.done for outcome in await carried_out(bed, (create(),), deletes=(delete(),)))
+
+
+async def test_a_service_is_made_to_select_by_other_labels_and_by_no_old_ones() -> None:
+    """Only the one that was looked at: another may have its name by now."""
+    async with passes() as bed:
+        bed.stored()
+        known = {"name": "demo-head-svc", "namespace": "ml", "ownerReferences": [OWNER]}
+        bed.api.there[f"{SERVICES}/demo-head-svc"] = {"metadata": known}
+        action = SelectHead("demo-head-svc", "u", {"a": "1", "b": "2"}, ("c",), "other labels")
+        (outcome,) = await bed.executor.run(bed.cluster, Plan(select=action))
+        assert outcome.done
+        assert bed.services.get("ml", "demo-head-svc") is not None
+        assert bed.api.bodies("PATCH", "/demo-head-svc") == [
+            {"metadata": {"uid": "u"}, "spec": {"selector": {"a": "1", "b": "2", "c": None}}}
+        ]
+        bed.api.told["PATCH", f"{SERVICES}/demo-head-svc"] = fails(403, "Forbidden", "no")
+        outcomes = await bed.executor.run(bed.cluster, Plan(select=action, stages=((create(),),)))
+        assert [outcome.done for outcome in outcomes] == [False, True], "nothing else waits for it"
 
 
 async def test_answers_are_in_the_cache_before_their_events() -> None:

@@ -20,9 +20,10 @@
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, create, delete]
+# Patched is only what the head's Service selects by, when the labels of the head are others.
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create]
+  verbs: [get, list, watch, create, patch]
 {{- if .Values.tokenAuth.enabled }}
 # For clusters with authOptions.mode token. Made once and never changed; read by name, never listed nor watched. Neither can
 # be bound to names, as clusters are named by their users.

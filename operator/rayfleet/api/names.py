@@ -31,9 +31,15 @@ class Label:
     REPLICA_NAME: Final = "ray.io/worker-group-replica-name"
     REPLICA_HOST_INDEX: Final = "ray.io/replica-host-index"
     KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
+    CLUSTER_UID: Final = "rayfleet.io/cluster-uid"
+    """On a head beside one of an earlier cluster of the same name, to tell them apart."""
     ORIGINATED_FROM_CRD: Final = "ray.io/originated-from-crd"
     SERVE: Final = "ray.io/serve"
     """Whether the Service of a RayService leads to the pod."""
+
+
+HEAD_SELECTOR: Final = (Label.CLUSTER, Label.NODE_TYPE, Label.IDENTIFIER, Label.APP_NAME, Label.CREATED_BY)
+"""By these a head's Service finds it, as KubeRay's does."""
 
 
 class Annotation:

@@ -23,6 +23,7 @@ from rayfleet.plan import (
     Outcome,
     Plan,
     ResizeGroups,
+    SelectHead,
 )
 from rayfleet.ray_heads import RayHeads
 from rayfleet.snapshot import Cluster, Pod, Service, pod_from_object, service_from_object
@@ -54,8 +55,9 @@ class Executor:
 
     async def run(self, cluster: Cluster, plan: Plan) -> tuple[Outcome, ...]:
         """Carry out `plan`: deletes at once, then stage after stage while each goes well."""
+        selects = () if plan.select is None else (plan.select,)
         deletes, drains, stages = await asyncio.gather(
-            self._all(cluster, plan.deletes),
+            self._all(cluster, (*plan.deletes, *selects)),
             asyncio.gather(*(self._heads.drain(cluster.key, action) for action in plan.drains)),
             self._stages(cluster, plan.stages),
         )
@@ -94,6 +96,8 @@ class Executor:
                 return await self._delete_pod(cluster, action)
             case CreateService():
                 return await self._create_service(cluster, action)
+            case SelectHead():
+                return await self._select_head(cluster, action)
             case CreateSecret():
                 return await create_auth_secret(self._client, cluster, action)
             case DrainNode():
@@ -132,6 +136,16 @@ class Executor:
                     f"Service {action.name} is there and is not this cluster's: remove it, or name another"
                 )
                 answer = replace(answer, message=f"{words} in spec.headGroupSpec.headService")
+            return Outcome(action, answer)
+        self._services.apply(service_from_object(answer))
+        return Outcome(action)
+
+    async def _select_head(self, cluster: Cluster, action: SelectHead) -> Outcome:
+        selector = {**action.selector, **dict.fromkeys(action.dropped)}
+        patch = {"metadata": {"uid": action.uid}, "spec": {"selector": selector}}
+        path = f"{paths.services(cluster.key.namespace)}/{action.name}"
+        answer = await self._client.request("patch", path, params={"fieldManager": FIELD_MANAGER}, body=patch)
+        if isinstance(answer, ApiFailure):
             return Outcome(action, answer)
         self._services.apply(service_from_object(answer))
         return Outcome(action)

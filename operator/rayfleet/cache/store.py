@@ -65,6 +65,10 @@ class Store(Generic[T]):
         """The objects whose controlling owner has this namespace and name, whatever its uid."""
         return tuple(self._owned.get(key, {}).values())
 
+    def unowned(self, namespace: str) -> tuple[T, ...]:
+        """The objects of a namespace that no cluster controls, such as what a deleted one has left."""
+        return tuple(self._owned.get(Key(namespace, ""), {}).values())
+
     def apply(self, obj: T) -> bool:
         """Take in an object as it is at its resourceVersion; whether that changes anything we look at."""
         before = self.get(obj.namespace, obj.name)
@@ -150,9 +154,7 @@ class Store(Generic[T]):
         if before is not None:
             self._disown(before)
         self._objects.setdefault(obj.namespace, {})[obj.name] = obj
-        key = owner_key(obj)
-        if key is not None:
-            self._owned.setdefault(key, {})[obj.name] = obj
+        self._owned.setdefault(_place(obj), {})[obj.name] = obj
 
     def _drop(self, obj: T) -> None:
         self._disown(obj)
@@ -162,10 +164,13 @@ class Store(Generic[T]):
             del self._objects[obj.namespace]
 
     def _disown(self, obj: T) -> None:
-        key = owner_key(obj)
-        if key is None:
-            return
-        owned = self._owned[key]
+        place = _place(obj)
+        owned = self._owned[place]
         del owned[obj.name]
         if not owned:
-            del self._owned[key]
+            del self._owned[place]
+
+
+def _place(obj: Child) -> Key:
+    """Where an object is found by its owner; of one that has none, under no name."""
+    return owner_key(obj) or Key(obj.namespace, "")

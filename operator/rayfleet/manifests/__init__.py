@@ -6,6 +6,7 @@ out, and what makes no sense in it is left for the API server to name.
 
 from rayfleet.manifests.auth import TOKEN_KEY, SecretKey, auth_secret, head_token, makes_auth_secret
 from rayfleet.manifests.head_pod import head_pod
+from rayfleet.manifests.metadata import head_selector
 from rayfleet.manifests.names import (
     auth_secret_name,
     fqdn,
@@ -34,6 +35,7 @@ __all__ = [
     "head_pod",
     "head_pod_name",
     "head_resources",
+    "head_selector",
     "head_service",
     "head_service_name",
     "head_token",

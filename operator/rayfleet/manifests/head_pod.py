@@ -1,7 +1,7 @@
 """The head pod."""
 
 from rayfleet.api import RayClusterSpec, ray_version_of, scales_here
-from rayfleet.api.names import HEAD_GROUP, Annotation, NodeType
+from rayfleet.api.names import HEAD_GROUP, Annotation, Label, NodeType
 from rayfleet.manifests import ports
 from rayfleet.manifests.auth import node_auth
 from rayfleet.manifests.names import fqdn, head_pod_name
@@ -11,9 +11,17 @@ from rayfleet.snapshot import Cluster
 
 
 def head_pod(
-    cluster: Cluster, spec: RayClusterSpec, epoch: int, *, cluster_domain: str = "cluster.local"
+    cluster: Cluster,
+    spec: RayClusterSpec,
+    epoch: int,
+    *,
+    cluster_domain: str = "cluster.local",
+    with_uid: bool = False,
 ) -> PodManifest:
-    """The head of `epoch`: its name is the same for the same epoch, so there is never a second one of it."""
+    """The head of `epoch`: its name is the same for the same epoch, so there is never a second one of it.
+
+    `with_uid` gives it a label by which its Service tells it from a head of an earlier cluster.
+    """
     group = spec.head_group_spec
     scaled = scales_here(spec)
     params = head_params(group, scaled=scaled)
@@ -33,4 +41,5 @@ def head_pod(
     )
     pod_spec = ray_pod_spec(cluster, node, fqdn(cluster, spec, cluster_domain))
     annotations = {Annotation.HEAD_EPOCH: str(epoch)}
-    return named(ray_pod(cluster, node, pod_spec), head_pod_name(cluster, epoch), annotations)
+    labels = {Label.CLUSTER_UID: cluster.uid} if with_uid else {}
+    return named(ray_pod(cluster, node, pod_spec), head_pod_name(cluster, epoch), annotations, labels)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from rayfleet.api.names import API_VERSION, HEAD_GROUP, KIND, Annotation, Label, NodeType
+from rayfleet.api.names import API_VERSION, HEAD_GROUP, HEAD_SELECTOR, KIND, Annotation, Label, NodeType
 from rayfleet.manifests.pod_template import Json, mapping, texts
 from rayfleet.snapshot import Cluster
 
@@ -18,8 +18,6 @@ _CREATED_BY: Final = "kuberay-operator"
 _LONGEST_LABEL: Final = 63
 _BEFORE_A_LABEL: Final = re.compile(r"^[^a-zA-Z0-9]+")
 _HASH_LENGTH: Final = 16
-
-_HEAD_SELECTOR: Final = (Label.CLUSTER, Label.NODE_TYPE, Label.IDENTIFIER, Label.APP_NAME, Label.CREATED_BY)
 
 
 def pod_labels(
@@ -56,7 +54,7 @@ def head_selector(
 ) -> dict[str, str]:
     """What the head Service selects by: the head pod's own labels, so a user's value for one is followed."""
     labels = pod_labels(cluster, NodeType.HEAD, HEAD_GROUP, template, group_labels)
-    return {key: labels[key] for key in _HEAD_SELECTOR}
+    return {key: labels[key] for key in HEAD_SELECTOR}
 
 
 def pod_annotations(cluster: Cluster, template: Mapping[str, Any]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from rayfleet.api import RayVersion
@@ -85,10 +86,17 @@ def ray_pod(cluster: Cluster, node: RayNode, spec: Json) -> PodManifest:
     return PodManifest(body, "", digest)
 
 
-def named(manifest: PodManifest, name: str, annotations: Mapping[str, str]) -> PodManifest:
+def named(
+    manifest: PodManifest,
+    name: str,
+    annotations: Mapping[str, str],
+    labels: Mapping[str, str] = MappingProxyType({}),
+) -> PodManifest:
     """The pod under a name of its own, with everything else shared."""
     metadata = manifest.body["metadata"]
     own = {**metadata, "name": name, "annotations": {**metadata["annotations"], **annotations}}
+    if labels:
+        own["labels"] = {**metadata["labels"], **labels}
     return PodManifest({**manifest.body, "metadata": own}, name, manifest.template_hash)
 
 

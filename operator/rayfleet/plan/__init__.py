@@ -10,7 +10,6 @@ from rayfleet.manifests import (
     TOKEN_KEY,
     auth_secret,
     auth_secret_name,
-    head_service,
     head_service_name,
     headless_service,
     headless_service_name,
@@ -29,9 +28,11 @@ from rayfleet.plan.actions import (
     Plan,
     Resize,
     ResizeGroups,
+    SelectHead,
 )
 from rayfleet.plan.ceilings import within_ceilings
 from rayfleet.plan.head import HeadPlan, plan_head
+from rayfleet.plan.head_service import create_head_service, select_head
 from rayfleet.plan.limits import limit_creates, limit_deletes
 from rayfleet.plan.ownership import Ownership, ownership
 from rayfleet.plan.ray_nodes import Gone, gone_with_their_node
@@ -56,6 +57,7 @@ __all__ = [
     "Plan",
     "Resize",
     "ResizeGroups",
+    "SelectHead",
     "Unsupported",
     "in_words",
     "ownership",
@@ -129,6 +131,7 @@ def _plan_cluster(
             *(delete for group in groups for delete in group.deletes),
         ),
         drains=drains(snapshot, decision, gone) if decision is not None else (),
+        select=select_head(snapshot, spec),
         resize=resize,
         stages=_with_secret(snapshot, spec, _stages(_services(snapshot, spec), head, groups)),
         head_epoch=head.epoch,
@@ -145,7 +148,7 @@ def _services(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[CreateService, 
     missing = []
     name = head_service_name(cluster, spec)
     if name not in there:
-        missing.append(CreateService(name, head_service(cluster, spec), "the head has no Service"))
+        missing.append(create_head_service(snapshot, spec))
     if any(group.num_of_hosts > 1 for group in spec.worker_group_specs):
         name = headless_service_name(cluster)
         if name not in there:

@@ -56,6 +56,18 @@ class CreateService:
 
 
 @dataclass(frozen=True, slots=True)
+class SelectHead:
+    """Make the head's Service, by uid, select by these labels and by no others."""
+
+    name: str
+    uid: str
+    selector: Mapping[str, str]
+    dropped: tuple[str, ...]
+    """Labels that it selects by no more."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CreateSecret:
     """Create the Secret with the cluster's token, unless it is there. The token is made where it is sent."""
 
@@ -122,7 +134,14 @@ class ResizeGroups:
 
 
 Action: TypeAlias = (
-    AdvanceHeadEpoch | CreateService | CreateSecret | CreatePod | DeletePod | DrainNode | ResizeGroups
+    AdvanceHeadEpoch
+    | CreateService
+    | SelectHead
+    | CreateSecret
+    | CreatePod
+    | DeletePod
+    | DrainNode
+    | ResizeGroups
 )
 
 
@@ -159,6 +178,8 @@ class Plan:
 
     deletes: tuple[DeletePod, ...] = ()
     drains: tuple[DrainNode, ...] = ()
+    select: SelectHead | None = None
+    """Goes out at once, too: whether it succeeds, nothing else waits for."""
     resize: ResizeGroups | None = None
     """Written after all else, as it changes the object that the rest was decided by."""
     stages: tuple[tuple[Action, ...], ...] = ()
@@ -185,4 +206,11 @@ class Plan:
     @property
     def actions(self) -> tuple[Action, ...]:
         last = () if self.resize is None else (self.resize,)
-        return (*self.deletes, *self.drains, *(action for stage in self.stages for action in stage), *last)
+        select = () if self.select is None else (self.select,)
+        return (
+            *self.deletes,
+            *self.drains,
+            *select,
+            *(action for stage in self.stages for action in stage),
+            *last,
+        )

@@ -8,10 +8,11 @@ the old head can be running any more; only then does the next head have a name.
 from dataclasses import dataclass
 
 from rayfleet.api import RayClusterSpec
-from rayfleet.api.names import HEAD_GROUP, Annotation, NodeType
+from rayfleet.api.names import HEAD_GROUP, Annotation, Label, NodeType
 from rayfleet.manifests import head_pod, head_pod_name
 from rayfleet.manifests.metadata import is_on
 from rayfleet.plan.actions import AdvanceHeadEpoch, Cause, CreatePod, DeletePod
+from rayfleet.plan.head_service import is_mistakable
 from rayfleet.plan.lifetime import settles_in
 from rayfleet.snapshot import Cluster, Pod, Snapshot
 
@@ -41,10 +42,21 @@ def plan_head(snapshot: Snapshot, spec: RayClusterSpec) -> HeadPlan:
     if living:
         deletes = [_delete(pod, Cause.SUPERSEDED, "another head is current") for pod in living[1:]]
         deletes += [_delete_ended(pod) for pod in heads if pod.ended]
-        deletes = [delete for delete, pod in _with_pods(deletes, heads) if not pod.deleting]
-        wait = f"head {living[0].name} is going; the next one waits until it is gone"
-        return HeadPlan(epoch, True, deletes=tuple(deletes), wait=wait if living[0].deleting else None)
+        deletes = [d for d, pod in _with_pods(deletes, heads) if not pod.deleting and pod.owner is not None]
+        return HeadPlan(epoch, True, deletes=tuple(deletes), wait=_wait_for(living[0], snapshot.cluster))
     return _replace_head(snapshot, spec, epoch, heads)
+
+
+def _wait_for(head: Pod, cluster: Cluster) -> str | None:
+    """Why a head that may live is not as it should be; none where it is."""
+    if head.deleting:
+        return f"head {head.name} is going; the next one waits until it is gone"
+    lost = [] if head.owner is not None else ["its owner reference"]
+    if head.labels and dict(head.labels).get(Label.CLUSTER) != cluster.key.name:
+        lost.append(f"its label {Label.CLUSTER}")
+    if not lost:
+        return None
+    return f"head {head.name} lives on without {' and '.join(lost)}: put that back, or delete the pod"
 
 
 def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: list[Pod]) -> HeadPlan:
@@ -66,7 +78,7 @@ def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: l
         reason = f"head {ended[0].name} has ended" if ended else "the head pod is gone"
         epoch += 1
         advance = AdvanceHeadEpoch(epoch, reason)
-    manifest = head_pod(cluster, spec, epoch)
+    manifest = head_pod(cluster, spec, epoch, with_uid=is_mistakable(snapshot, spec))
     if manifest.template_hash in snapshot.refused:
         return HeadPlan(epoch - (advance is not None), wait=snapshot.refused[manifest.template_hash])
     create = CreatePod(

@@ -12,6 +12,7 @@ from rayfleet.plan import (
     Outcome,
     Ownership,
     Plan,
+    SelectHead,
     in_words,
     ownership,
     unsupported,
@@ -131,6 +132,8 @@ def _failure_reason(outcome: Outcome) -> str:
     match outcome.action:
         case CreateService():
             return "FailedCreateService"
+        case SelectHead():
+            return "FailedUpdateService"
         case CreateSecret():
             return "FailedCreateSecret"
         case DeletePod(node_type=node_type):

@@ -8,7 +8,7 @@ from typing import Any
 from rayfleet.api import Violation
 from rayfleet.api.names import NodeType
 from rayfleet.errors import Policy, policy
-from rayfleet.plan import Action, CreatePod, CreateSecret, CreateService, DeletePod, Outcome, Plan
+from rayfleet.plan import Action, CreatePod, CreateSecret, CreateService, DeletePod, Outcome, Plan, SelectHead
 from rayfleet.status.conditions import ConditionType, holds, stored_conditions
 from rayfleet.status.scaling import scaling_events
 
@@ -54,6 +54,10 @@ def _done(outcomes: Sequence[Outcome]) -> Iterator[Event]:
     ).items():
         note = f"Created {_pods(count)} in group {group}: {reason}"
         yield Event("Normal", f"Created{_kind(node_type)}Pod", "Create", note)
+    for action in done:
+        if isinstance(action, SelectHead):
+            note = f"Service {action.name} selects by the labels of the head: {action.reason}"
+            yield Event("Normal", "UpdatedService", "Update", note)
     deletes = [action for action in done if isinstance(action, DeletePod)]
     for (node_type, group, cause), count in Counter((a.node_type, a.group, a.cause) for a in deletes).items():
         reason = min(a.reason for a in deletes if (a.group, a.cause) == (group, cause))
@@ -97,6 +101,8 @@ def _attempt(action: Action) -> tuple[str, str, str] | None:
             return "Delete", f"{_kind(action.node_type)}Pod", f"group {action.group}"
         case CreateService():
             return "Create", "Service", f"Service {action.name}"
+        case SelectHead():
+            return "Update", "Service", f"Service {action.name}"
         case CreateSecret():
             return "Create", "Secret", f"Secret {action.name}"
         case _:

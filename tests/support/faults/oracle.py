@@ -31,6 +31,7 @@ MAY_WRITE = frozenset(
         "delete pods",
         "drain nodes",
         "create services",
+        "patch services",
         "create secrets",
         "create events",
         "patch rayclusters/status",

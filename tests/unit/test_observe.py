@@ -1,0 +1,91 @@
+"""From the caches to a snapshot: whose pods are whose, and which spec is acted by."""
+
+from dataclasses import replace
+from typing import Any
+
+from rayfleet.api.names import NodeType
+from rayfleet.memory import ClusterMemory
+from rayfleet.snapshot import Owner, Pod, Service, Snapshot
+from support.builders import NOW, UID, cluster, head, service, spec, worker
+from support.passes import Passes, passes
+
+
+def seen(bed: Passes, memory: ClusterMemory | None = None) -> Snapshot:
+    return bed.view.snapshot(bed.cluster, memory or ClusterMemory(UID), None, NOW)
+
+
+def keep(bed: Passes, *children: Pod | Service) -> None:
+    for child in children:
+        known = replace(child, resource_version=1500)
+        if isinstance(known, Pod):
+            bed.pods.apply(known)
+        else:
+            bed.services.apply(known)
+
+
+async def test_what_belongs_to_a_cluster_is_what_its_uid_owns_whoever_has_its_name() -> None:
+    """And its own name has been another cluster's before."""
+    async with passes() as bed:
+        bed.stored()
+        of, earlier = bed.cluster, cluster(uid="an-earlier-one")
+        keep(bed, head(of), worker(of, 1), service(of))
+        keep(bed, head(earlier), worker(earlier, 1), replace(service(earlier), name="old"))
+        keep(bed, worker(of, 2, owner=None), worker(of, 3, owner=Owner("other", "uid-of-other")))
+        snapshot = seen(bed)
+        assert {pod.name for pod in snapshot.pods} == {head(of).name, worker(of, 1).name}
+        assert {each.uid for each in snapshot.services} == {"uid-service"}
+
+
+async def test_pods_are_what_they_were_made_as_whatever_their_labels_say_oldest_first() -> None:
+    async with passes() as bed:
+        bed.stored()
+        of = bed.cluster
+        keep(
+            bed,
+            worker(of, 2, node_type="aside"),
+            head(of, node_type="aside", created=NOW),
+            worker(of, 1, group="x"),
+        )
+        assert [(pod.name, pod.node_type, pod.group) for pod in seen(bed).pods] == [
+            (worker(of, 1).name, NodeType.WORKER, "gpu"),
+            (worker(of, 2).name, NodeType.WORKER, "gpu"),
+            (head(of).name, NodeType.HEAD, "headgroup"),
+        ]
+
+
+async def test_a_head_that_no_watch_shows_is_seen_while_it_is_remembered_and_never_twice() -> None:
+    async with passes() as bed:
+        bed.stored()
+        stray = head(bed.cluster, node_type="")
+        memory = ClusterMemory(UID, stray_head=stray)
+        assert [pod.node_type for pod in seen(bed, memory).pods] == [NodeType.HEAD]
+        keep(bed, stray)
+        assert len(seen(bed, memory).pods) == 1
+
+
+async def test_heads_that_are_not_its_own_are_seen_where_its_service_may_find_them() -> None:
+    """Of an earlier cluster of its name, and of nobody; not those of others, nor what has ended."""
+    labels = (("ray.io/cluster", "demo"),)
+    async with passes() as bed:
+        bed.stored()
+        earlier, other = cluster(uid="an-earlier-one"), cluster(uid="other", name="other")
+        fields: dict[str, Any] = {"labels": labels}
+        orphan = head(cluster(uid="deleted"), owner=None, **fields)
+        keep(bed, head(bed.cluster, **fields), head(earlier, **fields), orphan, head(other, **fields))
+        keep(bed, head(cluster(uid="ended"), owner=None, phase="Failed", **fields))
+        keep(bed, worker(earlier, 1), head(cluster(uid="elsewhere"), owner=None, namespace="else", **fields))
+        assert {pod.name for pod in seen(bed).rivals} == {head(earlier).name, orphan.name}
+
+
+async def test_a_spec_that_is_not_valid_is_not_acted_by_and_the_last_valid_one_is() -> None:
+    """None where this process knows of none; and a judgement is not kept beyond what it is about."""
+    async with passes() as bed:
+        bed.stored()
+        valid, good = bed.clusters.stored_spec(bed.cluster.key), seen(bed)
+        assert good.spec is not None
+        assert good.spec is seen(bed).spec, "it is parsed once"
+        bed.stored({**spec(), "headGroupSpec": None}, version=1001)
+        assert (seen(bed).spec, bool(seen(bed).violations)) == (None, True)
+        assert seen(bed, ClusterMemory(UID, last_valid=valid)).spec == good.spec
+        bed.stored(version=1002)
+        assert (seen(bed).spec, seen(bed).violations) == (good.spec, ())
