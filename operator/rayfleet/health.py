@@ -1,6 +1,6 @@
 """`/healthz` and `/readyz`, for the kubelet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
@@ -11,16 +11,28 @@ Check = Callable[[], str | None]
 
 
 class HealthServer(HttpServer):
-    """Answers 200 `ok`, or 503 and why. That it answers at all shows that the event loop turns."""
+    """Answers 200 `ok`, or 503 and why. That it answers at all shows that the event loop turns.
 
-    def __init__(self, host: str, port: int, *, healthy: Check, ready: Check) -> None:
-        routes = {"/healthz": _answer(healthy), "/readyz": _answer(ready)}
+    `remarks` are shown by `/readyz` below its `ok`: what is not well, and is no reason to be not ready.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        healthy: Check,
+        ready: Check,
+        remarks: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        routes = {"/healthz": _answer(healthy, tuple), "/readyz": _answer(ready, remarks)}
         super().__init__(host, port, routes, setting="--health-port")
 
 
-def _answer(check: Check) -> Handler:
+def _answer(check: Check, remarks: Callable[[], Iterable[str]]) -> Handler:
     async def handler(_: web.Request) -> web.StreamResponse:
         trouble = check()
-        return web.Response(text=trouble or "ok", status=503 if trouble else 200)
+        text = trouble or "\n".join(("ok", *remarks()))
+        return web.Response(text=text, status=503 if trouble else 200)
 
     return handler

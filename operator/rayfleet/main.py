@@ -10,25 +10,21 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import kopf
 import uvloop
 
-from rayfleet import logs, settings
+from rayfleet import logs, readiness, settings
 from rayfleet.api.names import GROUP, PLURAL, VERSION
 from rayfleet.apply import EventRecorder, Executor, FairGate
-from rayfleet.cache import ClusterStore, Store
 from rayfleet.clients.cluster_tokens import ClusterTokens
 from rayfleet.clients.credentials import Credentials, CredentialsError
 from rayfleet.clients.kube import KubeClient
 from rayfleet.clients.login import find_credentials
 from rayfleet.clients.prometheus import PrometheusClient
 from rayfleet.election import LeaderElector
-from rayfleet.errors import ApiFailure
 from rayfleet.gpu_ledger import GpuLedger
-from rayfleet.handlers import missed_deletions, operator_registry, operator_settings
 from rayfleet.health import HealthServer
 from rayfleet.http_server import HttpServer, ListenError
-from rayfleet.informer import Informer
+from rayfleet.informer import Informer, Stores, Wakes, wait_until_served
 from rayfleet.metric_sampling import MetricSampler
 from rayfleet.metrics import Exposition, MetricsServer, Parts, PartsCollector, Recorder
 from rayfleet.namespace_ceilings import NamespaceCeilingsReader
@@ -40,17 +36,17 @@ from rayfleet.reconcile import Reconciler, Surroundings
 from rayfleet.report import Reporter
 from rayfleet.scaling_sources import ScalingSources
 from rayfleet.settings import Settings
-from rayfleet.snapshot import Key, Pod, Service
+from rayfleet.shell import run_shell
+from rayfleet.snapshot import Key
 from rayfleet.term import Term
-from rayfleet.workqueue import WorkQueue
+from rayfleet.workqueue import Done, Retry, WorkQueue
 
 log = logging.getLogger(__name__)
 
-CRD_POLL_SECONDS = 2.0
 STOP_GRACE_SECONDS = 3.0
 """What is under way at SIGTERM may take this long; the process ends within 5 s."""
-STALE_SECONDS = 150.0
-"""A watch without a sign of life for longer, though bookmarks come each minute, makes us not ready."""
+SHELL_SECONDS = 0.5
+"""For kopf to end by itself, as it does where it was kopf that the signal reached."""
 PROGRESS_SECONDS = 0.5
 """Pods on their way to readiness are looked at together; whatever calls for action is looked at at once."""
 GARBAGE_THRESHOLD = 10_000
@@ -90,15 +86,17 @@ class Operator:
             number=lambda: self._election.term,
             seconds_left=lambda: self._election.seconds_left,
         )
-        self._clusters = ClusterStore()
-        self._crd_served = False
-        self._asked_to_end = asyncio.Event()
-        self._recorder = Recorder()
-        pods, services = Store(Pod), Store(Service)
-        gate = FairGate(given.write_concurrency, per_cluster=max(1, given.write_concurrency * 3 // 4))
-        self._informer = Informer(
-            self._client, given.namespaces, pods, services, self._wake_for_pod, on_progress=self._wake_soon
+        self._stores = stores = Stores()
+        self._clusters, pods, services = stores.clusters, stores.pods, stores.services
+        self._crd_served, self._started, self._asked_to_end = (
+            asyncio.Event(),
+            asyncio.Event(),
+            asyncio.Event(),
         )
+        self._recorder = Recorder()
+        gate = FairGate(given.write_concurrency, per_cluster=max(1, given.write_concurrency * 3 // 4))
+        wakes = Wakes(self._wake, self._wake_for_pod, self._wake_soon, readable=self._wake_namespace)
+        self._informer = Informer(self._client, given.namespaces, stores, wakes)
         self._other_operator = OtherOperatorWatch(self._client, given.namespaces, self._wake_all)
         self._poller = Poller(self._wake, lambda key: [pod.name for pod in pods.owned_by(key) if pod.active])
         heads = RayHeads(self._poller, ClusterTokens(self._client), may_write=lambda: self._term.seconds_left)
@@ -114,7 +112,7 @@ class Operator:
         )
         executor = Executor(self._client, gate, self._clusters, pods, services, heads, self._recorder.count)
         events = EventRecorder(self._client, gate, instance=given.identity)
-        reconciler = Reconciler(
+        self._reconciler = Reconciler(
             self._client,
             View(self._clusters, pods, services, sources),
             executor,
@@ -130,18 +128,24 @@ class Operator:
             ),
         )
         self._queue = WorkQueue(
-            self._recorder.timed(reconciler.reconcile),
+            self._recorder.timed(self._reconcile),
             concurrency=given.reconcile_concurrency,
             first_backoff=FIRST_BACKOFF,
             longest_backoff=LONGEST_BACKOFF,
         )
-        self._servers: tuple[HttpServer, ...] = (self._health_server(), self._metrics_server(pods))
+        self._servers: tuple[HttpServer, ...] = (self._health_server(), self._metrics_server())
 
     def _health_server(self) -> HealthServer:
         host, port = self._settings.health_host, self._settings.health_port
-        return HealthServer(host, port, healthy=lambda: None, ready=self._not_ready)
+        return HealthServer(
+            host,
+            port,
+            healthy=lambda: None,
+            ready=self._not_ready,
+            remarks=lambda: readiness.remarks(self._informer.health),
+        )
 
-    def _metrics_server(self, pods: Store[Pod]) -> MetricsServer:
+    def _metrics_server(self) -> MetricsServer:
         parts = Parts(
             queue=self._queue,
             concurrency=self._settings.reconcile_concurrency,
@@ -152,7 +156,7 @@ class Operator:
             other_operator=lambda: self._other_operator.alive,
         )
         self._recorder.registry.register(PartsCollector(parts))
-        exposition = Exposition(self._recorder.registry, self._clusters, pods, parts.leading)
+        exposition = Exposition(self._recorder.registry, self._clusters, self._stores.pods, parts.leading)
         return MetricsServer(self._settings.metrics_host, self._settings.metrics_port, exposition)
 
     async def run(self) -> int:
@@ -167,7 +171,8 @@ class Operator:
     async def _run_parts(self) -> int:
         parts = [
             asyncio.create_task(self._recorder.watch_loop(), name="event loop lag"),
-            asyncio.create_task(self._informer.run(), name="informer"),
+            asyncio.create_task(self._informer.run(self._crd_served), name="informer"),
+            asyncio.create_task(self._await_crd(), name="CRD"),
             asyncio.create_task(self._other_operator.run(), name="other operator"),
             asyncio.create_task(self._sampler.run(), name="metrics of other queues"),
             asyncio.create_task(self._term.run(), name="beginning of terms"),
@@ -184,9 +189,9 @@ class Operator:
             # kopf last: at its end it waits for every task of the process that is younger than itself, and
             # so for those of connections that a scraper keeps open.
             await self._close_servers()
-            if not self._crd_served:
+            if not (await asyncio.wait([shell], timeout=SHELL_SECONDS))[0]:
                 shell.cancel()
-            await asyncio.wait([shell], timeout=STOP_GRACE_SECONDS)
+                await asyncio.wait([shell], timeout=STOP_GRACE_SECONDS)
             await self._poller.close()
             await self._prometheus.close()
             await self._client.close()
@@ -202,41 +207,27 @@ class Operator:
         self._asked_to_end.set()
 
     async def _shell(self) -> None:
-        """kopf, once there is something for it to watch."""
-        while not await self._crd_is_served():
-            await asyncio.sleep(CRD_POLL_SECONDS)
-        self._crd_served = True
-        namespaces = self._settings.namespaces
-        # Without one kopf asks for the user's name, and in the image the user has none.
-        identity: Any = self._settings.identity
-        await kopf.operator(
-            # Once it runs, kopf takes the signals for itself, and tells us when it ends.
-            registry=operator_registry(self._clusters, self._wake, self._credentials, on_end=self.ask_to_end),
-            settings=operator_settings(),
-            identity=identity,
-            standalone=True,
-            clusterwide=not namespaces,
-            namespaces=namespaces,
-        )
+        given = self._settings
+        # Once it runs, kopf takes the signals for itself, and tells us when it ends.
+        await run_shell(self._credentials, given.namespaces, given.identity, on_end=self.ask_to_end)
 
-    async def _crd_is_served(self) -> bool:
-        answer = await self._client.get(f"/apis/{GROUP}/{VERSION}")
-        if isinstance(answer, ApiFailure):
-            log.info("Waiting for the RayCluster CRD: %s", answer.message)
-            return False
-        return any(resource.get("name") == PLURAL for resource in answer.get("resources") or ())
+    async def _await_crd(self) -> None:
+        await wait_until_served(self._client)
+        self._crd_served.set()
+        await asyncio.Event().wait()  # The end of a part would be the end of the process.
 
     async def _work(self) -> None:
         """Nothing is decided before every kind that decisions need has been seen, and by the leader alone."""
-        await self._informer.wait_synced()
+        await self._informer.wait_started()
+        self._started.set()
         await self._other_operator.looked.wait()
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._election.run(), name="election")
-            both.create_task(self._sweep(), name="sweep")
+        await self._election.run()
 
-    async def _sweep(self) -> None:
-        async for key in missed_deletions(self._client, self._clusters, self._settings.namespaces):
-            self._wake(key)
+    async def _reconcile(self, key: Key) -> Done | Retry:
+        """A pass, unless its namespace cannot be read; when it can be, its clusters are woken."""
+        if key in self._clusters and not self._informer.readable(key.namespace):
+            return Done()
+        return await self._reconciler.reconcile(key)
 
     def _lead(self) -> None:
         """What was decided before, by us or by another, is looked at afresh."""
@@ -265,17 +256,21 @@ class Operator:
         self._queue.make_room(key, at_most=REPORTING if did else JUST_REPORTING)
 
     def _wake_all(self) -> None:
+        self._wake_namespace(None)
+
+    def _wake_namespace(self, namespace: str | None) -> None:
         for key in self._clusters:
-            self._queue.add(key)
+            if namespace in {None, key.namespace}:
+                self._queue.add(key)
 
     def _not_ready(self) -> str | None:
-        if not self._crd_served:
+        if not self._crd_served.is_set():
             return f"the API server does not serve {PLURAL}.{GROUP}/{VERSION} yet: install the CRD"
-        for reflector in self._informer.health:
-            if not reflector.synced and reflector.available:
-                return f"{reflector.kind} have not been listed yet: {reflector.error or 'in progress'}"
-            if reflector.age is not None and reflector.age > STALE_SECONDS:
-                return f"the watch of {reflector.kind} has been silent for {reflector.age:.0f} s"
+        trouble = readiness.view_trouble(self._informer.health)
+        if trouble is not None:
+            return trouble
+        if not self._started.is_set():
+            return "not every namespace has been listed yet"
         if not self._other_operator.looked.is_set():
             return "it is not certain yet whether another operator is alive"
         if self._election.trouble is not None and not self._election.leading:

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from rayfleet.cache import Store
-from rayfleet.informer import Clockwork, Reflector, Source
+from rayfleet.informer import ChildSink, Clockwork, Reflector, Source
 from rayfleet.snapshot import JsonObject, Key, Pod, pod_from_object
 from support.informing import Objects, client_of, following, until
 from support.proxy import TcpProxy, tcp_proxy
@@ -240,12 +240,13 @@ def _pods_but_failed_ones(obj: JsonObject) -> Pod:
 
 @asynccontextmanager
 async def _reflecting(
-    objects: Objects, source: Source[Pod]
+    objects: Objects, source: Source, trim: Callable[[JsonObject], Pod] = pod_from_object
 ) -> AsyncIterator[tuple[Reflector[Pod], Store[Pod]]]:
     """A reflector of pods alone, until the end of the block."""
     store = Store(Pod)
     clockwork = Clockwork(time.monotonic, jitter=lambda: 0.0)
-    reflector = Reflector(objects.client, source, store, lambda _: None, clockwork)
+    sink = ChildSink(source.kind, source.namespace, trim, store, lambda _: None)
+    reflector = Reflector(objects.client, source, sink, clockwork)
     running = asyncio.create_task(reflector.run())
     try:
         yield reflector, store
@@ -259,8 +260,8 @@ async def test_an_object_that_cannot_be_read_stops_nothing(
 ) -> None:
     """It stays as it was last understood: it is there all the same."""
     await objects.create_pod("odd")
-    source = Source("pods", f"/api/v1/namespaces/{objects.namespace}/pods", _pods_but_failed_ones)
-    async with _reflecting(objects, source) as (_, store):
+    source = Source("pods", f"/api/v1/namespaces/{objects.namespace}/pods")
+    async with _reflecting(objects, source, _pods_but_failed_ones) as (_, store):
         await until("the pod", lambda: len(store) == 1)
         await objects.mark_pod_failed("odd")
         await objects.create_pod("next")
@@ -273,7 +274,7 @@ async def test_an_object_that_cannot_be_read_stops_nothing(
 @pytest.mark.parametrize("optional", [True, False], ids=["optional", "core"])
 async def test_a_kind_that_is_absent_is_visible(objects: Objects, *, optional: bool) -> None:
     """An optional one is unavailable; one that is needed is not synced. Both say so."""
-    source = Source("widgets", "/apis/example.com/v1/widgets", pod_from_object, optional=optional)
+    source = Source("widgets", "/apis/example.com/v1/widgets", optional=optional)
     async with _reflecting(objects, source) as (reflector, _):
         await until("the trouble to show", lambda: reflector.error)
 

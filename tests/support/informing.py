@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rayfleet.api.names import PLURAL
 from rayfleet.cache import Store
 from rayfleet.clients.kube import KubeClient
 from rayfleet.clients.kubeconfig import from_kubeconfig
 from rayfleet.errors import ApiFailure, Policy, policy
-from rayfleet.informer import Clockwork, Health, Informer
+from rayfleet.informer import Clockwork, Health, Informer, Stores, Wakes
 from rayfleet.snapshot import Key, Pod, Service
 
 POLL_S = 0.02
@@ -35,9 +36,16 @@ class Following:
     """An informer with its stores, and every key that it told of."""
 
     informer: Informer
-    pods: Store[Pod]
-    services: Store[Service]
+    stores: Stores
     told: list[Key] = field(default_factory=list)
+
+    @property
+    def pods(self) -> Store[Pod]:
+        return self.stores.pods
+
+    @property
+    def services(self) -> Store[Service]:
+        return self.stores.services
 
     def pod_names(self, key: Key) -> set[str]:
         return {pod.name for pod in self.pods.owned_by(key)}
@@ -48,18 +56,22 @@ class Following:
         return self.informer.health[0]
 
 
+def _listed(informer: Informer) -> bool:
+    return all(each.synced for each in informer.health if each.kind != PLURAL)
+
+
 @asynccontextmanager
 async def following(kubeconfig: Path, *namespaces: str, silence: float = 90.0) -> AsyncIterator[Following]:
     """An informer that has listed, until the end of the block."""
-    pods, services, told = Store(Pod), Store(Service), list[Key]()
+    stores, told, served = Stores(), list[Key](), asyncio.Event()
     clockwork = Clockwork(time.monotonic, jitter=lambda: 0.0, silence=silence)
     async with client_of(kubeconfig) as client:
-        informer = Informer(client, namespaces, pods, services, told.append, clockwork=clockwork)
-        running = asyncio.create_task(informer.run())
+        wakes = Wakes(told.append, told.append, told.append)
+        informer = Informer(client, namespaces, stores, wakes, clockwork=clockwork)
+        running = asyncio.create_task(informer.run(served))
         try:
-            async with asyncio.timeout(20):
-                await informer.wait_synced()
-            yield Following(informer, pods, services, told)
+            await until("the lists of pods and Services", lambda: _listed(informer), seconds=20)
+            yield Following(informer, stores, told)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

@@ -1,5 +1,6 @@
 """The rules of the cache of RayClusters, each beside the case in which it does nothing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,12 +12,18 @@ KEY = Key("ml", "demo")
 
 
 def _cluster(
-    version: int, *, uid: str = "u1", generation: int = 1, status: object = None, **metadata: object
+    version: int,
+    *,
+    uid: str = "u1",
+    name: str = "demo",
+    generation: int = 1,
+    status: object = None,
+    **metadata: object,
 ) -> dict[str, Any]:
     return {
         "metadata": {
             "namespace": "ml",
-            "name": "demo",
+            "name": name,
             "uid": uid,
             "resourceVersion": str(version),
             "generation": generation,
@@ -125,25 +132,85 @@ def test_removing_another_uid_does_nothing(store: ClusterStore) -> None:
     assert len(store) == 1
 
 
-def test_a_list_drops_clusters_whose_deletion_was_missed(store: ClusterStore) -> None:
-    assert store.retain(None, {}, 50) == {KEY}
+def _listed(
+    store: ClusterStore, namespace: str | None, objects: Sequence[dict[str, Any]], *at: int
+) -> set[Key]:
+    """Take in a list at a version; the second number is what the watch had shown before."""
+    version, seen = (*at, 0)[:2]
+    return store.replace(namespace, [store.record(obj) for obj in objects], version, seen=seen)
+
+
+@pytest.mark.parametrize("namespace", [None, "ml"])
+def test_a_list_drops_clusters_whose_deletion_was_missed(store: ClusterStore, namespace: str | None) -> None:
+    assert _listed(store, namespace, [], 50) == {KEY}
     assert len(store) == 0
+    assert not store.apply(_cluster(11)), "a ghost"
 
 
 @pytest.mark.parametrize(
-    ("namespace", "uids", "version"),
-    [(None, {KEY: "u1"}, 50), (None, {}, 9), ("other", {}, 50)],
+    ("namespace", "objects", "version"),
+    [(None, [_cluster(10)], 50), (None, [], 9), ("other", [], 50)],
     ids=["listed", "newer than the list", "of another namespace"],
 )
 def test_a_list_leaves_the_others(
-    store: ClusterStore, namespace: str | None, uids: dict[Key, str], version: int
+    store: ClusterStore, namespace: str | None, objects: list[dict[str, Any]], version: int
 ) -> None:
-    assert store.retain(namespace, uids, version) == set()
+    assert _listed(store, namespace, objects, version) == set()
     assert len(store) == 1
 
 
-def test_a_list_drops_the_former_owner_of_a_name(store: ClusterStore) -> None:
-    assert store.retain("ml", {KEY: "u2"}, 50) == {KEY}
+def test_a_list_tells_of_what_was_missed_and_of_nothing_else(store: ClusterStore) -> None:
+    """A changed spec, and another cluster under the same name; an event that came first is no news."""
+    store.apply(_cluster(30, name="newer"))
+    changed, same = _cluster(20, generation=2), _cluster(20, name="newer")
+    assert _listed(store, "ml", [changed, same], 25) == {KEY}
+    assert _listed(store, "ml", [_cluster(40, uid="u2"), _cluster(30, name="newer")], 45) == {KEY}
+    assert store.known(KEY, "u2") is not None
+    assert not store.apply(_cluster(50, uid="u1")), "a ghost of the former owner of the name"
+
+
+@pytest.mark.parametrize("namespace", [None, "ml"])
+def test_a_list_from_before_rewinds_the_clusters_as_it_does_pods(
+    store: ClusterStore, namespace: str | None
+) -> None:
+    """The storage was restored: what it had forgotten is gone, and what it remembers is true."""
+    store.apply(_cluster(20, name="later", uid="u2"))
+    store.apply(_cluster(12, name="same", uid="u3"))
+    store.apply(_cluster(13, name="buried", uid="u4"))
+    store.remove(Key("ml", "buried"), "u4")
+    restored = [
+        _cluster(5, generation=4),
+        _cluster(3, name="same", uid="u3"),
+        _cluster(4, name="buried", uid="u4"),
+    ]
+    changed = _listed(store, namespace, restored, 6, 21)
+    assert changed == {KEY, Key("ml", "later"), Key("ml", "buried")}
+    assert set(store) == {KEY, Key("ml", "same"), Key("ml", "buried")}
+    found = store.get(KEY)
+    assert found is not None
+    assert (found.resource_version, found.generation) == (5, 4)
+    assert store.apply(_cluster(7, generation=5)), "the new history goes on from there"
+
+
+def test_a_rewound_namespace_leaves_those_of_others(store: ClusterStore) -> None:
+    """Each namespace of a list is watched by itself, and finds out by itself."""
+    assert _listed(store, "other", [], 6, 21) == set()
+    assert len(store) == 1
+
+
+def test_a_cluster_is_born_once_when_it_is_seen_being_created(store: ClusterStore) -> None:
+    """Not by a list, nor by a later event; and a rewound one was not seen being created."""
+    store.apply(_cluster(20, name="new", uid="u2"), born=True)
+    store.apply(_cluster(21, name="new", uid="u2", generation=2))
+    new = store.get(Key("ml", "new"))
+    known = store.get(KEY)
+    assert new is not None
+    assert known is not None
+    assert (new.born, known.born) == (20, 0)
+    _listed(store, None, [_cluster(5, name="new", uid="u2")], 6, 22)
+    rewound = store.get(Key("ml", "new"))
+    assert rewound is not None
+    assert rewound.born == 0
 
 
 def test_a_server_that_went_back_in_time_is_believed_by_a_consistent_read(store: ClusterStore) -> None:

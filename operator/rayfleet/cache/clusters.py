@@ -1,7 +1,7 @@
 """The cache of our own kind: RayClusters, kept compact."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -15,9 +15,10 @@ UNREAD_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuratio
 
 
 @dataclass(frozen=True, slots=True)
-class _Record:
+class ClusterRecord:
     """A cluster with its spec and status as JSON: 26 KB of it take 103 KiB as dictionaries."""
 
+    key: Key
     uid: str
     resource_version: int
     generation: int
@@ -27,9 +28,10 @@ class _Record:
     annotations: Mapping[str, str]
     spec: bytes
     status: bytes
-    born: int
+    born: int = 0
+    """Its resourceVersion when it was created, where we saw that."""
 
-    def same_as(self, other: "_Record") -> bool:
+    def same_as(self, other: "ClusterRecord") -> bool:
         """Whether all that we look at is equal: everything but the resourceVersion."""
         return (
             self.uid == other.uid
@@ -55,14 +57,14 @@ class Glance:
 
 
 class ClusterStore:
-    """RayClusters by key, fed by kopf's events and by the answers to reads and status writes.
+    """RayClusters by key, fed by the watch, by lists and by the answers to reads and status writes.
 
     The rules are those of `Store`: never back in resourceVersion, no ghosts, and a change is a change of
     what we look at. So the echo of our own status write, whose answer was applied before, wakes nobody.
     """
 
     def __init__(self) -> None:
-        self._records: dict[Key, _Record] = {}
+        self._records: dict[Key, ClusterRecord] = {}
         self._gone = Tombstones()
 
     def __len__(self) -> int:
@@ -70,6 +72,9 @@ class ClusterStore:
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self.keys())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._records
 
     def keys(self) -> tuple[Key, ...]:
         return tuple(self._records)
@@ -109,6 +114,17 @@ class ClusterStore:
             return None
         return Glance(key, record.uid, record.created, record.labels, orjson.loads(record.status))
 
+    def known(self, key: Key, uid: str) -> ClusterRecord | None:
+        """The cluster as it is kept, if it is the one with this uid."""
+        record = self._records.get(key)
+        return record if record is not None and record.uid == uid else None
+
+    def record(self, obj: Mapping[str, Any]) -> ClusterRecord:
+        """A RayCluster object as it is kept; nothing is taken in yet."""
+        metadata = obj["metadata"]
+        key = Key(metadata["namespace"], metadata["name"])
+        return _record(obj, key, self._records.get(key))
+
     def apply(self, obj: Mapping[str, Any], *, seen: int = 0, born: bool = False) -> bool:
         """Take in a RayCluster object; whether that changes anything we look at.
 
@@ -116,19 +132,62 @@ class ClusterStore:
         After a consistent read, `seen` is the cluster's resourceVersion before the read was sent: an
         answer from before that means that the server went back in time, and then the answer is true.
         """
-        metadata = obj["metadata"]
-        key, uid = Key(metadata["namespace"], metadata["name"]), str(metadata["uid"])
-        version = int(metadata["resourceVersion"])
-        if version < seen:
+        return self.take(self.record(obj), seen=seen, born=born)
+
+    def take(self, record: ClusterRecord, *, seen: int = 0, born: bool = False) -> bool:
+        """`apply`, of a record."""
+        if record.resource_version < seen:
             self._gone.clear()
-            self._records.pop(key, None)
-        before = self._records.get(key)
-        if self._gone.covers(uid, version) or (before is not None and version <= before.resource_version):
+            self._records.pop(record.key, None)
+        before = self._records.get(record.key)
+        if self._gone.covers(record.uid, record.resource_version):
             return False
-        if before is not None and before.uid != uid:
+        if before is not None and record.resource_version <= before.resource_version:
+            return False
+        if before is not None and before.uid != record.uid:
             self._gone.bury(before.uid, None)
-        record = self._records[key] = _record(obj, uid, version, version if born else 0, before)
+        if before is not None and before.uid == record.uid:
+            record = replace(record, born=before.born)
+        elif born:
+            record = replace(record, born=record.resource_version)
+        self._records[record.key] = record
         return before is None or not record.same_as(before)
+
+    def replace(
+        self,
+        namespace: str | None,
+        records: Iterable[ClusterRecord],
+        list_resource_version: int,
+        *,
+        seen: int = 0,
+    ) -> set[Key]:
+        """Take in a whole consistent list of a namespace (none: of all); the keys of what changed.
+
+        What the list lacks is gone, unless it is newer than the list. `seen` is the highest resourceVersion
+        that the watch had shown before the list was asked for: a list from before that means that the
+        server went back in time (its storage was restored), and then the list alone is true.
+        """
+        there = {key: record for key, record in self._records.items() if namespace in {None, key.namespace}}
+        if list_resource_version < seen:
+            self._gone.clear()
+            for key in there:
+                del self._records[key]
+            listed = {record.key: record for record in records}
+            self._records |= listed
+            return {
+                key
+                for key in there.keys() | listed.keys()
+                if key not in there or key not in listed or not listed[key].same_as(there[key])
+            }
+        changed, uids = set(), dict[Key, str]()
+        for record in records:
+            uids[record.key] = record.uid
+            if self.take(record):
+                changed.add(record.key)
+        for key, record in there.items():
+            if uids.get(key) != record.uid and record.resource_version <= list_resource_version:
+                changed |= {key} if self.remove(key, record.uid) else set()
+        return changed
 
     def remove(self, key: Key, uid: str) -> bool:
         """Drop a cluster that is gone for good; whether it was there."""
@@ -139,33 +198,16 @@ class ClusterStore:
         del self._records[key]
         return True
 
-    def retain(self, namespace: str | None, uids: Mapping[Key, str], list_resource_version: int) -> set[Key]:
-        """Drop what a consistent list of a namespace (none: of all) lacks; the keys of what was dropped.
 
-        For deletions that no event told of. A cluster that is newer than the list stays.
-        """
-        missed = {
-            key
-            for key, record in self._records.items()
-            if namespace in {None, key.namespace}
-            and uids.get(key) != record.uid
-            and record.resource_version <= list_resource_version
-        }
-        for key in missed:
-            self.remove(key, self._records[key].uid)
-        return missed
-
-
-def _record(obj: Mapping[str, Any], uid: str, version: int, born: int, before: _Record | None) -> _Record:
+def _record(obj: Mapping[str, Any], key: Key, before: ClusterRecord | None) -> ClusterRecord:
     """`before` lends the new record what has not changed, as others hold on to the same bytes."""
-    if before is not None and before.uid == uid:
-        born = before.born
-    spec = _packed(obj.get("spec") or {})
     metadata = obj["metadata"]
+    spec = _packed(obj.get("spec") or {})
     annotations = metadata.get("annotations") or {}
-    return _Record(
-        uid=uid,
-        resource_version=version,
+    return ClusterRecord(
+        key=key,
+        uid=str(metadata["uid"]),
+        resource_version=int(metadata["resourceVersion"]),
         generation=metadata.get("generation") or 0,
         created=unix_seconds(metadata.get("creationTimestamp")),
         deleting="deletionTimestamp" in metadata,
@@ -173,7 +215,6 @@ def _record(obj: Mapping[str, Any], uid: str, version: int, born: int, before: _
         annotations={name: text for name, text in annotations.items() if name not in UNREAD_ANNOTATIONS},
         spec=before.spec if before is not None and before.spec == spec else spec,
         status=_packed(obj.get("status") or {}),
-        born=born,
     )
 
 

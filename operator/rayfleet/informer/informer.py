@@ -3,19 +3,17 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from rayfleet.api.names import Label
-from rayfleet.cache.store import Store
 from rayfleet.clients.kube import KubeClient
-from rayfleet.informer.reflector import Clockwork, Reflector, Source
-from rayfleet.snapshot import Key, Pod, Service, pod_from_object, service_from_object
+from rayfleet.informer.reflector import Clockwork, Reflector
+from rayfleet.informer.scope import Scope, Stores, Wakes
 
-SELECTORS = {"labelSelector": Label.CLUSTER}
-"""Only what carries the cluster label, whatever its value."""
 CLOCKWORK = Clockwork(clock=time.monotonic, jitter=random.random)
+PATIENCE_SECONDS = 10.0
+"""For how long, at the start, namespaces that can be read wait for one that neither lists nor is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,74 +31,83 @@ class Health:
     losses: int
     """How often the watch may have missed events."""
     relists: int
+    refused: bool = False
+    """It may not be listed, or is not there."""
 
 
 class Informer:
-    """Keeps the stores of pods and services current, in all namespaces or in each of a list.
+    """Keeps the stores current, in all namespaces or in each of a list.
 
-    `on_change` is told the key of each cluster of whose children something changed that we look at,
-    `on_progress` that of one whose pod has but come further on its way to readiness.
+    Each namespace is listed and watched by itself: one that cannot be read holds up no other.
     """
 
     def __init__(
         self,
         client: KubeClient,
         namespaces: Sequence[str],
-        pods: Store[Pod],
-        services: Store[Service],
-        on_change: Callable[[Key], None],
+        stores: Stores,
+        wakes: Wakes,
         *,
-        on_progress: Callable[[Key], None] | None = None,
         clockwork: Clockwork = CLOCKWORK,
     ) -> None:
-        scopes = tuple(namespaces) or (None,)
-        self._pods = [
-            Reflector(
-                client,
-                replace(_source("pods", pod_from_object, scope), is_progress=Pod.is_progress_of),
-                pods,
-                on_change,
-                clockwork,
-                on_progress=on_progress,
-            )
-            for scope in scopes
-        ]
-        self._services = [
-            Reflector(client, _source("services", service_from_object, scope), services, on_change, clockwork)
-            for scope in scopes
-        ]
-
-    @property
-    def synced(self) -> bool:
-        """Whether every kind that the operator cannot do without has been listed."""
-        return all(reflector.synced for reflector in self._core())
+        self._stepped = asyncio.Event()
+        self._scopes = {
+            namespace: Scope(client, namespace, stores, wakes, clockwork, self._stepped.set)
+            for namespace in tuple(namespaces) or (None,)
+        }
 
     @property
     def health(self) -> tuple[Health, ...]:
-        return tuple(map(_health, self._core()))
+        """Each reflector's, those of one kind together."""
+        kinds = zip(*(scope.reflectors for scope in self._scopes.values()), strict=True)
+        return tuple(_health(reflector) for kind in kinds for reflector in kind)
+
+    @property
+    def started(self) -> bool:
+        """Whether a namespace can be read, and each other one as well or it is known that it cannot."""
+        scopes = self._scopes.values()
+        return any(s.readable for s in scopes) and all(s.readable or s.refused for s in scopes)
+
+    def readable(self, namespace: str) -> bool:
+        """Whether everything in a namespace has been listed, and may go on being listed."""
+        scope = self._scopes.get(namespace) or self._scopes.get(None)
+        return scope is not None and scope.readable
 
     def gaps(self, namespace: str) -> int:
         """A number that changes when the view of this namespace's pods may have missed something."""
-        return sum(r.gaps for r in self._pods if r.source.namespace in {None, namespace})
+        return sum(s.pods.gaps for name, s in self._scopes.items() if name in {None, namespace})
 
-    async def run(self) -> None:
-        """Follow everything until cancelled."""
+    async def run(self, clusters_served: asyncio.Event) -> None:
+        """Follow everything until cancelled: RayClusters from when the API server serves them."""
+
+        async def follow_clusters(reflector: Reflector[Any]) -> None:
+            await clusters_served.wait()
+            await reflector.run()
+
         async with asyncio.TaskGroup() as group:
-            for reflector in self._core():
-                group.create_task(reflector.run(), name=f"reflector of {reflector.source.words}")
+            for scope in self._scopes.values():
+                for reflector in (scope.pods, scope.services):
+                    group.create_task(reflector.run(), name=f"reflector of {reflector.source.words}")
+                words = scope.clusters.source.words
+                group.create_task(follow_clusters(scope.clusters), name=f"reflector of {words}")
 
-    async def wait_synced(self) -> None:
-        """Wait until every kind that the operator cannot do without has been listed."""
-        for reflector in self._core():
-            await reflector.wait_synced()
+    async def wait_started(self) -> None:
+        """Wait until one namespace can be read, and for the others as long as `started` and patience say."""
+        await self._until_readable()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not self.started:
+                    await self._next_step()
+        except TimeoutError:
+            return
 
-    def _core(self) -> tuple[Reflector[Any], ...]:
-        return (*self._pods, *self._services)
+    async def _until_readable(self) -> None:
+        while not any(scope.readable for scope in self._scopes.values()):
+            await self._next_step()
 
-
-def _source(kind: str, trim: Callable[..., Any], namespace: str | None) -> Source[Any]:
-    path = f"/api/v1/namespaces/{namespace}/{kind}" if namespace else f"/api/v1/{kind}"
-    return Source(kind, path, trim, namespace, SELECTORS)
+    async def _next_step(self) -> None:
+        self._stepped.clear()
+        await self._stepped.wait()
 
 
 def _health(reflector: Reflector[Any]) -> Health:
@@ -114,4 +121,5 @@ def _health(reflector: Reflector[Any]) -> Health:
         gaps=reflector.gaps,
         losses=reflector.losses,
         relists=reflector.relists,
+        refused=reflector.refused,
     )

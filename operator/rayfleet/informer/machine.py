@@ -43,7 +43,9 @@ class State:
     resource_version: int = 0
     """All was seen up to here."""
     synced: bool = False
-    """Has listed."""
+    """Has listed, and may go on doing so."""
+    refused: bool = False
+    """The last list was answered with: you may not, or, there is no such thing."""
     failures: int = 0
     """In a row; a list alone does not end the row, a watch that lasts does."""
     whole_list: bool = False
@@ -177,6 +179,7 @@ def _listed(state: State, version: int) -> State:
         phase=Phase.WATCHING,
         resource_version=version,
         synced=True,
+        refused=False,
         whole_list=False,
         lost=False,
         lists=state.lists + 1,
@@ -188,6 +191,9 @@ def _listed(state: State, version: int) -> State:
 def _list_failed(state: State, failure: ApiFailure) -> tuple[State, Effect]:
     if policy(failure) is Policy.EXPIRED and not state.whole_list:
         return replace(state, whole_list=True), List(whole=True)
+    if policy(failure) in {Policy.DENIED, Policy.GONE}:
+        # What was listed before grows old from now on, and no event is going to say so.
+        state = replace(state, synced=False, refused=True)
     return _wait_to_list(state, failure)
 
 

@@ -2,22 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from rayfleet.cache.store import Child, Store, owner_key
 from rayfleet.clients.answers import failure_from_status
 from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure
 from rayfleet.informer import machine
 from rayfleet.informer.machine import Phase
-from rayfleet.snapshot import JsonObject, Key
+from rayfleet.informer.sinks import Sink
+from rayfleet.snapshot import JsonObject
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T", bound=Child)
+T = TypeVar("T")
 
 PAGE = 100
 """Objects of a page: unpacked, 500 pods take 20 MiB, and the process keeps as much as it has ever needed."""
@@ -25,24 +25,19 @@ SILENCE = 90.0
 """Seconds. An API server sends a bookmark each minute, so a longer silence is a dead connection."""
 SHORTEST_WATCH = 240
 """Seconds, lengthened at random up to twice, so that watches do not all end together."""
-UNTRIMMABLE = (LookupError, TypeError, ValueError, AttributeError)
-"""What taking an object apart may raise when it has a shape that nobody expected."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source(Generic[T]):
+class Source:
     """What is watched."""
 
     kind: str
     """Plural, for words and logs."""
     path: str
-    trim: Callable[[JsonObject], T]
     namespace: str | None = None
     """None: all."""
     selectors: Mapping[str, str] = field(default_factory=dict)
     """`labelSelector`, `fieldSelector`."""
-    is_progress: Callable[[T, T], bool] = lambda _after, _before: False
-    """Whether a change, given as what is there now and what was before, calls for no action."""
     optional: bool = False
     """Whether the operator can do without this kind."""
 
@@ -66,39 +61,40 @@ class Clockwork:
 class Reflector(Generic[T]):
     """Lists, watches, and goes on doing so whatever happens; what to do next is the machine's choice.
 
-    `on_change` is told the key of each owner of an object of which something changed that we look at;
-    `on_progress` instead where the source says that it calls for no action.
+    What it reads goes into `sink`. `on_step` is called after each step of the machine.
     """
 
     def __init__(
         self,
         client: KubeClient,
-        source: Source[T],
-        store: Store[T],
-        on_change: Callable[[Key], None],
+        source: Source,
+        sink: Sink[T],
         clockwork: Clockwork,
         *,
-        on_progress: Callable[[Key], None] | None = None,
+        on_step: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
-        self._on_progress = on_progress or on_change
         self._source = source
-        self._store = store
-        self._on_change = on_change
+        self._sink = sink
         self._clockwork = clockwork
+        self._on_step = on_step
         self._state, self._next = machine.start(optional=source.optional)
         self._heard: float | None = None
         self._version = 0
-        self._synced = asyncio.Event()
 
     @property
-    def source(self) -> Source[T]:
+    def source(self) -> Source:
         return self._source
 
     @property
     def synced(self) -> bool:
         """Whether it has listed, so that what the store lacks is not there."""
         return self._state.synced
+
+    @property
+    def refused(self) -> bool:
+        """Whether it may not list, or there is no such kind, as the server last said."""
+        return self._state.refused
 
     @property
     def available(self) -> bool:
@@ -147,21 +143,16 @@ class Reflector(Generic[T]):
                 case machine.GoOn():
                     raise AssertionError("unreachable: only `Opened` goes on, and it is met within a watch")
 
-    async def wait_synced(self) -> None:
-        """Wait for the first list."""
-        await self._synced.wait()
-
     def _step(self, happened: machine.Input) -> None:
         before, (self._state, effect) = self._state, machine.step(self._state, happened)
         if not isinstance(effect, machine.GoOn):
             self._next = effect
-        if self._state.synced:
-            self._synced.set()
         if self._state.error and self._state.error != before.error:
             level = logging.INFO if self._state.phase is Phase.UNAVAILABLE else logging.WARNING
             log.log(level, "Trouble with %s", self.error)
         elif before.error and not self._state.error:
             log.info("All is well again with %s", self._source.words)
+        self._on_step()
 
     async def _list(self, *, whole: bool) -> machine.Input:
         seen = version = self._version
@@ -171,12 +162,11 @@ class Reflector(Generic[T]):
             async for page in pages:
                 if isinstance(page, ApiFailure):
                     return machine.ListFailed(page)
-                objects += self._trimmed(page.items)
+                objects += self._sink.trimmed(page.items)
                 self._heard = self._clockwork.clock()
                 version = page.resource_version
         self._version = version
-        for key in self._store.replace(self._source.namespace, objects, version, seen=seen):
-            self._on_change(key)
+        self._sink.replace(objects, version, seen=seen)
         return machine.Listed(version)
 
     async def _watch(self, version: int) -> machine.Input:
@@ -222,55 +212,11 @@ class Reflector(Generic[T]):
             if version < self._version:
                 return ApiFailure(410, "Rewound", f"the server's history went back to {version}")
         elif kind == "DELETED":
-            self._remove(obj, version)
+            self._sink.remove(obj, version)
         else:
-            self._apply(obj)
+            self._sink.apply(obj, born=kind == "ADDED")
         self._version = max(self._version, version)
         return None
-
-    def _apply(self, obj: JsonObject) -> None:
-        for trimmed in self._trimmed((obj,)):
-            before = self._store.get(trimmed.namespace, trimmed.name)
-            if self._store.apply(trimmed):
-                if before is not None and self._source.is_progress(trimmed, before):
-                    self._tell_owner(trimmed, self._on_progress)
-                    continue
-                for key in {owner_key(trimmed), owner_key(before) if before else None}:
-                    if key is not None:
-                        self._on_change(key)
-
-    def _remove(self, obj: JsonObject, version: int) -> None:
-        metadata = obj.get("metadata") or {}
-        namespace, name, uid = (str(metadata.get(field)) for field in ("namespace", "name", "uid"))
-        gone = self._store.remove(namespace, name, uid, version)
-        if gone is not None:
-            self._tell_owner(gone, self._on_change)
-
-    def _tell_owner(self, obj: T, tell: Callable[[Key], None]) -> None:
-        key = owner_key(obj)
-        if key is not None:
-            tell(key)
-
-    def _trimmed(self, objects: Iterable[JsonObject]) -> list[T]:
-        """The objects, trimmed. One that cannot be is left as it is known, for it is there all the same."""
-        trimmed = []
-        for obj in objects:
-            try:
-                trimmed.append(self._source.trim(obj))
-            except UNTRIMMABLE as error:
-                metadata = obj.get("metadata") or {}
-                namespace, name = str(metadata.get("namespace")), str(metadata.get("name"))
-                log.warning(
-                    "%s/%s of %s has a shape that cannot be read: %r",
-                    namespace,
-                    name,
-                    self._source.kind,
-                    error,
-                )
-                known = self._store.get(namespace, name)
-                if known is not None and known.uid == metadata.get("uid"):
-                    trimmed.append(known)
-        return trimmed
 
 
 def _version(obj: JsonObject) -> int:
