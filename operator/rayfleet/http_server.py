@@ -43,6 +43,11 @@ class HttpServer:
                 "give another port, or 0 for none"
             ) from error
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._runner.server.connections) if self._runner.server is not None else 0
+
     async def stop(self) -> None:
         """Close every connection; one that has been stopped already, or never started, is fine."""
         await self._runner.cleanup()
