@@ -97,7 +97,9 @@ class Operator:
         gate = FairGate(given.write_concurrency, per_cluster=max(1, given.write_concurrency * 3 // 4))
         wakes = Wakes(self._wake, self._wake_for_pod, self._wake_soon, readable=self._wake_namespace)
         self._informer = Informer(self._client, given.namespaces, stores, wakes)
-        self._other_operator = OtherOperatorWatch(self._client, given.namespaces, self._wake_all)
+        self._other_operator = OtherOperatorWatch(
+            self._client, given.namespaces, given.other_operator_namespaces, self._wake_namespace
+        )
         self._poller = Poller(self._wake, lambda key: [pod.name for pod in pods.owned_by(key) if pod.active])
         heads = RayHeads(self._poller, ClusterTokens(self._client), may_write=lambda: self._term.seconds_left)
         self._prometheus = PrometheusClient()
@@ -122,7 +124,7 @@ class Operator:
                 term_number=lambda: self._election.term,
                 term=self._term.decided,
                 term_began=lambda: self._term.began,
-                other_operator=lambda: self._other_operator.alive,
+                other_operator=self._other_operator.alive,
                 coming=gate.coming,
                 acted=self._make_room,
             ),
@@ -153,7 +155,9 @@ class Operator:
             gcs_calls=self._poller.calls,
             informers=lambda: self._informer.health,
             leading=lambda: self._election.leading,
-            other_operator=lambda: self._other_operator.alive,
+            other_operator=lambda: self._other_operator.anywhere,
+            unavailable=lambda: readiness.unavailable(self._informer.health),
+            ignored_leases=lambda: len(self._other_operator.ignored),
         )
         self._recorder.registry.register(PartsCollector(parts))
         exposition = Exposition(self._recorder.registry, self._clusters, self._stores.pods, parts.leading)
@@ -224,8 +228,9 @@ class Operator:
         await self._election.run()
 
     async def _reconcile(self, key: Key) -> Done | Retry:
-        """A pass, unless its namespace cannot be read; when it can be, its clusters are woken."""
-        if key in self._clusters and not self._informer.readable(key.namespace):
+        """A pass, unless too little is known of its namespace; as soon as that changes, it is woken."""
+        known = self._informer.readable(key.namespace) and self._other_operator.known(key.namespace)
+        if key in self._clusters and not known:
             return Done()
         return await self._reconciler.reconcile(key)
 
@@ -272,7 +277,7 @@ class Operator:
         if not self._started.is_set():
             return "not every namespace has been listed yet"
         if not self._other_operator.looked.is_set():
-            return "it is not certain yet whether another operator is alive"
+            return "it is not known yet whether another operator is alive"
         if self._election.trouble is not None and not self._election.leading:
             return f"the Lease of the leader cannot be used: {self._election.trouble}"
         return None

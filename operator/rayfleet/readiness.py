@@ -14,15 +14,14 @@ def view_trouble(health: Iterable[Health]) -> str | None:
     return None if None in troubles.values() else next(iter(troubles.values()), None)
 
 
-def unavailable(health: Iterable[Health]) -> dict[str, str]:
-    """The namespaces, of a list of them, that cannot be relied upon, and why; the others go on."""
-    troubles = _troubles(health)
-    return {name: words for name, words in troubles.items() if name is not None and words is not None}
+def unavailable(health: Iterable[Health]) -> dict[str, str | None]:
+    """Each namespace of a list of them, and why it cannot be relied upon; none where it can."""
+    return {name: words for name, words in _troubles(health).items() if name is not None}
 
 
 def remarks(health: Sequence[Health]) -> tuple[str, ...]:
     """What is not well though we are ready: a line a namespace, and one for each watch in trouble."""
-    away = unavailable(health)
+    away = {name: words for name, words in unavailable(health).items() if words}
     troubled = (each for each in health if each.error and each.namespace not in away)
     return (
         *(f"namespace {name} is unavailable: {words}" for name, words in away.items()),

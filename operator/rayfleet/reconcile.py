@@ -37,8 +37,8 @@ class Surroundings:
     watch, and with each term as the leader."""
     term_began: Callable[[], int]
     """The resourceVersion of RayClusters when this term as the leader began."""
-    other_operator: Callable[[], str | None]
-    """The Lease of another operator that is alive, if any."""
+    other_operator: Callable[[str], str | None]
+    """The Lease of another operator that is alive and could act in a namespace, if any."""
     term_number: Callable[[], int] = lambda: 0
     term: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered for a pass: what it writes belongs to the term in which it was decided."""
@@ -124,7 +124,7 @@ class Reconciler:
             memory.stray_head = None
         now = self._around.now()
         memory.meet(cluster.generation, now)
-        return self._view.snapshot(cluster, memory, self._around.other_operator(), now)
+        return self._view.snapshot(cluster, memory, self._around.other_operator(key.namespace), now)
 
     def _forget(self, key: Key) -> None:
         self._view.scaling.forget(key)

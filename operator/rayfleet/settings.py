@@ -22,6 +22,8 @@ class Settings:
     """Who we are on the Lease. Never shared by two processes that may run at the same time."""
     lease_namespace: str | None
     """Where the Lease of the leader is; none means the first of `namespaces`, else the pod's own."""
+    other_operator_namespaces: tuple[str, ...]
+    """Where the Lease of another operator counts whoever holds it."""
     health_host: str
     health_port: int
     metrics_host: str
@@ -38,12 +40,12 @@ class Settings:
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     """Read the settings. Bad ones end the process with one sentence that names the flag."""
     values = _parser(environment).parse_args(arguments)
-    namespaces = tuple(dict.fromkeys(name for value in values.namespace for name in value.split(",") if name))
     return Settings(
-        namespaces=namespaces,
+        namespaces=_names(values.namespace),
         kubeconfig=values.kubeconfig,
         identity=values.identity or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
         lease_namespace=values.lease_namespace,
+        other_operator_namespaces=_names(values.other_operator_namespace),
         health_host=values.health_host,
         health_port=values.health_port,
         metrics_host=values.metrics_host,
@@ -92,6 +94,14 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         metavar="NAME",
         help="where the Lease of the leader is (default: the first --namespace, else the pod's own)",
     )
+    parser.add_argument(
+        "--other-operator-namespace",
+        action="append",
+        default=[value] if (value := environment.get("RAYFLEET_OTHER_OPERATOR_NAMESPACE")) else [],
+        metavar="NAME",
+        help="where another operator's Lease is respected whoever holds it; may be given more than once "
+        "(default: a Lease counts where the service account of its holder's pod may update RayClusters)",
+    )
     parser.add_argument("--health-host", default=default("HEALTH_HOST", "0.0.0.0"), metavar="ADDRESS")  # noqa: S104 - the kubelet probes from outside the pod
     parser.add_argument(
         "--health-port", type=_port, default=default("HEALTH_PORT", "8081"), metavar="PORT", help="0: none"
@@ -128,6 +138,10 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         help="limits of scaling and queries that groups may follow, in YAML or JSON; read at the start",
     )
     return parser
+
+
+def _names(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for value in values for name in value.split(",") if name))
 
 
 def _scaling_settings(file: str) -> ScalingSettings:

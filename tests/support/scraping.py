@@ -37,6 +37,8 @@ class Scene:
     informers: list[Health] = field(default_factory=list)
     leading: bool = True
     other_operator: str | None = None
+    ignored_leases: int = 0
+    unavailable: dict[str, str | None] = field(default_factory=lambda: {"ml": None})
     clusters: ClusterStore = field(default_factory=ClusterStore)
     pods: Store[Pod] = field(default_factory=lambda: Store(Pod))
     recorder: Recorder = field(default_factory=Recorder)
@@ -50,6 +52,8 @@ class Scene:
             leading=lambda: self.leading,
             other_operator=lambda: self.other_operator,
             gcs_calls=self.gcs_calls,
+            ignored_leases=lambda: self.ignored_leases,
+            unavailable=lambda: self.unavailable,
         )
         self.recorder.registry.register(PartsCollector(parts))
 

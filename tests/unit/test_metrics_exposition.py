@@ -169,6 +169,8 @@ async def test_calls_informers_and_another_operator_are_shown_as_they_are() -> N
     scene.gcs_calls.count("DrainNode", "ok")
     scene.calls.count("watch", 0)
     scene.other_operator = "kuberay/ray-operator-leader"
+    scene.ignored_leases = 2
+    scene.unavailable = {"red": "pods have not been listed yet: you may not", "blue": None}
     everywhere = {"kind": "pods", "scope": "*"}
     for name, labels, wanted in (
         ("rayfleet_api_requests_total", {"verb": "create", "code": "201"}, 2),
@@ -179,6 +181,9 @@ async def test_calls_informers_and_another_operator_are_shown_as_they_are() -> N
         ("rayfleet_informer_relists_total", everywhere, 1),
         ("rayfleet_informer_gaps_total", everywhere, 1),
         ("rayfleet_other_operator_alive", {}, 1),
+        ("rayfleet_other_operator_leases_ignored", {}, 2),
+        ("rayfleet_namespace_unavailable", {"namespace": "red"}, 1),
+        ("rayfleet_namespace_unavailable", {"namespace": "blue"}, 0),
     ):
         assert await scene.value(name, labels) == wanted, name
 

@@ -22,6 +22,7 @@ def lease(version: int, holder: str | None = "kuberay-7d9f", duration: int | Non
 
 
 NAME = "kuberay/ray-operator-leader"
+ALIVE = {"kuberay": "kuberay-7d9f"}
 
 
 def test_a_lease_that_is_renewed_is_alive() -> None:
@@ -29,16 +30,16 @@ def test_a_lease_that_is_renewed_is_alive() -> None:
     observer = OthersLeases()
     for second in range(0, 60, 2):
         observer.observe([lease(second)], float(second))
-        assert observer.alive(float(second)) == NAME
+        assert observer.alive() == ALIVE
 
 
-def test_a_lease_that_does_not_change_for_its_duration_is_dead() -> None:
+@pytest.mark.parametrize(("seconds", "alive"), [(14.9, ALIVE), (15.0, {})])
+def test_a_lease_that_does_not_change_for_its_duration_is_dead(seconds: float, alive: dict[str, str]) -> None:
     """And not a moment sooner."""
     observer = OthersLeases()
-    for second in range(0, 20, 2):
+    for second in (*range(0, 14, 2), seconds):
         observer.observe([lease(1)], float(second))
-    assert observer.alive(14.9) == NAME
-    assert observer.alive(15.0) is None
+    assert observer.alive() == alive
 
 
 @pytest.mark.parametrize("gone", [[], [lease(2, holder=None)], [lease(2, holder="")]])
@@ -47,19 +48,20 @@ def test_a_lease_that_was_released_or_deleted_is_dead_at_once(gone: list[dict[st
     observer = OthersLeases()
     observer.observe([lease(1)], 0.0)
     observer.observe(gone, 2.0)
-    assert observer.alive(2.0) is None
+    assert observer.alive() == {}
 
 
-def test_a_lease_in_doubt_is_settled_by_its_renewal_or_its_expiry() -> None:
+def test_a_lease_is_in_doubt_until_its_renewal_or_its_expiry() -> None:
     """So that a Lease which a dead operator left behind does not count for it at our start."""
     alive, dead = OthersLeases(), OthersLeases()
     for observer in (alive, dead):
         observer.observe([lease(1)], 0.0)
-        assert not observer.settled(0.0)
+        assert observer.in_doubt() == {"kuberay"}
     alive.observe([lease(2)], 2.0)
-    assert alive.settled(2.0)
-    assert not dead.settled(14.0)
-    assert dead.settled(15.0)
+    assert not alive.in_doubt()
+    for second, doubt in ((14.0, {"kuberay"}), (15.0, set())):
+        dead.observe([lease(1)], second)
+        assert dead.in_doubt() == doubt
 
 
 OWNERS = [

@@ -6,7 +6,7 @@ MUTATING = frozenset({"create", "update", "patch", "json-patch", "delete"})
 
 
 class ApiCalls:
-    """Counts of calls by verb (get, list, watch, create, patch, delete) and HTTP code (0: no answer)."""
+    """Counts of calls by verb (one of the client's, or watch) and HTTP code (0: no answer)."""
 
     def __init__(self) -> None:
         self.by_verb_and_code: Counter[tuple[str, int]] = Counter()

@@ -32,11 +32,12 @@ METHODS: Mapping[str, tuple[str, str]] = {
     "get": ("GET", JSON),
     "list": ("GET", JSON),
     "create": ("POST", JSON),
+    "review": ("POST", JSON),
     "patch": ("PATCH", MERGE_PATCH),
     "json-patch": ("PATCH", JSON_PATCH),
     "delete": ("DELETE", JSON),
 }
-"""Verb to HTTP method and content type."""
+"""Verb to HTTP method and content type. A review asks who may do what, and stores nothing."""
 
 NOT_LEADING = ApiFailure(NO_ANSWER, "NotLeading", "not sent: this operator is not the leader (any more)")
 """What a write ends in that may not be sent."""

@@ -1,7 +1,7 @@
 """What the parts of the operator know of themselves, read at each scrape."""
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -28,7 +28,11 @@ class Parts:
     informers: Callable[[], Sequence[Health]]
     leading: Callable[[], bool]
     other_operator: Callable[[], str | None]
-    """The Lease of another operator that is alive, if any."""
+    """The Lease of another operator that is alive and counts somewhere, if any."""
+    ignored_leases: Callable[[], int] = lambda: 0
+    """Leases of that name that are held and count nowhere."""
+    unavailable: Callable[[], Mapping[str, str | None]] = dict
+    """Each of a list of namespaces, and why it cannot be relied upon; none where it can."""
     gcs_calls: GcsCalls = field(default_factory=GcsCalls)
 
 
@@ -44,6 +48,7 @@ class PartsCollector(Collector):
         yield _gauge(definitions.BUILD_INFO, 1, version)
         yield _gauge(definitions.LEADER, parts.leading())
         yield _gauge(definitions.OTHER_OPERATOR, parts.other_operator() is not None)
+        yield _gauge(definitions.IGNORED_LEASES, parts.ignored_leases())
         yield from self._work()
         requests = _counter_family(definitions.API_REQUESTS)
         for (verb, code), count in sorted(parts.calls.by_verb_and_code.items()):
@@ -79,7 +84,10 @@ class PartsCollector(Collector):
             synced.add_metric(labels, health.synced)
             relists.add_metric(labels, health.relists)
             gaps.add_metric(labels, health.losses)
-        yield from (age, synced, relists, gaps)
+        unavailable = _gauge_family(definitions.NAMESPACE_UNAVAILABLE)
+        for namespace, why in self._parts.unavailable().items():
+            unavailable.add_metric((namespace,), why is not None)
+        yield from (age, synced, relists, gaps, unavailable)
 
 
 def _gauge_family(of: Definition) -> GaugeMetricFamily:

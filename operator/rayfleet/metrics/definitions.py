@@ -51,8 +51,13 @@ BUILD_INFO: Final = _gauge("rayfleet_build_info", "What runs; always 1.", "versi
 LEADER: Final = _gauge("rayfleet_leader", "1 for the replica that acts, 0 for a standby.")
 OTHER_OPERATOR: Final = _gauge(
     "rayfleet_other_operator_alive",
-    "1 while another operator of this API holds its Lease; only clusters that are managed by "
-    "rayfleet.io/operator are acted on then.",
+    "1 while another operator of this API holds its Lease; where that operator could act, only clusters that "
+    "are managed by rayfleet.io/operator are acted on then.",
+)
+IGNORED_LEASES: Final = _gauge(
+    "rayfleet_other_operator_leases_ignored",
+    "Leases called ray-operator-leader that are held and hold up nothing, as their holder could act on "
+    "RayClusters nowhere; an event in the namespace of each says why.",
 )
 
 RECONCILES: Final = _counter(
@@ -91,8 +96,8 @@ QUEUE_BACKOFF: Final = _gauge(
 
 API_REQUESTS: Final = _counter(
     "rayfleet_api_requests_total",
-    "Requests to the API server, by verb (get, list, watch, create, patch, delete) and HTTP status code; "
-    "code 0: no answer. The watch of RayClusters themselves is kopf's and is not among them.",
+    "Requests to the API server, by verb (get, list, watch, create, review, patch, delete) and HTTP "
+    "status code; code 0: no answer. A review asks who may do what.",
     "verb",
     "code",
 )
@@ -121,6 +126,12 @@ INFORMER_GAPS: Final = _counter(
     "Times that the watch of a kind may have missed events; a list makes up for each.",
     "kind",
     "scope",
+)
+NAMESPACE_UNAVAILABLE: Final = _gauge(
+    "rayfleet_namespace_unavailable",
+    "Of a list of namespaces to watch: 1 for one that cannot be read, so that nothing is done there, else 0; "
+    "/readyz says why.",
+    "namespace",
 )
 LOOP_LAG: Final = _histogram(
     "rayfleet_event_loop_lag_seconds",
@@ -192,7 +203,7 @@ OPERATOR: Final = Section(
     "Of each replica, about itself. A standby shows no work, but its informers follow the API server like "
     "the leader's: its caches are warm.",
     (
-        *(BUILD_INFO, LEADER, OTHER_OPERATOR),
+        *(BUILD_INFO, LEADER, OTHER_OPERATOR, IGNORED_LEASES),
         *(RECONCILES, RECONCILE_DURATION, ACTIVE_WORKERS, MAX_CONCURRENT),
         *(QUEUE_DEPTH, QUEUE_OLDEST_AGE, QUEUE_LONGEST_RUNNING, QUEUE_RETRIES, QUEUE_BACKOFF),
         *(
@@ -202,6 +213,7 @@ OPERATOR: Final = Section(
             INFORMER_SYNCED,
             INFORMER_RELISTS,
             INFORMER_GAPS,
+            NAMESPACE_UNAVAILABLE,
             LOOP_LAG,
         ),
         *(PODS_CREATED, PODS_DELETED),

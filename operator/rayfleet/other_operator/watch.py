@@ -1,0 +1,174 @@
+"""Reads the Leases in scope every two seconds, and tells when an answer has changed."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from rayfleet.api.names import OTHER_OPERATOR_LEASE
+from rayfleet.clients.kube import KubeClient
+from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.other_operator.holders import Holders
+from rayfleet.other_operator.ignored import report_ignored
+from rayfleet.other_operator.leases import OthersLeases
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0
+"""As often as a leader renews its Lease."""
+UNAVAILABLE_SECONDS = 60.0
+
+
+class _Place:
+    """Where Leases are looked for: one namespace, or all (none)."""
+
+    def __init__(self, client: KubeClient, namespace: str | None) -> None:
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        self._path = f"/apis/coordination.k8s.io/v1{scope}/leases"
+        self._client = client
+        self._due = 0.0
+        self.leases = OthersLeases()
+        self.unavailable: str | None = None
+        """Why Leases cannot be read here, in words; clusters are acted on all the same."""
+        self.looked = False
+
+    async def look(self) -> None:
+        """Look, if it is time to. Where there is no answer, nothing is taken to have changed."""
+        now = asyncio.get_running_loop().time()
+        if now < self._due:
+            return
+        answer = await self._client.get(
+            self._path, {"fieldSelector": f"metadata.name={OTHER_OPERATOR_LEASE}"}
+        )
+        now = asyncio.get_running_loop().time()
+        if not isinstance(answer, ApiFailure):
+            self.unavailable = None
+            self.leases.observe(answer.get("items") or (), now)
+        elif policy(answer) in {Policy.DENIED, Policy.GONE}:
+            if self.unavailable is None:
+                log.warning(
+                    "Leases cannot be read; another operator would not be noticed: %s", answer.message
+                )
+            self.unavailable = answer.message
+            self._due = now + UNAVAILABLE_SECONDS
+            self.leases.observe((), now)
+        else:
+            return
+        self.looked = True
+
+
+class OtherOperatorWatch:
+    """Knows for each namespace whether another operator is at work there.
+
+    `on_change` is told each namespace that was asked about and whose answer has changed.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        namespaces: Sequence[str],
+        named: Collection[str],
+        on_change: Callable[[str], None],
+    ) -> None:
+        self._client = client
+        places = dict.fromkeys((*namespaces, *named)) if namespaces else (None,)
+        self._places = [_Place(client, namespace) for namespace in places]
+        self._holders = Holders(client, namespaces, named, lambda: asyncio.get_running_loop().time())
+        self._on_change = on_change
+        self._answers: dict[str, tuple[str | None, bool]] = {}
+        self._reported: dict[str, str] = {}
+        self._wanted = asyncio.Event()
+        self.looked = asyncio.Event()
+        """Set once Leases were read, or may not be, in each place."""
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why Leases cannot be read somewhere, in words."""
+        return next((place.unavailable for place in self._places if place.unavailable), None)
+
+    @property
+    def anywhere(self) -> str | None:
+        """The Lease of an operator that is alive, as `namespace/name`, if it counts for any namespace."""
+        found = (name for name in self._alive() if self._holders.counts_somewhere(name) is not False)
+        return next((_name(namespace) for namespace in found), None)
+
+    @property
+    def ignored(self) -> dict[str, str]:
+        """The namespaces of Leases that are held and count nowhere, and why they do not."""
+        return {
+            namespace: self._holders.why_not(namespace)
+            for namespace in self._alive()
+            if self._holders.counts_somewhere(namespace) is False
+        }
+
+    def alive(self, namespace: str) -> str | None:
+        """The Lease, as `namespace/name`, of an operator that is alive and could act in `namespace`.
+
+        One of which that is not known yet is taken for one that could.
+        """
+        return self._ask(namespace)[0]
+
+    def known(self, namespace: str) -> bool:
+        """Whether all is known that decides about `namespace`; `on_change` is told when it is.
+
+        A Lease that a dead operator left behind takes its duration to tell from a live one's.
+        """
+        return self._ask(namespace)[1]
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + POLL_SECONDS
+            await asyncio.gather(*(place.look() for place in self._places))
+            await self._judge()
+            while await self._is_wanted(due):
+                await self._judge()
+            await report_ignored(self._client, self.ignored, self._reported)
+
+    async def _is_wanted(self, due: float) -> bool:
+        try:
+            async with asyncio.timeout_at(due):
+                await self._wanted.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _judge(self) -> None:
+        """Find out about the holders of what is alive, and tell what has changed by it."""
+        self._wanted.clear()
+        await self._holders.look(self._alive())
+        if all(place.looked for place in self._places):
+            self.looked.set()
+        for namespace, before in list(self._answers.items()):
+            answer = self._answers[namespace] = self._answer(namespace)
+            if answer != before:
+                words = "Another operator is alive" if answer[0] else "No other operator is alive"
+                log.info(words, extra={"lease": answer[0], "namespace": namespace})
+                self._on_change(namespace)
+
+    def _ask(self, namespace: str) -> tuple[str | None, bool]:
+        answer = self._answers[namespace] = self._answer(namespace)
+        if not answer[1]:
+            self._wanted.set()
+        return answer
+
+    def _answer(self, namespace: str) -> tuple[str | None, bool]:
+        """The first Lease that counts, or may, and whether that is certain."""
+        in_doubt = {name for place in self._places for name in place.leases.in_doubt()}
+        first, certain = None, True
+        for lease in self._alive():
+            counts = self._holders.counts(lease, namespace)
+            if counts is not False:
+                first = first or _name(lease)
+                certain = certain and counts is True and lease not in in_doubt
+        return first, certain
+
+    def _alive(self) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        for place in self._places:
+            found |= place.leases.alive()
+        return dict(sorted(found.items()))
+
+
+def _name(namespace: str) -> str:
+    return f"{namespace}/{OTHER_OPERATOR_LEASE}"

@@ -1,0 +1,199 @@
+"""For which namespaces another operator's Lease counts: where the account of its holder's pod could act."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from rayfleet.clients.kube import Answer
+from rayfleet.errors import ApiFailure
+from rayfleet.other_operator.holders import HOLDER_SECONDS, RIGHTS_SECONDS, Holders
+
+FORBIDDEN = ApiFailure(403, "Forbidden", "you may not")
+AWAY = ApiFailure(0, "NoAnswer", "connection refused")
+HOLDER = "kuberay-operator-7d9f_0ac3"
+ACCOUNT = "system:serviceaccount:kuberay:operator"
+
+
+@dataclass
+class Api:
+    """Answers about pods and rights, and counts the questions."""
+
+    pods: dict[str, Any] = field(default_factory=dict)
+    """By path, or a failure for it."""
+    rights: set[tuple[str, str]] = field(default_factory=set)
+    """User and namespace; an empty namespace is all of them."""
+    failure: ApiFailure | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def get(self, path: str) -> Answer:
+        self.asked.append(path)
+        answer: Answer = self.pods.get(path, ApiFailure(404, "NotFound", "no such pod"))
+        return answer
+
+    async def request(self, verb: str, path: str, *, body: Mapping[str, Any]) -> Answer:
+        assert verb == "review", "a standby may not write, and asks all the same"
+        spec = body["spec"]
+        wanted = spec["resourceAttributes"]
+        self.asked.append(f"{path.rpartition('/')[2]} {wanted['namespace']}".strip())
+        if self.failure is not None:
+            return self.failure
+        assert (wanted["verb"], wanted["group"], wanted["resource"]) == ("update", "ray.io", "rayclusters")
+        user, namespace = spec["user"], wanted["namespace"]
+        assert f"system:serviceaccounts:{user.split(':')[2]}" in spec["groups"]
+        return {"status": {"allowed": bool({(user, ""), (user, namespace)} & self.rights)}}
+
+
+def pod(phase: str = "Running", account: str | None = "operator") -> dict[str, Any]:
+    return {"spec": {"serviceAccountName": account} if account else {}, "status": {"phase": phase}}
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def holders(api: Api, *namespaces: str, named: tuple[str, ...] = (), clock: Clock | None = None) -> Holders:
+    return Holders(api, namespaces, named, clock or Clock())
+
+
+def running(**more: Any) -> Api:
+    return Api({"/api/v1/namespaces/kuberay/pods/kuberay-operator-7d9f": pod()}, **more)
+
+
+async def test_an_operator_that_may_act_everywhere_counts_everywhere() -> None:
+    """By one question, whatever the number of namespaces."""
+    api = running(rights={(ACCOUNT, "")})
+    known = holders(api)
+    assert known.counts("kuberay", "ml") is None, "not known yet"
+    await known.look({"kuberay": HOLDER})
+    assert known.counts("kuberay", "ml") is True
+    assert known.counts_somewhere("kuberay") is True
+    assert api.asked[1:] == ["subjectaccessreviews"]
+
+
+async def test_an_operator_of_one_namespace_counts_there_alone() -> None:
+    """Each other namespace is asked about once, when somebody wants to know."""
+    api = running(rights={(ACCOUNT, "theirs")})
+    known = holders(api)
+    await known.look({"kuberay": HOLDER})
+    assert [known.counts("kuberay", name) for name in ("theirs", "ml")] == [None, None]
+    await known.look({"kuberay": HOLDER})
+    assert [known.counts("kuberay", name) for name in ("theirs", "ml")] == [True, False]
+    assert known.counts_somewhere("kuberay") is True
+    questions = len(api.asked)
+    await known.look({"kuberay": HOLDER})
+    assert len(api.asked) == questions
+
+
+HOLLOW = {
+    "a holder that is no pod": ("nobody", {}),
+    "a pod of another namespace": ("kuberay-operator-7d9f_1", {}),
+    "a pod that has ended": (HOLDER, {"kuberay-operator-7d9f": pod("Succeeded")}),
+    "a pod whose account may do nothing": (HOLDER, {"kuberay-operator-7d9f": pod()}),
+    "a pod without a word on its account": (HOLDER, {"kuberay-operator-7d9f": pod(account=None)}),
+    "a name that would lead elsewhere": ("../../../api/v1/pods_1", {"..": pod()}),
+    "a name that is no pod's": ("Kube Ray?x=1_", {}),
+}
+
+
+@pytest.mark.parametrize("case", HOLLOW)
+async def test_a_lease_whose_holder_could_not_act_counts_nowhere(case: str) -> None:
+    """Whoever may write Leases in a namespace stops nobody by it; and it is said why."""
+    holder, pods = HOLLOW[case]
+    api = Api({f"/api/v1/namespaces/kuberay/pods/{name}": each for name, each in pods.items()})
+    known = holders(api)
+    for _ in range(2):
+        await known.look({"kuberay": holder})
+        counts = known.counts("kuberay", "ml")
+    assert counts is False
+    assert known.counts_somewhere("kuberay") is False
+    assert known.why_not("kuberay")
+    assert all(path.startswith(("/api/v1/namespaces/kuberay/pods/", "subject")) for path in api.asked)
+    assert not any(".." in path or "?" in path for path in api.asked)
+
+
+async def test_with_a_list_of_namespaces_rights_are_asked_in_each_of_them() -> None:
+    """By reviews of that namespace, as there is no right to ask about all."""
+    api = running(rights={(ACCOUNT, "red")})
+    known = holders(api, "red", "blue")
+    await known.look({"kuberay": HOLDER})
+    assert [known.counts("kuberay", name) for name in ("red", "blue")] == [True, False]
+    assert sorted(api.asked[1:]) == ["localsubjectaccessreviews blue", "localsubjectaccessreviews red"]
+
+
+async def test_a_lease_in_a_named_namespace_counts_whoever_holds_it() -> None:
+    """As of an operator that runs outside of the cluster; nothing is asked about it."""
+    api = Api()
+    known = holders(api, named=("kuberay",))
+    await known.look({"kuberay": "laptop"})
+    assert known.counts("kuberay", "ml") is True
+    assert known.counts_somewhere("kuberay") is True
+    assert not api.asked
+
+
+@pytest.mark.parametrize("what", ["pods", "rights"])
+async def test_what_we_may_not_find_out_counts(what: str) -> None:
+    """Two operators on one cluster are worse than none."""
+    api = running(failure=FORBIDDEN)
+    if what == "pods":
+        api.pods = dict.fromkeys(api.pods, FORBIDDEN)
+    known = holders(api)
+    await known.look({"kuberay": HOLDER})
+    assert known.counts("kuberay", "ml") is True
+
+
+async def test_while_the_server_is_away_nothing_changes() -> None:
+    """What is known stays, and what is not known stays unknown: it is no verdict."""
+    clock = Clock()
+    api = running(rights={(ACCOUNT, "")})
+    known = holders(api, clock=clock)
+    pods, api.pods = api.pods, dict.fromkeys(api.pods, AWAY)
+    await known.look({"kuberay": HOLDER})
+    assert known.counts("kuberay", "ml") is None
+    api.pods, api.failure = pods, AWAY
+    await known.look({"kuberay": HOLDER})
+    assert known.counts("kuberay", "ml") is None
+    api.failure = None
+    await known.look({"kuberay": HOLDER})
+    assert known.counts("kuberay", "ml") is True
+    clock.now, api.failure, api.pods = RIGHTS_SECONDS + HOLDER_SECONDS, AWAY, dict.fromkeys(pods, AWAY)
+    await known.look({"kuberay": HOLDER})
+    assert known.counts("kuberay", "ml") is True
+
+
+async def test_pods_and_rights_are_looked_at_again_after_a_while() -> None:
+    """A pod ends, and a right is taken away."""
+    clock = Clock()
+    api = running(rights={(ACCOUNT, "")})
+    known = holders(api, clock=clock)
+    await known.look({"kuberay": HOLDER})
+    api.rights.clear()
+    clock.now = RIGHTS_SECONDS
+    await known.look({"kuberay": HOLDER})
+    known.counts("kuberay", "ml")
+    await known.look({"kuberay": HOLDER})
+    assert known.counts("kuberay", "ml") is False
+    api.rights = {(ACCOUNT, "")}
+    clock.now += RIGHTS_SECONDS
+    await known.look({"kuberay": HOLDER})
+    assert known.counts("kuberay", "ml") is True
+    api.pods.clear()
+    clock.now += HOLDER_SECONDS
+    await known.look({"kuberay": HOLDER})
+    assert known.counts("kuberay", "ml") is False
+
+
+async def test_another_holder_is_judged_at_once() -> None:
+    """A real operator that takes a Lease over is respected, however often the last holder was looked at."""
+    api = running(rights={(ACCOUNT, "")})
+    known = holders(api)
+    await known.look({"kuberay": "nobody"})
+    assert known.counts("kuberay", "ml") is False
+    await known.look({"kuberay": HOLDER})
+    assert known.counts("kuberay", "ml") is True
+    await known.look({})
+    assert known.counts("kuberay", "ml") is None
