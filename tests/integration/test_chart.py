@@ -61,6 +61,9 @@ BAD_VALUES = [
     ("scaling.blockedSeconds=0", "blockedSeconds"),
     ("scaling.queries[0].name=q", "query"),
     ("scalingSecrets={No_Name}", "scalingSecrets"),
+    ("networkPolicy.on=true", "on"),
+    ("networkPolicy.metricsFrom={x}", "metricsFrom"),
+    ("otherOperator.namespaces={No_Name}", "otherOperator"),
 ]
 
 
@@ -135,9 +138,61 @@ def test_with_listed_namespaces_nothing_is_granted_outside_of_them() -> None:
 
 
 def test_both_kinds_of_role_grant_the_same() -> None:
-    """What works with all namespaces works with some."""
-    everywhere = of_kind("ClusterRole", render())[0]["rules"]
-    assert of_kind("Role", render("watchNamespaces={a}"))[0]["rules"] == everywhere
+    """What works with all namespaces works with some; rights are asked about where the Role is."""
+    *everywhere, review = of_kind("ClusterRole", render())[0]["rules"]
+    *here, local = of_kind("Role", render("watchNamespaces={a}"))[0]["rules"]
+    assert here == everywhere
+    for rule, resource in ((review, "subjectaccessreviews"), (local, "localsubjectaccessreviews")):
+        assert rule == {
+            "apiGroups": ["authorization.k8s.io"],
+            "resources": [resource],
+            "verbs": ["create"],
+        }
+
+
+def test_another_operators_namespace_is_named_to_the_operator_and_its_lease_can_be_seen_there() -> None:
+    """With all namespaces it can anyway; with some, by a Role of its own where there is none yet."""
+    values = "otherOperator.namespaces={kuberay,a}"
+    objects = render(values)
+    container = of_kind("Deployment", objects)[0]["spec"]["template"]["spec"]["containers"][0]
+    assert parse(flags(container), {}).other_operator_namespaces == ("kuberay", "a")
+    assert [role["metadata"]["namespace"] for role in of_kind("Role", objects)] == [NAMESPACE]
+    objects = render(values, "watchNamespaces={a,b}")
+    names = [(role["metadata"]["namespace"], role["metadata"]["name"]) for role in of_kind("Role", objects)]
+    assert ("kuberay", f"{RELEASE}-other-operator") in names
+    assert len(names) == len(of_kind("RoleBinding", objects)) == 4
+    (role,) = (r for r in of_kind("Role", objects) if r["metadata"]["namespace"] == "kuberay")
+    assert role["rules"] == [
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "resourceNames": ["ray-operator-leader"],
+            "verbs": ["list"],
+        }
+    ]
+
+
+def test_a_network_policy_lets_the_kubelet_in_and_who_is_named_to_scrape() -> None:
+    """Nobody else; and there is none by default, as not every network enforces it."""
+    assert not of_kind("NetworkPolicy", render())
+    objects = render("networkPolicy.enabled=true")
+    (policy,) = of_kind("NetworkPolicy", objects)
+    pod = of_kind("Deployment", objects)[0]["spec"]["template"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert (policy["spec"]["policyTypes"], policy["spec"]["ingress"]) == (
+        ["Ingress"],
+        [{"ports": [{"port": "health"}]}],
+    )
+    peer = "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.team=ops"
+    (policy,) = of_kind("NetworkPolicy", render("networkPolicy.enabled=true", peer))
+    assert policy["spec"]["ingress"][1:] == [
+        {
+            "ports": [{"port": "metrics"}],
+            "from": [{"namespaceSelector": {"matchLabels": {"team": "ops"}}}],
+        }
+    ]
+    (policy,) = of_kind("NetworkPolicy", render("networkPolicy.enabled=true", "metrics.enabled=false", peer))
+    assert len(policy["spec"]["ingress"]) == 1
 
 
 def test_without_token_auth_no_secret_can_be_touched() -> None:
@@ -279,6 +334,7 @@ GRANTED = {
     ("", "namespaces"): {"get"},
     ("", "secrets"): {"get", "create"},
     ("events.k8s.io", "events"): {"create"},
+    ("authorization.k8s.io", "subjectaccessreviews"): {"create"},
 }
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 OTHERS = [

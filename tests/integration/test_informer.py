@@ -108,7 +108,7 @@ async def test_it_sees_the_namespaces_it_is_given_and_no_others(
         await until("our pod", lambda: len(seen.pods) > 0)
 
         assert [pod.name for pod in seen.pods] == ["ours"]
-        assert len(seen.informer.health) == 4
+        assert len(seen.informer.health) == 6
 
 
 async def test_pods_that_vanish_while_the_watch_is_cut_are_told_of_when_it_resumes(

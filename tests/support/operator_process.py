@@ -60,9 +60,11 @@ def wait_for_owner_references(api: ClusterApi, seconds: float = 60) -> None:
     eventually("admission to know RayClusters", known, seconds=seconds, why=lambda: refusal)
 
 
-def service_account_kubeconfig(api: ClusterApi, folder: Path, server: str | None = None) -> Path:
-    """A kubeconfig with a token of the chart's service account."""
-    path = f"/api/v1/namespaces/{RELEASE}/serviceaccounts/{RELEASE}/token"
+def service_account_kubeconfig(
+    api: ClusterApi, folder: Path, server: str | None = None, account: str = RELEASE
+) -> Path:
+    """A kubeconfig with a token of the chart's service account, or of another one in its namespace."""
+    path = f"/api/v1/namespaces/{RELEASE}/serviceaccounts/{account}/token"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     token = api.call("POST", path, body)["status"]["token"]
     given = yaml.safe_load(api.kubeconfig.read_text())
@@ -83,6 +85,48 @@ def service_account_kubeconfig(api: ClusterApi, folder: Path, server: str | None
     file.write_text(yaml.safe_dump(made))
     file.chmod(0o600)
     return file
+
+
+class Grants:
+    """The rights that the chart gives with `watchNamespaces`, for a service account of its own."""
+
+    _RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
+
+    def __init__(self, api: ClusterApi, account: str) -> None:
+        self._api = api
+        self.account = account
+        metadata = {"name": account, "namespace": RELEASE}
+        api.call("POST", f"/api/v1/namespaces/{RELEASE}/serviceaccounts", {"metadata": metadata})
+        rendered = subprocess.run(
+            [
+                str(binaries.path("helm")), "template", RELEASE, str(REPOSITORY / "charts" / "rayfleet"),
+                "--set", "watchNamespaces={x}", "--show-only", "templates/rbac.yaml",
+            ],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        roles = [each for each in yaml.safe_load_all(rendered.stdout) if each["kind"] == "Role"]
+        self._rules = {role["metadata"]["namespace"]: role["rules"] for role in roles}
+
+    def give(self, namespace: str, *, lease: bool = False) -> None:
+        """All that it takes in a namespace, or what the leader's Lease there takes."""
+        rules = self._rules["default" if lease else "x"]
+        name = f"{self.account}-lease" if lease else self.account
+        metadata = {"name": name, "namespace": namespace}
+        self._api.call("POST", f"{self._RBAC}/{namespace}/roles", {"metadata": metadata, "rules": rules})
+        self._api.call(
+            "POST",
+            f"{self._RBAC}/{namespace}/rolebindings",
+            {
+                "metadata": metadata,
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+                "subjects": [{"kind": "ServiceAccount", "name": self.account, "namespace": RELEASE}],
+            },
+        )
+
+    def take(self, namespace: str) -> None:
+        """Take all of it away again."""
+        for kind in ("rolebindings", "roles"):
+            self._api.call("DELETE", f"{self._RBAC}/{namespace}/{kind}/{self.account}")
 
 
 def grant_lease(api: ClusterApi, namespace: str) -> None:

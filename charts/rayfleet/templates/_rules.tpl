@@ -43,4 +43,9 @@
   resources: [leases]
   resourceNames: [ray-operator-leader]
   verbs: [list]
+# Such a Lease counts where the service account of its holder's pod may update RayClusters: this asks whether it may. It
+# stores nothing, and tells of rights only.
+- apiGroups: [authorization.k8s.io]
+  resources: [{{ .Values.watchNamespaces | empty | ternary "subjectaccessreviews" "localsubjectaccessreviews" }}]
+  verbs: [create]
 {{- end -}}

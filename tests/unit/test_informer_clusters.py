@@ -1,0 +1,250 @@
+"""RayClusters are followed as pods are: each namespace by itself, whatever its watch comes to."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from rayfleet import readiness
+from rayfleet.clients.answers import Listing
+from rayfleet.errors import ApiFailure
+from rayfleet.informer import Clockwork, Health, Informer, Stores, Wakes, machine
+from rayfleet.informer import informer as module
+from rayfleet.snapshot import Key
+
+FORBIDDEN = ApiFailure(403, "Forbidden", "you may not")
+ILL = ApiFailure(500, "InternalError", "etcd is away")
+KEY = Key("red", "demo")
+
+
+def cluster(version: int, name: str = "demo", namespace: str = "red", **spec: object) -> dict[str, Any]:
+    metadata = {"namespace": namespace, "name": name, "uid": f"u-{name}", "resourceVersion": str(version)}
+    return {"metadata": metadata, "spec": spec}
+
+
+def bookmark(version: int) -> dict[str, Any]:
+    return {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}
+
+
+@dataclass
+class Server:
+    """An API server's answers about RayClusters by namespace; of all else there is nothing."""
+
+    lists: dict[str, Listing | ApiFailure] = field(default_factory=dict)
+    watches: dict[str, asyncio.Queue[dict[str, Any] | ApiFailure]] = field(
+        default_factory=lambda: defaultdict(asyncio.Queue)
+    )
+    listed: list[str] = field(default_factory=list)
+
+    async def list_pages(
+        self, path: str, _: Mapping[str, str], *, limit: int
+    ) -> AsyncGenerator[Listing | ApiFailure, None]:
+        assert limit
+        place = _place(path)
+        self.listed.append(place)
+        yield self.lists.get(place, Listing([], 1))
+
+    async def watch(
+        self, path: str, _: Mapping[str, str], *, silence: float, on_open: Callable[[], None]
+    ) -> AsyncGenerator[dict[str, Any] | ApiFailure, None]:
+        assert silence
+        while True:
+            event = await self.watches[_place(path)].get()
+            if not isinstance(event, ApiFailure):
+                on_open()
+            yield event
+            if isinstance(event, ApiFailure):
+                return
+
+    def send(self, namespace: str, *events: dict[str, Any] | ApiFailure) -> None:
+        for event in events:
+            self.watches[f"rayclusters {namespace}"].put_nowait(event)
+
+
+def _place(path: str) -> str:
+    parts = path.split("/")
+    return f"{parts[-1]} {parts[parts.index('namespaces') + 1] if 'namespaces' in parts else ''}".strip()
+
+
+@dataclass
+class Following:
+    server: Server
+    stores: Stores
+    informer: Informer
+    told: list[Key]
+    readable: list[str | None]
+    now: list[float]
+
+    def health(self, namespace: str | None, kind: str = "rayclusters") -> Health:
+        (found,) = (h for h in self.informer.health if (h.kind, h.namespace) == (kind, namespace))
+        return found
+
+
+@asynccontextmanager
+async def following(server: Server, *namespaces: str) -> AsyncIterator[Following]:
+    told, readable, now, served = list[Key](), list[str | None](), [0.0], asyncio.Event()
+    stores = Stores()
+    wakes = Wakes(told.append, told.append, told.append, readable.append)
+    clockwork = Clockwork(lambda: now[0], jitter=lambda: 0.0)
+    client: Any = server
+    informer = Informer(client, namespaces, stores, wakes, clockwork=clockwork)
+    running = asyncio.create_task(informer.run(served))
+    served.set()
+    try:
+        yield Following(server, stores, informer, told, readable, now)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def until(what: str, look: Callable[[], object]) -> None:
+    try:
+        async with asyncio.timeout(5):
+            while not look():
+                await asyncio.sleep(0.001)
+    except TimeoutError:
+        raise AssertionError(f"waited for {what}, in vain") from None
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits are as long as in a dream."""
+    monkeypatch.setattr(machine, "FIRST_WAIT", 0.002)
+    monkeypatch.setattr(machine, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(machine, "LONGEST_REFUSED_WAIT", 0.01)
+
+
+async def test_a_cluster_is_followed_from_its_birth_to_its_end() -> None:
+    """Born is what was seen being created; what was listed was there before."""
+    server = Server({"rayclusters red": Listing([cluster(5, "old")], 7)})
+    async with following(server, "red") as seen:
+        await until("the list", lambda: len(seen.stores.clusters) == 1)
+        server.send("red", {"type": "ADDED", "object": cluster(8)})
+        await until("the new one", lambda: KEY in seen.stores.clusters)
+        server.send("red", {"type": "MODIFIED", "object": cluster(9, a=1)})
+        await until("the change", lambda: seen.told.count(KEY) == 2)
+        born = {key: found.born for key in seen.stores.clusters if (found := seen.stores.clusters.get(key))}
+        assert born == {Key("red", "old"): 0, KEY: 8}
+        server.send("red", {"type": "DELETED", "object": cluster(10)})
+        await until("its end", lambda: KEY not in seen.stores.clusters)
+        assert seen.told.count(KEY) == 3
+
+
+async def test_a_deletion_in_a_gap_of_the_watch_is_told_of_by_the_list() -> None:
+    """At once, and the gap is counted like those of pods."""
+    server = Server({"rayclusters red": Listing([cluster(5)], 7)})
+    async with following(server, "red") as seen:
+        await until("the list", lambda: KEY in seen.stores.clusters)
+        server.lists["rayclusters red"] = Listing([], 20)
+        server.send("red", ApiFailure(410, "Expired", "too old"))
+        await until("the deletion", lambda: KEY not in seen.stores.clusters)
+        health = seen.health("red")
+        assert (health.losses, health.relists) == (1, 1)
+
+
+async def test_after_a_restored_etcd_the_clusters_are_rewound() -> None:
+    """A bookmark from before shows it; then the list alone is true, and what it forgot is gone."""
+    server = Server({"rayclusters red": Listing([cluster(5, a=1)], 7)})
+    async with following(server, "red") as seen:
+        await until("the list", lambda: KEY in seen.stores.clusters)
+        server.send("red", {"type": "MODIFIED", "object": cluster(30, a=2)})
+        server.send("red", {"type": "ADDED", "object": cluster(31, "later")})
+        await until("both", lambda: len(seen.stores.clusters) == 2)
+        seen.told.clear()
+        server.lists["rayclusters red"] = Listing([cluster(5, a=1)], 6)
+        server.send("red", bookmark(6))
+        await until("the later one to be gone", lambda: len(seen.stores.clusters) == 1)
+        found = seen.stores.clusters.get(KEY)
+        assert found is not None
+        assert (found.resource_version, found.spec, found.born) == (5, {"a": 1}, 0)
+        assert set(seen.told) == {KEY, Key("red", "later")}
+
+
+async def test_a_namespace_that_is_refused_holds_up_no_other() -> None:
+    """And when it may be read, whoever waits for it is told."""
+    server = Server({"rayclusters red": FORBIDDEN, "rayclusters blue": Listing([], 3)})
+    async with following(server, "red", "blue") as seen:
+        await asyncio.wait_for(seen.informer.wait_started(), 5)
+        assert (seen.informer.readable("red"), seen.informer.readable("blue")) == (False, True)
+        assert readiness.view_trouble(seen.informer.health) is None
+        assert list(readiness.unavailable(seen.informer.health)) == ["red", "blue"]
+        assert [line.split(":")[0] for line in readiness.remarks(seen.informer.health)] == [
+            "namespace red is unavailable"
+        ]
+        server.lists["rayclusters red"] = Listing([cluster(5)], 9)
+        await until("red", lambda: seen.informer.readable("red"))
+        assert seen.readable == ["blue", "red"]
+        assert not readiness.remarks(seen.informer.health)
+        server.lists["rayclusters red"] = FORBIDDEN
+        server.send("red", FORBIDDEN)
+        await until("the refusal", lambda: not seen.informer.readable("red"))
+        assert seen.informer.readable("blue")
+
+
+@pytest.mark.parametrize("kind", ["pods", "services", "rayclusters"])
+async def test_each_kind_of_a_namespace_must_be_readable(kind: str) -> None:
+    """A half that can be seen is no view."""
+    server = Server({f"{kind} red": FORBIDDEN})
+    async with following(server, "red", "blue") as seen:
+        await asyncio.wait_for(seen.informer.wait_started(), 5)
+        assert not seen.informer.readable("red")
+        assert readiness.unavailable(seen.informer.health)["red"] is not None
+
+
+async def test_a_namespace_that_answers_nothing_is_waited_for_but_not_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At the start: it may be that it only takes long."""
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
+    server = Server({"rayclusters red": ILL})
+    async with following(server, "red", "blue") as seen:
+        await asyncio.wait_for(seen.informer.wait_started(), 5)
+        assert not seen.informer.started
+        assert seen.informer.readable("blue")
+
+
+async def test_where_nothing_can_be_read_nothing_begins() -> None:
+    """Neither with all namespaces nor with each of them refused."""
+    server = Server({"rayclusters": FORBIDDEN, "rayclusters red": FORBIDDEN})
+    for namespaces in ((), ("red",)):
+        async with following(server, *namespaces) as seen:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(seen.informer.wait_started(), 0.05)
+            words = readiness.view_trouble(seen.informer.health)
+            assert words is not None
+            assert "rayclusters have not been listed yet" in words
+
+
+@pytest.mark.parametrize("failure", [FORBIDDEN, ILL], ids=["403", "5xx"])
+async def test_a_watch_that_is_dead_shows_by_its_age_and_its_error(failure: ApiFailure) -> None:
+    """Neither lists nor watches are answered: after a while we are not ready."""
+    server = Server({"rayclusters": Listing([cluster(5)], 7)})
+    async with following(server) as seen:
+        await until("the list", lambda: KEY in seen.stores.clusters)
+        server.lists["rayclusters"] = failure
+        server.watches["rayclusters"].put_nowait(failure)
+        await until("the trouble", lambda: seen.health(None).error)
+        assert (
+            failure.message in "".join(readiness.remarks(seen.informer.health))
+            or not seen.health(None).synced
+        )
+        seen.now[0] = readiness.STALE_SECONDS + 1
+        words = readiness.view_trouble([seen.health(None)])
+        assert words is not None
+        assert "rayclusters" in words
+        assert failure.message in words
+
+
+async def test_a_watch_that_is_refused_beside_lists_that_are_not_is_said_and_made_up_for() -> None:
+    """The view is as old as the last list, and each list is a sign of life."""
+    server = Server({"rayclusters": Listing([cluster(5)], 7)})
+    async with following(server) as seen:
+        await until("the list", lambda: KEY in seen.stores.clusters)
+        server.lists["rayclusters"] = Listing([cluster(5), cluster(8, "new")], 9)
+        server.watches["rayclusters"].put_nowait(FORBIDDEN)
+        await until("the new one", lambda: Key("red", "new") in seen.stores.clusters)
+        assert seen.health(None).relists == 1
