@@ -71,7 +71,7 @@ know the new kind. That is no refusal: it passes by itself."""
 
 def policy(failure: ApiFailure) -> Policy:
     """What to do about `failure`."""
-    if failure.status == 403 and _LAGGING_ADMISSION in failure.message:  # noqa: PLR2004 - as below
+    if is_of_new_kind(failure):
         return Policy.RETRY
     if failure.status in _BY_STATUS:
         return _BY_STATUS[failure.status]
@@ -82,6 +82,11 @@ def policy(failure: ApiFailure) -> Policy:
     if 400 <= failure.status < 500 and failure.status not in {408, 429}:  # noqa: PLR2004 - as above
         return Policy.DENIED
     return Policy.RETRY
+
+
+def is_of_new_kind(failure: ApiFailure) -> bool:
+    """Whether a child was refused as the API server does not know our kind yet; see above."""
+    return failure.status == 403 and _LAGGING_ADMISSION in failure.message  # noqa: PLR2004 - as above
 
 
 def is_gone(failure: ApiFailure, resource: str, name: str) -> bool:

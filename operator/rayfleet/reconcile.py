@@ -10,7 +10,7 @@ from functools import partial
 from rayfleet.api.names import HEAD_GROUP, PLURAL, Label, NodeType
 from rayfleet.apply import Executor, paths
 from rayfleet.clients.kube import KubeClient
-from rayfleet.errors import ApiFailure, Policy, is_gone, policy
+from rayfleet.errors import ApiFailure, Policy, is_gone, is_of_new_kind, policy
 from rayfleet.memory import LONGEST_HOLD, ClusterMemory
 from rayfleet.observe import View
 from rayfleet.plan import Action, AdvanceHeadEpoch, CreatePod, Outcome, Plan, plan
@@ -24,6 +24,8 @@ from rayfleet.workqueue import Done, Retry
 UNANSWERED_BACKOFF = 5.0
 """Seconds. The longest wait between attempts while the API server does not answer."""
 SOON = 0.05
+NEW_KIND_SECONDS = 1.0
+"""Between attempts while the API server does not know RayClusters well enough to let them own anything."""
 OUT_OF_VIEW_SECONDS = 30.0
 """Between looks at a head that no watch shows, as its labels were taken off."""
 
@@ -220,6 +222,7 @@ class Reconciler:
         """Remember, report, and say when to come back."""
         key = snapshot.cluster.key
         memory = self._memories[key]
+        outcomes, is_early = _without_new_kind(outcomes)
         self._view.scaling.remember(snapshot, decided, memory)
         refusals, is_newest = len(memory.refused), True
         if outcomes:
@@ -249,6 +252,7 @@ class Reconciler:
         for outcome in outcomes:
             if outcome.failure is not None and not _is_held(outcome):
                 return self._retry(outcome.failure, f"carry out {type(outcome.action).__name__}")
+        waits += [NEW_KIND_SECONDS] if is_early else []
         return Done(requeue_after=max(min(waits), SOON if memory.held else 0.0) if waits else None)
 
     def _remember_spec(self, snapshot: Snapshot, memory: ClusterMemory, outcomes: Sequence[Outcome]) -> None:
@@ -275,6 +279,15 @@ def _is_same(now: Snapshot, before: Snapshot) -> bool:
     """Whether a plan would be the same but for the GPUs of others, which are looked at last."""
     scaling = replace(now.scaling, usage=before.scaling.usage)
     return replace(now, now=before.now, scaling=scaling) == before
+
+
+def _without_new_kind(outcomes: Sequence[Outcome]) -> tuple[Sequence[Outcome], bool]:
+    """What was refused as our kind is new counts as not tried, which troubles nobody; and whether any was."""
+    early = [o.failure is not None and is_of_new_kind(o.failure) for o in outcomes]
+    return [
+        replace(o, failure=None, tried=False) if is_early else o
+        for o, is_early in zip(outcomes, early, strict=True)
+    ], any(early)
 
 
 def _of_the_same_spec(before: Snapshot, after: Snapshot) -> Snapshot:

@@ -65,7 +65,7 @@ class Passes:
             term_number=lambda: self.term_number,
             term=self.term.decided,
             term_began=lambda: self.term_began,
-            other_operator=lambda: self.other_operator,
+            other_operator=lambda _: self.other_operator,
             now=lambda: self.now,
         )
         self.reconciler = Reconciler(self.client, self.view, self.executor, reporter, around)

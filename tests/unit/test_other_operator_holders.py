@@ -11,6 +11,7 @@ from rayfleet.errors import ApiFailure
 from rayfleet.other_operator.holders import HOLDER_SECONDS, RIGHTS_SECONDS, Holders
 
 FORBIDDEN = ApiFailure(403, "Forbidden", "you may not")
+NOT_SERVED = ApiFailure(404, "NotFound", "the server could not find the requested resource")
 AWAY = ApiFailure(0, "NoAnswer", "connection refused")
 HOLDER = "kuberay-operator-7d9f_0ac3"
 ACCOUNT = "system:serviceaccount:kuberay:operator"
@@ -29,7 +30,8 @@ class Api:
 
     async def get(self, path: str) -> Answer:
         self.asked.append(path)
-        answer: Answer = self.pods.get(path, ApiFailure(404, "NotFound", "no such pod"))
+        name = path.rpartition("/")[2]
+        answer: Answer = self.pods.get(path, ApiFailure(404, "NotFound", "", kind="pods", name=name))
         return answer
 
     async def request(self, verb: str, path: str, *, body: Mapping[str, Any]) -> Answer:
@@ -146,12 +148,13 @@ async def test_what_we_may_not_find_out_counts(what: str) -> None:
     assert known.counts("kuberay", "ml") is True
 
 
-async def test_while_the_server_is_away_nothing_changes() -> None:
+@pytest.mark.parametrize("away", [AWAY, NOT_SERVED], ids=["no answer", "a 404 of something else"])
+async def test_while_the_server_is_away_nothing_changes(away: ApiFailure) -> None:
     """What is known stays, and what is not known stays unknown: it is no verdict."""
     clock = Clock()
     api = running(rights={(ACCOUNT, "")})
     known = holders(api, clock=clock)
-    pods, api.pods = api.pods, dict.fromkeys(api.pods, AWAY)
+    pods, api.pods = api.pods, dict.fromkeys(api.pods, away)
     await known.look({"kuberay": HOLDER})
     assert known.counts("kuberay", "ml") is None
     api.pods, api.failure = pods, AWAY
@@ -160,7 +163,7 @@ async def test_while_the_server_is_away_nothing_changes() -> None:
     api.failure = None
     await known.look({"kuberay": HOLDER})
     assert known.counts("kuberay", "ml") is True
-    clock.now, api.failure, api.pods = RIGHTS_SECONDS + HOLDER_SECONDS, AWAY, dict.fromkeys(pods, AWAY)
+    clock.now, api.failure, api.pods = RIGHTS_SECONDS + HOLDER_SECONDS, AWAY, dict.fromkeys(pods, away)
     await known.look({"kuberay": HOLDER})
     assert known.counts("kuberay", "ml") is True
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rayfleet.apply import paths
 from rayfleet.plan.limits import MOST_DELETES
 from rayfleet.workqueue import Done
 from support.builders import group, raycluster, service, spec
@@ -198,3 +199,39 @@ async def test_between_two_batches_of_deletes_the_spec_is_read_again() -> None:
         bed.api.there[CLUSTER] = back | {"metadata": bed.api.there[CLUSTER]["metadata"] | own}
         await bed.reconciler.reconcile(KEY)
         assert sum(line.startswith("DELETE") for line in bed.api.writes) == MOST_DELETES
+
+
+LAGGING = (
+    "is forbidden: cannot set blockOwnerDeletion in this case because cannot find RESTMapping for "
+    "APIVersion ray.io/v1 Kind RayCluster"
+)
+
+
+@pytest.mark.parametrize("at", [PODS, paths.services("ml")])
+async def test_an_api_server_that_does_not_know_the_new_kind_yet_is_asked_again_each_second_in_silence(
+    at: str,
+) -> None:
+    """As it is for half a minute after the CRD was installed: no event, no condition, no backoff."""
+    async with passes() as bed:
+        bed.stored()
+        for _ in range(3):
+            bed.api.told["POST", at] = fails(403, "Forbidden", LAGGING)
+            done = await bed.reconciler.reconcile(KEY)
+            assert isinstance(done, Done)
+            assert 0.8 < (done.requeue_after or 0.0) <= 1.0
+        assert not [event for event in bed.api.bodies("POST", "/events") if event["type"] == "Warning"]
+        written = [body["status"] for body in bed.api.bodies("PATCH", "/status")]
+        conditions = {c["type"] for status in written for c in status.get("conditions") or ()}
+        assert "ReplicaFailure" not in conditions
+        await bed.reconciler.reconcile(KEY)
+        assert bed.api.asked[-20:].count(f"POST {PODS}") >= 1
+        assert bed.pods.owned_by(KEY)
+
+
+async def test_another_refusal_is_told_at_once() -> None:
+    """A quota is the user's to know of."""
+    async with passes() as bed:
+        bed.stored()
+        bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
+        await bed.reconciler.reconcile(KEY)
+        assert [event for event in bed.api.bodies("POST", "/events") if event["type"] == "Warning"]

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from rayfleet.api.names import GROUP, PLURAL
 from rayfleet.clients.kube import Answer
-from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 
 REVIEW = "/apis/authorization.k8s.io/v1"
 HOLDER_SECONDS = 60.0
@@ -135,11 +135,11 @@ class Holders:
             async with self._questions:
                 answer = await self._client.get(f"/api/v1/namespaces/{lease}/pods/{pod}")
         else:
-            answer = ApiFailure(404, "NotFound", "no pod can have this name")
+            answer = ApiFailure(404, "NotFound", "no pod can have this name", kind="pods", name=pod)
         if not isinstance(answer, ApiFailure):
             found.certain, found.account = True, _account(answer)
             found.why = f"its holder's pod {pod} has ended"
-        elif policy(answer) is Policy.GONE:
+        elif is_gone(answer, "pods", pod):
             found.certain = True
             found.why = f"its holder {holder[:100]!r} is no pod of this namespace"
         elif policy(answer) is Policy.DENIED:
