@@ -1,0 +1,133 @@
+"""Where a token goes: to whom it was meant for, and into no representation, log line or redirect."""
+
+import importlib
+import logging
+import pkgutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import Field, fields, is_dataclass
+from typing import Any
+
+import pytest
+
+import rayfleet
+from rayfleet.clients.calls import GcsCalls
+from rayfleet.clients.cluster_tokens import ClusterTokens, Token
+from rayfleet.clients.credentials import BearerToken, Credentials
+from rayfleet.clients.gcs_channel import GcsChannel
+from rayfleet.clients.kube import KubeClient
+from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.errors import ApiFailure, GcsFailure
+from rayfleet.plan import DrainNode
+from rayfleet.ray_heads import RayHeads
+from rayfleet.ray_polling import Poller, Target
+from rayfleet.ray_state import AutoscalingReport
+from rayfleet.snapshot import Key
+from support.stand_in_gcs import STATE, StandInGcs, node, state
+from support.wire import Wire, says, wire
+
+TOKEN = "a-very-secret-token"  # noqa: S105 - of nothing
+KEY = Key("ml", "demo")
+HELD_BY_NAME = {"token", "password", "secret", "credential"}
+
+Asking = Callable[[KubeClient], Awaitable[object]]
+
+
+async def _watched(client: KubeClient) -> object:
+    return [event async for event in client.watch("/api/v1/pods")]
+
+
+async def _listed(client: KubeClient) -> object:
+    return await client.list_all("/api/v1/pods")
+
+
+REQUESTS: list[Asking] = [
+    lambda client: client.get("/api/v1/pods/a"),
+    lambda client: client.create("/api/v1/pods", {"kind": "Pod"}),
+    lambda client: client.delete("/api/v1/pods/a", "u1"),
+    lambda client: client.patch_status("/api/v1/pods/a/status", {}),
+    lambda client: client.request("review", "/apis/x", body={}),
+    _listed,
+    _watched,
+]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("ask", REQUESTS, ids=["get", "create", "delete", "patch", "review", "list", "watch"])
+async def test_the_api_client_follows_no_redirect(ask: Asking, status: int) -> None:
+    """Its token would follow; to the same server, too, nothing is sent twice."""
+    async with wire(says({"items": [], "metadata": {"resourceVersion": "1"}})) as elsewhere:
+        to = f"Location: {elsewhere.url}/elsewhere"
+        async with wire(says({}, status, to)) as server, _client(server) as client:
+            answer = await ask(client)
+            assert elsewhere.requests == []
+            assert [request.headers["authorization"] for request in server.requests] == [f"Bearer {TOKEN}"]
+            failure = answer[-1] if isinstance(answer, list) else answer
+            assert isinstance(failure, ApiFailure)
+            assert failure.status == status
+            assert TOKEN not in repr(failure)
+
+
+def _client(server: Wire) -> KubeClient:
+    return KubeClient(Credentials(server.url, token=TOKEN))
+
+
+def _holders() -> Iterator[tuple[type, "Field[Any]"]]:
+    """Each field of a dataclass of ours that could hold a token, by its name."""
+    modules = pkgutil.walk_packages(rayfleet.__path__, "rayfleet.")
+    for name in sorted(m.name for m in modules if not m.name.endswith("__main__")):
+        for found in vars(importlib.import_module(name)).values():
+            if isinstance(found, type) and is_dataclass(found) and found.__module__ == name:
+                for field in fields(found):
+                    holds = field.name in HELD_BY_NAME or field.name.endswith(("_token", "_password"))
+                    if holds and ("str" in str(field.type) or "bytes" in str(field.type)):
+                        yield found, field
+
+
+def test_no_dataclass_shows_a_token_that_it_holds() -> None:
+    """Its fields by these names are left out of its representation, in what is there and what is to come."""
+    holders = list(_holders())
+    assert Target in {holder for holder, _ in holders}
+    assert not [f"{holder.__qualname__}.{field.name}" for holder, field in holders if field.repr]
+
+
+async def test_what_holds_a_token_does_not_show_it() -> None:
+    """Neither as text nor in the representation of what holds it in turn."""
+    channel = GcsChannel("127.0.0.1:1", TOKEN, GcsCalls())
+    client = KubeClient(Credentials("http://127.0.0.1:1", token=TOKEN))
+    bearer = BearerToken(TOKEN, lambda: 0.0)
+    for holder in (Target("u", "a:1", TOKEN), Token(TOKEN), channel, client, bearer):
+        assert TOKEN not in f"{holder!r} {holder}"
+    assert bearer.current() == TOKEN
+    await channel.close()
+    await client.close()
+
+
+@pytest.fixture
+async def head() -> AsyncIterator[StandInGcs]:
+    made = StandInGcs(token=TOKEN)
+    made.says(STATE, state(node("head", CPU=1.0)))
+    made.says("ReportAutoscalingState", ray_pb2.ReportAutoscalingStateReply())
+    made.says("DrainNode", ray_pb2.DrainNodeReply(is_accepted=True))
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.mark.parametrize("token", [TOKEN, TOKEN + "-old"], ids=["taken", "refused"])
+async def test_no_log_line_shows_a_token_when_ray_is_asked_or_told(
+    head: StandInGcs, token: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of its queue, of scaling and of a drain, at the most talkative level; nor does an answer."""
+    caplog.set_level(logging.DEBUG)
+    poller = Poller(lambda _: None, lambda _: [])
+    kube: Any = None
+    heads = RayHeads(poller, ClusterTokens(kube), may_write=lambda: 60.0)
+    poller.watch(KEY, Target("u", head.address, token), active=True)
+    reported = await heads.report(KEY, AutoscalingReport(1, 1))
+    drained = await heads.drain(KEY, DrainNode("workers", "w-1", b"n" * 28, "idle"))
+    await poller.close()
+    assert len(head.requests) >= 2
+    assert isinstance(reported, GcsFailure) is (token != TOKEN)
+    shown = "\n".join([caplog.text, repr(reported), repr(drained), *capsys.readouterr()])
+    assert TOKEN not in shown
+    assert all(TOKEN not in str(vars(record)) for record in caplog.records)
