@@ -154,6 +154,7 @@ async def test_a_peer_that_reads_nothing_is_hung_up_on(
     monkeypatch.setattr(server, "LONGEST_SECONDS", 0.3)
     async with serving() as (running, port):
         with await hanging(port):
+            monkeypatch.setattr(server, "LONGEST_SECONDS", 60.0)  # For the other one, who reads.
             assert await is_served(port)
             async with asyncio.timeout(5):
                 while running.connections:
