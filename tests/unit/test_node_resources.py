@@ -118,7 +118,7 @@ def test_labels_that_the_nodes_of_a_group_have_in_common_are_its_labels() -> Non
         )
         for n in range(2)
     ]
-    found = learned(state(nodes=nodes))["gpu"]
+    found = learned(state(nodes=nodes), {})["gpu"]
     assert dict(found.labels) == same
     assert dict(found.resources) == {"CPU": 8}
 

@@ -18,6 +18,13 @@ _ACCELERATOR: Final = "ray.io/accelerator-type"
 _ORDER: Final = {Tier.RUNNING: 0, Tier.COMING: 1, Tier.NEW: 2, Tier.BLOCKED: 3}
 
 
+class Node(NamedTuple):
+    """What one node of a group has, or would have."""
+
+    total: Vector
+    kind: Kind
+
+
 class Bin(NamedTuple):
     """Equal nodes: of one group, equally far from running, with the same left over."""
 
@@ -48,8 +55,10 @@ class Template:
 
     index: int
     group: Group
-    total: Vector
-    kind: Kind
+    first: Node
+    """The host of each replica that has most: one of a TPU slice is its head."""
+    node: Node
+    """Each of the others."""
     gpus: int
     """Whole accelerators of one replica, for ceilings of cost."""
     extent: float
@@ -60,25 +69,44 @@ class Template:
     depth: int
     """0, or how many groups come first because they name this one as their fallback."""
 
+    @property
+    def hosts(self) -> tuple[tuple[Node, int], ...]:
+        """The nodes of one replica, equal ones as one with a count."""
+        count = self.group.num_of_hosts
+        if count == 1 or self.first == self.node:
+            return ((self.first, count),)
+        return ((self.first, 1), (self.node, count - 1))
+
 
 def templates_of(space: Space, groups: Sequence[Group], stuck: frozenset[str]) -> tuple[Template, ...]:
     """One for each group, in the same order."""
     depths = _depths(groups, stuck)
-    everything = [dict(_node_resources(group)) | {"": float(group.accelerators)} for group in groups]
+    everything = [
+        dict((*_node_resources(group), *group.first_host)) | {"": float(group.accelerators)}
+        for group in groups
+    ]
     most = {name: max(of.get(name, 0.0) for of in everything) for of in everything for name in of}
     return tuple(
         Template(
             index=index,
             group=group,
-            total=space.vector(resources := _node_resources(group)),
-            kind=space.kind((*group.labels, (_NODE_GROUP, group.name))),
-            gpus=max(whole_accelerators(resources), group.accelerators) * group.num_of_hosts,
+            first=_node(space, group, first=True),
+            node=_node(space, group, first=False),
+            gpus=max(whole_accelerators(group.resources), group.accelerators) * group.num_of_hosts,
             extent=round(sum(n / most[name] for name, n in everything[index].items() if most[name]), 6),
             other_resources=sum(name not in space.names for name, _ in group.resources),
             depth=depths[group.name],
         )
         for index, group in enumerate(groups)
     )
+
+
+def _node(space: Space, group: Group, *, first: bool) -> Node:
+    resources, labels = dict(_node_resources(group)), {**dict(group.labels), _NODE_GROUP: group.name}
+    if first:
+        resources |= dict(group.first_host)
+        labels |= dict(group.first_host_labels)
+    return Node(space.vector(tuple(resources.items())), space.kind(labels.items()))
 
 
 def _node_resources(group: Group) -> Resources:

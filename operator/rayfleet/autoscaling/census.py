@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rayfleet.api.base import INT32_MAX
-from rayfleet.autoscaling.capacity import Bin, Template
+from rayfleet.autoscaling.capacity import Bin, Node, Template
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.inputs import Blocked, Group, Policy, Worker
 from rayfleet.ray_state import RayNode
@@ -120,36 +120,48 @@ def coming_bins(
     templates: Sequence[Template], census: Sequence[Census], joined: Mapping[str, RayNode]
 ) -> list[Bin]:
     """Nodes that are on their way, with a pod or without."""
-    bins = []
+    bins: list[Bin] = []
     for template, group in zip(templates, census, strict=True):
-        hosts = group.group.num_of_hosts
-        in_time: list[str] = []
-        late: list[str] = []
-        unmade = {Tier.COMING: 0, Tier.BLOCKED: 0}
+        coming: dict[tuple[Tier, Node], list[str]] = {}
+        unmade: dict[tuple[Tier, Node], int] = {}
         for replica, workers in group.replicas.items():
-            is_late = replica in group.late
-            (late if is_late else in_time).extend(w.name for w in workers if w.name not in joined)
-            unmade[Tier.BLOCKED if is_late else Tier.COMING] += max(0, hosts - len(workers))
+            tier = Tier.BLOCKED if replica in group.late else Tier.COMING
+            names = sorted(worker.name for worker in workers if worker.name not in joined)
+            nodes = _rest(template, [joined[worker.name] for worker in workers if worker.name in joined])
+            for node, name in zip(nodes, names, strict=False):
+                coming.setdefault((tier, node), []).append(name)
+            for node in nodes[len(names) :]:
+                unmade[tier, node] = unmade.get((tier, node), 0) + 1
         if not group.group.withheld:
-            unmade[Tier.BLOCKED if group.refused else Tier.COMING] += (group.missing - group.held) * hosts
-            unmade[Tier.BLOCKED] += group.held * hosts
-        for tier, names in ((Tier.COMING, in_time), (Tier.BLOCKED, late)):
-            if names:
-                bins.append(_bin(template, tier, len(names), tuple(sorted(names))))
-            if unmade[tier]:
-                bins.append(_bin(template, tier, unmade[tier], ()))
+            for tier, replicas in _missing(group):
+                for node, count in template.hosts:
+                    unmade[tier, node] = unmade.get((tier, node), 0) + count * replicas
+        bins += [_bin(template, *key, len(names), tuple(sorted(names))) for key, names in coming.items()]
+        bins += [_bin(template, *key, count, ()) for key, count in unmade.items() if count]
     return bins
 
 
-def _bin(template: Template, tier: Tier, count: int, members: tuple[str, ...]) -> Bin:
+def _missing(census: Census) -> tuple[tuple[Tier, int], ...]:
+    """Replicas without a pod, by whether they count as coming."""
+    in_time = Tier.BLOCKED if census.refused else Tier.COMING
+    return ((in_time, census.missing - census.held), (Tier.BLOCKED, census.held))
+
+
+def _rest(template: Template, there: Sequence[RayNode]) -> list[Node]:
+    """The nodes of a replica that are still to come, beside those that are there."""
+    nodes = [node for node, count in template.hosts for _ in range(count)]
+    special = {name for name, _ in template.group.first_host}
+    for node in there:
+        if len(nodes) > 1:
+            is_first = not special or any(name in special for name, _ in node.total)
+            nodes.pop(0 if is_first and nodes[0] == template.first else -1)
+        elif nodes:
+            nodes.pop()
+    return nodes
+
+
+def _bin(template: Template, tier: Tier, node: Node, count: int, members: tuple[str, ...]) -> Bin:
     accelerated = template.gpus > 0
     return Bin(
-        template.index,
-        tier,
-        template.kind,
-        template.total,
-        template.total,
-        count,
-        members,
-        accelerated=accelerated,
+        template.index, tier, node.kind, node.total, node.total, count, members, accelerated=accelerated
     )

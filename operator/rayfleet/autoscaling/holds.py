@@ -7,7 +7,7 @@ from rayfleet.autoscaling import words
 from rayfleet.autoscaling.capacity import Template
 from rayfleet.autoscaling.census import Census
 from rayfleet.autoscaling.decision import Hold, HoldKind
-from rayfleet.autoscaling.demand import SCALE, Kind, Need, Vector
+from rayfleet.autoscaling.demand import SCALE, Kind, Need, Space, Vector
 from rayfleet.autoscaling.inputs import Ceiling, Policy
 from rayfleet.autoscaling.packing import Packing
 from rayfleet.autoscaling.scoring import suits
@@ -20,8 +20,13 @@ def whole_nodes(packing: Packing) -> tuple[tuple[Vector, Kind], ...]:
 
 def is_oversized(packing: Packing, nodes: Sequence[tuple[Vector, Kind]], need: Need) -> bool:
     """Whether no whole node of any group is large enough, nor any that is there, whatever its labels."""
-    totals = [template.total for template in packing.templates] + [total for total, _ in nodes]
+    totals = [t.first.total for t in packing.templates] + [total for total, _ in nodes]
     return not any(all(total[d] >= a for d, a in need.amounts) for total in totals)
+
+
+def could_hold(space: Space, need: Need, template: Template) -> bool:
+    """Whether an empty node of the group could take the need at all."""
+    return any(suits(space, need, *node) for node, _ in template.hosts)
 
 
 def holds_of(
@@ -33,7 +38,7 @@ def holds_of(
 ) -> tuple[Hold, ...]:
     """What keeps this need from being placed, one reason for each group that could take it."""
     space = packing.space
-    able = [t for t in packing.templates if suits(space, need, t.total, t.kind)]
+    able = [t for t in packing.templates if could_hold(space, need, t)]
     if able:
         found = [hold for t in able if (hold := group_hold(packing, t, census[t.index], policy))]
         return tuple(dict.fromkeys(found))
@@ -90,12 +95,12 @@ def _infeasible(packing: Packing, need: Need) -> str:
         return "the cluster has no worker groups"
     asked = dict(shape.resources)
     for dimension, units in need.amounts:
-        largest = max(t.total[dimension] for t in templates)
+        largest = max(t.first.total[dimension] for t in templates)
         if largest < units:
             name = space.names[dimension]
             has = words.number(name, largest / SCALE) if largest else "none"
             return f"{words.amount(name, asked[name])} on one node: the largest group has {has}"
-    alike = [t for t in templates if space.rank(shape.selectors, t.kind) >= 0]
+    alike = [t for t in templates if any(space.rank(shape.selectors, node.kind) >= 0 for node, _ in t.hosts)]
     if shape.selectors and not alike:
         return f"no group has {words.labels(shape.selectors)}"
     where = "no group with these labels has" if shape.selectors else "no group has"

@@ -73,6 +73,10 @@ class Group:
     """Why nothing may be started now, in words, such as that the group is suspended."""
     refused: Blocked | None = None
     """Why the API server did not accept the last pod of this group."""
+    first_host: Resources = ()
+    """Resources that one host of each replica has besides: a TPU slice has one head."""
+    first_host_labels: tuple[tuple[str, str], ...] = ()
+    """Labels of that host alone."""
     accelerators: int = 0
     """How many the pod of one node takes, as Kubernetes counts them and whatever Ray is told of them."""
 

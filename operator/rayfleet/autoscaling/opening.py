@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rayfleet.autoscaling.capacity import Bin, Template
+from rayfleet.autoscaling.capacity import Bin, Node, Template
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand import Need, Space
 from rayfleet.autoscaling.packing import Packing
@@ -13,7 +13,7 @@ from rayfleet.autoscaling.scoring import Load, Suited, fill, suited, unchanged_f
 class Offer(NamedTuple):
     """What one more replica of a group would take."""
 
-    hosts: tuple[tuple[Load, int], ...]
+    hosts: tuple[tuple[Node, Load, int], ...]
     """What its hosts get, equal ones as one with a count."""
     takes: Load
     """All of them together."""
@@ -27,7 +27,7 @@ class Offer(NamedTuple):
 def start_nodes(packing: Packing, needs: Sequence[Need], left: list[int], usable: Sequence[Template]) -> None:
     """Start nodes of the usable groups for what is left of each need, and place it there."""
     space = packing.space
-    fits = {t.index: suited(space, needs, t.total, t.kind) for t in usable}
+    fits = {t.index: tuple(suited(space, needs, *node) for node, _ in t.hosts) for t in usable}
     offers = {t.index: _offer(space, t, needs, fits[t.index], left) for t in usable if packing.can_start(t)}
     while offers:
         index = max(offers, key=lambda one: (offers[one].score, -one))
@@ -51,39 +51,49 @@ def start_nodes(packing: Packing, needs: Sequence[Need], left: list[int], usable
             left[at] -= n * replicas
 
 
-def _offer(space: Space, template: Template, needs: Sequence[Need], of: Suited, left: Sequence[int]) -> Offer:
-    of.prune(left)
-    load, free = fill(template.total, of, left)
-    if not load:
-        return Offer((), (), ())
-    score = _score(space, template, needs, load, free)
-    if template.group.num_of_hosts == 1:
-        return Offer(((load, 1),), load, score)
-    remaining = list(left)
-    hosts: list[tuple[Load, int]] = []
+def _offer(
+    space: Space, template: Template, needs: Sequence[Need], of: Sequence[Suited], left: Sequence[int]
+) -> Offer:
+    score: tuple[float, ...] = ()
+    remaining = left
+    hosts: list[tuple[Node, Load, int]] = []
     takes: dict[int, int] = {}
-    unfilled = template.group.num_of_hosts
-    while unfilled and load:
-        equal = min(unfilled, *(remaining[at] // n for at, n in load))
-        hosts.append((load, equal))
-        unfilled -= equal
-        for at, n in load:
-            takes[at] = takes.get(at, 0) + n * equal
-            remaining[at] -= n * equal
-        load, _ = fill(template.total, of, remaining)
-    if unfilled:
-        hosts.append(((), unfilled))
-    return Offer(tuple(hosts), tuple(takes.items()), score)
+    for (node, count), fitting in zip(template.hosts, of, strict=True):
+        fitting.prune(left)
+        unfilled = count
+        while unfilled:
+            load, free = fill(node.total, fitting, remaining)
+            if not load:
+                break
+            score = score or _score(space, template, node, needs, load, free)
+            if template.group.num_of_hosts == 1:
+                return Offer(((node, load, 1),), load, score)
+            remaining = list(remaining)
+            equal = min(unfilled, *(remaining[at] // n for at, n in load))
+            hosts.append((node, load, equal))
+            unfilled -= equal
+            for at, n in load:
+                takes[at] = takes.get(at, 0) + n * equal
+                remaining[at] -= n * equal
+        if unfilled:
+            hosts.append((node, (), unfilled))
+    return Offer(tuple(hosts), tuple(takes.items()), score) if takes else Offer((), (), ())
 
 
 def _score(
-    space: Space, template: Template, needs: Sequence[Need], load: Load, free: Sequence[int]
+    space: Space,
+    template: Template,
+    node: Node,
+    needs: Sequence[Need],
+    load: Load,
+    free: Sequence[int],
+    /,
 ) -> tuple[float, ...]:
     """Larger for a group that suits the load better; between equals the priority decides, then the size."""
     rank, spared, *rest = utilisation(
         space,
-        template.kind,
-        template.total,
+        node.kind,
+        node.total,
         template.other_resources,
         needs,
         load,
@@ -96,8 +106,8 @@ def _score(
 
 def _open(packing: Packing, template: Template, offer: Offer, replicas: int, needs: Sequence[Need]) -> None:
     packing.start(template, replicas)
-    for load, count in offer.hosts:
-        free = list(template.total)
+    for node, load, count in offer.hosts:
+        free = list(node.total)
         gang, accelerator_work = -1, False
         for at, n in load:
             need = needs[at]
@@ -110,9 +120,9 @@ def _open(packing: Packing, template: Template, offer: Offer, replicas: int, nee
             Bin(
                 template.index,
                 Tier.NEW,
-                template.kind,
+                node.kind,
                 tuple(free),
-                template.total,
+                node.total,
                 count * replicas,
                 (),
                 tuple([(needs[at].entry, n) for at, n in load]),

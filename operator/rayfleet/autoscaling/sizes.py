@@ -8,10 +8,9 @@ from rayfleet.autoscaling.census import Census, patience
 from rayfleet.autoscaling.changes import Change
 from rayfleet.autoscaling.decision import Cancel, Drain, GroupDecision, Hold, Tier
 from rayfleet.autoscaling.growing import ask, grow
-from rayfleet.autoscaling.holds import blocked_hold, ceiling_hold, group_hold
+from rayfleet.autoscaling.holds import blocked_hold, ceiling_hold, could_hold, group_hold
 from rayfleet.autoscaling.inputs import Memory, Policy
 from rayfleet.autoscaling.rates import remembered
-from rayfleet.autoscaling.scoring import suits
 from rayfleet.autoscaling.settled import settle_for, sizes_before
 from rayfleet.autoscaling.shrinking import cancel_unneeded, drain_idle
 from rayfleet.autoscaling.stages import Solution
@@ -116,7 +115,7 @@ def _held_gangs(solution: Solution, census: Sequence[Census], policy: Policy) ->
             continue
         packing, need = entry.trial or solution.packing, entry.lacking or entry.need
         for template in packing.templates:
-            if template.index in found or not suits(packing.space, need, template.total, template.kind):
+            if template.index in found or not could_hold(packing.space, need, template):
                 continue
             if hold := group_hold(packing, template, census[template.index], policy):
                 found[template.index] = f"a placement group waits for all of its bundles: {hold.words}"

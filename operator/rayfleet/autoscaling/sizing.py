@@ -56,8 +56,8 @@ def _size(packing: Packing, template: Template) -> tuple[object, ...]:
 
     Between equals a higher priority goes first, then less of everything else.
     """
-    largest = [max(t.total[d] for t in packing.templates) for d in range(len(template.total))]
-    shares = sum(total / most for total, most in zip(template.total, largest, strict=True) if most)
+    largest = [max(t.first.total[d] for t in packing.templates) for d in range(len(template.first.total))]
+    shares = sum(total / most for total, most in zip(template.first.total, largest, strict=True) if most)
     group = template.group
     return (template.depth, template.gpus, shares, -group.priority, template.extent, group.name)
 
@@ -67,11 +67,11 @@ def _suits(
 ) -> bool:
     if not packing.can_start(template):
         return False
-    for total, before, left in zip(template.total, found.total, found.free, strict=True):
+    for total, before, left in zip(template.first.total, found.total, found.free, strict=True):
         if before - left > total:
             return False
     rank = packing.space.rank
-    return all(0 <= rank(one, template.kind) <= rank(one, found.kind) for one in asked)
+    return all(0 <= rank(one, template.first.kind) <= rank(one, found.kind) for one in asked)
 
 
 def _move(packing: Packing, at: int, template: Template) -> None:
@@ -81,13 +81,13 @@ def _move(packing: Packing, at: int, template: Template) -> None:
         packing.bins.insert(at + 1, found._replace(size=found.size - count))
     free = tuple(
         now - (before - left)
-        for now, before, left in zip(template.total, found.total, found.free, strict=True)
+        for now, before, left in zip(template.first.total, found.total, found.free, strict=True)
     )
     packing.bins[at] = found._replace(
         group=template.index,
-        kind=template.kind,
+        kind=template.first.kind,
         free=free,
-        total=template.total,
+        total=template.first.total,
         size=count,
         accelerated=template.gpus > 0,
     )

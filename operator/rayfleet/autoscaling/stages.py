@@ -1,6 +1,6 @@
 """The order in which demand is placed: sizes that are asked for, `request_resources`, gangs, tasks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,7 +71,7 @@ def _better(first: Solution | None, second: Solution) -> Solution:
 def _cost(packing: Packing) -> tuple[object, ...]:
     """Nodes to start, then the accelerators in them, then how much of what is asked for, then of all."""
     started = _started(packing)
-    sums = [sum(n * t.total[d] for n, t in started) for d in range(len(packing.space.names))]
+    sums = [sum(n * t.node.total[d] for n, t in started) for d in range(len(packing.space.names))]
     accelerators = sum(replicas * t.gpus for replicas, t in zip(packing.new, packing.templates, strict=True))
     return (packing.size, accelerators, sums, round(sum(n * t.extent for n, t in started), 4))
 
@@ -114,21 +114,23 @@ def _start_floor(packing: Packing, template: Template, wanted: int) -> None:
     replicas = min(wanted, packing.can_start(template))
     if replicas > 0:
         packing.start(template, replicas)
-        packing.add(fresh_bin(template, replicas * template.group.num_of_hosts, Tier.NEW, fixed=True))
+        for one in _fresh_bins(template, replicas):
+            packing.add(one)
 
 
-def fresh_bin(template: Template, count: int, tier: Tier, *, fixed: bool = False) -> Bin:
-    """Nodes of a group that nothing runs on yet."""
-    return Bin(
-        template.index,
-        tier,
-        template.kind,
-        template.total,
-        template.total,
-        count,
-        accelerated=template.gpus > 0,
-        fixed=fixed,
-    )
+def _fresh_bins(template: Template, replicas: int) -> Iterator[Bin]:
+    """The nodes of replicas that are started whatever runs on them."""
+    for (total, kind), count in template.hosts:
+        yield Bin(
+            template.index,
+            Tier.NEW,
+            kind,
+            total,
+            total,
+            count * replicas,
+            accelerated=template.gpus > 0,
+            fixed=True,
+        )
 
 
 def settle(
@@ -180,7 +182,8 @@ def _satisfy(
         more = trial.new[template.index] - packing.new[template.index]
         if more:
             packing.start(template, more)
-            packing.add(fresh_bin(template, more * template.group.num_of_hosts, Tier.NEW, fixed=True))
+            for one in _fresh_bins(template, more):
+                packing.add(one)
     packing.placed = trial.placed
     return True
 

@@ -50,7 +50,7 @@ def scenario_of(
         for worker in _pods(given, group, index):
             workers.append(worker)
             if given.joined:
-                nodes.append(_node(given, group, worker.name))
+                nodes.append(_node(given, group, worker))
     ray = RayState("", 1, tuple(nodes), demand.demands(), demand.placement_groups(), demand.constraints())
     empty = Snapshot(cluster, spec, (), (), (), NOW)
     decision = decide(ray, groups, workers, policy_of(empty, spec), Memory(began=0.0), NOW)
@@ -58,7 +58,7 @@ def scenario_of(
 
 
 def _faults(groups: Sequence[Group], nodes: Sequence[Node]) -> Iterator[Violation]:
-    resources = {group.name: dict(group.resources) for group in groups}
+    resources = {group.name: {**dict(group.resources), **dict(group.first_host)} for group in groups}
     for index, node in enumerate(nodes):
         if node.group not in resources:
             known = ", ".join(resources) or "none"
@@ -86,8 +86,11 @@ def _pods(given: Node, group: Group, index: int) -> Iterator[Worker]:
             yield Worker(f"{replica}-{host}", group.name, since=0.0, replica=replica)
 
 
-def _node(given: Node, group: Group, name: str) -> RayNode:
-    has, used = dict(group.resources), given.used
+def _node(given: Node, group: Group, pod: Worker) -> RayNode:
+    name, has, labels, used = pod.name, dict(group.resources), dict(group.labels), given.used
+    if not pod.replica or name == f"{pod.replica}-0":
+        has |= dict(group.first_host)
+        labels |= dict(group.first_host_labels)
     if accelerator := dict(group.labels).get(_ACCELERATOR):
         has.setdefault(f"accelerator_type:{accelerator}", 1.0)  # Ray adds it by itself.
     return _ray_node(
@@ -96,7 +99,7 @@ def _node(given: Node, group: Group, name: str) -> RayNode:
         NodeStatus.RUNNING if any(used.values()) else NodeStatus.IDLE,
         total=_sorted(has),
         available=_sorted({name: amount - used.get(name, 0.0) for name, amount in has.items()}),
-        labels=tuple(sorted((*group.labels, ("ray.io/node-group", group.name)))),
+        labels=tuple(sorted((labels | {"ray.io/node-group": group.name}).items())),
         idle_seconds=given.idle_seconds,
     )
 

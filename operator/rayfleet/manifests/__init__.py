@@ -20,9 +20,11 @@ from rayfleet.manifests.ports import gcs_port
 from rayfleet.manifests.ray_pod import PodManifest
 from rayfleet.manifests.ray_start import head_resources
 from rayfleet.manifests.services import head_service, headless_service
+from rayfleet.manifests.tpu_slices import HEAD_OF_SLICE, is_of_one_host, slice_of
 from rayfleet.manifests.worker_pod import PodFactory, Replica, worker_pods, worker_resources
 
 __all__ = [
+    "HEAD_OF_SLICE",
     "TOKEN_KEY",
     "PodFactory",
     "PodManifest",
@@ -41,8 +43,10 @@ __all__ = [
     "head_token",
     "headless_service",
     "headless_service_name",
+    "is_of_one_host",
     "makes_auth_secret",
     "replica_name",
+    "slice_of",
     "worker_pod_name",
     "worker_pods",
     "worker_resources",

@@ -18,7 +18,7 @@ from rayfleet.autoscaling import (
     Worker,
     decide,
 )
-from rayfleet.manifests import worker_resources
+from rayfleet.manifests import HEAD_OF_SLICE, is_of_one_host, slice_of, worker_resources
 from rayfleet.plan.actions import Cause, DrainNode, desired_replicas
 from rayfleet.plan.ceilings import A_MINUTE, CEILING_SECONDS, COUNTING_SECONDS, rooms_of
 from rayfleet.plan.learned import NOTHING_LEARNED, Learned, learned
@@ -47,7 +47,8 @@ def decide_sizes(
 ) -> Decision:
     """Decide how large the groups should be. `withheld` says of some why nothing is started in them."""
     ray = trusted_state(snapshot)
-    known = learned(ray if ray is not None else snapshot.scaling.ray.state)
+    replicas = {pod.name: pod.host.replica for pod in snapshot.pods if pod.host is not None}
+    known = learned(ray if ray is not None else snapshot.scaling.ray.state, replicas)
     return decide(
         ray,
         [
@@ -137,11 +138,17 @@ def _rests_of_replicas(snapshot: Snapshot, gone: Gone) -> Iterator[DrainNode]:
 
 def group_of(group: WorkerGroupSpec, idle_timeout_seconds: int, known: Learned = NOTHING_LEARNED) -> Group:
     """A worker group as its manifest describes it and, where that is silent, as its nodes have turned out."""
+    resources = worker_resources(group, known.resources)
+    of_slice = slice_of(group, resources)
+    of_one_host = tuple(one for one in resources if is_of_one_host(one[0]))
+    first_host = {**dict(of_slice.first_host), **dict(known.first_host), **dict(of_one_host)}
     return Group(
         name=group.group_name,
-        resources=worker_resources(group, known.resources),
+        resources=tuple(one for one in resources if one not in of_one_host),
+        first_host=tuple(sorted(first_host.items())),
+        first_host_labels=HEAD_OF_SLICE if any(map(is_of_one_host, first_host)) else (),
         accelerators=accelerators_of_pod(group.template.get("spec") or {}),
-        labels=tuple(sorted({**dict(known.labels), **group.labels}.items())),
+        labels=tuple(sorted({**dict(of_slice.labels), **dict(known.labels), **group.labels}.items())),
         num_of_hosts=group.num_of_hosts,
         min_replicas=group.min_replicas,
         max_replicas=group.max_replicas,
