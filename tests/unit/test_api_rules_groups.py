@@ -53,6 +53,18 @@ ROWS = [
         {f"{GPU}.labels": {"zone": ""}},
     ),
     Row(
+        groups.scale_gates_have_names_of_their_own,
+        f"{GPU_PATH}.scaleStrategy.scaleGate[0].name",
+        {f"{GPU}.scaleStrategy": {"scaleGate": [{"name": "Not.a.domain/gate"}]}},
+        {f"{GPU}.scaleStrategy": {"scaleGate": [{"name": "example.com/gate"}, {"name": "v1.2"}]}},
+    ),
+    Row(
+        groups.scale_gates_have_names_of_their_own,
+        f"{GPU_PATH}.scaleStrategy.scaleGate[1].name",
+        {f"{GPU}.scaleStrategy": {"scaleGate": [{"name": "a"}, {"name": "a"}]}},
+        {f"{GPU}.scaleStrategy": {"scaleGate": [{"name": "a"}, {"name": "b"}]}},
+    ),
+    Row(
         groups.group_name_is_a_label_value,
         f"{GPU_PATH}.groupName",
         {f"{GPU}.groupName": "a b"},

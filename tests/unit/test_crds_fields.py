@@ -26,7 +26,8 @@ FIELDS = {
         " scaleStrategy suspend idleTimeoutSeconds priority"
         " failurePolicy fallback"
     ),
-    "workerGroupSpecs.scaleStrategy": "workersToDelete",
+    "workerGroupSpecs.scaleStrategy": "workersToDelete scaleGate",
+    "workerGroupSpecs.scaleStrategy.scaleGate": "name",
     "workerGroupSpecs.failurePolicy": (
         "initialBackoffSeconds maxBackoffSeconds nodeFailureThreshold nodeExclusionSeconds"
         " nodeNotReadySeconds joinTimeoutSeconds maxSurge"

@@ -1,5 +1,7 @@
 """The head group and the worker groups of a cluster."""
 
+from typing import Final
+
 from pydantic import Field
 
 from rayfleet.api.base import (
@@ -14,6 +16,11 @@ from rayfleet.api.base import (
     stored,
 )
 
+GATE_NAME: Final = (
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+    r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+)
+"""As names of scheduling gates are: one, after an optional DNS prefix and '/'."""
 _RAY_START_PARAMS = 'Flags of `ray start`, without the dashes; a flag without a value is written as "true".'
 _RESOURCES = "Logical resources of the Ray node, such as CPU, GPU or other names; they win over the pod's."
 _LABELS = "Labels of the Ray node, which label selectors of tasks and actors match; set on the pod as well."
@@ -47,12 +54,28 @@ class HeadGroupSpec(ApiModel):
     labels: dict[str, str] = Field(default_factory=dict, description=_LABELS)
 
 
+class ScaleGate(ApiModel):
+    """Something that keeps a group from growing, such as a quota that is used up."""
+
+    name: str = Field(
+        description="Who has set the gate and why, such as example.com/quota-exceeded. A controller writes "
+        "and removes its own gates alone.",
+        json_schema_extra={"maxLength": 317, "pattern": GATE_NAME},
+    )
+
+
 class ScaleStrategy(ApiModel):
-    """Which pods go when a group shrinks."""
+    """Which pods go when a group shrinks, and whether it may grow."""
 
     workers_to_delete: tuple[str, ...] = Field(
         default=(),
         description="Names of pods of this cluster that are to go; Ray's own autoscaler writes them.",
+    )
+    scale_gate: tuple[ScaleGate, ...] = Field(
+        default=(),
+        description="While there is a gate no pod of the group is created; what is there stays. Work goes "
+        "to its fallback, or to other groups, at once. Quota systems write it.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
 
 
@@ -116,7 +139,8 @@ class WorkerGroupSpec(ApiModel):
     labels: dict[str, str] = Field(default_factory=dict, description=_LABELS)
     template: PodTemplate = Field(description="Template of the worker pods; its first container runs Ray.")
     scale_strategy: ScaleStrategy = Field(
-        default_factory=ScaleStrategy, description="Which pods go when the group shrinks."
+        default_factory=ScaleStrategy,
+        description="Which pods go when the group shrinks, and what keeps it from growing.",
     )
     suspend: Boolean = Field(default=False, description="Whether the group has no pods for the time being.")
     failure_policy: FailurePolicy = Field(

@@ -38,6 +38,7 @@ RULES: Final[tuple[Rule, ...]] = (
     groups.replica_has_a_host,
     groups.backoff_bounds_are_in_order,
     groups.fallback_leads_to_another_group,
+    groups.scale_gates_have_names_of_their_own,
     start_params.names_are_flags,
     start_params.values_are_words,
     start_params.amounts_are_whole_numbers,

@@ -40,11 +40,13 @@ class Census:
 
     @property
     def stuck(self) -> bool:
-        return bool(self.late) or self.refused
+        return bool(self.late) or self.refused or bool(self.group.withheld)
 
 
 def patience(group: Group, policy: Policy) -> float:
     """How long blocked pods of the group count as capacity that comes, in seconds."""
+    if group.withheld and group.fallback and group.fallback.groups:
+        return 0.0  # Whoever has set the gate knows already that they do not come.
     return (
         float(group.fallback.after_seconds)
         if group.fallback and group.fallback.groups

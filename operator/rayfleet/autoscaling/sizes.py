@@ -133,7 +133,7 @@ def _group_decision(change: Change, moment: Moment, held: str) -> GroupDecision:
         for workers in census.replicas.values()
         for worker in workers
     )
-    launches = max(0, change.wanted - kept)
+    launches = 0 if census.group.withheld else max(0, change.wanted - kept)
     ceiling = ceiling_hold(census, moment.policy)
     return GroupDecision(
         name=census.group.name,

@@ -10,6 +10,7 @@ from rayfleet.autoscaling import Decision, Group, Memory, Worker, decide
 from rayfleet.cli.demand_file import DemandFile, Node
 from rayfleet.manifests import head_resources
 from rayfleet.plan import unsupported
+from rayfleet.plan.gates import gated_groups
 from rayfleet.plan.scaling import group_of, policy_of
 from rayfleet.ray_state import NodeStatus, RayNode, RayState, Resources
 from rayfleet.snapshot import Cluster, Snapshot
@@ -36,8 +37,9 @@ def scenario_of(
     """The decision for this queue, or what in `demand` does not go with the manifest."""
     timeout = spec.autoscaler_options.idle_timeout_seconds
     withheld = {finding.group: finding.instead for finding in unsupported(spec) if finding.withholds}
+    unable = gated_groups(spec) | withheld
     groups = [
-        replace(group_of(group, timeout), withheld=withheld.get(group.group_name, ""))
+        replace(group_of(group, timeout), withheld=unable.get(group.group_name, ""))
         for group in spec.worker_group_specs
     ]
     if demand.nodes is not None:

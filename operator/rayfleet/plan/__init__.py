@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from rayfleet.api import RayClusterSpec, scales_here
+from rayfleet.api import RayClusterSpec, WorkerGroupSpec, scales_here
 from rayfleet.api.names import NodeType
 from rayfleet.autoscaling import Decision, Memory
 from rayfleet.manifests import (
@@ -29,8 +29,10 @@ from rayfleet.plan.actions import (
     Resize,
     ResizeGroups,
     SelectHead,
+    desired_replicas,
 )
 from rayfleet.plan.ceilings import within_ceilings
+from rayfleet.plan.gates import behind_gate, gate_words, gated_groups
 from rayfleet.plan.head import HeadPlan, plan_head
 from rayfleet.plan.head_service import create_head_service, select_head
 from rayfleet.plan.limits import limit_creates, limit_deletes
@@ -40,7 +42,7 @@ from rayfleet.plan.replicas import plan_replicas
 from rayfleet.plan.scaling import decide_sizes, drains, has_head_of_another, looks, scaled_groups
 from rayfleet.plan.spec_target import keeps_sizes_in_spec, resize_groups, within_spec
 from rayfleet.plan.support import Unsupported, in_words, unsupported
-from rayfleet.plan.workers import WorkersPlan, plan_workers, removed_groups
+from rayfleet.plan.workers import Scaled, WorkersPlan, plan_workers, removed_groups
 from rayfleet.snapshot import Pod, Snapshot
 
 __all__ = [
@@ -86,7 +88,8 @@ def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
     withheld = {f.group: f.instead for f in findings if f.withholds and f.group is not None}
     follows = scales_here(spec) and not has_head_of_another(snapshot)
     gone = gone_with_their_node(snapshot) if follows else Gone({})
-    decision = decide_sizes(snapshot, spec, memory, withheld, gone) if follows else None
+    unable = gated_groups(spec) | withheld
+    decision = decide_sizes(snapshot, spec, memory, unable, gone) if follows else None
     planned = limit_deletes(_plan_cluster(snapshot, spec, withheld, decision, gone))
     return limit_creates(within_ceilings(snapshot, planned))
 
@@ -111,9 +114,7 @@ def _plan_cluster(
             resize = resize_groups(snapshot, spec, decision, scaled)
             scaled = within_spec(spec, scaled)
     groups = [
-        (plan_replicas if group.num_of_hosts > 1 else plan_workers)(
-            snapshot, spec, group, by_group[group.group_name], scaled.get(group.group_name)
-        )
+        _plan_group(snapshot, spec, group, by_group[group.group_name], scaled.get(group.group_name))
         for group in spec.worker_group_specs
         if group.group_name not in withheld
     ]
@@ -139,6 +140,16 @@ def _plan_cluster(
         requeue_after=min(requeues, default=None),
         decision=decision,
     )
+
+
+def _plan_group(
+    snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, pods: list[Pod], scaled: Scaled | None
+) -> WorkersPlan:
+    plan_pods = plan_replicas if group.num_of_hosts > 1 else plan_workers
+    planned = plan_pods(snapshot, spec, group, pods, scaled)
+    wanted = desired_replicas(group) if scaled is None else scaled.wanted
+    missing = wanted * group.num_of_hosts - sum(pod.active for pod in pods)
+    return behind_gate(planned, group, missing, gate_words(group))
 
 
 def _services(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[CreateService, ...]:

@@ -125,6 +125,19 @@ def group_names_are_unique(subject: Subject) -> Findings:
         seen.add(group.group_name)
 
 
+def scale_gates_have_names_of_their_own(subject: Subject) -> Findings:
+    """Each gate has one owner, who takes it away by its name."""
+    for path, group in subject.workers:
+        seen: set[str] = set()
+        for index, gate in enumerate(group.scale_strategy.scale_gate):
+            at = f"{path}.scaleStrategy.scaleGate[{index}].name"
+            if not is_label_key(gate.name):
+                yield Violation(at, f"must be a name: {_LABEL_WORDS}, after an optional DNS prefix and '/'.")
+            elif gate.name in seen:
+                yield Violation(at, f"'{gate.name}' is there already: remove one of them.")
+            seen.add(gate.name)
+
+
 def bounds_are_not_negative(subject: Subject) -> Findings:
     """A group cannot have less than no pods."""
     for path, group in subject.workers:
