@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 
 from rayfleet.plan.ray_nodes import node_trouble
 from rayfleet.ray_inventory import DeathCause
-from rayfleet.ray_polling import Observation
+from rayfleet.ray_polling import STALE_SECONDS, Observation
 from rayfleet.ray_state import NodeStatus, RayState, RayView
 from rayfleet.snapshot import Pod
 
-STALE_SECONDS = 15.0
-"""An answer older than this is not decided by: three times the longest period between questions."""
 SETTLE_SECONDS = 70.0
 """After a head has started anew, its workers have so long to join or to end: Ray gives up after 60 s."""
 KEEP_SECONDS = 2.0
@@ -53,7 +51,7 @@ class RayMemory:
             trouble = f"the head has not answered yet{': ' if words else ''}{words}"
             return RayView(trouble=trouble, since=since)
         state, taken = seen.state, seen.taken.unix if seen.taken is not None else 0.0
-        trouble, since = self._trouble(seen, state, pods, now)
+        trouble, since, settles_at = self._trouble(seen, state, pods, now)
         if not trouble:
             self._learn(state, taken, pods, now)
         return RayView(
@@ -64,28 +62,38 @@ class RayMemory:
             drained=frozenset(self.drained),
             found_drained=_given_up(seen).difference(self.drained),
             dead_since=dict(self.dead_since),
-            kept=frozenset(node_id for node_id, until in self.kept.items() if until > now),
+            kept={node_id: until for node_id, until in self.kept.items() if until > now},
+            session_since=seen.session_since.unix if seen.session_since is not None else None,
+            unheard_until=self._unheard_until(state),
+            settles_at=settles_at,
         )
 
     def _trouble(
         self, seen: Observation, state: RayState, pods: Sequence[Pod], now: float
-    ) -> tuple[str, float | None]:
+    ) -> tuple[str, float | None, float | None]:
+        """What is wrong, since when, and until when at most where only time has to pass."""
         taken = seen.taken.unix if seen.taken is not None else 0.0
         if seen.failure is not None:
             since = seen.unknown_since.unix if seen.unknown_since is not None else taken
-            return f"the head does not answer: {seen.failure.message}", since
+            return f"the head does not answer: {seen.failure.message}", since, None
         if now - taken > STALE_SECONDS:
-            return "the head has not been asked for a while", taken
+            return "the head has not been asked for a while", taken, None
         known = self.alive if self.session in {"", state.session} else {}
         trouble = node_trouble(state, pods, known)
         if trouble:
-            return trouble, taken
+            return trouble, taken, None
         began = seen.session_since.unix if seen.session_since is not None else taken
         if self.session not in {"", state.session} and now - began < SETTLE_SECONDS:
             joined = state.joined
             if any(pod.name in self.alive.values() and pod.name not in joined for pod in pods if pod.active):
-                return "the head has started anew, and its workers have not all joined it", began
-        return "", None
+                words = "the head has started anew, and its workers have not all joined it"
+                return words, began, began + SETTLE_SECONDS
+        return "", None, None
+
+    def _unheard_until(self, state: RayState) -> float | None:
+        going_on = [node.node_id for node in state.nodes if node.status in _GOES_ON]
+        asked = [self.drained[node_id] for node_id in going_on if node_id in self.drained]
+        return min(asked) + DRAIN_SECONDS if asked else None
 
     def _learn(self, state: RayState, taken: float, pods: Sequence[Pod], now: float) -> None:
         names = {pod.name for pod in pods}

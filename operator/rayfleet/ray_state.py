@@ -131,8 +131,14 @@ class RayView:
     ended in the midst of it. Wanted sizes may still count them."""
     dead_since: Mapping[bytes, float] = field(default_factory=dict)
     """Ids of dead nodes to when we first saw them so, Unix seconds."""
-    kept: frozenset[bytes] = frozenset()
-    """Ids of nodes that Ray has just refused to give up, as they are busy."""
+    kept: Mapping[bytes, float] = field(default_factory=dict)
+    """Ids of nodes that Ray has just refused to give up, as they are busy, to when it may be asked again."""
+    session_since: float | None = None
+    """Since when the head is the one that it is, as far as we know, Unix seconds."""
+    unheard_until: float | None = None
+    """When one of `drained` that goes on working may be asked again, Unix seconds: it may not have heard."""
+    settles_at: float | None = None
+    """When the trouble is over by time alone, Unix seconds; none where it takes more than that."""
 
 
 class DrainReason(StrEnum):

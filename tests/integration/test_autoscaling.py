@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.cluster_api import ClusterApi, Namespace
+from support.cluster_api import ClusterApi, Namespace, unready
 from support.faults.loop_thread import LoopThread
 from support.operator_process import OperatorProcess, grant_lease, service_account_kubeconfig
 from support.pretend_ray import IDLE, Reply
@@ -244,3 +244,36 @@ def test_a_query_that_the_admin_does_not_have_is_named_and_nothing_is_scaled_by_
     scene.ray.submit(1)
     workers(scene, 1)
     assert any("nope" in fault for fault in scene.autoscaler["faults"])
+
+
+def test_work_goes_to_the_fallback_while_a_secret_is_missing_and_that_is_said(scenes: Scenes) -> None:
+    """A pod that has a node and never starts is no capacity on its way."""
+    scene = scenes("stuck")
+    fast = gpu_group("fast", fallback={"groups": ["cheap"], "afterSeconds": 1})
+    scene.apply(elastic(fast, gpu_group("cheap")))
+    scene.ray.submit(1)
+    (stuck,) = workers(scene, 1, starts=False)
+    assert "-fast-" in stuck
+    waits = {"reason": "CreateContainerConfigError", "message": 'secret "not-there" not found'}
+    scene.namespace.set_pod_status(stuck, unready({"waiting": waits}))
+    (other,) = workers(scene, 2, starts=False) - {stuck}
+    assert "-cheap-" in other
+    words = 'CreateContainerConfigError of container ray: secret "not-there" not found'
+    eventually(
+        "the Secret to be named",
+        lambda: words in scene.namespace.condition(scene.name, "Ready").get("message", ""),
+        why=lambda: scene.stored["status"],
+    )
+
+
+def test_pods_that_have_not_joined_go_at_once_when_the_maximum_is_lowered(scenes: Scenes) -> None:
+    """Their tasks go on waiting, and no more than the maximum is wanted."""
+    scene = scenes("lowered")
+    scene.apply(elastic())
+    scene.ray.submit(3)
+    workers(scene, 3, starts=False)
+    scene.namespace.patch(scene.name, elastic(gpu_group(maxReplicas=1)))
+    workers(scene, 1, starts=False)
+    eventually("that one is wanted", lambda: scene.stored["status"]["workerGroups"][0]["desired"] == 1)
+    assert "max of 1" in told(scene, "DemandHeld")
+    throughout("that one is left", lambda: len(scene.play(starts=False)) == 1, seconds=1)

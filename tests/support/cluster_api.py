@@ -190,6 +190,16 @@ def running(pod_ip: str = "10.1.0.1") -> dict[str, Any]:
     }
 
 
+def unready(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The status of a pod that has a node, and whose container is in this state."""
+    unready = {"type": "Ready", "status": "False", "reason": "ContainersNotReady"}
+    return {
+        "phase": "Pending",
+        "conditions": [unready, {"type": "PodScheduled", "status": "True"}],
+        "containerStatuses": [_container(state, ready=False)],
+    }
+
+
 def ended(exit_code: int = 137) -> dict[str, Any]:
     """The status of a pod with restartPolicy Never whose Ray container has ended."""
     state = {"terminated": {"exitCode": exit_code, "reason": "Error"}}

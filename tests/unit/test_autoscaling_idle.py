@@ -168,7 +168,7 @@ def test_nodes_above_a_lowered_max_go_as_soon_as_they_are_idle() -> None:
     nodes = [busy("c0", CPU), idle("c1", CPU, 1), busy("c2", CPU)]
     group = replace(CPU, desired=3, max_replicas=1)
     decision = decided(state(tasks(1, CPU=8), nodes=nodes), group, workers=pods(*nodes))
-    assert (drained(decision), decision.group("cpu").wanted) == (["c1"], 2)
+    assert (drained(decision), decision.group("cpu").wanted) == (["c1"], 1)
 
 
 def _stuck(name: str, since: float, *, group: str = "cpu") -> Worker:

@@ -31,11 +31,11 @@ def test_an_idle_worker_is_drained_before_its_pod_goes() -> None:
     decided = plan(snapshot(of, pods, scaling=view(idle, **around)))
     assert [type(action) for action in decided.actions] == [DrainNode]
     asked = decided.drains[0].node_id
-    drained = RayView(view(idle).ray.state, NOW, drained=frozenset({asked}))
+    drained = RayView(view(idle).ray.state, NOW, drained=frozenset({asked}), unheard_until=NOW + 10)
     around = {"acted_on": {"gpu": Sizing(0, 0)}}
     waiting = plan(snapshot(of, pods, scaling=view(idle, **around | {"ray": drained})))
     assert not waiting.actions
-    assert waiting.requeue_after is not None, "the question may not have come to Ray: then it is asked again"
+    assert waiting.requeue_after == 10.0, "the question may not have come to Ray: then it is asked again"
     dead = view([idle[0], replace(idle[1], status=NodeStatus.DEAD)]).ray.state
     gone = plan(snapshot(of, pods, scaling=view(idle, **around | {"ray": replace(drained, state=dead)})))
     assert [delete.cause for delete in gone.deletes] == [Cause.IDLE]
@@ -46,7 +46,7 @@ def test_a_node_that_ray_keeps_is_not_asked_for_again_at_once() -> None:
     of = scaled()
     pods = [head(of), worker(of, 1)]
     idle = [node(pods[0]), node(pods[1], NodeStatus.IDLE, idle=61.0)]
-    ray = RayView(view(idle).ray.state, NOW, kept=frozenset({idle[1].node_id}))
+    ray = RayView(view(idle).ray.state, NOW, kept={idle[1].node_id: NOW + 2})
     seen = snapshot(of, pods, scaling=view(idle, ray=ray, acted_on={"gpu": Sizing(1, 0)}))
     assert not plan(seen).actions
 

@@ -8,7 +8,7 @@ import pytest
 
 from crds.field_reference import field_reference
 from rayfleet.plan import in_words, plan, unsupported
-from rayfleet.plan.support import ANNOTATIONS, FIELDS, GROUP_FIELDS, LABELS
+from rayfleet.plan.support import ANNOTATIONS, FIELDS, GROUP_FIELDS, LABELS, FieldRule, GroupRule
 from rayfleet.status import compute_status
 from support.builders import cluster, group, head, parsed, snapshot, spec, worker
 
@@ -115,7 +115,7 @@ def test_what_asks_for_an_older_autoscaler_is_named_where_it_stands() -> None:
 
 def test_the_condition_says_all_of_it_and_what_withholds_first() -> None:
     """Paths that come to the same share a sentence, and of very many there is the count."""
-    groups = [group(f"g{index}", failurePolicy={}) for index in range(20)]
+    groups = [group(f"g{index}", failurePolicy={"maxSurge": 2}) for index in range(20)]
     of = replace(
         cluster(spec(*groups, headGroupSpec={"enableIngress": True, "template": {"spec": {}}})),
         annotations=FT,
@@ -132,7 +132,7 @@ def test_the_condition_says_all_of_it_and_what_withholds_first() -> None:
     )
     assert gang in message
     assert "spec.headGroupSpec.enableIngress is not acted on yet: no Ingress is created" in message
-    assert "spec.workerGroupSpecs[7].failurePolicy and 12 more are not acted on yet" in message
+    assert "spec.workerGroupSpecs[7].failurePolicy.maxSurge and 12 more are not acted on yet" in message
 
 
 def test_one_finding_reads_as_a_sentence() -> None:
@@ -146,7 +146,8 @@ def test_the_field_reference_says_of_each_field_annotation_and_label_what_happen
     page = field_reference()
     assert page == REFERENCE.read_text()
     rows = page.splitlines()
-    for rule in (*FIELDS, *GROUP_FIELDS):
+    rules: tuple[FieldRule | GroupRule, ...] = (*FIELDS, *GROUP_FIELDS)
+    for rule in rules:
         name = rule.path.rpartition(".")[2]
         marked = [row for row in rows if row.startswith(f"| `{name}` ") and rule.instead in row]
         assert marked, rule.path

@@ -17,7 +17,7 @@ from rayfleet.ray_inventory import DeathCause
 from rayfleet.ray_polling import Clockwork, Moment, Observation, Poller, Target
 from rayfleet.ray_polling.deaths import MOST_IN_VAIN
 from rayfleet.ray_polling.observation import differs, observed
-from rayfleet.ray_polling.schedule import first_wait, jittered, period, stroke
+from rayfleet.ray_polling.schedule import STALE_SECONDS, first_wait, jittered, period, stroke
 from rayfleet.ray_state import RayState
 from rayfleet.snapshot import Key
 from support.informing import until
@@ -171,6 +171,26 @@ def test_a_new_session_is_told_with_the_one_before() -> None:
     later, changed = observed(renewed, values(session="two"), Moment(6, 6))
     assert not changed
     assert (later.previous_session, later.session_since) == ("one", Moment(5, 5))
+
+
+def test_an_answer_after_the_last_has_become_too_old_is_news_though_it_says_the_same() -> None:
+    """Nothing was decided by the last one any more."""
+    first, _ = observed(NEVER, values(), Moment(100.0, 0.0))
+    for late, news in ((STALE_SECONDS, False), (STALE_SECONDS + 0.1, True)):
+        assert observed(first, values(), Moment(100.0 + late, late))[1] is news
+
+
+async def test_a_head_that_is_hard_to_read_is_told_of_when_its_last_answer_counts_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is asked again only later, and nobody else would wake its cluster."""
+    monkeypatch.setattr("rayfleet.ray_polling.poller.STALE_SECONDS", 0.05)
+    async with head(node("w-1")) as gcs, polling() as fleet:
+        fleet.watch(A, gcs.address)
+        await fleet.heard(A)
+        assert fleet.told[A] == 1
+        await until("its cluster to be woken", lambda: fleet.told[A] == 2)
+        assert len(gcs.requests) == 1
 
 
 async def test_a_change_is_told_once_and_a_poke_asks_at_once() -> None:

@@ -94,7 +94,7 @@ class FailurePolicy(ApiModel):
         60, "How long a node may be not ready before its pods count as lost.", ge=0
     )
     join_timeout_seconds: Integer = stored(
-        300, "How long a running pod may take to join the Ray cluster before it counts as failed.", ge=0
+        300, "How long a running pod may take to join the Ray cluster before its work goes elsewhere.", ge=0
     )
     max_surge: NonNegativeInteger | None = Field(
         default=None,
@@ -109,7 +109,10 @@ class Fallback(ApiModel):
         default=(), description="Groups of this cluster to use instead, best first."
     )
     after_seconds: Integer = stored(
-        0, "How long pods must have been blocked before the first of them is used.", ge=0
+        0,
+        "How long pods must not have come before the first of them is used; with 0 at once where something "
+        "is wrong, and after `failurePolicy.joinTimeoutSeconds` where they merely start.",
+        ge=0,
     )
 
 

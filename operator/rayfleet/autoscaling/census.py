@@ -7,6 +7,7 @@ from rayfleet.api.base import INT32_MAX
 from rayfleet.autoscaling.capacity import Bin, Node, Template
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.inputs import Blocked, Group, Policy, Worker
+from rayfleet.autoscaling.surplus import removable
 from rayfleet.ray_state import RayNode
 
 
@@ -28,6 +29,10 @@ class Census:
     """What is missing has been refused for too long."""
     blocked: Blocked | None = None
     """What has kept a pod from coming for longest."""
+    given_up: list[tuple[str, ...]] = field(default_factory=list)
+    """The pods of each replica that has not joined, and for which a lowered maximum has no place."""
+    looks: list[float] = field(default_factory=list)
+    """Seconds until time alone changes what is counted here."""
 
     @property
     def present(self) -> int:
@@ -60,8 +65,13 @@ def take_census(
     joined: Mapping[str, RayNode],
     policy: Policy,
     now: float,
+    *,
+    known: bool = True,
 ) -> list[Census]:
-    """One for each group, in their order. `joined`: by pod, the Ray node it runs."""
+    """One for each group, in their order. `joined`: by pod, the Ray node it runs.
+
+    `known`: whether a pod that is not among `joined` has not joined.
+    """
     found = {group.name: Census(group, _maximum(group, policy)) for group in groups}
     leaving = {(worker.group, worker.replica or worker.name) for worker in workers if worker.draining}
     for worker in workers:
@@ -70,15 +80,36 @@ def take_census(
         if census is None or (worker.group, replica) in leaving:
             continue
         census.replicas.setdefault(replica, []).append(worker)
-        blocked = worker.blocked
-        if blocked and worker.name not in joined:
-            if census.blocked is None or blocked.since < census.blocked.since:
-                census.blocked = blocked
-            if now - blocked.since >= patience(census.group, policy):
-                census.late.add(replica)
+        if worker.blocked and worker.name not in joined:
+            _note_blocked(census, replica, worker.blocked, patience(census.group, policy), now)
     for census in found.values():
+        _give_up_surplus(census, joined, now, known=known)
         _count_missing(census, policy, now)
     return list(found.values())
+
+
+def _note_blocked(census: Census, replica: str, blocked: Blocked, patience: float, now: float) -> None:
+    late_in = blocked.late_at(patience) - now
+    if late_in > 0:
+        census.looks.append(late_in)
+    else:
+        census.late.add(replica)
+    told = late_in <= 0 or not blocked.is_starting
+    if told and (census.blocked is None or blocked.since < census.blocked.since):
+        census.blocked = blocked
+
+
+def _give_up_surplus(census: Census, joined: Mapping[str, RayNode], now: float, *, known: bool) -> None:
+    """Take out what has not joined and is more than the maximum: it goes before anything that runs."""
+    going = sum(any(worker.requested for worker in workers) for workers in census.replicas.values())
+    over = len(census.replicas) - going - census.maximum
+    if over <= 0:
+        return
+    possible, looks = removable(census.replicas, joined, census.late, now, known=known)
+    census.looks += looks
+    for replica in possible[:over]:
+        census.given_up.append(tuple(worker.name for worker in census.replicas.pop(replica)))
+        census.late.discard(replica)
 
 
 def _maximum(group: Group, policy: Policy) -> int:
@@ -94,7 +125,10 @@ def _count_missing(census: Census, policy: Policy, now: float) -> None:
     if refused:
         if census.blocked is None or refused.since < census.blocked.since:
             census.blocked = refused
-        census.refused = now - refused.since >= patience(group, policy)
+        late_in = refused.late_at(patience(group, policy)) - now
+        census.refused = late_in <= 0
+        if late_in > 0:
+            census.looks.append(late_in)
 
 
 def room_for_missing(

@@ -19,6 +19,8 @@ class Change:
     """What spreads the growth over time."""
     drains: list[Drain] = field(default_factory=list)
     cancels: list[Cancel] = field(default_factory=list)
+    over: list[Cancel] = field(default_factory=list)
+    """Replicas that the census has left out already."""
     waiting: list[str] = field(default_factory=list)
     """Why something that could go stays for now, in words."""
     recommended: int = 0

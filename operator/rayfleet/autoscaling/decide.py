@@ -38,7 +38,7 @@ def decide(
     known = ray if ray is not None else RayState("", 0, (), (), (), ())
     space = space_of(shapes_of(known))
     bins, joined = running_bins(space, known, groups, workers)
-    census = take_census(groups, workers, joined, policy, now)
+    census = take_census(groups, workers, joined, policy, now, known=ray is not None)
     stuck = frozenset(one.group.name for one in census if one.stuck)
     templates = templates_of(space, groups, stuck)
     gpus_left = min((max(0, ceiling.gpus_left) for ceiling in policy.ceilings), default=None)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from typing import Literal, NamedTuple
 
 from rayfleet.api import Behavior, Fallback
@@ -19,6 +20,12 @@ class BlockedReason(StrEnum):
     LIMIT_RANGE = "LimitRange"
     ADMISSION_DENIED = "AdmissionDenied"
     IMAGE_PULL = "ImagePull"
+    NOT_STARTED = "NotStarted"
+    """A container of it is not there: a Secret, a volume or its image is missing, or takes its time."""
+    CRASHING = "Crashing"
+    """A container of it ends as often as it is started."""
+    NOT_JOINED = "NotJoined"
+    """It runs, and Ray does not know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,15 @@ class Blocked:
     """As the scheduler, the API server or the kubelet said it."""
     since: float
     """Unix seconds."""
+    is_starting: bool = False
+    """Nothing is wrong but that it takes time: no word of it before it is late."""
+    at_least: float = 0.0
+    at_most: float = inf
+    """Seconds. Bounds of how long the pod counts as coming, whatever the group's patience is."""
+
+    def late_at(self, patience: float) -> float:
+        """When it counts as coming no more, where the group has so much patience; Unix seconds."""
+        return self.since + min(max(patience, self.at_least), self.at_most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +62,10 @@ class Worker:
     blocked: Blocked | None = None
     draining: bool = False
     """Marked for removal: no longer active, and no capacity."""
+    pending: bool = False
+    """Its containers have not started: nothing of Ray runs in it, whatever is known of Ray."""
+    requested: bool = False
+    """It is deleted, as its name is in `workersToDelete`."""
 
 
 @dataclass(frozen=True, slots=True)

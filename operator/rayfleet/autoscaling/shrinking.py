@@ -7,9 +7,16 @@ from rayfleet.autoscaling.census import Census
 from rayfleet.autoscaling.changes import Change
 from rayfleet.autoscaling.decision import Cancel, Drain, IdleNode
 from rayfleet.autoscaling.idle import Replica, idle_replicas
-from rayfleet.autoscaling.inputs import Memory, Policy
+from rayfleet.autoscaling.inputs import Memory, Policy, Worker
 from rayfleet.autoscaling.rates import rate_limited
-from rayfleet.ray_state import RayNode
+from rayfleet.ray_state import NodeStatus, RayNode
+
+
+def give_up_surplus(change: Change) -> None:
+    """Give up what has not joined and is above a lowered maximum, whether Ray's state is known or not."""
+    census = change.census
+    words = f"{census.group.name} is above its max of {census.maximum}"
+    change.over += [Cancel(census.group.name, pods, words) for pods in census.given_up]
 
 
 def drain_idle(
@@ -77,6 +84,7 @@ def _drain(change: Change, replicas: list[Replica], joined: Mapping[str, RayNode
 
 def cancel_unneeded(
     change: Change,
+    joined: Mapping[str, RayNode],
     needed: AbstractSet[str],
     unneeded_missing: int,
     memory: Memory,
@@ -86,11 +94,12 @@ def cancel_unneeded(
 ) -> None:
     """Give up what does not come and has been needed by nothing for as long as an idle node may stay.
 
-    A pod that starts is left to start. `probe`: keep one that is blocked, to see when there is room again.
+    A pod that starts is left to start, unless it is late. `probe`: keep one that is blocked, to see when
+    there is room again.
     """
     census = change.census
     group = census.group
-    waiting = _blocked_replicas(census, needed)
+    waiting = _blocked_replicas(census, joined, needed)
     spare = max(0, change.wanted - census.floor)
     possible = min(spare, unneeded_missing + max(0, len(waiting) - int(probe)))
     since = [*memory.unneeded_since.get(group.name, ())[:possible]]
@@ -107,11 +116,22 @@ def cancel_unneeded(
         change.again_in.append(max(0.0, timeout - (now - change.unneeded[0])))
 
 
-def _blocked_replicas(census: Census, needed: AbstractSet[str]) -> list[tuple[str, ...]]:
-    """Replicas that are blocked and not needed, the newest first."""
+def _blocked_replicas(
+    census: Census, joined: Mapping[str, RayNode], needed: AbstractSet[str]
+) -> list[tuple[str, ...]]:
+    """Replicas that are blocked and not needed, the newest first; none with a host that works."""
     found = [
         (-min(worker.since for worker in workers), tuple(worker.name for worker in workers))
-        for workers in census.replicas.values()
-        if any(worker.blocked for worker in workers) and not any(worker.name in needed for worker in workers)
+        for replica, workers in census.replicas.items()
+        if any(_is_blocked(worker, late=replica in census.late) for worker in workers)
+        and not any(worker.name in needed or _works(joined.get(worker.name)) for worker in workers)
     ]
     return [names for _, names in sorted(found)]
+
+
+def _is_blocked(worker: Worker, *, late: bool) -> bool:
+    return worker.blocked is not None and (late or not worker.blocked.is_starting)
+
+
+def _works(node: RayNode | None) -> bool:
+    return node is not None and node.status is not NodeStatus.IDLE

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rayfleet.autoscaling import words
-from rayfleet.autoscaling.census import Census, patience
+from rayfleet.autoscaling.census import Census
 from rayfleet.autoscaling.changes import Change
 from rayfleet.autoscaling.decision import Cancel, Drain, GroupDecision, Hold, Tier
 from rayfleet.autoscaling.growing import ask, grow
@@ -12,7 +12,7 @@ from rayfleet.autoscaling.holds import blocked_hold, ceiling_hold, could_hold, g
 from rayfleet.autoscaling.inputs import Memory, Policy
 from rayfleet.autoscaling.rates import remembered
 from rayfleet.autoscaling.settled import settle_for, sizes_before
-from rayfleet.autoscaling.shrinking import cancel_unneeded, drain_idle
+from rayfleet.autoscaling.shrinking import cancel_unneeded, drain_idle, give_up_surplus
 from rayfleet.autoscaling.stages import Solution
 from rayfleet.ray_state import RayNode
 
@@ -53,17 +53,18 @@ def size_groups(
     grow(changes, solution.packing, floors, moment.joined, policy, memory, now)
     for at, change in enumerate(changes):
         change.recommended += change.asked
+        give_up_surplus(change)
         if moment.known:
             _shrink(change, at, solution, census, moment)
         else:
             change.shrink_to = _still_asked(change.census, memory)
     looks = [seconds for change in changes for seconds in change.again_in]
-    looks += _blocked_looks(census, policy, now)
+    looks += [seconds for one in census for seconds in one.looks]
     held = _held_gangs(solution, census, policy)
     return Sizes(
         groups=tuple(_group_decision(change, moment, held.get(at, "")) for at, change in enumerate(changes)),
         drains=tuple(drain for change in changes for drain in change.drains),
-        cancels=tuple(cancel for change in changes for cancel in change.cancels),
+        cancels=tuple(cancel for change in changes for cancel in (*change.over, *change.cancels)),
         next_look=min(looks, default=None),
         rates={change.census.group.name: change.rate for change in changes if change.rate},
         memory=_memory(changes, solution, moment),
@@ -85,7 +86,7 @@ def _shrink(change: Change, at: int, solution: Solution, census: Sequence[Census
     probe = change.census.stuck and any(
         one.replicas for one in census if fallback and one.group.name in fallback.groups
     )
-    cancel_unneeded(change, needed, missing, moment.memory, moment.now, probe=probe)
+    cancel_unneeded(change, moment.joined, needed, missing, moment.memory, moment.now, probe=probe)
 
 
 def _still_asked(census: Census, memory: Memory) -> int | None:
@@ -94,17 +95,6 @@ def _still_asked(census: Census, memory: Memory) -> int | None:
     if asked is None:
         asked = memory.shrink_to.get(census.group.name)
     return asked if asked is not None and asked < census.present else None
-
-
-def _blocked_looks(census: Sequence[Census], policy: Policy, now: float) -> list[float]:
-    """When pods that are blocked stop counting as coming."""
-    looks = []
-    for one in census:
-        since = [w.blocked.since for workers in one.replicas.values() for w in workers if w.blocked]
-        since += [one.group.refused.since] if one.group.refused else []
-        left = [start + patience(one.group, policy) - now for start in since]
-        looks += [seconds for seconds in left if seconds > 0]
-    return looks
 
 
 def _held_gangs(solution: Solution, census: Sequence[Census], policy: Policy) -> dict[int, str]:
@@ -137,7 +127,8 @@ def _group_decision(change: Change, moment: Moment, held: str) -> GroupDecision:
     ceiling = ceiling_hold(census, moment.policy)
     return GroupDecision(
         name=census.group.name,
-        wanted=change.wanted,
+        # Busy ones above the maximum stay for now; none is made in the place of one that ends.
+        wanted=min(change.wanted, census.maximum),
         launches=launches,
         pending=not_joined + launches * hosts,
         reason=_reason(change, ceiling, held, known=moment.known),
@@ -151,7 +142,7 @@ def _reason(change: Change, ceiling: Hold | None, held: str, *, known: bool) -> 
     census, parts = change.census, []
     if change.started:
         parts.append(f"{words.counted(change.started, 'replica')} more")
-    for group in (change.drains, change.cancels):
+    for group in (change.over, change.drains, change.cancels):
         for why in dict.fromkeys(one.words for one in group):
             fewer = sum(one.words == why for one in group)
             parts.append(f"{words.counted(fewer, 'replica')} fewer: {why}")

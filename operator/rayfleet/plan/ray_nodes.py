@@ -11,8 +11,6 @@ from rayfleet.snapshot import Pod, Snapshot
 DEAD_SECONDS = 30.0
 """How long a pod has to join anew, once its Ray node is dead and we know not why."""
 
-_WORKING = frozenset({NodeStatus.RUNNING, NodeStatus.IDLE})
-
 
 def trusted_state(snapshot: Snapshot) -> RayState | None:
     """What Ray says, where it is fresh and complete; none where it is not, and then nothing shrinks."""
@@ -29,10 +27,10 @@ class Gone(NamedTuple):
     """By the pod's name, why it goes, in words as well."""
     counted: frozenset[str] = frozenset()
     """Those of them that the sizes acted on last may still count: another operator gave them up."""
-    going_on: bool = False
-    """Whether a node is neither dead nor draining that Ray was asked to give up."""
     parted: frozenset[str] = frozenset()
     """Multi-host replicas with such a host: without it the others serve for nothing."""
+    due_at: float | None = None
+    """When the next pod whose node is dead has had its time to join anew, Unix seconds."""
 
 
 def gone_with_their_node(snapshot: Snapshot) -> Gone:
@@ -48,7 +46,7 @@ def gone_with_their_node(snapshot: Snapshot) -> Gone:
     alive = state.joined
     pods = {pod.name: pod for pod in snapshot.pods if pod.node_type == NodeType.WORKER and pod.active}
     found: dict[str, tuple[Cause, str]] = {}
-    counted = set()
+    counted, due = set(), []
     for node in state.nodes:
         name = node.instance_id
         if node.status is not NodeStatus.DEAD or name not in pods or name in alive:
@@ -57,11 +55,15 @@ def gone_with_their_node(snapshot: Snapshot) -> Gone:
             found[name] = Cause.IDLE, "Ray has given its node up, which was idle and is not needed"
             if node.node_id in ray.found_drained:
                 counted.add(name)
-        elif snapshot.now - ray.dead_since.get(node.node_id, snapshot.now) >= DEAD_SECONDS:
+            continue
+        due_at = ray.dead_since.get(node.node_id, snapshot.now) + DEAD_SECONDS
+        if snapshot.now >= due_at:
             found.setdefault(name, (Cause.RAY_ENDED, "its Ray node is dead, and no other has come"))
+        else:
+            due.append(due_at)
     hosts = [host for name in found if (host := pods[name].host) is not None]
-    going_on = any(n.node_id in ray.drained and n.status in _WORKING for n in state.nodes)
-    return Gone(found, frozenset(counted), going_on, frozenset(host.replica for host in hosts))
+    parted = frozenset(host.replica for host in hosts)
+    return Gone(found, frozenset(counted), parted, min(due, default=None))
 
 
 def node_trouble(state: RayState, pods: Iterable[Pod], known: Mapping[bytes, str]) -> str:

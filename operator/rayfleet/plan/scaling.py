@@ -7,8 +7,6 @@ from rayfleet.api import RayClusterSpec, WorkerGroupSpec
 from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.api.names import NodeType
 from rayfleet.autoscaling import (
-    Blocked,
-    BlockedReason,
     Ceiling,
     Decision,
     Group,
@@ -21,25 +19,19 @@ from rayfleet.autoscaling import (
 from rayfleet.manifests import HEAD_OF_SLICE, is_of_one_host, slice_of, worker_resources
 from rayfleet.plan.actions import Cause, DrainNode, desired_replicas
 from rayfleet.plan.ceilings import A_MINUTE, CEILING_SECONDS, COUNTING_SECONDS, rooms_of
+from rayfleet.plan.coming import blocked_of, refusal
 from rayfleet.plan.learned import NOTHING_LEARNED, Learned, learned
 from rayfleet.plan.ray_nodes import Gone, trusted_state
 from rayfleet.plan.replicas import broken_replicas
 from rayfleet.plan.workers import Scaled, recorded_group
 from rayfleet.ray_state import NodeStatus
 from rayfleet.scaling_view import Sizing
-from rayfleet.snapshot import Cluster, Hold, Pod, Snapshot
+from rayfleet.snapshot import Cluster, Snapshot
 
-UNHEARD_SECONDS = 3.0
-"""Between looks at a node that works on though it was to be given up: Ray may not have heard of it."""
+UNHEARD_SECONDS = 1.0
+"""Between looks at a node that has worked on for so long that only a newer answer of Ray's is waited for."""
 _LONG = 100_000
 """Nodes times entries of demand, some of these for what each node costs by itself."""
-_PENDING_REASONS = {
-    "Unschedulable": BlockedReason.UNSCHEDULABLE,
-    "SchedulingGated": BlockedReason.SCHEDULING_GATED,
-    "ImagePullBackOff": BlockedReason.IMAGE_PULL,
-    "ErrImagePull": BlockedReason.IMAGE_PULL,
-    "InvalidImageName": BlockedReason.IMAGE_PULL,
-}
 
 
 def decide_sizes(
@@ -97,11 +89,14 @@ def has_head_of_another(snapshot: Snapshot) -> bool:
 
 def looks(snapshot: Snapshot, decision: Decision, gone: Gone) -> list[float]:
     """Seconds until time, or what other clusters do, may change the decision."""
+    ray, now = snapshot.scaling.ray, snapshot.now
     found = [] if decision.next_look is None else [decision.next_look]
+    found += [at - now for at in (ray.settles_at, gone.due_at, *ray.kept.values()) if at is not None]
     if gone.counted:
         found.append(0.0)
-    if gone.going_on:
-        found.append(UNHEARD_SECONDS)
+    if ray.unheard_until is not None:
+        left = ray.unheard_until - now
+        found.append(left if left > 0 else UNHEARD_SECONDS)
     kinds = {hold.kind for answer in decision.answers for hold in answer.holds}
     kinds |= {hold.kind for group in decision.groups for hold in group.holds}
     if HoldKind.CEILING in kinds:
@@ -120,7 +115,7 @@ def drains(snapshot: Snapshot, decision: Decision, gone: Gone) -> tuple[DrainNod
         for node in drain.nodes
     ]
     asked += _rests_of_replicas(snapshot, gone)
-    return tuple(drain for drain in asked if drain.node_id not in ray.drained | ray.kept)
+    return tuple(drain for drain in asked if drain.node_id not in ray.drained | ray.kept.keys())
 
 
 def _rests_of_replicas(snapshot: Snapshot, gone: Gone) -> Iterator[DrainNode]:
@@ -181,7 +176,7 @@ def _group(
         desired=acted.wanted if acted is not None else first,
         resized_to=first if acted is None else group.replicas if acted.replicas != group.replicas else None,
         wish=_wish(snapshot, name, acted.wanted if acted is not None else 0),
-        refused=_refused(hold) if hold is not None else None,
+        refused=refusal(hold) if hold is not None else None,
     )
 
 
@@ -208,19 +203,9 @@ def recorded_sizing(cluster: Cluster, group: WorkerGroupSpec) -> Sizing | None:
     return Sizing(desired // group.num_of_hosts, observed)
 
 
-def _refused(hold: Hold) -> Blocked:
-    words = hold.words
-    if "exceeded quota" in words:
-        reason = BlockedReason.QUOTA_EXCEEDED
-    elif "LimitRange" in words or "usage per" in words:
-        reason = BlockedReason.LIMIT_RANGE
-    else:
-        reason = BlockedReason.ADMISSION_DENIED
-    return Blocked(reason, words, hold.since)
-
-
 def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[Worker]:
-    groups = {group.group_name for group in spec.worker_group_specs}
+    groups = {group.group_name: group for group in spec.worker_group_specs}
+    requested = {n for group in spec.worker_group_specs for n in group.scale_strategy.workers_to_delete}
     ray, leaving = snapshot.scaling.ray, gone.parted | broken_replicas(snapshot, spec)
     nodes = ray.state.nodes if ray.state is not None else ()
     draining = {node.instance_id for node in nodes if node.node_id in ray.drained}
@@ -229,15 +214,16 @@ def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[W
             continue
         if pod.node_type == NodeType.WORKER and pod.group in groups and pod.active:
             replica = "" if pod.host is None else pod.host.replica
-            leaves = pod.name in draining or replica in leaving
-            yield Worker(pod.name, pod.group, pod.created, replica, _blocked(pod), leaves)
-
-
-def _blocked(pod: Pod) -> Blocked | None:
-    reason = _PENDING_REASONS.get(pod.unready_reason)
-    if reason is None or pod.ready:
-        return None
-    return Blocked(reason, pod.unready_words or pod.unready_reason, pod.readiness_since or pod.created)
+            yield Worker(
+                pod.name,
+                pod.group,
+                pod.created,
+                replica,
+                blocked_of(pod, groups[pod.group], ray),
+                draining=pod.name in draining or replica in leaving,
+                pending=pod.phase == "Pending",
+                requested=pod.name in requested,
+            )
 
 
 def policy_of(snapshot: Snapshot, spec: RayClusterSpec) -> Policy:

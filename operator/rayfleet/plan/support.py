@@ -7,10 +7,12 @@ goes for the annotations and labels that KubeRay acts on.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec, asks_for_sidecar, sidecar_options
+from rayfleet.api.groups import FailurePolicy
 from rayfleet.api.names import Annotation
 from rayfleet.manifests.metadata import is_on
 
@@ -126,14 +128,25 @@ FIELDS: Final = (
         "pods are deleted without a drain",
     ),
 )
-GROUP_FIELDS: Final = (
+
+
+def _has_other_policy(name: str, default: object, group: WorkerGroupSpec) -> bool:
+    """Whether it differs from its default, which is stored with the object, set or not."""
+    return bool(getattr(group.failure_policy, name) != default)
+
+
+GROUP_FIELDS: Final[tuple[GroupRule, ...]] = (
     GroupRule(
         "suspend", lambda g: g.suspend, "no pod of the group is created, none is removed", withholds=True
     ),
-    GroupRule(
-        "failurePolicy",
-        lambda g: "failure_policy" in g.model_fields_set,
-        "pods that end are replaced at once",
+    *(
+        GroupRule(
+            f"failurePolicy.{field.alias}",
+            partial(_has_other_policy, name, field.default),
+            "pods that end are replaced at once",
+        )
+        for name, field in FailurePolicy.model_fields.items()
+        if name != "join_timeout_seconds"
     ),
 )
 ANNOTATIONS: Final = (

@@ -2,5 +2,6 @@
 
 from rayfleet.ray_polling.observation import Moment, Observation
 from rayfleet.ray_polling.poller import Clockwork, Poller, Target
+from rayfleet.ray_polling.schedule import STALE_SECONDS
 
-__all__ = ["Clockwork", "Moment", "Observation", "Poller", "Target"]
+__all__ = ["STALE_SECONDS", "Clockwork", "Moment", "Observation", "Poller", "Target"]

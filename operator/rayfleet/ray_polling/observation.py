@@ -7,6 +7,7 @@ from typing import NamedTuple
 from rayfleet.errors import GcsFailure
 from rayfleet.ray_inventory import DeathCause
 from rayfleet.ray_polling.deaths import NONE_KNOWN
+from rayfleet.ray_polling.schedule import STALE_SECONDS
 from rayfleet.ray_state import NodeStatus, RayNode, RayState, Resources
 
 _OBJECT_STORE = "object_store_memory"
@@ -61,7 +62,9 @@ def observed(
         session_since=moment if renewed else before.session_since,
         deaths=deaths,
     )
-    told = known is not None and before.failure is None and before.deaths == deaths
+    # One that came too late for the last to be decided by until then ends that.
+    fresh = before.taken is not None and moment.unix - before.taken.unix <= STALE_SECONDS
+    told = fresh and before.failure is None and before.deaths == deaths
     return after, not told or known is None or differs(known, answer)
 
 

@@ -16,6 +16,8 @@ from rayfleet.ray_polling.observation import Moment, Observation, observed
 from rayfleet.ray_polling.schedule import (
     CHANGED_SECONDS,
     SHORTEST_SECONDS,
+    STALE_SECONDS,
+    STROKE_SECONDS,
     first_wait,
     jittered,
     period,
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 """How long a head may take to answer."""
+STALE_MARGIN = 2 * POLL_SECONDS
+"""Seconds that an answer takes at most to come, with the causes of deaths."""
 WARM_CONNECTIONS = 1000
 """Connections that are kept between questions. A further quiet cluster is dialled for each: a connection
 costs 27 KB of memory, dialling 0.4 ms of CPU."""
@@ -61,8 +65,8 @@ class _Watched:
     """One cluster that is asked about."""
 
     __slots__ = (
-        *("active", "again", "asked", "changed", "client", "due", "key"),
-        *("in_vain", "observation", "quiet", "target", "task", "timer"),
+        *("active", "again", "asked", "changed", "client", "due", "in_vain", "key"),
+        *("observation", "quiet", "stale", "target", "task", "timer"),
     )
 
     def __init__(self, key: Key, target: Target, client: "GcsClient") -> None:
@@ -76,6 +80,8 @@ class _Watched:
         """When the answer last changed, and when the last question began, by the monotonic clock."""
         self.due = 0.0
         self.timer: asyncio.TimerHandle | None = None
+        self.stale: asyncio.TimerHandle | None = None
+        """Until the last answer is too old to be decided by, where the next one comes later."""
         self.task: asyncio.Task[None] | None = None
         self.again = False
         self.in_vain = 0
@@ -228,7 +234,22 @@ class Poller:
                 watched.task = None
                 self._note_quiet(watched)
                 wait = self._wait(watched, active=not watched.quiet)
-                self._ask_after(watched, min(SHORTEST_SECONDS, wait) if watched.again else wait)
+                wait = min(SHORTEST_SECONDS, wait) if watched.again else wait
+                self._ask_after(watched, wait)
+                self._tell_when_stale(watched, wait)
+
+    def _tell_when_stale(self, watched: _Watched, wait: float) -> None:
+        """A head that is hard to read is not asked for so long that its last answer counts no more."""
+        if watched.stale is not None:
+            watched.stale.cancel()
+            watched.stale = None
+        seen = watched.observation
+        if wait + STALE_MARGIN > STALE_SECONDS and seen is not None and seen.taken is not None:
+            old = self._clockwork.monotonic() - seen.taken.monotonic
+            loop = asyncio.get_running_loop()
+            watched.stale = loop.call_later(
+                max(STALE_SECONDS - old, 0.0) + STROKE_SECONDS, self._on_change, watched.key
+            )
 
     async def _with_deaths(
         self, watched: _Watched, answer: RayState | GcsFailure
@@ -269,8 +290,9 @@ class Poller:
     def _drop(self, watched: _Watched) -> None:
         self._note_quiet(watched, gone=True)
         self._warm.discard(watched.key)
-        if watched.timer is not None:
-            watched.timer.cancel()
+        for timer in (watched.timer, watched.stale):
+            if timer is not None:
+                timer.cancel()
         if watched.task is not None:
             watched.task.cancel()
         closing = asyncio.create_task(_close(watched))

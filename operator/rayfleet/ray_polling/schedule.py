@@ -14,6 +14,8 @@ SHORTEST_SECONDS = 0.1
 READING_SHARE = 20.0
 """Between questions pass this many times the seconds that the answer takes to read."""
 STROKE_SECONDS = 0.1
+STALE_SECONDS = 15.0
+"""An answer older than this is not decided by: three times the longest period between questions."""
 _JITTER = 0.1
 
 

@@ -1,0 +1,112 @@
+"""Pods that do not come: what keeps each from becoming a Ray node, and how long that is taken for a start.
+
+A fault, such as no room or a Secret that is missing, is told at once. A pod that merely starts is in order
+until it is late: then it is blocked like any other.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from rayfleet.api import WorkerGroupSpec
+from rayfleet.autoscaling import Blocked, BlockedReason
+from rayfleet.pod_readiness import CRASH_LOOP
+from rayfleet.ray_state import RayView
+from rayfleet.snapshot import Hold, Pod
+
+SHORTEST_JOIN: Final = 10.0
+"""Seconds. Ray is asked every few seconds: a node that it does not list yet may have joined."""
+_OUTSIDE: Final = {
+    "Unschedulable": BlockedReason.UNSCHEDULABLE,
+    "SchedulingGated": BlockedReason.SCHEDULING_GATED,
+    "ImagePullBackOff": BlockedReason.IMAGE_PULL,
+    "ErrImagePull": BlockedReason.IMAGE_PULL,
+    "InvalidImageName": BlockedReason.IMAGE_PULL,
+}
+_CREATING: Final = frozenset({"ContainerCreating", "PodInitializing"})
+_RUNS: Final = frozenset({"ContainersNotReady", "PodInitializing"})
+_ENDED: Final = frozenset({CRASH_LOOP, "Error", "OOMKilled", "Completed", "ContainerCannotRun", "StartError"})
+_MOST_VOLUMES: Final = 3
+_NAMES: Final = ("claimName", "secretName", "name", "driver", "server", "path")
+_OF_ITSELF: Final = frozenset({"emptyDir", "downwardAPI", "name"})
+"""Keys of a volume that needs nothing which might be missing."""
+
+
+def blocked_of(pod: Pod, group: WorkerGroupSpec, ray: RayView) -> Blocked | None:
+    """What keeps an active pod of `group` from becoming a Ray node; none of one that is one."""
+    if ray.state is not None and pod.name in ray.state.joined:
+        return None
+    since = pod.readiness_since or pod.created
+    outside = _OUTSIDE.get(pod.unready_reason)
+    if not pod.ready and outside is not None:
+        return Blocked(outside, pod.unready_words or pod.unready_reason, since)
+    # A worker can't join before there is a head to join: nobody is late for a head that is late itself.
+    heard = ray.session_since if not ray.trouble else None
+    joining = max(since, heard if heard is not None else since)
+    if not pod.ready and pod.unready_container and pod.unready_reason not in _CREATING | _RUNS:
+        if pod.unready_reason in _ENDED:
+            return Blocked(BlockedReason.CRASHING, _container(pod), joining)
+        return Blocked(BlockedReason.NOT_STARTED, _container(pod), since)
+    return _starting(pod, group, joining) if heard is not None else None
+
+
+def refusal(hold: Hold) -> Blocked:
+    """What the API server says to the creation of pods."""
+    words = hold.words
+    if "exceeded quota" in words:
+        reason = BlockedReason.QUOTA_EXCEEDED
+    elif "LimitRange" in words or "usage per" in words:
+        reason = BlockedReason.LIMIT_RANGE
+    else:
+        reason = BlockedReason.ADMISSION_DENIED
+    return Blocked(reason, words, hold.since)
+
+
+def _starting(pod: Pod, group: WorkerGroupSpec, since: float) -> Blocked:
+    """One in which nothing is wrong, but that it takes its time."""
+    joins_in = max(float(group.failure_policy.join_timeout_seconds), SHORTEST_JOIN)
+    fallback = group.fallback
+    # "At once" would be before any pod can have started.
+    at_least = joins_in if fallback is not None and fallback.after_seconds == 0 else 0.0
+    if pod.ready or pod.phase == "Running":
+        reason, words = BlockedReason.NOT_JOINED, f"it runs, but has not joined Ray{_unready(pod)}"
+        return Blocked(reason, words, since, True, at_least, joins_in)
+    if pod.sandboxed and not pod.unready_words:  # A large image takes minutes.
+        at_least = joins_in
+    return Blocked(BlockedReason.NOT_STARTED, _start_words(pod, group), since, True, at_least)
+
+
+def _unready(pod: Pod) -> str:
+    return "" if pod.ready else f" ({_container(pod)})"
+
+
+def _start_words(pod: Pod, group: WorkerGroupSpec) -> str:
+    if not pod.node_name:
+        return "no scheduler has said anything about it; is there one of the name in its schedulerName?"
+    words = _container(pod)
+    if pod.unready_words or pod.unready_reason not in _CREATING:
+        return words
+    if pod.sandboxed:
+        return f"{words}: its image is being pulled, or takes long to start"
+    volumes = list(_volumes(group.template))
+    named = f"its volumes need {', '.join(volumes[:_MOST_VOLUMES])}" if volumes else "it has no volumes"
+    more = f" and {len(volumes) - _MOST_VOLUMES} more" if len(volumes) > _MOST_VOLUMES else ""
+    return f"{words}: its volumes or its network are not there; {named}{more}; its events say which"
+
+
+def _container(pod: Pod) -> str:
+    """`CreateContainerConfigError of container ray: secret "x" not found`."""
+    return pod.state
+
+
+def _volumes(template: Mapping[str, Any]) -> Iterator[str]:
+    """What the volumes of a template need to be there: `persistentVolumeClaim shared (volume data)`."""
+    spec = template.get("spec")
+    volumes = spec.get("volumes") if isinstance(spec, Mapping) else None
+    for volume in volumes if isinstance(volumes, list) else ():
+        if not isinstance(volume, Mapping):
+            continue
+        for kind, source in volume.items():
+            if kind in _OF_ITSELF or not isinstance(source, Mapping):
+                continue
+            name = next((f" {name}" for key in _NAMES if isinstance(name := source.get(key), str)), "")
+            yield f"{kind}{name} (volume {volume.get('name')})"

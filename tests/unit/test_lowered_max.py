@@ -1,0 +1,115 @@
+"""A maximum that is lowered: what has not joined goes at once, what works stays until it is idle."""
+
+from dataclasses import replace
+from typing import Any
+
+from rayfleet.plan import Cause, Plan, plan
+from rayfleet.ray_state import Demand, NodeStatus, RayView
+from rayfleet.scaling_view import Sizing
+from rayfleet.snapshot import Cluster, Host, Pod
+from support.builders import NOW, cluster, group, head, snapshot, spec, template, worker
+from support.queued_clusters import GPU_TASK, creates, node, scaled, view
+
+WORKING = NodeStatus.RUNNING
+
+
+def pending(of: Cluster, index: int, reason: str = "Unschedulable", **fields: Any) -> Pod:
+    """A worker that has not started."""
+    state: dict[str, Any] = {"phase": "Pending", "ready": False, "unready_reason": reason, "node_name": ""}
+    return worker(of, index, **state | {"created": NOW - 100 + index} | fields)
+
+
+def decided(of: Cluster, pods: list[Pod], joined: list[Pod], *, tasks: int = 3, **ray: Any) -> Plan:
+    """What is planned while so many tasks wait, where three replicas were wanted."""
+    nodes = [node(head(of)), *(node(pod, WORKING) for pod in joined)]
+    seen = replace(view(nodes, Demand(GPU_TASK, tasks)).ray, session_since=NOW - 7200, **ray)
+    around = {"ray": seen, "acted_on": {"gpu": Sizing(3, 0)}}
+    return plan(snapshot(of, [head(of), *pods], scaling=view([], **around), headless=True))
+
+
+def gone(of: Plan) -> list[str]:
+    assert {delete.cause for delete in of.deletes} <= {Cause.NOT_NEEDED, Cause.REQUESTED}
+    return sorted(delete.name[-1] for delete in of.deletes)
+
+
+def wanted(of: Plan) -> int:
+    assert of.decision is not None
+    return of.decision.group("gpu").wanted
+
+
+def test_pods_that_have_not_joined_go_at_once_while_their_tasks_wait() -> None:
+    """Three wait for room, one may stay; or none. The newest go, and it is said why."""
+    for most, left in ((1, ["2", "3"]), (0, ["1", "2", "3"])):
+        of = scaled(group={"maxReplicas": most})
+        after = decided(of, [pending(of, n) for n in (1, 2, 3)], [])
+        assert gone(after) == left
+        assert not creates(after)
+        assert wanted(after) == most
+        assert after.decision is not None
+        assert f"above its max of {most}" in after.decision.group("gpu").reason
+        assert f"at its max of {most}" in after.decision.summary
+
+
+def test_busy_workers_stay_and_are_not_wanted_any_more() -> None:
+    """None is made in the place of one that ends."""
+    of = scaled(group={"maxReplicas": 1})
+    pods = [worker(of, 1), worker(of, 2), pending(of, 3)]
+    after = decided(of, pods, pods[:2])
+    assert (gone(after), wanted(after)) == (["3"], 1)
+    assert after.decision is not None
+    assert "busy ones go when they are idle" in after.decision.group("gpu").reason
+
+
+def test_what_has_no_hope_goes_before_what_starts() -> None:
+    of = scaled(group={"maxReplicas": 1})
+    pods = [pending(of, 1), pending(of, 2, "ContainerCreating"), pending(of, 3, "ContainerCreating")]
+    assert gone(decided(of, pods, [])) == ["1", "3"]
+
+
+def test_a_pod_that_has_just_begun_to_run_may_have_joined_since_ray_was_asked() -> None:
+    """It goes a few seconds later, unless it is a node by then."""
+    of = scaled(group={"maxReplicas": 0})
+    for since, goes in ((NOW - 9, []), (NOW - 10, ["1"])):
+        after = decided(of, [worker(of, 1, readiness_since=since)], [])
+        assert gone(after) == goes
+        assert goes or after.requeue_after == 1.0
+
+
+def test_without_rays_word_only_pods_go_that_have_never_run() -> None:
+    """Nothing else shrinks while the queue is not known."""
+    of = scaled(group={"maxReplicas": 0})
+    after = decided(of, [worker(of, 1), pending(of, 2)], [], trouble="the head does not answer")
+    assert gone(after) == ["2"]
+    asked = snapshot(of, [head(of), pending(of, 1)], scaling=view([], ray=RayView(trouble="no answer yet")))
+    assert gone(plan(asked)) == ["1"]
+
+
+def test_a_pod_that_is_named_for_deletion_counts_as_one_of_those_that_go() -> None:
+    """Else one more than the maximum asks for would go, and be made anew."""
+    of = scaled(group={"maxReplicas": 2, "scaleStrategy": {"workersToDelete": [worker(scaled(), 1).name]}})
+    assert gone(decided(of, [pending(of, n) for n in (1, 2, 3)], [])) == ["1"]
+
+
+def test_a_replica_of_several_hosts_goes_whole() -> None:
+    of = scaled(group={"maxReplicas": 1, "numOfHosts": 2})
+    pods = [pending(of, n, host=Host(f"r{(n - 1) // 2}", (n - 1) // 2, (n - 1) % 2)) for n in (1, 2, 3, 4)]
+    after = decided(of, pods, [])
+    assert (gone(after), wanted(after)) == (["3", "4"], 1)
+    one_joined = decided(
+        of, [replace(pods[0]), pods[1], worker(of, 3, host=pods[2].host), pods[3]], [worker(of, 3)]
+    )
+    assert gone(one_joined) == ["1", "2"]
+
+
+def test_groups_that_do_not_scale_shrink_at_once_to_what_they_may_have() -> None:
+    """By `maxReplicas`, `minReplicas` or `replicas`; what has not started goes first."""
+    sizes: list[dict[str, Any]] = [
+        {"replicas": 3, "maxReplicas": 1},
+        {"replicas": 0, "minReplicas": 1},
+        {"replicas": 1},
+    ]
+    for fields in sizes:
+        of = cluster(spec(group("gpu", **{"template": template(gpu="1")} | fields)))
+        after = plan(snapshot(of, [head(of), worker(of, 1), pending(of, 2), pending(of, 3)]))
+        assert sorted(delete.name[-1] for delete in after.deletes) == ["2", "3"]
+        assert not creates(after)
