@@ -24,26 +24,35 @@ class RayHeads:
         self._may_write = may_write
         self._troubles: dict[Key, str] = {}
 
-    async def follow(self, snapshot: Snapshot, spec: RayClusterSpec, *, active: bool) -> None:
-        """Ask the head that the cluster has now, each second while `active`; nobody while it has none."""
+    async def follow(self, snapshot: Snapshot, spec: RayClusterSpec, *, active: bool) -> float | None:
+        """Ask the head that the cluster has now, each second while `active`; nobody while it has none.
+
+        Seconds until it should be followed anew, though nothing has happened: its token may be another.
+        """
         cluster = snapshot.cluster
         heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD and pod.active and pod.pod_ip]
         if not heads:
             self._poller.forget(cluster.key)
-            return
+            return None
         seen = self._poller.observation(cluster.key)
-        if seen is not None and seen.failure and seen.failure.trouble is GcsTrouble.UNAUTHENTICATED:
+        refused = (
+            seen is not None
+            and seen.failure is not None
+            and seen.failure.trouble is GcsTrouble.UNAUTHENTICATED
+        )
+        if refused:
             self._tokens.refused(cluster.key)
         token = await self._tokens.token(cluster, spec)
         if isinstance(token, NoToken):
             self._troubles[cluster.key] = token.message
             self._poller.forget(cluster.key)
-            return
+            return self._tokens.again_in(cluster.key)
         self._troubles.pop(cluster.key, None)
         head = max(heads, key=lambda pod: (pod.head_epoch or 0, pod.created))
         address = f"{head.pod_ip}:{gcs_port(spec.head_group_spec)}"
         target = Target(cluster.uid, address, token.value if token is not None else None)
         self._poller.watch(cluster.key, target, active=active)
+        return self._tokens.again_in(cluster.key) if refused else None
 
     def forget(self, key: Key) -> None:
         """The cluster is gone, or does not scale with its queue any more."""

@@ -238,10 +238,12 @@ class Reconciler:
         # A hold that is over is no longer to be reported: nothing may happen that would do so later.
         snapshot = replace(snapshot, held=memory.held)
         self._around.acted(key, bool(outcomes))
-        news = await self._view.scaling.follow(snapshot, decided, memory)
+        again_in = await self._view.scaling.follow(snapshot, decided, memory)
         waits = _waits(decided, outcomes, memory, snapshot.now)
+        if again_in is not None:
+            waits.append(again_in)
         # After a refusal there may be an earlier template to go on with.
-        if news or len(memory.refused) > refusals or not is_newest:
+        if len(memory.refused) > refusals or not is_newest:
             waits.append(0.0)
         observe = partial(self._observe, key)
         failure = await self._reporter.report(snapshot, decided, outcomes, memory, observe)
@@ -306,7 +308,7 @@ def _waits(decided: Plan, outcomes: Sequence[Outcome], memory: ClusterMemory, no
     """Seconds until things that only time changes."""
     waits = [] if decided.requeue_after is None else [decided.requeue_after]
     if memory.stray_head is not None:
-        waits.append(OUT_OF_VIEW_SECONDS)
+        waits.append(max(memory.stray_until - asyncio.get_running_loop().time(), 0.0))
     if any(outcome.refusal or outcome.unanswered for outcome in outcomes):
         waits.append(KEEP_SECONDS)
     return waits + [hold.until - now for hold in memory.held.values()]

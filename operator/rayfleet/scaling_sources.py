@@ -18,6 +18,8 @@ from rayfleet.scaling_limits import ScalingLimits, ceilings_from_settings, unkno
 from rayfleet.scaling_view import GpuUsage, ScalingView, Sizing
 from rayfleet.snapshot import Key, Pod, Snapshot
 
+UNTOLD_SECONDS = 30.0
+"""Between attempts to tell Ray of scaling where it does not listen, and nothing else happens."""
 _NOT_READ = unknown_ceilings("not read yet")
 
 
@@ -100,23 +102,31 @@ class ScalingSources:
                 for group in snapshot.spec.worker_group_specs
             }
 
-    async def follow(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> bool:
-        """Pass on what was decided; whether there is something new to decide by already."""
+    async def follow(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> float | None:
+        """Pass on what was decided; in how many seconds there is more to be done, though nothing happens.
+
+        0 where there is something new to decide by already.
+        """
         key, spec, decision = snapshot.cluster.key, snapshot.spec, decided.decision
         if spec is None or decision is None or not scales_here(spec):
             self._unfollow(key)
-            return False
+            return None
         self.sampler.follow(key, spec.autoscaler_options.metrics)
-        await self.heads.follow(snapshot, spec, active=decision.active)
-        await self._tell_ray(snapshot, spec, decision, memory)
-        return await self._read_ceilings(key, memory)
+        again_in = await self.heads.follow(snapshot, spec, active=decision.active)
+        waits = [] if again_in is None else [again_in]
+        if not await self._tell_ray(snapshot, spec, decision, memory):
+            waits.append(UNTOLD_SECONDS)
+        if await self._read_ceilings(key, memory):
+            waits.append(0.0)
+        return min(waits, default=None)
 
     async def _tell_ray(
         self, snapshot: Snapshot, spec: RayClusterSpec, decision: Decision, memory: ClusterMemory
-    ) -> None:
+    ) -> bool:
+        """Whether Ray knows, or need not."""
         ray = snapshot.scaling.ray
         if ray.state is None or not decision.known:
-            return
+            return True
         report = ray_report(snapshot, spec, decision)
         news = (
             ray.state.session,
@@ -127,6 +137,7 @@ class ScalingSources:
         )
         if memory.reported != news and await self.heads.report(snapshot.cluster.key, report) is None:
             memory.reported = news
+        return memory.reported == news
 
     def forget(self, key: Key) -> None:
         """The cluster is gone."""

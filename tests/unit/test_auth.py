@@ -324,6 +324,23 @@ async def test_where_there_is_no_token_it_is_said_why(answer: Answering, words: 
         assert await tokens.of(of) == Token(TOKEN)
 
 
+async def test_a_secret_that_is_read_in_vain_is_looked_for_again_without_being_asked_but_ever_less() -> None:
+    """Nobody tells when it is mended; a cluster whose token is in order is not looked at for that."""
+    of = with_token()
+    missing = fails(404, "NotFound", 'secrets "demo" not found')
+    async with talking(*([missing] * 6), secret(TOKEN)) as (server, client):
+        tokens = Tokens(client)
+        assert tokens.reader.again_in(of.key) is None
+        waits = []
+        for _ in range(6):
+            await tokens.of(of)
+            waits.append(tokens.reader.again_in(of.key))
+            tokens.now += waits[-1] or 0.0
+        assert waits == [10.0, 20.0, 40.0, 80.0, 80.0, 80.0]
+        assert await tokens.of(of) == Token(TOKEN)
+        assert len(server.requests) == 7
+
+
 async def test_no_token_is_read_where_none_is_needed_nor_our_own_sent() -> None:
     """With Kubernetes tokens the head would get one that can do what the operator can."""
     async with talking(says({})) as (server, client):

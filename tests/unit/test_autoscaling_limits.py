@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.api import Behavior, Fallback
+from rayfleet.api import Behavior, Fallback, ScalingRules
 from rayfleet.autoscaling import (
     Blocked,
     BlockedReason,
@@ -20,6 +20,7 @@ from rayfleet.autoscaling import (
     decide,
 )
 from rayfleet.autoscaling.inputs import Change, Recommendation
+from rayfleet.autoscaling.rates import rate_limited
 from rayfleet.ray_state import Demand, Gang, RayState, Strategy
 from support.demand_cases import busy, pods, resources, state, tasks
 
@@ -316,3 +317,17 @@ def test_parts_of_replicas_have_their_room_first() -> None:
     there = (Worker("a-0", "gpu", 0.0, replica="a"),)
     decision = decided(state(tasks(9, GPU=1)), group, workers=there, ceilings=(Ceiling("6 GPUs", 6),))
     assert decision.group("gpu").wanted == 1
+
+
+def test_a_window_is_looked_at_again_when_the_first_of_it_is_remembered_or_the_largest_leaves_it() -> None:
+    """Before 300 s are remembered nothing goes; then only the largest of what was recommended counts."""
+    rules = ScalingRules(stabilization_window_seconds=300)
+    policy = Policy(behavior=Behavior(scale_down=rules))
+    for began, seen, possible, again in (
+        (NOW - 290, ((NOW - 290, 3), (NOW - 100, 4)), 0, 10),
+        (NOW - 300, ((NOW - 300, 3), (NOW - 100, 4)), 1, 200),
+        (NOW - 900, ((NOW - 800, 5),), 0, 300),
+    ):
+        memory = Memory(began=began, recommendations={"gpu": tuple(Recommendation(*one) for one in seen)})
+        limited = rate_limited(GPU, policy, memory, NOW, size=5, asked=3, up=False)
+        assert (limited.replicas, limited.again_in) == (possible, again)

@@ -108,8 +108,12 @@ def _in_window(name: str, memory: Memory, now: float, window: float) -> list[Rec
 
 
 def _window_ends(seen: Sequence[Recommendation], memory: Memory, now: float, window: float) -> float:
-    starts = [one.time for one in seen[1:]] or [memory.began if memory.began is not None else now]
-    return max(0.0, min(starts) + window - now)
+    """Seconds until the window holds less: what it begins with leaves it, or it is all remembered."""
+    starts = [one.time for one in seen[1:]]
+    began = memory.began if memory.began is not None else now
+    if now - began < window:
+        starts.append(began)
+    return max(0.0, min(starts, default=now) + window - now)
 
 
 def remembered(

@@ -14,7 +14,9 @@ from rayfleet.manifests import SecretKey, head_token
 from rayfleet.snapshot import Cluster, Key
 
 REREAD_SECONDS = 10.0
-"""The least time between two reads of a cluster's Secret, however often its token is missing or refused."""
+"""The least time between two reads of a cluster's Secret whose token is missing or refused."""
+LONGEST_REREAD_SECONDS = 80.0
+"""It doubles with each read in vain, up to here: nobody tells of a Secret that is mended."""
 LONGEST_TOKEN = 64 * 1024
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LONGEST_NAME = 253
@@ -41,6 +43,18 @@ class _Read:
     at: float
     result: Token | NoToken
     refused: bool = False
+    in_vain: int = 0
+    """Reads before this one that were of no use."""
+
+    @property
+    def due(self) -> float:
+        """When it may be read again."""
+        wait: float = REREAD_SECONDS * 2 ** min(self.in_vain, 30)
+        return self.at + min(wait, LONGEST_REREAD_SECONDS)
+
+    @property
+    def doubtful(self) -> bool:
+        return self.refused or isinstance(self.result, NoToken)
 
 
 class ClusterTokens:
@@ -74,8 +88,16 @@ class ClusterTokens:
         if known is not None and (known.uid, known.place) == (cluster.uid, place) and not self._is_due(known):
             return known.result
         result = await self._get(cluster, place)
-        self._read[cluster.key] = _Read(cluster.uid, place, self._clock(), result)
+        in_vain = 0
+        if known is not None and (known.uid, known.place) == (cluster.uid, place):
+            in_vain = known.in_vain + 1
+        self._read[cluster.key] = _Read(cluster.uid, place, self._clock(), result, in_vain=in_vain)
         return result
+
+    def again_in(self, key: Key) -> float | None:
+        """Seconds until a token that is missing or refused may be read again; none where no time helps."""
+        known = self._read.get(key)
+        return None if known is None else max(known.due - self._clock(), 0.0)
 
     def refused(self, key: Key) -> None:
         """The cluster has answered UNAUTHENTICATED: its Secret may hold another token by now."""
@@ -87,8 +109,7 @@ class ClusterTokens:
         self._read.pop(key, None)
 
     def _is_due(self, known: _Read) -> bool:
-        doubtful = known.refused or isinstance(known.result, NoToken)
-        return doubtful and self._clock() - known.at >= REREAD_SECONDS
+        return known.doubtful and self._clock() >= known.due
 
     async def _get(self, cluster: Cluster, place: SecretKey) -> Token | NoToken:
         name = place.name

@@ -154,15 +154,19 @@ def _with_creates(making: _Making, plan: WorkersPlan) -> WorkersPlan:
     snapshot, group = making.snapshot, making.group
     active = {pod.uid for pod in making.pods if pod.active}
     if any(delete.uid in active for delete in plan.deletes):
-        return replace(plan, requeue_after=AFTER_DELETES)
+        return replace(plan, requeue_after=_sooner(plan, AFTER_DELETES))
     hold = snapshot.held.get(group.group_name)
     if hold is not None and hold.until > snapshot.now:
-        return replace(plan, wait=hold.words, requeue_after=hold.until - snapshot.now)
+        return replace(plan, wait=hold.words, requeue_after=_sooner(plan, hold.until - snapshot.now))
     factory = making.factory()
     if factory.template_hash in snapshot.refused:
         return replace(plan, wait=snapshot.refused[factory.template_hash])
     creates = [create for part in making.parts for create in _rest_of(making, part)]
     return replace(plan, creates=(*creates, *_new(making)))
+
+
+def _sooner(plan: WorkersPlan, seconds: float) -> float:
+    return seconds if plan.requeue_after is None else min(plan.requeue_after, seconds)
 
 
 def _rest_of(making: _Making, part: _Found) -> list[CreatePod]:

@@ -72,7 +72,8 @@ def plan_workers(
     creates: tuple[CreatePod, ...] = ()
     hold = snapshot.held.get(group.group_name)
     if missing > 0 and hold is not None and hold.until > snapshot.now:
-        wait, later = hold.words, hold.until - snapshot.now
+        held_for = hold.until - snapshot.now
+        wait, later = hold.words, held_for if later is None else min(later, held_for)
     elif missing > 0:
         words = f"{missing} pod{'s' * (missing != 1)} fewer than wanted"
         if scaled is not None and scaled.wanted > _wanted_before(snapshot, group):
