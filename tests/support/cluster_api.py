@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from kubernetes import config
+from kubernetes.client import ApiClient, Configuration
 
 from support.waiting import eventually
 
@@ -25,11 +26,22 @@ class ApiError(Exception):
 class ClusterApi:
     """Objects of one API server as plain JSON."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, settings: Configuration | None = None) -> None:
         self.kubeconfig = kubeconfig
-        self._client = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]  # the library has no types here
+        if settings is None:
+            self._client = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]  # the library has no types here
+        else:
+            self._client = ApiClient(settings)
         self._settings = self._client.configuration
         self._server = self._settings.host
+
+    def another(self) -> "ClusterApi":
+        """A client of its own for another thread.
+
+        Nothing is read for it: the library goes through the environment for proxies, and fails when another
+        thread takes a variable away meanwhile, as pytest does after each test.
+        """
+        return ClusterApi(self.kubeconfig, self._settings)
 
     def close(self) -> None:
         self._client.close()

@@ -96,7 +96,7 @@ class FaultBed:
         """A new namespace, with a client of its own: the client is not made for several threads."""
         with self._lock:
             name = f"{words}-{next(self._numbers)}"
-        api = ClusterApi(self.control_plane.kubeconfig)
+        api = self.api.another()
         api.create_namespace(name)
         grant_lease(api, name)
         return api.namespace(name)
