@@ -42,6 +42,14 @@ RIGHT = {
     .terminates("a-1"),
     "a worker that has ended": started().ends("a-1").terminates("a-1").worker(3),
     "a worker that somebody deleted": started().terminates("a-1", by_operator=False).worker(3),
+    "a worker that was relabelled": started().changes("a-1", group="b").changes("a-2", node_type="x"),
+    "a worker that was taken from view is replaced": started().changes("a-1", cluster="").worker(3),
+    "a worker without an owner is replaced": started().changes("a-1", disown=True).worker(3),
+    "a head that was set aside and then deleted": started()
+    .changes("head-0", node_type="aside")
+    .terminates("head-0", by_operator=False)
+    .goes("head-0")
+    .head(1),
     "a head that is gone": started().terminates("head-0", by_operator=False).goes("head-0").head(1),
     "a head that has ended": started().ends("head-0").head(1).terminates("head-0"),
 }
@@ -55,6 +63,14 @@ WRONG = {
     "pod tpu-1 was deleted, a worker that was wanted": slices(2).terminates("tpu-1").terminates("tpu-2"),
     "head head-1 was created while head-0 may live": started().head(1),
     "head head-1 was created while head-0": started().terminates("head-0", by_operator=False).head(1),
+    "head head-1 was created while head-0 may": started().changes("head-0", node_type="aside").head(1),
+    "head head-1 was created while head-0 ma": (
+        started().changes("head-0", node_type="", group="", cluster="", disown=True).head(1)
+    ),
+    "pod a-3 is number 3 of group a": started().changes("a-1", group="b").worker(3),
+    "pod a-1 was deleted, a worker that": started().changes("a-1", group="b").terminates("a-1"),
+    "delete pods a-1 hit what no cluster": started().changes("a-1", disown=True).terminates("a-1"),
+    "pod head-0 was deleted, a head": started().changes("head-0", node_type="worker").terminates("head-0"),
     "pod a-3 is number 3 of group a, of which 2 are wanted": started().worker(3),
     "pod a-9 is number 6 of group a, of which 5 are wanted": (
         started().spec({"a": 9}).worker(3).worker(4).worker(5).worker(9)

@@ -155,6 +155,11 @@ class Namespace:
         body = {"metadata": {"labels": labels}}
         self.api.call("PATCH", path, body, content_type="application/merge-patch+json")
 
+    def change_pod(self, name: str, metadata: Mapping[str, Any]) -> None:
+        """Merge `metadata` into a pod's."""
+        path, body = f"{self._core}/pods/{name}", {"metadata": metadata}
+        self.api.call("PATCH", path, body, content_type="application/merge-patch+json")
+
     def set_pod_status(self, name: str, status: Mapping[str, Any]) -> None:
         """What a kubelet would report."""
         path = f"{self._core}/pods/{name}/status"

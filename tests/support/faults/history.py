@@ -34,13 +34,19 @@ class State:
     """The objects of one namespace at one moment, by kind and name."""
 
     objects: dict[str, dict[str, Object]] = field(default_factory=dict)
+    made: dict[str, Object] = field(default_factory=dict)
+    """Every object by its uid, as it was at first: labels and owners may be changed afterwards."""
 
     def take(self, change: Change) -> None:
+        self.made.setdefault(change.uid, change.obj)
         of_kind = self.objects.setdefault(change.kind, {})
         if change.gone:
             of_kind.pop(change.name, None)
         else:
             of_kind[change.name] = change.obj
+
+    def as_made(self, obj: Object) -> Object:
+        return self.made.get(str(obj["metadata"]["uid"]), obj)
 
     def of(self, kind: str) -> dict[str, Object]:
         return self.objects.get(kind, {})

@@ -15,10 +15,11 @@ from support.faults.wanted import (
     GROUP,
     HEAD,
     HOST,
-    NODE_TYPE,
     REPLICA,
     active,
     ended,
+    in_view,
+    is_head,
     is_ready,
     labels,
     owner_uid,
@@ -73,18 +74,20 @@ def judge(run: Run) -> list[str]:
 
 
 def two_heads(run: Run) -> Iterator[str]:
-    """Never two head pods of a cluster that may both live, not even while one is on its way out."""
+    """Never two head pods of a cluster that may both live, not even while one is on its way out.
+
+    A head is what was made as one, whatever has become of its labels and its owner since.
+    """
     for change, before in states(list(run.changes)):
         if change.kind != "pods" or change.gone or not _is_new(change, before):
             continue
-        if labels(change.obj).get(NODE_TYPE) != "head":
+        if not is_head(change.obj):
             continue
         living = [
             name
             for name, pod in before.of("pods").items()
-            if labels(pod).get(NODE_TYPE) == "head"
-            and owner_uid(pod) == owner_uid(change.obj)
-            and not ended(pod)
+            for made in [before.as_made(pod)]
+            if is_head(made) and owner_uid(made) == owner_uid(change.obj) and not ended(pod)
         ]
         if living:
             yield f"head {change.name} was created while {', '.join(living)} may live"
@@ -103,7 +106,8 @@ def too_many(run: Run) -> Iterator[str]:
             yield f"pod {change.name} was created for a cluster that is not there"
             continue
         wanted = _size(cluster, group)
-        there = sum(active(pod) for pod in _group(change.obj, before))
+        # One that was taken from the operator's view is replaced: as a ReplicaSet would.
+        there = sum(active(pod) and in_view(pod) for pod in _group(change.obj, before))
         if wanted is None or there + 1 > wanted:
             yield f"pod {change.name} is number {there + 1} of group {group}, of which {wanted} are wanted"
 
@@ -138,10 +142,14 @@ def causeless_deletes(run: Run) -> Iterator[str]:
             continue
         if cluster is None:
             yield f"{words} for a cluster that is not there"
-        elif labels(known).get(NODE_TYPE) == "head":
+        elif is_head(before.as_made(known)):
             yield f"{words}, a head that may live"
         elif follows_queue(cluster):
-            if is_ready(known) and not _was_given_up(change, run) and _size(cluster, _group_of(known)):
+            if (
+                is_ready(known)
+                and not _was_given_up(change, run)
+                and _size(cluster, _group_of(known, before))
+            ):
                 yield f"{words}, a worker whose Ray node was not given up"
         elif not _is_surplus(known, cluster, before):
             yield f"{words}, a worker that was wanted"
@@ -167,8 +175,9 @@ def mended_replicas(run: Run) -> Iterator[str]:
             continue
         if replica in whole:
             yield f"pod {change.name} was made for replica {replica}, which had been whole"
-        others = [pod for pod in _group(change.obj, before) if labels(pod).get(REPLICA) == replica]
-        if labels(change.obj).get(HOST) in [labels(pod).get(HOST) for pod in others]:
+        others = [labels(before.as_made(pod)) for pod in _group(change.obj, before)]
+        others = [known for known in others if known.get(REPLICA) == replica]
+        if labels(change.obj).get(HOST) in [known.get(HOST) for known in others]:
             yield f"pod {change.name} is a host that replica {replica} has"
         if len(others) + 1 == _hosts(change.obj, before):
             whole.add(replica)
@@ -179,7 +188,8 @@ def cut_replicas(run: Run) -> Iterator[str]:
     end = State()
     for change in run.changes:
         end.take(change)
-    pods = [pod for pod in end.of("pods").values() if REPLICA in labels(pod) and active(pod)]
+    there = [end.as_made(pod) for pod in end.of("pods").values() if active(pod) and in_view(pod)]
+    pods = [pod for pod in there if REPLICA in labels(pod)]
     for replica, count in Counter(labels(pod)[REPLICA] for pod in pods).items():
         hosts = next(_hosts(pod, end) for pod in pods if labels(pod)[REPLICA] == replica)
         if hosts is not None and count != hosts:
@@ -190,7 +200,7 @@ def _hosts(pod: Object, state: State) -> int | None:
     """Pods of a replica, by the spec of the cluster; none where its group is gone."""
     cluster = _owner(pod, state)
     for entry in (cluster or {"spec": {}})["spec"].get("workerGroupSpecs") or ():
-        if entry["groupName"] == labels(pod).get(GROUP):
+        if entry["groupName"] == _group_of(pod, state):
             return int(entry.get("numOfHosts") or 1)
     return None
 
@@ -218,9 +228,13 @@ def _owner(pod: Object, state: State) -> Object | None:
 
 
 def _group(pod: Object, state: State) -> list[Object]:
-    """The pods of the same group of the same cluster."""
-    place = owner_uid(pod), labels(pod).get(GROUP)
-    return [p for p in state.of("pods").values() if (owner_uid(p), labels(p).get(GROUP)) == place]
+    """The pods that were made for the same group of the same cluster."""
+    place = _place(pod, state)
+    return [p for p in state.of("pods").values() if _place(p, state) == place]
+
+
+def _place(pod: Object, state: State) -> tuple[str, str]:
+    return owner_uid(state.as_made(pod)), _group_of(pod, state)
 
 
 def _size(cluster: Object, group: str) -> int | None:
@@ -245,8 +259,8 @@ def _was_given_up(change: Change, run: Run) -> bool:
     )
 
 
-def _group_of(pod: Object) -> str:
-    return labels(pod).get(GROUP, "")
+def _group_of(pod: Object, state: State) -> str:
+    return labels(state.as_made(pod)).get(GROUP, "")
 
 
 def wanted_size(entry: Mapping[str, Any]) -> int:
@@ -257,8 +271,7 @@ def wanted_size(entry: Mapping[str, Any]) -> int:
 
 
 def _is_surplus(pod: Object, cluster: Object, state: State) -> bool:
-    group = labels(pod).get(GROUP, "")
-    wanted = _size(cluster, group)
+    wanted = _size(cluster, _group_of(pod, state))
     named = any(
         pod["metadata"]["name"] in (entry.get("scaleStrategy") or {}).get("workersToDelete", ())
         for entry in cluster["spec"].get("workerGroupSpecs") or ()
@@ -266,13 +279,13 @@ def _is_surplus(pod: Object, cluster: Object, state: State) -> bool:
     if wanted is None or named or _is_broken(pod, state):
         return True
     # Of a replica that is too many, the first pod that goes shows it, and the others follow.
-    return sum(active(p) for p in _group(pod, state)) > wanted
+    return sum(active(p) and in_view(p) for p in _group(pod, state)) > wanted
 
 
 def _is_broken(pod: Object, state: State) -> bool:
     """Whether the pod is of a multi-host replica that lacks a host, be it one that is on its way out."""
-    replica = labels(pod).get(REPLICA)
+    replica = labels(state.as_made(pod)).get(REPLICA)
     if replica is None:
         return False
-    hosts = [p for p in _group(pod, state) if labels(p).get(REPLICA) == replica]
+    hosts = [p for p in _group(pod, state) if labels(state.as_made(p)).get(REPLICA) == replica]
     return sum(map(active, hosts)) != _hosts(pod, state)

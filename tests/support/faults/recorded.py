@@ -56,6 +56,18 @@ class Recording:
         """A pod appears that no cluster owns."""
         return self._note("pods", self._keep(name, {"metadata": {"name": name, "uid": f"uid-{name}"}}))
 
+    def changes(self, name: str, *, disown: bool = False, **labels: str) -> "Recording":
+        """Somebody gives a pod labels (`cluster`, `group`, `node_type`; empty: taken off), or no owner."""
+        pod = self._pods[name]
+        metadata = dict(pod["metadata"])
+        given = {f"ray.io/{key.replace('_', '-')}": text for key, text in labels.items()}
+        kept = {**metadata["labels"], **given}
+        metadata["labels"] = {key: text for key, text in kept.items() if text}
+        if disown:
+            del metadata["ownerReferences"]
+        self._pods[name] = {**pod, "metadata": metadata}
+        return self._note("pods", self._pods[name])
+
     def ends(self, name: str) -> "Recording":
         """A pod's containers end."""
         self._pods[name] = {**self._pods[name], "status": {"phase": "Failed"}}

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from support.builders import group, raycluster, spec
 from support.cluster_api import Namespace, ended
 from support.faults.history import History
-from support.faults.wanted import CLUSTER, GROUP, HOSTS, Fleet, Sizes, Wanted, active
+from support.faults.wanted import CLUSTER, GROUP, HEAD, HOSTS, NODE_TYPE, Fleet, Sizes, Wanted, active, labels
 from support.waiting import eventually
 
 MAXIMUM = 10
@@ -70,7 +70,33 @@ class Lose:
         eventually(f"pod {name} to be lost", lost)
 
 
-Step: TypeAlias = Apply | Delete | Lose
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Somebody changes the labels of a pod of a group (none takes one off), or takes its owner away."""
+
+    cluster: str
+    group: str
+    labels: Mapping[str, str | None]
+    disown: bool = False
+
+    def act(self, namespace: Namespace, history: History) -> None:
+        pods = namespace.living_pods(f"{CLUSTER}={self.cluster},{GROUP}={self.group}")
+        pod = min(pods, key=lambda pod: str(pod["metadata"]["name"]))
+        owners = [] if self.disown else pod["metadata"]["ownerReferences"]
+        name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+        namespace.change_pod(name, {"labels": self.labels, "ownerReferences": owners})
+
+        def changed() -> bool:
+            there = next(p for p in history.objects("pods") if p["metadata"]["uid"] == uid)
+            known = labels(there)
+            return all(known.get(key) == text for key, text in self.labels.items()) and (
+                not self.disown or not there["metadata"].get("ownerReferences")
+            )
+
+        eventually(f"pod {name} to be changed", changed)
+
+
+Step: TypeAlias = Apply | Delete | Lose | Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +163,25 @@ MULTI_HOST: Mapping[str, Scenario] = {
     )
 }
 """Replicas of two hosts each. Apart, as faults that are not about creates and deletes do not concern them."""
+
+_AND_ON = Apply({"demo": {"a": 3}})
+"""What comes after a change, so that it is acted on what the change has left."""
+
+CHANGED: Mapping[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(f"{group}-{name}", DEMO, (Change("demo", group, labels, disown), _AND_ON), writes=10)
+        for group in (HEAD, "a")
+        for name, labels, disown in (
+            ("set-aside", {NODE_TYPE: "aside"}, False),
+            ("taken-for-another", {NODE_TYPE: "worker" if group == HEAD else "head"}, False),
+            ("of-another-group", {GROUP: "b"}, False),
+            ("of-another-cluster", {CLUSTER: "other"}, False),
+            ("out-of-view", {CLUSTER: None}, False),
+            ("bare", {CLUSTER: None, NODE_TYPE: None, GROUP: None}, False),
+            ("without-an-owner", {}, True),
+        )
+    )
+}
+"""A living pod is changed. A head is never given a second one beside it; a worker that the operator sees no
+more, or does not own any more, is replaced once; none is deleted for it."""

@@ -38,6 +38,17 @@ def ended(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") in {"Failed", "Succeeded"}
 
 
+def is_head(pod: Object) -> bool:
+    """By what the operator writes on it, and by its label; to be asked of a pod as it was made."""
+    annotations = pod["metadata"].get("annotations") or {}
+    return "rayfleet.io/head-epoch" in annotations or labels(pod).get(NODE_TYPE) == "head"
+
+
+def in_view(pod: Object) -> bool:
+    """Whether a cluster controls it, and it carries the label that the operator watches by."""
+    return bool(owner_uid(pod)) and CLUSTER in labels(pod)
+
+
 def pods_of(sizes: Sizes) -> dict[str, int]:
     """Worker group to pods."""
     return {group: size * HOSTS.get(group, 1) for group, size in sizes.items()}
@@ -72,7 +83,8 @@ class Wanted:
             words = _pods_missing(name, pods, state) or _status_missing(clusters[name], sum(pods.values()))
             if words:
                 return f"{name}: {words}"
-        strangers = [n for n, pod in state.of("pods").items() if labels(pod).get(CLUSTER) not in self.fleet]
+        made = {name: labels(state.as_made(pod)) for name, pod in state.of("pods").items()}
+        strangers = [name for name, known in made.items() if known.get(CLUSTER) not in self.fleet]
         services = Counter(labels(s).get(CLUSTER, "") for s in state.of("services").values())
         wanted = {name: 1 + any(group in HOSTS for group in sizes) for name, sizes in self.fleet.items()}
         if strangers or services != Counter(wanted):
@@ -81,9 +93,14 @@ class Wanted:
 
 
 def _pods_missing(name: str, sizes: Sizes, state: State) -> str:
-    pods = [pod for pod in state.of("pods").values() if labels(pod).get(CLUSTER) == name]
-    unready = [pod["metadata"]["name"] for pod in pods if not active(pod) or not is_ready(pod)]
-    found = Counter(labels(pod).get(GROUP, "") for pod in pods)
+    pods = [
+        (pod, labels(made))
+        for pod in state.of("pods").values()
+        for made in [state.as_made(pod)]
+        if labels(made).get(CLUSTER) == name and (in_view(pod) or is_head(made))
+    ]
+    unready = [pod["metadata"]["name"] for pod, _ in pods if not active(pod) or not is_ready(pod)]
+    found = Counter(known.get(GROUP, "") for _, known in pods)
     wanted = Counter({HEAD: 1, **{group: size for group, size in sizes.items() if size}})
     if found != wanted:
         return f"pods {dict(found)} instead of {dict(wanted)}"
