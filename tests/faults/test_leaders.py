@@ -1,4 +1,4 @@
-"""Two operators: the leader is killed, or stopped past its lease and resumed, or its lease is deleted."""
+"""Two operators: the leader is killed, or stopped past its lease and resumed; its lease is deleted or taken."""
 
 import time
 from collections.abc import Callable
@@ -88,10 +88,22 @@ def _lease_deleted(bed: FaultBed, _: int) -> None:
         _judge(both, SOME)
 
 
+def _lease_taken(bed: FaultBed, _: int) -> None:
+    with two_leaders(bed, "lease-taken") as both:
+        _begin(both)
+        for size in (SOME, MANY, SOME):
+            both.take_lease()
+            eventually("a new term", lambda: both.holder in {"alpha", "beta"}, seconds=30)
+            _scale(both, size)
+        _settle(both, SOME)
+        _judge(both, SOME)
+
+
 CASES = [
     Case("killed", _killed),
     Case("stopped-and-resumed", _stopped),
     Case("lease-deleted", _lease_deleted),
+    Case("lease-taken", _lease_taken),
 ]
 
 

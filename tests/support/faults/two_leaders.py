@@ -61,6 +61,12 @@ class TwoLeaders:
         lease = self.trial.namespace.api.call("GET", self.lease)
         return str(lease["spec"].get("holderIdentity") or "")
 
+    def take_lease(self) -> None:
+        """Somebody else holds it, and is gone a second later: whoever leads begins another term."""
+        spec = {"holderIdentity": "stranger", "leaseDurationSeconds": 1}
+        body, kind = {"spec": spec}, "application/merge-patch+json"
+        self.trial.namespace.api.call("PATCH", self.lease, body, content_type=kind)
+
     def writes(self, of: str, since: float = 0.0) -> list[Write]:
         """By the audit log; `since` in Unix seconds."""
         log = self.trial.bed.control_plane.audit_log
