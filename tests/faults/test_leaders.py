@@ -1,4 +1,4 @@
-"""Two operators: the leader is killed, or stopped past its lease and resumed; its lease is deleted or taken."""
+"""Two operators: the leader is killed, or stopped and resumed; its lease is deleted, or taken."""
 
 import time
 from collections.abc import Callable
