@@ -114,5 +114,9 @@ STATUS: Final = _object(
         },
         "workerGroups": _list_by("groupName", _WORKER_GROUP),
         "autoscaler": _AUTOSCALER,
+        "leftOut": {
+            **_TEXT,
+            "description": "What this status would have beyond 64 KiB; absent where nothing is left out.",
+        },
     }
 )

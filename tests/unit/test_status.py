@@ -201,13 +201,6 @@ def test_a_head_epoch_that_was_not_won_is_not_recorded() -> None:
     assert status_of(snapshot(of))["headEpoch"] == 2
 
 
-def test_a_long_story_is_cut() -> None:
-    """The status stays small whatever a template's errors are."""
-    of = cluster()
-    seen = snapshot(of, spec=None, violations=tuple(Violation(f"spec.f{n}", "x" * 200) for n in range(50)))
-    assert len((condition(status_of(seen), "Valid") or {})["message"]) == 1024
-
-
 REFUSED = ApiFailure(422, "Invalid", "bad", (Cause("spec.containers[0].image", "Required value"),))
 CONFLICT = ApiFailure(409, "AlreadyExists", "exists")
 QUOTA = ApiFailure(403, "Forbidden", "exceeded quota")

@@ -5,9 +5,26 @@ from typing import Final
 
 from rayfleet.ray_state import LabelSelector, Resources, Shape
 
+LONGEST_NAME: Final = 63
+"""Characters of a name of a resource, a label or its value: a head may say names of any length."""
+MOST_NAMES: Final = 8
+"""Of resources, of a label's values, of labels and of alternatives that are told of one by one."""
 _BYTES: Final = frozenset({"memory", "object_store_memory"})
 _PLURAL: Final = {"CPU": "CPUs", "GPU": "GPUs", "TPU": "TPUs"}
 _GIB: Final = 1 << 30
+
+
+def printable(words: str) -> str:
+    """Without what a terminal would take for a command, and on one line."""
+    if words.isprintable():
+        return words
+    return "".join(one if one.isprintable() else " " if one.isspace() else "?" for one in words)
+
+
+def named(name: str) -> str:
+    """A name that a head has said, in so many characters at most."""
+    name = printable(name)
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def number(name: str, value: float) -> str:
@@ -19,11 +36,16 @@ def amount(name: str, value: float) -> str:
     """`8 GPUs`, `0.5 GPU`, `4 GiB of memory`."""
     if name in _BYTES:
         return f"{number(name, value)} of {name}"
-    return f"{number(name, value)} {_PLURAL.get(name, name) if value > 1 else name}"
+    return f"{number(name, value)} {_PLURAL.get(name, named(name)) if value > 1 else named(name)}"
 
 
 def resources(of: Resources) -> str:
-    return " and ".join(amount(name, value) for name, value in of) or "no resources"
+    return _several([amount(name, value) for name, value in of[:MOST_NAMES]], len(of)) or "no resources"
+
+
+def _several(words: Sequence[str], count: int, joint: str = " and ") -> str:
+    """Those that are told of one by one, and how many more there are."""
+    return joint.join((*words, f"{count - len(words)} more") if count > len(words) else words)
 
 
 def shape(of: Shape) -> str:
@@ -33,13 +55,16 @@ def shape(of: Shape) -> str:
 
 def labels(selectors: Sequence[LabelSelector]) -> str:
     """The alternatives, best first."""
-    return ", or else ".join(
-        " and ".join(
-            f"{key} {'not in' if negated else 'in'} ({', '.join(values)})" for key, values, negated in one
-        )
-        or "any labels"
-        for one in selectors
-    )
+    return _several([_label_words(one) for one in selectors[:MOST_NAMES]], len(selectors), ", or else ")
+
+
+def _label_words(selector: LabelSelector) -> str:
+    said = [
+        f"{named(key)} {'not in' if negated else 'in'}"
+        f" ({_several([named(value) for value in values[:MOST_NAMES]], len(values), ', ')})"
+        for key, values, negated in selector[:MOST_NAMES]
+    ]
+    return _several(said, len(selector)) or "any labels"
 
 
 def counted(number: int, noun: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from rayfleet.autoscaling import Answer, words
 from rayfleet.ray_state import Resources
+from rayfleet.status.scaling import noted_resources
 from rayfleet.timestamps import unix_seconds
 
 
@@ -31,7 +32,7 @@ class Noted(NamedTuple):
 
 def as_noted(resources: Resources) -> tuple[tuple[str, str], ...]:
     """Amounts as the status writes them."""
-    return tuple(sorted((name, f"{amount:.10g}") for name, amount in resources))
+    return tuple(sorted(noted_resources(resources).items()))
 
 
 def noted_demand(status: Mapping[str, Any]) -> tuple[Noted, ...]:

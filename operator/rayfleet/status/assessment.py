@@ -18,7 +18,8 @@ from rayfleet.plan import (
     unsupported,
 )
 from rayfleet.snapshot import Pod, Snapshot
-from rayfleet.status.conditions import Condition, ConditionType, holds
+from rayfleet.status.conditions import LONGEST_MESSAGE, Condition, ConditionType, holds
+from rayfleet.status.cuts import listed
 from rayfleet.status.events import is_trouble
 from rayfleet.status.scaling import autoscaling_condition
 
@@ -55,7 +56,7 @@ def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterat
         labels, annotations = snapshot.cluster.labels, snapshot.cluster.annotations
         findings = unsupported(snapshot.spec, labels=labels, annotations=annotations)
         if findings:
-            message = "; ".join(in_words(findings))
+            message = listed(in_words(findings), LONGEST_MESSAGE)
             yield Condition(ConditionType.SUPPORTED, False, "FieldsNotActedOn", message)
 
 
@@ -100,13 +101,14 @@ def _ready(snapshot: Snapshot, plan: Plan, complete: bool) -> Condition:  # noqa
     ready = sum(pod.ready and pod.active for pod in pods)
     blocked = sorted({f"{pod.group}: {pod.state}" for pod in pods if not (pod.ready and pod.active)})
     words = [f"{ready} of {wanted} pods are ready", *plan.waits, *blocked]
-    return Condition(ConditionType.READY, False, "PodsNotReady", "; ".join(words))
+    return Condition(ConditionType.READY, False, "PodsNotReady", listed(words, LONGEST_MESSAGE))
 
 
 def _valid(violations: Sequence[Violation]) -> Condition:
     if not violations:
         return Condition(ConditionType.VALID, True, "SpecAccepted")
-    message = "; ".join(f"{violation.path}: {violation.message}" for violation in violations)
+    said = [f"{violation.path}: {violation.message}" for violation in violations]
+    message = listed(said, LONGEST_MESSAGE)
     return Condition(ConditionType.VALID, False, "InvalidSpec", message)
 
 

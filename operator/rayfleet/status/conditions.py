@@ -10,8 +10,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from rayfleet.status.cuts import cut
+
 LONGEST_MESSAGE = 1024
-"""Characters. The status of a cluster stays under 64 KB whatever its template's errors are."""
+"""Characters."""
+LONGEST_REASON = 128
 
 
 class ConditionType(StrEnum):
@@ -69,16 +72,11 @@ def _entry(
     return {
         "type": str(condition.type),
         "status": status,
-        "reason": condition.reason,
+        "reason": condition.reason[:LONGEST_REASON],
         "message": cut(condition.message, LONGEST_MESSAGE),
         "lastTransitionTime": since or rfc3339(now),
         "observedGeneration": generation,
     }
-
-
-def cut(words: str, longest: int) -> str:
-    """The words, in so many characters at most."""
-    return words if len(words) <= longest else words[: longest - 1] + "…"
 
 
 def holds(status: Mapping[str, Any], condition: ConditionType) -> bool:

@@ -13,6 +13,7 @@ from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.assessment import assess
 from rayfleet.status.capacity import desired_capacity
 from rayfleet.status.conditions import ConditionType, holds, merged, rfc3339, stored_conditions
+from rayfleet.status.cuts import within_limit
 from rayfleet.status.scaling import autoscaler_status, is_queue_news
 
 STATE_READY = "ready"
@@ -51,6 +52,7 @@ def compute_status(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) 
                 **(times if isinstance(times, Mapping) else {}),
                 STATE_READY: rfc3339(snapshot.now),
             }
+    after = within_limit(after, frozenset(ours))
     if after != before:
         after["lastUpdateTime"] = rfc3339(snapshot.now)
     return after

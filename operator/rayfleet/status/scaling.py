@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from rayfleet.autoscaling import Answer, Decision
+from rayfleet.autoscaling import Answer, Decision, words
 from rayfleet.plan import DrainNode, Outcome, Plan
+from rayfleet.ray_state import Resources
 from rayfleet.snapshot import Snapshot
-from rayfleet.status.conditions import Condition, ConditionType, cut, rfc3339
+from rayfleet.status.conditions import Condition, ConditionType, rfc3339
+from rayfleet.status.cuts import cut
 from rayfleet.timestamps import unix_seconds
 
 MOST_UNSERVED: Final = 20
 """Entries of demand that are told of; the summary says how many more there are."""
 LONGEST: Final = 512
-"""Characters of a message: the whole status stays under 64 KB."""
+"""Characters of a message."""
 STEADY_SECONDS: Final = 10.0
 """A queue that was unknown for less is no news when it is known again: a head may come and go each second."""
 
@@ -111,12 +113,21 @@ def _waiting(decision: Decision) -> list[Answer]:
 
 
 def _unserved(answer: Answer) -> dict[str, Any]:
+    asked = answer.shape.resources
+    said = [hold.words for hold in answer.holds]
+    if len(asked) > words.MOST_NAMES:
+        said.append(f"{len(asked) - words.MOST_NAMES} more resources are asked for")
     return {
         "kind": str(answer.kind),
-        "resources": {name: f"{amount:.10g}" for name, amount in answer.shape.resources},
+        "resources": noted_resources(asked),
         "reason": str(answer.holds[0].kind),
-        "message": cut("; ".join(hold.words for hold in answer.holds), LONGEST),
+        "message": cut("; ".join(said), LONGEST),
     }
+
+
+def noted_resources(asked: Resources) -> dict[str, str]:
+    """Amounts as the status writes them: the first few, by names that are cut."""
+    return {words.named(name): f"{amount:.10g}" for name, amount in asked[: words.MOST_NAMES]}
 
 
 def _shape_words(entry: Mapping[str, Any]) -> str:

@@ -1,0 +1,143 @@
+"""A status is never above 64 KiB, whoever has written what: tails are cut, and what tools poll stays."""
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from rayfleet.api import Violation
+from rayfleet.autoscaling import words
+from rayfleet.cli.noted import noted_demand
+from rayfleet.plan import Plan, plan
+from rayfleet.ray_state import Demand, LabelConstraint, RayState, Shape
+from rayfleet.snapshot import Cluster, Hold, Snapshot
+from rayfleet.status import compute_status, status_patch
+from rayfleet.status.cuts import MOST_BYTES, cut, listed, size_of
+from support.builders import NOW, cluster, group, head, service, snapshot, spec
+from support.queued_clusters import node, scaled, view
+
+LONG = 'ä"<\u0000\u202e' * 3000
+"""Nearly everything that is longer in JSON than it looks."""
+
+
+def asks(*shapes: Shape, of: Cluster | None = None) -> Snapshot:
+    """A cluster whose head says that tasks of these shapes wait."""
+    of = of or scaled()
+    scaling = view([node(head(of))])
+    state = scaling.ray.state
+    assert isinstance(state, RayState)
+    state = replace(state, demands=tuple(Demand(shape, 1) for shape in shapes))
+    return snapshot(of, [head(of)], scaling=replace(scaling, ray=replace(scaling.ray, state=state)))
+
+
+def status_of(seen: Snapshot, decided: Plan | None = None) -> dict[str, Any]:
+    return compute_status(seen, decided or plan(seen), ())
+
+
+def shape(number: int, name: str = "") -> Shape:
+    return Shape(((f"{name}{number}", 1.0),), ())
+
+
+def test_what_a_head_asks_for_is_told_in_names_and_lists_that_are_cut() -> None:
+    """A name of 15,000 characters, 100 of them in one shape, many alternatives of labels."""
+    label = LabelConstraint(LONG, tuple(f"{LONG}{n}" for n in range(100)), False)
+    asked = Shape(tuple((f"{n}{LONG}", 1e300) for n in range(100)), ((label,) * 20,) * 20)
+    said = words.shape(asked)
+    assert len(said) < 50_000
+    assert "92 more" in said
+    assert said.isprintable()
+    status = status_of(asks(asked._replace(selectors=())))
+    (entry,) = status["autoscaler"]["unserved"]
+    assert all(len(name) <= words.LONGEST_NAME for name in entry["resources"])
+    assert len(entry["resources"]) == words.MOST_NAMES
+    assert "92 more resources" in entry["message"]
+
+
+def test_names_that_were_cut_are_known_again_by_the_command_line() -> None:
+    """What it shows of the present demand and what the status has noted are of the same names."""
+    seen = asks(Shape(tuple((f"{n}{LONG}", 1.0) for n in range(20)), ()))
+    decision = plan(seen).decision
+    assert decision is not None
+    (noted,) = noted_demand(status_of(seen))
+    assert noted.is_about(decision.answers[0])
+
+
+def test_a_status_is_below_64_kib_whatever_a_head_says() -> None:
+    """Its tails are cut by as much as is needed, with a count, and it says the same again the next time."""
+    seen = asks(*(shape(n, LONG) for n in range(40)))
+    wide = replace(seen.services[0], ports=tuple((f"{'p' * 55}{n}", "30000") for n in range(2000)))
+    seen = replace(seen, services=(wide,), held={"gpu": Hold(NOW + 60, LONG, NOW)})
+    status = status_of(seen)
+    assert size_of(status) <= MOST_BYTES
+    assert "ports" in status["leftOut"]
+    again = replace(seen, cluster=replace(seen.cluster, status=status), now=NOW + 60)
+    assert status_patch(status, status_of(again)) == {}
+
+
+def test_what_tools_poll_stays_when_a_status_is_cut() -> None:
+    """Sizes of every group, the head, the state, and each condition with its reason."""
+    groups = [group(f"g{n:02}" + "x" * 60, replicas=0, maxReplicas=5) for n in range(100)]
+    of = cluster(spec(*groups, enableInTreeAutoscaling=True))
+    seen = asks(*(shape(n, LONG) for n in range(40)), of=of)
+    wide = replace(seen.services[0], ports=tuple((f"{'p' * 55}{n}", "30000") for n in range(2000)))
+    status = status_of(replace(seen, services=(wide,)))
+    assert "leftOut" in status
+    assert size_of(status) <= MOST_BYTES
+    groups = {entry["groupName"]: entry for entry in status["workerGroups"]}
+    assert {name: entry["desired"] for name, entry in groups.items()} == {
+        entry["groupName"]: 0 for entry in of.spec["workerGroupSpecs"]
+    }
+    assert status["head"]["podName"] == head(of).name
+    assert {"desiredCPU", "desiredWorkerReplicas", "observedGeneration"} <= status.keys()
+    assert {"HeadPodReady", "Ready", "Valid", "Autoscaling"} <= {c["type"] for c in status["conditions"]}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_others_have_put_there_is_cut_last(seed: int) -> None:
+    """A status may be written by whoever may write it; ours is still written, and it fits."""
+    random = Random(seed)
+    junk = "<" * random.choice([10, 1000, 50_000])
+    condition = {"type": "x", "status": "True", "reason": junk, "message": junk, "lastTransitionTime": "t"}
+    status: dict[str, Any] = {
+        random.choice(["state", "other", "reason"]): junk,
+        "head": {"podIP": "10.0.0.1", "other": junk},
+        "stateTransitionTimes": {junk: "t"},
+        "conditions": [{**condition, "type": f"x{n}"} for n in range(random.choice([0, 1, 10]))],
+    }
+    of = cluster(status=status)
+    after = status_of(replace(snapshot(of, [head(of)]), services=(service(of),)))
+    assert size_of(after) <= MOST_BYTES
+    assert {entry["type"] for entry in after["conditions"]} >= {"HeadPodReady", "Ready"}
+    if len(junk) == 10:
+        assert "leftOut" not in after
+        assert len(after["conditions"]) >= len(status["conditions"])
+
+
+def test_a_small_status_is_left_as_it_is() -> None:
+    """And one that was cut once says so no more when it fits."""
+    of = cluster(spec(), status={"leftOut": "3 ports"})
+    status = status_of(snapshot(of, [head(of)]))
+    assert "leftOut" not in status
+    assert status_patch(of.status, status)["leftOut"] is None
+
+
+def test_a_text_that_is_cut_says_by_how_much() -> None:
+    """And a list, how many of its parts are left out."""
+    assert cut("x" * 2000, 100) == "x" * 71 + "… and 1929 more characters"
+    parts = [f"spec.f{n}: is wrong" for n in range(100)]
+    said = listed(parts, 200)
+    assert len(said) <= 200
+    kept = said.count("is wrong")
+    assert said.endswith(f"is wrong; and {100 - kept} more")
+    assert len(listed([LONG] * 3, 1024)) <= 1024
+    assert listed(["a", "b"], 10) == "a; b"
+
+
+def test_an_invalid_spec_names_as_many_faults_as_fit_and_counts_the_rest() -> None:
+    """Its message goes to everybody who watches."""
+    bad = tuple(Violation(f"spec.f{n}", "x" * 200) for n in range(50))
+    seen = snapshot(cluster(), spec=None, violations=bad)
+    message = next(c["message"] for c in status_of(seen)["conditions"] if c["type"] == "Valid")
+    assert len(message) <= 1024
+    assert message.endswith("; and 46 more")
