@@ -10,6 +10,7 @@ from rayfleet.ray_memory import RayMemory
 from rayfleet.scaling_limits import NamespaceCeilings
 from rayfleet.scaling_view import Sizing
 from rayfleet.snapshot import Hold, Pod
+from rayfleet.status.tellings import Tellings, Topic
 
 FIRST_HOLD = 1.0
 LONGEST_HOLD = 60.0
@@ -50,6 +51,7 @@ class ClusterMemory:
     """Loop time since when the status differs from the one that is stored, in what may wait."""
     status_due: float = 0.0
     """Loop time until which that change waits."""
+    tellings: Tellings = field(default_factory=Tellings)
     stray_head: Pod | None = None
     """The head, where it lives on without the labels that its watch goes by."""
     stray_until: float = 0.0
@@ -70,6 +72,17 @@ class ClusterMemory:
     def held(self) -> Mapping[str, Hold]:
         """Groups in which nothing could be created, and until when they are left alone."""
         return {group: backoff.hold for group, backoff in self._backoffs.items()}
+
+    def tells_at(self, clock: float) -> float | None:
+        """Loop time at which a status or an event is due that waits; none where none does."""
+        due = []
+        if self.status_changed is not None and self.status_due > clock:
+            due.append(self.status_due)
+        if any(map(self.tellings.is_waiting, Topic)):
+            due.append(self.tellings.due(clock))
+        elif self.status_changed is not None:
+            due.append(max(self.status_due, clock))
+        return min(due, default=None)
 
     def meet(self, generation: int, now: float) -> None:
         """Take in which spec the next pass is about: what was denied to the last one may be asked for now."""

@@ -130,9 +130,7 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._view.scaling.forget(key)
-        memory = self._memories.pop(key, None)
-        if memory is not None:
-            self._reporter.forget(memory.uid)
+        self._memories.pop(key, None)
 
     async def _verify(self, snapshot: Snapshot, _: Plan) -> Retry | Done | None:
         """Make sure that what is about to be acted on is no old view; none when it is not.
@@ -249,8 +247,9 @@ class Reconciler:
         failure = await self._reporter.report(snapshot, decided, outcomes, memory, observe)
         if failure is not None:
             return self._retry(failure, "write the status")
-        if memory.status_changed is not None:
-            waits.append(memory.status_due - asyncio.get_running_loop().time())
+        clock = asyncio.get_running_loop().time()
+        if (due := memory.tells_at(clock)) is not None:
+            waits.append(due - clock)
         for outcome in outcomes:
             if outcome.failure is not None and not _is_held(outcome):
                 return self._retry(outcome.failure, f"carry out {type(outcome.action).__name__}")

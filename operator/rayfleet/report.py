@@ -1,19 +1,27 @@
 """What users are told of a pass: the status and the events. It never goes before what makes pods."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from rayfleet.api.names import PLURAL
-from rayfleet.apply import EventRecorder, Executor, FairGate, paths
+from rayfleet.apply import EventRecorder, Executor, FairGate, loop_time, paths
 from rayfleet.cache import ClusterStore
 from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 from rayfleet.memory import ClusterMemory
 from rayfleet.plan import Outcome, Ownership, Plan, ownership
 from rayfleet.snapshot import Snapshot
-from rayfleet.status import compute_status, events_of, is_told, is_urgent, status_patch
+from rayfleet.status import (
+    compute_status,
+    events_of,
+    follows_a_head,
+    is_told,
+    is_urgent,
+    status_patch,
+    unheard,
+)
+from rayfleet.status.tellings import Topic
 
 STATUS_DELAY = 1.0
 """Seconds that a change of mere counts may wait for others to join it in one write."""
@@ -37,18 +45,16 @@ class Reporter:
         gate: FairGate,
         executor: Executor,
         recorder: EventRecorder,
+        clock: Callable[[], float] = loop_time,
     ) -> None:
         self._client = client
         self._clusters = clusters
         self._gate = gate
         self._executor = executor
         self._recorder = recorder
+        self._clock = clock
         self._first_statuses = _Slots(FIRST_STATUS_RATE)
         self._later_statuses = _Slots(STATUS_RATE)
-
-    def forget(self, uid: str) -> None:
-        """Drop what is remembered of a cluster that is gone."""
-        self._recorder.forget(uid)
 
     async def report(
         self,
@@ -64,31 +70,56 @@ class Reporter:
         """
         cluster, before = snapshot.cluster, snapshot.cluster.status
         after = compute_status(snapshot, decided, outcomes)
-        failure = None
+        failure: ApiFailure | None = None
+        told: Mapping[str, Any] = after
         if not status_patch(before, after):
             memory.status_changed = None
-        elif is_urgent(before, after) or not self._put_off(memory, self._slots(before)):
+            memory.tellings.settle(Topic.STATUS)
+        elif self._is_due(before, after, memory):
             async with self._gate.turn(cluster.key, yields=True) as waited:
                 if waited:
                     snapshot = _brought_up_to_date(snapshot, observe())
-                    after = compute_status(snapshot, decided, outcomes)
+                    told = after = compute_status(snapshot, decided, outcomes)
                 failure = await self._write(snapshot, status_patch(before, after), memory)
+                told = before if failure is not None else after
+        else:
+            told = before
         if ownership(cluster, snapshot.other_operator) is Ownership.OURS and not cluster.deleting:
-            told = before if failure is not None else after
             events = events_of(outcomes, snapshot.violations, before, told, decided)
-            await self._recorder.post(cluster, events, snapshot.now)
+            await self._recorder.post(cluster, events, snapshot.now, memory.tellings)
+        else:
+            memory.tellings.drop_events()
         return failure
+
+    def _is_due(self, before: Mapping[str, Any], after: Mapping[str, Any], memory: ClusterMemory) -> bool:
+        """Whether the status is written now. Else the memory has the time when it may be.
+
+        Of a cluster that follows its queue a write that nothing but a head's answers asks for takes a token.
+        """
+        own_before, own_after = before, after
+        if follows_a_head(before) or follows_a_head(after):
+            own_before, own_after = unheard(before), unheard(after)
+        if is_urgent(own_before, own_after):
+            return True
+        is_its_turn = not self._put_off(memory, self._slots(before))
+        if is_its_turn and own_before != own_after:
+            return True
+        if not is_its_turn and not is_urgent(before, after):
+            memory.tellings.settle(Topic.STATUS)
+            return False
+        return memory.tellings.take(Topic.STATUS, self._clock())
 
     async def _write(
         self, snapshot: Snapshot, patch: dict[str, object], memory: ClusterMemory
     ) -> ApiFailure | None:
         cluster = snapshot.cluster
         memory.status_changed = None
+        memory.tellings.settle(Topic.STATUS)
         if not patch:
             return None
         failure = await self._executor.patch_status(cluster, patch)
         if failure is None:
-            memory.status_written = asyncio.get_running_loop().time()
+            memory.status_written = self._clock()
         elif is_gone(failure, PLURAL, cluster.key.name):
             return None
         elif policy(failure) is Policy.CONFLICT:
@@ -102,7 +133,7 @@ class Reporter:
 
     def _put_off(self, memory: ClusterMemory, slots: "_Slots") -> bool:
         """Whether a change that is not urgent is left for `memory.status_due`."""
-        clock = asyncio.get_running_loop().time()
+        clock = self._clock()
         if memory.status_changed is None:
             memory.status_changed = clock
             memory.status_due = slots.next(

@@ -1,7 +1,8 @@
 """Posting events (events.k8s.io/v1). They inform: one that cannot be posted is counted, not retried."""
 
+import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +13,13 @@ from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure
 from rayfleet.snapshot import Cluster
 from rayfleet.status import Event
+from rayfleet.status.tellings import Tellings, Topic
 
 log = logging.getLogger(__name__)
 
 CONTROLLER = "rayfleet.io/operator"
+LONGEST_INSTANCE = 128
+"""Characters; the API server refuses more."""
 
 _SETTLES = {
     "ValidRayClusterSpec": "InvalidRayClusterSpec",
@@ -27,39 +31,57 @@ _SETTLES = {
 """What an event puts an end to: the next warning of that reason is news again."""
 
 
-class EventRecorder:
-    """Posts events about clusters, and logs them; a warning in the same words only once in a row."""
+def loop_time() -> float:
+    """The running loop's own clock, which nobody sets."""
+    return asyncio.get_running_loop().time()
 
-    def __init__(self, client: KubeClient, gate: FairGate, instance: str) -> None:
+
+class EventRecorder:
+    """Posts events about clusters, and logs them; a warning in the same words only once in a row.
+
+    Of those that a head's answers cause, so many as there are tokens for; the others are told of together.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        gate: FairGate,
+        instance: str,
+        clock: Callable[[], float] = loop_time,
+    ) -> None:
+        self._clock = clock
         self._client = client
         self._gate = gate
         self._instance = instance
-        self._last: dict[str, dict[str, str]] = {}
 
-    async def post(self, cluster: Cluster, events: Iterable[Event], now: float) -> None:
+    async def post(self, cluster: Cluster, events: Iterable[Event], now: float, tellings: Tellings) -> None:
         """Post and log `events`, leaving out warnings that repeat the last one of their reason."""
-        said = self._last.setdefault(cluster.uid, {})
+        clock = self._clock()
+        while (late := tellings.release(clock)) is not None:
+            await self._post(cluster, late, now)
         for event in events:
             if event.type == "Warning":
-                if said.get(event.reason) == event.note:
+                if tellings.said.get(event.reason) == event.note:
                     continue
-                said[event.reason] = event.note
-            said.pop(_SETTLES.get(event.reason, ""), None)
-            extra = {"cluster": str(cluster.key), "action": event.action, "reason": event.reason}
-            log.log(logging.WARNING if event.type == "Warning" else logging.INFO, event.note, extra=extra)
-            async with self._gate.turn(cluster.key, yields=True):
-                answer = await self._client.create(
-                    paths.events(cluster.key.namespace), self._body(cluster, event, now)
-                )
-            if isinstance(answer, ApiFailure):
-                log.warning(
-                    "An event could not be posted",
-                    extra={"cluster": str(cluster.key), "event": event.reason, "reason": answer.message},
-                )
+                tellings.said[event.reason] = event.note
+            tellings.said.pop(_SETTLES.get(event.reason, ""), None)
+            if event.heard and not tellings.take(Topic.EVENT, clock):
+                tellings.withhold(event)
+            else:
+                await self._post(cluster, event, now)
 
-    def forget(self, uid: str) -> None:
-        """Drop what is remembered of a cluster that is gone."""
-        self._last.pop(uid, None)
+    async def _post(self, cluster: Cluster, event: Event, now: float) -> None:
+        extra = {"cluster": str(cluster.key), "action": event.action, "reason": event.reason}
+        log.log(logging.WARNING if event.type == "Warning" else logging.INFO, event.note, extra=extra)
+        async with self._gate.turn(cluster.key, yields=True):
+            answer = await self._client.create(
+                paths.events(cluster.key.namespace), self._body(cluster, event, now)
+            )
+        if isinstance(answer, ApiFailure):
+            log.warning(
+                "An event could not be posted",
+                extra={"cluster": str(cluster.key), "event": event.reason, "reason": answer.message},
+            )
 
     def _body(self, cluster: Cluster, event: Event, now: float) -> Mapping[str, Any]:
         time = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -81,5 +103,5 @@ class EventRecorder:
                 "resourceVersion": str(cluster.resource_version),
             },
             "reportingController": CONTROLLER,
-            "reportingInstance": self._instance,
+            "reportingInstance": self._instance[:LONGEST_INSTANCE],
         }

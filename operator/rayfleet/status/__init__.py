@@ -2,6 +2,7 @@
 
 from rayfleet.status.conditions import Condition, ConditionType, holds, rfc3339
 from rayfleet.status.events import Event, events_of
+from rayfleet.status.heard import follows_a_head, unheard
 from rayfleet.status.raycluster import compute_status, is_told, is_urgent, status_patch
 
 __all__ = [
@@ -10,9 +11,11 @@ __all__ = [
     "Event",
     "compute_status",
     "events_of",
+    "follows_a_head",
     "holds",
     "is_told",
     "is_urgent",
     "rfc3339",
     "status_patch",
+    "unheard",
 ]

@@ -2,13 +2,23 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from rayfleet.api import Violation
 from rayfleet.api.names import NodeType
 from rayfleet.errors import Policy, policy
-from rayfleet.plan import Action, CreatePod, CreateSecret, CreateService, DeletePod, Outcome, Plan, SelectHead
+from rayfleet.plan import (
+    Action,
+    Cause,
+    CreatePod,
+    CreateSecret,
+    CreateService,
+    DeletePod,
+    Outcome,
+    Plan,
+    SelectHead,
+)
 from rayfleet.status.conditions import ConditionType, holds, stored_conditions
 from rayfleet.status.scaling import scaling_events
 
@@ -24,6 +34,13 @@ class Event:
     reason: str
     action: str
     note: str
+    heard: bool = False
+    """A head's answers have caused it, so that there may be one each second."""
+
+    def with_more(self, count: int) -> "Event":
+        """As the last one of several."""
+        more = f" (and {count} more of this kind before)"
+        return replace(self, note=_cut(self.note, LONGEST_NOTE - len(more)) + more)
 
 
 def events_of(
@@ -35,25 +52,32 @@ def events_of(
 ) -> tuple[Event, ...]:
     """What a pass did and could not do, which conditions of the status it turned, and what was decided."""
     scaling = scaling_events(plan, outcomes, before, after) if plan is not None else ()
+    scaled = plan is not None and plan.decision is not None
     return tuple(
-        Event(e.type, e.reason, e.action, e.note.encode()[:LONGEST_NOTE].decode(errors="ignore"))
-        for e in (
-            *(Event(*each) for each in scaling),
-            *_done(outcomes),
-            *_failed(outcomes),
+        replace(event, note=_cut(event.note, LONGEST_NOTE))
+        for event in (
+            *(Event(*each, heard=True) for each in scaling),
+            *_done(outcomes, scaled=scaled),
+            *_failed(outcomes, scaled=scaled),
             *_turned(violations, before, after),
         )
     )
 
 
-def _done(outcomes: Sequence[Outcome]) -> Iterator[Event]:
+def _cut(note: str, longest: int) -> str:
+    """In so many bytes at most."""
+    return note if len(note.encode()) <= longest else note.encode()[:longest].decode(errors="ignore")
+
+
+def _done(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
     done = [outcome.action for outcome in outcomes if outcome.done]
     creates = [action for action in done if isinstance(action, CreatePod)]
     for (node_type, group, reason), count in Counter(
         (a.node_type, a.group, a.reason) for a in creates
     ).items():
         note = f"Created {_pods(count)} in group {group}: {reason}"
-        yield Event("Normal", f"Created{_kind(node_type)}Pod", "Create", note)
+        heard = scaled and node_type == NodeType.WORKER
+        yield Event("Normal", f"Created{_kind(node_type)}Pod", "Create", note, heard)
     for action in done:
         if isinstance(action, SelectHead):
             note = f"Service {action.name} selects by the labels of the head: {action.reason}"
@@ -62,10 +86,15 @@ def _done(outcomes: Sequence[Outcome]) -> Iterator[Event]:
     for (node_type, group, cause), count in Counter((a.node_type, a.group, a.cause) for a in deletes).items():
         reason = min(a.reason for a in deletes if (a.group, a.cause) == (group, cause))
         note = f"Deleted {_pods(count)} in group {group}, {cause.value}: {reason}"
-        yield Event("Normal", f"Deleted{_kind(node_type)}Pod", "Delete", note)
+        heard = scaled and cause in _HEARD
+        yield Event("Normal", f"Deleted{_kind(node_type)}Pod", "Delete", note, heard)
 
 
-def _failed(outcomes: Sequence[Outcome]) -> Iterator[Event]:
+_HEARD: Final = frozenset({Cause.IDLE, Cause.NOT_NEEDED, Cause.RAY_ENDED})
+"""Why pods are deleted by what a head has said."""
+
+
+def _failed(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
     """The first failure of each kind; a conflict is no failure, it is how two writers take turns."""
     seen = set()
     for outcome in outcomes:
@@ -76,7 +105,8 @@ def _failed(outcomes: Sequence[Outcome]) -> Iterator[Event]:
         if told is not None and told not in seen:
             seen.add(told)
             verb, what, where = told
-            yield Event("Warning", f"FailedTo{verb}{what}", verb, f"{where}: {failure.message}")
+            heard = scaled and what == f"{_kind(NodeType.WORKER)}Pod"
+            yield Event("Warning", f"FailedTo{verb}{what}", verb, f"{where}: {failure.message}", heard)
 
 
 def is_trouble(outcome: Outcome) -> bool:
@@ -116,7 +146,7 @@ def _turned(
         entry.get("type") == ConditionType.VALID and entry.get("status") == "False"
         for entry in stored_conditions(before)
     )
-    if violations and not (was_invalid and _message(before) == _message(after)):
+    if violations and _message(after) and not (was_invalid and _message(before) == _message(after)):
         yield Event("Warning", "InvalidRayClusterSpec", "Validate", _message(after))
     if was_invalid and holds(after, ConditionType.VALID):
         yield Event("Normal", "ValidRayClusterSpec", "Validate", "The spec is valid again")

@@ -1,0 +1,65 @@
+"""Events as they are posted: as the API server takes them, each warning once, and few of what a head says."""
+
+from rayfleet.status import Event
+from rayfleet.status.tellings import Tellings
+from support.builders import NOW, UID, spec
+from support.kept_cluster import reporting
+
+QUOTA = Event("Warning", "FailedToCreateWorkerPod", "Create", "group gpu: exceeded quota")
+CREATED = Event("Normal", "CreatedWorkerPod", "Create", "Created 1 pod in group gpu: why")
+
+
+async def test_an_event_names_its_cluster_and_who_reports() -> None:
+    """As events.k8s.io/v1 asks for; a name that is too long for the API server is cut."""
+    async with reporting(spec(), name="demo") as of:
+        await of.recorder.post(of.api.cluster, [CREATED], NOW, Tellings())
+        (posted,) = of.api.events
+    assert posted["metadata"] == {"generateName": "demo-", "namespace": "ml"}
+    assert posted["regarding"] == {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayCluster",
+        "namespace": "ml",
+        "name": "demo",
+        "uid": UID,
+        "resourceVersion": "1000",
+    }
+    assert (posted["type"], posted["reason"], posted["action"]) == ("Normal", "CreatedWorkerPod", "Create")
+    assert (posted["note"], posted["eventTime"]) == (CREATED.note, "2027-01-15T08:00:00.000000Z")
+    assert (posted["reportingController"], posted["reportingInstance"]) == (
+        "rayfleet.io/operator",
+        "operator-1",
+    )
+
+
+async def test_a_warning_in_the_same_words_is_posted_once_until_what_it_warns_of_is_over() -> None:
+    """Then it is news again."""
+    async with reporting(spec()) as of:
+        tellings = Tellings()
+        for events in ([QUOTA], [QUOTA, QUOTA], [CREATED], [QUOTA]):
+            await of.recorder.post(of.api.cluster, events, NOW, tellings)
+        assert [event["reason"] for event in of.api.events] == [
+            QUOTA.reason,
+            CREATED.reason,
+            QUOTA.reason,
+        ]
+
+
+async def test_what_was_said_of_a_cluster_is_not_held_against_one_made_anew_under_its_name() -> None:
+    """And it is gone with the memory of the old one: nothing of an old uid is kept."""
+    async with reporting(spec()) as of:
+        for tellings in (Tellings(), Tellings()):
+            await of.recorder.post(of.api.cluster, [QUOTA], NOW, tellings)
+        assert len(of.api.events) == 2
+        assert not any(isinstance(kept, dict) for kept in vars(of.recorder).values())
+
+
+async def test_an_event_that_cannot_be_posted_is_not_posted_again() -> None:
+    """It informs, and no more."""
+    async with reporting(spec()) as of:
+        tellings = Tellings()
+        of.api.failing = frozenset({"POST"})
+        await of.recorder.post(of.api.cluster, [QUOTA], NOW, tellings)
+        of.api.failing = frozenset()
+        await of.recorder.post(of.api.cluster, [QUOTA], NOW, tellings)
+        assert of.api.events == []
+        assert len(of.api.server.requests) == 1

@@ -1,0 +1,178 @@
+"""What is written for users after a pass, and when: at once, later, or not at all."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from rayfleet.memory import ClusterMemory
+from rayfleet.plan import Outcome, Plan, plan
+from rayfleet.ray_state import Demand, Shape
+from rayfleet.snapshot import Snapshot
+from support.builders import NOW, UID, group, head, parsed, service, snapshot, spec, worker
+from support.kept_cluster import Reporting, reporting
+from support.queued_clusters import node, scaled, view
+
+QUEUED = scaled().spec
+
+
+def seen(of: Reporting, *names: str, workers: int = 0, ready: bool = True) -> Snapshot:
+    """The cluster, whose head says that tasks wait for resources of these names."""
+    cluster = of.api.cluster
+    pods = [head(cluster), *(worker(cluster, n + 1, ready=ready) for n in range(workers))]
+    demands = (Demand(Shape(((name, 1.0),), ()), 1) for name in names)
+    follows = parsed(cluster.spec).enable_in_tree_autoscaling
+    scaling: dict[str, Any] = {"scaling": view([node(pod) for pod in pods], *demands)} if follows else {}
+    return replace(snapshot(cluster, pods, now=NOW + of.clock.now, **scaling), services=(service(cluster),))
+
+
+async def passed(
+    of: Reporting, memory: ClusterMemory, now: Snapshot, outcomes: Sequence[Outcome] = (), **changed: Any
+) -> Plan:
+    """One pass that does nothing but report; what it has written is in the cache afterwards."""
+    decided = replace(plan(now), **changed)
+    await of.reporter.report(now, decided, outcomes, memory, lambda: None)
+    return decided
+
+
+async def test_a_status_is_written_only_to_this_object_as_it_was_read() -> None:
+    """Else a status of an old view would go over what another operator has written since."""
+    async with reporting(spec(group(replicas=0))) as of:
+        stale = seen(of)
+        of.api.write()
+        failure = await of.reporter.report(stale, plan(stale), (), ClusterMemory(UID), lambda: None)
+        assert failure is not None
+        assert (failure.status, of.api.refusals, of.api.statuses) == (409, 1, [])
+        of.api.object["metadata"]["uid"] = "another"
+        fresh = replace(seen(of), cluster=replace(of.api.cluster, uid=UID))
+        assert await of.reporter.report(fresh, plan(fresh), (), ClusterMemory(UID), lambda: None)
+        assert of.api.statuses == []
+
+
+async def test_after_a_conflict_the_object_is_read_again() -> None:
+    """So that the next pass is about what is there."""
+    async with reporting(spec(group(replicas=0))) as of:
+        stale = seen(of)
+        of.api.write()
+        await of.reporter.report(stale, plan(stale), (), ClusterMemory(UID), lambda: None)
+        cached = of.clusters.get(of.api.cluster.key)
+        assert cached is not None
+        assert cached.resource_version == of.api.cluster.resource_version
+
+
+async def test_a_steady_cluster_is_written_once() -> None:
+    async with reporting(QUEUED) as of:
+        memory = ClusterMemory(UID)
+        for _ in range(20):
+            await passed(of, memory, seen(of))
+            of.clock.now += 10
+        assert len(of.api.statuses) == 1
+
+
+async def test_a_steady_stream_of_new_names_costs_ten_writes_and_then_one_in_thirty_seconds() -> None:
+    """Of statuses and events together, whatever a head thinks of each second."""
+    async with reporting(QUEUED) as of:
+        memory = ClusterMemory(UID)
+        await passed(of, memory, seen(of))
+        first = len(of.api.statuses)
+        for second in range(300):
+            await passed(of, memory, seen(of, f"name-{second}", f"other-{second}"))
+            of.clock.now += 1
+        written = len(of.api.statuses) - first + len(of.api.events)
+        assert 15 <= written <= 10 + 300 / 30
+        assert len(of.api.statuses) - first >= 5
+        assert len(of.api.events) >= 5
+        assert "more of this kind before" in of.api.events[-1]["note"]
+
+
+async def test_what_a_head_said_last_is_told_when_its_time_comes() -> None:
+    """A pass is due then, and after it nothing waits."""
+    async with reporting(QUEUED) as of:
+        memory = ClusterMemory(UID)
+        for number in range(40):
+            await passed(of, memory, seen(of, f"name-{number}"))
+        for _ in range(10):
+            due = memory.tells_at(of.clock.now)
+            if due is None:
+                break
+            assert of.clock.now < due <= of.clock.now + 30
+            of.clock.now = due
+            await passed(of, memory, seen(of, "name-39"))
+        assert memory.tells_at(of.clock.now) is None
+        (entry,) = of.api.cluster.status["autoscaler"]["unserved"]
+        assert "name-39" in entry["resources"]
+        assert "name-39" in of.api.events[-1]["note"]
+
+
+async def test_a_head_that_says_much_does_not_delay_what_the_user_has_changed() -> None:
+    """A new spec is told at once, with whatever the head says just then."""
+    async with reporting(QUEUED) as of:
+        memory = ClusterMemory(UID)
+        for number in range(40):
+            await passed(of, memory, seen(of, f"name-{number}"))
+        before = len(of.api.statuses)
+        of.api.object["metadata"]["generation"] = 2
+        await passed(of, memory, seen(of, "name-40"))
+        assert len(of.api.statuses) == before + 1
+        assert of.api.cluster.status["observedGeneration"] == 2
+        assert "name-40" in of.api.cluster.status["autoscaler"]["summary"]
+
+
+async def test_a_head_that_says_much_delays_the_pods_of_its_cluster_by_ten_seconds_at_most() -> None:
+    """Pods that come and go are counted as they are where a head says nothing."""
+    async with reporting(QUEUED) as of:
+        memory = ClusterMemory(UID)
+        for number in range(40):
+            await passed(of, memory, seen(of, f"name-{number}"))
+        for second in range(11):
+            await passed(of, memory, seen(of, f"later-{second}", workers=2))
+            of.clock.now += 1
+        assert of.api.cluster.status["readyWorkerReplicas"] == 2
+
+
+async def test_pods_of_a_cluster_without_a_queue_take_no_tokens() -> None:
+    """However often they are ready and not: that is told each time, as it always was."""
+    async with reporting(spec(group(replicas=2))) as of:
+        memory = ClusterMemory(UID)
+        for number in range(60):
+            await passed(of, memory, seen(of, workers=2, ready=bool(number % 2)))
+        assert len(of.api.statuses) >= 30
+
+
+async def test_what_is_told_later_is_told_of_as_one_step() -> None:
+    """From the size that was told last to the present one; no step that nobody was told of."""
+    async with reporting(QUEUED) as of:
+        memory = ClusterMemory(UID)
+        for number in range(40):
+            await passed(of, memory, seen(of, f"name-{number}"))
+        before = len(of.api.events)
+        for tasks in (1, 2, 3):
+            await passed(of, memory, seen(of, *["GPU"] * tasks))
+        assert len(of.api.events) == before
+        for _ in range(3):
+            of.clock.now += 30
+            await passed(of, memory, seen(of, *["GPU"] * 3))
+        steps = [event["note"] for event in of.api.events if event["reason"] == "ScalingUp"]
+        assert [step.partition(" pods")[0] for step in steps] == ["Group gpu: 0 -> 3"]
+
+
+async def test_the_withheld_events_of_a_cluster_that_is_not_ours_any_more_are_dropped() -> None:
+    """Nothing is due for it, so nothing wakes in vain."""
+    async with reporting(QUEUED) as of:
+        memory = ClusterMemory(UID)
+        for number in range(40):
+            await passed(of, memory, seen(of, f"name-{number}"))
+        of.clock.now += 60
+        gone = replace(seen(of), cluster=replace(of.api.cluster, deleting=True))
+        await of.reporter.report(gone, plan(gone), (), memory, lambda: None)
+        assert memory.tells_at(of.clock.now) is None
+
+
+async def test_a_status_that_could_not_be_written_is_a_failure_and_no_news() -> None:
+    """An event would tell of a state that nobody can see."""
+    async with reporting(QUEUED) as of:
+        of.api.failing = frozenset({"PATCH"})
+        failure = await of.reporter.report(
+            seen(of, "x"), plan(seen(of, "x")), (), ClusterMemory(UID), lambda: None
+        )
+        assert failure is not None
+        assert of.api.events == []
