@@ -56,7 +56,7 @@ def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterat
         labels, annotations = snapshot.cluster.labels, snapshot.cluster.annotations
         findings = unsupported(snapshot.spec, labels=labels, annotations=annotations)
         if findings:
-            message = listed(in_words(findings), LONGEST_MESSAGE)
+            message = listed(tuple(in_words(findings)), LONGEST_MESSAGE)
             yield Condition(ConditionType.SUPPORTED, False, "FieldsNotActedOn", message)
 
 
