@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from rayfleet.api import AutoscalerOptions, RayClusterSpec
+from rayfleet.api import RayClusterSpec
 from rayfleet.api.scaler import SIDECAR_OPTIONS
 from rayfleet.plan import support
 
@@ -87,10 +87,7 @@ def _places(root: str, parts: Mapping[str, Any]) -> Mapping[str, list[str]]:
 def _not_acted_on() -> Mapping[str, str]:
     """What happens instead, by the path of the field, without the indexes of lists."""
     groups = {f"spec.workerGroupSpecs.{rule.path}": rule.instead for rule in support.GROUP_FIELDS}
-    options = AutoscalerOptions.model_fields
-    container = {
-        f"spec.autoscalerOptions.{options[name].alias}": support.NO_CONTAINER for name in SIDECAR_OPTIONS
-    }
+    container = dict.fromkeys(SIDECAR_OPTIONS.values(), support.NO_CONTAINER)
     return {rule.path: rule.instead for rule in support.FIELDS} | groups | container
 
 

@@ -228,6 +228,7 @@ class Reconciler:
             self._view.scaling.not_created(snapshot, outcomes, memory)
             after = self._observe(key)
             if after is None or after.cluster.uid != snapshot.cluster.uid:
+                await self._reporter.tell_of_the_last(snapshot, outcomes, memory)
                 return Done(requeue_after=0.0)
             is_newest = after.cluster.generation == snapshot.cluster.generation
             snapshot = after if is_newest else _of_the_same_spec(snapshot, after)

@@ -84,12 +84,22 @@ class Reporter:
                 told = before if failure is not None else after
         else:
             told = before
-        if ownership(cluster, snapshot.other_operator) is Ownership.OURS and not cluster.deleting:
-            events = events_of(outcomes, snapshot.violations, before, told, decided)
-            await self._recorder.post(cluster, events, snapshot.now, memory.tellings)
-        else:
+        ours = ownership(cluster, snapshot.other_operator) is Ownership.OURS
+        if not ours or cluster.deleting:
             memory.tellings.drop_events()
+        if ours:
+            violations = () if cluster.deleting else snapshot.violations
+            events = events_of(outcomes, violations, before, told, decided)
+            await self._recorder.post(cluster, events, snapshot.now, memory.tellings)
         return failure
+
+    async def tell_of_the_last(
+        self, snapshot: Snapshot, outcomes: Sequence[Outcome], memory: ClusterMemory
+    ) -> None:
+        """Post the events of a pass after which the cluster was gone: there is no status to write."""
+        cluster = snapshot.cluster
+        events = events_of(outcomes, (), cluster.status, cluster.status)
+        await self._recorder.post(cluster, events, snapshot.now, memory.tellings)
 
     def _is_due(self, before: Mapping[str, Any], after: Mapping[str, Any], memory: ClusterMemory) -> bool:
         """Whether the status is written now. Else the memory has the time when it may be.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from rayfleet.api import RayClusterSpec, Violation
 from rayfleet.api.accelerators import accelerators_of_pod
-from rayfleet.api.names import HEAD_SELECTOR, START_COMMAND, Annotation, Label
+from rayfleet.api.names import HEAD_SELECTOR, START_COMMAND, Annotation, Finalizer, Label
 from rayfleet.pod_readiness import end_words, readiness_of
 from rayfleet.scaling_view import ScalingView
 from rayfleet.timestamps import unix_seconds
@@ -170,6 +170,10 @@ class Cluster:
     status: JsonObject
     born: int = 0
     """The resourceVersion that it was created with, where its watch told us of that; else 0."""
+    deleted: float = 0.0
+    """Unix seconds since when it is being deleted; 0 where it is not."""
+    finalizers: frozenset[str] = frozenset()
+    """Those on it that we know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,4 +353,12 @@ def cluster_from_object(obj: JsonObject) -> Cluster:
         annotations=metadata.get("annotations") or {},
         spec=obj.get("spec") or {},
         status=obj.get("status") or {},
+        deleted=unix_seconds(metadata.get("deletionTimestamp")),
+        finalizers=known_finalizers(metadata),
     )
+
+
+def known_finalizers(metadata: JsonObject) -> frozenset[str]:
+    """The finalizers of a RayCluster that we look at: others are others'."""
+    found = metadata.get("finalizers")
+    return Finalizer.KNOWN.intersection(found) if found else frozenset()

@@ -208,6 +208,12 @@ def test_without_target_spec_no_cluster_can_be_changed() -> None:
     assert verbs == {"get", "list", "watch"}
 
 
+def test_finalizers_can_be_taken_off_with_or_without_target_spec() -> None:
+    """By the same right, to be had for either."""
+    (role,) = of_kind("ClusterRole", render("autoscaling.targetSpec=false", "finalizers.release=true"))
+    assert role["rules"] == of_kind("ClusterRole", render())[0]["rules"]
+
+
 def test_the_leaders_lease_is_all_that_is_granted_beside_the_operator() -> None:
     """By its name, but for the create, which cannot be limited to one."""
     (role,) = of_kind("Role", render())

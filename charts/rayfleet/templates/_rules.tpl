@@ -3,8 +3,9 @@
 - apiGroups: [ray.io]
   resources: [rayclusters]
   verbs: [get, list, watch]
-{{- if .Values.autoscaling.targetSpec }}
-# Only for clusters that keep their sizes in `replicas`, by `target: Spec` or because Kueue counts them.
+{{- if or .Values.autoscaling.targetSpec .Values.finalizers.release }}
+# For clusters that keep their sizes in `replicas`, by `target: Spec` or because Kueue counts them, and to let deleted ones
+# go that KubeRay has left its finalizer on.
 - apiGroups: [ray.io]
   resources: [rayclusters]
   verbs: [patch]

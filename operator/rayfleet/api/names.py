@@ -48,12 +48,23 @@ class Annotation:
     OVERWRITE_COMMAND: Final = "ray.io/overwrite-container-cmd"
     FT_ENABLED: Final = "ray.io/ft-enabled"
     EXTERNAL_STORAGE_NAMESPACE: Final = "ray.io/external-storage-namespace"
+    FT_DELETION_TIMEOUT: Final = "ray.io/gcs-ft-deletion-timeout"
     NO_HEAD_RESTART: Final = "ray.io/disable-provisioned-head-restart"
     HEAD_EPOCH: Final = "rayfleet.io/head-epoch"
     INDEX: Final = "rayfleet.io/index"
     TEMPLATE_HASH: Final = "rayfleet.io/template-hash"
     HOST: Final = "rayfleet.io/replica-host"
     """Of a host of a multi-host replica: `<replica>/<place>/<host>`, as its labels had it at first."""
+
+
+class Finalizer:
+    """Finalizers of a RayCluster that the operator looks at."""
+
+    REDIS_CLEANUP: Final = "ray.io/gcs-ft-redis-cleanup-finalizer"
+    """KubeRay's: it holds a cluster that is deleted until a job has cleaned up what Redis keeps of it."""
+    ORPHAN: Final = "orphan"
+    """Kubernetes' own, on a deleted object whose children are to stay."""
+    KNOWN: Final = frozenset({REDIS_CLEANUP, ORPHAN})
 
 
 class NodeType:

@@ -50,12 +50,17 @@ def ray_version_of(spec: RayClusterSpec, template: Mapping[str, Any] | None = No
     return own or _of_image(spec.head_group_spec.template)
 
 
-def _of_image(template: Mapping[str, Any]) -> RayVersion | None:
-    """By the tag of the Ray container's image, whatever shape the template has."""
+def first_container(template: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The container that runs Ray; an empty one where the template has none."""
     pod = template.get("spec")
     containers = pod.get("containers") if isinstance(pod, Mapping) else None
     first = containers[0] if isinstance(containers, list | tuple) and containers else None
-    image = first.get("image") if isinstance(first, Mapping) else None
+    return first if isinstance(first, Mapping) else {}
+
+
+def _of_image(template: Mapping[str, Any]) -> RayVersion | None:
+    """By the tag of the Ray container's image, whatever shape the template has."""
+    image = first_container(template).get("image")
     if not isinstance(image, str) or len(image) > _LONGEST_IMAGE:
         return None
     name, _, tag = image.strip().partition("@")[0].rpartition("/")[2].partition(":")

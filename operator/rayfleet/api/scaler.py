@@ -1,11 +1,11 @@
 """Who scales a cluster: nobody, this operator, or Ray's own autoscaler beside the head."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from rayfleet.api.autoscaler_options import AutoscalerOptions
-from rayfleet.api.ray_version import RayVersion, parse_ray_version, ray_version_of
+from rayfleet.api.ray_version import RayVersion, first_container, parse_ray_version, ray_version_of
 from rayfleet.api.raycluster import RayClusterSpec
-from rayfleet.api.rules.subject import Subject
 
 FIRST_WITH_V2: Final = RayVersion(2, 47)
 """The first Ray that tells of its queue in the way that this operator asks."""
@@ -14,18 +14,23 @@ V2_ENV: Final = "RAY_enable_autoscaler_v2"
 """By which a head is told the version of Ray's autoscaler."""
 ENV_TRUE: Final = frozenset({"1", "true", "True"})
 
-SIDECAR_OPTIONS: Final = (
-    "resources",
-    "image",
-    "image_pull_policy",
-    "security_context",
-    "env",
-    "env_from",
-    "volume_mounts",
-    "command",
-    "args",
-)
-"""The fields of `autoscalerOptions` that describe the container of Ray's own autoscaler."""
+_HEAD: Final = "spec.headGroupSpec.template.spec.containers[0]"
+
+SIDECAR_OPTIONS: Final = {
+    name: f"spec.autoscalerOptions.{AutoscalerOptions.model_fields[name].alias}"
+    for name in (
+        "resources",
+        "image",
+        "image_pull_policy",
+        "security_context",
+        "env",
+        "env_from",
+        "volume_mounts",
+        "command",
+        "args",
+    )
+}
+"""The fields that describe the container of Ray's own autoscaler, with their paths."""
 
 
 def scales_here(spec: RayClusterSpec) -> bool:
@@ -43,27 +48,30 @@ def asks_for_sidecar(spec: RayClusterSpec) -> tuple[str, ...]:
     options = spec.autoscaler_options
     if options.runtime is not None:
         return ("spec.autoscalerOptions.runtime",) if options.runtime == "Sidecar" else ()
-    asks = {
-        "spec.autoscalerOptions.version": options.version == "v1",
-        "spec.autoscalerOptions.command": bool(options.command),
-        "spec.autoscalerOptions.image": bool(options.image),
-    }
-    found = [path for path, asked in asks.items() if asked]
-    head = Subject("", {}, {}, spec).head
-    if head.env_value(V2_ENV) not in {None, *ENV_TRUE}:
-        found.append(f"{head.ray_container_path}.env[{V2_ENV}]")
+    found = ["spec.autoscalerOptions.version"] if options.version == "v1" else []
+    found += [SIDECAR_OPTIONS[name] for name in ("command", "image") if getattr(options, name)]
+    if _head_is_told_v1(spec):
+        found.append(f"{_HEAD}.env[{V2_ENV}]")
     version = ray_version_of(spec)
     if version is not None and version < FIRST_WITH_V2:
         stated = parse_ray_version(spec.ray_version) is not None
-        found.append("spec.rayVersion" if stated else f"{head.ray_container_path}.image")
+        found.append("spec.rayVersion" if stated else f"{_HEAD}.image")
     return tuple(found)
+
+
+def _head_is_told_v1(spec: RayClusterSpec) -> bool:
+    env = first_container(spec.head_group_spec.template).get("env")
+    values = [
+        entry.get("value")
+        for entry in (env if isinstance(env, list | tuple) else ())
+        if isinstance(entry, Mapping) and entry.get("name") == V2_ENV
+    ]
+    return bool(values) and isinstance(values[-1], str) and values[-1] not in ENV_TRUE
 
 
 def sidecar_options(spec: RayClusterSpec) -> tuple[str, ...]:
     """The paths of the fields that are set and describe that container."""
-    fields = AutoscalerOptions.model_fields
-    return tuple(
-        f"spec.autoscalerOptions.{fields[name].alias}"
-        for name in SIDECAR_OPTIONS
-        if getattr(spec.autoscaler_options, name)
-    )
+    options = spec.autoscaler_options
+    if options.model_fields_set.isdisjoint(SIDECAR_OPTIONS):
+        return ()
+    return tuple(path for name, path in SIDECAR_OPTIONS.items() if getattr(options, name))

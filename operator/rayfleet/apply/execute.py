@@ -9,6 +9,7 @@ from rayfleet.api.names import KIND
 from rayfleet.apply import paths
 from rayfleet.apply.auth_secret import create_auth_secret
 from rayfleet.apply.fairness import FairGate
+from rayfleet.apply.finalizers import remove_finalizer
 from rayfleet.cache import ClusterStore, Store
 from rayfleet.clients.kube import FIELD_MANAGER, KubeClient
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
@@ -22,6 +23,7 @@ from rayfleet.plan import (
     DrainNode,
     Outcome,
     Plan,
+    RemoveFinalizer,
     ResizeGroups,
     SelectHead,
 )
@@ -104,6 +106,8 @@ class Executor:
                 return await self._heads.drain(cluster.key, action)
             case ResizeGroups():
                 return await self._resize(cluster, action)
+            case RemoveFinalizer():
+                return await remove_finalizer(self._client, self._clusters, cluster, action)
             case AdvanceHeadEpoch():
                 failure = await self.patch_status(cluster, {"headEpoch": action.epoch})
                 return Outcome(action, failure)

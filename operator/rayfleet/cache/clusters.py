@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from rayfleet.cache.tombstones import Tombstones
-from rayfleet.snapshot import Cluster, Key
+from rayfleet.snapshot import Cluster, Key, known_finalizers
 from rayfleet.timestamps import unix_seconds
 
 UNREAD_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
@@ -30,6 +30,8 @@ class ClusterRecord:
     status: bytes
     born: int = 0
     """Its resourceVersion when it was created, where we saw that."""
+    deleted: float = 0.0
+    finalizers: frozenset[str] = frozenset()
 
     def same_as(self, other: "ClusterRecord") -> bool:
         """Whether all that we look at is equal: everything but the resourceVersion."""
@@ -37,6 +39,7 @@ class ClusterRecord:
             self.uid == other.uid
             and self.generation == other.generation
             and self.deleting == other.deleting
+            and self.finalizers == other.finalizers
             and self.status == other.status
             and self.spec == other.spec
             and self.labels == other.labels
@@ -95,6 +98,8 @@ class ClusterStore:
             spec=orjson.loads(record.spec),
             status=orjson.loads(record.status),
             born=record.born,
+            deleted=record.deleted,
+            finalizers=record.finalizers,
         )
 
     def generation(self, key: Key) -> int | None:
@@ -215,6 +220,8 @@ def _record(obj: Mapping[str, Any], key: Key, before: ClusterRecord | None) -> C
         annotations={name: text for name, text in annotations.items() if name not in UNREAD_ANNOTATIONS},
         spec=before.spec if before is not None and before.spec == spec else spec,
         status=_packed(obj.get("status") or {}),
+        deleted=unix_seconds(metadata.get("deletionTimestamp")),
+        finalizers=known_finalizers(metadata),
     )
 
 

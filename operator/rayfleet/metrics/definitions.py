@@ -148,7 +148,8 @@ PODS_CREATED: Final = _counter(
 PODS_DELETED: Final = _counter(
     "rayfleet_pods_deleted_total",
     "Pods deleted. Reasons: ended (its Ray container has, or it was evicted); surplus (more than wanted); "
-    "requested (named in workersToDelete); group_removed; superseded (a head beside the current one).",
+    "requested (named in workersToDelete); group_removed; superseded (a head beside the current one); "
+    "cluster_deleted (as KubeRay's finalizer holds the cluster).",
     "node_type",
     "reason",
 )

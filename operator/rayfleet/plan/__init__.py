@@ -26,12 +26,14 @@ from rayfleet.plan.actions import (
     DrainNode,
     Outcome,
     Plan,
+    RemoveFinalizer,
     Resize,
     ResizeGroups,
     SelectHead,
     desired_replicas,
 )
 from rayfleet.plan.ceilings import within_ceilings
+from rayfleet.plan.deletion import plan_deletion
 from rayfleet.plan.gates import behind_gate, gate_words, gated_groups
 from rayfleet.plan.head import HeadPlan, plan_head
 from rayfleet.plan.head_service import create_head_service, select_head
@@ -57,6 +59,7 @@ __all__ = [
     "Outcome",
     "Ownership",
     "Plan",
+    "RemoveFinalizer",
     "Resize",
     "ResizeGroups",
     "SelectHead",
@@ -76,10 +79,10 @@ def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
     `memory` is that of the last decision on sizes.
     """
     cluster, spec = snapshot.cluster, snapshot.spec
-    if cluster.deleting:
-        return Plan(waits=("the cluster is being deleted; its children go with it",))
     if ownership(cluster, snapshot.other_operator) is not Ownership.OURS:
         return Plan(waits=("another operator acts on this cluster",))
+    if cluster.deleting:
+        return limit_deletes(plan_deletion(snapshot))
     if spec is None:
         return Plan(waits=("the spec is not valid, and no earlier one is known",))
     findings = unsupported(spec, labels=cluster.labels, annotations=cluster.annotations)

@@ -34,6 +34,8 @@ class Cause(Enum):
     RAY_ENDED = "Ray ended"
     """Its Ray node is dead, though the pod lives on."""
     GROUP_REMOVED = "group removed"
+    CLUSTER_DELETED = "cluster deleted"
+    """Its cluster is being deleted, and held until its pods are gone."""
     SUPERSEDED = "superseded"
     """A head of an older epoch beside the current one."""
 
@@ -133,6 +135,15 @@ class ResizeGroups:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class RemoveFinalizer:
+    """Let a cluster go that another operator's finalizer holds."""
+
+    finalizer: str
+    reason: str
+    """What is not done by that, in words for who has to do it."""
+
+
 Action: TypeAlias = (
     AdvanceHeadEpoch
     | CreateService
@@ -142,6 +153,7 @@ Action: TypeAlias = (
     | DeletePod
     | DrainNode
     | ResizeGroups
+    | RemoveFinalizer
 )
 
 

@@ -158,7 +158,7 @@ ANNOTATIONS: Final = (
         only_with=Annotation.FT_ENABLED,
     ),
     KeyRule(
-        "ray.io/gcs-ft-deletion-timeout",
+        Annotation.FT_DELETION_TIMEOUT,
         "what Redis holds stays there when the cluster is deleted",
         only_with=Annotation.FT_ENABLED,
     ),
@@ -216,7 +216,7 @@ def _listed(words: list[str]) -> str:
 
 
 def _of_metadata(field: str, rules: Iterable[KeyRule], given: Mapping[str, str]) -> Iterator[Unsupported]:
-    for rule in rules:
+    for rule in rules if given else ():
         value = given.get(rule.key)
         if value is None or not rule.is_set(value):
             continue

@@ -17,6 +17,7 @@ from rayfleet.plan import (
     DeletePod,
     Outcome,
     Plan,
+    RemoveFinalizer,
     SelectHead,
 )
 from rayfleet.status.conditions import ConditionType, holds, stored_conditions
@@ -88,6 +89,10 @@ def _done(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
         note = f"Deleted {_pods(count)} in group {group}, {cause.value}: {reason}"
         heard = scaled and cause in _HEARD
         yield Event("Normal", f"Deleted{_kind(node_type)}Pod", "Delete", note, heard)
+    for action in done:
+        if isinstance(action, RemoveFinalizer):
+            note = f"Removed finalizer {action.finalizer}: {action.reason}"
+            yield Event("Warning", "RedisNotCleanedUp", "Cleanup", note)
 
 
 _HEARD: Final = frozenset({Cause.IDLE, Cause.NOT_NEEDED, Cause.RAY_ENDED})
@@ -135,6 +140,8 @@ def _attempt(action: Action) -> tuple[str, str, str] | None:
             return "Update", "Service", f"Service {action.name}"
         case CreateSecret():
             return "Create", "Secret", f"Secret {action.name}"
+        case RemoveFinalizer():
+            return "Remove", "Finalizer", f"Finalizer {action.finalizer}"
         case _:
             return None
 

@@ -1,0 +1,120 @@
+"""A deleted cluster that a finalizer of KubeRay's holds: its pods go, then the finalizer, in bounded time."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rayfleet.plan import Cause, Plan, RemoveFinalizer, plan
+from rayfleet.snapshot import Cluster, Pod, Snapshot
+from support.builders import NOW, UID, cluster, head, snapshot, spec, worker
+
+REDIS = "ray.io/gcs-ft-redis-cleanup-finalizer"
+
+
+def deleted(seconds: float = 1, *, finalizers: tuple[str, ...] = (REDIS,), **changes: Any) -> Cluster:
+    """A cluster whose deletion began so long ago."""
+    of = replace(cluster(deleting=True), deleted=NOW - seconds, finalizers=frozenset(finalizers))
+    return replace(of, **changes)
+
+
+def unreadable(of: Cluster) -> Snapshot:
+    """A snapshot of a cluster whose spec may be anything."""
+    return replace(snapshot(cluster()), cluster=of, spec=None)
+
+
+def removed(decided: Plan) -> list[str]:
+    """What is said of each finalizer that is taken off."""
+    return [action.reason for action in decided.actions if isinstance(action, RemoveFinalizer)]
+
+
+def pods_of(of: Cluster, **changes: Any) -> list[Pod]:
+    return [head(of, **changes), *(worker(of, n, **changes) for n in (1, 2, 3))]
+
+
+def test_its_pods_are_deleted_and_the_finalizer_stays_until_they_are_gone() -> None:
+    """They write to Redis as long as they live."""
+    of = deleted()
+    decided = plan(snapshot(of, pods_of(of)))
+    assert [d.uid for d in decided.deletes] == [pod.uid for pod in pods_of(of)]
+    assert {d.cause for d in decided.deletes} == {Cause.CLUSTER_DELETED}
+    assert removed(decided) == []
+    going = plan(snapshot(of, pods_of(of, deleting=True)))
+    assert going.actions == ()
+    assert going.requeue_after == 299
+
+
+def test_without_pods_the_finalizer_goes_and_what_is_left_in_redis_is_said() -> None:
+    """By the name that the state is kept under: it is the user's to delete."""
+    (words,) = removed(plan(snapshot(deleted())))
+    assert words == (
+        f"what Redis holds for this cluster, under the name {UID}, was not deleted: delete its keys there"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "annotations", "name"),
+    [
+        ({"externalStorageNamespace": "team-a"}, {}, "team-a"),
+        ({}, {"ray.io/external-storage-namespace": "team-b"}, "team-b"),
+        (7, {}, UID),
+        ({"externalStorageNamespace": "x" * 9999}, {}, "x" * 253),
+    ],
+)
+def test_the_name_is_that_which_was_asked_for(fields: object, annotations: dict[str, str], name: str) -> None:
+    """Whatever the rest of the spec is like."""
+    of = deleted(spec={"gcsFaultToleranceOptions": fields}, annotations=annotations)
+    (words,) = removed(plan(unreadable(of)))
+    assert f"under the name {name}," in words
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"),
+    [(None, 300), ("60", 60), ("0", 300), ("-1", 300), ("soon", 300), ("9" * 5000, 300), ("99999", 86_400)],
+)
+def test_a_pod_that_never_ends_holds_the_cluster_for_a_bounded_time(
+    timeout: str | None, seconds: int
+) -> None:
+    """On a node that is gone; the annotation that sets the time is KubeRay's."""
+    annotations = {} if timeout is None else {"ray.io/gcs-ft-deletion-timeout": timeout}
+    before, after = (deleted(seconds + late, annotations=annotations) for late in (-1, 0))
+    stuck = [worker(before, 1, deleting=True)]
+    assert plan(snapshot(before, stuck)).requeue_after == 1
+    assert plan(snapshot(before, stuck)).actions == ()
+    (words,) = removed(plan(snapshot(after, stuck)))
+    assert words.endswith("; 1 pod had not ended by then")
+
+
+def test_a_cluster_whose_pods_are_to_be_orphaned_keeps_them() -> None:
+    """`kubectl delete --cascade=orphan`: they are about to be nobody's."""
+    of = deleted(finalizers=(REDIS, "orphan"))
+    decided = plan(snapshot(of, pods_of(of)))
+    assert decided.deletes == ()
+    (words,) = removed(decided)
+    assert "its pods stay" in words
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        pytest.param(deleted(finalizers=()), id="no finalizer of KubeRay's"),
+        pytest.param(replace(cluster(), finalizers=frozenset({REDIS})), id="not deleted"),
+        pytest.param(deleted(spec=spec(managedBy="kueue.x-k8s.io/multikueue")), id="another controller's"),
+    ],
+)
+def test_any_other_cluster_is_left_to_others(of: Cluster) -> None:
+    """A finalizer on a cluster that lives is no matter, and one of others' is theirs."""
+    decided = plan(snapshot(of, pods_of(of)))
+    assert decided.actions == ()
+
+
+def test_a_cluster_of_the_other_operator_is_left_to_it_while_it_lives() -> None:
+    """It cleans up by itself."""
+    of = deleted()
+    assert plan(snapshot(of, pods_of(of), other_operator="ml/ray-operator-leader")).actions == ()
+
+
+def test_a_spec_that_is_not_valid_holds_nothing() -> None:
+    """Nothing is created any more, so nothing has to be known of it."""
+    of = deleted(spec={})
+    assert removed(plan(unreadable(of)))
