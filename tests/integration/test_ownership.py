@@ -1,48 +1,30 @@
 """Which clusters are acted on, and when another operator goes first."""
 
-import threading
+import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
 
 from support.builders import raycluster, spec
-from support.cluster_api import Namespace
-from support.operator_process import OperatorProcess
+from support.cluster_api import ClusterApi, Namespace
+from support.operator_process import Grants, OperatorProcess, service_account_kubeconfig
+from support.other_operator import OtherOperator
 from support.waiting import eventually, throughout
 
-DURATION = 3
+_numbers = itertools.count(1)
 
 
-@contextmanager
-def other_operator(namespace: Namespace) -> Iterator[None]:
-    """Another operator's leader: holds its Lease and renews it every half second."""
-    lease = {
-        "apiVersion": "coordination.k8s.io/v1",
-        "kind": "Lease",
-        "metadata": {"name": "ray-operator-leader"},
-        "spec": {"holderIdentity": "kuberay-1", "leaseDurationSeconds": DURATION},
-    }
-    leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace.name}/leases"
-    namespace.api.call("POST", leases, lease)
-    ended = threading.Event()
-
-    def renew() -> None:
-        while not ended.wait(0.5):
-            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-            namespace.api.call(
-                "PATCH",
-                f"{leases}/ray-operator-leader",
-                {"spec": {"renewTime": now}},
-                content_type="application/merge-patch+json",
-            )
-
-    renewing = threading.Thread(target=renew)
-    renewing.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        renewing.join()
+@pytest.fixture
+def listed_operator(api: ClusterApi, namespace: Namespace, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """An operator with the rights that the chart gives for `watchNamespaces`; it has not been started."""
+    grants = Grants(api, f"owner-{next(_numbers)}")
+    grants.give(namespace.name)
+    grants.give(namespace.name, lease=True)
+    kubeconfig = service_account_kubeconfig(api, tmp_path, account=grants.account)
+    process = OperatorProcess(kubeconfig, tmp_path, ["--namespace", namespace.name])
+    yield process
+    process.kill()
 
 
 def pods_of(namespace: Namespace, name: str) -> int:
@@ -50,11 +32,13 @@ def pods_of(namespace: Namespace, name: str) -> int:
 
 
 def test_while_another_operator_is_alive_only_clusters_named_ours_are_acted_on(
-    namespace: Namespace, stopped_operator: OperatorProcess
+    namespace: Namespace, listed_operator: OperatorProcess
 ) -> None:
     """The others say why, and are taken over when its Lease has expired."""
-    with other_operator(namespace):
-        stopped_operator.start()
+    with OtherOperator(namespace) as other:
+        other.may_update(namespace.name)
+        other.hold()
+        listed_operator.start()
         namespace.apply(raycluster("shared"))
         namespace.apply(raycluster("ours", spec_fields=spec(managedBy="rayfleet.io/operator")))
         eventually("the pods of ours", lambda: pods_of(namespace, "ours") == 4)
@@ -64,7 +48,44 @@ def test_while_another_operator_is_alive_only_clusters_named_ours_are_acted_on(
         throughout("that the shared one is left alone", lambda: pods_of(namespace, "shared") == 0, seconds=4)
     eventually("the shared one to be taken over", lambda: pods_of(namespace, "shared") == 4)
     eventually("the condition to go", lambda: not namespace.condition("shared", "Managed"))
-    assert stopped_operator.runs
+    assert listed_operator.runs
+
+
+def test_a_lease_whose_holder_could_not_act_holds_up_nothing(
+    namespace: Namespace, listed_operator: OperatorProcess
+) -> None:
+    """Whoever may write Leases stops nobody; it is seen in a metric, and in an event on the Lease."""
+    with OtherOperator(namespace) as other:
+        other.hold()
+        listed_operator.start()
+        namespace.apply(raycluster())
+        eventually("the pods", lambda: pods_of(namespace, "demo") == 4)
+        assert not namespace.condition("demo", "Managed")
+        assert "rayfleet_other_operator_alive 0.0" in listed_operator.metrics()
+        assert "rayfleet_other_operator_leases_ignored 1.0" in listed_operator.metrics()
+        path = f"/apis/events.k8s.io/v1/namespaces/{namespace.name}/events"
+        eventually(
+            "the event",
+            lambda: [e for e in namespace.api.call("GET", path)["items"] if e["reason"] == "LeaseIgnored"],
+        )
+
+
+def test_an_operator_that_comes_later_is_respected_when_it_takes_its_lease(
+    namespace: Namespace, listed_operator: OperatorProcess
+) -> None:
+    """What runs is left to it."""
+    listed_operator.start()
+    namespace.apply(raycluster("before"))
+    eventually("its pods", lambda: pods_of(namespace, "before") == 4)
+    with OtherOperator(namespace) as other:
+        other.may_update(namespace.name)
+        other.hold()
+        eventually("a word", lambda: namespace.condition("before", "Managed"))
+        namespace.apply(raycluster("after"))
+        eventually("a word on the new one", lambda: namespace.condition("after", "Managed"))
+        assert pods_of(namespace, "after") == 0
+        other.release()
+        eventually("the new one to be taken over", lambda: pods_of(namespace, "after") == 4)
 
 
 def test_a_cluster_of_another_controller_is_never_written_to(
