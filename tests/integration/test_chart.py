@@ -1,5 +1,6 @@
 """The chart: what the real helm makes of it, and the rights that a real API server grants by it."""
 
+import re
 import subprocess
 from typing import Any
 
@@ -373,6 +374,17 @@ def test_the_operator_may_do_what_it_does_and_no_more(group: str, resource: str,
     """Each verb, as the API server judges it."""
     verbs = {verb for verb in VERBS if allowed(api, NAMESPACE, verb, group, resource)}
     assert verbs == GRANTED.get((group, resource), set())
+
+
+def test_each_right_is_explained() -> None:
+    """What it is for, what a thief could do with it, and which value takes it away."""
+    page = (REPOSITORY / "docs" / "security.md").read_text()
+    told: dict[str, set[str]] = {}
+    for name, verbs in re.findall(r"`([^` ]+)`: ([a-z, ]+)", page):
+        told.setdefault(name, set()).update(set(verbs.replace(",", " ").split()) & set(VERBS))
+    for (group, resource), granted in GRANTED.items():
+        name = f"{group}/{resource}" if group == "events.k8s.io" else resource
+        assert told[name] == granted, name
 
 
 def test_of_all_leases_the_operator_sees_only_the_other_operators(api: ClusterApi) -> None:
