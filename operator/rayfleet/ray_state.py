@@ -51,6 +51,24 @@ class Strategy(StrEnum):
     STRICT_SPREAD = "STRICT_SPREAD"
 
 
+class Locality(NamedTuple):
+    """All bundles lie on nodes with one and the same value of a label, such as a GPU domain."""
+
+    label: str
+    apart: bool = False
+    """The opposite: no two bundles with the same value."""
+    among: LabelSelector = ()
+    """What these nodes must satisfy besides."""
+
+
+class Choice(NamedTuple):
+    """One way to have a placement group."""
+
+    bundles: tuple[Demand, ...]
+    """Equal bundles are one entry."""
+    locality: Locality | None = None
+
+
 class Gang(NamedTuple):
     """A placement group that waits: all of its bundles or none."""
 
@@ -59,6 +77,9 @@ class Gang(NamedTuple):
     strategy: Strategy
     bundles: tuple[Demand, ...]
     """Equal bundles are one entry."""
+    locality: Locality | None = None
+    others: tuple[Choice, ...] = ()
+    """What may be had instead, best first."""
 
 
 class NodeStatus(StrEnum):

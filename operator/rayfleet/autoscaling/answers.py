@@ -1,17 +1,18 @@
 """What becomes of each entry of demand, for people who ask."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.autoscaling.capacity import HEAD
 from rayfleet.autoscaling.census import Census
-from rayfleet.autoscaling.decision import Answer, DemandKind, Hold, Placed, Tier
+from rayfleet.autoscaling.decision import Answer, DemandKind, Hold, HoldKind, Placed, Tier
 from rayfleet.autoscaling.demand import Kind, Vector
 from rayfleet.autoscaling.holds import blocked_hold, holds_of, is_oversized, whole_nodes
 from rayfleet.autoscaling.inputs import Policy
+from rayfleet.autoscaling.localities import NO_VALUES, within_words
 from rayfleet.autoscaling.sizes import Sizes
 from rayfleet.autoscaling.stages import Entry, Solution
-from rayfleet.ray_state import Shape
+from rayfleet.ray_state import Gang, Shape
 
 
 def answers_of(
@@ -39,11 +40,10 @@ def _answer(
     sizes: Sizes,
 ) -> Answer:
     holds: list[Hold] = []
-    if entry.left:
-        need = entry.lacking or entry.need
-        holds += holds_of(entry.trial or solution.packing, nodes, census, policy, need)
-        if entry.gang:
-            holds = [Hold(hold.kind, f"all of its bundles at once: {hold.words}") for hold in holds]
+    if entry.gang and entry.left:
+        holds += _gang_holds(entry, entry.gang, solution, nodes, census, policy)
+    elif entry.left:
+        holds += holds_of(solution.packing, nodes, census, policy, entry.need)
     for group, tier, _ in placed:
         if tier is Tier.BLOCKED and (hold := blocked_hold(census[group])):
             holds.append(hold)
@@ -60,6 +60,22 @@ def _answer(
         holds=tuple(dict.fromkeys(holds)),
         gang=entry.gang.name if entry.gang else "",
     )
+
+
+def _gang_holds(
+    entry: Entry,
+    gang: Gang,
+    solution: Solution,
+    nodes: Sequence[tuple[Vector, Kind]],
+    census: Sequence[Census],
+    policy: Policy,
+) -> Iterator[Hold]:
+    where = within_words(gang.locality) if gang.locality else ""
+    if not entry.lacking:
+        yield Hold(HoldKind.INFEASIBLE, f"all of its bundles at once{where}: {NO_VALUES}")
+        return
+    for kind, words in holds_of(entry.trial or solution.packing, nodes, census, policy, entry.lacking):
+        yield Hold(kind, f"all of its bundles at once{where}: {words}")
 
 
 def oversized(solution: Solution) -> tuple[Shape, ...]:

@@ -9,6 +9,7 @@ from rayfleet.autoscaling.census import Census, coming_bins, room_for_missing, t
 from rayfleet.autoscaling.decision import Decision
 from rayfleet.autoscaling.demand import shapes_of, space_of
 from rayfleet.autoscaling.inputs import Group, Memory, Policy, Worker
+from rayfleet.autoscaling.localities import ways_of
 from rayfleet.autoscaling.packing import Packing
 from rayfleet.autoscaling.settled import grounds_of
 from rayfleet.autoscaling.sizes import Moment, size_groups
@@ -36,7 +37,9 @@ def decide(
     groups = sorted((_with_remembered(group, memory) for group in groups), key=lambda group: group.name)
     workers = sorted(workers, key=lambda worker: worker.name)
     known = ray if ray is not None else RayState("", 0, (), (), (), ())
-    space = space_of(shapes_of(known))
+    ways = ways_of(known, groups)
+    narrowed = (demand for found in ways.values() for choice in found for way in choice for demand in way)
+    space = space_of(shapes_of(known, narrowed))
     bins, joined = running_bins(space, known, groups, workers)
     census = take_census(groups, workers, joined, policy, now, known=ray is not None)
     stuck = frozenset(one.group.name for one in census if one.stuck)
@@ -54,7 +57,7 @@ def decide(
         packing.add(one)
     floors = {at: _floor(one) for at, one in enumerate(census)}
     grounds = grounds_of(known, groups, packing.bins)
-    solution = solve(packing, known, floors, stuck)
+    solution = solve(packing, known, ways, floors, stuck)
     moment = Moment(joined, policy, memory, now, grounds, known=ray is not None)
     sizes = size_groups(solution, census, floors, moment)
     answers = answers_of(solution, census, policy, sizes)

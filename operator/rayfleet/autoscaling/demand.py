@@ -119,8 +119,9 @@ def space_of(shapes: Iterable[Shape]) -> Space:
     )
 
 
-def shapes_of(ray: RayState) -> list[Shape]:
-    shapes = [demand.shape for demand in ray.demands]
+def shapes_of(ray: RayState, more: Iterable[Demand] = ()) -> list[Shape]:
+    """Of all demand, and of `more` that may stand for some of it."""
+    shapes = [demand.shape for demand in (*ray.demands, *more)]
     shapes += [bundle.shape for gang in ray.gangs for bundle in gang.bundles]
     shapes += [demand.shape for constraint in ray.constraints for demand in constraint]
     return shapes

@@ -1,6 +1,6 @@
 """Placement groups as needs: which of their bundles must lie together, and which apart."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 
 from rayfleet.autoscaling.demand import merged
@@ -17,12 +17,13 @@ def in_order(gangs: Iterable[Gang]) -> list[Gang]:
 def _ease(gang: Gang) -> tuple[int, int, str]:
     bundles = sum(bundle.count for bundle in gang.bundles)
     strict = gang.strategy in {Strategy.STRICT_PACK, Strategy.STRICT_SPREAD}
+    strict |= gang.locality is not None
     return (-bundles if strict else 0, -bundles, gang.name)
 
 
-def as_demands(gang: Gang) -> tuple[Demand, ...]:
+def as_demands(gang: Gang, way: Sequence[Demand]) -> tuple[Demand, ...]:
     """What has to be placed. PACK and SPREAD are wishes of where: they never cost a node."""
-    bundles = merged(gang.bundles)
+    bundles = merged(way)
     if gang.strategy is Strategy.STRICT_PACK and bundles:
         return (Demand(_as_one(bundles), 1),)
     return bundles

@@ -26,7 +26,11 @@ def grounds_of(ray: RayState, groups: Sequence[Group], bins: Iterable[Bin]) -> t
     ]
     return (
         _counted(ray.demands),
-        tuple(sorted((gang.name, gang.strategy.value, _counted(gang.bundles)) for gang in ray.gangs)),
+        tuple(
+            sorted(
+                (gang.name, gang.strategy.value, _counted(gang.bundles), str(gang[3:])) for gang in ray.gangs
+            )
+        ),
         tuple(sorted(map(_counted, ray.constraints))),
         tuple(sorted(nodes)),
         tuple(replace(group, desired=0, resized_to=None, refused=None) for group in groups),

@@ -101,9 +101,9 @@ def _held_gangs(solution: Solution, census: Sequence[Census], policy: Policy) ->
     """For each group that a gang waits for, what holds that."""
     found: dict[int, str] = {}
     for entry in solution.entries:
-        if not entry.gang or not entry.left:
+        if not entry.gang or not entry.lacking:
             continue
-        packing, need = entry.trial or solution.packing, entry.lacking or entry.need
+        packing, need = entry.trial or solution.packing, entry.lacking
         for template in packing.templates:
             if template.index in found or not could_hold(packing.space, need, template):
                 continue

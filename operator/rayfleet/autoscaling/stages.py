@@ -9,6 +9,7 @@ from rayfleet.autoscaling.decision import DemandKind, Tier
 from rayfleet.autoscaling.demand import Need, merged, needs_of
 from rayfleet.autoscaling.filling import fill_nodes
 from rayfleet.autoscaling.gangs import as_demands, in_order
+from rayfleet.autoscaling.localities import Ways
 from rayfleet.autoscaling.opening import start_nodes
 from rayfleet.autoscaling.packing import Packing, place
 from rayfleet.autoscaling.sizing import right_size
@@ -42,10 +43,17 @@ class Solution:
     """Pods that `request_resources` keeps, busy or not."""
 
 
-def solve(packing: Packing, ray: RayState, floors: Mapping[int, int], stuck: frozenset[str]) -> Solution:
+def solve(
+    packing: Packing,
+    ray: RayState,
+    ways: Mapping[Gang, Ways],
+    floors: Mapping[int, int],
+    stuck: frozenset[str],
+) -> Solution:
     """Place all demand.
 
-    `floors`: replicas to start anyway, by group; `stuck`: groups whose pods do not come.
+    `ways`: how placement groups may be had that ask for more than their bundles; `floors`: replicas to start
+    anyway, by group; `stuck`: groups whose pods do not come.
     A small cluster is worked out in two ways. The second is taken where it serves all that the first serves
     with less to start.
     """
@@ -53,7 +61,7 @@ def solve(packing: Packing, ray: RayState, floors: Mapping[int, int], stuck: fro
     best: Solution | None = None
     for thorough in (True, False) if len(packing.bins) * entries <= _SMALL else (False,):
         packing.thorough = thorough
-        best = _better(best, _solve(packing.copy(), ray, floors, stuck))
+        best = _better(best, _solve(packing.copy(), ray, ways, floors, stuck))
     assert best is not None  # noqa: S101 - there is always one way
     return best
 
@@ -80,7 +88,13 @@ def _started(packing: Packing) -> list[tuple[int, Template]]:
     return [(n * t.group.num_of_hosts, t) for n, t in zip(packing.new, packing.templates, strict=True) if n]
 
 
-def _solve(packing: Packing, ray: RayState, floors: Mapping[int, int], stuck: frozenset[str]) -> Solution:
+def _solve(
+    packing: Packing,
+    ray: RayState,
+    ways: Mapping[Gang, Ways],
+    floors: Mapping[int, int],
+    stuck: frozenset[str],
+) -> Solution:
     solution = Solution(packing, [], set())
     for index, replicas in sorted(floors.items()):
         _start_floor(packing, packing.templates[index], replicas)
@@ -90,7 +104,8 @@ def _solve(packing: Packing, ray: RayState, floors: Mapping[int, int], stuck: fr
     constraints.sort(key=lambda one: [(demand.shape, demand.count) for demand in one])
     partly = [one for one in constraints if not _satisfy(solution, one, fresh, late, whole=True)]
     for gang in in_order(ray.gangs):
-        _place_gang(solution, gang, fresh, late)
+        found = ways.get(gang) if ways else None
+        _place_gang(solution, gang, ((gang.bundles,),) if found is None else found, fresh, late)
     needs = needs_of(packing.space, merged(ray.demands), len(solution.entries))
     solution.packing.last = not partly
     left = settle(solution.packing, needs, fresh, late)
@@ -188,19 +203,52 @@ def _satisfy(
     return True
 
 
-def _place_gang(solution: Solution, gang: Gang, fresh: Sequence[Template], late: Sequence[Template]) -> None:
-    """All of a gang, or none of it."""
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One way to have a gang, and what came of it."""
+
+    packing: Packing
+    needs: list[Need]
+    lacking: Need | None
+
+
+def _place_gang(
+    solution: Solution, gang: Gang, ways: Ways, fresh: Sequence[Template], late: Sequence[Template]
+) -> None:
+    """All of a gang, or none of it: the first choice that can be had, in the way that starts least."""
     first = len(solution.entries)
-    apart = first if gang.strategy is Strategy.STRICT_SPREAD else -1
-    needs = needs_of(solution.packing.space, as_demands(gang), first, apart)
-    trial = solution.packing.copy()
-    left = settle(trial, needs, fresh, late)
-    lacking = next((need for need, rest in zip(needs, left, strict=True) if rest), None)
-    if lacking:
-        left = [need.copies for need in needs]
+    failed: _Attempt | None = None
+    for choice in ways:
+        best: _Attempt | None = None
+        for way in choice:
+            attempt = _attempt(solution.packing, gang, way, first, (fresh, late))
+            if attempt.lacking:
+                failed = failed or attempt
+            elif best is None or _cost(attempt.packing) < _cost(best.packing):
+                best = attempt
+                if attempt.packing.size == solution.packing.size:
+                    break
+        if best:
+            solution.packing = best.packing
+            solution.entries += [Entry(DemandKind.GANG, need, 0, gang) for need in best.needs]
+            return
+    if failed:
+        trial, needs, lacking = failed.packing, failed.needs, failed.lacking
     else:
-        solution.packing = trial
-    solution.entries += [
-        Entry(DemandKind.GANG, need, rest, gang, lacking, trial if lacking else None)
-        for need, rest in zip(needs, left, strict=True)
-    ]
+        trial, lacking = None, None
+        needs = needs_of(solution.packing.space, as_demands(gang, gang.bundles), first)
+    solution.entries += [Entry(DemandKind.GANG, need, need.copies, gang, lacking, trial) for need in needs]
+
+
+def _attempt(
+    packing: Packing,
+    gang: Gang,
+    way: Sequence[Demand],
+    first: int,
+    usable: tuple[Sequence[Template], Sequence[Template]],
+) -> _Attempt:
+    apart = first if gang.strategy is Strategy.STRICT_SPREAD else -1
+    needs = needs_of(packing.space, as_demands(gang, way), first, apart)
+    trial = packing.copy()
+    left = settle(trial, needs, *usable)
+    return _Attempt(trial, needs, next((need for need, rest in zip(needs, left, strict=True) if rest), None))

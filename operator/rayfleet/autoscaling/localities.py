@@ -1,0 +1,87 @@
+"""How a placement group may be had: its choices, each within one value of a label where it says so."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from rayfleet.autoscaling.inputs import Group
+from rayfleet.ray_state import (
+    Choice,
+    Demand,
+    Gang,
+    LabelConstraint,
+    LabelSelector,
+    Locality,
+    NodeStatus,
+    RayNode,
+    RayState,
+    Shape,
+)
+
+MOST_VALUES: Final = 16
+"""Values of one label that are tried: those with the most idle nodes, then those with the most nodes."""
+
+Way: TypeAlias = tuple[Demand, ...]
+"""Bundles, with all that their nodes must satisfy."""
+Ways: TypeAlias = tuple[tuple[Way, ...], ...]
+"""For each choice, best first, the ways to have it: one, or one for each value of a label."""
+
+
+NO_VALUES: Final = "no node that runs and no group has such a label, or too few values of it"
+
+
+def within_words(locality: Locality) -> str:
+    """Where all bundles have to be."""
+    how = "different values" if locality.apart else "one value"
+    return f" within {how} of {locality.label}"
+
+
+def ways_of(ray: RayState, groups: Sequence[Group]) -> dict[Gang, Ways]:
+    """How each placement group may be had that asks for more than its bundles.
+
+    The values of a label are those that nodes that run or groups have; of others nobody knows.
+    """
+    asking = {gang: _choices(gang) for gang in ray.gangs if gang.locality or gang.others}
+    labels = {choice.locality.label for choices in asking.values() for choice in choices if choice.locality}
+    values = {label: _values(label, ray.nodes, groups) for label in labels}
+    return {gang: tuple(_within(choice, values) for choice in choices) for gang, choices in asking.items()}
+
+
+def _choices(gang: Gang) -> tuple[Choice, ...]:
+    return (Choice(gang.bundles, gang.locality), *gang.others)
+
+
+def _within(choice: Choice, values: Mapping[str, Sequence[str]]) -> tuple[Way, ...]:
+    if choice.locality is None:
+        return (choice.bundles,)
+    label, apart, among = choice.locality
+    if apart:
+        count = sum(bundle.count for bundle in choice.bundles)
+        if count > len(values[label]):
+            return ()
+        each = (bundle.shape for bundle in choice.bundles for _ in range(bundle.count))
+        return (tuple(_at(label, v, among, shape) for v, shape in zip(values[label], each, strict=False)),)
+    return tuple(
+        tuple(_at(label, value, among, bundle.shape, bundle.count) for bundle in choice.bundles)
+        for value in values[label]
+    )
+
+
+def _at(label: str, value: str, among: LabelSelector, shape: Shape, count: int = 1) -> Demand:
+    """The shape, on nodes with this value of the label."""
+    by = (LabelConstraint(label, (value,)), *among)
+    selectors = tuple(tuple(sorted({*selector, *by})) for selector in shape.selectors or ((),))
+    return Demand(Shape(shape.resources, selectors), count)
+
+
+def _values(label: str, nodes: Iterable[RayNode], groups: Iterable[Group]) -> list[str]:
+    there, idle = Counter[str](), Counter[str]()
+    for node in nodes:
+        value = dict(node.labels).get(label)
+        if value is not None and node.status not in {NodeStatus.DEAD, NodeStatus.DRAINING}:
+            there[value] += 1
+            idle[value] += node.available == node.total
+    for group in groups:
+        if (value := dict(group.labels).get(label)) is not None:
+            there[value] += 0
+    return sorted(there, key=lambda value: (-idle[value], -there[value], value))[:MOST_VALUES]

@@ -1,0 +1,159 @@
+"""Placement groups that want all bundles within one value of a label, or may be had in another way."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rayfleet.autoscaling import Decision, Group, HoldKind, Memory, Policy, Worker, decide
+from rayfleet.ray_state import Choice, Demand, Gang, LabelConstraint, Locality, RayNode, Strategy
+from support.demand_cases import node, pods, resources, state, tasks
+
+DOMAIN = "ray.io/gpu-domain"
+NVL = Locality(DOMAIN)
+A, B = (
+    Group(name, resources(CPU=8, GPU=4), ((DOMAIN, name),), max_replicas=2) for name in ("dom-a", "dom-b")
+)
+PLAIN = Group("plain", resources(CPU=8, GPU=4), max_replicas=9)
+
+
+def gang(count: int, *, strategy: Strategy = Strategy.PACK, **fields: Any) -> Gang:
+    """So many bundles of four GPUs."""
+    return Gang("ab12", strategy, (tasks(count, GPU=4),), **{"locality": NVL, **fields})
+
+
+def there(name: str, domain: str, *, free: float = 4.0, group: Group = PLAIN) -> RayNode:
+    labels = ((DOMAIN, domain),)
+    return node(name, group.name, group.resources, available=resources(CPU=8, GPU=free), labels=labels)
+
+
+def decided(one: Gang, *groups: Group, nodes: tuple[RayNode, ...] = (), **policy: Any) -> Decision:
+    workers: tuple[Worker, ...] = pods(*nodes)
+    given = [replace(g, desired=sum(w.group == g.name for w in workers)) for g in groups]
+    return decide(state(gangs=[one], nodes=nodes), given, workers, Policy(**policy), Memory(), now=1000)
+
+
+def wanted(decision: Decision) -> dict[str, int]:
+    return {group.name: group.wanted for group in decision.groups if group.wanted}
+
+
+def held(decision: Decision) -> list[tuple[HoldKind, str]]:
+    return [(hold.kind, hold.words) for answer in decision.answers for hold in answer.holds]
+
+
+def test_all_bundles_are_started_in_one_group_of_one_domain() -> None:
+    """Not one here and one there."""
+    assert wanted(decided(gang(2), A, B)) == {"dom-a": 2}
+    assert wanted(decided(gang(2, locality=None), A, B, PLAIN)) != {}
+
+
+def test_the_domain_that_starts_least_is_taken() -> None:
+    """One node of b runs and is free: one more there is enough."""
+    assert wanted(decided(gang(2), A, B, nodes=(there("b-1", "dom-b", group=B),))) == {"dom-b": 2}
+
+
+def test_nodes_that_run_are_taken_by_their_own_labels() -> None:
+    """Three domains of nodes whose group says nothing; only one has room for both."""
+    nodes = (
+        there("x-1", "x"),
+        there("x-2", "x", free=0),
+        there("y-1", "y"),
+        there("y-2", "y"),
+        there("z-1", "z", free=0),
+    )
+    decision = decided(gang(2), PLAIN, nodes=nodes)
+    assert decision.answers[0].unserved == 0
+    assert wanted(decision) == {"plain": 5}
+    assert decision.answers[0].shape.selectors == ((LabelConstraint(DOMAIN, ("y",)),),)
+
+
+def test_a_domain_that_is_too_small_serves_nobody() -> None:
+    """Two nodes of each domain, three are asked for: nothing is started, and the words say why."""
+    decision = decided(gang(3), A, B)
+    assert wanted(decision) == {}
+    words = f"all of its bundles at once within one value of {DOMAIN}: dom-a is at its max of 2 replicas"
+    assert held(decision) == [(HoldKind.MAX, words)]
+
+
+def test_a_label_that_nobody_has_is_infeasible_in_words() -> None:
+    """New nodes of a group without the label may be anywhere."""
+    decision = decided(gang(2), PLAIN)
+    assert wanted(decision) == {}
+    words = (
+        f"all of its bundles at once within one value of {DOMAIN}:"
+        " no node that runs and no group has such a label, or too few values of it"
+    )
+    assert held(decision) == [(HoldKind.INFEASIBLE, words)]
+    assert decision.answers[0].count == decision.answers[0].unserved == 2
+
+
+def test_no_new_node_is_counted_on_in_a_domain_of_running_nodes_alone() -> None:
+    """One is free in x; where the next one would come up nobody knows."""
+    nodes = (there("x-1", "x"), there("y-1", "y", free=0))
+    decision = decided(gang(2), PLAIN, nodes=nodes)
+    assert wanted(decision) == {"plain": 2}
+    assert decision.answers[0].unserved == 2
+
+
+@pytest.mark.parametrize("strategy", [Strategy.STRICT_SPREAD, Strategy.SPREAD, Strategy.PACK])
+def test_the_strategy_of_bundles_on_nodes_holds_within_the_domain(strategy: Strategy) -> None:
+    """Two bundles of two GPUs: one node, unless they are to lie apart."""
+    one = Gang("ab12", strategy, (tasks(2, GPU=2),), NVL)
+    assert wanted(decided(one, A, B)) == {"dom-a": 2 if strategy is Strategy.STRICT_SPREAD else 1}
+
+
+def test_what_the_domain_must_satisfy_besides_counts() -> None:
+    """Of two domains the one with the right nodes."""
+    spot = (LabelConstraint("ray.io/market-type", ("spot",)),)
+    cheap = replace(B, labels=(*B.labels, ("ray.io/market-type", "spot")))
+    assert wanted(decided(gang(1, locality=Locality(DOMAIN, among=spot)), A, cheap)) == {"dom-b": 1}
+
+
+def test_selectors_of_bundles_hold_within_the_domain() -> None:
+    """Each of their alternatives, in order."""
+    market = "ray.io/market-type"
+    first, other = (LabelConstraint(market, ("spot",)),), (LabelConstraint(market, ("on-demand",)),)
+    dear = replace(A, labels=tuple(sorted((*A.labels, (market, "on-demand")))))
+    one = Gang("ab12", Strategy.PACK, (Demand(tasks(1, first, other, GPU=4).shape, 2),), NVL)
+    assert wanted(decided(one, dear, B)) == {"dom-a": 2}
+
+
+def test_bundles_that_must_lie_in_different_domains_do() -> None:
+    """One of each, and no way where there are too few."""
+    apart = Locality(DOMAIN, apart=True)
+    assert wanted(decided(gang(2, locality=apart), A, B)) == {"dom-a": 1, "dom-b": 1}
+    decision = decided(gang(3, locality=apart), A, B)
+    assert wanted(decision) == {}
+    assert held(decision)[0][0] is HoldKind.INFEASIBLE
+
+
+def test_the_next_choice_is_taken_where_the_first_cannot_be_had() -> None:
+    """In order: four GPUs each within a domain, else two each, else on CPUs."""
+    small = Choice((tasks(2, GPU=2),), NVL)
+    cpus = Choice((tasks(2, CPU=8),))
+    assert wanted(decided(gang(2, others=(small, cpus)), A, PLAIN)) == {"dom-a": 2}
+    assert wanted(decided(gang(3, others=(small, cpus)), A, PLAIN)) == {"dom-a": 1}
+    cpu = Group("cpu", resources(CPU=8), max_replicas=9)
+    assert wanted(decided(gang(3, others=(small, cpus)), cpu)) == {"cpu": 2}
+
+
+def test_the_first_choice_is_taken_whatever_a_later_one_would_cost() -> None:
+    """A preference is not a matter of price."""
+    running = node("cpu-1", "cpu", resources(CPU=16))
+    cpu = Group("cpu", resources(CPU=16), max_replicas=9)
+    one = gang(1, others=(Choice((tasks(1, CPU=8),)),))
+    assert wanted(decided(one, A, cpu, nodes=(running,)))["dom-a"] == 1
+
+
+def test_a_great_many_domains_cost_no_more_than_a_few() -> None:
+    """A head that says that each node is a domain of its own; the idle ones are looked at first."""
+    nodes = (*(there(f"n-{n}", f"d-{n}", free=0) for n in range(300)), there("free", "zz-free"))
+    decision = decided(gang(1), replace(PLAIN, max_replicas=400), nodes=nodes)
+    assert decision.answers[0].unserved == 0
+
+
+def test_two_such_groups_do_not_share_the_same_room() -> None:
+    """One domain each."""
+    both = [gang(2), gang(2)._replace(name="cd34")]
+    decision = decide(state(gangs=both), [A, B], (), Policy(), Memory(), now=1000)
+    assert wanted(decision) == {"dom-a": 2, "dom-b": 2}
