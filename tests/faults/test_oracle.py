@@ -24,7 +24,17 @@ def part() -> Recording:
     return Recording({}).spec({"tpu": 1}, numOfHosts=2).head(0).host(1, "x", 0)
 
 
+def under_a_ceiling() -> Recording:
+    """Two workers of two GPUs each, of four that there may be."""
+    return Recording({"a": 3}).ceiling(4).head(0).worker(1, gpus=2).worker(2, gpus=2)
+
+
 RIGHT = {
+    "a worker in the place of one that is gone": (
+        under_a_ceiling().terminates("a-1", by_operator=False).goes("a-1").worker(3, gpus=2)
+    ),
+    "a worker beside one that has ended": under_a_ceiling().ends("a-1").worker(3, gpus=2),
+    "a worker without GPUs under a full ceiling": under_a_ceiling().worker(3),
     "a part that is completed": part().host(2, "x", 1),
     "a replica that lost a host": slices(2)
     .terminates("tpu-1", by_operator=False)
@@ -54,6 +64,10 @@ RIGHT = {
     "a head that has ended": started().ends("head-0").head(1).terminates("head-0"),
 }
 WRONG = {
+    "pod a-3 of 1 GPUs was created beside 4, of 4 that there may be": under_a_ceiling().worker(3, gpus=1),
+    "pod a-3 of 2 GPUs was created beside 4": (
+        under_a_ceiling().terminates("a-1", by_operator=False).worker(3, gpus=2)
+    ),
     "replica x is left with 1 of 2 hosts": part(),
     "replica y is left with 1 of 2 hosts": slices(1).terminates("tpu-4"),
     "pod tpu-5 was made for replica x, which had been whole": (

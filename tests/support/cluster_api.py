@@ -106,6 +106,11 @@ class Namespace:
         self._core = f"/api/v1/namespaces/{name}"
         self._clusters = f"/apis/ray.io/v1/namespaces/{name}/rayclusters"
 
+    def annotate(self, annotations: Mapping[str, str]) -> None:
+        """Annotate the namespace itself."""
+        body = {"metadata": {"annotations": dict(annotations)}}
+        self.api.call("PATCH", self._core, body, content_type="application/merge-patch+json")
+
     def apply(self, cluster: Mapping[str, Any]) -> dict[str, Any]:
         """Create a RayCluster here."""
         metadata = {**cluster["metadata"], "namespace": self.name}

@@ -20,6 +20,8 @@ from rayfleet.ray_state import (
 
 MOST_VALUES: Final = 16
 """Values of one label that are tried: those with the most idle nodes, then those with the most nodes."""
+MOST_WAYS: Final = 256
+"""Ways that are tried for all groups of one decision: of many groups each has fewer values to be had in."""
 
 Way: TypeAlias = tuple[Demand, ...]
 """Bundles, with all that their nodes must satisfy."""
@@ -43,7 +45,8 @@ def ways_of(ray: RayState, groups: Sequence[Group]) -> dict[Gang, Ways]:
     """
     asking = {gang: _choices(gang) for gang in ray.gangs if gang.locality or gang.others}
     labels = {choice.locality.label for choices in asking.values() for choice in choices if choice.locality}
-    values = {label: _values(label, ray.nodes, groups) for label in labels}
+    most = max(1, min(MOST_VALUES, MOST_WAYS // max(1, len(asking))))
+    values = {label: _values(label, ray.nodes, groups)[:most] for label in labels}
     return {gang: tuple(_within(choice, values) for choice in choices) for gang, choices in asking.items()}
 
 
@@ -84,4 +87,4 @@ def _values(label: str, nodes: Iterable[RayNode], groups: Iterable[Group]) -> li
     for group in groups:
         if (value := dict(group.labels).get(label)) is not None:
             there[value] += 0
-    return sorted(there, key=lambda value: (-idle[value], -there[value], value))[:MOST_VALUES]
+    return sorted(there, key=lambda value: (-idle[value], -there[value], value))

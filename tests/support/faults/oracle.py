@@ -52,6 +52,8 @@ class Run:
     exchanges: Sequence[Exchange]
     by_hand: Collection[str] = field(default_factory=frozenset)
     """Uids of pods that the test deleted or made itself."""
+    max_gpus: int | None = None
+    """How many GPUs all clusters of the namespace may have."""
 
     @property
     def deleted_by_operator(self) -> set[str]:
@@ -70,6 +72,7 @@ def judge(run: Run) -> list[str]:
         *doubles(run),
         *mended_replicas(run),
         *cut_replicas(run),
+        *above_the_ceiling(run),
     ]
 
 
@@ -181,6 +184,27 @@ def mended_replicas(run: Run) -> Iterator[str]:
             yield f"pod {change.name} is a host that replica {replica} has"
         if len(others) + 1 == _hosts(change.obj, before):
             whole.add(replica)
+
+
+def above_the_ceiling(run: Run) -> Iterator[str]:
+    """No create takes GPUs above a ceiling; a pod holds its own until it has ended or is gone."""
+    if run.max_gpus is None:
+        return
+    for change, before in states(list(run.changes)):
+        if change.kind != "pods" or change.gone or not _is_new(change, before) or not gpus(change.obj):
+            continue
+        there = sum(gpus(pod) for pod in before.of("pods").values() if owner_uid(pod) and not ended(pod))
+        if there + gpus(change.obj) > run.max_gpus:
+            words = f"{gpus(change.obj)} GPUs was created beside {there}, of {run.max_gpus} that there may be"
+            yield f"pod {change.name} of {words}"
+
+
+def gpus(pod: Object) -> int:
+    """Of all containers."""
+    limits = (
+        (c.get("resources") or {}).get("limits") or {} for c in pod.get("spec", {}).get("containers") or ()
+    )
+    return sum(int(amount) for each in limits for name, amount in each.items() if name.endswith("/gpu"))
 
 
 def cut_replicas(run: Run) -> Iterator[str]:

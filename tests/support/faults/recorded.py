@@ -20,11 +20,12 @@ class Recording:
         self._changes: list[Change] = []
         self._exchanges: list[Exchange] = []
         self._pods: dict[str, dict[str, Any]] = {}
+        self._max_gpus: int | None = None
         self.spec(sizes)
 
     @property
     def run(self) -> Run:
-        return Run(tuple(self._changes), tuple(self._exchanges))
+        return Run(tuple(self._changes), tuple(self._exchanges), max_gpus=self._max_gpus)
 
     def spec(self, sizes: Mapping[str, int], **group_fields: object) -> "Recording":
         """The user sets the sizes of the groups."""
@@ -32,15 +33,20 @@ class Recording:
         metadata = {"name": "demo", "uid": CLUSTER_UID}
         return self._note("rayclusters", {"metadata": metadata, "spec": {"workerGroupSpecs": groups}})
 
+    def ceiling(self, gpus: int) -> "Recording":
+        """The namespace may have so many GPUs."""
+        self._max_gpus = gpus
+        return self
+
     def head(self, epoch: int, name: str = "") -> "Recording":
         """A head appears."""
         labels = {"ray.io/node-type": "head", "ray.io/group": "headgroup"}
         return self._pod(name or f"head-{epoch}", labels, {"rayfleet.io/head-epoch": str(epoch)})
 
-    def worker(self, number: int, group: str = "a", name: str = "") -> "Recording":
+    def worker(self, number: int, group: str = "a", name: str = "", gpus: int = 0) -> "Recording":
         """A worker appears."""
         labels = {"ray.io/node-type": "worker", "ray.io/group": group}
-        return self._pod(name or f"{group}-{number}", labels, {"rayfleet.io/index": str(number)})
+        return self._pod(name or f"{group}-{number}", labels, {"rayfleet.io/index": str(number)}, gpus)
 
     def host(self, number: int, replica: str, index: int) -> "Recording":
         """A host of a replica of group `tpu` appears."""
@@ -92,7 +98,9 @@ class Recording:
         self._exchanges.append(Exchange(call, 0.0, 200, 200, uid))
         return self
 
-    def _pod(self, name: str, labels: Mapping[str, str], annotations: Mapping[str, str]) -> "Recording":
+    def _pod(
+        self, name: str, labels: Mapping[str, str], annotations: Mapping[str, str], gpus: int = 0
+    ) -> "Recording":
         owner = {"kind": "RayCluster", "name": "demo", "uid": CLUSTER_UID, "controller": True}
         metadata = {
             "name": name,
@@ -101,7 +109,10 @@ class Recording:
             "annotations": dict(annotations),
             "ownerReferences": [owner],
         }
-        return self._note("pods", self._keep(name, {"metadata": metadata, "status": {"phase": "Running"}}))
+        limits = {"nvidia.com/gpu": str(gpus)} if gpus else {}
+        spec = {"containers": [{"name": "ray", "resources": {"limits": limits}}]}
+        pod = {"metadata": metadata, "spec": spec, "status": {"phase": "Running"}}
+        return self._note("pods", self._keep(name, pod))
 
     def _keep(self, name: str, pod: dict[str, Any]) -> dict[str, Any]:
         self._pods[name] = pod

@@ -4,10 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from support.builders import group, raycluster, spec
+from support.builders import group, raycluster, spec, template
 from support.cluster_api import Namespace, ended
 from support.faults.history import History
-from support.faults.wanted import CLUSTER, GROUP, HEAD, HOSTS, NODE_TYPE, Fleet, Sizes, Wanted, active, labels
+from support.faults.wanted import (
+    CLUSTER,
+    GPUS,
+    GROUP,
+    HEAD,
+    HOSTS,
+    NODE_TYPE,
+    Fleet,
+    Sizes,
+    Wanted,
+    active,
+    labels,
+)
 from support.waiting import eventually
 
 MAXIMUM = 10
@@ -108,6 +120,8 @@ class Scenario:
     steps: tuple[Step, ...]
     writes: int
     """At most so many mutating calls does the operator make for the steps when nothing disturbs it."""
+    max_gpus: int | None = None
+    """What an annotation of the namespace says before anything else."""
 
     def wanted_after(self, index: int) -> Wanted:
         """What is to be there after a step."""
@@ -128,7 +142,13 @@ def spec_of(sizes: Sizes, maximum: int = MAXIMUM) -> dict[str, object]:
 
 def _groups(sizes: Sizes, maximum: int = MAXIMUM) -> list[dict[str, object]]:
     return [
-        group(name, replicas=size, maxReplicas=maximum, numOfHosts=HOSTS.get(name, 1))
+        group(
+            name,
+            replicas=size,
+            maxReplicas=maximum,
+            numOfHosts=HOSTS.get(name, 1),
+            template=template(gpu=str(GPUS[name])) if name in GPUS else template(),
+        )
         for name, size in sizes.items()
     ]
 
@@ -185,3 +205,12 @@ CHANGED: Mapping[str, Scenario] = {
 }
 """A living pod is changed. A head is never given a second one beside it; a worker that the operator sees no
 more, or does not own any more, is replaced once; none is deleted for it."""
+
+UNDER_A_CEILING = Scenario(
+    "ceiling",
+    {"one": {"capped": 3}},
+    # What the second gets the first has to give back before.
+    (Apply({"one": {"capped": 1}, "two": {"capped": 2}}),),
+    writes=14,
+    max_gpus=3,
+)

@@ -63,6 +63,7 @@ class Trial:
         self._armed: Mapping[str, Object] = {}
         self._writes_before = 0
         self.deaths = 0
+        self.max_gpus: int | None = None
 
     @property
     def arguments(self) -> list[str]:
@@ -96,6 +97,9 @@ class Trial:
 
     def prepare(self, scenario: Scenario) -> None:
         """Start the operator and bring about what the scenario takes for given, undisturbed."""
+        if scenario.max_gpus is not None:
+            self.max_gpus = scenario.max_gpus
+            self.namespace.annotate({"rayfleet.io/max-gpus": str(scenario.max_gpus)})
         self.start()
         if scenario.given:
             self.do(Apply(scenario.given))
@@ -161,7 +165,7 @@ class Trial:
 
     @property
     def run(self) -> Run:
-        return Run(self.history.changes, tuple(self.proxy.exchanges))
+        return Run(self.history.changes, tuple(self.proxy.exchanges), max_gpus=self.max_gpus)
 
     @property
     def writes(self) -> int:

@@ -17,6 +17,9 @@ HOST = "ray.io/replica-host-index"
 HOSTS: Mapping[str, int] = {"tpu": 2}
 """Groups of these names are multi-host, with so many pods a replica."""
 
+GPUS: Mapping[str, int] = {"capped": 1}
+"""Groups of these names have so many GPUs a pod."""
+
 Sizes = Mapping[str, int]
 """Worker group to size, in replicas."""
 Fleet = Mapping[str, Sizes]
