@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from rayfleet.autoscaling import Memory
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.plan import CreatePod, CreateSecret, DrainNode, Outcome, ResizeGroups
+from rayfleet.plan.endings import Endings
+from rayfleet.plan.refusals import Refusals
 from rayfleet.ray_memory import RayMemory
 from rayfleet.scaling_limits import NamespaceCeilings
 from rayfleet.scaling_view import Sizing
@@ -42,7 +44,8 @@ class ClusterMemory:
     last_valid: bytes | None = None
     proven: bytes | None = None
     """Specs as the cache stores them: the same bytes, not a copy; see `plan.validity.judge`."""
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: Refusals = field(default_factory=Refusals)
+    endings: Endings = field(default_factory=Endings)
     auth_secret_made: bool = False
     """The Secret with its token is there, by the answer to our create."""
     status_written: float = float("-inf")
@@ -89,6 +92,8 @@ class ClusterMemory:
         if generation == self.generation:
             return
         self.generation = generation
+        self.refused.clear()
+        self.endings.clear()
         for backoff in self._backoffs.values():
             if backoff.denied:
                 backoff.hold = replace(backoff.hold, until=min(backoff.hold.until, now))
@@ -102,8 +107,9 @@ class ClusterMemory:
                 self._learn_of(outcome, now)
             elif outcome.done:
                 self._backoffs.pop(action.group, None)
+                self.refused.taken(action.template_hash)
             elif failure is not None and policy(failure) is Policy.INVALID:
-                self.refused[action.template_hash] = _words(failure)
+                self.refused.note(action.template_hash, _words(failure), now)
             elif failure is not None and policy(failure) in {Policy.DENIED, Policy.RETRY}:
                 failed[action.group] = failure
                 if policy(failure) is Policy.RETRY:

@@ -38,10 +38,11 @@ class View:
         found = {pod.uid: pod for pod in _owned(self.pods, cluster)}
         if memory.stray_head is not None:
             found.setdefault(memory.stray_head.uid, memory.stray_head)
-        judgement = self._judge(cluster, memory)
+        judgement = self._judge(cluster, memory, now)
         pods = sorted(
             identified(cluster, judgement.spec, found.values()), key=lambda pod: (pod.created, pod.name)
         )
+        memory.endings.see(pods, now)
         scaling = self.scaling.ceilings_view(memory)
         if judgement.spec is not None and scales_here(judgement.spec):
             scaling = self.scaling.view(cluster.key, judgement.spec, memory, pods, now)
@@ -53,8 +54,9 @@ class View:
             services=tuple(_owned(self.services, cluster)),
             now=now,
             rivals=tuple(self._rivals(cluster)),
-            refused=dict(memory.refused),
+            refused=memory.refused.withheld(now),
             held=memory.held,
+            settling=memory.endings.settling,
             auth_secret_made=memory.auth_secret_made,
             other_operator=other_operator,
             scaling=scaling,
@@ -68,12 +70,13 @@ class View:
             if others and pod.labels and not pod.ended:
                 yield pod
 
-    def _judge(self, cluster: Cluster, memory: ClusterMemory) -> Judgement:
+    def _judge(self, cluster: Cluster, memory: ClusterMemory, now: float) -> Judgement:
         judged = (self.clusters.stored_spec(cluster.key), cluster.labels, cluster.annotations)
         known = self._judged.pop(cluster.key, None)
-        if known is None or known[0] != judged or memory.refused:
-            judgement = judge(cluster, memory.last_valid, memory.proven, memory.refused)
-            if judgement.violations or memory.refused:  # What is acted on instead depends on the memory.
+        if known is None or known[0] != judged or memory.refused.words:
+            refused = memory.refused
+            judgement = judge(cluster, memory.last_valid, memory.proven, refused.words, refused.withheld(now))
+            if judgement.violations or refused.words:  # What is acted on instead depends on the memory.
                 return judgement
             known = judged, judgement
         self._judged[cluster.key] = known

@@ -222,10 +222,11 @@ class Reconciler:
         memory = self._memories[key]
         outcomes, is_early = _without_new_kind(outcomes)
         self._view.scaling.remember(snapshot, decided, memory)
-        refusals, is_newest = len(memory.refused), True
+        refusals, is_newest = memory.refused.times, True
         if outcomes:
             memory.learn(outcomes, self._around.now())
             self._view.scaling.not_created(snapshot, outcomes, memory)
+            memory.endings.learn(outcomes, snapshot.pods, self._around.now())
             after = self._observe(key)
             if after is None or after.cluster.uid != snapshot.cluster.uid:
                 await self._reporter.tell_of_the_last(snapshot, outcomes, memory)
@@ -242,7 +243,7 @@ class Reconciler:
         if again_in is not None:
             waits.append(again_in)
         # After a refusal there may be an earlier template to go on with.
-        if len(memory.refused) > refusals or not is_newest:
+        if memory.refused.times > refusals or not is_newest:
             waits.append(0.0)
         observe = partial(self._observe, key)
         failure = await self._reporter.report(snapshot, decided, outcomes, memory, observe)
@@ -311,7 +312,9 @@ def _waits(decided: Plan, outcomes: Sequence[Outcome], memory: ClusterMemory, no
         waits.append(max(memory.stray_until - asyncio.get_running_loop().time(), 0.0))
     if any(outcome.refusal or outcome.unanswered for outcome in outcomes):
         waits.append(KEEP_SECONDS)
-    return waits + [hold.until - now for hold in memory.held.values()]
+    if (tried_in := memory.refused.tried_in(now)) is not None:
+        waits.append(tried_in)
+    return [*waits, *memory.endings.looks(now), *(hold.until - now for hold in memory.held.values())]
 
 
 def _wanting(decided: Plan) -> set[str]:

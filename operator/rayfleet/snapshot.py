@@ -76,6 +76,8 @@ class Pod:
     template_hash: str
     host: Host | None = None
     """None in a group whose replicas are one pod each."""
+    ran: float | None = None
+    """Seconds from the start of its Ray container to its end, by the kubelet; none where it does not say."""
     place: int | None = None
     """Which replica of its group it is, from 0; None of a pod that was made without saying so."""
     labels: tuple[tuple[str, str], ...] = ()
@@ -187,6 +189,17 @@ class Hold:
     """When the first create in a row was refused, Unix seconds."""
 
 
+class Settling(NamedTuple):
+    """A group whose pods end soon after their start, again and again: its next round waits, and is small."""
+
+    until: float
+    """Unix seconds."""
+    rounds: int
+    """How many have failed in a row."""
+    ended: frozenset[str]
+    """Uids of the pods that are there and have ended so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that one decision is made from."""
@@ -205,6 +218,8 @@ class Snapshot:
     """Template hash to the API server's words, for templates it will not have."""
     held: Mapping[str, Hold] = field(default_factory=dict)
     """Group name (`headgroup` for the head) to why nothing is created in it for now."""
+    settling: Mapping[str, Settling] = field(default_factory=dict)
+    """Group name (`headgroup` for the head) to how its ended pods are replaced."""
     auth_secret_made: bool = False
     """The Secret with its token was made or found by this process."""
     rivals: tuple[Pod, ...] = ()
@@ -263,14 +278,24 @@ def ray_container_of(spec: JsonObject) -> JsonObject:
     return containers[0] if containers else {}
 
 
-def _ray_container_end(spec: JsonObject, status: JsonObject) -> tuple[bool, str]:
-    """Whether the Ray container has ended for good, and why."""
+class _End(NamedTuple):
+    """What has become of the Ray container."""
+
+    for_good: bool = False
+    words: str = ""
+    ran: float | None = None
+
+
+def _ray_container_end(spec: JsonObject, status: JsonObject) -> _End:
+    """Whether the Ray container has ended for good, why, and after how long."""
     ray = ray_container_of(spec)
     for container in status.get("containerStatuses") or ():
         terminated = (container.get("state") or {}).get("terminated")
         if container.get("name") == ray.get("name") and terminated:
-            return not _is_restarted(spec, ray, terminated), end_words(terminated)
-    return False, ""
+            started, ended = (unix_seconds(terminated.get(name)) for name in ("startedAt", "finishedAt"))
+            ran = max(ended - started, 0.0) if started and ended else None
+            return _End(not _is_restarted(spec, ray, terminated), end_words(terminated), ran)
+    return _End()
 
 
 def _is_restarted(spec: JsonObject, container: JsonObject, terminated: JsonObject) -> bool:
@@ -286,7 +311,7 @@ def pod_from_object(obj: JsonObject) -> Pod:
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     readiness = readiness_of(status)
-    ray_ended, ended_reason = _ray_container_end(spec, status)
+    end = _ray_container_end(spec, status)
     return Pod(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -300,13 +325,14 @@ def pod_from_object(obj: JsonObject) -> Pod:
         phase=status.get("phase") or "Pending",
         ready=readiness.ready,
         unready_reason=readiness.reason,
-        ray_ended=ray_ended,
-        ended_reason=status.get("reason") or ended_reason,
+        ray_ended=end.for_good,
+        ended_reason=status.get("reason") or end.words,
         node_name=spec.get("nodeName") or "",
         pod_ip=status.get("podIP") or "",
         head_epoch=_number(annotations.get(Annotation.HEAD_EPOCH)),
         index=_number(annotations.get(Annotation.INDEX)) or 0,
         template_hash=annotations.get(Annotation.TEMPLATE_HASH, ""),
+        ran=end.ran,
         host=_host(metadata["name"], labels, annotations),
         place=_number(labels.get(Label.REPLICA_INDEX)),
         labels=() if Annotation.INDEX in annotations else _selected_by(labels),

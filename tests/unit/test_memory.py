@@ -74,7 +74,7 @@ def test_a_refusal_is_remembered_in_words_that_do_not_change_with_the_pods_name(
     """By template, and it holds nothing: another template may go at once."""
     memory = ClusterMemory("uid")
     memory.learn([create(failure=REFUSED)], now=0.0)
-    assert memory.refused == {"hash-1": "spec.priority: must not be set"}
+    assert memory.refused.words == {"hash-1": "spec.priority: must not be set"}
     assert memory.held == {}
 
 

@@ -13,7 +13,7 @@ from rayfleet.manifests import head_pod, head_pod_name
 from rayfleet.manifests.metadata import is_on
 from rayfleet.plan.actions import AdvanceHeadEpoch, Cause, CreatePod, DeletePod
 from rayfleet.plan.head_service import is_mistakable
-from rayfleet.plan.lifetime import settles_in
+from rayfleet.plan.lifetime import sort_ended
 from rayfleet.snapshot import Cluster, Pod, Snapshot
 
 
@@ -64,11 +64,11 @@ def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: l
         # What ended stays, with its logs: nothing comes in its place.
         wait = f"the head has ended, and {Annotation.NO_HEAD_RESTART} forbids another one"
         return HeadPlan(epoch, wait=wait)
-    delay = max((settles_in(pod, snapshot.now) for pod in ended), default=0.0)
-    if delay > 0:
-        newest = max(ended, key=lambda pod: pod.created)
-        wait = f"head {newest.name} ended soon after its start ({newest.ended_reason})"
-        return HeadPlan(epoch, wait=wait, requeue_after=delay)
+    settling = sort_ended(
+        snapshot, HEAD_GROUP, [pod for pod in ended if not pod.deleting], lambda p: (p,), "head"
+    )
+    if settling.left:
+        return HeadPlan(epoch, wait=settling.words, requeue_after=settling.later)
     hold = snapshot.held.get(HEAD_GROUP)
     if hold is not None and hold.until > snapshot.now:
         return HeadPlan(epoch, wait=hold.words, requeue_after=hold.until - snapshot.now)

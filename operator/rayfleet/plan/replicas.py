@@ -16,7 +16,7 @@ from rayfleet.api import RayClusterSpec, WorkerGroupSpec
 from rayfleet.api.names import NodeType
 from rayfleet.manifests import PodFactory, Replica, replica_name, worker_pods
 from rayfleet.plan.actions import Cause, CreatePod, DeletePod, desired_replicas
-from rayfleet.plan.lifetime import settles_in
+from rayfleet.plan.lifetime import Ended, sort_ended
 from rayfleet.plan.limits import MOST_CREATES
 from rayfleet.plan.workers import Scaled, WorkersPlan, recorded_index
 from rayfleet.snapshot import Cluster, Host, Pod, Snapshot
@@ -53,8 +53,8 @@ class _Sorted:
     whole: list[_Found] = field(default_factory=list)
     parts: list[_Found] = field(default_factory=list)
     """To be completed."""
-    settling: list[float] = field(default_factory=list)
-    """Seconds until each of those is replaced that ended soon after their start."""
+    settling: Ended[_Found] = field(default_factory=Ended)
+    """Those that ended soon after their start, and wait to be replaced."""
     deletes: list[DeletePod] = field(default_factory=list)
 
 
@@ -86,11 +86,10 @@ def plan_replicas(
         factory,
         pods,
         parts=[part for part in made.parts if part not in surplus],
-        missing=max(missing - len(made.settling), 0),
+        missing=max(missing - len(made.settling.left), 0),
     )
-    wait = f"{len(made.settling)} replicas have hosts that ended soon after their start"
-    later = min(made.settling, default=None)
-    plan = WorkersPlan((), tuple(made.deletes), wait if made.settling else None, later)
+    settling = made.settling
+    plan = WorkersPlan((), tuple(made.deletes), settling.words or None, settling.later)
     return _with_creates(making, plan) if making.parts or making.missing else plan
 
 
@@ -106,6 +105,14 @@ def broken_replicas(snapshot: Snapshot, spec: RayClusterSpec) -> frozenset[str]:
     return frozenset(broken)
 
 
+def _pods_of(replica: _Found) -> tuple[Pod, ...]:
+    return tuple(pod for _, pod in replica.pods)
+
+
+def _has_ended(replica: _Found) -> bool:
+    return any(pod.ended and not pod.deleting for pod in _pods_of(replica))
+
+
 def _going(replica: _Found, scaled: Scaled) -> tuple[Cause, str] | None:
     """Why a replica is to go by decision, if any of its hosts is."""
     return next((scaled.deletes[pod.name] for _, pod in replica.pods if pod.name in scaled.deletes), None)
@@ -117,14 +124,17 @@ def _sort(
     found, strays = _take_apart(pods)
     made = _Sorted(deletes=strays)
     recorded = recorded_index(snapshot.cluster, group.group_name)
+    broken = [(one, flaw) for one in found if _has_ended(one) and (flaw := _flaw(one, group)) is not None]
+    ended = [one for one, (cause, _) in broken if cause is Cause.BROKEN_REPLICA]
+    made.settling = sort_ended(snapshot, group.group_name, ended, _pods_of, "replica")
+    left = {one.name for one in made.settling.left}
     for replica in found:
         if all(pod.deleting for _, pod in replica.pods):
             continue
-        ended = [settles_in(pod, snapshot.now) for _, pod in replica.pods if pod.ended and not pod.deleting]
         flaw = _flaw(replica, group)
-        if max(ended, default=0.0) > 0 and flaw is not None and flaw[0] is Cause.BROKEN_REPLICA:
-            made.settling.append(max(ended))
-        elif flaw is not None:
+        if replica.name in left:
+            continue
+        if flaw is not None:
             made.deletes += _delete_whole(replica, *flaw)
         elif len(replica.pods) == group.num_of_hosts:
             made.whole.append(replica)

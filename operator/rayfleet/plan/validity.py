@@ -32,11 +32,13 @@ def judge(
     last_valid: bytes | None,
     proven: bytes | None,
     refused: Mapping[str, str],
+    withheld: Mapping[str, str] | None = None,
 ) -> Judgement:
     """Judge the stored spec.
 
     `last_valid` is the last spec that broke no rule, `proven` the last one whose every template the API
-    server has taken (both as JSON), `refused` the templates that it has not (hash to words).
+    server has taken (both as JSON), `refused` the templates that it has not (hash to words). Those in
+    `withheld` (all where it is none) are not tried yet: in their place is what was taken before.
     """
     spec = parse_spec(cluster.spec)
     if isinstance(spec, RayClusterSpec):
@@ -50,7 +52,8 @@ def judge(
     hashes = dict(template_hashes(cluster, spec))
     found = {group: refused[value] for group, value in hashes.items() if value in refused}
     violations = tuple(Violation(_path(spec, group), words) for group, words in found.items())
-    return Judgement(_with_templates_of(_parsed(proven), spec, set(found)), violations)
+    left = {group for group in found if withheld is None or hashes[group] in withheld}
+    return Judgement(_with_templates_of(_parsed(proven), spec, left), violations)
 
 
 def template_hashes(

@@ -10,7 +10,7 @@ from rayfleet.api import RayClusterSpec, WorkerGroupSpec
 from rayfleet.api.names import NodeType
 from rayfleet.manifests import worker_pods
 from rayfleet.plan.actions import Cause, CreatePod, DeletePod, desired_replicas
-from rayfleet.plan.lifetime import settles_in
+from rayfleet.plan.lifetime import sort_ended
 from rayfleet.plan.limits import MOST_CREATES
 from rayfleet.plan.scale_down import victims
 from rayfleet.snapshot import Cluster, Pod, Snapshot
@@ -48,13 +48,10 @@ def plan_workers(
     """Bring `group`, whose pods (in any state) are `pods`, to its size."""
     highest = max([recorded_index(snapshot.cluster, group.group_name), *(pod.index for pod in pods)])
     requested = set(group.scale_strategy.workers_to_delete)
-    ended = [pod for pod in pods if pod.ended and not pod.deleting]
-    settling = [pod for pod in ended if settles_in(pod, snapshot.now) > 0]
-    deletes = [
-        _delete(pod, Cause.ENDED, pod.ended_reason or "ended")
-        for pod in ended
-        if settles_in(pod, snapshot.now) <= 0
-    ]
+    ended = sort_ended(
+        snapshot, group.group_name, [p for p in pods if p.ended and not p.deleting], lambda p: (p,), "pod"
+    )
+    deletes = [_delete(pod, Cause.ENDED, pod.ended_reason or "ended") for pod in ended.due]
     marked = [pod for pod in pods if pod.active and pod.name in requested]
     deletes += [_delete(pod, Cause.REQUESTED, "named in workersToDelete") for pod in marked]
     active = [pod for pod in pods if pod.active and pod.name not in requested]
@@ -62,13 +59,12 @@ def plan_workers(
         desired = desired_replicas(group)
         surplus = victims(active, len(active) - desired)
         deletes += [_delete(pod, Cause.SURPLUS, f"{len(active)} pods, {desired} wanted") for pod in surplus]
-        missing = desired - len(active) - len(settling)
+        missing = desired - len(active) - len(ended.left)
     else:
         going = [pod for pod in active if pod.name in scaled.deletes]
         deletes += [_delete(pod, *scaled.deletes[pod.name]) for pod in going]
-        missing = scaled.launches - len(settling)
-    later = min((settles_in(pod, snapshot.now) for pod in settling), default=None)
-    wait = f"{len(settling)} pods ended soon after their start" if settling else None
+        missing = scaled.launches - len(ended.left)
+    wait, later = ended.words or None, ended.later
     creates: tuple[CreatePod, ...] = ()
     hold = snapshot.held.get(group.group_name)
     if missing > 0 and hold is not None and hold.until > snapshot.now:

@@ -1,0 +1,89 @@
+"""Templates that the API server has refused: of the present spec only, and not for ever."""
+
+import orjson
+
+from rayfleet.errors import ApiFailure, Cause
+from rayfleet.memory import ClusterMemory
+from rayfleet.plan import CreatePod, Outcome, plan
+from rayfleet.plan.refusals import MOST, RETRY_SECONDS, Refusals
+from rayfleet.plan.validity import judge, template_hashes
+from support.builders import NOW, cluster, group, head, parsed, snapshot, spec, template, worker
+
+REFUSED = ApiFailure(422, "Invalid", "no", (Cause("image", "Required value"),))
+
+
+def create(template_hash: str, failure: ApiFailure | None = REFUSED) -> Outcome:
+    return Outcome(CreatePod("worker", "gpu", "x", template_hash, {}, "wanted"), failure)
+
+
+def test_after_twenty_thousand_edits_the_refusals_of_the_last_one_are_remembered() -> None:
+    """What was refused of an earlier spec says nothing of this one."""
+    memory = ClusterMemory("uid")
+    for generation in range(20_000):
+        memory.meet(generation, NOW)
+        memory.learn([create(f"hash-{generation}")], NOW)
+    assert list(memory.refused.words) == ["hash-19999"]
+
+
+def test_within_one_generation_no_more_is_remembered_than_a_spec_can_have() -> None:
+    """Its cluster's labels are part of a template, too, and change no generation."""
+    refusals = Refusals()
+    for number in range(1000):
+        refusals.note(f"hash-{number}", "no", NOW)
+    assert len(refusals.words) == MOST
+    assert "hash-999" in refusals.words
+
+
+def test_what_was_refused_is_shared_with_snapshots_and_not_copied_into_each() -> None:
+    """It is never changed in place: a snapshot stays what it was."""
+    refusals = Refusals()
+    refusals.note("a", "no", NOW)
+    first = refusals.withheld(NOW)
+    assert refusals.withheld(NOW + 1) is first
+    refusals.note("b", "no", NOW)
+    refusals.taken("a")
+    assert first == {"a": "no"}
+    assert refusals.words == {"b": "no"}
+
+
+def test_a_refused_template_is_tried_again_after_five_minutes_and_not_before() -> None:
+    """A webhook may have been mended; while it is not, that costs one create in five minutes."""
+    of = cluster(spec(group(replicas=1)))
+    template_hash = dict(template_hashes(of, parsed(of.spec)))["gpu"]
+    memory, tries = ClusterMemory("uid"), 0
+    for second in range(0, 3600, 10):
+        now = NOW + second
+        seen = snapshot(of, [head(of)], now=now, refused=memory.refused.withheld(now))
+        creates = [action for action in plan(seen).actions if isinstance(action, CreatePod)]
+        memory.learn([create(action.template_hash) for action in creates], now)
+        tries += len(creates)
+    assert tries == 3600 / RETRY_SECONDS
+    assert list(memory.refused.words) == [template_hash]
+    assert 0 < (memory.refused.tried_in(NOW + 3599) or 0) <= RETRY_SECONDS
+
+
+def test_a_template_that_is_taken_after_all_is_not_held_against_the_spec() -> None:
+    memory = ClusterMemory("uid")
+    memory.learn([create("a")], NOW)
+    memory.learn([create("a", None)], NOW + RETRY_SECONDS)
+    assert memory.refused.words == {}
+    assert memory.refused.tried_in(NOW) is None
+
+
+def test_until_it_is_tried_again_the_last_template_that_was_taken_is_used_and_the_fault_is_told() -> None:
+    """And when it is due, the stored one is, though the fault is told until it is taken."""
+    good, bad = spec(group(replicas=3)), spec(group(replicas=3, template=template(image="")))
+    words = {dict(template_hashes(cluster(bad), parsed(bad)))["gpu"]: "image: Required value"}
+    proven = orjson.dumps(good)
+    for withheld, image in ((words, "rayproject/ray:2.60.0"), ({}, "")):
+        judgement = judge(cluster(bad), proven, proven, words, withheld)
+        assert judgement.spec is not None
+        acting = judgement.spec.worker_group_specs[0].template
+        assert acting["spec"]["containers"][0]["image"] == image
+        assert [violation.message for violation in judgement.violations] == ["image: Required value"]
+
+
+def test_pods_that_are_there_are_left_alone_when_a_template_may_be_tried_again() -> None:
+    """It is tried when a pod is needed, and not for its own sake."""
+    of = cluster(spec(group(replicas=1)))
+    assert plan(snapshot(of, [head(of), worker(of, 1)])).actions == ()
