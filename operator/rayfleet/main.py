@@ -31,7 +31,7 @@ from rayfleet.namespace_ceilings import NamespaceCeilingsReader
 from rayfleet.observe import View
 from rayfleet.other_operator import OtherOperatorWatch
 from rayfleet.ray_heads import RayHeads
-from rayfleet.ray_polling import Poller
+from rayfleet.ray_polling import Clockwork, Poller
 from rayfleet.reconcile import Reconciler, Surroundings
 from rayfleet.report import Reporter
 from rayfleet.scaling_sources import ScalingSources
@@ -100,10 +100,17 @@ class Operator:
         self._other_operator = OtherOperatorWatch(
             self._client, given.namespaces, given.other_operator_namespaces, self._wake_namespace
         )
-        self._poller = Poller(self._wake, lambda key: [pod.name for pod in pods.owned_by(key) if pod.active])
+        clock = self._client.clock
+        self._poller = Poller(
+            self._wake,
+            lambda key: [pod.name for pod in pods.owned_by(key) if pod.active],
+            clockwork=Clockwork(unix=clock.now),
+        )
         heads = RayHeads(self._poller, ClusterTokens(self._client), may_write=lambda: self._term.seconds_left)
         self._prometheus = PrometheusClient()
-        self._sampler = MetricSampler(given.scaling.queries, self._prometheus.ask, self._wake)
+        self._sampler = MetricSampler(
+            given.scaling.queries, self._prometheus.ask, self._wake, clock=clock.now
+        )
         self._ledger = GpuLedger(self._clusters.keys, time.monotonic, lambda key: bool(pods.owned_by(key)))
         sources = ScalingSources(
             heads,
@@ -127,6 +134,7 @@ class Operator:
                 other_operator=self._other_operator.alive,
                 coming=gate.coming,
                 acted=self._make_room,
+                now=clock.now,
             ),
         )
         self._queue = WorkQueue(

@@ -19,6 +19,9 @@ LONGEST_HOLD = 60.0
 LONGEST_HOLD_UNANSWERED = 5.0
 """Seconds. Against a server that does not answer, so that its return is noticed soon."""
 
+CLOCK_JUMP = 2.0
+"""Seconds by which two clocks have to come apart between two passes for one of them to have been set."""
+
 
 @dataclass(slots=True)
 class _Backoff:
@@ -41,6 +44,8 @@ class ClusterMemory:
     """Its creation is all that has happened to it, as far as we know: nothing was written yet."""
     generation: int = 0
     """Of the spec in the last pass."""
+    offset: float | None = None
+    """Seconds from the monotonic clock to that of the snapshots, in the last pass."""
     last_valid: bytes | None = None
     proven: bytes | None = None
     """Specs as the cache stores them: the same bytes, not a copy; see `plan.validity.judge`."""
@@ -62,7 +67,7 @@ class ClusterMemory:
     scaling: Memory = field(default_factory=Memory)
     """Of the last decision on sizes."""
     acted_on: dict[str, Sizing] = field(default_factory=dict)
-    gpus: tuple[tuple[int, int], Mapping[str, int]] | None = None
+    gpus: tuple[Hashable, Mapping[str, int]] | None = None
     """Which spec (its generation, how many templates were refused), and GPUs of one pod of each group."""
     reported: Hashable = None
     """What Ray was last told of scaling."""
@@ -86,6 +91,19 @@ class ClusterMemory:
         elif self.status_changed is not None:
             due.append(max(self.status_due, clock))
         return min(due, default=None)
+
+    def keep_time(self, now: float, monotonic: float) -> None:
+        """Forget since when and until when, where the clock of the snapshots has been set meanwhile.
+
+        Else one that is set back would make us wait for so long. What is forgotten is waited for once more.
+        """
+        before, self.offset = self.offset, now - monotonic
+        if before is not None and abs(self.offset - before) > CLOCK_JUMP:
+            self._backoffs.clear()
+            self.endings.clear()
+            self.refused.clear()
+            self.scaling = Memory(shrink_to=self.scaling.shrink_to)
+            self.ray.forget_times(now)
 
     def meet(self, generation: int, now: float) -> None:
         """Take in which spec the next pass is about: what was denied to the last one may be asked for now."""

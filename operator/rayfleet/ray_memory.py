@@ -39,6 +39,12 @@ class RayMemory:
         else:
             self.drained[node_id] = now
 
+    def forget_times(self, now: float) -> None:
+        """The clock was set: what has a time begins anew."""
+        self.dead_since = dict.fromkeys(self.dead_since, now)
+        self.drained = dict.fromkeys(self.drained, now)
+        self.kept.clear()
+
     def acted_on(self, view: RayView, now: float) -> None:
         """Note that sizes count nodes no more that were given up by another operator than this one."""
         self.drained |= dict.fromkeys(view.found_drained, now)

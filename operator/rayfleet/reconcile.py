@@ -125,6 +125,7 @@ class Reconciler:
         ):
             memory.stray_head = None
         now = self._around.now()
+        memory.keep_time(now, asyncio.get_running_loop().time())
         memory.meet(cluster.generation, now)
         return self._view.snapshot(cluster, memory, self._around.other_operator(key.namespace), now)
 

@@ -153,7 +153,7 @@ def _gpus_of_groups(snapshot: Snapshot, memory: ClusterMemory) -> Mapping[str, i
     """GPUs of one pod of each group of the spec, worked out once for each generation of it."""
     if snapshot.spec is None:
         return {}
-    known = snapshot.cluster.generation, len(memory.refused)
+    known = snapshot.cluster.generation, frozenset(snapshot.refused)
     if memory.gpus is None or memory.gpus[0] != known:
         memory.gpus = known, gpus_of_groups(snapshot.spec)
     return memory.gpus[1]

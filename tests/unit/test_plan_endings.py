@@ -78,10 +78,10 @@ class Fleet:
 @pytest.mark.parametrize("hosts", [1, 4])
 def test_a_group_whose_pods_end_at_once_costs_few_writes_however_large_it_is(hosts: int) -> None:
     """Each round waits twice as long and tries half as many: 3n pods in all, and then one in five minutes."""
-    fleet = Fleet(32, hosts=hosts)
-    fleet.run(3600, step=5)
+    fleet = Fleet(16, hosts=hosts)
+    fleet.run(3600, step=10)
     fleet.run(1800, step=30)
-    assert fleet.writes_between(0, 3600) <= 6 * 32 + 12 * 2 * hosts
+    assert fleet.writes_between(0, 3600) <= 6 * 16 + 12 * 2 * hosts
     assert 2 * hosts <= fleet.writes_between(3600, 5400) <= 7 * 2 * hosts
 
 
@@ -94,8 +94,8 @@ def test_the_first_time_a_pod_that_ended_at_once_is_replaced_ten_seconds_after_i
 
 def test_what_a_failing_group_waits_for_is_said_and_stays_the_same_within_a_round() -> None:
     """Each change of the words would be a write of the status."""
-    fleet = Fleet(8)
-    fleet.run(3600, step=5)
+    fleet = Fleet(4)
+    fleet.run(3600, step=10)
     last = max(fleet.words, key=lambda words: ("in steps of 300 s" in words, len(words)))
     assert "gpu: " in last
     assert "times in a row (exit code 1): tried again in steps of 300 s" in last
@@ -135,7 +135,7 @@ def test_a_head_that_ends_at_once_time_and_again_is_replaced_more_and_more_slowl
     of, endings = cluster(spec(group(replicas=0))), Endings()
     epoch, born = 0, NOW
     replaced: list[float] = []
-    for second in range(0, 3600, 2):
+    for second in range(0, 2400, 5):
         now = NOW + second
         pod = head(of, epoch=epoch, created=born)
         pods = [replace(pod, ray_ended=True, ready=False, ran=1.0, uid=f"u{epoch}") if now > born else pod]
@@ -153,8 +153,8 @@ def test_a_head_that_ends_at_once_time_and_again_is_replaced_more_and_more_slowl
             epoch, born = epoch + 1, now
     gaps = [later - earlier for earlier, later in pairwise(replaced)]
     assert replaced[0] == 10
-    assert gaps[:4] == [pytest.approx(at, abs=4) for at in (20, 40, 80, 160)]
-    assert set(gaps[5:]) <= {300, 302, 304}
+    assert gaps[:4] == [pytest.approx(at, abs=6) for at in (20, 40, 80, 160)]
+    assert set(gaps[5:]) <= {300, 305, 310}
 
 
 def test_another_spec_is_tried_at_once() -> None:

@@ -16,13 +16,13 @@ def create(template_hash: str, failure: ApiFailure | None = REFUSED) -> Outcome:
     return Outcome(CreatePod("worker", "gpu", "x", template_hash, {}, "wanted"), failure)
 
 
-def test_after_twenty_thousand_edits_the_refusals_of_the_last_one_are_remembered() -> None:
+def test_after_two_thousand_edits_the_refusals_of_the_last_one_are_remembered() -> None:
     """What was refused of an earlier spec says nothing of this one."""
     memory = ClusterMemory("uid")
-    for generation in range(20_000):
+    for generation in range(2_000):
         memory.meet(generation, NOW)
         memory.learn([create(f"hash-{generation}")], NOW)
-    assert list(memory.refused.words) == ["hash-19999"]
+    assert list(memory.refused.words) == ["hash-1999"]
 
 
 def test_within_one_generation_no_more_is_remembered_than_a_spec_can_have() -> None:
@@ -51,7 +51,7 @@ def test_a_refused_template_is_tried_again_after_five_minutes_and_not_before() -
     of = cluster(spec(group(replicas=1)))
     template_hash = dict(template_hashes(of, parsed(of.spec)))["gpu"]
     memory, tries = ClusterMemory("uid"), 0
-    for second in range(0, 3600, 10):
+    for second in range(0, 3600, 50):
         now = NOW + second
         seen = snapshot(of, [head(of)], now=now, refused=memory.refused.withheld(now))
         creates = [action for action in plan(seen).actions if isinstance(action, CreatePod)]
@@ -59,7 +59,7 @@ def test_a_refused_template_is_tried_again_after_five_minutes_and_not_before() -
         tries += len(creates)
     assert tries == 3600 / RETRY_SECONDS
     assert list(memory.refused.words) == [template_hash]
-    assert 0 < (memory.refused.tried_in(NOW + 3599) or 0) <= RETRY_SECONDS
+    assert 0 < (memory.refused.tried_in(NOW + 3550) or 0) <= RETRY_SECONDS
 
 
 def test_a_template_that_is_taken_after_all_is_not_held_against_the_spec() -> None:

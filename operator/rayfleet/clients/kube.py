@@ -16,6 +16,7 @@ from rayfleet.clients.answers import Listing, answer_from, listing_from, no_answ
 from rayfleet.clients.calls import MUTATING, ApiCalls
 from rayfleet.clients.credentials import BearerToken, Credentials
 from rayfleet.clients.lines import LineSplitter, LineTooLongError
+from rayfleet.clients.server_clock import ServerClock
 from rayfleet.clients.sessions import CONNECT_TIMEOUT, Sessions
 from rayfleet.errors import NO_ANSWER, ApiFailure, Policy, policy
 
@@ -68,7 +69,9 @@ class KubeClient:
         timeout: float = 30.0,
         may_write: Callable[[], float] = lambda: inf,
         calls: ApiCalls | None = None,
+        clock: ServerClock | None = None,
     ) -> None:
+        self.clock = ServerClock() if clock is None else clock
         self.calls = ApiCalls() if calls is None else calls
         self._may_write = may_write
         self._server = credentials.server.rstrip("/")
@@ -150,6 +153,7 @@ class KubeClient:
             left = self._may_write() if verb in MUTATING else inf
             if left <= 0:
                 return NOT_LEADING
+            sent = self.clock.begin()
             async with self._sessions.requests.request(
                 method,
                 self._server + path,
@@ -159,6 +163,7 @@ class KubeClient:
                 timeout=aiohttp.ClientTimeout(total=min(seconds, left), sock_connect=CONNECT_TIMEOUT),
                 allow_redirects=False,
             ) as response:
+                self.clock.hear(response.headers.get("Date"), sent)
                 raw = await response.read()
             self.calls.count("patch" if verb == "json-patch" else verb, response.status)
             if warn is not None:

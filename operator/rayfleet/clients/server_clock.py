@@ -1,0 +1,62 @@
+"""The time by the API server's clock, which objects' timestamps are of, as it goes on by our monotonic one.
+
+An operator whose own clock is 20 minutes off would take each pod for 20 minutes old, or for not made yet.
+"""
+
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Final
+
+TOLERANCE: Final = 5.0
+"""Seconds that the clocks of several API servers may differ by, besides what is lost on the way."""
+IN_A_ROW: Final = 3
+"""Answers that have to say that it is another time, before it is believed; the first answer alone is."""
+LATEST: Final = 10.0
+"""Seconds that an answer may take which says what time it is."""
+
+
+class ServerClock:
+    """Told the `Date` of each answer. That somebody sets the machine's clock does not move it."""
+
+    def __init__(
+        self,
+        unix: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monotonic = monotonic
+        self._offset = unix() - monotonic()
+        self._heard = False
+        self._in_a_row = 0
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self._monotonic() + self._offset
+
+    def begin(self) -> float:
+        """To be handed to `hear` with the answer to a request that is sent now."""
+        return self._monotonic()
+
+    def hear(self, date: str | None, sent: float) -> None:
+        """Take in the `Date` of an answer: it was sent between the request and now."""
+        server, received = _unix(date) if date else None, self._monotonic()
+        if server is None or received - sent > LATEST:
+            return
+        # A date is cut to whole seconds.
+        earliest, latest = server - received, server + 1 - sent
+        if earliest - TOLERANCE <= self._offset <= latest + TOLERANCE:
+            self._heard, self._in_a_row = True, 0
+            return
+        self._in_a_row += 1
+        if not self._heard or self._in_a_row >= IN_A_ROW:
+            self._heard, self._in_a_row = True, 0
+            self._offset = (earliest + latest) / 2
+
+
+@lru_cache(4)
+def _unix(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,151 @@
+"""The time by which objects are judged is the API server's, however far off the operator's own clock is."""
+
+from dataclasses import dataclass, replace
+from email.utils import formatdate
+
+import pytest
+
+from rayfleet.clients.credentials import Credentials
+from rayfleet.clients.kube import KubeClient
+from rayfleet.clients.server_clock import IN_A_ROW, LATEST, TOLERANCE, ServerClock
+from rayfleet.errors import ApiFailure
+from rayfleet.memory import ClusterMemory
+from rayfleet.plan import AdvanceHeadEpoch, CreatePod, Outcome, plan
+from rayfleet.plan.endings import Endings
+from support.builders import NOW, cluster, head, snapshot
+from support.wire import says, wire
+
+
+@dataclass
+class Clocks:
+    """A machine's clocks, and an API server's, `ahead` of it by so many seconds."""
+
+    unix: float = NOW
+    monotonic: float = 500.0
+    ahead: float = 0.0
+
+    def date(self) -> str:
+        return formatdate(self.unix + self.ahead, usegmt=True)
+
+    def passes(self, seconds: float) -> None:
+        self.unix += seconds
+        self.monotonic += seconds
+
+    def clock(self) -> ServerClock:
+        return ServerClock(lambda: self.unix, lambda: self.monotonic)
+
+
+@pytest.mark.parametrize("ahead", [-1200.0, 1200.0])
+def test_the_first_answer_tells_what_time_it_is(ahead: float) -> None:
+    """Of an operator that is 20 minutes ahead, or behind."""
+    clocks = Clocks(ahead=ahead)
+    clock = clocks.clock()
+    assert clock.now() == NOW
+    sent = clock.begin()
+    clocks.passes(0.2)
+    clock.hear(clocks.date(), sent)
+    assert clock.now() == pytest.approx(NOW + ahead, abs=1.5)
+    clocks.passes(3600)
+    assert clock.now() == pytest.approx(NOW + 3600 + ahead, abs=1.5)
+
+
+def test_a_clock_that_is_right_within_seconds_is_left_as_it_is() -> None:
+    """Dates are of whole seconds, and the servers of one cluster differ: it does not go to and fro."""
+    clocks = Clocks()
+    clock = clocks.clock()
+    for ahead in (3.0, -3.0, 0.0, TOLERANCE - 1):
+        clocks.ahead = ahead
+        clock.hear(clocks.date(), clock.begin())
+        assert clock.now() == clocks.unix
+
+
+def test_a_machine_whose_clock_is_set_goes_on_by_the_old_one() -> None:
+    """What waits for something waits neither longer nor less."""
+    clocks = Clocks()
+    clock = clocks.clock()
+    clock.hear(clocks.date(), clock.begin())
+    clocks.unix -= 1200
+    clocks.ahead = 1200
+    for _ in range(10):
+        clock.hear(clocks.date(), clock.begin())
+        assert clock.now() == pytest.approx(NOW, abs=0.001)
+
+
+def test_one_answer_of_another_time_is_not_believed_and_three_in_a_row_are() -> None:
+    """One of several servers may be off; all of them are not."""
+    clocks = Clocks()
+    clock = clocks.clock()
+    clock.hear(clocks.date(), clock.begin())
+    for ahead in (900.0, 900.0, 0.0, 900.0):
+        clocks.ahead = ahead
+        clock.hear(clocks.date(), clock.begin())
+        assert clock.now() == NOW
+    clocks.ahead = 900.0
+    for _ in range(IN_A_ROW - 1):
+        clock.hear(clocks.date(), clock.begin())
+    assert clock.now() == pytest.approx(NOW + 900, abs=1.5)
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Jan 2027 99:00:00 GMT", "x" * 10_000])
+def test_what_is_no_date_says_nothing(date: str | None) -> None:
+    """Such as where a proxy leaves it out."""
+    clock = Clocks().clock()
+    clock.hear(date, clock.begin())
+    assert clock.now() == NOW
+
+
+def test_an_answer_that_took_long_says_nothing() -> None:
+    clocks = Clocks(ahead=1200)
+    clock = clocks.clock()
+    sent = clock.begin()
+    clocks.passes(LATEST + 1)
+    clock.hear(clocks.date(), sent)
+    assert clock.now() == clocks.unix
+
+
+async def test_the_client_hears_the_date_of_each_answer() -> None:
+    """Of failures as well: they come from the same clock."""
+    clocks = Clocks(ahead=-1200)
+    answer = says({"message": "no"}, 403, f"Date: {clocks.date()}")
+    async with wire(answer) as server, KubeClient(Credentials(server.url), clock=clocks.clock()) as client:
+        assert isinstance(await client.get("/api"), ApiFailure)
+        assert client.clock.now() == pytest.approx(NOW - 1200, abs=1.5)
+
+
+def test_a_head_that_was_created_in_the_future_is_replaced_when_it_has_ended() -> None:
+    """Where no answer has a date: nobody can say how long ago it was made, and the next one waits longer."""
+    of = replace(cluster(), status={"head": {"podName": head(cluster()).name}})
+    ended = head(of, created=NOW + 1200, ray_ended=True, ready=False, ran=1.0)
+    assert any(isinstance(one, AdvanceHeadEpoch) for one in plan(snapshot(of, [ended])).actions)
+    endings = Endings()
+    endings.see([ended], NOW)
+    endings.learn([Outcome(action) for action in plan(snapshot(of, [ended])).actions], [ended], NOW)
+    again = head(of, epoch=1, created=NOW + 1200, ray_ended=True, ready=False, ran=1.0)
+    endings.see([again], NOW + 2)
+    decided = plan(snapshot(of, [again], now=NOW + 2, settling=endings.settling))
+    assert decided.actions == ()
+    assert decided.requeue_after == 20.0
+
+
+def test_a_clock_that_is_a_little_behind_does_not_make_a_head_wait_for_more_than_twenty_seconds() -> None:
+    of = cluster()
+    for ahead in (0.0, 5.0, 9.9, 10.1, 60.0):
+        ended = head(of, created=NOW + ahead, ray_ended=True, ready=False)
+        decided = plan(snapshot(of, [ended]))
+        assert decided.actions or (decided.requeue_after or 0) <= 20
+
+
+def test_holds_and_the_like_begin_anew_when_the_clock_was_set() -> None:
+    """One that is set back by 20 minutes would make a group wait for as long."""
+    memory = ClusterMemory("uid")
+    memory.keep_time(NOW, 100.0)
+    denied = ApiFailure(403, "Forbidden", "exceeded quota")
+    memory.learn([Outcome(CreatePod("worker", "gpu", "x", "h", {}, "why"), denied)], NOW)
+    memory.ray.dead_since = {b"n": NOW}
+    memory.ray.kept = {b"n": NOW + 2}
+    memory.keep_time(NOW + 60, 160.5)
+    assert memory.held
+    memory.keep_time(NOW - 1200, 161.0)
+    assert memory.held == {}
+    assert memory.ray.dead_since == {b"n": NOW - 1200}
+    assert memory.ray.kept == {}
