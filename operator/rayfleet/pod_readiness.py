@@ -1,4 +1,4 @@
-"""Why a pod is not ready, from its status: which container, in which state, since when, in whose words.
+"""Why a pod is not ready, by its status: which container, its state, since when, in whose words; and its end.
 
 What moves by itself while nothing changes, such as the kubelet's back-off, is left out: each change of a
 trimmed pod is news.
@@ -12,6 +12,7 @@ from rayfleet.timestamps import unix_seconds
 JsonObject: TypeAlias = Mapping[str, Any]
 
 CRASH_LOOP: Final = "CrashLoopBackOff"
+RUNNING: Final = "Running"
 LONGEST_WORDS: Final = 512
 _SEVERAL: Final = 2
 """Restarts from which on a container that is started once more is in a loop, whatever its state is now."""
@@ -97,3 +98,41 @@ def _words(of: JsonObject) -> str:
 
 def _since(condition: JsonObject) -> float:
     return unix_seconds(condition.get("lastTransitionTime"))
+
+
+def told(reason: str, words: str, *, container: str, phase: str) -> tuple[str, str]:
+    """Reason and words as users are told them: `ContainersNotReady` says no more than "not ready"."""
+    if reason != "ContainersNotReady":
+        return reason, words
+    if container:
+        return RUNNING, "it is not ready yet: see its readiness probe"
+    return phase, "no container has been started yet"
+
+
+class End(NamedTuple):
+    """What has become of a container."""
+
+    for_good: bool = False
+    """It has ended, and will not be started again."""
+    words: str = ""
+    ran: float | None = None
+    """Seconds, by the kubelet; none where it does not say."""
+
+
+def end_of(container: JsonObject, spec: JsonObject, status: JsonObject) -> End:
+    """Whether a container of a pod's spec has ended, how, and after how long."""
+    for one in status.get("containerStatuses") or ():
+        terminated = (one.get("state") or {}).get("terminated")
+        if one.get("name") == container.get("name") and terminated:
+            started, ended = (unix_seconds(terminated.get(name)) for name in ("startedAt", "finishedAt"))
+            ran = max(ended - started, 0.0) if started and ended else None
+            return End(not _is_restarted(spec, container, terminated), end_words(terminated), ran)
+    return End()
+
+
+def _is_restarted(spec: JsonObject, container: JsonObject, terminated: JsonObject) -> bool:
+    """Whether the kubelet may start the container again: its own policy goes before the pod's."""
+    if container.get("restartPolicyRules"):
+        return True
+    restarts = container.get("restartPolicy") or spec.get("restartPolicy") or "Always"
+    return restarts == "Always" or (restarts == "OnFailure" and terminated.get("exitCode") != 0)

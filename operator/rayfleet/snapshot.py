@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from rayfleet.api import RayClusterSpec, Violation
 from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.api.names import HEAD_SELECTOR, START_COMMAND, Annotation, Finalizer, Label
-from rayfleet.pod_readiness import end_words, readiness_of
+from rayfleet.pod_readiness import RUNNING, end_of, readiness_of, told
 from rayfleet.scaling_view import ScalingView
 from rayfleet.timestamps import unix_seconds
 
@@ -100,10 +100,17 @@ class Pod:
             return self.ended_reason or self.phase
         if self.deleting:
             return "Terminating"
-        if not self.unready_container:
-            return self.unready_reason or self.phase
-        said = f": {self.unready_words}" if self.unready_words else ""
-        return f"{self.unready_reason} of container {self.unready_container}{said}"
+        reason, words = self.waits_for
+        if reason == RUNNING and self.unready_container:
+            return f"container {self.unready_container} is running; {words}"
+        of = f" of container {self.unready_container}" if self.unready_container else ""
+        return f"{reason}{of}: {words}" if words else f"{reason}{of}"
+
+    @property
+    def waits_for(self) -> tuple[str, str]:
+        """The state of the container, or of the pod, that it waits for, and what is said of it."""
+        given = self.unready_reason or self.phase, self.unready_words
+        return told(*given, container=self.unready_container, phase=self.phase)
 
     @property
     def ended(self) -> bool:
@@ -278,40 +285,12 @@ def ray_container_of(spec: JsonObject) -> JsonObject:
     return containers[0] if containers else {}
 
 
-class _End(NamedTuple):
-    """What has become of the Ray container."""
-
-    for_good: bool = False
-    words: str = ""
-    ran: float | None = None
-
-
-def _ray_container_end(spec: JsonObject, status: JsonObject) -> _End:
-    """Whether the Ray container has ended for good, why, and after how long."""
-    ray = ray_container_of(spec)
-    for container in status.get("containerStatuses") or ():
-        terminated = (container.get("state") or {}).get("terminated")
-        if container.get("name") == ray.get("name") and terminated:
-            started, ended = (unix_seconds(terminated.get(name)) for name in ("startedAt", "finishedAt"))
-            ran = max(ended - started, 0.0) if started and ended else None
-            return _End(not _is_restarted(spec, ray, terminated), end_words(terminated), ran)
-    return _End()
-
-
-def _is_restarted(spec: JsonObject, container: JsonObject, terminated: JsonObject) -> bool:
-    """Whether the kubelet may start the container again: its own policy goes before the pod's."""
-    if container.get("restartPolicyRules"):
-        return True
-    restarts = container.get("restartPolicy") or spec.get("restartPolicy") or "Always"
-    return restarts == "Always" or (restarts == "OnFailure" and terminated.get("exitCode") != 0)
-
-
 def pod_from_object(obj: JsonObject) -> Pod:
     """Trim a Pod object. Raises nothing for an object that the API server can hold."""
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     readiness = readiness_of(status)
-    end = _ray_container_end(spec, status)
+    end = end_of(ray_container_of(spec), spec, status)
     return Pod(
         namespace=metadata["namespace"],
         name=metadata["name"],

@@ -98,7 +98,7 @@ def test_a_template_that_the_api_server_refuses_is_shown_in_its_words(
     )
     assert condition["message"].startswith("spec.workerGroupSpecs[0].template: spec.containers[0].image")
     eventually("the other group's pod", lambda: group_size(namespace, "good") == 1)
-    assert len(namespace.events("InvalidRayClusterSpec")) == 1
+    eventually("one event", lambda: len(namespace.events("InvalidRayClusterSpec")) == 1)
     namespace.patch("demo", {"workerGroupSpecs": [group("bad", replicas=1), groups[1]]})
     eventually("the mended group's pod", lambda: group_size(namespace, "bad") == 1)
     eventually("Valid=True", lambda: valid(namespace)["status"] == "True")

@@ -73,7 +73,7 @@ def test_an_open_max_has_a_ceiling_of_its_own() -> None:
     """One typing error must not ask a cloud for ten thousand GPUs."""
     decision = decided(state(tasks(10_000, GPU=1)), Group("gpu", resources(GPU=1)), open_max_pods=100)
     assert decision.group("gpu").wanted == 100
-    assert held(decision)[0][1].endswith("(maxReplicas is not set, so 100 pods are the most)")
+    assert held(decision)[0][1].endswith("(maxReplicas is not set, so 100 pods at most)")
 
 
 def test_the_tightest_ceiling_of_cost_holds_and_is_named() -> None:

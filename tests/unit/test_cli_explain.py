@@ -91,7 +91,7 @@ def test_a_pod_that_finds_no_node_is_told_in_the_words_of_the_scheduler() -> Non
     )
     said = words(explained(ray(tasks(1, GPU=1)), pod, status=recorded(1)))
     assert "1 1 GPU 1 on gpu (on its way)" in said
-    assert f"{pod.name} gpu 31 s Unschedulable: {lacks}" in said
+    assert f"{pod.name} gpu 30 s Unschedulable: {lacks}" in said
     assert f"as large as it should be; its pods do not come: Unschedulable: {lacks}" in said
     assert "in 14 min: time alone may change what is decided" in said
 

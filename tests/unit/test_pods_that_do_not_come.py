@@ -81,7 +81,7 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "it is not ready": (
         {"reason": "ContainersNotReady", "words": "it is running", "phase": "Running"},
-        "NotJoined: it runs, but has not joined Ray (ContainersNotReady of container ray: it is running)",
+        "NotJoined: it runs, but has not joined Ray (container ray is running; it is not ready yet: ",
     ),
     "it is ready": (
         {"reason": "", "container": "", "phase": "Running", "ready": True},

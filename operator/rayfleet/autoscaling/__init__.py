@@ -2,6 +2,7 @@
 
 from rayfleet.autoscaling.decide import decide
 from rayfleet.autoscaling.decision import (
+    AS_IT_SHOULD_BE,
     Answer,
     Cancel,
     Decision,
@@ -25,6 +26,7 @@ from rayfleet.autoscaling.inputs import (
 )
 
 __all__ = [
+    "AS_IT_SHOULD_BE",
     "Answer",
     "Blocked",
     "BlockedReason",

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rayfleet.autoscaling.inputs import Memory
 from rayfleet.ray_state import Shape
+
+AS_IT_SHOULD_BE: Final = "as large as it should be"
+"""The reason of a group of which nothing is to be said."""
 
 
 class Tier(StrEnum):
@@ -119,6 +122,8 @@ class GroupDecision:
     """Nodes that are on their way or to be started: what Ray is told as pending."""
     reason: str
     """Why this size, in words; changes only when the decision does."""
+    growth: str = ""
+    """How many replicas it grows by now, and what for, in words; empty where it does not grow."""
     holds: tuple[Hold, ...] = ()
     """What keeps it from being larger, where demand asks for more."""
     blocked: str = ""

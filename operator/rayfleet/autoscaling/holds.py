@@ -80,7 +80,7 @@ def blocked_hold(census: Census) -> Hold | None:
 def _max_words(census: Census, policy: Policy) -> str:
     said = words.counted(census.maximum, "replica")
     if census.group.max_replicas >= INT32_MAX:
-        said += f" (maxReplicas is not set, so {policy.open_max_pods} pods are the most)"
+        said += f" (maxReplicas is not set, so {words.counted(policy.open_max_pods, 'pod')} at most)"
     return said
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rayfleet.autoscaling import words
 from rayfleet.autoscaling.census import Census
 from rayfleet.autoscaling.changes import Change
-from rayfleet.autoscaling.decision import Cancel, Drain, GroupDecision, Hold, Tier
+from rayfleet.autoscaling.decision import AS_IT_SHOULD_BE, Cancel, Drain, GroupDecision, Hold, Tier
 from rayfleet.autoscaling.growing import ask, grow
 from rayfleet.autoscaling.holds import blocked_hold, ceiling_hold, could_hold, group_hold
 from rayfleet.autoscaling.inputs import Memory, Policy
@@ -62,7 +62,10 @@ def size_groups(
     looks += [seconds for one in census for seconds in one.looks]
     held = _held_gangs(solution, census, policy)
     return Sizes(
-        groups=tuple(_group_decision(change, moment, held.get(at, "")) for at, change in enumerate(changes)),
+        groups=tuple(
+            _group_decision(change, floors.get(at, 0), moment, held.get(at, ""))
+            for at, change in enumerate(changes)
+        ),
         drains=tuple(drain for change in changes for drain in change.drains),
         cancels=tuple(cancel for change in changes for cancel in (*change.over, *change.cancels)),
         next_look=min(looks, default=None),
@@ -112,7 +115,7 @@ def _held_gangs(solution: Solution, census: Sequence[Census], policy: Policy) ->
     return found
 
 
-def _group_decision(change: Change, moment: Moment, held: str) -> GroupDecision:
+def _group_decision(change: Change, floor: int, moment: Moment, held: str) -> GroupDecision:
     census = change.census
     blocked = blocked_hold(census)
     kept = len(census.replicas) - len(change.drains) - sum(bool(cancel.pods) for cancel in change.cancels)
@@ -125,23 +128,38 @@ def _group_decision(change: Change, moment: Moment, held: str) -> GroupDecision:
     )
     launches = 0 if census.group.withheld else max(0, change.wanted - kept)
     ceiling = ceiling_hold(census, moment.policy)
+    growth = _growth(change, floor)
     return GroupDecision(
         name=census.group.name,
         # Busy ones above the maximum stay for now; none is made in the place of one that ends.
         wanted=min(change.wanted, census.maximum),
         launches=launches,
         pending=not_joined + launches * hosts,
-        reason=_reason(change, ceiling, held, known=moment.known),
+        reason=_reason(change, growth, ceiling, held, known=moment.known),
+        growth=growth,
         holds=tuple(hold for hold in (change.rate, ceiling) if hold),
         blocked=blocked.words if blocked else "",
     )
 
 
-def _reason(change: Change, ceiling: Hold | None, held: str, *, known: bool) -> str:
+def _growth(change: Change, floor: int) -> str:
+    """How many replicas more, and what for."""
+    if not change.started:
+        return ""
+    census, group = change.census, change.census.group
+    why = [f"work waits for {'it' if change.started == 1 else 'them'}"] if change.started > floor else []
+    if floor and (group.resized_to or 0) > census.present:
+        why.append(f"replicas is {group.resized_to}")
+    elif floor and group.wish > max(census.present, group.min_replicas):
+        why.append(f"a metric asks for {group.wish}")
+    elif floor:
+        why.append(f"minReplicas is {group.min_replicas}")
+    return f"{words.counted(change.started, 'replica')} more, as {' and '.join(why)}"
+
+
+def _reason(change: Change, growth: str, ceiling: Hold | None, held: str, *, known: bool) -> str:
     """In words that stay the same while the decision does."""
-    census, parts = change.census, []
-    if change.started:
-        parts.append(f"{words.counted(change.started, 'replica')} more")
+    census, parts = change.census, [growth] if growth else []
     for group in (change.over, change.drains, change.cancels):
         for why in dict.fromkeys(one.words for one in group):
             fewer = sum(one.words == why for one in group)
@@ -149,10 +167,10 @@ def _reason(change: Change, ceiling: Hold | None, held: str, *, known: bool) -> 
     parts += [hold.words for hold in (change.rate, ceiling) if hold]
     parts += change.waiting
     if not known:
-        parts.append("kept, as Ray's state is not known")
+        parts.append("it does not shrink while Ray's state is not known")
     if census.group.withheld:
         parts.append(census.group.withheld)
-    return "; ".join(parts) or held or "as large as it should be"
+    return "; ".join(parts) or held or AS_IT_SHOULD_BE
 
 
 def _memory(changes: Sequence[Change], solution: Solution, moment: Moment) -> Memory:

@@ -28,4 +28,5 @@ def _held(answer: Answer) -> str:
         DemandKind.CONSTRAINT: "request_resources for",
     }[answer.kind]
     why = "; ".join(hold.words for hold in answer.holds)
-    return f"{what} {words.shape(answer.shape)} wait: {why}."
+    waits = "wait" if answer.kind is DemandKind.TASKS else "waits"
+    return f"{what} {words.shape(answer.shape)} {waits}: {why}."

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from rayfleet.ray_state import LabelSelector, Resources, Shape
+from rayfleet.ray_state import LabelSelector, Shape
 
 LONGEST_NAME: Final = 63
 """Characters of a name of a resource, a label or its value: a head may say names of any length."""
@@ -36,10 +36,12 @@ def amount(name: str, value: float) -> str:
     """`8 GPUs`, `0.5 GPU`, `4 GiB of memory`."""
     if name in _BYTES:
         return f"{number(name, value)} of {name}"
-    return f"{number(name, value)} {_PLURAL.get(name, named(name)) if value > 1 else named(name)}"
+    return (
+        f"{number(name, value)} {_PLURAL.get(name, named(name)) if value > 1 or not value else named(name)}"
+    )
 
 
-def resources(of: Resources) -> str:
+def resources(of: Sequence[tuple[str, float]]) -> str:
     return _several([amount(name, value) for name, value in of[:MOST_NAMES]], len(of)) or "no resources"
 
 

@@ -61,9 +61,22 @@ class PendingPod(NamedTuple):
     name: str
     group: str
     since: float
-    """Unix seconds."""
+    """Since when it waits for that, Unix seconds."""
+    container: str
+    """The container that it waits for; empty where no container is the matter."""
     reason: str
+    """The state of the container, or of the pod."""
     message: str
+    """What the kubelet or the scheduler says about it."""
+
+    @property
+    def words(self) -> str:
+        """`container ray: CrashLoopBackOff: exit code 1`."""
+        return ": ".join(
+            part
+            for part in (f"container {self.container}" * bool(self.container), self.reason, self.message)
+            if part
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +213,8 @@ def _reason(group: GroupDecision) -> str:
 def _pending(pods: tuple[Pod, ...]) -> Iterator[PendingPod]:
     for pod in pods:
         if pod.active and not pod.ready:
-            reason = pod.unready_reason or pod.phase
-            yield PendingPod(pod.name, pod.group, pod.created, reason, pod.unready_words)
+            since = pod.readiness_since or pod.created
+            yield PendingPod(pod.name, pod.group, since, pod.unready_container, *pod.waits_for)
 
 
 def _with_noted(answer: Answer, noted: tuple[Noted, ...]) -> Answer:

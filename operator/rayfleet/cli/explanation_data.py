@@ -55,6 +55,7 @@ def explanation_data(of: Explanation) -> dict[str, Any]:
                 "name": one.name,
                 "group": one.group,
                 "since": rfc3339(one.since),
+                "container": one.container,
                 "reason": one.reason,
                 "message": one.message,
             }

@@ -81,7 +81,7 @@ def _pending(of: Explanation) -> str:
             one.name,
             one.group,
             duration(of.now - one.since),
-            f"{one.reason}: {one.message}" if one.message else one.reason,
+            one.words,
         )
         for one in of.pending
     ]

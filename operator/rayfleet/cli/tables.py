@@ -4,6 +4,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from rayfleet.autoscaling.words import printable
+
 WIDTH: Final = 100
 """Columns that every output fits into."""
 _GAP: Final = "  "
@@ -13,7 +15,7 @@ _LEAST: Final = 16
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> str:
     """Lines with one row each; the columns in `numbers` are aligned to the right. Empty without rows."""
-    cells = [tuple(row) for row in rows]
+    cells = [tuple(map(printable, row)) for row in rows]
     if not cells:
         return ""
     widths = _widths([heads, *cells])
@@ -25,7 +27,7 @@ def sentence(text: str, *, indent: str = "") -> str:
     """One paragraph, wrapped; what follows its first line is indented two columns more."""
     return (
         textwrap.fill(
-            " ".join(text.split()),
+            printable(" ".join(text.split())),
             WIDTH,
             initial_indent=indent,
             subsequent_indent=f"{indent}  ",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.autoscaling.words import counted
 from rayfleet.plan.actions import Cause
 from rayfleet.ray_state import NodeStatus, RayState
 from rayfleet.snapshot import Pod, Snapshot
@@ -76,4 +77,4 @@ def node_trouble(state: RayState, pods: Iterable[Pod], known: Mapping[bytes, str
     listed = {node.node_id for node in state.nodes}
     there = {pod.name for pod in pods}
     missing = sum(name in there and node_id not in listed for node_id, name in known.items())
-    return f"Ray does not list {missing} nodes that it had" if missing else ""
+    return f"Ray does not list {counted(missing, 'node')} that it had" if missing else ""

@@ -14,6 +14,7 @@ from itertools import count, islice
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
 from rayfleet.api.names import NodeType
+from rayfleet.autoscaling.words import counted
 from rayfleet.manifests import PodFactory, Replica, replica_name, worker_pods
 from rayfleet.plan.actions import Cause, CreatePod, DeletePod, desired_replicas
 from rayfleet.plan.lifetime import Ended, sort_ended
@@ -73,7 +74,9 @@ def plan_replicas(
         desired = desired_replicas(group)
         surplus = there[: max(len(there) - desired, 0)]
         for replica in surplus:
-            made.deletes += _delete_whole(replica, Cause.SURPLUS, f"{len(there)} replicas, {desired} wanted")
+            made.deletes += _delete_whole(
+                replica, Cause.SURPLUS, f"{counted(len(there), 'replica')}, {desired} wanted"
+            )
         missing = desired - len(there)
     else:
         surplus = [replica for replica in there if _going(replica, scaled)]
@@ -184,8 +187,12 @@ def _rest_of(making: _Making, part: _Found) -> list[CreatePod]:
     hosts = making.group.num_of_hosts
     replica = making.factory().replica(host.replica_index, pod.index - host.host_index, hosts)
     lacking = part.lacking(hosts)
-    reason = f"replica {replica.name} is not whole: {len(lacking)} of {hosts} hosts were not made"
+    reason = f"replica {replica.name} is not whole: {_of_hosts(lacking, hosts)} not made"
     return [_create(making, replica, index, reason) for index in lacking]
+
+
+def _of_hosts(lacking: Sequence[int], hosts: int) -> str:
+    return f"{len(lacking)} of {hosts} hosts {'was' if len(lacking) == 1 else 'were'}"
 
 
 def _new(making: _Making) -> list[CreatePod]:
@@ -195,7 +202,7 @@ def _new(making: _Making) -> list[CreatePod]:
     highest = max([highest, *(_last_of(part, hosts) for part in making.parts)])
     taken = {pod.host.replica_index for pod in making.pods if pod.host is not None}
     places = (place for place in count() if place not in taken)
-    reason = f"{missing} replica{'s' * (missing != 1)} of {hosts} hosts fewer than wanted"
+    reason = f"{counted(missing, 'replica')} of {hosts} hosts fewer than wanted"
     # A pod more than a pass may create, so that the rest is known to be left; never a million bodies.
     most = -(-(MOST_CREATES + 1) // hosts)
     return [
@@ -250,7 +257,7 @@ def _flaw(replica: _Found, group: WorkerGroupSpec) -> tuple[Cause, str] | None:
             return Cause.BROKEN_REPLICA, f"host {host.host_index} has ended: {pod.ended_reason or pod.phase}"
     there = [host.host_index for host, _ in replica.pods]
     if len(set(there)) < len(there) or max(there) >= group.num_of_hosts:
-        return Cause.BROKEN_REPLICA, f"it has {len(there)} hosts, {group.num_of_hosts} are wanted"
+        return Cause.BROKEN_REPLICA, f"it has {counted(len(there), 'host')}, {group.num_of_hosts} are wanted"
     return None
 
 

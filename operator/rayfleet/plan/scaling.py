@@ -78,7 +78,7 @@ def scaled_groups(snapshot: Snapshot, decision: Decision, gone: Gone) -> dict[st
     for pod in snapshot.pods:
         if pod.group in deletes and pod.name in causes and not (pod.host and pod.host.replica in goes_on):
             deletes[pod.group][pod.name] = causes[pod.name]
-    return {g.name: Scaled(g.wanted, g.launches, g.reason, deletes[g.name]) for g in decision.groups}
+    return {g.name: Scaled(g.wanted, g.launches, g.growth, deletes[g.name]) for g in decision.groups}
 
 
 def has_head_of_another(snapshot: Snapshot) -> bool:

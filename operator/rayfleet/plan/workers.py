@@ -8,6 +8,7 @@ from typing import Any
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
 from rayfleet.api.names import NodeType
+from rayfleet.autoscaling.words import counted
 from rayfleet.manifests import worker_pods
 from rayfleet.plan.actions import Cause, CreatePod, DeletePod, desired_replicas
 from rayfleet.plan.lifetime import sort_ended
@@ -33,7 +34,8 @@ class Scaled:
     wanted: int
     launches: int
     """Replicas to be started now."""
-    reason: str
+    growth: str
+    """How many of them are more than before, and what for; empty where none are."""
     deletes: Mapping[str, tuple[Cause, str]]
     """Pods that are to go, by name, and why. All others stay: they are busy, or may be needed."""
 
@@ -58,7 +60,9 @@ def plan_workers(
     if scaled is None:
         desired = desired_replicas(group)
         surplus = victims(active, len(active) - desired)
-        deletes += [_delete(pod, Cause.SURPLUS, f"{len(active)} pods, {desired} wanted") for pod in surplus]
+        deletes += [
+            _delete(pod, Cause.SURPLUS, f"{counted(len(active), 'pod')}, {desired} wanted") for pod in surplus
+        ]
         missing = desired - len(active) - len(ended.left)
     else:
         going = [pod for pod in active if pod.name in scaled.deletes]
@@ -71,9 +75,9 @@ def plan_workers(
         held_for = hold.until - snapshot.now
         wait, later = hold.words, held_for if later is None else min(later, held_for)
     elif missing > 0:
-        words = f"{missing} pod{'s' * (missing != 1)} fewer than wanted"
-        if scaled is not None and scaled.wanted > _wanted_before(snapshot, group):
-            words = scaled.reason
+        words = f"{counted(missing, 'pod')} fewer than wanted"
+        if scaled is not None and scaled.growth and scaled.wanted > _wanted_before(snapshot, group):
+            words = scaled.growth
         taken = {pod.place for pod in pods}
         creates, wait = _creates(snapshot, spec, group, (missing, words), (highest, taken))
     return WorkersPlan(creates, tuple(deletes), wait, later)

@@ -100,7 +100,7 @@ def _ready(snapshot: Snapshot, plan: Plan, complete: bool) -> Condition:  # noqa
     pods = _counted(snapshot, snapshot.spec)
     ready = sum(pod.ready and pod.active for pod in pods)
     blocked = sorted({f"{pod.group}: {pod.state}" for pod in pods if not (pod.ready and pod.active)})
-    words = [f"{ready} of {wanted} pods are ready", *plan.waits, *blocked]
+    words = [f"{ready} of {wanted} {'pod is' if wanted == 1 else 'pods are'} ready", *plan.waits, *blocked]
     return Condition(ConditionType.READY, False, "PodsNotReady", listed(words, LONGEST_MESSAGE))
 
 

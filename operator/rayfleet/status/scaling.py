@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from rayfleet.autoscaling import Answer, Decision, words
+from rayfleet.autoscaling import AS_IT_SHOULD_BE, Answer, Decision, words
 from rayfleet.plan import DrainNode, Outcome, Plan
 from rayfleet.ray_state import Resources
 from rayfleet.snapshot import Snapshot
@@ -47,8 +47,8 @@ def autoscaling_condition(snapshot: Snapshot, plan: Plan) -> Condition | None:
     if decision is None:
         return None
     if not decision.known:
-        words = snapshot.scaling.ray.trouble or "the head has not answered yet"
-        return Condition(ConditionType.AUTOSCALING, False, "QueueUnknown", f"{words}; nothing shrinks")
+        trouble = snapshot.scaling.ray.trouble or "the head has not answered yet"
+        return Condition(ConditionType.AUTOSCALING, False, "QueueUnknown", f"{trouble}; nothing shrinks")
     if _waiting(decision):
         return Condition(ConditionType.AUTOSCALING, False, "DemandHeld", decision.summary)
     growing = any(group.launches for group in decision.groups)
@@ -96,8 +96,10 @@ def scaling_events(
     for name, size in _sizes(after):
         if name in sizes and size != sizes[name]:
             reason = "ScalingUp" if size > sizes[name] else "ScalingDown"
-            why = plan.decision.group(name).reason
-            yield "Normal", reason, "Scale", f"Group {name}: {sizes[name]} -> {size} pods: {why}"
+            group = plan.decision.group(name)
+            why = group.growth or ("" if group.reason == AS_IT_SHOULD_BE else group.reason)
+            step = f"Group {name}: {sizes[name]} -> {words.counted(size, 'pod')}"
+            yield "Normal", reason, "Scale", f"{step}: {why}" if why else step
     for outcome in outcomes:
         if isinstance(outcome.action, DrainNode) and outcome.refusal:
             note = f"Ray keeps the node of pod {outcome.action.pod}: {outcome.refusal}"
@@ -105,7 +107,7 @@ def scaling_events(
     told = {entry.get("message") for entry in _entries(before)}
     for entry in _entries(after):
         if entry.get("message") not in told:
-            yield "Warning", "DemandHeld", "Scale", f"{_shape_words(entry)} waits: {entry.get('message')}"
+            yield "Warning", "DemandHeld", "Scale", f"{_who_waits(entry)}: {entry.get('message')}"
 
 
 def _waiting(decision: Decision) -> list[Answer]:
@@ -116,7 +118,7 @@ def _unserved(answer: Answer) -> dict[str, Any]:
     asked = answer.shape.resources
     said = [hold.words for hold in answer.holds]
     if len(asked) > words.MOST_NAMES:
-        said.append(f"{len(asked) - words.MOST_NAMES} more resources are asked for")
+        said.append(f"{words.counted(len(asked) - words.MOST_NAMES, 'more resource')} asked for")
     return {
         "kind": str(answer.kind),
         "resources": noted_resources(asked),
@@ -130,10 +132,16 @@ def noted_resources(asked: Resources) -> dict[str, str]:
     return {words.named(name): f"{amount:.10g}" for name, amount in asked[: words.MOST_NAMES]}
 
 
-def _shape_words(entry: Mapping[str, Any]) -> str:
-    shape = entry.get("resources") or {}
-    amounts = " and ".join(f"{amount} {name}" for name, amount in shape.items()) or "work"
-    return f"{entry.get('kind')}: {amounts}"
+def _who_waits(entry: Mapping[str, Any]) -> str:
+    """`tasks: 1 GPU waits`, `tasks: 2 GPUs wait`."""
+    shape = entry.get("resources")
+    try:
+        asked = [(str(name), float(of)) for name, of in (shape if isinstance(shape, Mapping) else {}).items()]
+    except (TypeError, ValueError):  # Somebody else wrote it.
+        asked = []
+    said = words.resources(asked) if asked else "work"
+    several = len(asked) > 1 or any(amount > 1 for _, amount in asked)
+    return f"{entry.get('kind')}: {said} {'wait' if several else 'waits'}"
 
 
 def _sizes(status: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
