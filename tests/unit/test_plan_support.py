@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crds.field_reference import field_reference
 from rayfleet.plan import in_words, plan, unsupported
@@ -53,6 +55,24 @@ def test_what_is_switched_off_or_acted_on_is_not_named(
 ) -> None:
     """Nor what is nobody's business here."""
     assert paths(annotations, labels) == []
+
+
+KEYS = [rule.key for rule in (*ANNOTATIONS, *LABELS)]
+
+
+@settings(max_examples=30)
+@given(st.dictionaries(st.sampled_from(KEYS), st.text(max_size=20)), st.booleans())
+def test_whatever_is_written_there_is_answered_and_withholds_exactly_with_fault_tolerance(
+    written: dict[str, str],
+    as_labels: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """Values are anybody's; a cluster is withheld by the switch alone."""
+    given_as = {"labels" if as_labels else "annotations": written}
+    of = replace(cluster(), **given_as)  # type: ignore[arg-type]  # either is a map
+    withheld = not as_labels and written.get("ray.io/ft-enabled", "").lower() == "true"
+    assert (plan(snapshot(of)).actions == ()) is withheld
+    found = unsupported(parsed(of.spec), labels=of.labels, annotations=of.annotations)
+    assert len("; ".join(in_words(found))) < 1024
 
 
 @pytest.mark.parametrize(
