@@ -101,6 +101,36 @@ def test_a_replica_of_several_hosts_goes_whole() -> None:
     assert gone(one_joined) == ["1", "2"]
 
 
+def test_a_replica_that_has_joined_in_part_is_drained_when_none_of_it_works() -> None:
+    """Else it would stay above the maximum for ever; its other host goes with the one that is given up."""
+    of = scaled(group={"maxReplicas": 0, "numOfHosts": 2})
+    pods = [head(of), worker(of, 1, host=Host("r0", 0, 0)), pending(of, 2, host=Host("r0", 0, 1))]
+    busy = [node(pods[0]), node(pods[1], WORKING)]
+    around = {"acted_on": {"gpu": Sizing(1, 0)}}
+    assert not plan(snapshot(of, pods, scaling=view(busy, **around), headless=True)).actions
+    idle = [busy[0], node(pods[1], NodeStatus.IDLE)]
+    asked = plan(snapshot(of, pods, scaling=view(idle, **around), headless=True))
+    assert [drain.pod for drain in asked.drains] == [pods[1].name]
+    assert not asked.deletes
+    dead = [busy[0], node(pods[1], NodeStatus.DEAD)]
+    ray = replace(view(dead).ray, drained=frozenset({dead[1].node_id}))
+    after = plan(
+        snapshot(of, pods, scaling=view(dead, ray=ray, acted_on={"gpu": Sizing(0, 0)}), headless=True)
+    )
+    assert sorted(delete.name for delete in after.deletes) == [pods[1].name, pods[2].name]
+
+
+def test_a_lowered_replicas_takes_at_once_what_has_not_joined_and_is_not_needed() -> None:
+    """Before what is idle; a task that waits keeps its pod."""
+    of = scaled(group={"replicas": 1})
+    pods = [head(of), worker(of, 1), pending(of, 2), pending(of, 3, "ContainerCreating")]
+    for tasks, left in ((0, 2), (1, 1)):
+        seen = view([node(pods[0]), node(pods[1], WORKING)], *([Demand(GPU_TASK, tasks)] if tasks else []))
+        lowered = {"ray": replace(seen.ray, session_since=NOW - 7200), "acted_on": {"gpu": Sizing(3, 3)}}
+        after = plan(snapshot(of, pods, scaling=view([], **lowered)))
+        assert len(gone(after)) == left
+
+
 def test_groups_that_do_not_scale_shrink_at_once_to_what_they_may_have() -> None:
     """By `maxReplicas`, `minReplicas` or `replicas`; what has not started goes first."""
     sizes: list[dict[str, Any]] = [

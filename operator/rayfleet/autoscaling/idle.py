@@ -46,3 +46,14 @@ def idle_replicas(census: Census, joined: Mapping[str, RayNode], needed: Abstrac
             if found.next_in is None:
                 found.next_in = group.idle_timeout_seconds - age
     return found
+
+
+def partly_joined(census: Census, joined: Mapping[str, RayNode]) -> list[Replica]:
+    """Replicas of several hosts of which some have not joined, and of the others none works."""
+    found = []
+    for replica, workers in census.replicas.items():
+        nodes = [joined[worker.name] for worker in workers if worker.name in joined]
+        idle = all(node.status is NodeStatus.IDLE for node in nodes)
+        if nodes and idle and len(nodes) < census.group.num_of_hosts:
+            found.append(Replica(replica, tuple(workers)))
+    return sorted(found)

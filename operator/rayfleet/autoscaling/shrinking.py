@@ -1,14 +1,15 @@
 """Which replicas go: idle ones past their timeout, and pods that do not come and that nothing needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from rayfleet.autoscaling.census import Census
 from rayfleet.autoscaling.changes import Change
 from rayfleet.autoscaling.decision import Cancel, Drain, IdleNode
-from rayfleet.autoscaling.idle import Replica, idle_replicas
+from rayfleet.autoscaling.idle import Replica, idle_replicas, partly_joined
 from rayfleet.autoscaling.inputs import Memory, Policy, Worker
 from rayfleet.autoscaling.rates import rate_limited
+from rayfleet.autoscaling.surplus import removable
 from rayfleet.ray_state import NodeStatus, RayNode
 
 
@@ -34,18 +35,20 @@ def drain_idle(
     if over_max:
         idle = idle_replicas(census, joined, frozenset())
         words = f"{group.name} is above its max of {census.maximum}"
-        _drain(change, [*idle.due, *idle.surplus][:over_max], joined, words)
+        parts = partly_joined(census, joined)
+        _drain(change, [*parts, *idle.due, *idle.surplus][:over_max], joined, words)
         if len(change.drains) < over_max:
             change.waiting.append(f"more than its max of {census.maximum}: busy ones go when they are idle")
     idle = idle_replicas(census, joined, needed)
     gone = {drain.replica for drain in change.drains}
     due = [one for one in idle.due if one.name not in gone]
     surplus = [one for one in idle.surplus if one.name not in gone]
-    _shrink_as_asked(change, [*due, *surplus], joined, memory)
+    _shrink_as_asked(change, [*due, *surplus], joined, needed, memory, now)
     gone = {drain.replica for drain in change.drains}
     due = [one for one in due if one.name not in gone]
     spare = max(0, change.wanted - census.floor)
-    change.recommended = census.present + change.asked - len(change.drains) - min(spare, len(due))
+    going = len(change.drains) + len(change.cancels)
+    change.recommended = census.present + change.asked - going - min(spare, len(due))
     asked = min(spare, len(due))
     limited = rate_limited(group, policy, memory, now, size=change.wanted, asked=asked, up=False)
     if limited.replicas < asked:
@@ -60,17 +63,27 @@ def drain_idle(
 
 
 def _shrink_as_asked(
-    change: Change, idle: list[Replica], joined: Mapping[str, RayNode], memory: Memory
+    change: Change,
+    idle: list[Replica],
+    joined: Mapping[str, RayNode],
+    needed: AbstractSet[str],
+    memory: Memory,
+    now: float,
 ) -> None:
-    """A lowered `replicas` takes what is idle at once, and what is busy when it is idle."""
+    """A lowered `replicas` takes what has not joined or is idle at once, and what is busy when it is idle."""
     census = change.census
     group = census.group
     asked = group.resized_to if group.resized_to is not None else memory.shrink_to.get(group.name)
     if asked is None or change.started or census.present <= max(asked, census.floor):
         return
     asked = max(asked, census.floor)
-    surplus = change.wanted - asked
-    _drain(change, idle[: max(0, surplus)], joined, f"replicas of {group.name} was lowered to {asked}")
+    words = f"replicas of {group.name} was lowered to {asked}"
+    unneeded = {name: pods for name, pods in census.replicas.items() if not _is_needed(pods, needed)}
+    coming, looks = removable(unneeded, joined, census.late, now, known=True)
+    change.again_in += looks
+    for name in coming[: max(0, change.wanted - asked)]:
+        change.cancels.append(Cancel(group.name, tuple(one.name for one in census.replicas[name]), words))
+    _drain(change, idle[: max(0, change.wanted - asked)], joined, words)
     if change.wanted > asked:
         change.shrink_to = asked
         change.waiting.append(f"replicas was lowered to {asked}: the others go when they are idle")
@@ -78,7 +91,9 @@ def _shrink_as_asked(
 
 def _drain(change: Change, replicas: list[Replica], joined: Mapping[str, RayNode], words: str) -> None:
     for replica in replicas:
-        nodes = tuple(IdleNode(one.name, joined[one.name].node_id) for one in replica.workers)
+        nodes = tuple(
+            IdleNode(one.name, joined[one.name].node_id) for one in replica.workers if one.name in joined
+        )
         change.drains.append(Drain(change.census.group.name, replica.name, nodes, words))
 
 
@@ -99,7 +114,8 @@ def cancel_unneeded(
     """
     census = change.census
     group = census.group
-    waiting = _blocked_replicas(census, joined, needed)
+    cancelled = {name for cancel in change.cancels for name in cancel.pods}
+    waiting = _blocked_replicas(census, joined, needed | cancelled)
     spare = max(0, change.wanted - census.floor)
     possible = min(spare, unneeded_missing + max(0, len(waiting) - int(probe)))
     since = [*memory.unneeded_since.get(group.name, ())[:possible]]
@@ -124,9 +140,14 @@ def _blocked_replicas(
         (-min(worker.since for worker in workers), tuple(worker.name for worker in workers))
         for replica, workers in census.replicas.items()
         if any(_is_blocked(worker, late=replica in census.late) for worker in workers)
-        and not any(worker.name in needed or _works(joined.get(worker.name)) for worker in workers)
+        and not _is_needed(workers, needed)
+        and not any(_works(joined.get(worker.name)) for worker in workers)
     ]
     return [names for _, names in sorted(found)]
+
+
+def _is_needed(workers: Sequence[Worker], needed: AbstractSet[str]) -> bool:
+    return any(worker.name in needed for worker in workers)
 
 
 def _is_blocked(worker: Worker, *, late: bool) -> bool:

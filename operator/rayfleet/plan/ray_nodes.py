@@ -64,6 +64,10 @@ def gone_with_their_node(snapshot: Snapshot) -> Gone:
             due.append(due_at)
     hosts = [host for name in found if (host := pods[name].host) is not None]
     parted = frozenset(host.replica for host in hosts)
+    listed = {node.instance_id for node in state.nodes}
+    for name, pod in pods.items():
+        if pod.host is not None and pod.host.replica in parted and name not in listed:
+            found[name] = Cause.RAY_ENDED, "it has not joined Ray, and its replica has lost another host"
     return Gone(found, frozenset(counted), parted, min(due, default=None))
 
 
