@@ -96,6 +96,12 @@ def test_a_pod_that_finds_no_node_is_told_in_the_words_of_the_scheduler() -> Non
     assert "in 14 min: time alone may change what is decided" in said
 
 
+def test_a_pod_that_runs_and_never_joins_is_told_as_late() -> None:
+    """As the operator counts it: from its start, or the head's, whichever is later."""
+    said = words(explained(ray(tasks(1, GPU=1)), gpu_worker(1), status=recorded(1)))
+    assert "its pods do not come: NotJoined: it runs, but has not joined Ray" in said
+
+
 QUOTA = 'pods "demo-gpu-worker-x-1" is forbidden: exceeded quota: q'
 REFUSED = EventNote(NOW - 30, "FailedToCreateWorkerPod", f"group gpu: {QUOTA}", warning=True, times=3)
 FAILURE = {"type": "ReplicaFailure", "status": "True", "lastTransitionTime": rfc3339(NOW - 60)}

@@ -169,6 +169,16 @@ def test_a_start_that_hangs_names_the_volumes_it_may_wait_for() -> None:
     assert "tmp" not in said
 
 
+def test_the_clock_of_a_node_that_is_wrong_makes_no_pod_late() -> None:
+    """The pod's creation is by the API server's clock; what a kubelet says is by the node's."""
+    of = elastic()
+    for wrong in (LONG_AGO, NOW + 7200):
+        young = stuck(of, NOW - 1, "ContainerCreating", readiness_since=wrong)
+        assert made(decided(of, young)) == []
+        old = stuck(of, NOW - PATIENCE, "ContainerCreating", readiness_since=wrong)
+        assert made(decided(of, old)) == ["cheap"]
+
+
 def test_what_hangs_and_is_not_needed_is_given_up_but_not_what_starts() -> None:
     of = elastic()
     for since, gone in ((NOW - 1, False), (LONG_AGO, True)):

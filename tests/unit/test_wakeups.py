@@ -17,7 +17,7 @@ from rayfleet.ray_polling import Moment, Observation
 from rayfleet.ray_state import Demand, NodeStatus, RayNode, RayState
 from rayfleet.scaling_limits import CostCeilings, ScalingLimits
 from rayfleet.scaling_view import GpuUsage, ScalingView, Sizing
-from rayfleet.snapshot import Cluster, Hold, Pod, Snapshot
+from rayfleet.snapshot import Cluster, Hold, Pod, Settling
 from support.builders import NOW, cluster, group, head, parsed, replica, snapshot, spec, template, worker
 from support.queued_clusters import GPU_TASK, creates, node, scaled, view
 
@@ -69,6 +69,7 @@ class World:
     seen: Observation | None
     ray: RayMemory
     held: dict[str, Hold]
+    settling: dict[str, Settling]
     new_gpus_until: float
     limits: ScalingLimits
     memory: Memory = field(default_factory=Memory)
@@ -92,15 +93,13 @@ class World:
             deepcopy(self.ray).view(seen, self.pods, now), self.acted_on, (), self.limits, usage=usage
         )
         scaling = view if self.of.spec.get("enableInTreeAutoscaling") else ScalingView()
-        self.last = snapshot(self.of, self.pods, now=now, held=self.held, scaling=scaling)
-        return plan(self.last, self.memory)
-
-    last: Snapshot = field(init=False)
+        around: dict[str, Any] = {"held": self.held, "settling": self.settling, "scaling": scaling}
+        return plan(snapshot(self.of, self.pods, now=now, **around), self.memory)
 
     def settle(self) -> None:
         """Remember as a pass does, until another pass at the same moment remembers the same."""
         self.ray.view(self.seen, self.pods, NOW)
-        for _ in range(3):
+        for _ in range(2):
             decided = self.at(NOW)
             if decided.decision is not None:
                 self.memory = decided.decision.memory
@@ -215,6 +214,7 @@ def worlds(draw: st.DrawFn) -> World:
         kept={one: at + 2.0 for one, at in seldom["keep"].items()},
         session=of(draw, features, "session", ["new", "old", ""], "new"),
     )
+    again = Settling(NOW + draw(AGES), 2, frozenset(pod.uid for pod in pods if pod.ended))
     hold = Hold(NOW + draw(AGES), "exceeded quota", NOW - draw(AGES))
     return World(
         made,
@@ -222,12 +222,13 @@ def worlds(draw: st.DrawFn) -> World:
         draw(answers(pods, features)),
         ray,
         of(draw, features, "hold", [{"gpu": hold}, {"tpu": hold}], {}),
+        of(draw, features, "ended", [{}, {"gpu": again}, {"tpu": again}], {}),
         NOW + draw(AGES),
         ScalingLimits(ceilings=CostCeilings(new_gpus_per_minute=2 if "ceiling" in features else None)),
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(world=worlds(), part=st.sampled_from([0.1, 0.5, 0.99]))
 def test_a_plan_changes_by_time_alone_only_when_it_asked_to_be_woken(world: World, part: float) -> None:
     """Whatever is waited for: the cluster would stand still until somebody touches it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from rayfleet.api import RayClusterSpec, scales_here
+from rayfleet.api.names import NodeType
 from rayfleet.autoscaling import Answer, Decision, GroupDecision, Hold, HoldKind, Memory
 from rayfleet.cli.idle_clocks import IdleClock, idle_clocks
 from rayfleet.cli.next_steps import Step, next_steps
@@ -150,9 +151,10 @@ def _snapshot(sources: Sources) -> Snapshot:
     # What the other clusters of the namespace have is not read, so only a ceiling of this one is known.
     known = [one for one in sources.ceilings.ceilings if one.scope is CeilingScope.CLUSTER]
     spec = sources.spec
+    heads = [pod.readiness_since for pod in sources.pods if pod.node_type == NodeType.HEAD and pod.ready]
     followed = {metric.worker_group for metric in spec.autoscaler_options.metrics} if spec is not None else ()
     view = ScalingView(
-        ray=RayView(state=sources.queue.state, taken=sources.now),
+        ray=RayView(state=sources.queue.state, taken=sources.now, session_since=max(heads, default=None)),
         # Metrics are the operator's to read: what they keep is not taken for idle here.
         wishes=tuple(GroupWish(group, None, known=False) for group in sorted(followed)),
         namespace_ceilings=NamespaceCeilings(tuple(known), sources.ceilings.faults),

@@ -10,7 +10,6 @@ from typing import Any, Final
 from rayfleet.api import WorkerGroupSpec
 from rayfleet.autoscaling import Blocked, BlockedReason
 from rayfleet.pod_readiness import CRASH_LOOP
-from rayfleet.ray_state import RayView
 from rayfleet.snapshot import Hold, Pod
 
 SHORTEST_JOIN: Final = 10.0
@@ -26,27 +25,47 @@ _CREATING: Final = frozenset({"ContainerCreating", "PodInitializing"})
 _RUNS: Final = frozenset({"ContainersNotReady", "PodInitializing"})
 _ENDED: Final = frozenset({CRASH_LOOP, "Error", "OOMKilled", "Completed", "ContainerCannotRun", "StartError"})
 _MOST_VOLUMES: Final = 3
+_LONGEST_VOLUME: Final = 120
+"""Characters: a template may hold anything."""
 _NAMES: Final = ("claimName", "secretName", "name", "driver", "server", "path")
 _OF_ITSELF: Final = frozenset({"emptyDir", "downwardAPI", "name"})
 """Keys of a volume that needs nothing which might be missing."""
 
 
-def blocked_of(pod: Pod, group: WorkerGroupSpec, ray: RayView) -> Blocked | None:
-    """What keeps an active pod of `group` from becoming a Ray node; none of one that is one."""
-    if ray.state is not None and pod.name in ray.state.joined:
-        return None
-    since = pod.readiness_since or pod.created
-    outside = _OUTSIDE.get(pod.unready_reason)
-    if not pod.ready and outside is not None:
-        return Blocked(outside, pod.unready_words or pod.unready_reason, since)
-    # A worker can't join before there is a head to join: nobody is late for a head that is late itself.
-    heard = ray.session_since if not ray.trouble else None
-    joining = max(since, heard if heard is not None else since)
-    if not pod.ready and pod.unready_container and pod.unready_reason not in _CREATING | _RUNS:
-        if pod.unready_reason in _ENDED:
-            return Blocked(BlockedReason.CRASHING, _container(pod), joining)
-        return Blocked(BlockedReason.NOT_STARTED, _container(pod), since)
-    return _starting(pod, group, joining) if heard is not None else None
+class Coming:
+    """Looks at the pods of one pass: many are in the same state, which is worded once."""
+
+    def __init__(self, heard: float | None, now: float) -> None:
+        """`heard`: since when the present head is known, Unix seconds; none where it does not answer."""
+        self._heard = heard
+        self._now = now
+        self._starts: dict[tuple[object, ...], Blocked] = {}
+
+    def blocked(self, pod: Pod, group: WorkerGroupSpec) -> Blocked | None:
+        """What keeps an active pod of `group` that is no Ray node from becoming one."""
+        since = pod.readiness_since
+        if not pod.created <= since <= self._now:  # Nobody says, or a node's clock is wrong.
+            since = pod.created
+        outside = _OUTSIDE.get(pod.unready_reason)
+        if not pod.ready and outside is not None:
+            return Blocked(outside, pod.unready_words or pod.unready_reason, since)
+        # A worker can't join before there is a head to join: nobody is late for a head that is late itself.
+        joining = since if self._heard is None else max(since, self._heard)
+        if not pod.ready and pod.unready_container and pod.unready_reason not in _CREATING | _RUNS:
+            if pod.unready_reason in _ENDED:
+                return Blocked(BlockedReason.CRASHING, pod.state, joining)
+            return Blocked(BlockedReason.NOT_STARTED, pod.state, since)
+        if self._heard is None:
+            return None
+        start = self._start(pod, group)
+        return Blocked(start.reason, start.words, joining, True, start.at_least, start.at_most)
+
+    def _start(self, pod: Pod, group: WorkerGroupSpec) -> Blocked:
+        said = (pod.unready_container, pod.unready_reason, pod.unready_words)
+        key = (pod.group, pod.ready, pod.phase, bool(pod.node_name), pod.sandboxed, *said)
+        if key not in self._starts:
+            self._starts[key] = _start(pod, group)
+        return self._starts[key]
 
 
 def refusal(hold: Hold) -> Blocked:
@@ -61,28 +80,24 @@ def refusal(hold: Hold) -> Blocked:
     return Blocked(reason, words, hold.since)
 
 
-def _starting(pod: Pod, group: WorkerGroupSpec, since: float) -> Blocked:
-    """One in which nothing is wrong, but that it takes its time."""
+def _start(pod: Pod, group: WorkerGroupSpec) -> Blocked:
+    """Of one in which nothing is wrong, but that it takes its time; `since` is to be set."""
     joins_in = max(float(group.failure_policy.join_timeout_seconds), SHORTEST_JOIN)
     fallback = group.fallback
     # "At once" would be before any pod can have started.
     at_least = joins_in if fallback is not None and fallback.after_seconds == 0 else 0.0
     if pod.ready or pod.phase == "Running":
-        reason, words = BlockedReason.NOT_JOINED, f"it runs, but has not joined Ray{_unready(pod)}"
-        return Blocked(reason, words, since, True, at_least, joins_in)
+        words = f"it runs, but has not joined Ray{'' if pod.ready else f' ({pod.state})'}"
+        return Blocked(BlockedReason.NOT_JOINED, words, 0.0, True, at_least, joins_in)
     if pod.sandboxed and not pod.unready_words:  # A large image takes minutes.
         at_least = joins_in
-    return Blocked(BlockedReason.NOT_STARTED, _start_words(pod, group), since, True, at_least)
-
-
-def _unready(pod: Pod) -> str:
-    return "" if pod.ready else f" ({_container(pod)})"
+    return Blocked(BlockedReason.NOT_STARTED, _start_words(pod, group), 0.0, True, at_least)
 
 
 def _start_words(pod: Pod, group: WorkerGroupSpec) -> str:
     if not pod.node_name:
         return "no scheduler has said anything about it; is there one of the name in its schedulerName?"
-    words = _container(pod)
+    words = pod.state
     if pod.unready_words or pod.unready_reason not in _CREATING:
         return words
     if pod.sandboxed:
@@ -91,11 +106,6 @@ def _start_words(pod: Pod, group: WorkerGroupSpec) -> str:
     named = f"its volumes need {', '.join(volumes[:_MOST_VOLUMES])}" if volumes else "it has no volumes"
     more = f" and {len(volumes) - _MOST_VOLUMES} more" if len(volumes) > _MOST_VOLUMES else ""
     return f"{words}: its volumes or its network are not there; {named}{more}; its events say which"
-
-
-def _container(pod: Pod) -> str:
-    """`CreateContainerConfigError of container ray: secret "x" not found`."""
-    return pod.state
 
 
 def _volumes(template: Mapping[str, Any]) -> Iterator[str]:
@@ -109,4 +119,4 @@ def _volumes(template: Mapping[str, Any]) -> Iterator[str]:
             if kind in _OF_ITSELF or not isinstance(source, Mapping):
                 continue
             name = next((f" {name}" for key in _NAMES if isinstance(name := source.get(key), str)), "")
-            yield f"{kind}{name} (volume {volume.get('name')})"
+            yield f"{kind}{name} (volume {volume.get('name')})"[:_LONGEST_VOLUME]

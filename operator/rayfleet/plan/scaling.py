@@ -19,7 +19,7 @@ from rayfleet.autoscaling import (
 from rayfleet.manifests import HEAD_OF_SLICE, is_of_one_host, slice_of, worker_resources
 from rayfleet.plan.actions import Cause, DrainNode, desired_replicas
 from rayfleet.plan.ceilings import A_MINUTE, CEILING_SECONDS, COUNTING_SECONDS, rooms_of
-from rayfleet.plan.coming import blocked_of, refusal
+from rayfleet.plan.coming import Coming, refusal
 from rayfleet.plan.learned import NOTHING_LEARNED, Learned, learned
 from rayfleet.plan.ray_nodes import Gone, trusted_state
 from rayfleet.plan.replicas import broken_replicas
@@ -208,6 +208,8 @@ def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[W
     requested = {n for group in spec.worker_group_specs for n in group.scale_strategy.workers_to_delete}
     ray, leaving = snapshot.scaling.ray, gone.parted | broken_replicas(snapshot, spec)
     nodes = ray.state.nodes if ray.state is not None else ()
+    joined = ray.state.joined if ray.state is not None else frozenset()
+    coming = Coming(ray.session_since if not ray.trouble else None, snapshot.now)
     draining = {node.instance_id for node in nodes if node.node_id in ray.drained}
     for pod in snapshot.pods:
         if pod.name in gone.causes:
@@ -219,7 +221,7 @@ def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[W
                 pod.group,
                 pod.created,
                 replica,
-                blocked_of(pod, groups[pod.group], ray),
+                None if pod.name in joined else coming.blocked(pod, groups[pod.group]),
                 draining=pod.name in draining or replica in leaving,
                 pending=pod.phase == "Pending",
                 requested=pod.name in requested,
