@@ -142,25 +142,34 @@ class OperatorProcess:
     """`python -m rayfleet`, started and stopped by the test; like a pod it keeps its identity."""
 
     def __init__(
-        self, kubeconfig: Path, folder: Path, arguments: Sequence[str] = (), *, identity: str = "operator-0"
+        self,
+        kubeconfig: Path,
+        folder: Path,
+        arguments: Sequence[str] = (),
+        *,
+        identity: str = "operator-0",
+        program: Sequence[str] = ("-m", "rayfleet"),
     ) -> None:
+        """`program`: what Python is to run."""
         self._kubeconfig = kubeconfig
         self._log = folder / f"{identity}.log"
         self._arguments = ["--identity", identity, *arguments]
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self.metrics_port = 0
 
     def replica(self, identity: str) -> "OperatorProcess":
         """Another one like it, which has not been started."""
-        return OperatorProcess(self._kubeconfig, self._log.parent, self._arguments[2:], identity=identity)
+        folder, arguments = self._log.parent, self._arguments[2:]
+        return OperatorProcess(self._kubeconfig, folder, arguments, identity=identity, program=self._program)
 
     def start(self, *, wait: bool = True) -> None:
         """Start it, and wait until it says that it is ready."""
         assert self._process is None, "it runs already"
         self.port, self.metrics_port = free_ports(2)
         command = [
-            sys.executable, "-m", "rayfleet", "--kubeconfig", str(self._kubeconfig),
+            sys.executable, *self._program, "--kubeconfig", str(self._kubeconfig),
             "--health-host", "127.0.0.1", "--health-port", str(self.port),
             "--metrics-host", "127.0.0.1", "--metrics-port", str(self.metrics_port), *self._arguments,
         ]  # fmt: skip

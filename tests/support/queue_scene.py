@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from support.builders import group, raycluster, spec, template
@@ -56,15 +56,18 @@ class QueueScene:
         made = raycluster(self.name, spec_fields=spec_fields)
         self.namespace.apply({**made, "metadata": {**made["metadata"], **metadata}})
 
-    def play(self, *, starts: bool = True) -> set[str]:
-        """What a kubelet does now; the workers that are there. Without `starts` no worker starts."""
+    def play(self, *, starts: bool = True, stuck: Collection[str] = ()) -> set[str]:
+        """What a kubelet does now; the workers that are there.
+
+        Without `starts` no worker starts; nothing happens to those that are `stuck`.
+        """
         pods = {pod["metadata"]["name"]: pod for pod in self.namespace.living_pods(self._of_cluster)}
         for name in [name for name in self.ray.nodes if name not in pods]:
             self.ray.leave(name)
         for name, pod in pods.items():
             labels = pod["metadata"]["labels"]
             is_head = labels["ray.io/node-type"] == "head"
-            if name in self.ray.nodes or not (starts or is_head):
+            if name in self.ray.nodes or name in stuck or not (starts or is_head):
                 continue
             self.namespace.set_pod_status(name, running(self._host if is_head else "10.1.0.1"))
             if is_head:
