@@ -42,6 +42,10 @@ def test_it_waits_for_the_crd_not_ready_and_then_acts_in_every_namespace(
         red, blue = api.namespace("red"), api.namespace("blue")
         eventually("the pods in red", lambda: len(red.living_pods()) == 4, seconds=40)
         eventually("the pods in blue", lambda: len(blue.living_pods()) == 4, seconds=40)
+        # For half a minute the API server does not let the new kind own anything: no user's trouble.
+        warnings = [e for space in (red, blue) for e in space.events() if e["type"] == "Warning"]
+        assert not warnings
+        assert not red.condition("demo", "ReplicaFailure")
         assert operator.stop() < 5
     finally:
         operator.kill()

@@ -1,0 +1,92 @@
+"""The parts of the process put together: what holds a pass back, and what is said while it does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from rayfleet.clients.credentials import Credentials
+from rayfleet.main import Operator
+from rayfleet.settings import parse
+from rayfleet.snapshot import Key
+from rayfleet.workqueue import Done
+from support.builders import raycluster
+from support.scripted_api import ScriptedApi, scripted_api
+from support.wire import says
+
+QUIET = ["--health-port", "0", "--metrics-port", "0", "--identity", "me"]
+KEY = Key("ml", "demo")
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[ScriptedApi]:
+    async with scripted_api() as api:
+        for path, answer in (("/api", {"versions": []}), ("/apis", {"groups": []})):
+            api.told["GET", path] = says(answer, 200, "Content-Type: application/json")  # kopf looks at them.
+        yield api
+
+
+def operator(api: ScriptedApi, *arguments: str) -> Operator:
+    return Operator(parse([*QUIET, *arguments], {}), Credentials(api.url))
+
+
+def known(of: Operator) -> None:
+    """Put a cluster into the cache, as its watch would."""
+    obj = raycluster()
+    own = {"uid": "u", "resourceVersion": "7", "generation": 1, "namespace": "ml"}
+    obj["metadata"] = obj["metadata"] | own
+    of._clusters.apply(obj)
+
+
+async def test_no_pass_runs_before_its_namespace_has_been_listed(api: ScriptedApi) -> None:
+    """Whoever leads: half a view leads to pods that are there already."""
+    made = operator(api)
+    known(made)
+    assert await made._reconcile(KEY) == Done()
+    assert api.requests == []
+
+
+async def test_no_pass_runs_while_it_is_not_known_whether_another_operator_could_act_there(
+    api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is anything said of it: it takes a moment."""
+    made = operator(api)
+    known(made)
+    monkeypatch.setattr(made._informer, "readable", lambda _: True)
+    monkeypatch.setattr(made._other_operator, "known", lambda _: False)
+    assert await made._reconcile(KEY) == Done()
+    assert api.requests == []
+
+
+async def test_a_cluster_that_is_gone_is_forgotten_even_where_nothing_can_be_read(api: ScriptedApi) -> None:
+    """Its memory would stay for as long as its namespace is away."""
+    made = operator(api)
+    passed: list[Key] = []
+
+    async def reconcile(key: Key) -> Done:
+        passed.append(key)
+        return Done()
+
+    made._reconciler.reconcile = reconcile  # type: ignore[method-assign]  # in place of a pass
+    assert await made._reconcile(KEY) == Done()
+    assert passed == [KEY]
+
+
+async def test_it_is_not_ready_until_it_knows_what_there_is_and_says_what_it_lacks(api: ScriptedApi) -> None:
+    """In the order in which it comes to know it."""
+    made = operator(api)
+    assert "install the CRD" in (made._not_ready() or "")
+    made._crd_served.set()
+    assert "pods have not been listed yet" in (made._not_ready() or "")
+
+
+async def test_it_ends_in_good_order_when_it_is_asked_to(api: ScriptedApi) -> None:
+    """Also while it waits for its CRD, within the five seconds that it has; nothing listens any more then."""
+    made = operator(api)
+    running = asyncio.create_task(made.run())
+    async with asyncio.timeout(20):
+        while not any("/apis/ray.io/v1" in line for line in api.asked):
+            await asyncio.sleep(0.01)
+        made.ask_to_end()
+        assert await running == 0
+    assert [server.connections for server in made._servers] == [0, 0]
