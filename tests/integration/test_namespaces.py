@@ -56,8 +56,8 @@ class Tenants:
         return (
             (status, first) == (200, "ok")
             and any(line.startswith(f"namespace {self.bad.name} is unavailable: ") for line in remarks)
-            and f'rayfleet_namespace_unavailable{{namespace="{self.bad.name}"}} 1.0' in metrics
-            and f'rayfleet_namespace_unavailable{{namespace="{self.good.name}"}} 0.0' in metrics
+            and f'rayfleet_namespace_unavailable{{scope="{self.bad.name}"}} 1.0' in metrics
+            and f'rayfleet_namespace_unavailable{{scope="{self.good.name}"}} 0.0' in metrics
         )
 
     @property

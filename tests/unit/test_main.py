@@ -21,8 +21,8 @@ KEY = Key("ml", "demo")
 @pytest.fixture
 async def api() -> AsyncIterator[ScriptedApi]:
     async with scripted_api() as api:
-        for path, answer in (("/api", {"versions": []}), ("/apis", {"groups": []})):
-            api.told["GET", path] = says(answer, 200, "Content-Type: application/json")  # kopf looks at them.
+        for path, field in (("/api", "versions"), ("/apis", "groups")):  # What kopf looks at.
+            api.told["GET", path] = says({field: []}, 200, "Content-Type: application/json")
         yield api
 
 

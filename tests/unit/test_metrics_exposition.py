@@ -182,8 +182,8 @@ async def test_calls_informers_and_another_operator_are_shown_as_they_are() -> N
         ("rayfleet_informer_gaps_total", everywhere, 1),
         ("rayfleet_other_operator_alive", {}, 1),
         ("rayfleet_other_operator_leases_ignored", {}, 2),
-        ("rayfleet_namespace_unavailable", {"namespace": "red"}, 1),
-        ("rayfleet_namespace_unavailable", {"namespace": "blue"}, 0),
+        ("rayfleet_namespace_unavailable", {"scope": "red"}, 1),
+        ("rayfleet_namespace_unavailable", {"scope": "blue"}, 0),
     ):
         assert await scene.value(name, labels) == wanted, name
 

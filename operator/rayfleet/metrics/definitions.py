@@ -131,7 +131,7 @@ NAMESPACE_UNAVAILABLE: Final = _gauge(
     "rayfleet_namespace_unavailable",
     "Of a list of namespaces to watch: 1 for one that cannot be read, so that nothing is done there, else 0; "
     "/readyz says why.",
-    "namespace",
+    "scope",
 )
 LOOP_LAG: Final = _histogram(
     "rayfleet_event_loop_lag_seconds",
