@@ -277,3 +277,35 @@ def test_pods_that_have_not_joined_go_at_once_when_the_maximum_is_lowered(scenes
     eventually("that one is wanted", lambda: scene.stored["status"]["workerGroups"][0]["desired"] == 1)
     assert "max of 1" in told(scene, "DemandHeld")
     throughout("that one is left", lambda: len(scene.play(starts=False)) == 1, seconds=1)
+
+
+def test_a_head_that_asks_for_something_new_each_second_is_told_of_ten_times_and_no_more(
+    scenes: Scenes,
+) -> None:
+    """It runs its tenant's code; each write of a status, and each event, goes to everybody who watches."""
+    scene = scenes("chatty")
+    scene.apply(elastic())
+
+    def is_known() -> bool:
+        scene.play()
+        return bool(scene.autoscaler.get("queue", {}).get("known"))
+
+    eventually("the queue to be known", is_known)
+    first = scene.ray.polls
+
+    def something_new(reply: Reply) -> Reply:
+        new = reply.cluster_resource_state.pending_resource_requests.add(count=1)
+        new.request.resources_bundle[f"name-{scene.ray.polls}"] = 1.0
+        return reply
+
+    versions, scene.ray.lie = set[str](), something_new
+    asked = 20
+
+    def heard() -> bool:
+        versions.add(scene.stored["metadata"]["resourceVersion"])
+        return scene.ray.polls >= first + asked
+
+    eventually("it to have been asked often", heard, seconds=3.0 * asked)
+    told_of = len(versions) - 1 + len(scene.notes("DemandHeld"))
+    assert 5 <= told_of <= 10 + 3.0 * asked / 30
+    assert "name-" in scene.autoscaler["summary"]
