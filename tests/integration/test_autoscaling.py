@@ -259,11 +259,12 @@ def test_work_goes_to_the_fallback_while_a_secret_is_missing_and_that_is_said(sc
     (other,) = workers(scene, 2, starts=False) - {stuck}
     assert "-cheap-" in other
     words = 'CreateContainerConfigError of container ray: secret "not-there" not found'
-    eventually(
-        "the Secret to be named",
-        lambda: words in scene.namespace.condition(scene.name, "Ready").get("message", ""),
-        why=lambda: scene.stored["status"],
-    )
+    for condition in ("Ready", "Autoscaling"):
+        eventually(
+            f"{condition} to name the Secret",
+            lambda: words in scene.namespace.condition(scene.name, condition).get("message", ""),  # noqa: B023 - called at once
+            why=lambda: scene.stored["status"],
+        )
 
 
 def test_pods_that_have_not_joined_go_at_once_when_the_maximum_is_lowered(scenes: Scenes) -> None:

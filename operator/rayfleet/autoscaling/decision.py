@@ -128,6 +128,8 @@ class GroupDecision:
     """What keeps it from being larger, where demand asks for more."""
     blocked: str = ""
     """Why pods of it do not come, in words."""
+    late: bool = False
+    """They have not come for so long that work goes elsewhere where it can."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,7 @@ def _group_decision(change: Change, floor: int, moment: Moment, held: str) -> Gr
         growth=growth,
         holds=tuple(hold for hold in (change.rate, ceiling) if hold),
         blocked=blocked.words if blocked else "",
+        late=census.stuck,
     )
 
 

@@ -15,6 +15,9 @@ def summary_of(groups: Sequence[GroupDecision], answers: Sequence[Answer], *, kn
     if not known:
         said.append("Ray's state is not known, so nothing shrinks.")
     held = dict.fromkeys(_held(answer) for answer in answers if answer.holds)
+    told = {hold.words for answer in answers for hold in answer.holds}
+    late = [group.blocked for group in groups if group.late and group.blocked and group.blocked not in told]
+    held |= dict.fromkeys(f"Pods do not come: {words}." for words in late)
     said += list(held)[:_MOST]
     if len(held) > _MOST:
         said.append(f"And {len(held) - _MOST} more.")
