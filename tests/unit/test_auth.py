@@ -339,6 +339,8 @@ async def test_a_secret_that_is_read_in_vain_is_looked_for_again_without_being_a
         assert waits == [10.0, 20.0, 40.0, 80.0, 80.0, 80.0]
         assert await tokens.of(of) == Token(TOKEN)
         assert len(server.requests) == 7
+        assert isinstance(await tokens.of(cluster(spec(authOptions=KUBERNETES))), NoToken)
+        assert tokens.reader.again_in(of.key) is None, "no Secret is read any more"
 
 
 async def test_no_token_is_read_where_none_is_needed_nor_our_own_sent() -> None:

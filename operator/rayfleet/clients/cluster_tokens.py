@@ -67,30 +67,17 @@ class ClusterTokens:
 
     async def token(self, cluster: Cluster, spec: RayClusterSpec) -> Token | NoToken | None:
         """The token to send to the cluster's GCS; none where it asks for none."""
-        auth = spec.auth_options
-        if auth.mode != "token":
-            return None
-        if auth.enable_k8s_token_auth:
-            # The head, which is the user's, could do with our token whatever we may do.
-            return NoToken(
-                "spec.authOptions.enableK8sTokenAuth: the operator does not send its own Kubernetes token to"
-                " a head, so it cannot ask this one about its queue; use a Secret to have the cluster scaled"
-            )
-        place = head_token(cluster, spec)
-        if place is None:
-            return NoToken(
-                "the head's RAY_AUTH_TOKEN is not read from a Secret, so the operator cannot ask it about its"
-                " queue: use a secretKeyRef, or spec.authOptions.secretName"
-            )
-        if isinstance(place, str):
-            return _token(place) or NoToken("the head's RAY_AUTH_TOKEN is no token: put plain ASCII there")
+        place = _place(cluster, spec)
+        if not isinstance(place, SecretKey):
+            self._read.pop(cluster.key, None)
+            return place
         known = self._read.get(cluster.key)
-        if known is not None and (known.uid, known.place) == (cluster.uid, place) and not self._is_due(known):
+        if known is not None and (known.uid, known.place) != (cluster.uid, place):
+            known = None
+        if known is not None and not self._is_due(known):
             return known.result
         result = await self._get(cluster, place)
-        in_vain = 0
-        if known is not None and (known.uid, known.place) == (cluster.uid, place):
-            in_vain = known.in_vain + 1
+        in_vain = known.in_vain + 1 if known is not None else 0
         self._read[cluster.key] = _Read(cluster.uid, place, self._clock(), result, in_vain=in_vain)
         return result
 
@@ -128,6 +115,28 @@ class ClusterTokens:
         return _token(value) or NoToken(
             f"Secret {name} has no token under the key {place.key}: put one there, in plain ASCII"
         )
+
+
+def _place(cluster: Cluster, spec: RayClusterSpec) -> SecretKey | Token | NoToken | None:
+    """Where the token is, where that is a Secret; else what there is to be said without reading any."""
+    auth = spec.auth_options
+    if auth.mode != "token":
+        return None
+    if auth.enable_k8s_token_auth:
+        # The head, which is the user's, could do with our token whatever we may do.
+        return NoToken(
+            "spec.authOptions.enableK8sTokenAuth: the operator does not send its own Kubernetes token to"
+            " a head, so it cannot ask this one about its queue; use a Secret to have the cluster scaled"
+        )
+    place = head_token(cluster, spec)
+    if place is None:
+        return NoToken(
+            "the head's RAY_AUTH_TOKEN is not read from a Secret, so the operator cannot ask it about its"
+            " queue: use a secretKeyRef, or spec.authOptions.secretName"
+        )
+    if isinstance(place, str):
+        return _token(place) or NoToken("the head's RAY_AUTH_TOKEN is no token: put plain ASCII there")
+    return place
 
 
 def _token(value: str) -> Token | None:
