@@ -119,9 +119,11 @@ class Reconciler:
             if cluster.born > self._around.term_began():
                 # Nobody but us can have made pods for it, and we have not yet.
                 memory.verified_epoch, memory.newborn = self._around.view_epoch(key), True
-        if memory.stray_head is not None and (
+        stray, pods = memory.stray_head, self._view.pods
+        if stray is not None and (
             asyncio.get_running_loop().time() >= memory.stray_until
-            or memory.stray_head.uid in {pod.uid for pod in self._view.pods.owned_by(key)}
+            or stray.uid in {pod.uid for pod in pods.owned_by(key)}
+            or pods.is_gone(stray)
         ):
             memory.stray_head = None
         now = self._around.now()

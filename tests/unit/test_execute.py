@@ -16,6 +16,8 @@ from rayfleet.plan import (
     DeletePod,
     Outcome,
     Plan,
+    Resize,
+    ResizeGroups,
     SelectHead,
 )
 from support.builders import UID, group, parsed, spec
@@ -180,6 +182,32 @@ async def test_a_service_is_made_to_select_by_other_labels_and_by_no_old_ones() 
         bed.api.told["PATCH", f"{SERVICES}/demo-head-svc"] = fails(403, "Forbidden", "no")
         outcomes = await bed.executor.run(bed.cluster, Plan(select=action, stages=((create(),),)))
         assert [outcome.done for outcome in outcomes] == [False, True], "nothing else waits for it"
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["a refusal", "somebody wrote first"])
+async def test_sizes_are_written_to_the_spec_that_they_were_decided_by_and_to_no_other(
+    newer: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """After all else; where another has written first, all is decided anew and nothing has failed."""
+    path = "/apis/ray.io/v1/namespaces/ml/rayclusters/demo"
+    async with passes() as bed:
+        obj = bed.stored()
+        action = ResizeGroups((Resize(0, "gpu", 5),), "5 wait")
+        bed.api.told["PATCH", path] = fails(422, "Invalid", "the test failed")
+        if newer:
+            bed.api.there[path] = {
+                **obj,
+                "metadata": obj["metadata"] | {"resourceVersion": "1001", "generation": 2},
+            }
+        _, outcome = await bed.executor.run(bed.cluster, Plan(deletes=(delete(),), resize=action))
+        assert (outcome.tried, outcome.failure is None) == (not newer, newer)
+        (patch,) = bed.api.bodies("PATCH", "/demo")
+        assert patch == [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": "1000"},
+            {"op": "test", "path": "/spec/workerGroupSpecs/0/groupName", "value": "gpu"},
+            {"op": "add", "path": "/spec/workerGroupSpecs/0/replicas", "value": 5},
+        ]
+        assert [line.partition(" ")[0] for line in bed.api.writes] == ["DELETE", "PATCH"]
 
 
 async def test_answers_are_in_the_cache_before_their_events() -> None:

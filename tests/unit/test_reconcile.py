@@ -7,7 +7,7 @@ import pytest
 
 from rayfleet.apply import paths
 from rayfleet.plan.limits import MOST_DELETES
-from rayfleet.workqueue import Done
+from rayfleet.workqueue import Done, Retry
 from support.builders import group, raycluster, service, spec
 from support.passes import CLUSTER, KEY, PODS, passes
 from support.scripted_api import not_there
@@ -48,6 +48,7 @@ PODS_OF = f"{PODS}?labelSelector=ray.io/cluster%3Ddemo&limit=500"
 ORPHANED: dict[str, Any] = {"ownerReferences": []}
 UNLABELLED: dict[str, Any] = {"labels": {}}
 FAILED = {"phase": "Failed"}
+VERSION = {"resourceVersion": "2000"}
 
 
 def named(name: str) -> dict[str, object]:
@@ -68,6 +69,23 @@ async def test_no_head_is_made_beside_one_that_no_watch_and_no_owner_leads_to(
         await bed.reconciler.reconcile(KEY)
         assert f"POST {PODS}" not in bed.api.writes
         assert all("headEpoch" not in body["status"] for body in bed.api.bodies("PATCH", "/status"))
+
+
+async def test_a_head_that_came_back_into_view_and_was_deleted_has_a_next_one_at_once() -> None:
+    """Both before the next pass, so that none has seen it there."""
+    async with passes() as bed:
+        bed.stored(spec(group(replicas=0)))
+        head = bed.head(**UNLABELLED)
+        name, uid = head["metadata"]["name"], head["metadata"]["uid"]
+        bed.pods.remove("ml", name, uid, 1500)
+        bed.stored(spec(group(replicas=0)), status=named(name), version=1001)
+        await bed.reconciler.reconcile(KEY)
+        assert f"POST {PODS}" not in bed.api.writes
+        bed.show({**head, "metadata": {**head["metadata"], "resourceVersion": "1600"}})
+        bed.pods.remove("ml", name, uid, 1700)
+        del bed.api.there[f"{PODS}/{name}"]
+        await bed.reconciler.reconcile(KEY)
+        assert f"POST {PODS}" in bed.api.writes
 
 
 async def test_a_head_that_no_watch_leads_to_has_a_next_one_when_it_has_ended_or_is_anothers() -> None:
@@ -235,3 +253,69 @@ async def test_another_refusal_is_told_at_once() -> None:
         bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
         await bed.reconciler.reconcile(KEY)
         assert [event for event in bed.api.bodies("POST", "/events") if event["type"] == "Warning"]
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        pytest.param({"uid": "another", "resourceVersion": "5000"}, id="another of its name"),
+        pytest.param({"deletionTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": "5000"}, id="going"),
+        pytest.param({"generation": 2, "resourceVersion": "5000"}, id="changed"),
+    ],
+)
+async def test_nothing_is_written_for_a_cluster_that_is_another_one_than_was_decided_on(
+    live: dict[str, Any],
+) -> None:
+    """It is decided anew, by what the server has said, at once."""
+    async with passes() as bed:
+        obj = bed.stored()
+        bed.api.there[CLUSTER] = {**obj, "metadata": obj["metadata"] | live}
+        assert await bed.reconciler.reconcile(KEY) == Done(requeue_after=0.0)
+        assert bed.api.writes == []
+        assert bed.cluster.resource_version == 5000
+
+
+async def test_pods_are_listed_before_the_first_write_and_after_a_gap_and_a_lost_answer_alone() -> None:
+    async with passes() as bed:
+        lists: list[int] = []
+        for gaps, lost in ((0, False), (0, False), (1, False), (1, True), (1, False)):
+            bed.gaps = gaps
+            bed.stored(version=1000 + len(lists))
+            if lost:
+                bed.api.told["POST", PODS] = fails(504, "Timeout", "no answer")
+            bed.now += 100
+            await bed.reconciler.reconcile(KEY)
+            lists.append(bed.api.asked.count(f"GET {PODS_OF}"))
+            for pod in list(bed.pods):
+                bed.pods.remove(pod.namespace, pod.name, pod.uid)
+        assert lists == [1, 1, 2, 2, 3]
+
+
+async def test_what_is_found_before_the_first_write_is_decided_by() -> None:
+    """A cached view may be old: here the pods are there, and no event has told of them yet."""
+    async with passes() as bed:
+        bed.stored(spec(group(replicas=1)))
+        pods = [bed.head(cached=False), bed.worker(1, cached=False)]
+        bed.services.apply(service(bed.cluster))
+        bed.api.told["GET", PODS] = says({"items": pods, "metadata": {"resourceVersion": "2000"}})
+        await bed.reconciler.reconcile(KEY)
+        assert f"POST {PODS}" not in bed.api.writes
+
+
+async def test_a_group_that_is_refused_is_left_alone_for_a_while_and_anything_else_is_repeated() -> None:
+    async with passes() as bed:
+        bed.stored(spec(group(replicas=1)))
+        bed.head()
+        bed.services.apply(service(bed.cluster))
+        bed.api.told["GET", PODS] = says(
+            {"items": [bed.api.there[f"{PODS}/{pod.name}"] for pod in bed.pods], "metadata": VERSION}
+        )
+        bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
+        result = await bed.reconciler.reconcile(KEY)
+        assert isinstance(result, Done)
+        assert result.requeue_after == pytest.approx(1.0, abs=0.1)
+        await bed.reconciler.reconcile(KEY)
+        assert bed.api.writes.count(f"POST {PODS}") == 1, "it is left alone"
+        bed.now += 2
+        bed.api.told["POST", PODS] = fails(409, "AlreadyExists", "it is there")
+        assert isinstance(await bed.reconciler.reconcile(KEY), Retry)

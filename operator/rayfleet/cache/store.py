@@ -65,6 +65,10 @@ class Store(Generic[T]):
         """The objects whose controlling owner has this namespace and name, whatever its uid."""
         return tuple(self._owned.get(key, {}).values())
 
+    def is_gone(self, obj: T) -> bool:
+        """Whether it has been deleted since it was at its resourceVersion, or has left the watch since."""
+        return self._gone.covers(obj.uid, obj.resource_version + 1)
+
     def unowned(self, namespace: str) -> tuple[T, ...]:
         """The objects of a namespace that no cluster controls, such as what a deleted one has left."""
         return tuple(self._owned.get(Key(namespace, ""), {}).values())
