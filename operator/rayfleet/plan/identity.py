@@ -40,6 +40,9 @@ class _Names:
     def identify(self, pod: Pod) -> Pod:
         if pod.node_type == NodeType.WORKER and pod.name == f"{self._stem(pod.group)}{pod.index}":
             return pod  # As nearly all are.
+        epoch = pod.head_epoch if (pod.node_type, pod.group) == (NodeType.HEAD, HEAD_GROUP) else None
+        if epoch is not None and pod.name == head_pod_name(self._cluster, epoch):
+            return pod
         ours = _WORKER.search(pod.name)
         if ours is not None:
             group = self._group_of(ours["tail"], pod.group)
