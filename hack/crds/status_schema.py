@@ -108,6 +108,11 @@ STATUS: Final = _object(
         "maxWorkerReplicas": _COUNT,
         "observedGeneration": _GENERATION,
         "conditions": _list_by("type", _CONDITION),
+        "unknownFields": {
+            "type": "array",
+            "description": "Fields of pod templates that Kubernetes does not know.",
+            "items": _TEXT,
+        },
         "headEpoch": {
             **_COUNT,
             "description": "How many heads there have been; it is part of the head pod's name.",

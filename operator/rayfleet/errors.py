@@ -5,6 +5,7 @@ decided in one place, `policy`, not at each call. A call to a Ray head ends in i
 `GcsFailure`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
@@ -34,6 +35,10 @@ class ApiFailure:
     kind: str = ""
     name: str = ""
     """What it is about by the `details` of the Status object: a resource (`pods`), and an object's name."""
+
+
+_LONGEST_COMPARED = 8192
+_PARTS = re.compile(r"[][,;\n]+ ?")
 
 
 class Policy(Enum):
@@ -87,6 +92,16 @@ def policy(failure: ApiFailure) -> Policy:
 def is_of_new_kind(failure: ApiFailure) -> bool:
     """Whether a child was refused as the API server does not know our kind yet; see above."""
     return failure.status == 403 and _LAGGING_ADMISSION in failure.message  # noqa: PLR2004 - as above
+
+
+def is_in_other_order(words: str, others: str) -> bool:
+    """Whether two messages say the same things, which their authors have listed in another order.
+
+    A LimitRange's minima, for one, come as a map gives them: differently each time.
+    """
+    if len(words) != len(others) or len(words) > _LONGEST_COMPARED:
+        return False
+    return sorted(_PARTS.split(words)) == sorted(_PARTS.split(others))
 
 
 def is_gone(failure: ApiFailure, resource: str, name: str) -> bool:

@@ -123,7 +123,7 @@ class Operator:
         events = EventRecorder(self._client, gate, instance=given.identity)
         self._reconciler = Reconciler(
             self._client,
-            View(self._clusters, pods, services, sources),
+            View(self._clusters, pods, services, sources, given.pods),
             executor,
             Reporter(self._client, self._clusters, gate, executor, events),
             Surroundings(

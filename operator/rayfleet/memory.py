@@ -4,10 +4,11 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rayfleet.autoscaling import Memory
-from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.errors import ApiFailure, Policy, is_in_other_order, policy
 from rayfleet.plan import CreatePod, CreateSecret, DrainNode, Outcome, ResizeGroups
 from rayfleet.plan.endings import Endings
 from rayfleet.plan.refusals import Refusals
+from rayfleet.pod_settings import WaitSize, least_wait
 from rayfleet.ray_memory import RayMemory
 from rayfleet.scaling_limits import NamespaceCeilings
 from rayfleet.scaling_view import Sizing
@@ -16,6 +17,7 @@ from rayfleet.status.tellings import Tellings, Topic
 
 FIRST_HOLD = 1.0
 LONGEST_HOLD = 60.0
+MOST_LESSONS = 4
 LONGEST_HOLD_UNANSWERED = 5.0
 """Seconds. Against a server that does not answer, so that its return is noticed soon."""
 
@@ -60,6 +62,10 @@ class ClusterMemory:
     status_due: float = 0.0
     """Loop time until which that change waits."""
     tellings: Tellings = field(default_factory=Tellings)
+    wait_least: WaitSize | None = None
+    """How large the wait container must be in the cluster's namespace, as a refusal has said."""
+    lessons: int = 0
+    """How often it was made larger; somebody who always asks for more is not followed."""
     stray_head: Pod | None = None
     """The head, where it lives on without the labels that its watch goes by."""
     stray_until: float = 0.0
@@ -116,8 +122,9 @@ class ClusterMemory:
             if backoff.denied:
                 backoff.hold = replace(backoff.hold, until=min(backoff.hold.until, now))
 
-    def learn(self, outcomes: Sequence[Outcome], now: float) -> None:
-        """Take in how the actions of a pass went."""
+    def learn(self, outcomes: Sequence[Outcome], now: float) -> tuple[Outcome, ...]:
+        """Take in how the actions of a pass went, and return them as they are to be told."""
+        outcomes = tuple(map(self._told, outcomes))
         failed = {}
         for outcome in outcomes:
             action, failure = outcome.action, outcome.failure
@@ -135,6 +142,22 @@ class ClusterMemory:
                     self.verified_epoch = None
         for group, failure in failed.items():
             self._hold(group, failure, now)
+        return outcomes
+
+    def _told(self, outcome: Outcome) -> Outcome:
+        """The outcome, but for trouble that another attempt ends, and for new words that say the same."""
+        action, failure = outcome.action, outcome.failure
+        if failure is None or not isinstance(action, CreatePod) or policy(failure) is not Policy.DENIED:
+            return outcome
+        least = least_wait(action.body, failure.message) if self.lessons < MOST_LESSONS else None
+        if least is not None:
+            self.lessons += 1
+            self.wait_least = least.at_least(self.wait_least)
+            return Outcome(action, tried=False)
+        before = self._backoffs.get(action.group)
+        if before is not None and is_in_other_order(before.hold.words, failure.message):
+            return replace(outcome, failure=replace(failure, message=before.hold.words))
+        return outcome
 
     def _learn_of(self, outcome: Outcome, now: float) -> None:
         match outcome.action:
@@ -166,5 +189,6 @@ class ClusterMemory:
 
 
 def _words(failure: ApiFailure) -> str:
-    """The API server's words without the pod's name, so that they do not change with each attempt."""
-    return "; ".join(f"{cause.field}: {cause.message}" for cause in failure.causes) or failure.message
+    """The API server's words without the pod's name, in one order: each attempt is answered by the same."""
+    words = sorted(f"{cause.field}: {cause.message}" for cause in failure.causes)
+    return "; ".join(words) or failure.message

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
 from rayfleet.api import scales_here
@@ -10,6 +10,7 @@ from rayfleet.cache import ClusterStore, Store
 from rayfleet.memory import ClusterMemory
 from rayfleet.plan.identity import identified
 from rayfleet.plan.validity import Judgement, judge
+from rayfleet.pod_settings import DEFAULT, PodSettings
 from rayfleet.scaling_sources import ScalingSources
 from rayfleet.snapshot import Cluster, Key, Pod, Service, Snapshot
 
@@ -29,6 +30,7 @@ class View:
     pods: Store[Pod]
     services: Store[Service]
     scaling: ScalingSources
+    pod_settings: PodSettings = DEFAULT
     _judged: OrderedDict[Key, tuple[_Judged, Judgement]] = field(default_factory=OrderedDict)
 
     def snapshot(
@@ -38,7 +40,10 @@ class View:
         found = {pod.uid: pod for pod in _owned(self.pods, cluster)}
         if memory.stray_head is not None:
             found.setdefault(memory.stray_head.uid, memory.stray_head)
-        judgement = self._judge(cluster, memory, now)
+        settings = self.pod_settings
+        if memory.wait_least is not None:
+            settings = replace(settings, wait=settings.wait.at_least(memory.wait_least))
+        judgement = self._judge(cluster, memory, settings, now)
         pods = sorted(
             identified(cluster, judgement.spec, found.values()), key=lambda pod: (pod.created, pod.name)
         )
@@ -50,6 +55,8 @@ class View:
             cluster=cluster,
             spec=judgement.spec,
             violations=judgement.violations,
+            withheld=judgement.withheld,
+            pod_settings=settings,
             pods=tuple(pods),
             services=tuple(_owned(self.services, cluster)),
             now=now,
@@ -70,12 +77,14 @@ class View:
             if others and pod.labels and not pod.ended:
                 yield pod
 
-    def _judge(self, cluster: Cluster, memory: ClusterMemory, now: float) -> Judgement:
+    def _judge(self, cluster: Cluster, memory: ClusterMemory, settings: PodSettings, now: float) -> Judgement:
         judged = (self.clusters.stored_spec(cluster.key), cluster.labels, cluster.annotations)
         known = self._judged.pop(cluster.key, None)
         if known is None or known[0] != judged or memory.refused.words:
             refused = memory.refused
-            judgement = judge(cluster, memory.last_valid, memory.proven, refused.words, refused.withheld(now))
+            judgement = judge(
+                cluster, memory.last_valid, memory.proven, refused.words, refused.withheld(now), settings
+            )
             if judgement.violations or refused.words:  # What is acted on instead depends on the memory.
                 return judgement
             known = judged, judgement

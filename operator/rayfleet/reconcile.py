@@ -225,9 +225,9 @@ class Reconciler:
         memory = self._memories[key]
         outcomes, is_early = _without_new_kind(outcomes)
         self._view.scaling.remember(snapshot, decided, memory)
-        refusals, is_newest = memory.refused.times, True
+        refusals, lessons, is_newest = memory.refused.times, memory.lessons, True
         if outcomes:
-            memory.learn(outcomes, self._around.now())
+            outcomes = memory.learn(outcomes, self._around.now())
             self._view.scaling.not_created(snapshot, outcomes, memory)
             memory.endings.learn(outcomes, snapshot.pods, self._around.now())
             after = self._observe(key)
@@ -245,8 +245,8 @@ class Reconciler:
         waits = _waits(decided, outcomes, memory, snapshot.now)
         if again_in is not None:
             waits.append(again_in)
-        # After a refusal there may be an earlier template to go on with.
-        if memory.refused.times > refusals or not is_newest:
+        # After a refusal there may be an earlier template to go on with, or a larger wait container to try.
+        if memory.refused.times > refusals or memory.lessons > lessons or not is_newest:
             waits.append(0.0)
         observe = partial(self._observe, key)
         failure = await self._reporter.report(snapshot, decided, outcomes, memory, observe)
@@ -270,7 +270,7 @@ class Reconciler:
         stored = memory.last_valid = self._view.clusters.stored_spec(cluster.key)
         if memory.proven != stored:
             taken = {pod.template_hash for pod in snapshot.pods}
-            hashes = template_hashes(cluster, snapshot.spec, _taken(outcomes))
+            hashes = template_hashes(cluster, snapshot.spec, snapshot.pod_settings, _taken(outcomes))
             if all(value in taken for _, value in hashes):
                 memory.proven = stored
 
@@ -299,7 +299,9 @@ def _without_new_kind(outcomes: Sequence[Outcome]) -> tuple[Sequence[Outcome], b
 def _of_the_same_spec(before: Snapshot, after: Snapshot) -> Snapshot:
     """What is there after a pass, for the spec that it was about: of a newer one nothing can be said yet."""
     cluster = replace(after.cluster, generation=before.cluster.generation, spec=before.cluster.spec)
-    return replace(after, cluster=cluster, spec=before.spec, violations=before.violations)
+    return replace(
+        after, cluster=cluster, spec=before.spec, violations=before.violations, withheld=before.withheld
+    )
 
 
 def _taken(outcomes: Sequence[Outcome]) -> dict[str, str]:

@@ -1,13 +1,19 @@
 """Every setting, read once from flags and the environment into one frozen object."""
 
 import argparse
+import re
 import socket
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rayfleet import __version__
+from rayfleet.api.quantity import parse_quantity
+from rayfleet.pod_settings import DEFAULT_CLUSTER_DOMAIN, PodSettings, WaitSize
 from rayfleet.scaling_settings import ScalingSettings, ScalingSettingsError, read_scaling_settings
+
+_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LONGEST_DOMAIN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,8 @@ class Settings:
     """Clusters that are worked on at a time."""
     write_concurrency: int
     """Writes in flight at a time, shared fairly between clusters."""
+    pods: PodSettings = field(default_factory=PodSettings)
+    """What goes into the bodies of pods."""
     scaling: ScalingSettings = field(default_factory=ScalingSettings)
     """Limits of scaling, and queries that groups may follow."""
 
@@ -53,6 +61,11 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         log_level=values.log_level.upper(),
         reconcile_concurrency=values.reconcile_concurrency,
         write_concurrency=values.write_concurrency,
+        pods=PodSettings(
+            values.cluster_domain,
+            waits=values.wait_for_head,
+            wait=WaitSize(values.wait_cpu, values.wait_memory),
+        ),
         scaling=values.scaling_config,
     )
 
@@ -130,6 +143,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         metavar="N",
         help="writes in flight at a time, shared fairly between clusters",
     )
+    _add_pod_settings(parser, environment)
     parser.add_argument(
         "--scaling-config",
         type=_scaling_settings,
@@ -142,6 +156,63 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
 def _names(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for value in values for name in value.split(",") if name))
+
+
+def _add_pod_settings(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    """What users of KubeRay have set by a variable of its own is heeded."""
+
+    def default(name: str, theirs: str, otherwise: str) -> str:
+        return environment.get(f"RAYFLEET_{name}", environment.get(theirs, otherwise))
+
+    size = WaitSize()
+    parser.add_argument(
+        "--cluster-domain",
+        type=_domain,
+        default=default("CLUSTER_DOMAIN", "CLUSTER_DOMAIN", DEFAULT_CLUSTER_DOMAIN),
+        metavar="NAME",
+        help="the DNS domain of the cluster's Services, by which workers find their head; empty: names"
+        f" relative to that of the pods (default: {DEFAULT_CLUSTER_DOMAIN})",
+    )
+    parser.add_argument(
+        "--wait-for-head",
+        type=_switch,
+        default=default("WAIT_FOR_HEAD", "ENABLE_INIT_CONTAINER_INJECTION", "true"),
+        metavar="true|false",
+        help="workers wait for their head in an init container; false where a mesh with strict mutual TLS"
+        " does not let an init container through (default: true)",
+    )
+    for resource, least in size.amounts().items():
+        parser.add_argument(
+            f"--wait-{resource}",
+            type=_amount,
+            default=environment.get(f"RAYFLEET_WAIT_{resource.upper()}", least),
+            metavar="QUANTITY",
+            help=f"{'CPU' if resource == 'cpu' else resource} of that init container, requested and at most;"
+            f" more where a LimitRange asks for more (default: {least})",
+        )
+
+
+def _domain(text: str) -> str:
+    domain = text.strip().strip(".")
+    if domain and (len(domain) > _LONGEST_DOMAIN or not _DOMAIN.fullmatch(domain)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a DNS domain, such as cluster.local")
+    return domain
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
+
+
+def _amount(text: str) -> str:
+    try:
+        positive = parse_quantity(text) > 0
+    except ValueError:
+        positive = False
+    if not positive:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a quantity above 0, such as 100m or 64Mi")
+    return text
 
 
 def _scaling_settings(file: str) -> ScalingSettings:

@@ -12,6 +12,7 @@ from rayfleet.api import RayClusterSpec, Violation
 from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.api.names import HEAD_SELECTOR, START_COMMAND, Annotation, Finalizer, Label
 from rayfleet.pod_readiness import RUNNING, end_of, readiness_of, told
+from rayfleet.pod_settings import DEFAULT, PodSettings
 from rayfleet.scaling_view import ScalingView
 from rayfleet.timestamps import unix_seconds
 
@@ -223,6 +224,8 @@ class Snapshot:
     """Unix seconds."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Template hash to the API server's words, for templates it will not have."""
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Group name to why nothing can be created in it: what the spec says of it makes no sense."""
     held: Mapping[str, Hold] = field(default_factory=dict)
     """Group name (`headgroup` for the head) to why nothing is created in it for now."""
     settling: Mapping[str, Settling] = field(default_factory=dict)
@@ -234,6 +237,8 @@ class Snapshot:
     other_operator: str | None = None
     """The Lease of another operator of this API that is alive in our scope, as `namespace/name`."""
     scaling: ScalingView = field(default_factory=ScalingView)
+    pod_settings: PodSettings = DEFAULT
+    """What the administrator has set for pods, and what the namespace was seen to ask of them."""
 
 
 def _owner(metadata: JsonObject) -> Owner | None:

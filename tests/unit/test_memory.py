@@ -96,3 +96,33 @@ def test_after_a_create_whose_answer_was_lost_the_pods_are_listed_again() -> Non
     assert memory.verified_epoch == 3
     memory.learn([create(failure=OUTAGE)], now=0.0)
     assert memory.verified_epoch is None
+
+
+MINIMA = (
+    "[minimum cpu usage per Container is 100m, but request is 70m, minimum memory usage per Container is 1Gi]"
+)
+TURNED = (
+    "[minimum memory usage per Container is 1Gi, minimum cpu usage per Container is 100m, but request is 70m]"
+)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "told"), [(MINIMA, TURNED, MINIMA), (MINIMA, MINIMA[:-2], MINIMA[:-2])]
+)
+def test_words_of_a_refusal_that_come_in_another_order_are_the_same_message(
+    first: str, then: str, told: str
+) -> None:
+    """A map has no order: without this, each attempt would write a status and an event."""
+    memory = ClusterMemory("uid")
+    memory.learn([create(failure=ApiFailure(403, "Forbidden", first))], now=0.0)
+    (outcome,) = memory.learn([create(failure=ApiFailure(403, "Forbidden", then))], now=10.0)
+    assert outcome.failure is not None
+    assert (outcome.failure.message, memory.held["gpu"].words) == (told, told)
+
+
+def test_fields_that_a_template_was_refused_for_are_named_in_one_order() -> None:
+    """However the API server lists them."""
+    causes = (Cause("spec.b", "no"), Cause("spec.a", "no"))
+    memory = ClusterMemory("uid")
+    memory.learn([create(failure=ApiFailure(422, "Invalid", "?", causes))], now=0.0)
+    assert memory.refused == {"hash-1": "spec.a: no; spec.b: no"}

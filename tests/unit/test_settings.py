@@ -2,6 +2,7 @@
 
 import pytest
 
+from rayfleet.pod_settings import PodSettings, WaitSize
 from rayfleet.settings import parse
 
 
@@ -24,7 +25,21 @@ def test_a_flag_goes_before_the_environment() -> None:
     assert (settings.log_level, settings.health_port) == ("DEBUG", 9001)
 
 
+def test_what_goes_into_pods_is_set_by_flags_or_by_the_variables_that_kuberay_has_for_it() -> None:
+    """A flag goes before our variable, that before theirs."""
+    assert parse([], {}).pods == PodSettings()
+    theirs = {"CLUSTER_DOMAIN": "corp.example.", "ENABLE_INIT_CONTAINER_INJECTION": "False"}
+    assert parse([], theirs).pods == PodSettings("corp.example", waits=False)
+    ours = {"RAYFLEET_CLUSTER_DOMAIN": "", "RAYFLEET_WAIT_FOR_HEAD": "true", "RAYFLEET_WAIT_CPU": "1"}
+    assert parse(["--wait-memory=64Mi"], theirs | ours).pods == PodSettings("", wait=WaitSize("1", "64Mi"))
+
+
 BAD = [
+    (["--cluster-domain", "corp_example"], "--cluster-domain", "is not a DNS domain"),
+    (["--cluster-domain", "a" * 201], "--cluster-domain", "is not a DNS domain"),
+    (["--wait-for-head", "perhaps"], "--wait-for-head", "is neither true nor false"),
+    (["--wait-cpu", "0"], "--wait-cpu", "is not a quantity above 0"),
+    (["--wait-memory", "much"], "--wait-memory", "is not a quantity above 0"),
     (["--health-port", "70000"], "--health-port", "is not a port (0 to 65535)"),
     (["--metrics-port", "http"], "--metrics-port", "is not a port (0 to 65535)"),
     (["--write-concurrency", "0"], "--write-concurrency", "is not a whole number above 0"),

@@ -3,9 +3,12 @@
 from typing import Any
 
 import orjson
+import pytest
 
-from rayfleet.plan.validity import judge, template_hashes
-from support.builders import cluster, group, parsed, spec, template
+from rayfleet.plan import CreatePod, plan
+from rayfleet.plan.validity import Judgement, judge, template_hashes
+from rayfleet.status import compute_status
+from support.builders import cluster, group, head, parsed, snapshot, spec, template, worker
 
 GOOD = spec(group(replicas=3))
 BROKEN = spec(group(replicas=9, minReplicas=5, maxReplicas=1))
@@ -79,3 +82,79 @@ def test_a_suspended_group_has_no_template_to_be_proven() -> None:
     """No pod of it is ever made, and the other groups' templates are proven without it."""
     fields = spec(group(), group("rest", suspend=True))
     assert [name for name, _ in template_hashes(cluster(fields), parsed(fields))] == ["headgroup", "gpu"]
+
+
+ODD: dict[str, Any] = {"resources": {"CPU": "four"}}
+
+
+def test_a_group_whose_amounts_make_no_sense_stops_itself_alone() -> None:
+    """The others, and the head, are acted on as they stand; what is wrong is named."""
+    fields = spec(group("odd", replicas=2, **ODD), group("fine", replicas=7))
+    judgement = judge(cluster(fields), None, None, {})
+    assert judgement.spec == parsed(fields)
+    assert [v.path for v in judgement.violations] == ["spec.workerGroupSpecs[0].resources[CPU]"]
+    assert list(judgement.withheld) == ["odd"]
+    assert "resources[CPU]" in judgement.withheld["odd"]
+
+
+def test_a_group_at_fault_goes_on_as_it_last_was_but_for_its_size() -> None:
+    """And a group that is new and at fault has no such time."""
+    before = spec(group("gpu", resources={"CPU": "4"}))
+    after = spec(group("gpu", replicas=8, **ODD), group("new", **ODD))
+    judgement = judge(cluster(after), stored(before), stored(before), {})
+    assert judgement.spec is not None
+    acting = judgement.spec.worker_group_specs[0]
+    assert (acting.resources, acting.replicas) == ({"CPU": "4"}, 8)
+    assert list(judgement.withheld) == ["new"]
+
+
+def test_a_fault_of_one_group_and_a_refused_template_of_another_are_both_told() -> None:
+    """Each in its own group."""
+    fields = spec(group("odd", **ODD), group("gpu", template=template(image="")))
+    judgement = judge(cluster(fields), None, None, refused_by(fields, "gpu"))
+    assert [v.group for v in judgement.violations] == ["odd", "gpu"]
+
+
+def judged_as(judgement: Judgement) -> dict[str, Any]:
+    """The fields of a snapshot that a judgement fills in."""
+    return {"spec": judgement.spec, "withheld": judgement.withheld, "violations": judgement.violations}
+
+
+HEAD_FAULTS = [
+    ({"headGroupSpec": {"template": template(), **ODD}}, ["headgroup"]),
+    ({"gcsFaultToleranceOptions": {"redisPassword": {"value": "p"}}}, ["headgroup"]),
+    ({"headGroupSpec": {"template": template(), "rayStartParams": {"num-cpus": "1.5"}}}, ["headgroup"]),
+]
+
+
+@pytest.mark.parametrize(("fields", "withheld"), HEAD_FAULTS)
+def test_a_fault_of_the_heads_own_stops_the_head_alone(fields: dict[str, Any], withheld: list[str]) -> None:
+    """No head is made with it, and one that runs keeps its workers."""
+    of = cluster(spec(group(replicas=2), **fields))
+    judgement = judge(of, None, None, {})
+    assert list(judgement.withheld) == withheld
+    shown = judged_as(judgement)
+    assert not any(isinstance(a, CreatePod) for a in plan(snapshot(of, **shown)).actions)
+    kept = plan(snapshot(of, [head(of), worker(of, 1)], **shown))
+    assert [a.group for a in kept.actions if isinstance(a, CreatePod)] == ["gpu"]
+    assert not kept.deletes
+
+
+def test_a_port_of_the_heads_that_nobody_knows_stops_the_cluster() -> None:
+    """Workers could not find it."""
+    of = cluster(spec(headGroupSpec={"template": template(), "rayStartParams": {"port": "$PORT"}}))
+    assert judge(of, None, None, {}).spec is None
+
+
+def test_only_the_group_at_fault_has_no_pods_made() -> None:
+    """The reason stands in the status beside what the others do."""
+    of = cluster(spec(group("odd", replicas=2, **ODD), group("fine", replicas=1)))
+    judgement = judge(of, None, None, {})
+    shown = judged_as(judgement)
+    decided = plan(snapshot(of, **shown))
+    assert [a.group for a in decided.actions if isinstance(a, CreatePod)] == ["headgroup", "fine"]
+    status = compute_status(snapshot(of, [head(of), worker(of, 1, group_name="fine")], **shown), decided, ())
+    valid = next(c for c in status["conditions"] if c["type"] == "Valid")
+    assert valid["status"] == "False"
+    assert "spec.workerGroupSpecs[0].resources[CPU]" in valid["message"]
+    assert "state" not in status

@@ -21,8 +21,14 @@ GATE_NAME: Final = (
     r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
 )
 """As names of scheduling gates are: one, after an optional DNS prefix and '/'."""
-_RAY_START_PARAMS = 'Flags of `ray start`, without the dashes; a flag without a value is written as "true".'
-_RESOURCES = "Logical resources of the Ray node, such as CPU, GPU or other names; they win over the pod's."
+_RAY_START_PARAMS = (
+    'Flags of `ray start`, without the dashes; a flag without a value is written as "true". Values are words'
+    " of a shell: quotes and variables of the container count as they do there."
+)
+_RESOURCES = (
+    "Logical resources of the Ray node: CPU, GPU and memory, in any case, and other names, which are custom"
+    " resources in whole numbers; they win over the pod's."
+)
 _LABELS = "Labels of the Ray node, which label selectors of tasks and actors match; set on the pod as well."
 
 

@@ -11,6 +11,8 @@ class Violation:
     """The field, as in `spec.workerGroupSpecs[1].minReplicas`."""
     message: str
     """The rule and the remedy in one sentence, without the path."""
+    group: str | None = None
+    """The group that alone cannot be acted on because of it (`headgroup`: the head); None: all of them."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"

@@ -114,7 +114,8 @@ class Executor:
 
     async def _create_pod(self, cluster: Cluster, action: CreatePod) -> Outcome:
         collection = paths.pods(cluster.key.namespace)
-        answer = await self._client.create(collection, action.body)
+        warnings: list[str] = []
+        answer = await self._client.create(collection, action.body, warn=warnings.append)
         if isinstance(answer, ApiFailure) and policy(answer) is Policy.CONFLICT:
             answer = await self._if_ours(
                 f"{collection}/{action.name}",
@@ -125,7 +126,7 @@ class Executor:
             return Outcome(action, answer)
         pod = pod_from_object(answer)
         self._pods.apply(pod)
-        return Outcome(action, pod=pod)
+        return Outcome(action, pod=pod, warnings=tuple(warnings))
 
     async def _create_service(self, cluster: Cluster, action: CreateService) -> Outcome:
         collection = paths.services(cluster.key.namespace)

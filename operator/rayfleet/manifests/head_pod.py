@@ -7,6 +7,7 @@ from rayfleet.manifests.auth import node_auth
 from rayfleet.manifests.names import fqdn, head_pod_name
 from rayfleet.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
 from rayfleet.manifests.ray_start import head_params, ray_start_command
+from rayfleet.pod_settings import DEFAULT, PodSettings
 from rayfleet.snapshot import Cluster
 
 
@@ -14,8 +15,8 @@ def head_pod(
     cluster: Cluster,
     spec: RayClusterSpec,
     epoch: int,
+    settings: PodSettings = DEFAULT,
     *,
-    cluster_domain: str = "cluster.local",
     with_uid: bool = False,
 ) -> PodManifest:
     """The head of `epoch`: its name is the same for the same epoch, so there is never a second one of it.
@@ -39,7 +40,7 @@ def head_pod(
         scaled=scaled,
         fails_infeasible=scaled and spec.autoscaler_options.fail_infeasible_tasks,
     )
-    pod_spec = ray_pod_spec(cluster, node, fqdn(cluster, spec, cluster_domain))
+    pod_spec = ray_pod_spec(cluster, node, fqdn(cluster, spec, settings.cluster_domain))
     annotations = {Annotation.HEAD_EPOCH: str(epoch)}
     labels = {Label.CLUSTER_UID: cluster.uid} if with_uid else {}
     return named(ray_pod(cluster, node, pod_spec), head_pod_name(cluster, epoch), annotations, labels)

@@ -6,6 +6,7 @@ from typing import Final
 
 from rayfleet.api import RayClusterSpec
 from rayfleet.manifests.pod_template import mapping, text
+from rayfleet.pod_settings import DEFAULT_CLUSTER_DOMAIN
 from rayfleet.snapshot import Cluster
 
 _LONGEST: Final = 63
@@ -60,9 +61,10 @@ def head_service_name(cluster: Cluster, spec: RayClusterSpec) -> str:
     return text(given.get("name")) or f"{cluster.key.name}-head-svc"
 
 
-def fqdn(cluster: Cluster, spec: RayClusterSpec, cluster_domain: str = "cluster.local") -> str:
-    """The host name by which workers find the head."""
-    return f"{head_service_name(cluster, spec)}.{cluster.key.namespace}.svc.{cluster_domain}"
+def fqdn(cluster: Cluster, spec: RayClusterSpec, cluster_domain: str = DEFAULT_CLUSTER_DOMAIN) -> str:
+    """The host name by which workers find the head; without a domain, relative to that of their own."""
+    name = f"{head_service_name(cluster, spec)}.{cluster.key.namespace}.svc"
+    return f"{name}.{cluster_domain}" if cluster_domain else name
 
 
 def _short_hash(*parts: str) -> str:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rayfleet.manifests.pod_template import Json
-
-NAME: Final = "wait-gcs-ready"
+from rayfleet.pod_settings import WAIT_CONTAINER, WaitSize
 
 # One fork of a running bash every half second: 2 ms of CPU a second, where a `ray health-check` takes 1.1 s
 # and 137 MB each time. Needs nothing but bash, and writes no file.
@@ -33,7 +32,7 @@ done
 """
 
 
-def wait_for_gcs(container: Mapping[str, Any], host: str, port: str) -> Json:
+def wait_for_gcs(container: Mapping[str, Any], host: str, port: str, size: WaitSize) -> Json:
     """An init container that ends as soon as the GCS of `host` accepts connections on `port`.
 
     It has the Ray container's image and security context. It waits without bound: while there is no head,
@@ -44,12 +43,9 @@ def wait_for_gcs(container: Mapping[str, Any], host: str, port: str) -> Json:
         for field in ("image", "imagePullPolicy", "securityContext")
         if container.get(field) is not None
     }
-    small = {"cpu": "50m", "memory": "32Mi"}
-    # The dot marks the name as complete: one DNS query instead of one for each search domain, twice a second.
-    address = [f"{host}.", port]
     return {
-        "name": NAME,
+        "name": WAIT_CONTAINER,
         **copied,
-        "command": ["/bin/bash", "-c", _WAIT, NAME, *address],
-        "resources": {"requests": small, "limits": small},
+        "command": ["/bin/bash", "-c", _WAIT, WAIT_CONTAINER, host, port],
+        "resources": {"requests": size.amounts(), "limits": size.amounts()},
     }

@@ -12,6 +12,7 @@ from rayfleet.manifests.names import fqdn, replica_name, worker_pod_name
 from rayfleet.manifests.pod_template import Json, items, mapping, ray_container
 from rayfleet.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
 from rayfleet.manifests.ray_start import node_resources, ray_start_command, worker_params
+from rayfleet.pod_settings import DEFAULT, WAIT_CONTAINER, PodSettings
 from rayfleet.ray_state import Resources
 from rayfleet.snapshot import Cluster
 
@@ -72,10 +73,13 @@ def _labelled(body: Json, own: dict[str, str], noted: Mapping[str, str] = Mappin
 
 
 def worker_pods(
-    cluster: Cluster, spec: RayClusterSpec, group: WorkerGroupSpec, *, cluster_domain: str = "cluster.local"
+    cluster: Cluster, spec: RayClusterSpec, group: WorkerGroupSpec, settings: PodSettings = DEFAULT
 ) -> PodFactory:
-    """The pods of `group`. Each waits for the head's GCS in an init container before it starts Ray."""
-    head = fqdn(cluster, spec, cluster_domain)
+    """The pods of `group`. Each waits for the head's GCS in an init container before it starts Ray.
+
+    It does not where the settings leave that out: an init container runs before the proxy of a mesh does.
+    """
+    head = fqdn(cluster, spec, settings.cluster_domain)
     port = ports.gcs_port(spec.head_group_spec)
     params = worker_params(group, f"{head}:{port}")
     node = RayNode(
@@ -91,7 +95,9 @@ def worker_pods(
         auth=node_auth(cluster, spec),
         scaled=scales_here(spec),
     )
-    pod_spec = _with_wait(ray_pod_spec(cluster, node, head), node)
+    pod_spec = ray_pod_spec(cluster, node, head)
+    if settings.waits:
+        pod_spec = _with_wait(pod_spec, node, settings)
     return PodFactory(cluster, group.group_name, ray_pod(cluster, node, pod_spec))
 
 
@@ -103,11 +109,13 @@ def worker_resources(group: WorkerGroupSpec, learned: Resources = ()) -> Resourc
     return node_resources(group, worker_params(group, ""), learned)
 
 
-def _with_wait(spec: Json, node: RayNode) -> Json:
+def _with_wait(spec: Json, node: RayNode, settings: PodSettings) -> Json:
     # Last, so that what the user's init containers set up (a proxy, a network) is there when it connects.
     first = items(spec.get("initContainers"))
     ray = ray_container(node.template)
-    if not ray or any(mapping(container).get("name") == wait.NAME for container in first):
+    if not ray or any(mapping(container).get("name") == WAIT_CONTAINER for container in first):
         return spec
-    gcs = wait.wait_for_gcs(ray, node.gcs_host, node.gcs_port)
+    # The dot marks the name as complete: one DNS query instead of one for each search domain, twice a second.
+    host = f"{node.gcs_host}." if settings.cluster_domain else node.gcs_host
+    gcs = wait.wait_for_gcs(ray, host, node.gcs_port, settings.wait)
     return {**spec, "initContainers": [*first, gcs]}

@@ -89,6 +89,7 @@ def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
     if any(finding.withholds and finding.group is None for finding in findings):
         return Plan(waits=tuple(in_words(findings)))
     withheld = {f.group: f.instead for f in findings if f.withholds and f.group is not None}
+    withheld |= snapshot.withheld
     follows = scales_here(spec) and not has_head_of_another(snapshot)
     gone = gone_with_their_node(snapshot) if follows else Gone({})
     unable = gated_groups(spec) | withheld

@@ -176,6 +176,8 @@ class Outcome:
     """False where an earlier failure of the same kind made it pointless to send."""
     refusal: str = ""
     """Why Ray does not give a node up, in its words."""
+    warnings: tuple[str, ...] = ()
+    """What the API server has remarked on a pod that it made."""
     unanswered: GcsFailure | None = None
     """Why Ray has not said whether it gives a node up."""
 

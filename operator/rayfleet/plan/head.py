@@ -72,13 +72,15 @@ def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: l
     hold = snapshot.held.get(HEAD_GROUP)
     if hold is not None and hold.until > snapshot.now:
         return HeadPlan(epoch, wait=hold.words, requeue_after=hold.until - snapshot.now)
+    if HEAD_GROUP in snapshot.withheld:
+        return HeadPlan(epoch, wait=snapshot.withheld[HEAD_GROUP])
     cluster = snapshot.cluster
     advance = None
     if _has_existed(cluster, epoch) or any((pod.head_epoch or 0) == epoch for pod in ended):
         reason = f"head {ended[0].name} has ended" if ended else "the head pod is gone"
         epoch += 1
         advance = AdvanceHeadEpoch(epoch, reason)
-    manifest = head_pod(cluster, spec, epoch, with_uid=is_mistakable(snapshot, spec))
+    manifest = head_pod(cluster, spec, epoch, snapshot.pod_settings, with_uid=is_mistakable(snapshot, spec))
     if manifest.template_hash in snapshot.refused:
         return HeadPlan(epoch - (advance is not None), wait=snapshot.refused[manifest.template_hash])
     create = CreatePod(

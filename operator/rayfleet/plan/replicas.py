@@ -67,7 +67,7 @@ def plan_replicas(
     scaled: Scaled | None = None,
 ) -> WorkersPlan:
     """Bring `group`, whose pods (in any state) are `pods`, to its number of whole replicas."""
-    factory = cache(lambda: worker_pods(snapshot.cluster, spec, group))
+    factory = cache(lambda: worker_pods(snapshot.cluster, spec, group, snapshot.pod_settings))
     made = _sort(snapshot, group, pods, factory)
     there = [*sorted(made.parts, key=_cost), *sorted(made.whole, key=_cost)]
     if scaled is None:
@@ -102,7 +102,12 @@ def broken_replicas(snapshot: Snapshot, spec: RayClusterSpec) -> frozenset[str]:
     for group in spec.worker_group_specs:
         if group.num_of_hosts > 1:
             pods = [pod for pod in snapshot.pods if pod.group == group.group_name]
-            made = _sort(snapshot, group, pods, cache(partial(worker_pods, snapshot.cluster, spec, group)))
+            made = _sort(
+                snapshot,
+                group,
+                pods,
+                cache(partial(worker_pods, snapshot.cluster, spec, group, snapshot.pod_settings)),
+            )
             kept = {replica.name for replica in (*made.whole, *made.parts)}
             broken |= {pod.host.replica for pod in pods if pod.host is not None} - kept
     return frozenset(broken)

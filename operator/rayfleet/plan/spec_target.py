@@ -23,15 +23,19 @@ def resize_groups(
     A larger size is written before its pods are made, a smaller one once its pods are gone, so that a
     quota that counts `replicas` never counts less than there is.
     """
-    changes = []
+    if any(violation.group is None for violation in snapshot.violations):
+        return None
+    changes, faulty = [], {violation.group for violation in snapshot.violations}
     for index, group in enumerate(spec.worker_group_specs):
         name = group.group_name
+        if name in faulty:
+            continue
         pods = {pod.name for pod in snapshot.pods if pod.group == name and pod.active}
         kept = len(pods - scaled[name].deletes.keys()) // group.num_of_hosts
         wanted = max(decision.group(name).wanted, min(kept, group.replicas))
         if wanted != group.replicas:
             changes.append(Resize(index, name, wanted))
-    if not changes or snapshot.violations:
+    if not changes:
         return None
     return ResizeGroups(tuple(changes), decision.summary)
 

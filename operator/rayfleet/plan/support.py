@@ -74,6 +74,13 @@ _NO_GANG: Final = "no PodGroup is made, and pods go to the scheduler that their 
 NO_SIDECAR: Final = "Ray's own autoscaler is not run beside the head, and groups keep the size in replicas"
 NO_CONTAINER: Final = "the operator scales the cluster, so there is no autoscaler container"
 
+
+def _has_a_store(spec: RayClusterSpec) -> bool:
+    """Redis without an address is none: that is a fault of the head's, and its workers go on."""
+    options = spec.gcs_fault_tolerance_options
+    return options is not None and bool(options.backend != "redis" or options.redis_address)
+
+
 FIELDS: Final = (
     FieldRule("spec.suspend", lambda s: s.suspend, "no pod is created, none is removed", withholds=True),
     FieldRule(
@@ -93,7 +100,7 @@ FIELDS: Final = (
     ),
     FieldRule(
         "spec.gcsFaultToleranceOptions",
-        lambda s: s.gcs_fault_tolerance_options is not None,
+        _has_a_store,
         "nothing is created, as a head would start without what is stored for it",
         withholds=True,
     ),

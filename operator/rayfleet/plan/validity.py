@@ -1,11 +1,12 @@
 """Which spec to act by: the stored one where it can be, else what was valid before it.
 
-A spec that breaks a rule is not acted on at all: the last valid one goes on being healed. A template
-that the API server refuses is replaced, in its group alone, by the last one that it took.
+A spec that breaks a rule is not acted on at all: the last valid one goes on being healed. What is wrong with
+one group alone stops that group alone: its definition is replaced by the last valid one, and a template that
+the API server refuses by the last one that it took.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import orjson
@@ -14,6 +15,7 @@ from rayfleet.api import RayClusterSpec, Violation, parse_spec
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.api.validation import validate
 from rayfleet.manifests import head_pod, worker_pods
+from rayfleet.pod_settings import DEFAULT, PodSettings
 from rayfleet.snapshot import Cluster
 
 
@@ -25,6 +27,8 @@ class Judgement:
     violations: tuple[Violation, ...]
     by_rule: bool = False
     """The stored spec breaks a rule, rather than having a template that was refused."""
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Groups in which nothing can be created, and why: at fault, and no earlier definition is known."""
 
 
 def judge(
@@ -33,6 +37,7 @@ def judge(
     proven: bytes | None,
     refused: Mapping[str, str],
     withheld: Mapping[str, str] | None = None,
+    settings: PodSettings = DEFAULT,
 ) -> Judgement:
     """Judge the stored spec.
 
@@ -45,29 +50,46 @@ def judge(
         broken = validate(spec, name=cluster.key.name, labels=cluster.labels, annotations=cluster.annotations)
     else:
         broken = spec
-    if broken or not isinstance(spec, RayClusterSpec):
+    if not isinstance(spec, RayClusterSpec) or any(violation.group is None for violation in broken):
         return Judgement(_parsed(last_valid), broken, by_rule=True)
+    stopped: Mapping[str, str] = {}
+    if broken:
+        spec, stopped = _without_faulty_groups(spec, broken, _parsed(last_valid))
     if not refused:
-        return Judgement(spec, ())
-    hashes = dict(template_hashes(cluster, spec))
+        return Judgement(spec, broken, withheld=stopped)
+    hashes = dict(template_hashes(cluster, spec, settings))
     found = {group: refused[value] for group, value in hashes.items() if value in refused}
-    violations = tuple(Violation(_path(spec, group), words) for group, words in found.items())
+    violations = tuple(Violation(_path(spec, group), words, group) for group, words in found.items())
     left = {group for group in found if withheld is None or hashes[group] in withheld}
-    return Judgement(_with_templates_of(_parsed(proven), spec, left), violations)
+    acting = _with_templates_of(_parsed(proven), spec, left)
+    return Judgement(acting, (*broken, *violations), withheld=stopped)
+
+
+def _without_faulty_groups(
+    spec: RayClusterSpec, broken: tuple[Violation, ...], earlier: RayClusterSpec | None
+) -> tuple[RayClusterSpec, Mapping[str, str]]:
+    """The spec with each group at fault as it last was, and those of which no such time is known."""
+    faulty = {violation.group: str(violation) for violation in broken if violation.group is not None}
+    known = {group.group_name for group in earlier.worker_group_specs} | {HEAD_GROUP} if earlier else set()
+    withheld = {group: words for group, words in faulty.items() if group not in known}
+    return _with_templates_of(earlier, spec, set(faulty)), withheld
 
 
 def template_hashes(
-    cluster: Cluster, spec: RayClusterSpec, known: Mapping[str, str] = MappingProxyType({})
+    cluster: Cluster,
+    spec: RayClusterSpec,
+    settings: PodSettings = DEFAULT,
+    known: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[str, str]]:
     """Group name (`headgroup` for the head) and template hash of every group that wants pods.
 
     `known` are hashes that need not be computed once more.
     """
-    yield HEAD_GROUP, known.get(HEAD_GROUP) or head_pod(cluster, spec, 0).template_hash
+    yield HEAD_GROUP, known.get(HEAD_GROUP) or head_pod(cluster, spec, 0, settings).template_hash
     for group in spec.worker_group_specs:
         if (group.replicas or group.min_replicas) and not group.suspend:
             name = group.group_name
-            yield name, known.get(name) or worker_pods(cluster, spec, group).template_hash
+            yield name, known.get(name) or worker_pods(cluster, spec, group, settings).template_hash
 
 
 def _parsed(spec: bytes | None) -> RayClusterSpec | None:

@@ -96,7 +96,7 @@ def _creates(
     wanting: tuple[int, str],
     there: tuple[int, AbstractSet[int | None]],
 ) -> tuple[tuple[CreatePod, ...], str | None]:
-    factory = worker_pods(snapshot.cluster, spec, group)
+    factory = worker_pods(snapshot.cluster, spec, group, snapshot.pod_settings)
     if factory.template_hash in snapshot.refused:
         return (), snapshot.refused[factory.template_hash]
     (missing, reason), (highest, taken) = wanting, there

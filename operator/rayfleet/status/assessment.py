@@ -22,6 +22,7 @@ from rayfleet.status.conditions import LONGEST_MESSAGE, Condition, ConditionType
 from rayfleet.status.cuts import listed
 from rayfleet.status.events import is_trouble
 from rayfleet.status.scaling import autoscaling_condition
+from rayfleet.status.unknown_fields import unknown_fields
 
 
 def assess(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> tuple[Condition, ...]:
@@ -54,9 +55,13 @@ def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterat
         yield scaling
     if snapshot.spec is not None:
         labels, annotations = snapshot.cluster.labels, snapshot.cluster.annotations
-        findings = unsupported(snapshot.spec, labels=labels, annotations=annotations)
-        if findings:
-            message = listed(tuple(in_words(findings)), LONGEST_MESSAGE)
+        ignored = [*in_words(unsupported(snapshot.spec, labels=labels, annotations=annotations))]
+        ignored += [
+            f"{path} is not known to this Kubernetes and does nothing: check its spelling, or remove it"
+            for path in unknown_fields(snapshot, outcomes)
+        ]
+        if ignored:
+            message = listed(tuple(ignored), LONGEST_MESSAGE)
             yield Condition(ConditionType.SUPPORTED, False, "FieldsNotActedOn", message)
 
 

@@ -15,6 +15,7 @@ from rayfleet.status.capacity import desired_capacity
 from rayfleet.status.conditions import ConditionType, holds, merged, rfc3339, stored_conditions
 from rayfleet.status.cuts import within_limit
 from rayfleet.status.scaling import autoscaler_status, is_queue_news
+from rayfleet.status.unknown_fields import unknown_fields
 
 STATE_READY = "ready"
 
@@ -42,6 +43,9 @@ def compute_status(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) 
             after |= _sizes(snapshot, snapshot.spec, plan)
             after |= _groups(snapshot, snapshot.spec, plan)
             after |= desired_capacity(snapshot.spec, plan)
+            after.pop("unknownFields", None)
+            if unknown := unknown_fields(snapshot, outcomes):
+                after["unknownFields"] = unknown
             after.pop("autoscaler", None)
             if plan.decision is not None:
                 after["autoscaler"] = autoscaler_status(snapshot, plan.decision)

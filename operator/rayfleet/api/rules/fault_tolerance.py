@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rayfleet.api.fault_tolerance import GcsFaultToleranceOptions
-from rayfleet.api.names import Annotation
+from rayfleet.api.names import HEAD_GROUP, Annotation
 from rayfleet.api.quantity import parse_quantity
 from rayfleet.api.rules.subject import HEAD_PATH, Findings, Subject, objects, pod_spec
 from rayfleet.api.violation import Violation
@@ -69,7 +69,9 @@ def redis_has_an_address(subject: Subject) -> Findings:
     """The head cannot keep its state in a store that it cannot find."""
     options = subject.spec.gcs_fault_tolerance_options
     if options and options.backend == "redis" and not options.redis_address:
-        yield Violation(f"{_OPTIONS}.redisAddress", "is required by the redis backend: set host:port.")
+        yield Violation(
+            f"{_OPTIONS}.redisAddress", "is required by the redis backend: set host:port.", HEAD_GROUP
+        )
 
 
 def redis_has_no_volume(subject: Subject) -> Findings:

@@ -38,8 +38,8 @@ def template_has_a_container(subject: Subject) -> Findings:
     """The first container is the one that runs Ray."""
     for group in subject.groups:
         if not containers(group.spec.template):
-            yield Violation(
-                f"{group.path}.template.spec.containers",
+            yield group.fault(
+                "template.spec.containers",
                 "must have at least one container: the first one runs Ray.",
             )
 
@@ -49,8 +49,8 @@ def resources_are_set_in_one_place(subject: Subject) -> Findings:
     for group in subject.groups:
         params = [name for name in _RESOURCE_PARAMS if name in group.spec.ray_start_params]
         if group.spec.resources and params:
-            yield Violation(
-                f"{group.path}.resources",
+            yield group.fault(
+                "resources",
                 f"should not be set in both places: move rayStartParams {', '.join(params)} into resources.",
             )
 
@@ -60,7 +60,7 @@ def resources_are_amounts(subject: Subject) -> Findings:
     for group in subject.groups:
         for name, given in group.spec.resources.items():
             if words := _fault_of_amount(name, given):
-                yield Violation(f"{group.path}.resources[{name}]", words)
+                yield group.fault(f"resources[{name}]", words)
 
 
 def _fault_of_amount(name: str, given: str) -> str:
@@ -81,8 +81,8 @@ def labels_have_their_own_field(subject: Subject) -> Findings:
     """Labels in the start parameters would bypass the pod's labels."""
     for group in subject.groups:
         if "labels" in group.spec.ray_start_params:
-            yield Violation(
-                f"{group.path}.rayStartParams.labels",
+            yield group.fault(
+                "rayStartParams.labels",
                 "is not supported: use the group's `labels` field instead.",
             )
 
@@ -92,14 +92,12 @@ def labels_are_valid(subject: Subject) -> Findings:
     for group in subject.groups:
         for key, value in group.spec.labels.items():
             if not is_label_key(key):
-                yield Violation(
-                    f"{group.path}.labels[{key}]",
+                yield group.fault(
+                    f"labels[{key}]",
                     f"must have a valid label key: {_LABEL_WORDS}, after an optional DNS prefix and '/'.",
                 )
             if not is_label_value(value):
-                yield Violation(
-                    f"{group.path}.labels[{key}]", f"must have a valid label value: {_LABEL_WORDS}."
-                )
+                yield group.fault(f"labels[{key}]", f"must have a valid label value: {_LABEL_WORDS}.")
 
 
 def group_name_is_a_label_value(subject: Subject) -> Findings:

@@ -5,6 +5,7 @@ nobody else goes by it.
 """
 
 import re
+from dataclasses import replace
 from typing import Any, Final
 
 from rayfleet.api.rules.subject import HEAD_PATH, Findings, Group, Subject
@@ -173,5 +174,6 @@ def _is_whole(amount: Any) -> bool:  # noqa: ANN401 - whatever JSON holds
 
 
 def _violation(group: Group, name: str, words: str) -> Violation:
-    path = f".{name}" if name.isidentifier() else f"[{name}]"
-    return Violation(f"{group.path}.rayStartParams{path}", words)
+    found = group.fault(f"rayStartParams{f'.{name}' if name.isidentifier() else f'[{name}]'}", words)
+    # Everybody goes by the head's ports, so nothing can be done while they are not known.
+    return replace(found, group=None) if group.path == HEAD_PATH and name in _FOLLOWED else found

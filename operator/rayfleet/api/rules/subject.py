@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from rayfleet.api.groups import HeadGroupSpec, WorkerGroupSpec
+from rayfleet.api.names import HEAD_GROUP
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.api.violation import Violation
 
@@ -24,6 +25,15 @@ class Group:
 
     path: str
     spec: HeadGroupSpec | WorkerGroupSpec
+
+    @property
+    def name(self) -> str:
+        """Its name; the head has one, too."""
+        return self.spec.group_name if isinstance(self.spec, WorkerGroupSpec) else HEAD_GROUP
+
+    def fault(self, field: str, message: str) -> Violation:
+        """What is wrong with how its nodes are started: they cannot be, and other groups can."""
+        return Violation(f"{self.path}.{field}", message, self.name)
 
     @property
     def ray_container_path(self) -> str:

@@ -1,0 +1,63 @@
+"""Fields of pod templates that Kubernetes does not know: named, for as long as they are there."""
+
+from typing import Any
+
+from rayfleet.plan import CreatePod, Outcome, Plan
+from rayfleet.status import compute_status
+from rayfleet.status.unknown_fields import MOST
+from support.builders import cluster, group, head, snapshot, spec, template, worker
+
+MISSPELT = {"spec": {**template()["spec"], "nodeSelectors": {"a": "b"}}}
+PATH = "spec.workerGroupSpecs[1].template.spec.nodeSelectors"
+WARNING = 'unknown field "spec.nodeSelectors"'
+
+
+def made(group_name: str, *warnings: str) -> Outcome:
+    return Outcome(CreatePod("worker", group_name, "x", "h", {}, "wanted"), warnings=warnings)
+
+
+def status_after(
+    *outcomes: Outcome, before: dict[str, Any] | None = None, of_template: dict[str, Any] = MISSPELT
+) -> dict[str, Any]:
+    fields = spec(group("gpu", replicas=0), group("cpu", replicas=1, template=of_template))
+    of = cluster(fields, status=before)
+    return compute_status(snapshot(of, [head(of), worker(of, 1, group_name="cpu")]), Plan(), outcomes)
+
+
+def supported(status: dict[str, Any]) -> str:
+    return next((c["message"] for c in status["conditions"] if c["type"] == "Supported"), "")
+
+
+def test_an_unknown_field_of_a_template_is_named_by_its_path() -> None:
+    """With the remedy, and beside the field itself nothing is said."""
+    status = status_after(made("cpu", WARNING, "spec.x is deprecated"))
+    assert status["unknownFields"] == [PATH]
+    assert supported(status).startswith(f"{PATH} is not known to this Kubernetes and does nothing: check")
+
+
+def test_it_is_named_until_it_is_removed_whoever_looks_next() -> None:
+    """A new process, and a new spec with the same field, know of it; nothing is written again and again."""
+    before = status_after(before=status_after(made("cpu", WARNING)))
+    assert before["unknownFields"] == [PATH]
+    assert status_after(before=before) == before
+    mended = status_after(before=before, of_template=template())
+    assert "unknownFields" not in mended
+    assert supported(mended) == ""
+
+
+def test_a_pod_that_is_made_without_a_warning_ends_it() -> None:
+    """Of its own group: Kubernetes was updated, and knows the field by now."""
+    before = status_after(made("cpu", WARNING))
+    assert status_after(made("gpu"), before=before)["unknownFields"] == [PATH]
+    assert "unknownFields" not in status_after(made("cpu"), before=before)
+
+
+def test_what_is_said_of_fields_is_bounded_and_no_other_words_get_through() -> None:
+    """A warning may come from anybody's webhook."""
+    many = [f'unknown field "spec.f{n}"' for n in range(500)]
+    odd = ['unknown field "nothing of ours"', 'unknown field "spec.' + "x" * 500 + '"', "no"]
+    assert len(status_after(made("cpu", *many))["unknownFields"]) == MOST
+    assert "unknownFields" not in status_after(made("cpu", *odd))
+    stored: dict[str, Any] = {"unknownFields": [3, None, "spec.workerGroupSpecs[9].x", "spec..[", "y" * 9**5]}
+    assert "unknownFields" not in status_after(before=stored)
+    assert "unknownFields" not in status_after(before={"unknownFields": "x"})
