@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from rayfleet.api import scales_here
 from rayfleet.cache import ClusterStore, Store
@@ -22,6 +22,18 @@ of passes. To parse and check a spec takes longer than all else that a pass with
 _Judged: TypeAlias = tuple[bytes | None, Mapping[str, str], Mapping[str, str]]
 
 
+class _Known(NamedTuple):
+    """A judgement, and what it was made from."""
+
+    judged: _Judged
+    last_valid: bytes | None
+    judgement: Judgement
+
+    def holds(self, judged: _Judged, last_valid: bytes | None) -> bool:
+        """Whether it would be the same now: what was valid before counts where something is wrong."""
+        return self.judged == judged and (not self.judgement.violations or self.last_valid == last_valid)
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """The caches that a cluster is observed in."""
@@ -31,7 +43,7 @@ class View:
     services: Store[Service]
     scaling: ScalingSources
     pod_settings: PodSettings = DEFAULT
-    _judged: OrderedDict[Key, tuple[_Judged, Judgement]] = field(default_factory=OrderedDict)
+    _judged: OrderedDict[Key, _Known] = field(default_factory=OrderedDict)
 
     def snapshot(
         self, cluster: Cluster, memory: ClusterMemory, other_operator: str | None, now: float
@@ -80,18 +92,18 @@ class View:
     def _judge(self, cluster: Cluster, memory: ClusterMemory, settings: PodSettings, now: float) -> Judgement:
         judged = (self.clusters.stored_spec(cluster.key), cluster.labels, cluster.annotations)
         known = self._judged.pop(cluster.key, None)
-        if known is None or known[0] != judged or memory.refused.words:
-            refused = memory.refused
+        refused = memory.refused
+        if known is None or refused.words or not known.holds(judged, memory.last_valid):
             judgement = judge(
                 cluster, memory.last_valid, memory.proven, refused.words, refused.withheld(now), settings
             )
-            if judgement.violations or refused.words:  # What is acted on instead depends on the memory.
+            if refused.words:  # What is acted on instead depends on what else was refused.
                 return judgement
-            known = judged, judgement
+            known = _Known(judged, memory.last_valid, judgement)
         self._judged[cluster.key] = known
         if len(self._judged) > JUDGED:
             self._judged.popitem(last=False)
-        return known[1]
+        return known.judgement
 
 
 def _owned(store: Store[T], cluster: Cluster) -> Iterator[T]:

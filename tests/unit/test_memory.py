@@ -125,4 +125,4 @@ def test_fields_that_a_template_was_refused_for_are_named_in_one_order() -> None
     causes = (Cause("spec.b", "no"), Cause("spec.a", "no"))
     memory = ClusterMemory("uid")
     memory.learn([create(failure=ApiFailure(422, "Invalid", "?", causes))], now=0.0)
-    assert memory.refused == {"hash-1": "spec.a: no; spec.b: no"}
+    assert memory.refused.words == {"hash-1": "spec.a: no; spec.b: no"}

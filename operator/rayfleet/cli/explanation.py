@@ -161,7 +161,17 @@ def _snapshot(sources: Sources) -> Snapshot:
         acted_on=dict(_acted_on(sources)),
     )
     held = refused_groups(sources)
-    return Snapshot(sources.cluster, spec, (), sources.pods, (), sources.now, held=held, scaling=view)
+    return Snapshot(
+        sources.cluster,
+        spec,
+        (),
+        sources.pods,
+        (),
+        sources.now,
+        held=held,
+        withheld=sources.withheld,
+        scaling=view,
+    )
 
 
 def _acted_on(sources: Sources) -> Iterator[tuple[str, Sizing]]:

@@ -26,7 +26,8 @@ def read_sources(server: ApiServer, namespace: str, name: str, now: float, *, as
     if isinstance(found, ApiFailure):
         raise CommandError(_unread(found, server, namespace, name))
     cluster = cluster_from_object(found)
-    spec = judge(cluster, None, None, {}).spec
+    judgement = judge(cluster, None, None, {})
+    spec = judgement.spec
     missing: list[str] = []
     core = f"/api/v1/namespaces/{quote(namespace, '')}"
     pods = server.get(f"{core}/pods", labelSelector=f"{Label.CLUSTER}={name}")
@@ -46,6 +47,7 @@ def read_sources(server: ApiServer, namespace: str, name: str, now: float, *, as
         now=now,
         ceilings=_ceilings(space),
         missing=tuple(missing),
+        withheld=judgement.withheld,
         pods_known=not isinstance(pods, ApiFailure),
     )
 

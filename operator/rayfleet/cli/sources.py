@@ -1,5 +1,6 @@
 """What `rayfleet explain` is told: the objects of one cluster, and the queue of its head."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -33,7 +34,7 @@ class Sources:
 
     cluster: Cluster
     spec: RayClusterSpec | None
-    """None where the stored one breaks a rule."""
+    """None where the stored one breaks a rule that is about more than one group."""
     pods: tuple[Pod, ...]
     events: tuple[EventNote, ...]
     queue: Queue
@@ -42,5 +43,7 @@ class Sources:
     ceilings: NamespaceCeilings = field(default_factory=NamespaceCeilings)
     missing: tuple[str, ...] = ()
     """What could not be read, and why."""
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Groups in which nothing is created, as the spec makes no sense there, and why."""
     pods_known: bool = True
     """Whether `pods` could be read: without them, none is not zero."""

@@ -18,7 +18,7 @@ _OURS: Final = frozenset(
         *("state", "desiredCPU", "desiredMemory", "desiredGPU", "desiredTPU", "lastUpdateTime"),
         *("stateTransitionTimes", "endpoints", "head", "readyWorkerReplicas", "availableWorkerReplicas"),
         *("desiredWorkerReplicas", "minWorkerReplicas", "maxWorkerReplicas", "observedGeneration"),
-        *("conditions", "headEpoch", "workerGroups", "autoscaler", "leftOut"),
+        *("conditions", "headEpoch", "workerGroups", "autoscaler", "unknownFields", "leftOut"),
     }
 )
 _CONDITION: Final = ("type", "status", "lastTransitionTime", "observedGeneration")
