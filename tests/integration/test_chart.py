@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import yaml
 
-from rayfleet.pod_settings import PodSettings, WaitSize
 from rayfleet.scaling_limits import CostCeilings, ScalingLimits
 from rayfleet.scaling_settings import ScalingSettings, parse_scaling_settings
 from rayfleet.settings import parse
@@ -66,10 +65,6 @@ BAD_VALUES = [
     ("networkPolicy.on=true", "on"),
     ("networkPolicy.metricsFrom={x}", "metricsFrom"),
     ("otherOperator.namespaces={No_Name}", "otherOperator"),
-    ("pods.clusterDomain=corp_example", "clusterDomain"),
-    ("pods.waitForHead.enabled=often", "enabled"),
-    ("pods.waitForHead.cpu=much", "cpu"),
-    ("pods.waitForHeads.cpu=1", "waitForHeads"),
 ]
 
 
@@ -112,22 +107,6 @@ def test_each_replica_has_its_pods_name_on_the_lease() -> None:
     container = of_kind("Deployment", render())[0]["spec"]["template"]["spec"]["containers"][0]
     sources = {entry["name"]: entry["valueFrom"]["fieldRef"]["fieldPath"] for entry in container["env"]}
     assert sources == {"POD_NAMESPACE": "metadata.namespace", "RAYFLEET_IDENTITY": "metadata.name"}
-
-
-POD_VALUES = [
-    ([], PodSettings()),
-    (["pods.clusterDomain=corp.example"], PodSettings("corp.example")),
-    (["pods.clusterDomain="], PodSettings("")),
-    (["pods.waitForHead.enabled=false"], PodSettings(waits=False)),
-    (["pods.waitForHead.cpu=1", "pods.waitForHead.memory=64Mi"], PodSettings(wait=WaitSize("1", "64Mi"))),
-]
-
-
-@pytest.mark.parametrize(("values", "pods"), POD_VALUES)
-def test_what_goes_into_pods_is_what_the_values_say(values: list[str], pods: PodSettings) -> None:
-    """By flags, each of which the operator understands."""
-    container = of_kind("Deployment", render(*values))[0]["spec"]["template"]["spec"]["containers"][0]
-    assert parse(flags(container), {}).pods == pods
 
 
 def test_the_operator_understands_the_flags_that_the_chart_gives_it() -> None:

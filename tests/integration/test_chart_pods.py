@@ -1,0 +1,62 @@
+"""The chart's values for what goes into pods: what the real helm makes of them, and the operator of that."""
+
+import subprocess
+
+import pytest
+import yaml
+
+from rayfleet.pod_settings import PodSettings, WaitSize
+from rayfleet.settings import parse
+from support.operator_process import RELEASE, REPOSITORY
+from testbed import binaries
+
+ONLY = "templates/deployment.yaml"
+
+
+def rendered(*values: str) -> subprocess.CompletedProcess[str]:
+    """The Deployment with these `--set` values."""
+    settings = [f"--set={value}" for value in values]
+    chart = str(REPOSITORY / "charts" / "rayfleet")
+    return subprocess.run(
+        [str(binaries.path("helm")), "template", RELEASE, chart, f"--show-only={ONLY}", *settings],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+VALUES = [
+    ([], PodSettings()),
+    (
+        ["pods.clusterDomain=corp.example", "pods.waitForHead.cpu=1"],
+        PodSettings("corp.example", wait=WaitSize("1")),
+    ),
+    (["pods.clusterDomain=", "pods.waitForHead.enabled=false"], PodSettings("", waits=False)),
+    (["pods.waitForHead.memory=64Mi"], PodSettings(wait=WaitSize(memory="64Mi"))),
+]
+
+
+@pytest.mark.parametrize(("values", "pods"), VALUES)
+def test_what_goes_into_pods_is_what_the_values_say(values: list[str], pods: PodSettings) -> None:
+    """By flags, each of which the operator understands."""
+    done = rendered(*values)
+    assert done.returncode == 0, done.stderr
+    container = yaml.safe_load(done.stdout)["spec"]["template"]["spec"]["containers"][0]
+    flags = [flag for flag in container["args"] if not flag.startswith("--scaling-config=")]
+    assert parse(flags, {}).pods == pods
+
+
+BAD = [
+    ("pods.clusterDomain=corp_example", "clusterDomain"),
+    ("pods.waitForHead.enabled=often", "enabled"),
+    ("pods.waitForHead.cpu=much", "cpu"),
+    ("pods.waitForHeads.cpu=1", "waitForHeads"),
+]
+
+
+@pytest.mark.parametrize(("value", "named"), BAD)
+def test_a_bad_value_is_refused_by_name(value: str, named: str) -> None:
+    """Before anything is installed."""
+    done = rendered(value)
+    assert done.returncode != 0
+    assert named in done.stderr
