@@ -19,6 +19,7 @@ from rayfleet.clients.cluster_tokens import ClusterTokens
 from rayfleet.clients.credentials import Credentials, CredentialsError
 from rayfleet.clients.kube import KubeClient
 from rayfleet.clients.login import find_credentials
+from rayfleet.clients.pod_addresses import PodAddresses
 from rayfleet.clients.prometheus import PrometheusClient
 from rayfleet.election import LeaderElector
 from rayfleet.gpu_ledger import GpuLedger
@@ -106,7 +107,12 @@ class Operator:
             lambda key: [pod.name for pod in pods.owned_by(key) if pod.active],
             clockwork=Clockwork(unix=clock.now),
         )
-        heads = RayHeads(self._poller, ClusterTokens(self._client), may_write=lambda: self._term.seconds_left)
+        heads = self._heads = RayHeads(
+            self._poller,
+            ClusterTokens(self._client),
+            PodAddresses(self._client),
+            may_write=lambda: self._term.seconds_left,
+        )
         self._prometheus = PrometheusClient()
         self._sampler = MetricSampler(
             given.scaling.queries, self._prometheus.ask, self._wake, clock=clock.now
@@ -204,6 +210,7 @@ class Operator:
             if not (await asyncio.wait([shell], timeout=SHELL_SECONDS))[0]:
                 shell.cancel()
                 await asyncio.wait([shell], timeout=STOP_GRACE_SECONDS)
+            await self._heads.close()
             await self._poller.close()
             await self._prometheus.close()
             await self._client.close()

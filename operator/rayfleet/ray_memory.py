@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from rayfleet.errors import GcsTrouble
 from rayfleet.plan.ray_nodes import node_trouble
 from rayfleet.ray_inventory import DeathCause
 from rayfleet.ray_polling import STALE_SECONDS, Observation
@@ -15,6 +16,7 @@ KEEP_SECONDS = 2.0
 """After Ray has refused to give a node up, it is not asked again for so long: its next answers say why."""
 DRAIN_SECONDS = 10.0
 """A node that still takes work so long after Ray was asked to give it up was not: the question was lost."""
+_NOT_TAKEN = frozenset({GcsTrouble.INVALID, GcsTrouble.TOO_LARGE})
 _GOES_ON = frozenset({NodeStatus.RUNNING, NodeStatus.IDLE})
 
 
@@ -81,7 +83,9 @@ class RayMemory:
         taken = seen.taken.unix if seen.taken is not None else 0.0
         if seen.failure is not None:
             since = seen.unknown_since.unix if seen.unknown_since is not None else taken
-            return f"the head does not answer: {seen.failure.message}", since, None
+            said = seen.failure.trouble in _NOT_TAKEN
+            words = "the head's answer is not taken" if said else "the head does not answer"
+            return f"{words}: {seen.failure.message}", since, None
         if now - taken > STALE_SECONDS:
             return "the head has not been asked for a while", taken, None
         known = self.alive if self.session in {"", state.session} else {}

@@ -135,8 +135,12 @@ class ScalingSources:
             report.pods,
             report.infeasible,
         )
-        if memory.reported != news and await self.heads.report(snapshot.cluster.key, report) is None:
-            memory.reported = news
+        if memory.reported != news:
+
+            def told() -> None:
+                memory.reported = news
+
+            await self.heads.report(snapshot.cluster.key, report, told)
         return memory.reported == news
 
     def forget(self, key: Key) -> None:

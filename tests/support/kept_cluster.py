@@ -13,6 +13,7 @@ from rayfleet.cache import ClusterStore, Store
 from rayfleet.clients.cluster_tokens import ClusterTokens
 from rayfleet.clients.credentials import Credentials
 from rayfleet.clients.kube import KubeClient
+from rayfleet.clients.pod_addresses import PodAddresses
 from rayfleet.ray_heads import RayHeads
 from rayfleet.ray_polling import Poller
 from rayfleet.report import Reporter
@@ -110,7 +111,9 @@ async def reporting(spec: Mapping[str, Any], name: str = "demo") -> AsyncIterato
     async with wire(api.answer) as server, KubeClient(Credentials(server.url)) as client:
         api.server = server
         gate = FairGate(4)
-        heads = RayHeads(Poller(lambda _: None), ClusterTokens(client), may_write=lambda: 0.0)
+        heads = RayHeads(
+            Poller(lambda _: None), ClusterTokens(client), PodAddresses(client), may_write=lambda: 0.0
+        )
         executor = Executor(client, gate, clusters, Store(Pod), Store(Service), heads)
         recorder = EventRecorder(client, gate, "operator-1", clock)
         reporter = Reporter(client, clusters, gate, executor, recorder, clock)

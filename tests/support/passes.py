@@ -10,6 +10,7 @@ from rayfleet.cache import ClusterStore, Store
 from rayfleet.clients.cluster_tokens import ClusterTokens
 from rayfleet.clients.credentials import Credentials
 from rayfleet.clients.kube import KubeClient
+from rayfleet.clients.pod_addresses import PodAddresses
 from rayfleet.clients.prometheus import PrometheusClient
 from rayfleet.gpu_ledger import GpuLedger
 from rayfleet.manifests import head_pod, worker_pods
@@ -50,7 +51,12 @@ class Passes:
         self.term = Term(self.client, (), lambda: self.term_number, lambda: self.seconds_left)
         gate = FairGate(8)
         poller = Poller(lambda _: None, lambda _: [])
-        heads = RayHeads(poller, ClusterTokens(self.client), may_write=lambda: self.term.seconds_left)
+        heads = RayHeads(
+            poller,
+            ClusterTokens(self.client),
+            PodAddresses(self.client),
+            may_write=lambda: self.term.seconds_left,
+        )
         sampler = MetricSampler({}, PrometheusClient().ask, lambda _: None)
         has_pods = lambda key: bool(self.pods.owned_by(key))  # noqa: E731 - as short as it is
         ledger = GpuLedger(self.clusters.keys, lambda: self.now, has_pods)

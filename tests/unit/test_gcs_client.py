@@ -7,7 +7,7 @@ import pytest
 
 from rayfleet.clients.calls import GcsCalls
 from rayfleet.clients.gcs import GcsClient
-from rayfleet.clients.gcs_channel import LARGEST_ANSWER
+from rayfleet.clients.gcs_bounds import LARGEST_ANSWER
 from rayfleet.clients.ray_protocol import ray_pb2
 from rayfleet.errors import GcsFailure, GcsTrouble
 from rayfleet.ray_state import AutoscalingReport, Drain, DrainReason, PendingLaunch, PendingPod, Shape

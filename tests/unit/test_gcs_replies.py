@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayfleet.clients.gcs_books import actors_from, jobs_from, nodes_from, version_from
-from rayfleet.clients.gcs_replies import Unbelievable, drain_from, state_from
+from rayfleet.clients.gcs_bounds import Unbelievable
+from rayfleet.clients.gcs_replies import drain_from, state_from
 from rayfleet.clients.ray_protocol import ray_pb2
 from rayfleet.ray_inventory import ActorState
 from rayfleet.ray_state import Demand, LabelConstraint, NodeStatus, RayState, Shape, Strategy

@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import pytest
+
+from rayfleet.errors import GcsFailure, GcsTrouble
 from rayfleet.ray_inventory import DeathCause
-from rayfleet.ray_memory import DRAIN_SECONDS, RayMemory
-from rayfleet.ray_polling import Moment, Observation
+from rayfleet.ray_memory import DRAIN_SECONDS, KEEP_SECONDS, SETTLE_SECONDS, RayMemory
+from rayfleet.ray_polling import STALE_SECONDS, Moment, Observation
 from rayfleet.ray_state import NodeStatus, RayNode, RayState
 from support.builders import NOW, head, worker
 from support.queued_clusters import node, scaled
@@ -65,3 +68,71 @@ def test_a_node_that_goes_on_long_after_it_was_to_be_drained_may_be_asked_again(
     drained = [NODES[0], replace(NODES[1], status=NodeStatus.DRAINING), NODES[2]]
     assert memory.view(seen(drained, late), PODS, late).drained == {FIRST}
     assert memory.view(seen(NODES, late), PODS, late + 1).drained == frozenset()
+
+
+def test_an_answer_that_is_older_than_fifteen_seconds_is_not_decided_by() -> None:
+    """The cluster may look quite different by now; the last second counts."""
+    memory = RayMemory()
+    assert not memory.view(seen(NODES), PODS, NOW + STALE_SECONDS).trouble
+    view = memory.view(seen(NODES), PODS, NOW + STALE_SECONDS + 0.1)
+    assert (view.trouble, view.since) == ("the head has not been asked for a while", NOW)
+    assert STALE_SECONDS == 15
+
+
+def test_a_part_of_rays_nodes_is_not_decided_by() -> None:
+    """The pod of one that was alive is there, and Ray does not even list it as dead."""
+    memory = RayMemory()
+    assert not memory.view(seen(NODES), PODS, NOW).trouble
+    view = memory.view(seen(NODES[:2], NOW + 1), PODS, NOW + 1)
+    assert view.trouble == "Ray does not list 1 node that it had"
+    assert not memory.view(seen(NODES[:2], NOW + 2), PODS[:2], NOW + 2).trouble
+
+
+def test_an_answer_without_a_living_head_is_not_decided_by() -> None:
+    """A head that lists only workers, or itself as dead, has not come up yet."""
+    for head_node in ([], [replace(NODES[0], status=NodeStatus.DEAD)]):
+        assert RayMemory().view(seen([*head_node, *NODES[1:]]), PODS, NOW).trouble
+
+
+def test_a_new_session_is_not_decided_by_before_its_workers_have_joined_or_had_the_time() -> None:
+    """A head that has lost its memory knows nobody: none of its workers is idle for that."""
+    memory = RayMemory()
+    assert not memory.view(seen(NODES), PODS, NOW).trouble
+
+    def anew(nodes: Sequence[RayNode], after: float) -> str:
+        state = RayState("another", 7, tuple(nodes), (), (), ())
+        at = Moment(NOW + after, NOW + after)
+        answer = Observation("uid", state, at, "session", Moment(NOW, NOW))
+        return memory.view(answer, PODS, NOW + after).trouble
+
+    assert "started anew" in anew(NODES[:1], 1)
+    assert "started anew" in anew(NODES[:2], SETTLE_SECONDS - 1)
+    assert not anew(NODES[:2], SETTLE_SECONDS)
+
+
+def test_a_new_session_that_all_workers_have_joined_is_decided_by_at_once() -> None:
+    """It is whole."""
+    memory = RayMemory()
+    assert not memory.view(seen(NODES), PODS, NOW).trouble
+    answer = Observation("uid", RayState("another", 7, tuple(NODES), (), (), ()), Moment(NOW + 1, 1))
+    assert not memory.view(answer, PODS, NOW + 1).trouble
+
+
+def test_a_node_that_ray_would_not_give_up_is_kept_for_a_moment_and_is_not_draining() -> None:
+    """It is asked again later."""
+    memory = RayMemory()
+    memory.asked_to_drain(FIRST, "", NOW)
+    memory.asked_to_drain(FIRST, "busy", NOW)
+    view = memory.view(seen(NODES), PODS, NOW)
+    assert set(view.kept) == ALL
+    assert view.drained == NONE
+    later = NOW + KEEP_SECONDS
+    assert memory.view(seen(NODES, later), PODS, later).kept == {}
+
+
+@pytest.mark.parametrize("trouble", [GcsTrouble.TOO_LARGE, GcsTrouble.INVALID])
+def test_an_answer_that_is_not_taken_is_said_to_be_so(trouble: GcsTrouble) -> None:
+    """And what was known before is not decided by: nothing shrinks."""
+    answer = replace(seen(NODES), failure=GcsFailure(trouble, "4001 nodes"), unknown_since=Moment(NOW, NOW))
+    view = RayMemory().view(answer, PODS, NOW)
+    assert view.trouble == "the head's answer is not taken: 4001 nodes"

@@ -8,18 +8,17 @@ from typing import TypeVar
 from rayfleet.clients import gcs_requests
 from rayfleet.clients.calls import GcsCalls
 from rayfleet.clients.gcs_books import actors_from, jobs_from, nodes_from, unregistered_from, version_from
+from rayfleet.clients.gcs_bounds import MOST_LISTED, TooMuch, Unbelievable
 from rayfleet.clients.gcs_channel import GcsChannel
-from rayfleet.clients.gcs_replies import NODE_ID_BYTES, Unbelievable, drain_from, state_from
+from rayfleet.clients.gcs_replies import NODE_ID_BYTES, drain_from, state_from
 from rayfleet.errors import GcsFailure, GcsTrouble
 from rayfleet.ray_inventory import ActorInfo, JobInfo, NodeInfo
 from rayfleet.ray_state import AutoscalingReport, Drain, DrainReason, RayState
 
 CALL_SECONDS = 5.0
 """How long a call may take, unless it says otherwise."""
-THREAD_BYTES = 128 << 10
-"""Answers larger than this, some 3 ms of work, are read in a thread, so that nobody waits for it."""
-MOST_LISTED = 10_000
-"""Nodes, actors or jobs that are asked for."""
+THREAD_BYTES = 64 << 10
+"""Answers larger than this, 2 ms of work and 20 ms at worst, are read in a thread: nobody waits for it."""
 
 _AUTOSCALER = "/ray.rpc.autoscaler.AutoscalerStateService"
 _NODES = "/ray.rpc.NodeInfoGcsService"
@@ -35,7 +34,8 @@ class GcsClient:
     """
 
     def __init__(self, address: str, token: str | None = None, calls: GcsCalls | None = None) -> None:
-        self._channel = GcsChannel(address, token, calls if calls is not None else GcsCalls())
+        self._channel = GcsChannel(address, token)
+        self._calls = calls if calls is not None else GcsCalls()
         self.reading_seconds = 0.0
         """How long the last answer took to read, once it was there."""
 
@@ -48,19 +48,26 @@ class GcsClient:
         """Ray's nodes and queue."""
         return await self._call(f"{_AUTOSCALER}/GetClusterResourceState", b"", state_from, seconds)
 
-    async def report_autoscaling(self, report: AutoscalingReport) -> GcsFailure | None:
+    async def report_autoscaling(
+        self, report: AutoscalingReport, seconds: float = CALL_SECONDS
+    ) -> GcsFailure | None:
         """Tell Ray what is on its way and what failed, for `ray status`."""
         request = gcs_requests.report(report)
-        return await self._call(f"{_AUTOSCALER}/ReportAutoscalingState", request, _nothing, CALL_SECONDS)
+        return await self._call(f"{_AUTOSCALER}/ReportAutoscalingState", request, _nothing, seconds)
 
     async def drain_node(
-        self, node_id: bytes, reason: DrainReason, words: str, deadline: float | None = None
+        self,
+        node_id: bytes,
+        reason: DrainReason,
+        words: str,
+        deadline: float | None = None,
+        seconds: float = CALL_SECONDS,
     ) -> Drain | GcsFailure:
         """Ask Ray to give a node up. `deadline` in Unix seconds; Ray tells applications, but ends nothing."""
         if (wrong := _wrong_id(node_id)) is not None:
             return wrong
         request = gcs_requests.drain(node_id, reason, words, deadline)
-        return await self._call(f"{_AUTOSCALER}/DrainNode", request, self._drain, CALL_SECONDS)
+        return await self._call(f"{_AUTOSCALER}/DrainNode", request, self._drain, seconds)
 
     async def unregister_node(self, node_id: bytes, words: str) -> GcsFailure | None:
         """Tell Ray that a node is gone. Only where that is certain: Ray takes it for dead at once."""
@@ -101,11 +108,17 @@ class GcsClient:
         self, path: str, request: bytes, read: Callable[[bytes], T], seconds: float
     ) -> T | GcsFailure:
         raw = await self._channel.call(path, request, seconds)
-        if isinstance(raw, GcsFailure):
-            return raw
+        answer = raw if isinstance(raw, GcsFailure) else await self._read(raw, read)
+        outcome = answer.trouble.value if isinstance(answer, GcsFailure) else "ok"
+        self._calls.count(path.rpartition("/")[2], outcome)
+        return answer
+
+    async def _read(self, raw: bytes, read: Callable[[bytes], T]) -> T | GcsFailure:
         began = perf_counter()
         try:
             return await asyncio.to_thread(read, raw) if len(raw) > THREAD_BYTES else read(raw)
+        except TooMuch as error:
+            return GcsFailure(GcsTrouble.TOO_LARGE, self._channel.clean(f"its answer is too large: {error}"))
         except Unbelievable as error:
             return GcsFailure(GcsTrouble.INVALID, self._channel.clean(str(error)))
         finally:

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
-from rayfleet.clients.gcs_replies import NODE_ID_BYTES, Unbelievable, decoded
+from rayfleet.clients.gcs_bounds import MOST_LISTED, Unbelievable, bounded
+from rayfleet.clients.gcs_replies import NODE_ID_BYTES, decoded, unpacked
 from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.clients.wire_fields import fields_of
 from rayfleet.ray_inventory import ActorInfo, ActorState, DeathCause, JobInfo, NodeInfo
 
 _ACTOR_STATE: Mapping[int, ActorState] = {
@@ -23,26 +25,19 @@ _DEAD_NODE = 1
 
 def nodes_from(raw: bytes) -> tuple[NodeInfo, ...]:
     """What a GetAllNodeInfoReply says."""
-    reply = decoded(ray_pb2.GetAllNodeInfoReply, raw)
-    _must_be_well(reply.status)
-    return tuple(map(_node, reply.node_info_list))
+    return tuple([_node(unpacked(ray_pb2.GcsNodeInfo, each, "a node")) for each in _listed(raw, "nodes")])
 
 
 def actors_from(raw: bytes) -> tuple[ActorInfo, ...]:
     """What a GetAllActorInfoReply says."""
-    reply = decoded(ray_pb2.GetAllActorInfoReply, raw)
-    _must_be_well(reply.status)
-    return tuple(map(_actor, reply.actor_table_data))
+    found = _listed(raw, "actors")
+    return tuple([_actor(unpacked(ray_pb2.ActorTableData, each, "an actor")) for each in found])
 
 
 def jobs_from(raw: bytes) -> tuple[JobInfo, ...]:
     """What a GetAllJobInfoReply says."""
-    reply = decoded(ray_pb2.GetAllJobInfoReply, raw)
-    _must_be_well(reply.status)
-    return tuple(
-        JobInfo(job.job_id, not job.is_dead, job.start_time / 1000, job.end_time / 1000, job.entrypoint)
-        for job in reply.job_info_list
-    )
+    found = _listed(raw, "jobs")
+    return tuple([_job(unpacked(ray_pb2.JobTableData, each, "a job")) for each in found])
 
 
 def version_from(raw: bytes) -> str:
@@ -55,6 +50,20 @@ def version_from(raw: bytes) -> str:
 def unregistered_from(raw: bytes) -> None:
     """An UnregisterNodeReply says that it is done, or raises."""
     _must_be_well(decoded(ray_pb2.UnregisterNodeReply, raw).status)
+
+
+def _listed(raw: bytes, what: str) -> list[bytes]:
+    """The entries of an answer that lists things: its second field, after a status."""
+    statuses, entries = [], []
+    for number, said in fields_of(raw, f"list of {what}"):
+        if isinstance(said, bytes):
+            if number == 1:
+                statuses.append(said)
+            elif number == 2:  # noqa: PLR2004 - as in ray.proto
+                entries.append(said)
+    _must_be_well(decoded(ray_pb2.GcsStatus, b"".join(statuses)))
+    bounded(len(entries), MOST_LISTED, what)
+    return entries
 
 
 def _must_be_well(status: ray_pb2.GcsStatus) -> None:
@@ -77,6 +86,10 @@ def _node(node: ray_pb2.GcsNodeInfo) -> NodeInfo:
         cause=_DEATH.get(node.death_info.reason, DeathCause.UNKNOWN),
         death=node.death_info.reason_message,
     )
+
+
+def _job(job: ray_pb2.JobTableData) -> JobInfo:
+    return JobInfo(job.job_id, not job.is_dead, job.start_time / 1000, job.end_time / 1000, job.entrypoint)
 
 
 def _actor(actor: ray_pb2.ActorTableData) -> ActorInfo:

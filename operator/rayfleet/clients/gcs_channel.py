@@ -8,11 +8,9 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
-from rayfleet.clients.calls import GcsCalls
+from rayfleet.clients.gcs_bounds import LARGEST_ANSWER
 from rayfleet.errors import GcsFailure, GcsTrouble
 
-LARGEST_ANSWER = 8 << 20
-"""Bytes: the state of over 15,000 nodes."""
 LARGEST_REQUEST = 8 << 20
 SHOWN = 300
 """Characters shown of what a head says about a failure."""
@@ -52,10 +50,9 @@ _SENDABLE = re.compile(r"[\x21-\x7e]+")
 class GcsChannel:
     """A channel to `host:port`, connected on the first call."""
 
-    def __init__(self, address: str, token: str | None, calls: GcsCalls) -> None:
+    def __init__(self, address: str, token: str | None) -> None:
         self._address = address
         self._token = token
-        self._calls = calls
         self._channel: Any = None
         self._under_way = 0
 
@@ -68,12 +65,9 @@ class GcsChannel:
         """The answer's bytes to a call of `/service/Method`, within `seconds`."""
         self._under_way += 1
         try:
-            answer = await self._answer(path, request, seconds)
+            return await self._answer(path, request, seconds)
         finally:
             self._under_way -= 1
-        outcome = answer.trouble.value if isinstance(answer, GcsFailure) else "ok"
-        self._calls.count(path.rpartition("/")[2], outcome)
-        return answer
 
     async def close(self) -> None:
         """Close the connection; the next call opens another."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from rayfleet.errors import GcsFailure
+from rayfleet.api.names import HEAD_GROUP
+from rayfleet.errors import GcsFailure, GcsTrouble
 from rayfleet.ray_inventory import DeathCause
 from rayfleet.ray_polling.deaths import NONE_KNOWN
 from rayfleet.ray_polling.schedule import STALE_SECONDS
@@ -40,6 +41,17 @@ class Observation:
     """When the first question in a row was not answered; none where the last one was."""
     deaths: Mapping[bytes, DeathCause] = field(default_factory=lambda: NONE_KNOWN)
     """Why nodes of `state` are dead whose pods live on."""
+
+
+def of_pod(answer: RayState | GcsFailure, pod: str) -> RayState | GcsFailure:
+    """The answer, where it is that of the head in `pod`: an address may have become another's meanwhile."""
+    if isinstance(answer, GcsFailure) or not pod:
+        return answer
+    heads = [n for n in answer.nodes if n.group == HEAD_GROUP and n.status is not NodeStatus.DEAD]
+    if any(node.instance_id == pod for node in heads):
+        return answer
+    words = f"it is not that of pod {pod}: no head node of that name is alive in it"
+    return GcsFailure(GcsTrouble.INVALID, words)
 
 
 def observed(

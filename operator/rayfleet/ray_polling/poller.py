@@ -12,7 +12,7 @@ from rayfleet.clients.calls import GcsCalls
 from rayfleet.errors import GcsFailure
 from rayfleet.ray_inventory import DeathCause
 from rayfleet.ray_polling.deaths import MOST_IN_VAIN, NONE_KNOWN, explained, still_listed, unexplained
-from rayfleet.ray_polling.observation import Moment, Observation, observed
+from rayfleet.ray_polling.observation import Moment, Observation, observed, of_pod
 from rayfleet.ray_polling.schedule import (
     CHANGED_SECONDS,
     SHORTEST_SECONDS,
@@ -49,6 +49,8 @@ class Target:
     address: str
     """`host:port` of the GCS."""
     token: str | None = field(default=None, repr=False)
+    pod: str = ""
+    """The name of the head's pod: an answer counts only if it is that one's. Empty: whosever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,7 @@ class Poller:
     async def _poll(self, watched: _Watched) -> None:
         try:
             answer = await watched.client.resource_state(self._seconds)
+            answer = of_pod(answer, watched.target.pod)
             answer, deaths = await self._with_deaths(watched, answer)
             self._take_in(watched, answer, deaths)
             # After a failure, the next question is to have a connection of its own.

@@ -1,0 +1,242 @@
+"""Each head is asked as itself: at its own address, with its own token, and without holding up another."""
+
+import asyncio
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from rayfleet.clients.cluster_tokens import ClusterTokens
+from rayfleet.clients.credentials import Credentials
+from rayfleet.clients.kube import KubeClient
+from rayfleet.clients.pod_addresses import PodAddresses
+from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.errors import GcsTrouble
+from rayfleet.memory import ClusterMemory
+from rayfleet.plan import DrainNode
+from rayfleet.ray_heads import SILENT_SECONDS, RayHeads, dialled
+from rayfleet.ray_polling import Clockwork, Poller
+from rayfleet.ray_state import AutoscalingReport
+from rayfleet.snapshot import Cluster, Pod
+from support.builders import NOW, head, parsed, snapshot
+from support.informing import until
+from support.queued_clusters import scaled
+from support.stand_in_gcs import STATE, StandInGcs, node, state
+from support.wire import Answering, Wire, says, wire
+
+TOKEN = "t0ken"  # noqa: S105 - of no cluster that there is
+SECRET = says({"data": {"auth_token": b64encode(TOKEN.encode()).decode()}})
+REPORT, DRAIN = "ReportAutoscalingState", "DrainNode"
+DRAINED = DrainNode("gpu", "w-1", b"1" * 28, "idle")
+
+
+@dataclass
+class Scene:
+    """Heads that are followed, and the API server beside them."""
+
+    heads: RayHeads
+    poller: Poller
+    server: Wire
+    now: float = 0.0
+
+    async def follow(self, of: Cluster, *pods: Pod) -> None:
+        await self.heads.follow(snapshot(of, pods), parsed(of.spec), active=True)
+
+    def heard(self, of: Cluster) -> bool:
+        seen = self.heads.observation(of.key)
+        return seen is not None and (seen.failure or seen.state) is not None
+
+
+@asynccontextmanager
+async def following(*answers: Answering) -> AsyncIterator[Scene]:
+    async with wire(*answers) as server, KubeClient(Credentials(server.url)) as client:
+        poller = Poller(lambda _: None, seconds=0.3, clockwork=Clockwork(jitter=lambda: 0.0))
+        tokens, addresses = ClusterTokens(client), PodAddresses(client)
+        heads = RayHeads(poller, tokens, addresses, lambda: 10.0, clock=lambda: scene.now)
+        scene = Scene(heads, poller, server)
+        try:
+            yield scene
+        finally:
+            await heads.close()
+            await poller.close()
+
+
+@asynccontextmanager
+async def gcs(host: str = "127.0.0.1", **fields: Any) -> AsyncIterator[StandInGcs]:
+    made = StandInGcs(**fields)
+    await made.start(host)
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+def followed(gcs: StandInGcs, **fields: Any) -> tuple[Cluster, Pod]:
+    """A cluster whose head is there."""
+    start = {"port": gcs.address.rpartition(":")[2]}
+    group = {"rayStartParams": start, "template": scaled().spec["headGroupSpec"]["template"]}
+    of = scaled(headGroupSpec=group, **fields)
+    return of, head(of, pod_ip=gcs.address.rpartition(":")[0].strip("[]"))
+
+
+def with_token(gcs: StandInGcs) -> tuple[Cluster, Pod]:
+    return followed(gcs, authOptions={"mode": "token"})
+
+
+def live(pod: Pod, **changes: Any) -> Answering:
+    """The pod as the API server has it."""
+    status = {"podIP": changes.get("ip", pod.pod_ip), "phase": "Running"}
+    labels = {"ray.io/node-type": "head", "ray.io/group": "headgroup"}
+    uid = changes.get("uid", pod.uid)
+    named = {"name": pod.name, "namespace": pod.namespace, "uid": uid, "resourceVersion": "5"}
+    made = {**named, "creationTimestamp": "2026-01-01T00:00:00Z", "labels": labels}
+    return says(
+        {"kind": "Pod", "metadata": made, "spec": {"containers": [{"name": "ray"}]}, "status": status}
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "address"), [("10.0.0.1", "10.0.0.1:6379"), ("fd00::1", "[fd00::1]:6379"), ("::1", "[::1]:6379")]
+)
+def test_an_address_of_ipv6_is_dialled_in_brackets(host: str, address: str) -> None:
+    """Its own colons would end it."""
+    assert dialled(host, 6379) == address
+
+
+async def test_a_head_with_an_address_of_ipv6_is_heard() -> None:
+    """On ::1."""
+    async with gcs("[::1]") as at, following() as scene:
+        of, pod = followed(at)
+        at.says(STATE, state(_head_of(pod)))
+        await scene.follow(of, pod)
+        await until("its answer", lambda: scene.heard(of))
+        seen = scene.heads.observation(of.key)
+        assert seen is not None
+        assert seen.failure is None
+
+
+def _head_of(pod: Pod, **fields: Any) -> ray_pb2.NodeState:
+    one = node(pod.name, **fields)
+    one.ray_node_type_name = "headgroup"
+    return one
+
+
+@pytest.mark.parametrize(("name", "status"), [("head-of-another", 3), ("", 2)])
+async def test_an_answer_that_is_not_of_the_pod_that_was_asked_is_not_believed(
+    name: str, status: int
+) -> None:
+    """Its address has become another's, or that head is dead."""
+    async with gcs() as at, following() as scene:
+        of, pod = followed(at)
+        at.says(STATE, state(_head_of(replace(pod, name=name or pod.name), status=status)))
+        await scene.follow(of, pod)
+        await until("its answer", lambda: scene.heard(of))
+        seen = scene.heads.observation(of.key)
+        assert seen is not None
+        assert seen.state is None
+        assert seen.failure is not None
+        assert seen.failure.trouble is GcsTrouble.INVALID
+        assert pod.name in seen.failure.message
+
+
+async def test_a_token_is_sent_where_the_pod_that_is_meant_is() -> None:
+    """Looked up once for each address."""
+    async with gcs(token=TOKEN) as at:
+        of, pod = with_token(at)
+        at.says(STATE, state(_head_of(pod)))
+        async with following(SECRET, live(pod)) as scene:
+            await scene.follow(of, pod)
+            await scene.follow(of, pod)
+            await until("its answer", lambda: scene.heard(of))
+            assert [request.target.rpartition("/")[2] for request in scene.server.requests][1:] == [pod.name]
+            assert (scene.heads.observation(of.key) or None) is not None
+
+
+@pytest.mark.parametrize("changes", [{"uid": "another"}, {"ip": "10.9.9.9"}])
+async def test_no_token_is_sent_where_the_pod_that_is_meant_is_not(changes: dict[str, str]) -> None:
+    """Another has its name, or it has another address by now."""
+    async with gcs() as at:
+        of, pod = with_token(at)
+        async with following(SECRET, live(pod, **changes)) as scene:
+            await scene.follow(of, pod)
+            assert "no token is sent" in scene.heads.trouble(of.key)
+            assert scene.poller.client(of.key) is None
+
+
+async def test_no_token_is_sent_to_an_address_that_two_heads_have() -> None:
+    """As on one machine's network: either may have answered there."""
+    async with gcs() as at:
+        (of, pod), other = with_token(at), followed(at)[0]
+        other = replace(other, key=other.key._replace(name="other"), uid="other")
+        async with following(SECRET, live(pod)) as scene:
+            await scene.follow(other, replace(head(other), pod_ip=pod.pod_ip))
+            await scene.follow(of, pod)
+            assert "another cluster" in scene.heads.trouble(of.key)
+            scene.heads.forget(other.key)
+            await scene.follow(of, pod)
+            assert scene.heads.trouble(of.key) == ""
+
+
+async def test_two_hundred_heads_that_hang_a_report_hold_up_nobody() -> None:
+    """Nobody waits for what a head says to it, and such a head is left alone for a while."""
+    async with gcs() as at, following() as scene:
+        at.hangs(REPORT)
+        told: list[int] = []
+        began = time.monotonic()
+        of, pod = followed(at)
+        await scene.follow(of, pod)
+        for version in range(200):
+            await scene.heads.report(of.key, AutoscalingReport(version, 1), lambda: told.append(1))
+        assert time.monotonic() - began < 1.0
+        assert not told
+
+
+async def test_a_head_that_does_not_answer_is_told_nothing_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would take a place of others each time."""
+    monkeypatch.setattr("rayfleet.ray_heads.TELL_SECONDS", 0.05)
+    async with gcs() as at, following() as scene:
+        at.hangs(DRAIN)
+        of, pod = followed(at)
+        await scene.follow(of, pod)
+        tried = [(await scene.heads.drain(of.key, DRAINED)).tried]
+        tried.append((await scene.heads.drain(of.key, DRAINED)).tried)
+        scene.now += SILENT_SECONDS
+        tried.append((await scene.heads.drain(of.key, DRAINED)).tried)
+        assert tried == [True, False, True]
+
+
+async def test_the_last_of_several_reports_is_told_when_the_first_is_through() -> None:
+    """What lay between is no longer true."""
+    async with gcs() as at, following() as scene:
+        at.says(REPORT, b"")
+        told: list[int] = []
+        of, pod = followed(at)
+        await scene.follow(of, pod)
+        reports = [AutoscalingReport(version, 1) for version in (1, 2, 3)]
+        await asyncio.gather(
+            *(scene.heads.report(of.key, each, partial(told.append, each.version)) for each in reports)
+        )
+        await until("the last", lambda: told == [1, 3])
+
+
+async def test_a_refusal_of_a_drain_is_the_outcome_and_remembered() -> None:
+    """Ray keeps the node: it is busy, whatever we thought."""
+    async with gcs() as at, following() as scene:
+        of, pod = followed(at)
+        await scene.follow(of, pod)
+        memory = ClusterMemory(of.uid)
+        for accepted, words in ((False, "it is busy"), (False, ""), (True, "")):
+            at.says(DRAIN, ray_pb2.DrainNodeReply(is_accepted=accepted, rejection_reason_message=words))
+            outcome = await scene.heads.drain(of.key, DRAINED)
+            assert bool(outcome.refusal) is not accepted
+            assert words in outcome.refusal
+            memory.learn((outcome,), NOW)
+            assert (DRAINED.node_id in memory.ray.drained) is accepted
+            await asyncio.sleep(0)
