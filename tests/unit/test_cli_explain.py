@@ -329,3 +329,14 @@ def test_the_text_fits_a_hundred_columns() -> None:
 def test_a_duration_is_as_exact_as_it_matters(seconds: float, said: str) -> None:
     """Seconds while one waits, days when nobody does."""
     assert duration(seconds) == said
+
+
+def test_what_a_cluster_of_fixed_size_waits_for_is_shown() -> None:
+    """A ceiling or a gate stands in the condition Ready, where nothing else names it."""
+    words = "2 pods of gpu wait for 2 GPUs: at most 1 GPUs of the cluster (annotation x)"
+    ready = {"type": "Ready", "status": "False", "reason": "PodsNotReady", "message": words}
+    entry = ready | {"lastTransitionTime": rfc3339(NOW - 90)}
+    fixed = explained(None, status={"conditions": [entry]}, manifest=spec(GPU))
+    assert words in " ".join(explanation_text(fixed).split())
+    scaling = explained(None, status=recorded(0, conditions=[entry]))
+    assert words not in " ".join(explanation_text(scaling).split())

@@ -134,7 +134,7 @@ def explanation_of(sources: Sources) -> Explanation:
         scaled=scaled,
         trouble=trouble,
         seen=sources.queue.state is not None,
-        conditions=tuple(_conditions(cluster.status)),
+        conditions=tuple(_conditions(cluster.status, scaled=scaled)),
         groups=tuple(_groups(sources, spec, decision)) if spec is not None else (),
         answers=tuple(_with_noted(answer, noted) for answer in decision.answers) if decision else (),
         noted=noted,
@@ -181,13 +181,14 @@ def _acted_on(sources: Sources) -> Iterator[tuple[str, Sizing]]:
             yield group.group_name, sizing
 
 
-def _conditions(status: Mapping[str, Any]) -> Iterator[ConditionNote]:
-    """That on scaling, and every one that tells of trouble."""
+def _conditions(status: Mapping[str, Any], *, scaled: bool) -> Iterator[ConditionNote]:
+    """That on scaling, or what a cluster of fixed size waits for, and every one that tells of trouble."""
     for entry in stored_conditions(status):
         kind, holds = str(entry.get("type")), entry.get("status") == "True"
         trouble = (kind in {"Valid", "Supported", "Managed", "HeadPodReady"} and not holds) or (
             kind == "ReplicaFailure" and holds
         )
+        trouble |= kind == "Ready" and not holds and not scaled
         if kind == "Autoscaling" or trouble:
             yield ConditionNote(
                 kind,
