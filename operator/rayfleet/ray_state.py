@@ -55,6 +55,7 @@ class Locality(NamedTuple):
     """All bundles lie on nodes with one and the same value of a label, such as a GPU domain."""
 
     label: str
+    """Empty where any nodes `among` those will do."""
     apart: bool = False
     """The opposite: no two bundles with the same value."""
     among: LabelSelector = ()

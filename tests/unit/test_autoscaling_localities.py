@@ -109,6 +109,12 @@ def test_what_the_domain_must_satisfy_besides_counts() -> None:
     assert wanted(decided(gang(1, locality=Locality(DOMAIN, among=spot)), A, cheap)) == {"dom-b": 1}
 
 
+def test_nodes_may_be_chosen_without_a_domain() -> None:
+    """Where all that is said is which nodes will do."""
+    by_name = (LabelConstraint(DOMAIN, ("dom-b",)),)
+    assert wanted(decided(gang(2, locality=Locality("", among=by_name)), A, B)) == {"dom-b": 2}
+
+
 def test_selectors_of_bundles_hold_within_the_domain() -> None:
     """Each of their alternatives, in order."""
     market = "ray.io/market-type"

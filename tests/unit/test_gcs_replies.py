@@ -8,11 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayfleet.clients.gcs_books import actors_from, jobs_from, nodes_from, version_from
-from rayfleet.clients.gcs_bounds import Unbelievable
+from rayfleet.clients.gcs_bounds import MOST_CHOICES, Unbelievable
 from rayfleet.clients.gcs_replies import drain_from, state_from
 from rayfleet.clients.ray_protocol import ray_pb2
 from rayfleet.ray_inventory import ActorState
-from rayfleet.ray_state import Demand, LabelConstraint, NodeStatus, RayState, Shape, Strategy
+from rayfleet.ray_state import (
+    Choice,
+    Demand,
+    Gang,
+    LabelConstraint,
+    Locality,
+    NodeStatus,
+    RayState,
+    Shape,
+    Strategy,
+)
 from support.stand_in_gcs import node, state
 
 CAPTURED = b64decode(
@@ -87,6 +97,75 @@ def test_a_gang_of_an_older_head_is_read_from_the_legacy_list() -> None:
     )
     (gang,) = read(reply).gangs
     assert (gang.name, gang.strategy, gang.bundles[0].count) == ("ab", Strategy.SPREAD, 1)
+
+
+def gang_of(*choices: ray_pb2.BundleSelector) -> Gang:
+    reply = state()
+    reply.cluster_resource_state.pending_gang_resource_requests.add(
+        details="ab:PACK|PENDING", bundle_selectors=choices
+    )
+    (gang,) = read(reply).gangs
+    return gang
+
+
+def within(label: str, strategy: int = 2, *values: str) -> ray_pb2.LocalityRequirement:
+    constraint = ray_pb2.LabelConstraint(label_key="zone", operator=1, label_values=values)
+    return ray_pb2.LocalityRequirement(
+        locality_constraint=ray_pb2.LocalityConstraint(label_name=label, placement_strategy=strategy),
+        label_selector=ray_pb2.LabelSelector(label_constraints=[constraint] if values else []),
+    )
+
+
+def test_the_ways_to_have_a_gang_keep_their_order() -> None:
+    """The first is what it asks for; one that asks for nothing is none."""
+    bundles = [ray_pb2.ResourceRequest(resources_bundle={"GPU": n}) for n in (4, 2, 1)]
+    found = gang_of(
+        ray_pb2.BundleSelector(resource_requests=bundles[:1] * 2, locality_requirement=within("domain")),
+        ray_pb2.BundleSelector(resource_requests=bundles[1:2]),
+        ray_pb2.BundleSelector(),
+        ray_pb2.BundleSelector(resource_requests=bundles[2:], locality_requirement=within("rack")),
+    )
+    assert found.bundles == (Demand(Shape((("GPU", 4.0),)), 2),)
+    assert found.locality == Locality("domain")
+    assert found.others == (
+        Choice((Demand(Shape((("GPU", 2.0),)), 1),)),
+        Choice((Demand(Shape((("GPU", 1.0),)), 1),), Locality("rack")),
+    )
+
+
+ZONE_A = (LabelConstraint("zone", ("a",)),)
+
+
+@pytest.mark.parametrize(
+    ("asked", "locality"),
+    [
+        (within("domain", 0), Locality("domain")),
+        (within("domain", 2), Locality("domain")),
+        (within("domain", 2, "a"), Locality("domain", among=ZONE_A)),
+        (within("domain", 3, "a"), Locality("domain", apart=True, among=ZONE_A)),
+        (within("domain", 1), None),
+        (within("domain", 1, "a"), Locality("", among=ZONE_A)),
+        (within("", 2), None),
+        (within("", 2, "a"), Locality("", among=ZONE_A)),
+        (within("domain", 9), Locality("domain", among=(LabelConstraint("domain", ()),))),
+    ],
+)
+def test_a_locality_says_where_all_bundles_must_lie(
+    asked: ray_pb2.LocalityRequirement, locality: Locality | None
+) -> None:
+    """A mere wish asks nothing, and what is not known is met by no node."""
+    bundle = ray_pb2.ResourceRequest(resources_bundle={"GPU": 1})
+    choice = ray_pb2.BundleSelector(resource_requests=[bundle], locality_requirement=asked)
+    assert gang_of(choice).locality == locality
+
+
+def test_a_gang_with_a_great_many_ways_is_too_large() -> None:
+    """One that has as many as are read is read."""
+    bundle = ray_pb2.ResourceRequest(resources_bundle={"GPU": 1})
+    choice = ray_pb2.BundleSelector(resource_requests=[bundle])
+    assert len(gang_of(*[choice] * MOST_CHOICES).others) == MOST_CHOICES - 1
+    with pytest.raises(Unbelievable, match="17 ways to have one placement group"):
+        gang_of(*[choice] * (MOST_CHOICES + 1))
 
 
 def test_equal_gangs_with_different_bundles_have_an_order() -> None:

@@ -34,6 +34,8 @@ NO_VALUES: Final = "no node that runs and no group has such a label, or too few 
 
 def within_words(locality: Locality) -> str:
     """Where all bundles have to be."""
+    if not locality.label:
+        return ""
     how = "different values" if locality.apart else "one value"
     return f" within {how} of {locality.label}"
 
@@ -58,21 +60,28 @@ def _within(choice: Choice, values: Mapping[str, Sequence[str]]) -> tuple[Way, .
     if choice.locality is None:
         return (choice.bundles,)
     label, apart, among = choice.locality
+    if not label:
+        return (tuple(_at(among, bundle.shape, bundle.count) for bundle in choice.bundles),)
     if apart:
         count = sum(bundle.count for bundle in choice.bundles)
         if count > len(values[label]):
             return ()
         each = (bundle.shape for bundle in choice.bundles for _ in range(bundle.count))
-        return (tuple(_at(label, v, among, shape) for v, shape in zip(values[label], each, strict=False)),)
+        return (
+            tuple(_at(_on(label, v, among), shape) for v, shape in zip(values[label], each, strict=False)),
+        )
     return tuple(
-        tuple(_at(label, value, among, bundle.shape, bundle.count) for bundle in choice.bundles)
+        tuple(_at(_on(label, value, among), bundle.shape, bundle.count) for bundle in choice.bundles)
         for value in values[label]
     )
 
 
-def _at(label: str, value: str, among: LabelSelector, shape: Shape, count: int = 1) -> Demand:
-    """The shape, on nodes with this value of the label."""
-    by = (LabelConstraint(label, (value,)), *among)
+def _on(label: str, value: str, among: LabelSelector) -> LabelSelector:
+    return (LabelConstraint(label, (value,)), *among)
+
+
+def _at(by: LabelSelector, shape: Shape, count: int = 1) -> Demand:
+    """The shape, on nodes that satisfy this as well."""
     selectors = tuple(tuple(sorted({*selector, *by})) for selector in shape.selectors or ((),))
     return Demand(Shape(shape.resources, selectors), count)
 

@@ -19,6 +19,8 @@ MOST_SHAPES: Final = 4_000
 MOST_GANGS: Final = 2_000
 MOST_BUNDLES: Final = 10_000
 """Of all placement groups together."""
+MOST_CHOICES: Final = 16
+"""Ways to have one placement group."""
 MOST_CONSTRAINTS: Final = 100
 """Lists of `request_resources`."""
 MOST_RESOURCES: Final = 64

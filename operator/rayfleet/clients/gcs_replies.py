@@ -4,7 +4,7 @@ A head runs its user's code, so any bytes may come: what cannot be understood, o
 is an `Unbelievable` with words; nothing else is raised. What it holds is counted before it is unpacked.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from sys import intern
@@ -17,11 +17,13 @@ from rayfleet.clients.gcs_bounds import Parts, TooMuch, Unbelievable, bounded, n
 from rayfleet.clients.ray_protocol import ray_pb2
 from rayfleet.clients.wire_fields import fields_of
 from rayfleet.ray_state import (
+    Choice,
     Demand,
     Drain,
     Gang,
     LabelConstraint,
     LabelSelector,
+    Locality,
     NodeStatus,
     RayNode,
     RayState,
@@ -43,6 +45,8 @@ _STATUS: Mapping[int, NodeStatus] = {
 }
 _STRATEGY = {strategy.value: strategy for strategy in Strategy}
 _IN, _NOT_IN = 1, 2
+_TOGETHER, _SPREAD, _APART = (0, 2), 1, 3
+"""Strategies of a locality: pack and strict pack, spread, strict spread."""
 _REPLY = "GetClusterResourceStateReply"
 _SESSION = 7
 _SIGN = 1 << 63
@@ -218,11 +222,32 @@ class _Reading:
             elif number == 3:  # noqa: PLR2004
                 selectors.append(said)
         name, _, rest = _text(details).partition(":")
-        whole = _entries(selectors[0], 1, "BundleSelector") if selectors else []
-        bundles = whole or requests
+        self._parts.add(1)
+        bounded(len(selectors), bounds.MOST_CHOICES, "ways to have one placement group")
+        choices = [self._choice(said) for said in selectors]
+        if not choices or not choices[0].bundles:
+            # An older head has the bundles in a list of their own.
+            choices[:1] = [Choice(self._counted(requests), choices[0].locality if choices else None)]
+        return Gang(
+            name=named(name),
+            strategy=_STRATEGY.get(rest.partition("|")[0], Strategy.PACK),
+            bundles=choices[0].bundles,
+            locality=choices[0].locality,
+            others=tuple(choice for choice in choices[1:] if choice.bundles),
+        )
+
+    def _choice(self, raw: bytes) -> Choice:
+        """One way to have a placement group."""
+        locality = _entries(raw, 2, "BundleSelector")
+        return Choice(
+            self._counted(_entries(raw, 1, "BundleSelector")),
+            # What comes in pieces is all of them.
+            self._locality(b"".join(locality)) if locality else None,
+        )
+
+    def _counted(self, bundles: Sequence[bytes]) -> tuple[Demand, ...]:
         self._bundles += len(bundles)
         bounded(self._bundles, bounds.MOST_BUNDLES, "bundles of placement groups")
-        self._parts.add(1)
         counts: dict[Shape, int] = {}
         for each in bundles:
             shape = self._shapes.get(each)
@@ -231,11 +256,21 @@ class _Reading:
                 shape = self._shapes[each] = self._shape(request)
             counts[shape] = counts.get(shape, 0) + 1
         self._parts.add(len(counts))
-        return Gang(
-            name=named(name),
-            strategy=_STRATEGY.get(rest.partition("|")[0], Strategy.PACK),
-            bundles=tuple(Demand(shape, counts[shape]) for shape in sorted(counts)),
-        )
+        return tuple(Demand(shape, counts[shape]) for shape in sorted(counts))
+
+    def _locality(self, raw: bytes) -> Locality | None:
+        """To lie on few nodes with one value of a label, or each on another one; a mere wish asks nothing."""
+        asked = unpacked(ray_pb2.LocalityRequirement, raw, "a locality")
+        strategy, among = asked.locality_constraint.placement_strategy, self._selector(asked.label_selector)
+        label = intern(named(asked.locality_constraint.label_name))
+        if not label or strategy == _SPREAD:
+            return Locality("", among=among) if among else None
+        self._keys.add(label)
+        bounded(len(self._keys), bounds.MOST_KEYS, "labels that are selected by")
+        if strategy not in {*_TOGETHER, _APART}:
+            # As with conditions on labels: no node satisfies what we do not know.
+            return Locality(label, among=(*among, LabelConstraint(label, ())))
+        return Locality(label, strategy == _APART, among)
 
     def _shape(self, request: ray_pb2.ResourceRequest) -> Shape:
         bounded(len(request.resources_bundle), bounds.MOST_RESOURCES, "resources of a request")
