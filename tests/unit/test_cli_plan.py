@@ -332,3 +332,19 @@ def test_what_is_set_and_not_acted_on_is_said(tmp_path: Path) -> None:
         "spec.autoscalerOptions.env",
     ):
         assert f"{path} is not acted on yet: " in said
+
+
+def test_a_placement_group_within_one_domain_is_decided_by_labels(tmp_path: Path) -> None:
+    """Of nodes that run and of groups."""
+    manifest = spec(
+        group("a", 0, maxReplicas=2, labels={"domain": "a"}, template=template(cpu="4", gpu="1")),
+        group("b", 0, maxReplicas=2, template=template(cpu="4", gpu="1")),
+    )["workerGroupSpecs"]
+    demand = {"gangs": [{"locality": "domain", "bundles": [{"count": 2, "resources": {"GPU": 1}}]}]}
+    assert sizes(planned(tmp_path, demand, *manifest)) == {"a": 2, "b": 0}
+    there = [{"group": "b", "count": 2, "labels": {"domain": "x"}}]
+    assert sizes(planned(tmp_path, demand | {"nodes": there}, *manifest)) == {"a": 0, "b": 2}
+    busy = [{**there[0], "used": {"GPU": 1}}]
+    three = {"gangs": [{"locality": "domain", "bundles": [{"count": 3, "resources": {"GPU": 1}}]}]}
+    held = planned(tmp_path, three | {"nodes": busy}, *manifest)
+    assert "within one value of domain" in held["demand"][0]["holds"][0]["message"]

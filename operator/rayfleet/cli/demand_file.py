@@ -13,7 +13,16 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from rayfleet.api import Violation, parse_quantity
 from rayfleet.api.base import ApiModel, Boolean, Integer
 from rayfleet.api.parsing import violations_of
-from rayfleet.ray_state import Demand, Gang, LabelConstraint, LabelSelector, Resources, Shape, Strategy
+from rayfleet.ray_state import (
+    Demand,
+    Gang,
+    LabelConstraint,
+    LabelSelector,
+    Locality,
+    Resources,
+    Shape,
+    Strategy,
+)
 
 MOST: Final = 1_000_000
 """Of equal requests in one entry."""
@@ -68,6 +77,8 @@ class _Gang(_Strict):
     name: str = ""
     count: Annotated[Integer, Field(ge=1, le=1000)] = 1
     strategy: Literal["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"] = "PACK"
+    locality: str = ""
+    """A label of which all nodes of the group must have one value."""
     bundles: tuple[_Requests, ...]
 
 
@@ -80,6 +91,8 @@ class Node(_Strict):
     name: str = ""
     """What their names begin with."""
     used: _Amounts = Field(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict)
+    """What Ray has found out, beside the labels of their group."""
     idle_seconds: Annotated[float, Field(ge=0, strict=True)] = 0.0
     joined: Boolean = True
     """False while the pods are on their way."""
@@ -112,7 +125,12 @@ class DemandFile(_Strict):
             name = gang.name or f"gang-{number}"
             bundles = tuple(bundle.demand() for bundle in gang.bundles)
             for copy in range(1, gang.count + 1):
-                yield Gang(name if gang.count == 1 else f"{name}-{copy}", Strategy(gang.strategy), bundles)
+                yield Gang(
+                    name if gang.count == 1 else f"{name}-{copy}",
+                    Strategy(gang.strategy),
+                    bundles,
+                    Locality(gang.locality) if gang.locality else None,
+                )
 
 
 def parse_demand(content: object) -> DemandFile | tuple[Violation, ...]:

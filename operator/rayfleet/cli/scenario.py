@@ -89,7 +89,8 @@ def _pods(given: Node, group: Group, index: int) -> Iterator[Worker]:
 
 
 def _node(given: Node, group: Group, pod: Worker) -> RayNode:
-    name, has, labels, used = pod.name, dict(group.resources), dict(group.labels), given.used
+    name, has, used = pod.name, dict(group.resources), given.used
+    labels = {**given.labels, **dict(group.labels)}
     if not pod.replica or name == f"{pod.replica}-0":
         has |= dict(group.first_host)
         labels |= dict(group.first_host_labels)
