@@ -95,6 +95,16 @@ def test_no_new_node_is_counted_on_in_a_domain_of_running_nodes_alone() -> None:
     assert decision.answers[0].unserved == 2
 
 
+def test_a_domain_that_nodes_only_happen_to_share_tells_nothing_of_the_next() -> None:
+    """One runs in x and is free; the second would come up wherever there is room."""
+    learned = replace(PLAIN, labels=((DOMAIN, "x"),), learned_labels=frozenset({DOMAIN}))
+    decision = decided(gang(2), learned, nodes=(there("x-1", "x"),))
+    assert wanted(decision) == {"plain": 1}
+    ordinary = state(tasks(1, (LabelConstraint(DOMAIN, ("x",)),), GPU=4))
+    found = decide(ordinary, [learned], (), Policy(), Memory(), now=1000)
+    assert wanted(found) == {"plain": 1}, "a task by itself may try"
+
+
 @pytest.mark.parametrize("strategy", [Strategy.STRICT_SPREAD, Strategy.SPREAD, Strategy.PACK])
 def test_the_strategy_of_bundles_on_nodes_holds_within_the_domain(strategy: Strategy) -> None:
     """Two bundles of two GPUs: one node, unless they are to lie apart."""

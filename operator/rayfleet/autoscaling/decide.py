@@ -9,7 +9,7 @@ from rayfleet.autoscaling.census import Census, coming_bins, room_for_missing, t
 from rayfleet.autoscaling.decision import Decision
 from rayfleet.autoscaling.demand import shapes_of, space_of
 from rayfleet.autoscaling.inputs import Group, Memory, Policy, Worker
-from rayfleet.autoscaling.localities import ways_of
+from rayfleet.autoscaling.localities import placeable, ways_of
 from rayfleet.autoscaling.packing import Packing
 from rayfleet.autoscaling.settled import grounds_of
 from rayfleet.autoscaling.sizes import Moment, size_groups
@@ -37,6 +37,7 @@ def decide(
     groups = sorted((_with_remembered(group, memory) for group in groups), key=lambda group: group.name)
     workers = sorted(workers, key=lambda worker: worker.name)
     known = ray if ray is not None else RayState("", 0, (), (), (), ())
+    groups = placeable(known, groups)
     ways = ways_of(known, groups)
     narrowed = (demand for found in ways.values() for choice in found for way in choice for demand in way)
     space = space_of(shapes_of(known, narrowed))

@@ -97,6 +97,8 @@ class Group:
     """Resources that one host of each replica has besides: a TPU slice has one head."""
     first_host_labels: tuple[tuple[str, str], ...] = ()
     """Labels of that host alone."""
+    learned_labels: frozenset[str] = frozenset()
+    """Keys of `labels` that its nodes happen to have in common so far: the next one may be somewhere else."""
     accelerators: int = 0
     """How many the pod of one node takes, as Kubernetes counts them and whatever Ray is told of them."""
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from rayfleet.autoscaling.inputs import Group
@@ -29,6 +30,8 @@ Ways: TypeAlias = tuple[tuple[Way, ...], ...]
 """For each choice, best first, the ways to have it: one, or one for each value of a label."""
 
 
+_PLAIN: Final = (None, ())
+"""What is left of a gang that asks for no more than its bundles."""
 NO_VALUES: Final = "no node that runs and no group has such a label, or too few values of it"
 
 
@@ -40,12 +43,27 @@ def within_words(locality: Locality) -> str:
     return f" within {how} of {locality.label}"
 
 
+def placeable(ray: RayState, groups: Sequence[Group]) -> Sequence[Group]:
+    """The groups, with none of these labels that they only happen to have so far."""
+    labels = {
+        c.locality.label for gang in ray.gangs if gang[3:] != _PLAIN for c in _choices(gang) if c.locality
+    }
+    return [
+        replace(
+            group, labels=tuple(one for one in group.labels if one[0] not in labels & group.learned_labels)
+        )
+        if labels & group.learned_labels
+        else group
+        for group in groups
+    ]
+
+
 def ways_of(ray: RayState, groups: Sequence[Group]) -> dict[Gang, Ways]:
     """How each placement group may be had that asks for more than its bundles.
 
     The values of a label are those that nodes that run or groups have; of others nobody knows.
     """
-    asking = {gang: _choices(gang) for gang in ray.gangs if gang.locality or gang.others}
+    asking = {gang: _choices(gang) for gang in ray.gangs if gang[3:] != _PLAIN}
     labels = {choice.locality.label for choices in asking.values() for choice in choices if choice.locality}
     most = max(1, min(MOST_VALUES, MOST_WAYS // max(1, len(asking))))
     values = {label: _values(label, ray.nodes, groups)[:most] for label in labels}

@@ -142,6 +142,7 @@ def group_of(group: WorkerGroupSpec, idle_timeout_seconds: int, known: Learned =
         resources=tuple(one for one in resources if one not in of_one_host),
         first_host=tuple(sorted(first_host.items())),
         first_host_labels=HEAD_OF_SLICE if any(map(is_of_one_host, first_host)) else (),
+        learned_labels=frozenset(key for key, _ in known.labels if key not in group.labels),
         accelerators=accelerators_of_pod(group.template.get("spec") or {}),
         labels=tuple(sorted({**dict(of_slice.labels), **dict(known.labels), **group.labels}.items())),
         num_of_hosts=group.num_of_hosts,
