@@ -161,8 +161,10 @@ def coming_bins(
         coming: dict[tuple[Tier, Node], list[str]] = {}
         unmade: dict[tuple[Tier, Node], int] = {}
         for replica, workers in group.replicas.items():
+            names = sorted([worker.name for worker in workers if worker.name not in joined])
+            if not names and len(workers) >= template.group.num_of_hosts:
+                continue
             tier = Tier.BLOCKED if replica in group.late else Tier.COMING
-            names = sorted(worker.name for worker in workers if worker.name not in joined)
             nodes = _rest(template, [joined[worker.name] for worker in workers if worker.name in joined])
             for node, name in zip(nodes, names, strict=False):
                 coming.setdefault((tier, node), []).append(name)
