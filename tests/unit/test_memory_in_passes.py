@@ -1,0 +1,64 @@
+"""What a process remembers between passes comes to bear on the next one."""
+
+from typing import Any
+
+from rayfleet.memory import ClusterMemory
+from rayfleet.plan import Cause, DeletePod, Outcome
+from rayfleet.snapshot import Pod
+from support.builders import NOW, UID, group, spec
+from support.passes import KEY, PODS, Passes, passes
+from support.wire import fails
+
+ENDED = {
+    "phase": "Failed",
+    "containerStatuses": [
+        {
+            "name": "ray",
+            "state": {
+                "terminated": {
+                    "exitCode": 1,
+                    "startedAt": "2027-01-15T07:59:50Z",
+                    "finishedAt": "2027-01-15T07:59:52Z",
+                }
+            },
+        }
+    ],
+}
+
+
+def ended(bed: Passes, index: int) -> Pod:
+    """A worker that has run for two seconds."""
+    pod: dict[str, Any] = bed.worker(index, cached=False) | {"status": ENDED}
+    bed.show(pod)
+    (found,) = [one for one in bed.pods.owned_by(KEY) if one.name == pod["metadata"]["name"]]
+    assert found.ran == 2.0
+    return found
+
+
+async def test_a_group_that_fails_a_second_time_is_seen_so_by_the_next_pass() -> None:
+    async with passes() as bed:
+        bed.stored(spec(group(replicas=1)))
+        memory = ClusterMemory(UID)
+        first = ended(bed, 1)
+        assert bed.view.snapshot(bed.cluster, memory, None, NOW).settling == {}
+        gone = DeletePod("worker", "gpu", first.name, first.uid, Cause.ENDED, "ended")
+        memory.endings.learn([Outcome(gone)], [first], NOW)
+        second = ended(bed, 2)
+        settling = bed.view.snapshot(bed.cluster, memory, None, NOW + 5).settling["gpu"]
+        assert (settling.rounds, settling.until) == (2, NOW + 25)
+        assert second.uid in settling.ended
+
+
+async def test_a_group_that_is_held_is_not_held_for_longer_as_the_clock_was_set_back() -> None:
+    """By 20 minutes, which would be waited for."""
+    async with passes() as bed:
+        bed.stored(spec(group(replicas=1)))
+        bed.head()
+        bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
+        await bed.reconciler.reconcile(KEY)
+        tried = bed.api.writes.count(f"POST {PODS}")
+        assert tried == 1
+        bed.now -= 1200
+        bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
+        await bed.reconciler.reconcile(KEY)
+        assert bed.api.writes.count(f"POST {PODS}") == tried + 1
