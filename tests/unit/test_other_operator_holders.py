@@ -28,8 +28,11 @@ class Api:
     failure: ApiFailure | None = None
     asked: list[str] = field(default_factory=list)
 
-    async def get(self, path: str) -> Answer:
+    async def get(self, path: str, params: Mapping[str, str] | None = None, /) -> Answer:
         self.asked.append(path)
+        if params is not None:
+            of = [{**obj, "metadata": {"name": at[len(path) + 1 :]}} for at, obj in self.pods.items()]
+            return {"items": of}
         name = path.rpartition("/")[2]
         answer: Answer = self.pods.get(path, ApiFailure(404, "NotFound", "", kind="pods", name=name))
         return answer
@@ -135,6 +138,38 @@ async def test_a_lease_in_a_named_namespace_counts_whoever_holds_it() -> None:
     assert known.counts("kuberay", "ml") is True
     assert known.counts_somewhere("kuberay") is True
     assert not api.asked
+
+
+LONG = "a-release-with-a-long-name-kuberay-operator-6d5f7c9b8d-x2x4z-more"
+
+
+@pytest.mark.parametrize("name", [LONG, LONG[:62] + "-" + LONG[62:]])
+async def test_a_pod_whose_name_is_longer_than_a_hostname_is_found_by_what_is_left_of_it(name: str) -> None:
+    """Its hostname, by which it calls itself on its Lease, is cut; and has no dash at its end."""
+    hostname = name[:63].rstrip("-")
+    assert len(hostname) < len(name)
+    pods = {
+        f"/api/v1/namespaces/kuberay/pods/{name}": pod(),
+        f"/api/v1/namespaces/kuberay/pods/{name[:-1]}0": pod("Failed"),
+        "/api/v1/namespaces/kuberay/pods/another": pod(account="another"),
+    }
+    api = Api(pods, rights={(ACCOUNT, "")})
+    known = holders(api)
+    await known.look({"kuberay": f"{hostname}_0ac3"})
+    assert known.counts("kuberay", "ml") is True
+    api.rights.clear()
+    known = holders(Api({}, rights={(ACCOUNT, "")}))
+    await known.look({"kuberay": f"{hostname}_0ac3"})
+    assert known.counts("kuberay", "ml") is False
+
+
+async def test_a_role_that_its_tenant_has_trimmed_makes_its_lease_count_for_nobody_else() -> None:
+    """With a list of namespaces, a namespace's Role may be its own administrators' to change."""
+    api = running()
+    api.pods = dict.fromkeys(api.pods, FORBIDDEN)
+    known = holders(api, "kuberay", "ml")
+    await known.look({"kuberay": HOLDER})
+    assert [known.counts("kuberay", name) for name in ("kuberay", "ml")] == [True, False]
 
 
 @pytest.mark.parametrize("what", ["pods", "rights"])

@@ -20,6 +20,10 @@ HOLDER_SECONDS = 60.0
 """After so long a holder's pod is looked at again."""
 RIGHTS_SECONDS = 300.0
 """After so long it is asked again what its service account may do."""
+CUT_NAME = 60
+"""Characters. A hostname has 63 at most, and does not end in a dash or a dot."""
+MOST_PODS = 500
+"""That a cut name is looked for among."""
 AT_ONCE = 8
 """Questions to the API server under way at a time."""
 EVERYWHERE = ""
@@ -31,7 +35,7 @@ _POD_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 class Asking(Protocol):
     """What is needed of the client: it reads pods, and asks for reviews."""
 
-    async def get(self, path: str, /) -> Answer: ...
+    async def get(self, path: str, params: Mapping[str, str] | None = None, /) -> Answer: ...
     async def request(self, verb: str, path: str, /, *, body: Mapping[str, Any]) -> Answer: ...
 
 
@@ -60,8 +64,9 @@ class Holders:
     """Finds out where the holders of Leases could act, and remembers it for a while.
 
     - A Lease in one of the namespaces that are `named` counts everywhere, whoever holds it.
-    - What cannot be found out, as the question itself is refused, counts: two operators on one cluster
-      are worse than none.
+    - What cannot be found out, as the question itself is refused, counts, as two operators on one cluster
+      are worse than none; with a list of namespaces, where a Role may be its tenant's to change, in that
+      namespace alone.
     """
 
     def __init__(
@@ -131,11 +136,7 @@ class Holders:
     async def _find_account(self, lease: str, holder: str, before: _Standing | None) -> _Standing:
         found = _Standing(holder, self._clock())
         pod = holder.rpartition("_")[0] or holder
-        if _POD_NAME.fullmatch(pod):
-            async with self._questions:
-                answer = await self._client.get(f"/api/v1/namespaces/{lease}/pods/{pod}")
-        else:
-            answer = ApiFailure(404, "NotFound", "no pod can have this name", kind="pods", name=pod)
+        answer = await self._find_pod(lease, pod)
         if not isinstance(answer, ApiFailure):
             found.certain, found.account = True, _account(answer)
             found.why = f"its holder's pod {pod} has ended"
@@ -150,6 +151,22 @@ class Holders:
             found.allowed = before.allowed
         self._standings[lease] = found
         return found
+
+    async def _find_pod(self, namespace: str, name: str) -> Answer:
+        """The pod that calls itself so: by its hostname, which is its name, cut where that is too long."""
+        absent = ApiFailure(404, "NotFound", "there is no such pod", kind="pods", name=name)
+        if not _POD_NAME.fullmatch(name):
+            return absent
+        pods = f"/api/v1/namespaces/{namespace}/pods"
+        async with self._questions:
+            answer = await self._client.get(f"{pods}/{name}")
+            if len(name) < CUT_NAME or not (isinstance(answer, ApiFailure) and is_gone(answer, "pods", name)):
+                return answer
+            listed = await self._client.get(pods, {"limit": str(MOST_PODS)})
+        if isinstance(listed, ApiFailure):
+            return listed
+        named = [pod for pod in listed.get("items") or () if pod["metadata"]["name"].startswith(name)]
+        return next((pod for pod in named if _account(pod) is not None), absent)
 
     async def _find_rights(self, lease: str, standing: _Standing, account: str) -> None:
         now = self._clock()
@@ -167,7 +184,8 @@ class Holders:
 
     async def _ask(self, lease: str, standing: _Standing, account: str, place: str) -> None:
         if not account:
-            standing.allowed[place] = (True, self._clock())
+            # With a list of namespaces the refusal is one namespace's own, and so is what comes of it.
+            standing.allowed[place] = (not self._namespaces or place == lease, self._clock())
             return
         if self._namespaces:
             path = f"{REVIEW}/namespaces/{place}/localsubjectaccessreviews"
