@@ -23,6 +23,8 @@ from rayfleet.workqueue import Done, Retry
 
 UNANSWERED_BACKOFF = 5.0
 """Seconds. The longest wait between attempts while the API server does not answer."""
+LARGE_SPEC = 32 << 10
+"""Bytes of a spec whose plan may take 10 ms: then nobody else should have to wait for it."""
 SOON = 0.05
 NEW_KIND_SECONDS = 1.0
 """Between attempts while the API server does not know RayClusters well enough to let them own anything."""
@@ -103,7 +105,8 @@ class Reconciler:
 
     async def _plan(self, snapshot: Snapshot) -> Plan:
         memory = self._memories[snapshot.cluster.key]
-        if is_long(snapshot):
+        stored = self._view.clusters.stored_spec(snapshot.cluster.key)
+        if is_long(snapshot) or (stored is not None and len(stored) > LARGE_SPEC):
             decided = await asyncio.to_thread(plan, snapshot, memory.scaling)
         else:
             decided = plan(snapshot, memory.scaling)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from rayfleet.api.base import (
     INT32_MAX,
+    MOST_GROUPS,
     ApiModel,
     Boolean,
     IngressTLS,
@@ -112,7 +113,9 @@ class Fallback(ApiModel):
     """Where a group's work goes while its own pods are blocked."""
 
     groups: tuple[str, ...] = Field(
-        default=(), description="Groups of this cluster to use instead, best first."
+        default=(),
+        max_length=MOST_GROUPS,
+        description="Groups of this cluster to use instead, best first.",
     )
     after_seconds: Integer = stored(
         0,

@@ -83,5 +83,6 @@ _SENTENCES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "literal_error": _literal,
     "greater_than_equal": _bound("at least", "ge"),
     "greater_than": _bound("more than", "gt"),
+    "too_long": lambda error: f"must have at most {error['ctx']['max_length']} entries: remove some of them.",
     "less_than_equal": _bound("at most", "le"),
 }

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from rayfleet.api.autoscaler_options import AutoscalerOptions
-from rayfleet.api.base import ApiModel, Boolean
+from rayfleet.api.base import MOST_GROUPS, ApiModel, Boolean
 from rayfleet.api.fault_tolerance import GcsFaultToleranceOptions
 from rayfleet.api.groups import HeadGroupSpec, WorkerGroupSpec
 from rayfleet.api.history_server import HistoryServerOptions
@@ -18,6 +18,7 @@ class RayClusterSpec(ApiModel):
     head_group_spec: HeadGroupSpec = Field(description="The head.")
     worker_group_specs: tuple[WorkerGroupSpec, ...] = Field(
         default=(),
+        max_length=MOST_GROUPS,
         description="The worker groups.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["groupName"]},
     )

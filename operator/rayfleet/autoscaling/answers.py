@@ -1,18 +1,20 @@
 """What becomes of each entry of demand, for people who ask."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.autoscaling.capacity import HEAD
 from rayfleet.autoscaling.census import Census
 from rayfleet.autoscaling.decision import Answer, DemandKind, Hold, HoldKind, Placed, Tier
-from rayfleet.autoscaling.demand import Kind, Vector
+from rayfleet.autoscaling.demand import Need
+from rayfleet.autoscaling.effort import MOST_WORDS, TOO_MUCH, Effort
 from rayfleet.autoscaling.holds import blocked_hold, holds_of, is_oversized, whole_nodes
 from rayfleet.autoscaling.inputs import Policy
 from rayfleet.autoscaling.localities import NO_VALUES, within_words
+from rayfleet.autoscaling.packing import Packing, Rooms
 from rayfleet.autoscaling.sizes import Sizes
 from rayfleet.autoscaling.stages import Entry, Solution
-from rayfleet.ray_state import Gang, Shape
+from rayfleet.ray_state import Shape
 
 
 def answers_of(
@@ -23,27 +25,60 @@ def answers_of(
     for (need, group, tier), count in sorted(solution.packing.placed.items()):
         if count:
             placed.setdefault(need, []).append((group, tier, count))
-    nodes = whole_nodes(solution.packing)
+    reasons = _Reasons(solution.packing, census, policy)
     return tuple(
-        _answer(solution, nodes, entry, placed.get(entry.need.entry, ()), census, policy, sizes)
-        for entry in solution.entries
+        _answer(reasons, entry, placed.get(entry.need.entry, ()), census, sizes) for entry in solution.entries
     )
 
 
+class _Reasons:
+    """Why entries wait, each kind worked out once, and so many."""
+
+    def __init__(self, packing: Packing, census: Sequence[Census], policy: Policy) -> None:
+        self._packing = packing
+        self._census = census
+        self._policy = policy
+        self._nodes = whole_nodes(packing)
+        self._effort = Effort(MOST_WORDS)
+        self._rooms = packing.rooms
+        self._known: dict[tuple[Shape, Rooms], tuple[Hold, ...]] = {}
+
+    def of(self, entry: Entry) -> tuple[Hold, ...]:
+        if entry.skipped:
+            return (TOO_MUCH,)
+        if entry.gang is None:
+            return self._about(entry.need, self._rooms)
+        where = within_words(entry.gang.locality) if entry.gang.locality else ""
+        found: tuple[Hold, ...] = (Hold(HoldKind.INFEASIBLE, NO_VALUES),)
+        if entry.lacking:
+            found = self._about(entry.lacking, entry.rooms or self._rooms)
+        return tuple([Hold(kind, f"all of its bundles at once{where}: {words}") for kind, words in found])
+
+    def _about(self, need: Need, rooms: Rooms) -> tuple[Hold, ...]:
+        known = self._known.get((need.shape, rooms))
+        if known is None:
+            if self._effort.spent:
+                return (TOO_MUCH,)
+            self._effort.spend(_steps(self._packing, self._nodes, need))
+            known = holds_of(self._packing, self._nodes, self._census, self._policy, need, rooms)
+            self._known[need.shape, rooms] = known
+        return known
+
+
+def _steps(packing: Packing, nodes: Sequence[object], need: Need) -> int:
+    """To look at every kind of node there is or could be, and to put it into words."""
+    parts = len(need.amounts) + sum(map(len, need.shape.selectors))
+    return (len(packing.templates) + len(nodes) + 20) * (3 * parts + 4)
+
+
 def _answer(
-    solution: Solution,
-    nodes: Sequence[tuple[Vector, Kind]],
+    reasons: _Reasons,
     entry: Entry,
     placed: Sequence[tuple[int, Tier, int]],
     census: Sequence[Census],
-    policy: Policy,
     sizes: Sizes,
 ) -> Answer:
-    holds: list[Hold] = []
-    if entry.gang and entry.left:
-        holds += _gang_holds(entry, entry.gang, solution, nodes, census, policy)
-    elif entry.left:
-        holds += holds_of(solution.packing, nodes, census, policy, entry.need)
+    holds = list(reasons.of(entry)) if entry.left else []
     for group, tier, _ in placed:
         if tier is Tier.BLOCKED and (hold := blocked_hold(census[group])):
             holds.append(hold)
@@ -62,27 +97,16 @@ def _answer(
     )
 
 
-def _gang_holds(
-    entry: Entry,
-    gang: Gang,
-    solution: Solution,
-    nodes: Sequence[tuple[Vector, Kind]],
-    census: Sequence[Census],
-    policy: Policy,
-) -> Iterator[Hold]:
-    where = within_words(gang.locality) if gang.locality else ""
-    if not entry.lacking:
-        yield Hold(HoldKind.INFEASIBLE, f"all of its bundles at once{where}: {NO_VALUES}")
-        return
-    for kind, words in holds_of(entry.trial or solution.packing, nodes, census, policy, entry.lacking):
-        yield Hold(kind, f"all of its bundles at once{where}: {words}")
-
-
 def oversized(solution: Solution) -> tuple[Shape, ...]:
     """Shapes of tasks that no whole node could hold."""
-    nodes = whole_nodes(solution.packing)
-    return tuple(
-        entry.need.shape
-        for entry in solution.entries
-        if entry.kind is DemandKind.TASKS and entry.left and is_oversized(solution.packing, nodes, entry.need)
-    )
+    packing, nodes, effort = solution.packing, whole_nodes(solution.packing), Effort(MOST_WORDS)
+    found = []
+    for entry in solution.entries:
+        if entry.kind is not DemandKind.TASKS or not entry.left or entry.skipped:
+            continue
+        effort.spend((len(packing.templates) + len(nodes)) * (len(entry.need.amounts) + 4))
+        if effort.spent:
+            break  # None fails that has not been looked at.
+        if is_oversized(packing, nodes, entry.need):
+            found.append(entry.need.shape)
+    return tuple(found)

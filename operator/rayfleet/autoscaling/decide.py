@@ -54,12 +54,13 @@ def decide(
         gpus_left=room_for_missing(templates, census, gpus_left),
         new=[0] * len(groups),
     )
-    for one in (*bins, *coming_bins(templates, census, joined)):
-        packing.add(one)
+    packing.add_all((*bins, *coming_bins(templates, census, joined)))
     floors = {at: _floor(one) for at, one in enumerate(census)}
     grounds = grounds_of(known, groups, packing.bins)
     solution = solve(packing, known, ways, floors, stuck)
-    moment = Moment(joined, policy, memory, now, grounds, known=ray is not None)
+    # What was not looked at may need what seems to be idle.
+    whole = ray is not None and not any(entry.skipped for entry in solution.entries)
+    moment = Moment(joined, policy, memory, now, grounds, known=whole)
     sizes = size_groups(solution, census, floors, moment)
     answers = answers_of(solution, census, policy, sizes)
     return Decision(

@@ -36,6 +36,8 @@ class HoldKind(StrEnum):
     """The group may not start anything now."""
     RATE = "Rate"
     """A window, a policy or a mode spreads the growth over time."""
+    TOO_MUCH = "TooMuch"
+    """More waits than one decision can look through."""
 
 
 class DemandKind(StrEnum):

@@ -1,10 +1,12 @@
 """What waits, as vectors over the resources that anyone asks for, and which labels it can live with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from rayfleet.api.accelerators import is_accelerator
+from rayfleet.autoscaling import effort as limits
+from rayfleet.autoscaling.effort import Effort
 from rayfleet.ray_state import Demand, LabelSelector, RayState, Resources, Shape
 
 SCALE: Final = 10_000
@@ -43,8 +45,17 @@ class Space:
     """For each key: values that a selector names."""
     gpu: int
     """The dimension of GPUs."""
-    _ranks: dict[tuple[tuple[LabelSelector, ...], Kind], int] = field(default_factory=dict)
+    _dimensions: dict[str, int] = field(init=False)
+    _places: dict[str, int] = field(init=False)
+    _ranks: dict[tuple[LabelSelector, ...], dict[Kind, int]] = field(default_factory=dict)
     _implicit: tuple[float, ...] = ()
+    width: int = 1
+    """The most resources that one request names."""
+    effort: Effort = field(default_factory=lambda: Effort(limits.MOST_STEPS))
+
+    def __post_init__(self) -> None:
+        self._dimensions = {name: at for at, name in enumerate(self.names)}
+        self._places = {key: at for at, key in enumerate(self.keys)}
 
     def vector(self, resources: Resources) -> Vector:
         """Amounts of a node in whole units; 0 for what is not there or is not a number."""
@@ -69,24 +80,29 @@ class Space:
 
     def rank(self, selectors: tuple[LabelSelector, ...], kind: Kind) -> int:
         """The first alternative that a node of this kind satisfies; -1 for none, 0 without selectors."""
-        if not selectors:
-            return 0
-        known = self._ranks.get((selectors, kind))
-        if known is None:
-            known = next((i for i, one in enumerate(selectors) if self._satisfies(one, kind)), -1)
-            self._ranks[selectors, kind] = known
+        return self.ranks(selectors, (kind,))[kind] if selectors else 0
+
+    def ranks(self, selectors: tuple[LabelSelector, ...], kinds: Iterable[Kind]) -> Mapping[Kind, int]:
+        """The same for many kinds of node at once: to look up selectors takes long where there are many."""
+        self.effort.spend(sum(3 + len(one) for one in selectors) // 2)
+        known = self._ranks.setdefault(selectors, {})
+        for kind in kinds:
+            if kind not in known:
+                rank = next((i for i, one in enumerate(selectors) if self._satisfies(one, kind)), -1)
+                self.effort.spend(4 * (rank + 1 if rank >= 0 else len(selectors)) + 4)
+                known[kind] = rank
         return known
 
     def _satisfies(self, selector: LabelSelector, kind: Kind) -> bool:
         for key, values, negated in selector:
-            value = kind[self.keys.index(key)]
+            value = kind[self._places[key]]
             if (value in values) == negated:
                 return False
         return True
 
     def need(self, index: int, shape: Shape, count: int, gang: int = -1) -> Need:
         amounts = tuple(
-            (self.names.index(name), units)
+            (self._dimensions[name], units)
             for name, amount in shape.resources
             if (units := _units(amount, _IMPOSSIBLE)) > 0
         )
@@ -103,8 +119,9 @@ def _units(amount: float, otherwise: int) -> int:
 
 def space_of(shapes: Iterable[Shape]) -> Space:
     """The space in which all these shapes, and any node, can be described."""
-    names, named = {GPU}, dict[str, set[str]]()
+    names, named, width = {GPU}, dict[str, set[str]](), 1
     for shape in shapes:
+        width = max(width, len(shape.resources))
         names.update(name for name, _ in shape.resources)
         for selector in shape.selectors:
             for key, values, _ in selector:
@@ -115,6 +132,7 @@ def space_of(shapes: Iterable[Shape]) -> Space:
         keys=keys,
         values=tuple(frozenset(named[key]) for key in keys),
         gpu=ordered.index(GPU),
+        width=width,
         _implicit=tuple(1.0 if name.startswith(_IMPLICIT) else 0.0 for name in ordered),
     )
 

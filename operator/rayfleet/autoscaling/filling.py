@@ -5,12 +5,16 @@ always better. This is the slower one, for small clusters.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from rayfleet.autoscaling.capacity import HEAD, Bin
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand import Need
 from rayfleet.autoscaling.packing import Packing, loaded
 from rayfleet.autoscaling.scoring import Load, Suited, fill, suited, unchanged_for, utilisation
+
+_FILLED: Final = 6
+"""Steps that it takes to see how many of a need a node takes besides what it has."""
 
 
 def fill_nodes(packing: Packing, needs: Sequence[Need], left: list[int], *, blocked: bool = False) -> None:
@@ -23,7 +27,8 @@ def fill_nodes(packing: Packing, needs: Sequence[Need], left: list[int], *, bloc
             open_.append((one, of))
         else:
             done.append(one)
-    while any(left):
+    while any(left) and not packing.effort.spent:
+        packing.effort.spend((_FILLED + packing.space.width) * sum(len(of.items) for _, of in open_))
         loads = [fill(one.free, of, left) for one, of in open_]
         places = [place for place, (load, _) in enumerate(loads) if load]
         if not places:

@@ -7,6 +7,8 @@ from rayfleet.autoscaling.demand import merged
 from rayfleet.ray_state import Demand, Gang, LabelSelector, Shape, Strategy
 
 _MOST_ALTERNATIVES = 64
+_MOST_CONDITIONS = 20_000
+"""Of all alternatives together."""
 
 
 def in_order(gangs: Iterable[Gang]) -> list[Gang]:
@@ -37,8 +39,10 @@ def _as_one(bundles: tuple[Demand, ...]) -> Shape:
             amounts[name] = round(amounts.get(name, 0) + amount * bundle.count, 4)
     choices = [bundle.shape.selectors for bundle in bundles if bundle.shape.selectors]
     alternatives: list[LabelSelector] = []
+    conditions = sum(len(selector) for chosen in dict.fromkeys(choices) for selector in chosen)
+    most = max(1, min(_MOST_ALTERNATIVES, _MOST_CONDITIONS // max(conditions, 1)))
     for chosen in product(*dict.fromkeys(choices)):
         alternatives.append(tuple(sorted({one for selector in chosen for one in selector})))
-        if len(alternatives) == _MOST_ALTERNATIVES:
+        if len(alternatives) == most:
             break
     return Shape(tuple(sorted(amounts.items())), tuple(alternatives) if choices else ())

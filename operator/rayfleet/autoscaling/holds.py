@@ -9,7 +9,7 @@ from rayfleet.autoscaling.census import Census
 from rayfleet.autoscaling.decision import Hold, HoldKind
 from rayfleet.autoscaling.demand import SCALE, Kind, Need, Space, Vector
 from rayfleet.autoscaling.inputs import Ceiling, Policy
-from rayfleet.autoscaling.packing import Packing
+from rayfleet.autoscaling.packing import Packing, Rooms
 from rayfleet.autoscaling.scoring import suits
 
 
@@ -20,7 +20,7 @@ def whole_nodes(packing: Packing) -> tuple[tuple[Vector, Kind], ...]:
 
 def is_oversized(packing: Packing, nodes: Sequence[tuple[Vector, Kind]], need: Need) -> bool:
     """Whether no whole node of any group is large enough, nor any that is there, whatever its labels."""
-    totals = [t.first.total for t in packing.templates] + [total for total, _ in nodes]
+    totals = dict.fromkeys([t.first.total for t in packing.templates] + [total for total, _ in nodes])
     return not any(all(total[d] >= a for d, a in need.amounts) for total in totals)
 
 
@@ -35,12 +35,13 @@ def holds_of(
     census: Sequence[Census],
     policy: Policy,
     need: Need,
+    rooms: Rooms,
 ) -> tuple[Hold, ...]:
     """What keeps this need from being placed, one reason for each group that could take it."""
     space = packing.space
     able = [t for t in packing.templates if could_hold(space, need, t)]
     if able:
-        found = [hold for t in able if (hold := group_hold(packing, t, census[t.index], policy))]
+        found = [hold for t in able if (hold := group_hold(rooms, t, census[t.index], policy))]
         return tuple(dict.fromkeys(found))
     if any(suits(space, need, total, kind) for total, kind in nodes):
         said = "only nodes that are busy can take it, and no group has more of them"
@@ -48,14 +49,14 @@ def holds_of(
     return (Hold(HoldKind.INFEASIBLE, _infeasible(packing, need)),)
 
 
-def group_hold(packing: Packing, template: Template, census: Census, policy: Policy) -> Hold | None:
+def group_hold(rooms: Rooms, template: Template, census: Census, policy: Policy) -> Hold | None:
     """Why no more of this group is started; none where more could be."""
     name = template.group.name
     if template.group.withheld:
         return Hold(HoldKind.WITHHELD, f"{name}: {template.group.withheld}")
-    if packing.room[template.index] <= 0:
+    if rooms.groups[template.index] <= 0:
         return Hold(HoldKind.MAX, f"{name} is at its max of {_max_words(census, policy)}")
-    if not packing.can_start(template):
+    if not rooms.can_start(template):
         return Hold(HoldKind.CEILING, f"{name}: {_tightest(policy.ceilings)}")
     return blocked_hold(census)
 

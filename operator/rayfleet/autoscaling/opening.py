@@ -1,13 +1,18 @@
 """Which nodes to start: again and again those that the waiting work fills best."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rayfleet.autoscaling.capacity import Bin, Node, Template
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand import Need, Space
 from rayfleet.autoscaling.packing import Packing
 from rayfleet.autoscaling.scoring import Load, Suited, fill, suited, unchanged_for, utilisation
+
+_LOOKED_AT: Final = 5
+"""Steps that it takes to see whether a kind of node could take a need at all."""
+_FILLED: Final = 4
+"""Steps that it takes to see how many of a need a node takes besides what it has."""
 
 
 class Offer(NamedTuple):
@@ -27,9 +32,10 @@ class Offer(NamedTuple):
 def start_nodes(packing: Packing, needs: Sequence[Need], left: list[int], usable: Sequence[Template]) -> None:
     """Start nodes of the usable groups for what is left of each need, and place it there."""
     space = packing.space
+    space.effort.spend((_LOOKED_AT + space.width) * len(needs) * sum(len(t.hosts) for t in usable))
     fits = {t.index: tuple(suited(space, needs, *node) for node, _ in t.hosts) for t in usable}
     offers = {t.index: _offer(space, t, needs, fits[t.index], left) for t in usable if packing.can_start(t)}
-    while offers:
+    while offers and not space.effort.spent:
         index = max(offers, key=lambda one: (offers[one].score, -one))
         template, offer = packing.templates[index], offers[index]
         if not packing.can_start(template) or not offer.takes:
@@ -62,6 +68,7 @@ def _offer(
         fitting.prune(left)
         unfilled = count
         while unfilled:
+            space.effort.spend((_FILLED + space.width) * len(fitting.items) + len(node.total))
             load, free = fill(node.total, fitting, remaining)
             if not load:
                 break

@@ -1,11 +1,36 @@
 """Placing work on nodes that are there: each request on the first node it fits, in order of preference."""
 
 from bisect import insort
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rayfleet.autoscaling.capacity import Bin, Template, preference
 from rayfleet.autoscaling.decision import Tier
-from rayfleet.autoscaling.demand import Need, Space
+from rayfleet.autoscaling.demand import Kind, Need, Space
+from rayfleet.autoscaling.effort import Effort
+
+_ADDED = 100
+"""Steps that it takes to find the place of one more kind of nodes."""
+_USUAL = 3
+"""Resources of one request, up to which the innermost loop has lines of its own."""
+_SPLIT = 40
+"""Steps that it takes to place work on one kind of nodes."""
+
+
+class Rooms(NamedTuple):
+    """What could still be started, at one moment."""
+
+    groups: tuple[int, ...]
+    gpus_left: int | None
+
+    def can_start(self, template: Template) -> int:
+        """How many replicas of a group may still be started."""
+        room = self.groups[template.index]
+        if self.gpus_left is not None and template.gpus:
+            room = min(room, self.gpus_left // template.gpus)
+        return max(0, room)
 
 
 @dataclass(slots=True)
@@ -34,7 +59,18 @@ class Packing:
         """Nodes to be started."""
         return sum(n * t.group.num_of_hosts for n, t in zip(self.new, self.templates, strict=True))
 
-    def copy(self) -> "Packing":
+    @property
+    def effort(self) -> Effort:
+        """Of the whole decision, however many ways are tried."""
+        return self.space.effort
+
+    @property
+    def rooms(self) -> Rooms:
+        """What could still be started, as it is now."""
+        return Rooms(tuple(self.room), self.gpus_left)
+
+    def copy(self, placed: dict[tuple[int, int, Tier], int] | None = None) -> "Packing":
+        """Another one to try something on; `placed` is what it begins with, if that is not the same."""
         return Packing(
             self.space,
             self.templates,
@@ -44,7 +80,7 @@ class Packing:
             self.thorough,
             self.last,
             self.new.copy(),
-            self.placed.copy(),
+            self.placed.copy() if placed is None else placed,
         )
 
     def can_start(self, template: Template) -> int:
@@ -70,7 +106,13 @@ class Packing:
             self.bins.append(fresh)
             return
         gpu = self.space.gpu
+        self.effort.spend(_ADDED + 12 * len(self.space.names))
         insort(self.bins, fresh, key=lambda one: preference(one, gpu))
+
+    def add_all(self, fresh: Iterable[Bin]) -> None:
+        """The same for many at once."""
+        gpu = self.space.gpu
+        self.bins = sorted([*self.bins, *fresh], key=lambda one: preference(one, gpu))
 
 
 def place(packing: Packing, need: Need, count: int, *, blocked: bool = False) -> int:
@@ -78,52 +120,65 @@ def place(packing: Packing, need: Need, count: int, *, blocked: bool = False) ->
 
     Nodes that are blocked for too long are used only when asked for, and then nothing else is.
     """
-    alternatives = len(need.shape.selectors) or 1
-    for rank in range(alternatives):
-        if not count:
-            break
-        count = _place_on(packing, need, count, rank, blocked=blocked)
+    selectors = need.shape.selectors
+    if packing.effort.spent:
+        return count
+    if not selectors:
+        return _place_on(packing, need, count, None, blocked=blocked)
+    kinds = {one.kind for one in packing.bins}
+    packing.effort.spend(len(packing.bins) + 3 * len(kinds))
+    ranks = packing.space.ranks(selectors, kinds)
+    by_rank: dict[int, set[Kind]] = {}
+    for kind in kinds:
+        by_rank.setdefault(ranks[kind], set()).add(kind)
+    for rank in sorted(by_rank):
+        if rank >= 0 and count and not packing.effort.spent:
+            count = _place_on(packing, need, count, by_rank[rank], blocked=blocked)
     return count
 
 
-def _place_on(packing: Packing, need: Need, count: int, rank: int, *, blocked: bool) -> int:
-    """Place on nodes whose labels satisfy just this alternative first."""
-    bins, space = packing.bins, packing.space
-    selectors, amounts, gang = need.shape.selectors, need.amounts, need.gang
-    at = 0
-    while count and (at := _next_fit(bins, amounts, at)) >= 0:
-        found = bins[at]
-        wrong = (found.tier is Tier.BLOCKED) is not blocked
-        if wrong or (selectors and space.rank(selectors, found.kind) != rank) or -1 < gang == found.gang:
-            at += 1
-            continue
+def _place_on(
+    packing: Packing, need: Need, count: int, kinds: AbstractSet[Kind] | None, *, blocked: bool
+) -> int:
+    """Place on nodes of these kinds: those whose labels satisfy just one of the alternatives first."""
+    bins, effort, gang = packing.bins, packing.effort, need.gang
+    start, each = 0, 1 if len(need.amounts) <= _USUAL else len(need.amounts)
+    split = _SPLIT + len(packing.space.names) // 2
+    while count and not effort.spent:
+        effort.spend(split + (len(bins) - start) * each // 2)
+        for at in _fits(bins, need.amounts, start):
+            found = bins[at]
+            wrong = (found.tier is Tier.BLOCKED) is not blocked
+            if not (wrong or (kinds is not None and found.kind not in kinds) or -1 < gang == found.gang):
+                break
+        else:
+            break
         placed, parts = _split(found, need, count)
         packing.note(need, found.group, found.tier, placed)
         bins[at : at + 1] = parts
         count -= placed
-        at += len(parts)
+        start = at + len(parts)
     return count
 
 
-def _next_fit(bins: list[Bin], amounts: tuple[tuple[int, int], ...], at: int) -> int:
-    """The first of the bins from `at` on whose nodes have these amounts left; -1 for none.
+def _fits(bins: list[Bin], amounts: tuple[tuple[int, int], ...], at: int) -> Iterator[int]:
+    """Those of the bins from `at` on whose nodes have these amounts left.
 
     This is the innermost loop of a decision, so the usual numbers of resources have a line of their own.
     """
     rest = bins[at:] if at else bins
     if len(amounts) == 1:
         ((d, a),) = amounts
-        return next((i for i, one in enumerate(rest, at) if one.free[d] >= a), -1)
+        return (i for i, one in enumerate(rest, at) if one.free[d] >= a)
     if len(amounts) == 2:  # noqa: PLR2004 - two resources
         (d, a), (e, b) = amounts
-        return next((i for i, one in enumerate(rest, at) if one.free[d] >= a and one.free[e] >= b), -1)
+        return (i for i, one in enumerate(rest, at) if one.free[d] >= a and one.free[e] >= b)
     if len(amounts) == 3:  # noqa: PLR2004 - three
         (d, a), (e, b), (f, c) = amounts
-        fits = (
+        return (
             i for i, one in enumerate(rest, at) if one.free[d] >= a and one.free[e] >= b and one.free[f] >= c
         )
-        return next(fits, -1)
-    return next((i for i, one in enumerate(rest, at) if all(one.free[d] >= a for d, a in amounts)), -1)
+    return (i for i, one in enumerate(rest, at) if all(one.free[d] >= a for d, a in amounts))
 
 
 def _split(found: Bin, need: Need, count: int) -> tuple[int, list[Bin]]:

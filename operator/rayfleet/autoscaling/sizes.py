@@ -103,14 +103,21 @@ def _still_asked(census: Census, memory: Memory) -> int | None:
 def _held_gangs(solution: Solution, census: Sequence[Census], policy: Policy) -> dict[int, str]:
     """For each group that a gang waits for, what holds that."""
     found: dict[int, str] = {}
+    seen: set[tuple[object, ...]] = set()
     for entry in solution.entries:
         if not entry.gang or not entry.lacking:
             continue
-        packing, need = entry.trial or solution.packing, entry.lacking
+        if len(found) == len(census) or entry.skipped:
+            continue
+        packing, need = solution.packing, entry.lacking
+        rooms = entry.rooms or packing.rooms
+        if (need.shape, rooms) in seen:
+            continue
+        seen.add((need.shape, rooms))
         for template in packing.templates:
             if template.index in found or not could_hold(packing.space, need, template):
                 continue
-            if hold := group_hold(packing, template, census[template.index], policy):
+            if hold := group_hold(rooms, template, census[template.index], policy):
                 found[template.index] = f"a placement group waits for all of its bundles: {hold.words}"
     return found
 

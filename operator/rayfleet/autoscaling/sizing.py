@@ -38,6 +38,8 @@ def _pass(
     """Look at each new node once: the room that one leaves may be what another needs."""
     changed = False
     for at, found in enumerate(packing.bins):
+        if packing.effort.spent:
+            return False
         if found.tier is not Tier.NEW or found.fixed or not found.load or found.group not in sizes:
             continue
         asked = [one for index, _ in found.load if (one := selectors.get(index))]
@@ -65,6 +67,7 @@ def _size(packing: Packing, template: Template) -> tuple[object, ...]:
 def _suits(
     packing: Packing, template: Template, found: Bin, asked: Sequence[tuple[LabelSelector, ...]]
 ) -> bool:
+    packing.effort.spend(len(found.total) + 5 * len(asked) + 5)
     if not packing.can_start(template):
         return False
     for total, before, left in zip(template.first.total, found.total, found.free, strict=True):

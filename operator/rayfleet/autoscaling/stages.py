@@ -1,7 +1,7 @@
 """The order in which demand is placed: sizes that are asked for, `request_resources`, gangs, tasks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from rayfleet.autoscaling.capacity import Bin, Template
@@ -11,10 +11,12 @@ from rayfleet.autoscaling.filling import fill_nodes
 from rayfleet.autoscaling.gangs import as_demands, in_order
 from rayfleet.autoscaling.localities import Ways
 from rayfleet.autoscaling.opening import start_nodes
-from rayfleet.autoscaling.packing import Packing, place
+from rayfleet.autoscaling.packing import Packing, Rooms, place
 from rayfleet.autoscaling.sizing import right_size
 from rayfleet.ray_state import Demand, Gang, RayState, Strategy
 
+_COPIED: Final = 10
+"""Steps that it takes to look at one kind of nodes as if it were empty."""
 _SMALL: Final = 1_000
 """Kinds of nodes times kinds of demand, up to which there is time for two ways."""
 
@@ -29,8 +31,10 @@ class Entry:
     gang: Gang | None = None
     lacking: Need | None = None
     """Of a gang that is not placed: a bundle that there is no room for, when others of it have theirs."""
-    trial: Packing | None = None
-    """How far the gang could be placed."""
+    rooms: Rooms | None = None
+    """What could still have been started when a gang had been placed as far as it could be."""
+    skipped: bool = False
+    """It was not looked at to its end: there was too much before it."""
 
 
 @dataclass(slots=True)
@@ -41,6 +45,8 @@ class Solution:
     entries: list[Entry]
     kept: set[str]
     """Pods that `request_resources` keeps, busy or not."""
+    vain: dict[Gang, tuple[list[Need], Need, Rooms]] = field(default_factory=dict)
+    """Gangs that found no place since something was placed last: what they lack, what could be started."""
 
 
 def solve(
@@ -57,7 +63,7 @@ def solve(
     A small cluster is worked out in two ways. The second is taken where it serves all that the first serves
     with less to start.
     """
-    entries = len(ray.demands) + sum(len(gang.bundles) for gang in ray.gangs)
+    entries = len(ray.demands) + sum(len(gang.bundles) for gang in ray.gangs) + sum(map(len, ray.constraints))
     best: Solution | None = None
     for thorough in (True, False) if len(packing.bins) * entries <= _SMALL else (False,):
         packing.thorough = thorough
@@ -109,7 +115,7 @@ def _solve(
     needs = needs_of(packing.space, merged(ray.demands), len(solution.entries))
     solution.packing.last = not partly
     left = settle(solution.packing, needs, fresh, late)
-    tasks = [Entry(DemandKind.TASKS, need, n) for need, n in zip(needs, left, strict=True)]
+    tasks = _tasks(packing, needs, left)
     if right_size(solution.packing, [*solution.entries, *tasks], stuck) and any(left):
         # Smaller nodes may have made room in their former groups.
         left = settle(
@@ -118,11 +124,19 @@ def _solve(
             fresh,
             late,
         )
-        tasks = [Entry(DemandKind.TASKS, need, n) for need, n in zip(needs, left, strict=True)]
+        tasks = _tasks(packing, needs, left)
     solution.entries += tasks
     for constraint in partly:
         _satisfy(solution, constraint, fresh, late, whole=False)
     return solution
+
+
+def _tasks(packing: Packing, needs: Sequence[Need], left: Sequence[int]) -> list[Entry]:
+    skipped = packing.effort.spent
+    return [
+        Entry(DemandKind.TASKS, need, n, skipped=skipped and n > 0)
+        for need, n in zip(needs, left, strict=True)
+    ]
 
 
 def _start_floor(packing: Packing, template: Template, wanted: int) -> None:
@@ -160,9 +174,9 @@ def settle(
             for at, need in enumerate(needs):
                 if left[at]:
                     left[at] = place(packing, need, left[at], blocked=blocked)
-        if any(left):
+        if any(left) and not packing.effort.spent:
             start_nodes(packing, needs, left, groups)
-        if not any(left):
+        if not any(left) or packing.effort.spent:
             break
     return left
 
@@ -180,6 +194,12 @@ def _satisfy(
     `whole`: do nothing unless all of it can be had. What can be had in part only comes after the demand.
     """
     packing = solution.packing
+    if packing.effort.spent:
+        if not whole:
+            needs = needs_of(packing.space, constraint, len(solution.entries))
+            solution.entries += [Entry(DemandKind.CONSTRAINT, n, n.copies, skipped=True) for n in needs]
+        return False
+    packing.effort.spend(len(packing.bins) * _COPIED)
     trial = packing.copy()
     trial.bins = [
         one._replace(free=one.total, load=(), gang=-1, accelerator_work=False, fixed=True)
@@ -189,7 +209,11 @@ def _satisfy(
     left = settle(trial, needs, fresh, late)
     if whole and any(left):
         return False
-    entries = [Entry(DemandKind.CONSTRAINT, need, rest) for need, rest in zip(needs, left, strict=True)]
+    skipped = trial.effort.spent
+    entries = [
+        Entry(DemandKind.CONSTRAINT, need, rest, skipped=skipped and rest > 0)
+        for need, rest in zip(needs, left, strict=True)
+    ]
     right_size(trial, entries, frozenset(t.group.name for t in late))
     solution.entries += entries
     solution.kept |= {name for one in trial.bins if one.load for name in one.members}
@@ -216,28 +240,47 @@ def _place_gang(
     solution: Solution, gang: Gang, ways: Ways, fresh: Sequence[Template], late: Sequence[Template]
 ) -> None:
     """All of a gang, or none of it: the first choice that can be had, in the way that starts least."""
-    first = len(solution.entries)
-    failed: _Attempt | None = None
-    for choice in ways:
+    packing, first = solution.packing, len(solution.entries)
+    # Where an equal one was not placed, and nothing else has been since, this one is not.
+    alike = gang._replace(name="")
+    failed = solution.vain.get(alike)
+    for choice in ways if failed is None else ():
         best: _Attempt | None = None
         for way in choice:
-            attempt = _attempt(solution.packing, gang, way, first, (fresh, late))
+            if packing.effort.spent:
+                break
+            attempt = _attempt(packing, gang, way, first, (fresh, late))
             if attempt.lacking:
-                failed = failed or attempt
+                failed = failed or (attempt.needs, attempt.lacking, attempt.packing.rooms)
             elif best is None or _cost(attempt.packing) < _cost(best.packing):
                 best = attempt
-                if attempt.packing.size == solution.packing.size:
+                if attempt.packing.size == packing.size:
                     break
         if best:
+            packing.placed.update(best.packing.placed)  # Its entries are its own.
+            best.packing.placed = packing.placed
             solution.packing = best.packing
+            solution.vain.clear()
             solution.entries += [Entry(DemandKind.GANG, need, 0, gang) for need in best.needs]
             return
-    if failed:
-        trial, needs, lacking = failed.packing, failed.needs, failed.lacking
-    else:
-        trial, lacking = None, None
-        needs = needs_of(solution.packing.space, as_demands(gang, gang.bundles), first)
-    solution.entries += [Entry(DemandKind.GANG, need, need.copies, gang, lacking, trial) for need in needs]
+    skipped = packing.effort.spent
+    if failed and not skipped:
+        solution.vain[alike] = failed
+    needs, lacking, rooms = failed or (None, None, None)
+    if needs is None:
+        needs = needs_of(packing.space, as_demands(gang, gang.bundles), first)
+    solution.entries += [
+        Entry(
+            DemandKind.GANG,
+            need._replace(entry=first + at),
+            need.copies,
+            gang,
+            lacking,
+            rooms,
+            skipped=skipped,
+        )
+        for at, need in enumerate(needs)
+    ]
 
 
 def _attempt(
@@ -247,8 +290,9 @@ def _attempt(
     first: int,
     usable: tuple[Sequence[Template], Sequence[Template]],
 ) -> _Attempt:
+    packing.effort.spend(len(packing.bins) // 8 + len(packing.templates))
     apart = first if gang.strategy is Strategy.STRICT_SPREAD else -1
     needs = needs_of(packing.space, as_demands(gang, way), first, apart)
-    trial = packing.copy()
+    trial = packing.copy(placed={})
     left = settle(trial, needs, *usable)
     return _Attempt(trial, needs, next((need for need, rest in zip(needs, left, strict=True) if rest), None))

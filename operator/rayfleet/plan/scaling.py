@@ -30,6 +30,8 @@ from rayfleet.snapshot import Cluster, Snapshot
 
 UNHEARD_SECONDS = 1.0
 """Between looks at a node that has worked on for so long that only a newer answer of Ray's is waited for."""
+_MANY = 200
+"""Entries of demand: of that many, some may have many resources or label selectors."""
 _LONG = 100_000
 """Nodes times entries of demand, some of these for what each node costs by itself."""
 
@@ -59,11 +61,14 @@ def decide_sizes(
 
 def is_long(snapshot: Snapshot) -> bool:
     """Whether the decision may take 20 ms: then nobody else should have to wait for it."""
-    state = snapshot.scaling.ray.state
+    state, groups = snapshot.scaling.ray.state, len(snapshot.spec.worker_group_specs) if snapshot.spec else 0
     if state is None:
         return False
-    entries = len(state.demands) + len(state.gangs) + sum(map(len, state.constraints))
-    return (len(state.nodes) + 1) * (entries + 20) > _LONG
+    entries = len(state.demands) + sum(1 + len(gang.bundles) for gang in state.gangs)
+    entries += sum(1 + len(constraint) for constraint in state.constraints)
+    # Each entry is held against each node there is or could be; large ones are among few.
+    there = len(state.nodes) + 4 * groups + 1
+    return there * (entries + 20) > _LONG or entries > _MANY
 
 
 def scaled_groups(snapshot: Snapshot, decision: Decision, gone: Gone) -> dict[str, Scaled]:

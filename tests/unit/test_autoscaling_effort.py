@@ -1,0 +1,61 @@
+"""A decision about a queue of any size ends: what there is no time for waits, and is said to."""
+
+import tracemalloc
+
+import pytest
+
+from rayfleet.autoscaling import Decision, Group, HoldKind, Memory, Policy, Worker, decide
+from rayfleet.clients.gcs_replies import state_from
+from rayfleet.ray_state import NodeStatus, RayState
+from support.demand_cases import node, resources, tasks
+from support.hostile_queues import GROUPS, gangs_of_two, some_of_everything
+
+CPU = Group("cpu", resources(CPU=8))
+
+
+@pytest.fixture(scope="module")
+def everything() -> RayState:
+    return state_from(some_of_everything().SerializeToString())
+
+
+def decided(ray: RayState) -> Decision:
+    return decide(ray, GROUPS, (), Policy(), Memory(), 0.0)
+
+
+def too_much(decision: Decision) -> int:
+    return sum(any(hold.kind is HoldKind.TOO_MUCH for hold in one.holds) for one in decision.answers)
+
+
+@pytest.mark.parametrize("steps", [-1, 5_000, 20_000])
+def test_what_there_is_no_time_for_waits_and_is_said_to(
+    everything: RayState, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every entry has its answer, and the same state the same decision."""
+    assert not too_much(decided(everything))
+    monkeypatch.setattr("rayfleet.autoscaling.effort.MOST_STEPS", steps)
+    decision = decided(everything)
+    assert too_much(decision)
+    assert len(decision.answers) == len(decided(everything).answers)
+    assert decision == decided(everything)
+    assert all(one.holds for one in decision.answers if one.unserved)
+
+
+def test_nothing_shrinks_while_not_all_that_waits_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What seems to be idle may be what the rest waits for."""
+    idle = node("c0", "cpu", CPU.resources, status=NodeStatus.IDLE, idle_seconds=1000.0)
+    ray = RayState("s", 1, (idle,), (tasks(1, CPU=10_000.0), tasks(1, CPU=20_000.0)), (), ())
+    workers = [Worker("c0", "cpu", 0)]
+    assert decide(ray, [CPU], workers, Policy(), Memory(began=0.0), 5000.0).drains
+    monkeypatch.setattr("rayfleet.autoscaling.effort.MOST_STEPS", -1)
+    assert not decide(ray, [CPU], workers, Policy(), Memory(began=0.0), 5000.0).drains
+
+
+def test_what_was_tried_for_a_gang_is_not_kept() -> None:
+    """Of 10,000 gangs it would be gigabytes."""
+    ray = state_from(gangs_of_two(150, nodes=1_500).SerializeToString())
+    tracemalloc.start()
+    decision = decide(ray, GROUPS[:2], (), Policy(), Memory(), 0.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(decision.answers) == 300
+    assert peak < 8 << 20
