@@ -42,26 +42,37 @@ def accelerators_of_pod(spec: Mapping[str, Any]) -> int:
     Whatever Ray is told of them. As the scheduler counts: containers side by side, and with them the init
     containers that go on; of other init containers the largest. A mere part of a device counts as one.
     """
+    beside = spec.get("containers")
+    total = sum([_of_container(one) for one in beside]) if isinstance(beside, list | tuple) else 0
+    before = spec.get("initContainers")
     kept, once = 0, 0
-    for container in _objects(spec.get("initContainers")):
-        if container.get("restartPolicy") == "Always":
-            kept += _of_container(container)
-            once = max(once, kept)
-        else:
-            once = max(once, kept + _of_container(container))
-    return max(once, kept + sum(map(_of_container, _objects(spec.get("containers")))))
+    for container in before if isinstance(before, list | tuple) else ():
+        if gpus := _of_container(container):
+            if container.get("restartPolicy") == "Always":
+                kept += gpus
+                once = max(once, kept)
+            else:
+                once = max(once, kept + gpus)
+    return max(once, kept + total)
 
 
-def _of_container(container: Mapping[str, Any]) -> int:
-    resources = container.get("resources")
-    if not isinstance(resources, Mapping):
+def _of_container(container: object) -> int:
+    resources = container.get("resources") if isinstance(container, dict) else None
+    if not isinstance(resources, dict):
         return 0
-    requests, limits = resources.get("requests"), resources.get("limits")
-    amounts = {**(requests if isinstance(requests, Mapping) else {})}
-    amounts |= limits if isinstance(limits, Mapping) else {}
+    devices: dict[str, object] = {}
+    for place in ("requests", "limits"):
+        amounts = resources.get(place)
+        if isinstance(amounts, dict):
+            # Devices have a domain; the others are most.
+            devices |= {name: amounts[name] for name in amounts if isinstance(name, str) and "/" in name}
+    return _whole_or_part(devices) if devices else 0
+
+
+def _whole_or_part(devices: Mapping[str, object]) -> int:
     whole = part = 0
-    for name, value in amounts.items():
-        kind = _kind(name) if isinstance(name, str) and "/" in name else _Kind.NONE
+    for name, value in devices.items():
+        kind = _kind(name)
         if kind is not _Kind.NONE and (count := _whole(value)):
             whole, part = (whole, 1) if kind is _Kind.PART else (whole + count, part)
     return whole or part
@@ -96,8 +107,3 @@ def _whole(value: object) -> int:
 
 
 _MOST: Final = Decimal(10**9)
-
-
-def _objects(value: object) -> list[Mapping[str, Any]]:
-    items = value if isinstance(value, list | tuple) else ()
-    return [item for item in items if isinstance(item, Mapping)]
