@@ -1,7 +1,7 @@
 """What holds for every test."""
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # A busy machine makes nothing wrong: time is judged by benchmarks, and no test runs for ever.
-settings.register_profile("rayfleet", deadline=None)
+settings.register_profile("rayfleet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("rayfleet")
