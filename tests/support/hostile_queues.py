@@ -108,7 +108,7 @@ QUEUES: Final[Mapping[str, Callable[[], Reply]]] = {
         lambda reply, random: _gangs(reply, 100, 100, random, "STRICT_SPREAD"),
     ),
     "a gang on one node": lambda: _of(
-        lambda reply, random: _gangs(reply, 2, 1_000, random, "STRICT_PACK", alternatives=4, conditions=4)
+        lambda reply, random: _gangs(reply, 2, 1_000, random, "STRICT_PACK", alternatives=3, conditions=3)
     ),
     "request_resources": lambda: _of(
         lambda reply, random: _many_nodes(reply, bounds.MOST_NODES, random),

@@ -8,7 +8,7 @@ from rayfleet.autoscaling import Decision, Group, HoldKind, Memory, Policy, Work
 from rayfleet.clients.gcs_replies import state_from
 from rayfleet.ray_state import NodeStatus, RayState
 from support.demand_cases import node, resources, tasks
-from support.hostile_queues import GROUPS, gangs_of_two, some_of_everything
+from support.hostile_queues import GROUPS, QUEUES, gangs_of_two, some_of_everything
 
 CPU = Group("cpu", resources(CPU=8))
 
@@ -59,3 +59,18 @@ def test_what_was_tried_for_a_gang_is_not_kept() -> None:
     tracemalloc.stop()
     assert len(decision.answers) == 300
     assert peak < 8 << 20
+
+
+@pytest.mark.parametrize("queue", ["resources", "all together"])
+def test_the_hardest_queues_that_are_read_are_decided_on_within_their_memory(
+    queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that become the most; a decision keeps little besides what was read."""
+    monkeypatch.setattr("rayfleet.autoscaling.effort.MOST_STEPS", 20_000)
+    raw = QUEUES[queue]().SerializeToString()
+    tracemalloc.start()
+    decision = decide(state_from(raw), GROUPS[:4], (), Policy(), Memory(), 0.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert decision.answers
+    assert peak < 60 << 20
