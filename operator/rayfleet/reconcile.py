@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
-from rayfleet.api.names import HEAD_GROUP, PLURAL, Label, NodeType
+from rayfleet.api.names import HEAD_GROUP, PLURAL, Label, NodeType, is_object_name
 from rayfleet.apply import Executor, paths
 from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Policy, is_gone, is_of_new_kind, policy
@@ -206,7 +206,7 @@ class Reconciler:
         cluster = snapshot.cluster
         head = cluster.status.get("head")
         name = head.get("podName") if isinstance(head, dict) else None
-        if not isinstance(name, str) or not name:
+        if not is_object_name(name):  # Anybody who may write the status can have written it.
             return None
         pod = await self._get_pod(cluster.key, name)
         if isinstance(pod, ApiFailure):

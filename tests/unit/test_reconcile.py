@@ -71,6 +71,20 @@ async def test_no_head_is_made_beside_one_that_no_watch_and_no_owner_leads_to(
         assert all("headEpoch" not in body["status"] for body in bed.api.bodies("PATCH", "/status"))
 
 
+@pytest.mark.parametrize(
+    "name", ["../../kube-system/pods/etcd", "x?watch=1", "a/log", "x" * 254, "..", "%2e%2e"]
+)
+async def test_a_name_in_the_status_that_no_pod_can_have_is_not_asked_for(name: str) -> None:
+    """Whoever may write the status must not read with the operator's rights."""
+    async with passes() as bed:
+        bed.stored(spec(group(replicas=0)), status=named(name))
+        await bed.reconciler.reconcile(KEY)
+        assert not [
+            path for path in bed.api.asked if path.startswith("GET") and (name in path or "kube-" in path)
+        ]
+        assert f"POST {PODS}" in bed.api.writes
+
+
 async def test_a_head_that_came_back_into_view_and_was_deleted_has_a_next_one_at_once() -> None:
     """Both before the next pass, so that none has seen it there."""
     async with passes() as bed:

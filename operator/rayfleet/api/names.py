@@ -1,6 +1,7 @@
 """Names on the wire: group, labels, annotations, and who a cluster may be managed by."""
 
-from typing import Final
+import re
+from typing import Final, TypeGuard
 
 GROUP: Final = "ray.io"
 VERSION: Final = "v1"
@@ -14,6 +15,19 @@ OTHER_OPERATOR_LEASE: Final = "ray-operator-leader"
 
 START_COMMAND: Final = "KUBERAY_GEN_RAY_START_CMD"
 """The variable in the Ray container's environment that holds the command by which Ray is started."""
+
+
+_DNS_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LONGEST_NAME: Final = 253
+
+
+def is_object_name(text: object) -> TypeGuard[str]:
+    """Whether an object can have this name (a DNS subdomain, RFC 1123).
+
+    What a tenant can write is judged by this before it becomes part of a request's path: `../../other` would
+    lead into another namespace, with the operator's rights.
+    """
+    return isinstance(text, str) and len(text) <= _LONGEST_NAME and _DNS_SUBDOMAIN.fullmatch(text) is not None
 
 
 class Label:

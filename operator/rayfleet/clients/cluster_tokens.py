@@ -2,12 +2,12 @@
 
 import base64
 import binascii
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rayfleet.api import RayClusterSpec
+from rayfleet.api.names import is_object_name
 from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure
 from rayfleet.manifests import SecretKey, head_token
@@ -18,8 +18,6 @@ REREAD_SECONDS = 10.0
 LONGEST_REREAD_SECONDS = 80.0
 """It doubles with each read in vain, up to here: nobody tells of a Secret that is mended."""
 LONGEST_TOKEN = 64 * 1024
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LONGEST_NAME = 253
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ class ClusterTokens:
 
     async def _get(self, cluster: Cluster, place: SecretKey) -> Token | NoToken:
         name = place.name
-        if len(name) > _LONGEST_NAME or _NAME.fullmatch(name) is None:
+        if not is_object_name(name):
             # A tenant's text: in a path, "../" would lead to another namespace.
             return NoToken("the name of the Secret with the cluster's token is none that a Secret can have")
         answer = await self._client.get(f"/api/v1/namespaces/{cluster.key.namespace}/secrets/{name}")

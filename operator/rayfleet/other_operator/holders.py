@@ -5,13 +5,12 @@ alone believed. See `docs/decisions/0016-leases-count-where-their-holder-could-a
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Protocol
 
-from rayfleet.api.names import GROUP, PLURAL
+from rayfleet.api.names import GROUP, PLURAL, is_object_name
 from rayfleet.clients.kube import Answer
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 
@@ -28,8 +27,6 @@ AT_ONCE = 8
 """Questions to the API server under way at a time."""
 EVERYWHERE = ""
 """Instead of a namespace, in a question about rights: in all of them."""
-
-_POD_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 class Asking(Protocol):
@@ -155,7 +152,7 @@ class Holders:
     async def _find_pod(self, namespace: str, name: str) -> Answer:
         """The pod that calls itself so: by its hostname, which is its name, cut where that is too long."""
         absent = ApiFailure(404, "NotFound", "there is no such pod", kind="pods", name=name)
-        if not _POD_NAME.fullmatch(name):
+        if not is_object_name(name):
             return absent
         pods = f"/api/v1/namespaces/{namespace}/pods"
         async with self._questions:

@@ -4,14 +4,12 @@ import re
 from collections import Counter
 from typing import Final
 
-from rayfleet.api.names import HEAD_GROUP
+from rayfleet.api.names import HEAD_GROUP, is_object_name
 from rayfleet.api.quantity import parse_quantity
 from rayfleet.api.rules.subject import Findings, Subject, containers
 from rayfleet.api.violation import Violation
 
 _LABEL_NAME: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_DNS_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LONGEST_SUBDOMAIN: Final = 253
 _MOST_HOSTS: Final = 10_000
 _RESOURCE_PARAMS: Final = ("num-cpus", "num-gpus", "memory", "resources")
 _ROUNDED: Final = frozenset({"cpu", "gpu", "memory"})
@@ -29,7 +27,7 @@ def is_label_value(text: str) -> bool:
 def is_label_key(text: str) -> bool:
     """Whether Kubernetes takes `text` as the key of a label."""
     prefix, slash, name = text.rpartition("/")
-    if slash and not (len(prefix) <= _LONGEST_SUBDOMAIN and _DNS_SUBDOMAIN.fullmatch(prefix)):
+    if slash and not is_object_name(prefix):
         return False
     return _LABEL_NAME.fullmatch(name) is not None
 
