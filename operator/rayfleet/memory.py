@@ -75,8 +75,8 @@ class ClusterMemory:
     acted_on: dict[str, Sizing] = field(default_factory=dict)
     gpus: tuple[Hashable, Mapping[str, int]] | None = None
     """Which spec (its generation, how many templates were refused), and GPUs of one pod of each group."""
-    reported: Hashable = None
-    """What Ray was last told of scaling."""
+    reported: int | None = None
+    """The hash of what Ray was last told of scaling."""
     namespace_ceilings: NamespaceCeilings | None = None
     """As last read; none before the first time, and then no GPU is added."""
     ray: RayMemory = field(default_factory=RayMemory)

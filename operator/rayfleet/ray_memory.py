@@ -56,7 +56,9 @@ class RayMemory:
         if seen is None or seen.state is None:
             words = seen.failure.message if seen is not None and seen.failure is not None else ""
             since = seen.unknown_since.unix if seen is not None and seen.unknown_since is not None else None
-            trouble = f"the head has not answered yet{': ' if words else ''}{words}"
+            said = seen is not None and seen.failure is not None and seen.failure.trouble in _NOT_TAKEN
+            trouble = "the head's answer is not taken" if said else "the head has not answered yet"
+            trouble += f"{': ' if words else ''}{words}"
             return RayView(trouble=trouble, since=since)
         state, taken = seen.state, seen.taken.unix if seen.taken is not None else 0.0
         trouble, since, settles_at = self._trouble(seen, state, pods, now)

@@ -127,6 +127,8 @@ class RayState:
     gangs: tuple[Gang, ...]
     constraints: tuple[tuple[Demand, ...], ...]
     """What `request_resources` asked to have in the cluster, busy or not, each a list of its own."""
+    size: int = field(default=0, compare=False)
+    """About how many bytes it takes here, rather more than less."""
 
     @property
     def joined(self) -> frozenset[str]:

@@ -128,13 +128,15 @@ class ScalingSources:
         if ray.state is None or not decision.known:
             return True
         report = ray_report(snapshot, spec, decision)
-        news = (
+        said = (
             ray.state.session,
             tuple((launch.group, launch.count) for launch in report.launches),
             tuple((failure.group, failure.reason) for failure in report.failures),
             report.pods,
             report.infeasible,
         )
+        # Not what was said itself: it may be megabytes of what the head asks for.
+        news = hash(said)
         if memory.reported != news:
 
             def told() -> None:

@@ -11,6 +11,7 @@ from rayfleet.clients.gcs_books import actors_from, jobs_from, nodes_from
 from rayfleet.clients.gcs_bounds import TooMuch, Unbelievable
 from rayfleet.clients.gcs_replies import state_from
 from support.hostile_answers import EXACT, blown_up
+from support.hostile_queues import QUEUES
 from support.stand_in_gcs import node, state
 
 MIB = 1 << 20
@@ -60,3 +61,14 @@ def test_a_bundle_that_is_there_ten_thousand_times_is_unpacked_once() -> None:
     most, answer = EXACT["bundles"]
     (gang,) = state_from(answer(most).SerializeToString()).gangs
     assert [bundle.count for bundle in gang.bundles] == [most]
+
+
+@pytest.mark.parametrize("queue", ["shapes", "alternatives"])
+def test_what_an_answer_takes_is_estimated_rather_too_high_than_too_low(queue: str) -> None:
+    """All answers together are bounded by that."""
+    raw = QUEUES[queue]().SerializeToString()
+    tracemalloc.start()
+    found = state_from(raw)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.9 * taken < found.size < 2 * taken

@@ -141,3 +141,32 @@ def test_with_target_spec_the_pods_follow_the_written_size() -> None:
 
 def _queued(of: Cluster) -> Cluster:
     return replace(of, labels={Label.KUEUE_QUEUE: "team-a"})
+
+
+def test_only_the_node_of_the_head_pod_counts_as_a_head_whatever_a_head_lists() -> None:
+    """Heads that nobody has would take work for which workers are to come."""
+    of = scaled()
+    own = replace(node(head(of)), available=())
+    strangers = [
+        replace(
+            own,
+            node_id=b"%028d" % n,
+            instance_id=f"x-{n}",
+            total=(("CPU", 8.0), ("GPU", 8.0)),
+            available=(("CPU", 8.0), ("GPU", 8.0)),
+        )
+        for n in range(3)
+    ]
+    asks = Demand(GPU_TASK, 2)
+    alone, among = (
+        plan(snapshot(of, [head(of)], scaling=view(nodes, asks))) for nodes in ([own], [own, *strangers])
+    )
+    assert len(creates(alone)) == 2
+    assert creates(among) == creates(alone)
+    worker_too = replace(strangers[0], instance_id=worker(of, 1).name)
+    pods = [head(of), worker(of, 1)]
+    counts = [
+        len(creates(plan(snapshot(of, pods, scaling=view([own, one], Demand(GPU_TASK, 9))))))
+        for one in (worker_too, replace(worker_too, group="gpu"))
+    ]
+    assert counts[0] == counts[1]

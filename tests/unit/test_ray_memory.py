@@ -136,3 +136,9 @@ def test_an_answer_that_is_not_taken_is_said_to_be_so(trouble: GcsTrouble) -> No
     answer = replace(seen(NODES), failure=GcsFailure(trouble, "4001 nodes"), unknown_since=Moment(NOW, NOW))
     view = RayMemory().view(answer, PODS, NOW)
     assert view.trouble == "the head's answer is not taken: 4001 nodes"
+
+
+def test_a_first_answer_that_is_not_taken_is_no_silence() -> None:
+    """A head whose answer was not kept has answered."""
+    answer = Observation("uid", failure=GcsFailure(GcsTrouble.TOO_LARGE, "4001 nodes"))
+    assert RayMemory().view(answer, PODS, NOW).trouble == "the head's answer is not taken: 4001 nodes"

@@ -17,6 +17,7 @@ from rayfleet.ray_inventory import DeathCause
 from rayfleet.ray_polling import Clockwork, Moment, Observation, Poller, Target
 from rayfleet.ray_polling.deaths import MOST_IN_VAIN
 from rayfleet.ray_polling.observation import differs, observed
+from rayfleet.ray_polling.room import Room
 from rayfleet.ray_polling.schedule import STALE_SECONDS, first_wait, jittered, period, stroke
 from rayfleet.ray_state import RayState
 from rayfleet.snapshot import Key
@@ -66,7 +67,7 @@ class Fleet:
 
 @asynccontextmanager
 async def polling(
-    *, seconds: float = 0.3, warm: int = 100, pods: Collection[str] = ()
+    *, seconds: float = 0.3, warm: int = 100, pods: Collection[str] = (), room: Room | None = None
 ) -> AsyncIterator[Fleet]:
     told: Counter[Key] = Counter()
     poller = Poller(
@@ -75,6 +76,7 @@ async def polling(
         seconds=seconds,
         warm=warm,
         clockwork=Clockwork(jitter=lambda: 0.0),
+        room=room,
     )
     try:
         yield Fleet(poller, told)
@@ -338,3 +340,25 @@ async def test_a_head_that_never_says_why_keeps_its_cluster_from_growing_for_thr
         await fleet.heard(A)
         assert list(fleet.deaths(A).values()) == [DeathCause.UNKNOWN]
         assert len(asked_about(gcs)) == MOST_IN_VAIN
+
+
+async def test_an_answer_that_has_no_room_beside_those_of_its_namespace_is_not_kept_and_is_told_of() -> None:
+    """It may be the one of before that gives way, whose cluster is then told that nothing is known."""
+    small, large = state(node("w-1")), state(*[node(f"w-{n}") for n in range(9)])
+    most = values(*[node(f"w-{n}") for n in range(9)]).size + 10
+    async with head() as one, head() as two, polling(room=Room(most)) as fleet:
+        one.says(STATE, large)
+        two.says(STATE, small)
+        fleet.watch(A, one.address)
+        await fleet.heard(A)
+        told = fleet.told[A]
+        fleet.watch(B, two.address)
+        await fleet.heard(B)
+        assert fleet.state(A) is None
+        failure = fleet.failure(A)
+        assert failure is not None
+        assert failure.trouble is GcsTrouble.TOO_LARGE
+        assert fleet.told[A] == told + 1
+        fleet.poller.forget(B)
+        fleet.poller.poke(A)
+        await fleet.heard(A)

@@ -146,7 +146,8 @@ class Change(NamedTuple):
 class Settled(NamedTuple):
     """The last decision and what it rests on."""
 
-    grounds: tuple[object, ...]
+    grounds: int
+    """Their hash: the grounds themselves may be megabytes of what a head has said."""
     sizes: Mapping[str, int]
 
 

@@ -43,7 +43,7 @@ def _counted(demands: Iterable[Demand]) -> tuple[tuple[Shape, int], ...]:
 
 def sizes_before(memory: Memory, grounds: tuple[object, ...]) -> Mapping[str, int] | None:
     """What each group was meant to have by the last decision, where that still holds."""
-    return memory.settled.sizes if memory.settled and memory.settled.grounds == grounds else None
+    return memory.settled.sizes if memory.settled and memory.settled.grounds == hash(grounds) else None
 
 
 def settle_for(grounds: tuple[object, ...], changes: Iterable[Change], solution: Solution) -> Settled | None:
@@ -52,4 +52,4 @@ def settle_for(grounds: tuple[object, ...], changes: Iterable[Change], solution:
     if limited:
         return None
     sizes = {one.census.group.name: one.wanted + one.asked - one.started for one in changes}
-    return Settled(grounds, sizes)
+    return Settled(hash(grounds), sizes)

@@ -46,6 +46,11 @@ MOST_KEYS: Final = 64
 MOST_PARTS: Final = 100_000
 """Amounts, labels, requests, conditions, values and words, all counted together."""
 
+BYTES_OF_A_PART: Final = 80
+"""What a part takes once it is read, its text aside."""
+BYTES_OF_TEXT: Final = 4
+"""What a byte of an answer takes at most once it is text."""
+
 
 class Unbelievable(ValueError):  # noqa: N818 - it says of an answer what it is
     """An answer that cannot be understood, or cannot be true; its words say why."""

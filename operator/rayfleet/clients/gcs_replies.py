@@ -95,7 +95,7 @@ def state_from(raw: bytes) -> RayState:
     bounded(len(gangs), bounds.MOST_GANGS, "placement groups")
     bounded(len(constraints), bounds.MOST_CONSTRAINTS, "lists of request_resources")
     reading = _Reading()
-    return RayState(
+    state = RayState(
         session=named(_text(session)),
         version=version if version < _SIGN else version - 2 * _SIGN,
         nodes=tuple(sorted(map(reading.node, nodes), key=_by_id)),
@@ -107,6 +107,7 @@ def state_from(raw: bytes) -> RayState:
         ),
         constraints=tuple(sorted(map(reading.constraint, constraints), key=_order)),
     )
+    return replace(state, size=reading.size(len(raw)))
 
 
 def drain_from(raw: bytes) -> Drain:
@@ -164,6 +165,10 @@ class _Reading:
         self._keys: set[str] = set()
         self._bundles = 0
         self._requests = 0
+
+    def size(self, raw: int) -> int:
+        """About how many bytes is taken by what was read from so many, rather more than less."""
+        return self._parts.count * bounds.BYTES_OF_A_PART + raw * bounds.BYTES_OF_TEXT
 
     def node(self, raw: bytes) -> RayNode:
         node = unpacked(ray_pb2.NodeState, raw, "a node")

@@ -1,6 +1,7 @@
 """Which pods Ray's nodes belong to, and whether what Ray says can be decided by."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from rayfleet.api.names import HEAD_GROUP, NodeType
@@ -19,6 +20,20 @@ def trusted_state(snapshot: Snapshot) -> RayState | None:
     if ray.state is None or ray.trouble:
         return None
     return ray.state
+
+
+def with_its_own_head(state: RayState, pods: Iterable[Pod]) -> RayState:
+    """The state, in which no node but that of a head pod counts as a head: a head may list what it likes."""
+    heads = {pod.name for pod in pods if pod.node_type == NodeType.HEAD}
+    if all(node.group != HEAD_GROUP or node.instance_id in heads for node in state.nodes):
+        return state
+    return replace(
+        state,
+        nodes=tuple(
+            replace(node, group="") if node.group == HEAD_GROUP and node.instance_id not in heads else node
+            for node in state.nodes
+        ),
+    )
 
 
 class Gone(NamedTuple):

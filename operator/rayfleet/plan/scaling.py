@@ -21,7 +21,7 @@ from rayfleet.plan.actions import Cause, DrainNode, desired_replicas
 from rayfleet.plan.ceilings import A_MINUTE, CEILING_SECONDS, COUNTING_SECONDS, rooms_of
 from rayfleet.plan.coming import Coming, refusal
 from rayfleet.plan.learned import NOTHING_LEARNED, Learned, learned
-from rayfleet.plan.ray_nodes import Gone, trusted_state
+from rayfleet.plan.ray_nodes import Gone, trusted_state, with_its_own_head
 from rayfleet.plan.replicas import broken_replicas
 from rayfleet.plan.workers import Scaled, recorded_group
 from rayfleet.ray_state import NodeStatus
@@ -44,7 +44,7 @@ def decide_sizes(
     replicas = {pod.name: pod.host.replica for pod in snapshot.pods if pod.host is not None}
     known = learned(ray if ray is not None else snapshot.scaling.ray.state, replicas)
     return decide(
-        ray,
+        with_its_own_head(ray, snapshot.pods) if ray is not None else None,
         [
             replace(
                 _group(snapshot, spec, group, gone, known.get(group.group_name, NOTHING_LEARNED)),

@@ -80,6 +80,12 @@ def observed(
     return after, not told or known is None or differs(known, answer)
 
 
+def without_answer(before: Observation, failure: GcsFailure, moment: Moment) -> Observation:
+    """What is known once the last answer is not kept any more."""
+    after, _ = observed(before, failure, moment)
+    return replace(after, state=None, taken=None, deaths=NONE_KNOWN)
+
+
 def differs(before: RayState, after: RayState) -> bool:
     """Whether a decision may come out otherwise: idle clocks, versions and words say nothing new."""
     if (before.session, before.demands, before.gangs, before.constraints) != (

@@ -12,7 +12,8 @@ from rayfleet.clients.calls import GcsCalls
 from rayfleet.errors import GcsFailure
 from rayfleet.ray_inventory import DeathCause
 from rayfleet.ray_polling.deaths import MOST_IN_VAIN, NONE_KNOWN, explained, still_listed, unexplained
-from rayfleet.ray_polling.observation import Moment, Observation, observed, of_pod
+from rayfleet.ray_polling.observation import Moment, Observation, observed, of_pod, without_answer
+from rayfleet.ray_polling.room import Room
 from rayfleet.ray_polling.schedule import (
     CHANGED_SECONDS,
     SHORTEST_SECONDS,
@@ -109,6 +110,7 @@ class Poller:
         warm: int = WARM_CONNECTIONS,
         seconds: float = POLL_SECONDS,
         clockwork: Clockwork | None = None,
+        room: Room | None = None,
     ) -> None:
         self.calls = calls if calls is not None else GcsCalls()
         self._on_change = on_change
@@ -116,6 +118,7 @@ class Poller:
         self._most_warm = warm
         self._seconds = seconds
         self._clockwork = clockwork if clockwork is not None else Clockwork()
+        self._room = room if room is not None else Room()
         self._watched: dict[Key, _Watched] = {}
         self._quiet = 0
         self._warm: set[Key] = set()
@@ -136,6 +139,7 @@ class Poller:
         """Ask no more about `key`, and close its connection."""
         watched = self._watched.pop(key, None)
         if watched is not None:
+            self._room.forget(key)
             self._drop(watched)
 
     def forget_all(self) -> None:
@@ -180,6 +184,8 @@ class Poller:
             self._drop(before)
             if before.target.uid == target.uid:
                 watched.observation, watched.changed = before.observation, before.changed
+            else:
+                self._room.forget(key)
         self._watched[key] = watched
         # A new cluster is among many after a start; a new address of a known one is news.
         known = watched.observation is not None
@@ -278,8 +284,15 @@ class Poller:
         self, watched: _Watched, answer: RayState | GcsFailure, deaths: Mapping[bytes, DeathCause]
     ) -> None:
         clock = self._clockwork
+        moment = Moment(clock.unix(), clock.monotonic())
         before = watched.observation or Observation(watched.target.uid)
-        after, changed = observed(before, answer, Moment(clock.unix(), clock.monotonic()), deaths)
+        for key, failure in self._room.keep(watched.key, answer.size) if isinstance(answer, RayState) else ():
+            if key == watched.key:
+                answer = failure
+            elif (seen := self._watched[key].observation) is not None:
+                self._watched[key].observation = without_answer(seen, failure, moment)
+                self._on_change(key)
+        after, changed = observed(before, answer, moment, deaths)
         if changed and watched.observation is not None:
             watched.changed = clock.monotonic()
         watched.observation = after
