@@ -11,11 +11,11 @@ from support.faults.case import SEED, Case
 from support.faults.killed_process import KilledProcess
 from support.faults.rules import Die, Match, Rule, Script
 from support.faults.runs import perform, undisturbed
-from support.faults.scenario import MULTI_HOST, SCENARIOS
+from support.faults.scenario import HELD, MULTI_HOST, SCENARIOS
 from support.faults.trial import in_process
 
 KILLS = 20
-ALL = {**MULTI_HOST, **SCENARIOS}
+ALL = {**MULTI_HOST, **SCENARIOS, **HELD}
 
 
 def _undisturbed(scenario: str, bed: FaultBed, _: int) -> None:

@@ -9,8 +9,9 @@ from support.faults.bed import FaultBed
 from support.faults.case import Case
 from support.faults.rules import Action, DelayAnswer, LoseAnswer, Match, Rule, Script
 from support.faults.runs import perform
-from support.faults.scenario import SCENARIOS
+from support.faults.scenario import HELD, SCENARIOS
 
+ALL = {**SCENARIOS, **HELD}
 FATES: dict[str, Action] = {
     "cut": LoseAnswer(cut=True),
     "late": DelayAnswer(10.0),
@@ -22,7 +23,7 @@ CI = {("late", "create", 2), ("late", "head-lost", 1), ("late", "head-lost", 2),
 
 def _lose(scenario: str, fate: str, k: int, bed: FaultBed, seed: int) -> None:
     script = Script([Rule(Match(mutating=True), (FATES[fate],), nth=k)], seed)
-    perform(bed, SCENARIOS[scenario], script)
+    perform(bed, ALL[scenario], script)
 
 
 CASES = [
@@ -30,7 +31,7 @@ CASES = [
         Case(f"{name}-{k}-{fate}", partial(_lose, name, fate, k)),
         marks=() if fate == "cut" or (fate, name, k) in CI else pytest.mark.extended,
     )
-    for name, scenario in SCENARIOS.items()
+    for name, scenario in ALL.items()
     for fate in FATES
     for k in range(1, scenario.writes + 1)
 ]

@@ -29,6 +29,11 @@ def under_a_ceiling() -> Recording:
     return Recording({"a": 3}).ceiling(4).head(0).worker(1, gpus=2).worker(2, gpus=2)
 
 
+def held() -> Recording:
+    """A deleted cluster that a finalizer holds, and whose pods are on their way out."""
+    return started().deleted().terminates("a-1").terminates("head-0").terminates("a-2")
+
+
 RIGHT = {
     "a worker in the place of one that is gone": (
         under_a_ceiling().terminates("a-1", by_operator=False).goes("a-1").worker(3, gpus=2)
@@ -62,6 +67,7 @@ RIGHT = {
     .head(1),
     "a head that is gone": started().terminates("head-0", by_operator=False).goes("head-0").head(1),
     "a head that has ended": started().ends("head-0").head(1).terminates("head-0"),
+    "a deleted cluster that is held": (held().goes("head-0").goes("a-1").ends("a-2").let_go()),
 }
 WRONG = {
     "pod a-3 of 1 GPUs was created beside 4, of 4 that there may be": under_a_ceiling().worker(3, gpus=1),
@@ -102,6 +108,8 @@ WRONG = {
         started().writes("delete", "services", "demo-head-svc")
     ),
     "patch rayclusters demo is no write of this operator's": started().writes("patch", "rayclusters", "demo"),
+    "cluster demo was let go while a-2 may write to Redis": held().goes("head-0").goes("a-1").let_go(),
+    "cluster demo was let go while head-0, a-1": started().deleted().let_go(),
     "number 2 of group a is there twice: a-twin": Recording({"a": 3})
     .head(0)
     .worker(2)

@@ -1,28 +1,25 @@
 """Clusters that follow their queue: the operator dies, and Ray is dead, silent, confused or lies."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import product
 
 import pytest
 
-from rayfleet.main import Operator
 from support.faults.bed import FaultBed
 from support.faults.case import Case
-from support.faults.operator_thread import OperatorThread
 from support.faults.queue_trial import (
     CLUSTER,
     SCENARIOS,
     QueueTrial,
     of_size,
+    often_polled,
     perform,
     queue_trial,
     undisturbed,
 )
 from support.faults.queue_troubles import TROUBLES, unknown_queue
 from support.faults.rules import Cut, Die, LoseAnswer, Match, Rule, Script
-from support.faults.trial import Trial
 from support.queue_scene import GROUP
 from support.waiting import eventually
 
@@ -134,21 +131,6 @@ FORGOTTEN = [Case(f"status-{kind}", partial(_forgotten, kind)) for kind in ("wip
 def test_a_status_that_was_lost_shrinks_nothing(case: Case, verdict: Callable[[Case], None]) -> None:
     """Not before Ray has told of the whole cluster, and then only what is idle."""
     verdict(case)
-
-
-def often_polled(trial: Trial) -> OperatorThread:
-    """An operator that asks each head as often as it may."""
-
-    def adapt(operator: Operator) -> None:
-        async def poke() -> None:
-            while True:
-                for key in tuple(operator._clusters):
-                    operator._poller.poke(key)
-                await asyncio.sleep(0.1)
-
-        operator._recorder.poking = asyncio.create_task(poke())  # type: ignore[attr-defined]  # kept alive
-
-    return OperatorThread(trial.proxy.port, trial.bed.token, trial.arguments, adapt)
 
 
 def steady(trial: QueueTrial) -> None:

@@ -165,6 +165,11 @@ class Namespace:
         path, body = f"{self._core}/pods/{name}", {"metadata": metadata}
         self.api.call("PATCH", path, body, content_type="application/merge-patch+json")
 
+    def change_cluster(self, name: str, metadata: Mapping[str, Any]) -> None:
+        """Merge `metadata` into a RayCluster's."""
+        path, body = f"{self._clusters}/{name}", {"metadata": metadata}
+        self.api.call("PATCH", path, body, content_type="application/merge-patch+json")
+
     def set_pod_status(self, name: str, status: Mapping[str, Any]) -> None:
         """What a kubelet would report."""
         path = f"{self._core}/pods/{name}/status"

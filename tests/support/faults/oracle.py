@@ -15,6 +15,7 @@ from support.faults.wanted import (
     GROUP,
     HEAD,
     HOST,
+    REDIS_FINALIZER,
     REPLICA,
     active,
     ended,
@@ -73,6 +74,7 @@ def judge(run: Run) -> list[str]:
         *mended_replicas(run),
         *cut_replicas(run),
         *above_the_ceiling(run),
+        *let_go_early(run),
     ]
 
 
@@ -118,11 +120,13 @@ def too_many(run: Run) -> Iterator[str]:
 def foreign_writes(run: Run) -> Iterator[str]:
     """Nothing is deleted but the cluster's own pods, and nothing else is written."""
     pods = {change.uid: change.obj for change in run.changes if change.kind == "pods"}
+    held = {change.name for change in run.changes if change.kind == "rayclusters" and is_held(change.obj)}
     for exchange in run.exchanges:
         call = exchange.call
         if not call.mutating or not 200 <= exchange.status < 300:
             continue
-        if f"{call.verb} {call.resource}" not in MAY_WRITE:
+        what = f"{call.verb} {call.resource}"
+        if what not in MAY_WRITE and not (what == "patch rayclusters" and call.name in held):
             yield f"{call} is no write of this operator's"
         if call.verb == "delete":
             pod = pods.get(call.uid or exchange.uid)
@@ -145,6 +149,8 @@ def causeless_deletes(run: Run) -> Iterator[str]:
             continue
         if cluster is None:
             yield f"{words} for a cluster that is not there"
+        elif is_held(cluster):
+            continue
         elif is_head(before.as_made(known)):
             yield f"{words}, a head that may live"
         elif follows_queue(cluster):
@@ -197,6 +203,23 @@ def above_the_ceiling(run: Run) -> Iterator[str]:
         if there + gpus(change.obj) > run.max_gpus:
             words = f"{gpus(change.obj)} GPUs was created beside {there}, of {run.max_gpus} that there may be"
             yield f"pod {change.name} of {words}"
+
+
+def let_go_early(run: Run) -> Iterator[str]:
+    """A deleted cluster keeps KubeRay's finalizer while a pod of it may write to Redis."""
+    for change, before in states(list(run.changes)):
+        known = before.of("rayclusters").get(change.name) if change.kind == "rayclusters" else None
+        if known is None or not is_held(known) or (is_held(change.obj) and not change.gone):
+            continue
+        pods = before.of("pods").values()
+        living = [p["metadata"]["name"] for p in pods if owner_uid(p) == change.uid and not ended(p)]
+        if living:
+            yield f"cluster {change.name} was let go while {', '.join(living)} may write to Redis"
+
+
+def is_held(cluster: Object) -> bool:
+    """Whether it is deleted, and stays for KubeRay's finalizer."""
+    return terminating(cluster) and REDIS_FINALIZER in (cluster["metadata"].get("finalizers") or ())
 
 
 def gpus(pod: Object) -> int:

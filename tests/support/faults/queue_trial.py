@@ -1,5 +1,6 @@
 """A run of the operator over a cluster that follows the queue of a pretended Ray."""
 
+import asyncio
 import threading
 import time
 from collections import defaultdict
@@ -8,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from rayfleet.main import Operator
 from support.builders import raycluster
 from support.faults.bed import FaultBed
 from support.faults.history import states
+from support.faults.operator_thread import OperatorThread
 from support.faults.proxy import Exchange
 from support.faults.rays import FaultyRay
 from support.faults.rules import Script
@@ -159,6 +162,21 @@ def _run(trial: QueueTrial, scenario: QueueScenario, script: Script) -> None:
     trial.change(scenario)
     trial.come_to_rest(scenario.wanted)
     trial.check()
+
+
+def often_polled(trial: Trial) -> OperatorThread:
+    """An operator that asks each head as often as it may."""
+
+    def adapt(operator: Operator) -> None:
+        async def poke() -> None:
+            while True:
+                for key in tuple(operator._clusters):
+                    operator._poller.poke(key)
+                await asyncio.sleep(0.1)
+
+        operator._recorder.poking = asyncio.create_task(poke())  # type: ignore[attr-defined]  # kept alive
+
+    return OperatorThread(trial.proxy.port, trial.bed.token, trial.arguments, adapt)
 
 
 @contextmanager

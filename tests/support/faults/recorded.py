@@ -8,6 +8,7 @@ from support.faults.call import Call
 from support.faults.history import Change
 from support.faults.oracle import Run
 from support.faults.proxy import Exchange
+from support.faults.wanted import REDIS_FINALIZER
 
 CLUSTER_UID = "uid-demo"
 
@@ -32,6 +33,18 @@ class Recording:
         groups = [{"groupName": g, "replicas": n, "maxReplicas": 5, **group_fields} for g, n in sizes.items()]
         metadata = {"name": "demo", "uid": CLUSTER_UID}
         return self._note("rayclusters", {"metadata": metadata, "spec": {"workerGroupSpecs": groups}})
+
+    def deleted(self) -> "Recording":
+        """The user deletes the cluster, which KubeRay's finalizer holds."""
+        return self._held(deletionTimestamp="now", finalizers=[REDIS_FINALIZER])
+
+    def let_go(self) -> "Recording":
+        """The finalizer is taken off, and the cluster is gone."""
+        return self.writes("patch", "rayclusters", "demo")._held(gone=True, deletionTimestamp="now")
+
+    def _held(self, *, gone: bool = False, **fields: object) -> "Recording":
+        metadata = {"name": "demo", "uid": CLUSTER_UID, **fields}
+        return self._note("rayclusters", {"metadata": metadata, "spec": {"workerGroupSpecs": []}}, gone=gone)
 
     def ceiling(self, gpus: int) -> "Recording":
         """The namespace may have so many GPUs."""

@@ -14,6 +14,7 @@ from support.faults.wanted import (
     HEAD,
     HOSTS,
     NODE_TYPE,
+    REDIS_FINALIZER,
     Fleet,
     Sizes,
     Wanted,
@@ -108,7 +109,26 @@ class Change:
         eventually(f"pod {name} to be changed", changed)
 
 
-Step: TypeAlias = Apply | Delete | Lose | Change
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """KubeRay's finalizer is on a cluster, left by the operator that ran it before."""
+
+    cluster: str
+
+    def act(self, namespace: Namespace, history: History) -> None:
+        namespace.change_cluster(self.cluster, {"finalizers": [REDIS_FINALIZER]})
+
+        def seen() -> bool:
+            return any(
+                REDIS_FINALIZER in c["metadata"].get("finalizers", ())
+                for c in history.objects("rayclusters")
+                if c["metadata"]["name"] == self.cluster
+            )
+
+        eventually(f"{self.cluster} to have the finalizer", seen)
+
+
+Step: TypeAlias = Apply | Delete | Lose | Change | Finalize
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +203,13 @@ MULTI_HOST: Mapping[str, Scenario] = {
     )
 }
 """Replicas of two hosts each. Apart, as faults that are not about creates and deletes do not concern them."""
+
+HELD: Mapping[str, Scenario] = {
+    "held-delete": Scenario(
+        "held-delete", {"demo": {"a": 2}, "other": {"a": 1}}, (Finalize("demo"), Delete("demo")), writes=12
+    )
+}
+"""A deleted cluster that KubeRay's finalizer holds, beside one that stays: its pods go first."""
 
 _AND_ON = Apply({"demo": {"a": 3}})
 """What comes after a change, so that it is acted on what the change has left."""

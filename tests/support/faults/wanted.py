@@ -13,6 +13,7 @@ NODE_TYPE = "ray.io/node-type"
 HEAD = "headgroup"
 REPLICA = "ray.io/worker-group-replica-name"
 HOST = "ray.io/replica-host-index"
+REDIS_FINALIZER = "ray.io/gcs-ft-redis-cleanup-finalizer"
 
 HOSTS: Mapping[str, int] = {"tpu": 2}
 """Groups of these names are multi-host, with so many pods a replica."""
