@@ -22,6 +22,7 @@ from rayfleet.clients.login import find_credentials
 from rayfleet.clients.pod_addresses import PodAddresses
 from rayfleet.clients.prometheus import PrometheusClient
 from rayfleet.election import LeaderElector
+from rayfleet.fair_threads import FairThreads
 from rayfleet.gpu_ledger import GpuLedger
 from rayfleet.health import HealthServer
 from rayfleet.http_server import HttpServer, ListenError
@@ -102,10 +103,12 @@ class Operator:
             self._client, given.namespaces, given.other_operator_namespaces, self._wake_namespace
         )
         clock = self._client.clock
+        threads = self._threads = FairThreads()
         self._poller = Poller(
             self._wake,
             lambda key: [pod.name for pod in pods.owned_by(key) if pod.active],
             clockwork=Clockwork(unix=clock.now),
+            threads=threads,
         )
         heads = self._heads = RayHeads(
             self._poller,
@@ -140,8 +143,10 @@ class Operator:
                 other_operator=self._other_operator.alive,
                 coming=gate.coming,
                 acted=self._make_room,
+                waits=self._make_room_for_long,
                 now=clock.now,
             ),
+            threads,
         )
         self._queue = WorkQueue(
             self._recorder.timed(self._reconcile),
@@ -212,6 +217,7 @@ class Operator:
                 await asyncio.wait([shell], timeout=STOP_GRACE_SECONDS)
             await self._heads.close()
             await self._poller.close()
+            self._threads.close()
             await self._prometheus.close()
             await self._client.close()
             await self._election_client.close()
@@ -274,6 +280,9 @@ class Operator:
 
     def _make_room(self, key: Key, did: bool) -> None:  # noqa: FBT001 - told by position, as a callback is
         self._queue.make_room(key, at_most=REPORTING if did else JUST_REPORTING)
+
+    def _make_room_for_long(self, key: Key) -> None:
+        self._queue.make_room(key)
 
     def _wake_all(self) -> None:
         self._wake_namespace(None)

@@ -107,6 +107,10 @@ class RayHeads:
         """The last thing that was heard of a head."""
         return self._poller.observation(key)
 
+    def took(self, key: Key, seconds: float) -> None:
+        """A decision about a head's answer took so long: it is asked the less often."""
+        self._poller.took(key, seconds)
+
     def trouble(self, key: Key) -> str:
         """Why a head cannot even be asked, in words; empty where it can."""
         return self._troubles.get(key, "")

@@ -9,8 +9,10 @@ from functools import partial
 
 from rayfleet.api.names import HEAD_GROUP, PLURAL, Label, NodeType, is_object_name
 from rayfleet.apply import Executor, paths
+from rayfleet.autoscaling import Memory
 from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Policy, is_gone, is_of_new_kind, policy
+from rayfleet.fair_threads import FairThreads
 from rayfleet.memory import LONGEST_HOLD, ClusterMemory
 from rayfleet.observe import View
 from rayfleet.plan import Action, AdvanceHeadEpoch, CreatePod, Outcome, Plan, plan
@@ -50,6 +52,8 @@ class Surroundings:
     """Entered while a pass makes sure that it may write."""
     acted: Callable[[Key, bool], None] = lambda _key, _did: None
     """Told when a pass has done all that it does and is going to report, and whether it did anything."""
+    waits: Callable[[Key], None] = lambda _key: None
+    """Told before a pass waits for its turn to decide at length: nobody else is to wait for that."""
     now: Callable[[], float] = time.time
 
 
@@ -63,12 +67,14 @@ class Reconciler:
         executor: Executor,
         reporter: Reporter,
         surroundings: Surroundings,
+        threads: FairThreads | None = None,
     ) -> None:
         self._client = client
         self._view = view
         self._executor = executor
         self._reporter = reporter
         self._around = surroundings
+        self._threads = threads if threads is not None else FairThreads()
         self._memories: dict[Key, ClusterMemory] = {}
 
     async def reconcile(self, key: Key) -> Done | Retry:
@@ -104,12 +110,16 @@ class Reconciler:
         return await self._conclude(snapshot, decided, outcomes)
 
     async def _plan(self, snapshot: Snapshot) -> Plan:
-        memory = self._memories[snapshot.cluster.key]
-        stored = self._view.clusters.stored_spec(snapshot.cluster.key)
+        key = snapshot.cluster.key
+        memory, stored = self._memories[key], self._view.clusters.stored_spec(key)
         if is_long(snapshot) or (stored is not None and len(stored) > LARGE_SPEC):
-            decided = await asyncio.to_thread(plan, snapshot, memory.scaling)
+            self._around.waits(key)
+            decided, seconds = await self._threads.run(
+                key.namespace, partial(_timed_plan, snapshot, memory.scaling)
+            )
         else:
-            decided = plan(snapshot, memory.scaling)
+            decided, seconds = plan(snapshot, memory.scaling), 0.0
+        self._view.scaling.heads.took(key, seconds)
         return self._view.scaling.admit(snapshot, decided, memory)
 
     def _observe(self, key: Key) -> Snapshot | None:
@@ -276,6 +286,12 @@ class Reconciler:
             hashes = template_hashes(cluster, snapshot.spec, snapshot.pod_settings, _taken(outcomes))
             if all(value in taken for _, value in hashes):
                 memory.proven = stored
+
+
+def _timed_plan(snapshot: Snapshot, scaling: Memory) -> tuple[Plan, float]:
+    """The plan, and the CPU time that it took."""
+    began = time.thread_time()
+    return plan(snapshot, scaling), time.thread_time() - began
 
 
 def _makes_head(action: Action) -> bool:

@@ -1,6 +1,7 @@
 """Heads are asked often enough, each by itself, and what changed is told once."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -97,19 +98,42 @@ async def head(*nodes: object, **kwargs: object) -> AsyncIterator[StandInGcs]:
 
 
 @pytest.mark.parametrize(
-    ("active", "quiet", "reading", "seconds"),
+    ("active", "quiet", "reading", "deciding", "seconds"),
     [
-        (True, 10_000, 0.0, 1.0),
-        (False, 1, 0.0, 1.0),
-        (False, 400, 0.0, 1.0),
-        (False, 1000, 0.0, 2.5),
-        (False, 100_000, 0.0, 5.0),
-        (True, 1, 0.3, 6.0),
+        (True, 10_000, 0.0, 0.0, 1.0),
+        (False, 1, 0.0, 0.0, 1.0),
+        (False, 400, 0.0, 0.0, 1.0),
+        (False, 1000, 0.0, 0.0, 2.5),
+        (False, 100_000, 0.0, 0.0, 5.0),
+        (True, 1, 0.3, 0.1, 6.0),
+        (True, 1, 0.0, 2.0, 20.0),
     ],
 )
-def test_how_often_a_head_is_asked(*, active: bool, quiet: int, reading: float, seconds: float) -> None:
-    """Each second while active; quiet ones share a rate; one that is hard to read waits."""
-    assert period(active=active, quiet=quiet, reading=reading) == seconds
+def test_how_often_a_head_is_asked(
+    *, active: bool, quiet: int, reading: float, deciding: float, seconds: float
+) -> None:
+    """Each second while active; quiet ones share a rate; one that is hard to read or to decide on waits."""
+    assert period(active=active, quiet=quiet, reading=reading, deciding=deciding) == seconds
+
+
+async def test_a_head_whose_answer_took_long_to_decide_about_is_not_asked_again_soon() -> None:
+    """And as before when the next decision was quick."""
+    async with head(node("w-1")) as gcs, polling() as fleet:
+        fleet.watch(A, gcs.address)
+        await fleet.heard(A)
+        watched = fleet.poller._watched[A]
+        await until("the next to be due", lambda: watched.task is None)
+        fleet.poller.took(A, 6.0)
+        due = watched.due
+        assert due - time.monotonic() > 50
+        fleet.poller.took(A, 5.9)
+        assert watched.due == due
+        fleet.poller.took(A, 0.0)
+        fleet.poller.took(B, 0.0)
+        fleet.poller.poke(A)
+        await until("another question", lambda: len(gcs.requests) == 2)
+        await until("the next to be due", lambda: watched.task is None)
+        assert watched.due - time.monotonic() < 2
 
 
 def test_heads_are_not_asked_in_step_but_together_where_it_is_cheap() -> None:

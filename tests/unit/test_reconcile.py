@@ -1,6 +1,7 @@
 """A pass over a cluster, against a scripted API server: what is looked at before anything is written."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -334,3 +335,23 @@ async def test_a_group_that_is_refused_is_left_alone_for_a_while_and_anything_el
         bed.now += 2
         bed.api.told["POST", PODS] = fails(409, "AlreadyExists", "it is there")
         assert isinstance(await bed.reconciler.reconcile(KEY), Retry)
+
+
+async def test_a_long_decision_holds_no_place_in_the_queue_and_its_head_hears_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What waits for its turn holds up no other cluster; a head is asked the less often."""
+    monkeypatch.setattr("rayfleet.reconcile.LARGE_SPEC", 0)
+    waited: list[object] = []
+    took: list[tuple[object, float]] = []
+    monkeypatch.setattr(
+        "rayfleet.ray_heads.RayHeads.took", lambda _, key, seconds: took.append((key, seconds))
+    )
+    async with passes() as bed:
+        bed.stored()
+        bed.reconciler._around = replace(bed.reconciler._around, waits=waited.append)
+        await bed.reconciler.reconcile(KEY)
+    assert waited
+    assert set(waited) == {KEY}
+    assert all(key == KEY and seconds > 0 for key, seconds in took)
+    assert len(took) == len(waited)

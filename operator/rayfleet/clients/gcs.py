@@ -1,8 +1,8 @@
 """A client of a Ray head's GCS: typed calls, each with its deadline. Expected trouble is a value."""
 
-import asyncio
 from collections.abc import Callable, Collection
-from time import perf_counter
+from functools import partial
+from time import thread_time
 from typing import TypeVar
 
 from rayfleet.clients import gcs_requests
@@ -12,6 +12,7 @@ from rayfleet.clients.gcs_bounds import MOST_LISTED, TooMuch, Unbelievable
 from rayfleet.clients.gcs_channel import GcsChannel
 from rayfleet.clients.gcs_replies import NODE_ID_BYTES, drain_from, state_from
 from rayfleet.errors import GcsFailure, GcsTrouble
+from rayfleet.fair_threads import FairThreads, GaveWay
 from rayfleet.ray_inventory import ActorInfo, JobInfo, NodeInfo
 from rayfleet.ray_state import AutoscalingReport, Drain, DrainReason, RayState
 
@@ -30,14 +31,24 @@ class GcsClient:
     """Talks to the GCS at `address`, `host:port`, with `token` where the cluster's auth mode is token.
 
     Connected on the first call; `close` ends the connection, and a later call opens another. Each call
-    ends in its answer or a `GcsFailure`, within its seconds.
+    ends in its answer or a `GcsFailure`, within its seconds. Large answers are read by `threads`, in turns of
+    `namespace`.
     """
 
-    def __init__(self, address: str, token: str | None = None, calls: GcsCalls | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        token: str | None = None,
+        calls: GcsCalls | None = None,
+        threads: FairThreads | None = None,
+        namespace: str = "",
+    ) -> None:
         self._channel = GcsChannel(address, token)
         self._calls = calls if calls is not None else GcsCalls()
+        self._threads = threads if threads is not None else FairThreads()
+        self._namespace = namespace
         self.reading_seconds = 0.0
-        """How long the last answer took to read, once it was there."""
+        """CPU time that it took to read the last answer."""
 
     @property
     def busy(self) -> bool:
@@ -114,15 +125,22 @@ class GcsClient:
         return answer
 
     async def _read(self, raw: bytes, read: Callable[[bytes], T]) -> T | GcsFailure:
-        began = perf_counter()
+        timed = partial(self._timed, raw, read)
         try:
-            return await asyncio.to_thread(read, raw) if len(raw) > THREAD_BYTES else read(raw)
-        except TooMuch as error:
+            if len(raw) <= THREAD_BYTES:
+                return timed()
+            return await self._threads.run(self._namespace, timed, len(raw))
+        except (TooMuch, GaveWay) as error:
             return GcsFailure(GcsTrouble.TOO_LARGE, self._channel.clean(f"its answer is too large: {error}"))
         except Unbelievable as error:
             return GcsFailure(GcsTrouble.INVALID, self._channel.clean(str(error)))
+
+    def _timed(self, raw: bytes, read: Callable[[bytes], T]) -> T:
+        began = thread_time()
+        try:
+            return read(raw)
         finally:
-            self.reading_seconds = perf_counter() - began
+            self.reading_seconds = thread_time() - began
 
     def _drain(self, raw: bytes) -> Drain:
         drain = drain_from(raw)

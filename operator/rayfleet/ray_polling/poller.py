@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from rayfleet.clients.calls import GcsCalls
 from rayfleet.errors import GcsFailure
+from rayfleet.fair_threads import FairThreads
 from rayfleet.ray_inventory import DeathCause
 from rayfleet.ray_polling.deaths import MOST_IN_VAIN, NONE_KNOWN, explained, still_listed, unexplained
 from rayfleet.ray_polling.observation import Moment, Observation, observed, of_pod, without_answer
 from rayfleet.ray_polling.room import Room
 from rayfleet.ray_polling.schedule import (
     CHANGED_SECONDS,
+    DECIDING_SHARE,
     SHORTEST_SECONDS,
     STALE_SECONDS,
     STROKE_SECONDS,
@@ -68,7 +70,7 @@ class _Watched:
     """One cluster that is asked about."""
 
     __slots__ = (
-        *("active", "again", "asked", "changed", "client", "due", "in_vain", "key"),
+        *("active", "again", "asked", "changed", "client", "deciding", "due", "in_vain", "key"),
         *("observation", "quiet", "stale", "target", "task", "timer"),
     )
 
@@ -87,6 +89,8 @@ class _Watched:
         """Until the last answer is too old to be decided by, where the next one comes later."""
         self.task: asyncio.Task[None] | None = None
         self.again = False
+        self.deciding = 0.0
+        """How long the last decision about its answer took."""
         self.in_vain = 0
         """How often in a row Ray did not say why nodes are dead."""
 
@@ -101,7 +105,7 @@ class Poller:
     `pods` says which pods of a cluster live, by name: of these it is asked why their nodes are dead.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name, each with what it is as a rule
         self,
         on_change: Callable[[Key], None],
         pods: Callable[[Key], Collection[str]] = _no_pods,
@@ -111,6 +115,7 @@ class Poller:
         seconds: float = POLL_SECONDS,
         clockwork: Clockwork | None = None,
         room: Room | None = None,
+        threads: FairThreads | None = None,
     ) -> None:
         self.calls = calls if calls is not None else GcsCalls()
         self._on_change = on_change
@@ -119,6 +124,7 @@ class Poller:
         self._seconds = seconds
         self._clockwork = clockwork if clockwork is not None else Clockwork()
         self._room = room if room is not None else Room()
+        self._threads = threads if threads is not None else FairThreads()
         self._watched: dict[Key, _Watched] = {}
         self._quiet = 0
         self._warm: set[Key] = set()
@@ -158,6 +164,19 @@ class Poller:
             since = self._clockwork.monotonic() - watched.asked
             self._hasten(watched, max(SHORTEST_SECONDS - since, 0.0))
 
+    def took(self, key: Key, seconds: float) -> None:
+        """Note how long the decision about an answer took: after a long one, the next comes later."""
+        watched = self._watched.get(key)
+        if watched is None or watched.deciding == seconds:
+            return
+        watched.deciding = seconds
+        # Counted from the last question: a pass for another reason puts the next one off no further.
+        due = watched.asked + seconds * DECIDING_SHARE
+        if watched.task is None and due > watched.due:
+            wait = due - self._clockwork.monotonic()
+            self._ask_after(watched, wait)
+            self._tell_when_stale(watched, wait)
+
     def observation(self, key: Key) -> Observation | None:
         """The last thing that was heard; none before the first question had an outcome."""
         watched = self._watched.get(key)
@@ -179,7 +198,9 @@ class Poller:
         # gRPC takes 10 MB, which an operator need not have as long as no cluster follows its queue.
         from rayfleet.clients.gcs import GcsClient  # noqa: PLC0415 - see above
 
-        watched = _Watched(key, target, GcsClient(target.address, target.token, self.calls))
+        watched = _Watched(
+            key, target, GcsClient(target.address, target.token, self.calls, self._threads, key.namespace)
+        )
         if before is not None:
             self._drop(before)
             if before.target.uid == target.uid:
@@ -202,7 +223,12 @@ class Poller:
         watched.quiet = quiet
 
     def _wait(self, watched: _Watched, *, active: bool) -> float:
-        usual = period(active=active, quiet=self._quiet, reading=watched.client.reading_seconds)
+        usual = period(
+            active=active,
+            quiet=self._quiet,
+            reading=watched.client.reading_seconds,
+            deciding=watched.deciding,
+        )
         return jittered(usual, self._clockwork.jitter())
 
     def _hasten(self, watched: _Watched, seconds: float) -> None:

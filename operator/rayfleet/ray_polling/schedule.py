@@ -13,19 +13,23 @@ SHORTEST_SECONDS = 0.1
 """Between questions to one head, however often it is poked."""
 READING_SHARE = 20.0
 """Between questions pass this many times the seconds that the answer takes to read."""
+DECIDING_SHARE = 10.0
+"""And this many times the seconds that a decision about it takes."""
 STROKE_SECONDS = 0.1
 STALE_SECONDS = 15.0
 """An answer older than this is not decided by: three times the longest period between questions."""
 _JITTER = 0.1
 
 
-def period(*, active: bool, quiet: int, reading: float = 0.0) -> float:
+def period(*, active: bool, quiet: int, reading: float = 0.0, deciding: float = 0.0) -> float:
     """Seconds between questions to one head, while `quiet` heads are quiet.
 
-    `reading`: the seconds that its last answer took to read.
+    `reading`, `deciding`: the seconds that its last answer took to read, and to decide about.
     """
     share = 0.0 if active else quiet / QUIET_RATE
-    return max(min(max(share, ACTIVE_SECONDS), LONGEST_SECONDS), reading * READING_SHARE)
+    return max(
+        min(max(share, ACTIVE_SECONDS), LONGEST_SECONDS), reading * READING_SHARE, deciding * DECIDING_SHARE
+    )
 
 
 def jittered(seconds: float, chance: float) -> float:
