@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -13,14 +14,20 @@ from support.operator_process import OperatorProcess
 class KilledProcess:
     """`python -m rayfleet`; dropping it is `kill -9`."""
 
-    def __init__(self, trial: Trial, port: int = 0, identity: str = "operator-0") -> None:
+    def __init__(
+        self,
+        trial: Trial,
+        port: int = 0,
+        identity: str = "operator-0",
+        program: Sequence[str] = ("-m", "rayfleet"),
+    ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="rayfleet-faults-"))
         kubeconfig = plain_kubeconfig(port or trial.proxy.port, trial.bed.token, self._folder)
         name = trial.namespace.name
         # Without ports of their own: with many side by side, one that is free now may be taken soon.
         ports = ["--health-port", "0", "--metrics-port", "0"]
         scope = ["--namespace", name, "--lease-namespace", name, *ports]
-        self.process = OperatorProcess(kubeconfig, self._folder, scope, identity=identity)
+        self.process = OperatorProcess(kubeconfig, self._folder, scope, identity=identity, program=program)
 
     def start(self) -> None:
         self.process.start(wait=False)
