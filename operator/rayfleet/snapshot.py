@@ -93,6 +93,8 @@ class Pod:
     """Accelerators of every kind that its containers take."""
     sandboxed: bool = False
     """Its volumes are mounted and its network is there: what is left is its images and its containers."""
+    aside: bool = False
+    """Its labels say something else than what it was made as: somebody has set it aside."""
 
     @property
     def state(self) -> str:

@@ -25,6 +25,11 @@ RELABELLED: list[dict[str, Any]] = [
 
 
 def known(of: Cluster, *pods: Pod) -> list[Pod]:
+    """What the pods are; which of them were set aside is a question of its own."""
+    return [replace(pod, aside=False) for pod in identified(of, parsed(of.spec), pods)]
+
+
+def found(of: Cluster, *pods: Pod) -> list[Pod]:
     return list(identified(of, parsed(of.spec), pods))
 
 
@@ -71,15 +76,15 @@ def test_pods_that_kuberay_made_are_known_by_the_names_it_gave_them() -> None:
         "demo-cpu-worker-head1": (NodeType.WORKER, "cpu"),
     }
     pods = [head(of, name=name, node_type="aside", group="x", head_epoch=None) for name in names]
-    found = known(of, *pods)
-    assert [(pod.node_type, pod.group) for pod in found] == list(names.values())
-    assert [pod.head_epoch for pod in found] == [None] * 4, "an autoscaler of Ray's own runs beside it"
+    seen = known(of, *pods)
+    assert [(pod.node_type, pod.group) for pod in seen] == list(names.values())
+    assert [pod.head_epoch for pod in seen] == [None] * 4, "an autoscaler of Ray's own runs beside it"
 
 
 def test_a_head_of_any_name_is_known_by_the_status() -> None:
     of = cluster(status={"head": {"podName": "my-own"}})
-    (found,) = known(of, head(of, name="my-own", node_type="aside", head_epoch=None))
-    assert found.node_type == NodeType.HEAD
+    (seen,) = known(of, head(of, name="my-own", node_type="aside", head_epoch=None))
+    assert seen.node_type == NodeType.HEAD
 
 
 def test_what_has_no_name_of_a_pod_of_ours_is_what_its_labels_say() -> None:
@@ -101,4 +106,4 @@ def test_changed_labels_call_for_no_action(changes: dict[str, Any]) -> None:
     for place in range(3):
         pods = [head(of), worker(of, 1), worker(of, 2)]
         pods[place] = replace(pods[place], **changes)
-        assert plan(snapshot(of, known(of, *pods))).actions == ()
+        assert plan(snapshot(of, found(of, *pods))).actions == ()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crds.field_reference import field_reference
-from rayfleet.plan import in_words, plan, unsupported
+from rayfleet.plan import CreatePod, in_words, plan, unsupported
 from rayfleet.plan.support import ANNOTATIONS, FIELDS, GROUP_FIELDS, LABELS, FieldRule, GroupRule
 from rayfleet.status import compute_status
 from support.builders import cluster, group, head, parsed, snapshot, spec, worker
@@ -91,7 +91,37 @@ def test_a_cluster_whose_state_is_to_be_kept_is_withheld(
     decided = plan(snapshot(of, with_service=False))
     assert decided.actions == ()
     assert any("not acted on yet: nothing is created" in words for words in decided.waits)
-    assert plan(snapshot(of, [head(of), worker(of, 1)])).actions == ()
+
+
+@pytest.mark.parametrize("annotations", [{}, FT, FT | {"ray.io/external-storage-namespace": "team-a"}])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_cluster_whose_state_is_to_be_kept_and_that_runs_goes_on(
+    annotations: dict[str, str],
+    recorded: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """It is healed as before, its head too; that its state is not kept is said."""
+    fields = {} if annotations else {"gcsFaultToleranceOptions": {"redisAddress": "redis:6379"}}
+    status = {"head": {"podName": "demo-head-x7k2p"}} if recorded else {}
+    of = replace(cluster(spec(group(replicas=2), **fields), status=status), annotations=annotations)
+    seen = snapshot(of, [worker(of, 1)] if recorded else [head(of), worker(of, 1)])
+    decided = plan(seen)
+    made = [action.node_type for stage in decided.stages for action in stage if isinstance(action, CreatePod)]
+    assert made == ["head", "worker"] if recorded else ["worker"]
+    conditions = {entry["type"]: entry for entry in compute_status(seen, decided, ())["conditions"]}
+    assert conditions["Supported"]["status"] == "False"
+    assert "the cluster runs on" in conditions["Supported"]["message"]
+    assert "nothing is created" not in conditions["Supported"]["message"]
+
+
+def test_a_withheld_cluster_keeps_the_sizes_that_it_was_scaled_to() -> None:
+    """They are what the next decision goes on from."""
+    stored = {"groupName": "gpu", "desired": 5, "observedReplicas": 2, "lastIndex": 5}
+    of = cluster(
+        spec(group("gpu", 0), enableInTreeAutoscaling=True, suspend=True), status={"workerGroups": [stored]}
+    )
+    seen = snapshot(of, [head(of), *(worker(of, n) for n in range(1, 6))])
+    (entry,) = compute_status(seen, plan(seen), ())["workerGroups"]
+    assert stored.items() <= entry.items()
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from rayfleet.plan.actions import (
     SelectHead,
     desired_replicas,
 )
+from rayfleet.plan.aside import seen, without_harm
 from rayfleet.plan.ceilings import within_ceilings
 from rayfleet.plan.deletion import plan_deletion
 from rayfleet.plan.gates import behind_gate, gate_words, gated_groups
@@ -43,7 +44,7 @@ from rayfleet.plan.ray_nodes import Gone, gone_with_their_node
 from rayfleet.plan.replicas import plan_replicas
 from rayfleet.plan.scaling import decide_sizes, drains, has_head_of_another, looks, scaled_groups
 from rayfleet.plan.spec_target import keeps_sizes_in_spec, resize_groups, within_spec
-from rayfleet.plan.support import Unsupported, in_words, unsupported
+from rayfleet.plan.support import Unsupported, in_words, unsupported, unsupported_of
 from rayfleet.plan.workers import Scaled, WorkersPlan, plan_workers, removed_groups
 from rayfleet.snapshot import Pod, Snapshot
 
@@ -68,6 +69,7 @@ __all__ = [
     "ownership",
     "plan",
     "unsupported",
+    "unsupported_of",
 ]
 
 NO_MEMORY: Final = Memory()
@@ -85,17 +87,19 @@ def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
         return limit_deletes(plan_deletion(snapshot))
     if spec is None:
         return Plan(waits=("the spec is not valid, and no earlier one is known",))
-    findings = unsupported(spec, labels=cluster.labels, annotations=cluster.annotations)
+    findings = unsupported_of(snapshot, spec)
     if any(finding.withholds and finding.group is None for finding in findings):
-        return Plan(waits=tuple(in_words(findings)))
+        return Plan(waits=tuple(in_words(findings)), withheld=True)
     withheld = {f.group: f.instead for f in findings if f.withholds and f.group is not None}
     withheld |= snapshot.withheld
-    follows = scales_here(spec) and not has_head_of_another(snapshot)
-    gone = gone_with_their_node(snapshot) if follows else Gone({})
+    view = seen(snapshot, spec)
+    there = view.snapshot
+    follows = scales_here(spec) and not has_head_of_another(there)
+    gone = gone_with_their_node(there) if follows else Gone({})
     unable = gated_groups(spec) | withheld
-    decision = decide_sizes(snapshot, spec, memory, unable, gone) if follows else None
-    planned = limit_deletes(_plan_cluster(snapshot, spec, withheld, decision, gone))
-    return limit_creates(within_ceilings(snapshot, planned))
+    decision = decide_sizes(there, spec, memory, unable, gone) if follows else None
+    planned = without_harm(_plan_cluster(there, spec, withheld, decision, gone), view)
+    return limit_creates(within_ceilings(snapshot, limit_deletes(planned)))
 
 
 def _plan_cluster(

@@ -206,6 +206,8 @@ class Plan:
     """Seconds until something that only time changes is due."""
     decision: Decision | None = None
     """How large the groups should be by the queue; none where the cluster does not scale with it."""
+    withheld: bool = False
+    """Nothing is done for the cluster as a whole; its sizes stay as they were."""
 
     def replicas(self, group: WorkerGroupSpec) -> int:
         """How many replicas `group` is to have."""

@@ -1,8 +1,8 @@
 """Which pod is which, by what nobody can change: its owner's uid, and the name that it was made with.
 
 Labels and annotations of a living pod are anybody's to change; `ray.io/node-type` is changed to set a pod
-aside. A name stays, and says what a pod was made as: a head with its epoch, or a worker with its group and
-number. What has another kind of name is what its labels say.
+aside (`plan/aside.py`). A name stays, and says what a pod was made as: a head with its epoch, or a worker
+with its group and number. What has another kind of name is what its labels say.
 """
 
 import re
@@ -26,7 +26,7 @@ _EPOCHS: Final = 20
 def identified(cluster: Cluster, spec: RayClusterSpec | None, pods: Iterable[Pod]) -> Iterator[Pod]:
     """`pods` of `cluster` as what they were made as, whatever has become of their labels since."""
     names = _Names(cluster, spec)
-    return map(names.identify, pods)
+    return map(names.known, pods)
 
 
 class _Names:
@@ -37,7 +37,14 @@ class _Names:
         self._groups = [group.group_name for group in spec.worker_group_specs] if spec is not None else []
         self._stems: dict[str, str] = {}
 
-    def identify(self, pod: Pod) -> Pod:
+    def known(self, pod: Pod) -> Pod:
+        """The pod as it was made; `aside` where its labels say otherwise."""
+        made = self._identify(pod)
+        if (made.node_type, made.group) == (pod.node_type, pod.group):
+            return made
+        return replace(made, aside=True)
+
+    def _identify(self, pod: Pod) -> Pod:
         if pod.node_type == NodeType.WORKER and pod.name == f"{self._stem(pod.group)}{pod.index}":
             return pod  # As nearly all are.
         epoch = pod.head_epoch if (pod.node_type, pod.group) == (NodeType.HEAD, HEAD_GROUP) else None

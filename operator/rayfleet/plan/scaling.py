@@ -169,7 +169,7 @@ def _group(
     pods = [pod for pod in snapshot.pods if pod.group == name and pod.active]
     there = sum(pod.name not in gone.causes for pod in pods) // group.num_of_hosts
     given_up = {pod.host.replica if pod.host else pod.name for pod in pods if pod.name in gone.counted}
-    acted = _acted_on(snapshot, group)
+    acted = acted_on(snapshot, group)
     if acted is not None and given_up:
         # Whether that size still counts them is not known; none of those that are left is to go for it.
         left = max(acted.wanted - len(given_up), min(acted.wanted, there))
@@ -193,7 +193,7 @@ def _wish(snapshot: Snapshot, group: str, wanted: int) -> int:
     return max([0, *floors, *(wish.replicas or 0 for wish in wishes)])
 
 
-def _acted_on(snapshot: Snapshot, group: WorkerGroupSpec) -> Sizing | None:
+def acted_on(snapshot: Snapshot, group: WorkerGroupSpec) -> Sizing | None:
     """What was last acted on: by this process, else as the status has it."""
     if group.group_name in snapshot.scaling.acted_on:
         return snapshot.scaling.acted_on[group.group_name]

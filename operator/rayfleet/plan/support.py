@@ -2,7 +2,8 @@
 
 A field that asks for protection or for patience is never dropped in silence: nothing is created for
 that cluster until the field is acted on or removed. Any other field is left out, and said so. The same
-goes for the annotations and labels that KubeRay acts on.
+goes for the annotations and labels that KubeRay acts on. A cluster that runs without what it asks for, under
+an earlier release, is not stopped for it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,8 +14,9 @@ from typing import Final
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec, asks_for_sidecar, sidecar_options
 from rayfleet.api.groups import FailurePolicy
-from rayfleet.api.names import Annotation
+from rayfleet.api.names import Annotation, NodeType
 from rayfleet.manifests.metadata import is_on
+from rayfleet.snapshot import Snapshot
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _MOST_PATHS: Final = 8
@@ -40,6 +42,8 @@ class FieldRule:
     is_set: Callable[[RayClusterSpec], bool]
     instead: str
     withholds: bool = False
+    with_a_head: str = ""
+    """What happens instead in a cluster that has had its first head, which is then not withheld."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class KeyRule:
     """By its value."""
     only_with: str = ""
     """The annotation without which it means nothing."""
+    with_a_head: str = ""
+    """As of a `FieldRule`."""
 
 
 def _is_not_off(value: str) -> bool:
@@ -70,6 +76,8 @@ def _is_not_off(value: str) -> bool:
 
 
 _STORE_IS_SHARED: Final = "nothing is created, as clusters on one Redis would share their keys"
+_SHARES: Final = "the cluster runs on, and shares its keys with every other cluster on its Redis"
+_STARTS_EMPTY: Final = "the cluster runs on, and a new head starts without what is stored"
 _NO_GANG: Final = "no PodGroup is made, and pods go to the scheduler that their templates name"
 NO_SIDECAR: Final = "Ray's own autoscaler is not run beside the head, and groups keep the size in replicas"
 NO_CONTAINER: Final = "the operator scales the cluster, so there is no autoscaler container"
@@ -103,6 +111,7 @@ FIELDS: Final = (
         _has_a_store,
         "nothing is created, as a head would start without what is stored for it",
         withholds=True,
+        with_a_head=_STARTS_EMPTY,
     ),
     FieldRule(
         "spec.headGroupSpec.enableIngress",
@@ -150,19 +159,20 @@ GROUP_FIELDS: Final[tuple[GroupRule, ...]] = (
         GroupRule(
             f"failurePolicy.{field.alias}",
             partial(_has_other_policy, name, field.default),
-            "pods that end are replaced at once",
+            "pods that end are replaced, in rounds of 20 to 300 s where they end soon after their start",
         )
         for name, field in FailurePolicy.model_fields.items()
         if name != "join_timeout_seconds"
     ),
 )
 ANNOTATIONS: Final = (
-    KeyRule(Annotation.FT_ENABLED, _STORE_IS_SHARED, withholds=True, is_set=is_on),
+    KeyRule(Annotation.FT_ENABLED, _STORE_IS_SHARED, withholds=True, is_set=is_on, with_a_head=_SHARES),
     KeyRule(
         Annotation.EXTERNAL_STORAGE_NAMESPACE,
         _STORE_IS_SHARED,
         withholds=True,
         only_with=Annotation.FT_ENABLED,
+        with_a_head=_SHARES,
     ),
     KeyRule(
         Annotation.FT_DELETION_TIMEOUT,
@@ -192,18 +202,40 @@ LABELS: Final = (
 )
 
 
+def unsupported_of(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[Unsupported, ...]:
+    """As `unsupported`, of a cluster as it is."""
+    cluster = snapshot.cluster
+    head = cluster.status.get("head")
+    recorded = isinstance(head, Mapping) and bool(head.get("podName"))
+    has_head = recorded or any(p.node_type == NodeType.HEAD and not p.ended for p in snapshot.pods)
+    return unsupported(spec, labels=cluster.labels, annotations=cluster.annotations, has_head=has_head)
+
+
 def unsupported(
-    spec: RayClusterSpec, *, labels: Mapping[str, str] = _NONE, annotations: Mapping[str, str] = _NONE
+    spec: RayClusterSpec,
+    *,
+    labels: Mapping[str, str] = _NONE,
+    annotations: Mapping[str, str] = _NONE,
+    has_head: bool = False,
 ) -> tuple[Unsupported, ...]:
-    """Everything of a cluster that is set and not acted on; what withholds it comes first."""
+    """Everything of a cluster that is set and not acted on; what withholds it comes first.
+
+    `has_head`: whether there is a head, or was one.
+    """
     found = [
-        *_of_metadata("annotations", ANNOTATIONS, annotations),
-        *_of_metadata("labels", LABELS, labels),
-        *(Unsupported(r.path, r.instead, r.withholds) for r in FIELDS if r.is_set(spec)),
+        *_of_metadata("annotations", ANNOTATIONS, annotations, has_head=has_head),
+        *_of_metadata("labels", LABELS, labels, has_head=has_head),
+        *(_finding(r, r.path, has_head=has_head) for r in FIELDS if r.is_set(spec)),
         *_of_autoscaler(spec),
         *_of_groups(spec),
     ]
     return tuple(sorted(found, key=lambda finding: not finding.withholds))
+
+
+def _finding(rule: FieldRule | KeyRule, path: str, *, has_head: bool) -> Unsupported:
+    if has_head and rule.with_a_head:
+        return Unsupported(path, rule.with_a_head, withholds=False)
+    return Unsupported(path, rule.instead, rule.withholds)
 
 
 def in_words(findings: Iterable[Unsupported]) -> Iterator[str]:
@@ -222,13 +254,15 @@ def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _of_metadata(field: str, rules: Iterable[KeyRule], given: Mapping[str, str]) -> Iterator[Unsupported]:
+def _of_metadata(
+    field: str, rules: Iterable[KeyRule], given: Mapping[str, str], *, has_head: bool
+) -> Iterator[Unsupported]:
     for rule in rules if given else ():
         value = given.get(rule.key)
         if value is None or not rule.is_set(value):
             continue
         if not rule.only_with or is_on(given.get(rule.only_with, "")):
-            yield Unsupported(f"metadata.{field}[{rule.key}]", rule.instead, rule.withholds)
+            yield _finding(rule, f"metadata.{field}[{rule.key}]", has_head=has_head)
 
 
 def _of_autoscaler(spec: RayClusterSpec) -> Iterator[Unsupported]:

@@ -15,7 +15,7 @@ from rayfleet.plan import (
     SelectHead,
     in_words,
     ownership,
-    unsupported,
+    unsupported_of,
 )
 from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.conditions import LONGEST_MESSAGE, Condition, ConditionType, holds
@@ -54,8 +54,7 @@ def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterat
     if scaling is not None:
         yield scaling
     if snapshot.spec is not None:
-        labels, annotations = snapshot.cluster.labels, snapshot.cluster.annotations
-        ignored = [*in_words(unsupported(snapshot.spec, labels=labels, annotations=annotations))]
+        ignored = [*in_words(unsupported_of(snapshot, snapshot.spec))]
         ignored += [
             f"{path} is not known to this Kubernetes and does nothing: check its spelling, or remove it"
             for path in unknown_fields(snapshot, outcomes)

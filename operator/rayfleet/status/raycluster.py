@@ -9,6 +9,7 @@ from rayfleet.api.names import NodeType
 from rayfleet.manifests import head_service_name
 from rayfleet.plan import Outcome, Ownership, Plan, ownership
 from rayfleet.plan.replicas import last_index
+from rayfleet.plan.workers import recorded_group
 from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.assessment import assess
 from rayfleet.status.capacity import desired_capacity
@@ -18,6 +19,8 @@ from rayfleet.status.scaling import autoscaler_status, is_queue_news
 from rayfleet.status.unknown_fields import unknown_fields
 
 STATE_READY = "ready"
+_MEMORY: Final = ("desired", "observedReplicas")
+"""Of a group: what was last acted on."""
 
 
 def compute_status(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -116,6 +119,9 @@ def _groups(snapshot: Snapshot, spec: RayClusterSpec, plan: Plan) -> dict[str, A
             "ready": sum(pod.ready for pod in active),
             "pending": sum(pod.phase == "Pending" for pod in active),
         }
+        if plan.withheld:  # Sizes are what the next decision goes on from.
+            stored = recorded_group(snapshot.cluster, group.group_name)
+            entry |= {name: stored[name] for name in _MEMORY if name in stored}
         entry["lastIndex"] = last_index(snapshot.cluster, group, pods)
         entries.append(entry)
     return {"workerGroups": entries}
