@@ -159,16 +159,12 @@ def _names(values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _add_pod_settings(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
-    """What users of KubeRay have set by a variable of its own is heeded."""
-
-    def default(name: str, theirs: str, otherwise: str) -> str:
-        return environment.get(f"RAYFLEET_{name}", environment.get(theirs, otherwise))
-
+    """What users of KubeRay have set by a variable of its own is heeded, and read as KubeRay reads it."""
     size = WaitSize()
     parser.add_argument(
         "--cluster-domain",
         type=_domain,
-        default=default("CLUSTER_DOMAIN", "CLUSTER_DOMAIN", DEFAULT_CLUSTER_DOMAIN),
+        default=environment.get("RAYFLEET_CLUSTER_DOMAIN", _domain_of_kuberay(environment)),
         metavar="NAME",
         help="the DNS domain of the cluster's Services, by which workers find their head; empty: names"
         f" relative to that of the pods (default: {DEFAULT_CLUSTER_DOMAIN})",
@@ -176,7 +172,7 @@ def _add_pod_settings(parser: argparse.ArgumentParser, environment: Mapping[str,
     parser.add_argument(
         "--wait-for-head",
         type=_switch,
-        default=default("WAIT_FOR_HEAD", "ENABLE_INIT_CONTAINER_INJECTION", "true"),
+        default=environment.get("RAYFLEET_WAIT_FOR_HEAD", _waits_by_kuberay(environment)),
         metavar="true|false",
         help="workers wait for their head in an init container; false where a mesh with strict mutual TLS"
         " does not let an init container through (default: true)",
@@ -190,6 +186,21 @@ def _add_pod_settings(parser: argparse.ArgumentParser, environment: Mapping[str,
             help=f"{'CPU' if resource == 'cpu' else resource} of that init container, requested and at most;"
             f" more where a LimitRange asks for more (default: {least})",
         )
+
+
+def _domain_of_kuberay(environment: Mapping[str, str]) -> str:
+    """Its own where it is empty or cannot be one: KubeRay's setting ends nobody's process."""
+    given = environment.get("CLUSTER_DOMAIN", "")
+    try:
+        return _domain(given) or DEFAULT_CLUSTER_DOMAIN
+    except argparse.ArgumentTypeError:
+        return DEFAULT_CLUSTER_DOMAIN
+
+
+def _waits_by_kuberay(environment: Mapping[str, str]) -> str:
+    """KubeRay takes whatever is not `false` for true."""
+    given = environment.get("ENABLE_INIT_CONTAINER_INJECTION", "")
+    return "false" if given.lower() == "false" else "true"
 
 
 def _domain(text: str) -> str:

@@ -107,11 +107,13 @@ class TestReading:
 class TestRefusal:
     def test_each_wrong_field_is_named(self) -> None:
         """All of them at once, by path."""
-        group = {"template": TEMPLATE, "replicas": "many", "rayStartParams": {"num-cpus": 2}}
+        params = {"num-cpus": 2, "memory": 3}
+        group = {"template": TEMPLATE, "replicas": "many", "rayStartParams": params}
         assert refusal(workerGroupSpecs=[group], suspend="yes", upgradeStrategy={"type": "Now"}) == [
             ("spec.workerGroupSpecs[0].groupName", "is required: set it."),
             ("spec.workerGroupSpecs[0].replicas", "must be a whole number, but is 'many'."),
             ("spec.workerGroupSpecs[0].rayStartParams[num-cpus]", "must be text, but is 2."),
+            ("spec.workerGroupSpecs[0].rayStartParams[memory]", "must be text, but is 3."),
             ("spec.upgradeStrategy.type", "must be 'None', 'Recreate' or 'RollingUpdate', but is 'Now'."),
             ("spec.suspend", "must be true or false, but is 'yes'."),
         ]

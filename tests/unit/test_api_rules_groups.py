@@ -36,7 +36,7 @@ ROWS = [
     ),
     Row(
         groups.labels_have_their_own_field,
-        f"spec.{HEAD}.rayStartParams.labels",
+        f"spec.{HEAD}.rayStartParams[labels]",
         {f"{HEAD}.rayStartParams": {"labels": "a=b"}},
         {f"{HEAD}.labels": {"a": "b"}},
     ),

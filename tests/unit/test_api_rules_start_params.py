@@ -26,7 +26,7 @@ def rows(rule: Rule, *values: tuple[str, str, str]) -> list[Row]:
     return [
         Row(
             rule,
-            f"{GPU_PATH}.rayStartParams{f'.{flag}' if flag.isidentifier() else f'[{flag}]'}",
+            f"{GPU_PATH}.rayStartParams[{flag}]",
             worker(flag, broken),
             worker(flag, mended),
         )
@@ -103,17 +103,17 @@ ROWS = [
     *(
         Row(
             start_params.amounts_are_known_where_they_are_counted,
-            f"{GPU_PATH}.rayStartParams{place}",
+            f"{GPU_PATH}.rayStartParams[{flag}]",
             {**SCALED, **worker(flag, value)},
             {**SCALED, **worker(flag, value), ENV: [{"name": "N", "value": "1"}]}
             if known
             else worker(flag, value),
         )
-        for flag, place, value, known in (
-            ("num-cpus", "[num-cpus]", "$N", True),
-            ("num-gpus", "[num-gpus]", "$(N)", True),
-            ("memory", ".memory", "$(cat /sys/fs/cgroup/memory.max)", False),
-            ("resources", ".resources", '"$N"', False),
+        for flag, value, known in (
+            ("num-cpus", "$N", True),
+            ("num-gpus", "$(N)", True),
+            ("memory", "$(cat /sys/fs/cgroup/memory.max)", False),
+            ("resources", '"$N"', False),
         )
     ),
     Row(
@@ -125,19 +125,21 @@ ROWS = [
     *(
         Row(
             start_params.ports_are_ports,
-            f"spec.{HEAD}.rayStartParams{place}",
+            f"spec.{HEAD}.rayStartParams[{flag}]",
             head(flag, broken),
             head(flag, mended),
         )
-        for flag, place, broken, mended in (
-            ("port", ".port", "65536", "6380"),
-            ("port", ".port", "0", '"6380"'),
-            ("port", ".port", "$PORT", "'6380'"),
-            ("port", ".port", "6379.0", "6379"),
-            ("dashboard-port", "[dashboard-port]", "http", "0"),
-            ("dashboard-agent-listen-port", "[dashboard-agent-listen-port]", "0", "1"),
-            ("metrics-export-port", "[metrics-export-port]", "$M", "9090"),
-            ("ray-client-server-port", "[ray-client-server-port]", "-1", "10001"),
+        for flag, broken, mended in (
+            ("port", "65536", "6380"),
+            ("port", "0", '"6380"'),
+            ("port", "$PORT", "'6380'"),
+            ("port", "6379.0", "6379"),
+            ("dashboard-port", "http", "0"),
+            ("dashboard-agent-listen-port", "0", "1"),
+            ("dashboard-agent-listen-port", "$A", "1"),
+            ("metrics-export-port", "65536", "$M"),
+            ("dashboard-port", "65536", "$(cat port)"),
+            ("ray-client-server-port", "-1", "$C"),
         )
     ),
     Row(

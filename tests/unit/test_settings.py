@@ -34,6 +34,21 @@ def test_what_goes_into_pods_is_set_by_flags_or_by_the_variables_that_kuberay_ha
     assert parse(["--wait-memory=64Mi"], theirs | ours).pods == PodSettings("", wait=WaitSize("1", "64Mi"))
 
 
+@pytest.mark.parametrize("text", ["0", "", "no", "FALSE", " "])
+def test_a_variable_of_kuberays_is_read_as_kuberay_reads_it(text: str) -> None:
+    """Whatever is not false is true there; ours are read strictly."""
+    theirs = {"ENABLE_INIT_CONTAINER_INJECTION": text}
+    assert parse([], theirs).pods == PodSettings(waits=text != "FALSE")
+    with pytest.raises(SystemExit):
+        parse([], {"RAYFLEET_WAIT_FOR_HEAD": "0"})
+
+
+@pytest.mark.parametrize("text", ["", " ", "corp_example", "a" * 201])
+def test_a_cluster_domain_of_kuberays_that_is_none_ends_no_process(text: str) -> None:
+    """The default counts then."""
+    assert parse([], {"CLUSTER_DOMAIN": text}).pods == PodSettings()
+
+
 BAD = [
     (["--cluster-domain", "corp_example"], "--cluster-domain", "is not a DNS domain"),
     (["--cluster-domain", "a" * 201], "--cluster-domain", "is not a DNS domain"),

@@ -108,6 +108,8 @@ def test_what_others_have_put_there_is_cut_last(field: str, length: int, conditi
     after = status_of(replace(snapshot(of, [head(of)]), services=(service(of),)))
     assert size_of(after) <= MOST_BYTES
     assert {entry["type"] for entry in after["conditions"]} >= {"HeadPodReady", "Ready"}
+    again = replace(snapshot(replace(of, status=after), [head(of)]), services=(service(of),))
+    assert status_patch(after, status_of(again)) == {}, "one write, and no second one for what is gone"
     if len(junk) == 10:
         assert "leftOut" not in after
         assert len(after["conditions"]) >= len(status["conditions"])

@@ -27,11 +27,17 @@ def violations_of(wrong: ValidationError, root: str = "spec") -> tuple[Violation
     return tuple(_violation(error, root) for error in errors)
 
 
+_MAPS: Final = frozenset({"rayStartParams", "resources", "labels"})
+"""Fields whose keys are the user's: those stand in brackets."""
+
+
 def field_path(location: tuple[int | str, ...], root: str = "spec") -> str:
     """`("workerGroupSpecs", 1, "minReplicas")` as `spec.workerGroupSpecs[1].minReplicas`."""
-    path = root
+    path, is_key = root, False
     for part in location:
-        path += f".{part}" if isinstance(part, str) and part.isidentifier() else f"[{part}]"
+        named = isinstance(part, str) and part.isidentifier() and not is_key
+        path += f".{part}" if named else f"[{part}]"
+        is_key = part in _MAPS
     return path
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from rayfleet.api.base import MOST_GROUPS
 from rayfleet.autoscaling.words import counted, printable
 
 MOST_BYTES: Final = 64 * 1024
@@ -38,8 +39,6 @@ class _Level(NamedTuple):
     """Conditions of others; what they have put beside our fields goes as soon as these are counted."""
 
 
-_MOST_GROUPS: Final = 200
-"""More than a spec may have."""
 _COUNTED: Final = len("… and 1000000 more characters")
 _ALL: Final = 1_000_000
 _LEVELS: Final = (
@@ -82,11 +81,19 @@ def within_limit(status: Mapping[str, Any], ours: frozenset[str]) -> dict[str, A
     whole = {name: value for name, value in status.items() if name != "leftOut"}
     if size_of(whole) <= MOST_BYTES:
         return whole
-    for level in _LEVELS:
-        smaller = _at(level, whole, ours)
-        if size_of(smaller) <= MOST_BYTES:
-            break
-    return smaller
+    level = _level_of(whole, ours)
+    if level.others < _ALL:
+        # What others lose is never there again: the next pass must come to the same without it.
+        whole = _with_less_of_others(level, whole, ours)
+        if size_of(whole) <= MOST_BYTES:
+            return whole
+        level = _level_of(whole, ours)
+    return _at(level, whole, ours)
+
+
+def _level_of(whole: Mapping[str, Any], ours: frozenset[str]) -> _Level:
+    """The first at which it fits."""
+    return next((level for level in _LEVELS if size_of(_at(level, whole, ours)) <= MOST_BYTES), _LEVELS[-1])
 
 
 def size_of(status: Mapping[str, Any]) -> int:
@@ -105,20 +112,31 @@ def _at(level: _Level, whole: Mapping[str, Any], ours: frozenset[str]) -> dict[s
         smaller["endpoints"] = {name: endpoints[name] for name in sorted(endpoints)[: level.ports]}
         left["port"] = len(endpoints) - level.ports
     if level.others < _ALL:
-        smaller = {name: value for name, value in smaller.items() if name in _OURS}
-        left["field"] = len(whole) - len({*smaller} & {*whole})
-        if isinstance(smaller.get("head"), Mapping):
-            smaller["head"] = {name: value for name, value in smaller["head"].items() if name in _HEAD}
-        times = smaller.get("stateTransitionTimes")
-        if isinstance(times, Mapping):
-            smaller["stateTransitionTimes"] = {
-                name: times[name] for name in sorted(times, key=len)[:10] if len(name) <= level.words
-            }
-        if "state" in smaller:
-            smaller["state"] = cut(str(smaller["state"]), level.words)
-        smaller["workerGroups"] = list(whole.get("workerGroups") or ())[:_MOST_GROUPS]
+        smaller = _with_less_of_others(level, smaller, ours)
     said = [counted(count, what) for what, count in left.items() if count]
     smaller["leftOut"] = ", ".join([*said, f"of each text what is above {level.words} characters"])
+    return smaller
+
+
+def _with_less_of_others(level: _Level, whole: Mapping[str, Any], ours: frozenset[str]) -> dict[str, Any]:
+    """Without most of what is not of our writing; ours is whole."""
+    smaller = {name: value for name, value in whole.items() if name in _OURS}
+    conditions = whole.get("conditions") or ()
+    others = [entry for entry in conditions if entry.get("type") not in ours]
+    kept = _conditions(level, others, ours, {})
+    placed = (entry if entry.get("type") in ours else next(kept, None) for entry in conditions)
+    smaller["conditions"] = [entry for entry in placed if entry is not None]
+    if isinstance(smaller.get("head"), Mapping):
+        smaller["head"] = {name: value for name, value in smaller["head"].items() if name in _HEAD}
+    times = smaller.get("stateTransitionTimes")
+    if isinstance(times, Mapping):
+        smaller["stateTransitionTimes"] = {
+            name: times[name] for name in sorted(times, key=len)[:10] if len(name) <= level.words
+        }
+    if "state" in smaller:
+        smaller["state"] = cut(str(smaller["state"]), level.words)
+    if "workerGroups" in smaller:
+        smaller["workerGroups"] = list(smaller["workerGroups"] or ())[:MOST_GROUPS]
     return smaller
 
 

@@ -80,7 +80,7 @@ def labels_have_their_own_field(subject: Subject) -> Findings:
     for group in subject.groups:
         if "labels" in group.spec.ray_start_params:
             yield group.fault(
-                "rayStartParams.labels",
+                "rayStartParams[labels]",
                 "is not supported: use the group's `labels` field instead.",
             )
 

@@ -122,7 +122,7 @@ def amounts_are_known_where_they_are_counted(subject: Subject) -> Findings:
 
 
 def ports_are_ports(subject: Subject) -> Findings:
-    """Workers, probes and the head Service follow them."""
+    """Workers, probes and the head Service follow them; without the lesser ones these take the default."""
     for group in subject.groups:
         for name in PORTS:
             if name not in group.spec.ray_start_params or (name == "port" and group.path != HEAD_PATH):
@@ -135,7 +135,7 @@ def ports_are_ports(subject: Subject) -> Findings:
             if value is not None:
                 words = f"must be a port from {lowest} to {_HIGHEST_PORT}, but is {value[:60]!r}."
                 yield _violation(group, name, words)
-            elif _is_unknown(group, name):
+            elif name in _FOLLOWED and _is_unknown(group, name):
                 yield _violation(
                     group,
                     name,
@@ -174,6 +174,6 @@ def _is_whole(amount: Any) -> bool:  # noqa: ANN401 - whatever JSON holds
 
 
 def _violation(group: Group, name: str, words: str) -> Violation:
-    found = group.fault(f"rayStartParams{f'.{name}' if name.isidentifier() else f'[{name}]'}", words)
+    found = group.fault(f"rayStartParams[{name}]", words)
     # Everybody goes by the head's ports, so nothing can be done while they are not known.
     return replace(found, group=None) if group.path == HEAD_PATH and name in _FOLLOWED else found
