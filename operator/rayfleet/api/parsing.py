@@ -28,7 +28,7 @@ def violations_of(wrong: ValidationError, root: str = "spec") -> tuple[Violation
 
 
 _MAPS: Final = frozenset({"rayStartParams", "resources", "labels"})
-"""Fields whose keys are the user's: those stand in brackets."""
+"""Fields of a spec whose keys are the user's: those stand in brackets."""
 
 
 def field_path(location: tuple[int | str, ...], root: str = "spec") -> str:
@@ -37,7 +37,7 @@ def field_path(location: tuple[int | str, ...], root: str = "spec") -> str:
     for part in location:
         named = isinstance(part, str) and part.isidentifier() and not is_key
         path += f".{part}" if named else f"[{part}]"
-        is_key = part in _MAPS
+        is_key = root == "spec" and part in _MAPS
     return path
 
 
