@@ -46,6 +46,16 @@ def test_what_goes_into_pods_is_what_the_values_say(values: list[str], pods: Pod
     assert parse(flags, {}).pods == pods
 
 
+@pytest.mark.parametrize("variable", ["CLUSTER_DOMAIN", "ENABLE_INIT_CONTAINER_INJECTION"])
+def test_a_default_of_the_chart_does_not_go_before_kuberays_variable(variable: str) -> None:
+    """Nobody has set it: what the operator's environment says is heeded."""
+    done = rendered()
+    container = yaml.safe_load(done.stdout)["spec"]["template"]["spec"]["containers"][0]
+    flags = [flag for flag in container["args"] if not flag.startswith("--scaling-config=")]
+    values = {"CLUSTER_DOMAIN": "corp.example", "ENABLE_INIT_CONTAINER_INJECTION": "false"}
+    assert parse(flags, {variable: values[variable]}).pods != PodSettings()
+
+
 BAD = [
     ("pods.clusterDomain=corp_example", "clusterDomain"),
     ("pods.waitForHead.enabled=often", "enabled"),

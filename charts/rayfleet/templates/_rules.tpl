@@ -3,7 +3,7 @@
 - apiGroups: [ray.io]
   resources: [rayclusters]
   verbs: [get, list, watch]
-{{- if or .Values.autoscaling.targetSpec .Values.finalizers.release }}
+{{- if or .Values.autoscaling.targetSpec (.Values.finalizers | default dict).release }}
 # For clusters that keep their sizes in `replicas`, by `target: Spec` or because Kueue counts them, and to let deleted ones
 # go that KubeRay has left its finalizer on.
 - apiGroups: [ray.io]
