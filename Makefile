@@ -45,7 +45,7 @@ format: $(VENV)/installed ## Format the code, and mend what ruff can mend
 	@$(VENV)/bin/ruff check --fix --quiet . || true
 	@$(VENV)/bin/ruff format .
 
-test: lint test-unit test-integration test-faults test-e2e bench-quick ## Everything that CI runs: lint, all tiers, then a short benchmark (20 min warm, 35 min cold)
+test: lint test-unit test-integration test-faults test-e2e bench-quick ## Everything that CI runs: lint, all tiers, then a short benchmark (typically 20 min warm, 35 min cold)
 
 test-unit: $(VENV)/installed ## Decisions on values (budget 40 s)
 	@$(RUN) -m checks.tier unit

@@ -42,12 +42,14 @@ def amount(name: str, value: float) -> str:
 
 
 def resources(of: Sequence[tuple[str, float]]) -> str:
-    return _several([amount(name, value) for name, value in of[:MOST_NAMES]], len(of)) or "no resources"
+    said = [amount(name, value) for name, value in of[:MOST_NAMES]]
+    return several(said, len(of), " and ") or "no resources"
 
 
-def _several(words: Sequence[str], count: int, joint: str = " and ") -> str:
-    """Those that are told of one by one, and how many more there are."""
-    return joint.join((*words, f"{count - len(words)} more") if count > len(words) else words)
+def several(words: Sequence[str], count: int, joint: str = ", ", last: str = " and ") -> str:
+    """`a, b and 3 more`: those of `count` that are told of one by one, and how many more there are."""
+    parts = (*words, f"{count - len(words)} more") if count > len(words) else tuple(words)
+    return last.join(filter(None, (joint.join(parts[:-1]), *parts[-1:])))
 
 
 def shape(of: Shape) -> str:
@@ -57,16 +59,17 @@ def shape(of: Shape) -> str:
 
 def labels(selectors: Sequence[LabelSelector]) -> str:
     """The alternatives, best first."""
-    return _several([_label_words(one) for one in selectors[:MOST_NAMES]], len(selectors), ", or else ")
+    said = [_label_words(one) for one in selectors[:MOST_NAMES]]
+    return several(said, len(selectors), ", or else ", ", or else ")
 
 
 def _label_words(selector: LabelSelector) -> str:
     said = [
         f"{named(key)} {'not in' if negated else 'in'}"
-        f" ({_several([named(value) for value in values[:MOST_NAMES]], len(values), ', ')})"
+        f" ({several([named(value) for value in values[:MOST_NAMES]], len(values), last=', ')})"
         for key, values, negated in selector[:MOST_NAMES]
     ]
-    return _several(said, len(selector)) or "any labels"
+    return several(said, len(selector), " and ") or "any labels"
 
 
 def counted(number: int, noun: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec, scales_here
 from rayfleet.api.names import NodeType
-from rayfleet.autoscaling.words import counted
+from rayfleet.autoscaling.words import several
 from rayfleet.plan.actions import Cause, DeletePod, Plan, desired_replicas
 from rayfleet.plan.scaling import acted_on
 from rayfleet.snapshot import Pod, Snapshot
@@ -133,8 +133,7 @@ def _words(pods: Sequence[Pod]) -> Iterator[str]:
     if not pods:
         return
     is_one = len(pods) == 1
-    more = f" and {counted(len(pods) - 1, 'other')}" if not is_one else ""
     yield (
-        f"pod {pods[0].name}{more} {'was' if is_one else 'were'} set aside by changed labels, and nothing is"
-        f" deleted for {'it' if is_one else 'them'}: put the labels back, or delete what is not needed"
+        f"{several([pods[0].name], len(pods))} {'was' if is_one else 'were'} set aside by changed labels,"
+        f" and nothing is deleted for {'it' if is_one else 'them'}: put the labels back, or delete what is not needed"
     )

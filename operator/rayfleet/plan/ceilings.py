@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.accelerators import accelerators_of_pod, whole_accelerators
 from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.autoscaling.words import counted
 from rayfleet.manifests import head_resources, worker_resources
 from rayfleet.plan.actions import Action, AdvanceHeadEpoch, CreatePod, Plan
 from rayfleet.scaling_limits import Ceiling, CeilingScope, ceilings_from_settings
@@ -165,10 +166,10 @@ def _stages(plan: Plan, kept: set[int]) -> tuple[tuple[Action, ...], ...]:
 def _words(held: Sequence[CreatePod], each: Mapping[str, int], room: Room) -> Iterator[str]:
     for group in dict.fromkeys(pod.group for pod in held):
         count = sum(pod.group == group for pod in held)
-        what = "the head" if group == HEAD_GROUP else f"{count} pod{'s' * (count != 1)} of {group}"
+        what = "the head" if group == HEAD_GROUP else f"{counted(count, 'pod')} of {group}"
         verb = "wait" if count != 1 else "waits"
         gpus = count * each[group]
-        of = f" for {gpus} GPU{'s' * (gpus != 1)}" if gpus else " for the head"
+        of = f" for {counted(gpus, 'GPU')}" if gpus else " for the head"
         yield f"{what} {verb}{of}: {room.words}"
 
 

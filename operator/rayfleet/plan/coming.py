@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rayfleet.api import WorkerGroupSpec
 from rayfleet.autoscaling import Blocked, BlockedReason
+from rayfleet.autoscaling.words import several
 from rayfleet.pod_readiness import CRASH_LOOP
 from rayfleet.snapshot import Hold, Pod
 
@@ -103,9 +104,12 @@ def _start_words(pod: Pod, group: WorkerGroupSpec) -> str:
     if pod.sandboxed:
         return f"{words}: its image is being pulled, or takes long to start"
     volumes = list(_volumes(group.template))
-    named = f"its volumes need {', '.join(volumes[:_MOST_VOLUMES])}" if volumes else "it has no volumes"
-    more = f" and {len(volumes) - _MOST_VOLUMES} more" if len(volumes) > _MOST_VOLUMES else ""
-    return f"{words}: its volumes or its network are not there; {named}{more}; its events say which"
+    named = (
+        f"its volumes need {several(volumes[:_MOST_VOLUMES], len(volumes))}"
+        if volumes
+        else "it has no volumes"
+    )
+    return f"{words}: its volumes or its network are not there; {named}; its events say which"
 
 
 def _volumes(template: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ what is left in Redis is said.
 from typing import Final
 
 from rayfleet.api.names import Annotation, Finalizer
+from rayfleet.autoscaling.words import counted
 from rayfleet.plan.actions import Cause, DeletePod, Plan, RemoveFinalizer
 from rayfleet.snapshot import Cluster, Snapshot
 
@@ -30,7 +31,7 @@ def plan_deletion(snapshot: Snapshot) -> Plan:
     left = cluster.deleted + _pods_seconds(cluster) - snapshot.now
     if not snapshot.pods or left <= 0:
         count = len(snapshot.pods)
-        late = f"{count} pod{'s' * (count != 1)} had not ended by then" if count else ""
+        late = f"{counted(count, 'pod')} had not ended by then" if count else ""
         return _without_finalizer(cluster, late)
     deletes = tuple(
         DeletePod(

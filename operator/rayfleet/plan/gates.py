@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
+from rayfleet.autoscaling.words import counted, several
 from rayfleet.plan.workers import WorkersPlan
 
 _MOST_NAMED: Final = 3
@@ -14,8 +15,8 @@ def gate_words(group: WorkerGroupSpec) -> str:
     names = [gate.name for gate in group.scale_strategy.scale_gate]
     if not names:
         return ""
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"it does not grow: gated by {', '.join(names[:_MOST_NAMED])}{more} (scaleStrategy.scaleGate)"
+    named = several(names[:_MOST_NAMED], len(names))
+    return f"it does not grow: gated by {named} (scaleStrategy.scaleGate)"
 
 
 def gated_groups(spec: RayClusterSpec) -> dict[str, str]:
@@ -31,5 +32,5 @@ def behind_gate(planned: WorkersPlan, group: WorkerGroupSpec, missing: int, word
     if not words or not (planned.creates or missing > 0):
         return planned
     count = max(missing, len(planned.creates))
-    which = f"{count} pod{'s' * (count != 1)} of {group.group_name} {'waits' if count == 1 else 'wait'}"
+    which = f"{counted(count, 'pod')} of {group.group_name} {'waits' if count == 1 else 'wait'}"
     return replace(planned, creates=(), wait=f"{which}: {words}")

@@ -15,6 +15,7 @@ from typing import Final
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec, asks_for_sidecar, sidecar_options
 from rayfleet.api.groups import FailurePolicy
 from rayfleet.api.names import Annotation, NodeType
+from rayfleet.autoscaling.words import several
 from rayfleet.manifests.metadata import is_on
 from rayfleet.snapshot import Snapshot
 
@@ -244,14 +245,8 @@ def in_words(findings: Iterable[Unsupported]) -> Iterator[str]:
     for finding in findings:
         by_end.setdefault(finding.instead, []).append(finding.path)
     for instead, paths in by_end.items():
-        named = paths[:_MOST_PATHS]
-        if len(paths) > _MOST_PATHS:
-            named.append(f"{len(paths) - _MOST_PATHS} more")
-        yield f"{_listed(named)} {'is' if len(paths) == 1 else 'are'} not acted on yet: {instead}"
-
-
-def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+        named = several(paths[:_MOST_PATHS], len(paths))
+        yield f"{named} {'is' if len(paths) == 1 else 'are'} not acted on yet: {instead}"
 
 
 def _of_metadata(

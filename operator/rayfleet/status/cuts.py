@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from rayfleet.api.base import MOST_GROUPS
-from rayfleet.autoscaling.words import counted, printable
+from rayfleet.autoscaling.words import counted, printable, several
 
 MOST_BYTES: Final = 64 * 1024
 """Of the status as JSON, counted as etcd keeps it."""
@@ -73,7 +73,7 @@ def listed(parts: Sequence[str], longest: int) -> str:
             break
         kept.append(part)
         room -= len(part) + len("; ")
-    return "; ".join(kept) + f"; and {len(parts) - len(kept)} more"
+    return several(kept, len(parts), "; ", "; and ")
 
 
 def within_limit(status: Mapping[str, Any], ours: frozenset[str]) -> dict[str, Any]:

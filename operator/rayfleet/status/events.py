@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rayfleet.api import Violation
 from rayfleet.api.names import NodeType
+from rayfleet.autoscaling.words import counted
 from rayfleet.errors import Policy, policy
 from rayfleet.plan import (
     Action,
@@ -76,7 +77,7 @@ def _done(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
     for (node_type, group, reason), count in Counter(
         (a.node_type, a.group, a.reason) for a in creates
     ).items():
-        note = f"Created {_pods(count)} in group {group}: {reason}"
+        note = f"Created {counted(count, 'pod')} in group {group}: {reason}"
         heard = scaled and node_type == NodeType.WORKER
         yield Event("Normal", f"Created{_kind(node_type)}Pod", "Create", note, heard)
     for action in done:
@@ -86,7 +87,7 @@ def _done(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
     deletes = [action for action in done if isinstance(action, DeletePod)]
     for (node_type, group, cause), count in Counter((a.node_type, a.group, a.cause) for a in deletes).items():
         reason = min(a.reason for a in deletes if (a.group, a.cause) == (group, cause))
-        note = f"Deleted {_pods(count)} in group {group}, {cause.value}: {reason}"
+        note = f"Deleted {counted(count, 'pod')} in group {group}, {cause.value}: {reason}"
         heard = scaled and cause in _HEARD
         yield Event("Normal", f"Deleted{_kind(node_type)}Pod", "Delete", note, heard)
     for action in done:
@@ -164,10 +165,6 @@ def _message(status: Mapping[str, Any]) -> str:
         if entry.get("type") == ConditionType.VALID:
             return str(entry.get("message"))
     return ""
-
-
-def _pods(count: int) -> str:
-    return f"{count} pod{'s' * (count != 1)}"
 
 
 def _kind(node_type: str) -> str:
