@@ -164,7 +164,7 @@ def test_a_start_that_hangs_names_the_volumes_it_may_wait_for() -> None:
     late = decided(of, stuck(of, LONG_AGO, "ContainerCreating"))
     assert late.decision is not None
     said = late.decision.group("fast").blocked
-    assert "persistentVolumeClaim shared (volume data), secret creds (volume keys)" in said
+    assert "persistentVolumeClaim shared (volume data) and secret creds (volume keys)" in said
     assert "tmp" not in said
 
 

@@ -132,8 +132,8 @@ def _wanted(snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec) ->
 def _words(pods: Sequence[Pod]) -> Iterator[str]:
     if not pods:
         return
-    is_one = len(pods) == 1
+    verb, them = ("was", "it") if len(pods) == 1 else ("were", "them")
     yield (
-        f"{several([pods[0].name], len(pods))} {'was' if is_one else 'were'} set aside by changed labels,"
-        f" and nothing is deleted for {'it' if is_one else 'them'}: put the labels back, or delete what is not needed"
+        f"{several([pods[0].name], len(pods))} {verb} set aside by changed labels, and nothing is deleted"
+        f" for {them}: put the labels back, or delete what is not needed"
     )
