@@ -1,10 +1,7 @@
 """The chart: what the real helm makes of it, and the rights that a real API server grants by it."""
 
 import re
-import shutil
 import subprocess
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +9,7 @@ import yaml
 
 from rayfleet.scaling_limits import CostCeilings, ScalingLimits
 from rayfleet.scaling_settings import ScalingSettings, parse_scaling_settings
-from rayfleet.settings import Settings, parse
+from rayfleet.settings import parse
 from support.cluster_api import ClusterApi
 from support.operator_process import RELEASE, REPOSITORY
 from testbed import binaries
@@ -44,27 +41,6 @@ def of_kind(kind: str, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def flags(container: dict[str, Any]) -> list[str]:
     """Those of the operator, without the one that names a file in its container."""
     return [flag for flag in container["args"] if not flag.startswith("--scaling-config=")]
-
-
-def settings_of(objects: list[dict[str, Any]]) -> Settings:
-    (deployment,) = of_kind("Deployment", objects)
-    container = deployment["spec"]["template"]["spec"]["containers"][0]
-    return replace(parse(flags(container), {}), identity="")
-
-
-def test_the_values_of_the_release_before_are_enough(tmp_path: Path) -> None:
-    """`helm upgrade --reuse-values` renders with them alone, and they come to what the defaults come to."""
-    chart = shutil.copytree(CHART, tmp_path / "rayfleet")
-    before = Path(__file__).with_name("values_of_the_release_before.yaml").read_text()
-    defaults = (chart / "values.yaml").read_text()
-    assert set(yaml.safe_load(before)) < set(yaml.safe_load(defaults))
-    (chart / "values.yaml").write_text(before)
-    done = helm("template", RELEASE, str(chart), f"--namespace={NAMESPACE}", "--set=watchNamespaces={a}")
-    assert done.returncode == 0, done.stderr
-    made = [item for item in yaml.safe_load_all(done.stdout) if item]
-    now = {(item["kind"], item["metadata"]["name"]): item for item in render("watchNamespaces={a}")}
-    assert {(item["kind"], item["metadata"]["name"]) for item in made} >= now.keys()
-    assert settings_of(made) == settings_of([*now.values()])
 
 
 def test_helm_lint_finds_nothing() -> None:
