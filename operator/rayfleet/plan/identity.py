@@ -40,7 +40,7 @@ class _Names:
     def known(self, pod: Pod) -> Pod:
         """The pod as it was made; `aside` where its labels say otherwise."""
         made = self._identify(pod)
-        if (made.node_type, made.group) == (pod.node_type, pod.group):
+        if made is pod or (made.node_type, made.group) == (pod.node_type, pod.group):
             return made
         return replace(made, aside=True)
 
