@@ -100,7 +100,12 @@ class Operator:
         wakes = Wakes(self._wake, self._wake_for_pod, self._wake_soon, readable=self._wake_namespace)
         self._informer = Informer(self._client, given.namespaces, stores, wakes)
         self._other_operator = OtherOperatorWatch(
-            self._client, given.namespaces, given.other_operator_namespaces, self._wake_namespace
+            self._client,
+            given.namespaces,
+            given.other_operator_namespaces,
+            self._wake_namespace,
+            in_use=lambda: {key.namespace for key in self._clusters},
+            now=self._client.clock.now,
         )
         clock = self._client.clock
         threads = self._threads = FairThreads()

@@ -8,7 +8,7 @@ import pytest
 
 from rayfleet.clients.kube import Answer
 from rayfleet.errors import ApiFailure
-from rayfleet.other_operator.holders import HOLDER_SECONDS, RIGHTS_SECONDS, Holders
+from rayfleet.other_operator.holders import HOLDER_SECONDS, MOST_ACCOUNTS, RIGHTS_SECONDS, Holders
 
 FORBIDDEN = ApiFailure(403, "Forbidden", "you may not")
 NOT_SERVED = ApiFailure(404, "NotFound", "the server could not find the requested resource")
@@ -74,7 +74,7 @@ async def test_an_operator_that_may_act_everywhere_counts_everywhere() -> None:
     api = running(rights={(ACCOUNT, "")})
     known = holders(api)
     assert known.counts("kuberay", "ml") is None, "not known yet"
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     assert known.counts("kuberay", "ml") is True
     assert known.counts_somewhere("kuberay") is True
     assert api.asked[1:] == ["subjectaccessreviews"]
@@ -84,13 +84,13 @@ async def test_an_operator_of_one_namespace_counts_there_alone() -> None:
     """Each other namespace is asked about once, when somebody wants to know."""
     api = running(rights={(ACCOUNT, "theirs")})
     known = holders(api)
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ())
     assert [known.counts("kuberay", name) for name in ("theirs", "ml")] == [None, None]
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("theirs", "ml"))
     assert [known.counts("kuberay", name) for name in ("theirs", "ml")] == [True, False]
     assert known.counts_somewhere("kuberay") is True
     questions = len(api.asked)
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("theirs", "ml"))
     assert len(api.asked) == questions
 
 
@@ -112,7 +112,7 @@ async def test_a_lease_whose_holder_could_not_act_counts_nowhere(case: str) -> N
     api = Api({f"/api/v1/namespaces/kuberay/pods/{name}": each for name, each in pods.items()})
     known = holders(api)
     for _ in range(2):
-        await known.look({"kuberay": holder})
+        await known.look({"kuberay": holder}, ("ml",))
         counts = known.counts("kuberay", "ml")
     assert counts is False
     assert known.counts_somewhere("kuberay") is False
@@ -125,7 +125,7 @@ async def test_with_a_list_of_namespaces_rights_are_asked_in_each_of_them() -> N
     """By reviews of that namespace, as there is no right to ask about all."""
     api = running(rights={(ACCOUNT, "red")})
     known = holders(api, "red", "blue")
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     assert [known.counts("kuberay", name) for name in ("red", "blue")] == [True, False]
     assert sorted(api.asked[1:]) == ["localsubjectaccessreviews blue", "localsubjectaccessreviews red"]
 
@@ -134,7 +134,7 @@ async def test_a_lease_in_a_named_namespace_counts_whoever_holds_it() -> None:
     """As of an operator that runs outside of the cluster; nothing is asked about it."""
     api = Api()
     known = holders(api, named=("kuberay",))
-    await known.look({"kuberay": "laptop"})
+    await known.look({"kuberay": "laptop"}, ("ml",))
     assert known.counts("kuberay", "ml") is True
     assert known.counts_somewhere("kuberay") is True
     assert not api.asked
@@ -155,11 +155,11 @@ async def test_a_pod_whose_name_is_longer_than_a_hostname_is_found_by_what_is_le
     }
     api = Api(pods, rights={(ACCOUNT, "")})
     known = holders(api)
-    await known.look({"kuberay": f"{hostname}_0ac3"})
+    await known.look({"kuberay": f"{hostname}_0ac3"}, ("ml",))
     assert known.counts("kuberay", "ml") is True
     api.rights.clear()
     known = holders(Api({}, rights={(ACCOUNT, "")}))
-    await known.look({"kuberay": f"{hostname}_0ac3"})
+    await known.look({"kuberay": f"{hostname}_0ac3"}, ("ml",))
     assert known.counts("kuberay", "ml") is False
 
 
@@ -168,7 +168,7 @@ async def test_a_role_that_its_tenant_has_trimmed_makes_its_lease_count_for_nobo
     api = running()
     api.pods = dict.fromkeys(api.pods, FORBIDDEN)
     known = holders(api, "kuberay", "ml")
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     assert [known.counts("kuberay", name) for name in ("kuberay", "ml")] == [True, False]
 
 
@@ -179,7 +179,7 @@ async def test_what_we_may_not_find_out_counts(what: str) -> None:
     if what == "pods":
         api.pods = dict.fromkeys(api.pods, FORBIDDEN)
     known = holders(api)
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     assert known.counts("kuberay", "ml") is True
 
 
@@ -190,16 +190,16 @@ async def test_while_the_server_is_away_nothing_changes(away: ApiFailure) -> Non
     api = running(rights={(ACCOUNT, "")})
     known = holders(api, clock=clock)
     pods, api.pods = api.pods, dict.fromkeys(api.pods, away)
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     assert known.counts("kuberay", "ml") is None
     api.pods, api.failure = pods, AWAY
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     assert known.counts("kuberay", "ml") is None
     api.failure = None
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     assert known.counts("kuberay", "ml") is True
     clock.now, api.failure, api.pods = RIGHTS_SECONDS + HOLDER_SECONDS, AWAY, dict.fromkeys(pods, away)
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     assert known.counts("kuberay", "ml") is True
 
 
@@ -208,30 +208,69 @@ async def test_pods_and_rights_are_looked_at_again_after_a_while() -> None:
     clock = Clock()
     api = running(rights={(ACCOUNT, "")})
     known = holders(api, clock=clock)
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     api.rights.clear()
     clock.now = RIGHTS_SECONDS
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     known.counts("kuberay", "ml")
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     assert known.counts("kuberay", "ml") is False
     api.rights = {(ACCOUNT, "")}
     clock.now += RIGHTS_SECONDS
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     assert known.counts("kuberay", "ml") is True
     api.pods.clear()
     clock.now += HOLDER_SECONDS
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     assert known.counts("kuberay", "ml") is False
 
 
 async def test_another_holder_is_judged_at_once() -> None:
     """A real operator that takes a Lease over is respected, however often the last holder was looked at."""
+    clock = Clock()
     api = running(rights={(ACCOUNT, "")})
-    known = holders(api)
-    await known.look({"kuberay": "nobody"})
+    known = holders(api, clock=clock)
+    await known.look({"kuberay": "nobody"}, ("ml",))
     assert known.counts("kuberay", "ml") is False
-    await known.look({"kuberay": HOLDER})
+    await known.look({"kuberay": HOLDER}, ("ml",))
     assert known.counts("kuberay", "ml") is True
-    await known.look({})
-    assert known.counts("kuberay", "ml") is None
+    clock.now = RIGHTS_SECONDS
+    await known.look({}, ("ml",))
+    assert known.counts("kuberay", "ml") is None, "long gone, and forgotten"
+
+
+async def test_a_lease_that_comes_and_goes_is_asked_about_once() -> None:
+    """Whoever makes it anew every two seconds holds nobody's clusters in doubt, and costs no questions."""
+    api = running()
+    api.pods["/api/v1/namespaces/kuberay/pods/another"] = pod(account="another")
+    known = holders(api)
+    for holder in (HOLDER, "another"):
+        await known.look({"kuberay": holder}, ("ml", "team"))
+    questions = len([one for one in api.asked if one.startswith("subject")])
+    for holder in (HOLDER, "another_1", "another_2", HOLDER):
+        await known.look({}, ("ml", "team"))
+        assert known.counts("kuberay", "ml") is False
+        await known.look({"kuberay": holder}, ("ml", "team"))
+    assert len([one for one in api.asked if one.startswith("subject")]) == questions == 2 * 4
+
+
+async def test_a_namespace_whose_lease_goes_through_many_accounts_is_not_asked_about_everywhere() -> None:
+    """Only whether they may act everywhere, and there; for a while they count in no other namespace."""
+    clock = Clock()
+    api, names = Api(), [f"account-{number}" for number in range(MOST_ACCOUNTS + 2)]
+    api.pods = {f"/api/v1/namespaces/kuberay/pods/{name}": pod(account=name) for name in names}
+    known = holders(api, clock=clock)
+    namespaces = frozenset(f"team-{number}" for number in range(50))
+    for name in names:
+        await known.look({"kuberay": name}, namespaces)
+        assert not any(known.counts("kuberay", namespace) is not False for namespace in namespaces)
+    assert len([one for one in api.asked if one.startswith("subject")]) == MOST_ACCOUNTS * 52 + 2 * 2
+    api.pods["/api/v1/namespaces/kuberay/pods/real"] = pod()
+    api.rights = {(ACCOUNT, "")}
+    await known.look({"kuberay": "real"}, namespaces)
+    assert known.counts("kuberay", "team-1") is True, "an operator of all namespaces is respected at once"
+    api.rights = {("system:serviceaccount:kuberay:account-5", "team-1")}
+    await known.look({"kuberay": "account-5"}, namespaces)
+    for clock.now in (RIGHTS_SECONDS - 2, RIGHTS_SECONDS, RIGHTS_SECONDS + 2):
+        await known.look({"kuberay": "account-5"}, namespaces)
+    assert known.counts("kuberay", "team-1") is True, "by now the others are long ago"

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from rayfleet.api.names import API_VERSION, KIND
 from rayfleet.apply import paths
 from rayfleet.apply.fairness import FairGate
+from rayfleet.clients.events import Telling, event_body
 from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure
 from rayfleet.snapshot import Cluster
@@ -16,10 +16,6 @@ from rayfleet.status import Event
 from rayfleet.status.tellings import Tellings, Topic
 
 log = logging.getLogger(__name__)
-
-CONTROLLER = "rayfleet.io/operator"
-LONGEST_INSTANCE = 128
-"""Characters; the API server refuses more."""
 
 _SETTLES = {
     "ValidRayClusterSpec": "InvalidRayClusterSpec",
@@ -84,24 +80,14 @@ class EventRecorder:
             )
 
     def _body(self, cluster: Cluster, event: Event, now: float) -> Mapping[str, Any]:
-        time = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        return {
-            "apiVersion": "events.k8s.io/v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{cluster.key.name}-", "namespace": cluster.key.namespace},
-            "eventTime": time,
-            "type": event.type,
-            "reason": event.reason,
-            "action": event.action,
-            "note": event.note,
-            "regarding": {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
-                "namespace": cluster.key.namespace,
-                "name": cluster.key.name,
-                "uid": cluster.uid,
-                "resourceVersion": str(cluster.resource_version),
-            },
-            "reportingController": CONTROLLER,
-            "reportingInstance": self._instance[:LONGEST_INSTANCE],
+        metadata = {"generateName": f"{cluster.key.name}-", "namespace": cluster.key.namespace}
+        regarding = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "namespace": cluster.key.namespace,
+            "name": cluster.key.name,
+            "uid": cluster.uid,
+            "resourceVersion": str(cluster.resource_version),
         }
+        telling = Telling(event.type, event.reason, event.action, event.note)
+        return event_body(metadata, regarding, telling, now, self._instance)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rayfleet.api.names import OTHER_OPERATOR_LEASE
+from rayfleet.clients.events import Telling, event_body
 from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Policy, policy
 
@@ -17,41 +18,32 @@ REMEDY = (
 
 
 async def report_ignored(
-    client: KubeClient, ignored: Mapping[str, str], reported: MutableMapping[str, str]
+    client: KubeClient, ignored: Mapping[str, str], reported: MutableMapping[str, str], now: float
 ) -> None:
-    """Post what is new today. The event's name holds the day: no process posts a second one.
+    """Post what is new on the day of `now`. The event's name holds the day: no process posts a second one.
 
     A standby's is not sent, and is tried again; `reported` holds the day of the last one by namespace.
     """
-    today = datetime.now(UTC)
-    due = [namespace for namespace in ignored if reported.get(namespace) != f"{today:%Y-%m-%d}"]
+    today = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}"
+    due = [namespace for namespace in ignored if reported.get(namespace) != today]
     for namespace in reported.keys() - ignored.keys():
-        if reported[namespace] != f"{today:%Y-%m-%d}":
+        if reported[namespace] != today:
             del reported[namespace]
     for namespace in due[:MOST_AT_ONCE]:
-        body = _event(namespace, ignored[namespace], today)
+        body = _event(namespace, ignored[namespace], today, now)
         answer = await client.create(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", body)
         if not isinstance(answer, ApiFailure) or policy(answer) is not Policy.RETRY:
-            reported[namespace] = f"{today:%Y-%m-%d}"
+            reported[namespace] = today
 
 
-def _event(namespace: str, why: str, now: datetime) -> Mapping[str, Any]:
+def _event(namespace: str, why: str, today: str, now: float) -> Mapping[str, Any]:
     note = f"Lease {OTHER_OPERATOR_LEASE} holds up no RayCluster: {why}; {REMEDY}"
-    return {
-        "apiVersion": "events.k8s.io/v1",
-        "kind": "Event",
-        "metadata": {"name": f"{OTHER_OPERATOR_LEASE}.{now:%Y-%m-%d}", "namespace": namespace},
-        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "type": "Warning",
-        "reason": "LeaseIgnored",
-        "action": "Ignore",
-        "note": note[:LONGEST_NOTE],
-        "regarding": {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "namespace": namespace,
-            "name": OTHER_OPERATOR_LEASE,
-        },
-        "reportingController": "rayfleet.io/operator",
-        "reportingInstance": "rayfleet",
+    metadata = {"name": f"{OTHER_OPERATOR_LEASE}.{today}", "namespace": namespace}
+    regarding = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "namespace": namespace,
+        "name": OTHER_OPERATOR_LEASE,
     }
+    telling = Telling("Warning", "LeaseIgnored", "Ignore", note[:LONGEST_NOTE])
+    return event_body(metadata, regarding, telling, now, "rayfleet")

@@ -1,6 +1,7 @@
 """Whether the holders of Leases are alive, judged by the Leases alone."""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,8 @@ class OthersLeases:
 
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
-        self._now = 0.0
+        self._alive: dict[str, str] = {}
+        self._in_doubt: set[str] = set()
 
     def observe(self, leases: Iterable[Mapping[str, Any]], now: float) -> None:
         """Take in every such Lease in one place, as read at loop time `now`."""
@@ -46,19 +48,21 @@ class OthersLeases:
                 before is not None and (before.renewed or not same),
                 read.uid,
             )
-        self._seen, self._now = current, now
-
-    def alive(self) -> dict[str, str]:
-        """The holders, by namespace, that must be taken for alive, as of the last look."""
-        return {
+        self._seen = current
+        self._alive = {
             namespace: seen.holder
-            for namespace, seen in self._seen.items()
-            if seen.holder and self._now - seen.since < seen.duration
+            for namespace, seen in current.items()
+            if seen.holder and now - seen.since < seen.duration
         }
+        self._in_doubt = {namespace for namespace in self._alive if not current[namespace].renewed}
 
-    def in_doubt(self) -> set[str]:
+    def alive(self) -> Mapping[str, str]:
+        """The holders, by namespace, that must be taken for alive, as of the last look."""
+        return self._alive
+
+    def in_doubt(self) -> AbstractSet[str]:
         """The namespaces whose Lease was found held, and has neither been renewed nor expired since."""
-        return {namespace for namespace in self.alive() if not self._seen[namespace].renewed}
+        return self._in_doubt
 
     def uid(self, namespace: str) -> str:
         """Of the Lease in a namespace."""

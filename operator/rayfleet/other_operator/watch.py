@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
 
 from rayfleet.api.names import OTHER_OPERATOR_LEASE
 from rayfleet.clients.kube import KubeClient
@@ -16,15 +19,20 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
 """As often as a leader renews its Lease."""
 UNAVAILABLE_SECONDS = 60.0
+PRUNE_SECONDS = 60.0
+"""Between looks at which of the namespaces that were asked about are still of interest."""
+AT_ONCE = 50
+"""Namespaces that are judged in one go; in between others have their turn."""
 
 
 class _Place:
     """Where Leases are looked for: one namespace, or all (none)."""
 
-    def __init__(self, client: KubeClient, namespace: str | None) -> None:
+    def __init__(self, client: KubeClient, namespace: str | None, on_news: Callable[[], None]) -> None:
         scope = f"/namespaces/{namespace}" if namespace else ""
         self._path = f"/apis/coordination.k8s.io/v1{scope}/leases"
         self._client = client
+        self._on_news = on_news
         self._due = 0.0
         self.leases = OthersLeases()
         self.unavailable: str | None = None
@@ -42,7 +50,7 @@ class _Place:
         now = asyncio.get_running_loop().time()
         if not isinstance(answer, ApiFailure):
             self.unavailable = None
-            self.leases.observe(answer.get("items") or (), now)
+            self._observe(answer.get("items") or (), now)
         elif policy(answer) in {Policy.DENIED, Policy.GONE}:
             if self.unavailable is None:
                 log.warning(
@@ -50,16 +58,23 @@ class _Place:
                 )
             self.unavailable = answer.message
             self._due = now + UNAVAILABLE_SECONDS
-            self.leases.observe((), now)
+            self._observe((), now)
         else:
             return
         self.looked = True
+
+    def _observe(self, leases: Iterable[Mapping[str, Any]], now: float) -> None:
+        before = self.leases.alive(), self.leases.in_doubt()
+        self.leases.observe(leases, now)
+        if (self.leases.alive(), self.leases.in_doubt()) != before:
+            self._on_news()
 
 
 class OtherOperatorWatch:
     """Knows for each namespace whether another operator is at work there.
 
-    `on_change` is told each namespace that was asked about and whose answer has changed.
+    `on_change` is told each namespace that was asked about and whose answer has changed; those that are
+    not `in_use` any more are forgotten. `now` is the time that events are of.
     """
 
     def __init__(
@@ -68,13 +83,24 @@ class OtherOperatorWatch:
         namespaces: Sequence[str],
         named: Collection[str],
         on_change: Callable[[str], None],
+        in_use: Callable[[], Collection[str]] | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
+        self._in_use = in_use
+        self._now = now
         places = dict.fromkeys((*namespaces, *named)) if namespaces else (None,)
-        self._places = [_Place(client, namespace) for namespace in places]
+        self._places = [_Place(client, namespace, self._forget_leases) for namespace in places]
         self._holders = Holders(client, namespaces, named, lambda: asyncio.get_running_loop().time())
         self._on_change = on_change
         self._answers: dict[str, tuple[str | None, bool]] = {}
+        """As of the last judgement, or where there was none yet, of the first question."""
+        self._answered_otherwise: set[str] = set()
+        """Asked since, and told something else: to be woken even if it is as before by the next judgement."""
+        self._asked_about: frozenset[str] = frozenset()
+        """The namespaces of `_answers`; the same object for as long as these are the same."""
+        self._pruned = 0.0
+        self._found: tuple[Mapping[str, str], AbstractSet[str]] | None = None
         self._reported: dict[str, str] = {}
         self._wanted = asyncio.Event()
         self.looked = asyncio.Event()
@@ -88,7 +114,7 @@ class OtherOperatorWatch:
     @property
     def anywhere(self) -> str | None:
         """The Lease of an operator that is alive, as `namespace/name`, if it counts for any namespace."""
-        found = (name for name in self._alive() if self._holders.counts_somewhere(name) is not False)
+        found = (name for name in self._leases()[0] if self._holders.counts_somewhere(name) is not False)
         return next((_name(namespace) for namespace in found), None)
 
     @property
@@ -96,7 +122,7 @@ class OtherOperatorWatch:
         """The namespaces of Leases that are held and count nowhere, and why they do not."""
         return {
             namespace: self._holders.why_not(namespace)
-            for namespace in self._alive()
+            for namespace in self._leases()[0]
             if self._holders.counts_somewhere(namespace) is False
         }
 
@@ -116,6 +142,11 @@ class OtherOperatorWatch:
 
     async def run(self) -> None:
         """Watch until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._report(), name="events about Leases that are ignored")
+            await self._watch()
+
+    async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + POLL_SECONDS
@@ -123,7 +154,13 @@ class OtherOperatorWatch:
             await self._judge()
             while await self._is_wanted(due):
                 await self._judge()
-            await report_ignored(self._client, self.ignored, self._reported)
+            self._prune(loop.time())
+
+    async def _report(self) -> None:
+        """Beside the watch: nobody's clusters wait for an event."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await report_ignored(self._client, self.ignored, self._reported, self._now())
 
     async def _is_wanted(self, due: float) -> bool:
         try:
@@ -136,38 +173,69 @@ class OtherOperatorWatch:
     async def _judge(self) -> None:
         """Find out about the holders of what is alive, and tell what has changed by it."""
         self._wanted.clear()
-        await self._holders.look(self._alive())
+        if len(self._asked_about) != len(self._answers):
+            self._asked_about = frozenset(self._answers)
+        await self._holders.look(self._leases()[0], self._asked_about)
         if all(place.looked for place in self._places):
             self.looked.set()
-        for namespace, before in list(self._answers.items()):
-            answer = self._answers[namespace] = self._answer(namespace)
-            if answer != before:
-                words = "Another operator is alive" if answer[0] else "No other operator is alive"
-                log.info(words, extra={"lease": answer[0], "namespace": namespace})
-                self._on_change(namespace)
+        for number, namespace in enumerate(list(self._answers), 1):
+            self._judge_namespace(namespace)
+            if not number % AT_ONCE:
+                await asyncio.sleep(0)
+
+    def _judge_namespace(self, namespace: str) -> None:
+        before, answer = self._answers[namespace], self._answer(namespace)
+        if answer == before and namespace not in self._answered_otherwise:
+            return
+        self._answers[namespace] = answer
+        self._answered_otherwise.discard(namespace)
+        if answer != before:
+            words = "Another operator is alive" if answer[0] else "No other operator is alive"
+            log.info(words, extra={"lease": answer[0], "namespace": namespace})
+        self._on_change(namespace)
 
     def _ask(self, namespace: str) -> tuple[str | None, bool]:
-        answer = self._answers[namespace] = self._answer(namespace)
+        """What is true now. That somebody asks takes no news from all others, who are told by judgements."""
+        answer = self._answer(namespace)
+        if self._answers.setdefault(namespace, answer) != answer:
+            self._answered_otherwise.add(namespace)
         if not answer[1]:
             self._wanted.set()
         return answer
 
     def _answer(self, namespace: str) -> tuple[str | None, bool]:
         """The first Lease that counts, or may, and whether that is certain."""
-        in_doubt = {name for place in self._places for name in place.leases.in_doubt()}
+        alive, in_doubt = self._leases()
         first, certain = None, True
-        for lease in self._alive():
+        for lease in alive:
             counts = self._holders.counts(lease, namespace)
             if counts is not False:
                 first = first or _name(lease)
                 certain = certain and counts is True and lease not in in_doubt
         return first, certain
 
-    def _alive(self) -> Mapping[str, str]:
-        found: dict[str, str] = {}
-        for place in self._places:
-            found |= place.leases.alive()
-        return dict(sorted(found.items()))
+    def _prune(self, now: float) -> None:
+        if self._in_use is None or now - self._pruned < PRUNE_SECONDS:
+            return
+        self._pruned = now
+        for namespace in self._answers.keys() - set(self._in_use()):
+            del self._answers[namespace]
+            self._answered_otherwise.discard(namespace)
+        self._asked_about = frozenset(self._answers)
+
+    def _leases(self) -> tuple[Mapping[str, str], AbstractSet[str]]:
+        """The holders of those that are alive, by namespace in order, and of which of them it is in doubt."""
+        if self._found is None:
+            alive: dict[str, str] = {}
+            in_doubt: set[str] = set()
+            for place in self._places:
+                alive |= place.leases.alive()
+                in_doubt |= place.leases.in_doubt()
+            self._found = dict(sorted(alive.items())), in_doubt
+        return self._found
+
+    def _forget_leases(self) -> None:
+        self._found = None
 
 
 def _name(namespace: str) -> str:
