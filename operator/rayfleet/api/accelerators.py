@@ -12,6 +12,11 @@ from rayfleet.api.quantity import parse_quantity
 
 RAY_NAMES: Final = frozenset({"GPU", "TPU", "neuron_cores", "HPU", "NPU", "TTNPU", "RBLN", "FURIOSA", "MBLT"})
 """Resources under which Ray counts accelerators."""
+TPU: Final = "google.com/tpu"
+OF_OWN_NAME: Final = {"aws.amazon.com/neuroncore": "neuron_cores", TPU: "TPU"}
+"""Resources of containers that Ray is told of under a name of its own, if they are there."""
+_GPU: Final = re.compile(r".*gpu|nvidia\.com/mig-.+")
+"""Resources of containers that Ray is told of as its GPUs."""
 _OF_ACCELERATORS: Final = ("accelerator_type:", "TPU-")
 """Beginnings of the names of resources that Ray adds on nodes with an accelerator."""
 _WORDS: Final = re.compile(
@@ -29,6 +34,11 @@ _SHARE: Final = re.compile(r"\w*(mem|memory|cores?|millicores|percent|percentage
 def is_accelerator(resource: str) -> bool:
     """Whether work that asks Ray for this resource needs an accelerator."""
     return resource in RAY_NAMES or resource.startswith(_OF_ACCELERATORS)
+
+
+def is_gpu(resource: str) -> bool:
+    """Whether a container's resource of this name is a GPU or a slice of one."""
+    return _GPU.fullmatch(resource) is not None
 
 
 def whole_accelerators(resources: Iterable[tuple[str, float]]) -> int:

@@ -2,13 +2,13 @@
 
 import json
 import math
-import re
 import shlex
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from rayfleet.api import parse_quantity
+from rayfleet.api.accelerators import OF_OWN_NAME, is_gpu
 from rayfleet.api.shell_word import Environment, environment_of
 from rayfleet.api.start_params import json_object, known_param, known_params, whole_number
 from rayfleet.manifests.pod_template import mapping
@@ -17,15 +17,6 @@ CPUS: Final = "num-cpus"
 GPUS: Final = "num-gpus"
 MEMORY: Final = "memory"
 CUSTOM: Final = "resources"
-
-_GPU: Final = re.compile(r".*gpu|nvidia\.com/mig-.+")
-# Accelerators that Ray counts under a name of its own.
-_ACCELERATORS: Final = {"aws.amazon.com/neuroncore": "neuron_cores", "google.com/tpu": "TPU"}
-
-
-def is_gpu(resource: str) -> bool:
-    """Whether a container's resource of this name is a GPU or a slice of one."""
-    return _GPU.fullmatch(resource) is not None
 
 
 def flags_from_group(resources: Mapping[str, str]) -> dict[str, str]:
@@ -59,7 +50,7 @@ def flags_from_container(
     cpus = _positive(limits.get("cpu")) or _positive(requests.get("cpu"))
     cpus = cpus or _positive(of_pod.get("cpu")) or _positive(asked_by_pod.get("cpu"))
     memory = _positive(limits.get("memory")) or _positive(of_pod.get("memory"))
-    gpus = _first_positive(limits, [name for name in sorted(limits) if _GPU.fullmatch(name)])
+    gpus = _first_positive(limits, [name for name in sorted(limits) if is_gpu(name)])
     for flag, amount in ((CPUS, cpus), (MEMORY, memory), (GPUS, gpus)):
         if amount and flag not in given:
             flags[flag] = _whole(amount)
@@ -77,12 +68,12 @@ def requested_resources(
     Ray is not told of them: it finds out what the machine has, which may be more.
     """
     asked = {**_limits_and_requests(pod)[1], **_limits_and_requests(container)[1]}
-    gpus = _first_positive(asked, [name for name in sorted(asked) if _GPU.fullmatch(name)])
+    gpus = _first_positive(asked, [name for name in sorted(asked) if is_gpu(name)])
     found = {"memory": _positive(asked.get("memory")) if MEMORY not in given else None}
     found["GPU"] = gpus if GPUS not in given else None
     custom = json_object(known_param(CUSTOM, given.get(CUSTOM, ""), environment_of(container)) or "")
     if custom is not None or CUSTOM not in given:
-        for name, counted in _ACCELERATORS.items():
+        for name, counted in OF_OWN_NAME.items():
             found[counted] = None if counted in (custom or {}) else _positive(asked.get(name))
     return tuple(sorted((name, float(amount)) for name, amount in found.items() if amount))
 
@@ -117,14 +108,14 @@ def _standard_flag(name: str) -> str | None:
 
 def _with_accelerator(limits: Mapping[str, Any], given: str | None, env: Environment) -> str | None:
     """`--resources` with the container's accelerator added, or None where there is nothing to add."""
-    name = next((name for name in sorted(limits) if name in _ACCELERATORS and _positive(limits[name])), None)
+    name = next((name for name in sorted(limits) if name in OF_OWN_NAME and _positive(limits[name])), None)
     if name is None:
         return None
     custom = json_object(known_param(CUSTOM, given, env) or "") if given is not None else {}
     # What cannot be read cannot be added to, and an accelerator that the user counts is not counted again.
-    if custom is None or any(counted in custom for counted in _ACCELERATORS.values()):
+    if custom is None or any(counted in custom for counted in OF_OWN_NAME.values()):
         return None
-    return _shell_json({**custom, _ACCELERATORS[name]: _number(_positive(limits[name]) or Decimal(0))})
+    return _shell_json({**custom, OF_OWN_NAME[name]: _number(_positive(limits[name]) or Decimal(0))})
 
 
 def _shell_json(value: Mapping[str, Any]) -> str:

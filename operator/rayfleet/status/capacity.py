@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from rayfleet.api import RayClusterSpec
+from rayfleet.api.accelerators import TPU, is_gpu
 from rayfleet.api.quantity import format_quantity, parse_quantity
-from rayfleet.manifests.resources import is_gpu
 from rayfleet.plan import Plan
 
 _NANO = Decimal("1e-9")
@@ -46,7 +46,7 @@ def _of_template(template: Mapping[str, Any]) -> dict[str, Decimal]:
 def _kind(resource: str) -> str | None:
     if resource in {"cpu", "memory"}:
         return resource
-    if resource == "google.com/tpu":
+    if resource == TPU:
         return "tpu"
     return "gpu" if is_gpu(resource) else None
 
