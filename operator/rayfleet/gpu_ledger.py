@@ -19,11 +19,29 @@ class _Added:
     gpus: int
 
 
+@dataclass(slots=True)
+class _Noted:
+    """Of one cluster, as the last pass over it has noted."""
+
+    there: int
+    coming: int = 0
+    lost: tuple[tuple[float, int], ...] = ()
+    """When fewer were there than before within the last minute, and how many there were; ever fewer."""
+
+    def most(self, now: float) -> int:
+        """That are noted, or were there within the last minute: what takes their place is not new."""
+        if self.lost:
+            self.lost = tuple(lost for lost in self.lost if now - lost[0] < MINUTE)
+        return max(self.there + self.coming, self.lost[0][1] if self.lost else 0)
+
+
 class GpuLedger:
     """Counts the GPUs of all clusters, as each pass over one of them notes.
 
     What a pass is going to create is noted before it does: asked for and noted in one go on the event loop,
-    room is given away once. After a start it is not complete until each cluster that has pods has been seen.
+    room is given away once. After a start it is not complete until each cluster that has pods has been seen,
+    or is counted by its pods alone, as no pass is made over it: of these `without_pass` knows how many GPUs
+    they have.
     """
 
     def __init__(
@@ -31,11 +49,14 @@ class GpuLedger:
         keys: Callable[[], Collection[Key]],
         clock: Callable[[], float],
         has_pods: Callable[[Key], bool] = lambda _: True,
+        without_pass: Callable[[Key], int | None] = lambda _: None,
     ) -> None:
         self._keys = keys
         self._clock = clock
         self._has_pods = has_pods
-        self._gpus: dict[Key, int] = {}
+        self._without_pass = without_pass
+        self._noted: dict[Key, _Noted] = {}
+        self._by_pods_alone: set[Key] = set()
         self._by_namespace = Counter[str]()
         self._total = 0
         self._added: deque[_Added] = deque()
@@ -44,29 +65,31 @@ class GpuLedger:
 
     def note(self, key: Key, there: int, coming: int = 0) -> None:
         """The cluster has so many GPUs and is about to get others. What it had when first seen is not new."""
-        before = self._gpus.get(key, there)
-        self._set(key, there + coming)
-        if there + coming > before:
-            self._added.append(_Added(self._clock(), key, 0))
-            self._count_new(self._added[-1], there + coming - before)
+        if key in self._by_pods_alone:
+            self.forget(key)
+        noted = self._noted.get(key)
+        if noted is None:
+            noted = self._noted[key] = _Noted(there)
+            self._count(key, there)
+        self._set(key, noted, there, coming)
 
     def give_back(self, key: Key, gpus: int) -> None:
         """So many of those that were about to come were not created after all."""
-        self._set(key, max(0, self._gpus.get(key, 0) - gpus))
-        for added in reversed(self._added):
-            if added.key == key and gpus > 0:
-                back = min(added.gpus, gpus)
-                self._count_new(added, -back)
-                gpus -= back
+        noted = self._noted.get(key)
+        if noted is not None:
+            self._set(key, noted, noted.there, max(0, noted.coming - gpus))
 
     def forget(self, key: Key) -> None:
         """The cluster is gone."""
-        self._set(key, 0)
-        del self._gpus[key]
+        self._by_pods_alone.discard(key)
+        noted = self._noted.pop(key, None)
+        if noted is not None:
+            self._count(key, -noted.there - noted.coming)
 
     def forget_all(self) -> None:
         """Another operator acts: what was noted is of no use. What was added counts for its minute."""
-        self._gpus.clear()
+        self._noted.clear()
+        self._by_pods_alone.clear()
         self._by_namespace.clear()
         self._total = 0
 
@@ -76,25 +99,66 @@ class GpuLedger:
         while self._added and (now - self._added[0].at >= MINUTE or not self._added[0].gpus):
             self._count_new(self._added[0], -self._added[0].gpus)
             self._added.popleft()
-        own = self._gpus.get(key, 0)
-        unseen = set(self._keys()) - self._gpus.keys() - {key}
+        unseen_beside, unseen_elsewhere = self._unseen(key)
+        noted = self._noted.get(key)
+        own = noted.there + noted.coming if noted is not None else 0
         return GpuUsage(
-            own=own,
+            own=noted.most(now) if noted is not None else 0,
             namespace=self._by_namespace[key.namespace] - own,
             total=self._total - own,
             new_in_namespace=self._new_by_namespace[key.namespace],
             new_in_total=self._new_by_namespace.total(),
-            complete=not any(map(self._has_pods, unseen)),
+            complete=not unseen_beside and not unseen_elsewhere,
+            complete_in_namespace=not unseen_beside,
             renewed_in=self._added[0].at + MINUTE - now if self._added else None,
         )
+
+    def _unseen(self, than: Key) -> tuple[bool, bool]:
+        """Whether other clusters that have pods are still to be counted, in its namespace and elsewhere."""
+        beside = elsewhere = False
+        for key in set(self._keys()) - self._noted.keys() - {than}:
+            is_beside = key.namespace == than.namespace
+            if (beside if is_beside else elsewhere) or not self._has_pods(key):
+                continue
+            gpus = self._without_pass(key)
+            if gpus is not None:
+                self.note(key, gpus)
+                self._by_pods_alone.add(key)
+            elif is_beside:
+                beside = True
+            else:
+                elsewhere = True
+        return beside, elsewhere
+
+    def _set(self, key: Key, noted: _Noted, there: int, coming: int) -> None:
+        now = self._clock()
+        before = noted.most(now)
+        if there < noted.there:
+            # What was lost before and was no more says nothing more: it is forgotten sooner.
+            more = tuple(lost for lost in noted.lost if lost[1] > noted.there)
+            noted.lost = (*more, (now, noted.there))
+        self._count(key, there + coming - noted.there - noted.coming)
+        noted.there, noted.coming = there, coming
+        new = noted.most(now) - before
+        if new > 0:
+            self._added.append(_Added(now, key, 0))
+            self._count_new(self._added[-1], new)
+        elif new < 0:
+            self._take_back(key, -new)
+
+    def _take_back(self, key: Key, gpus: int) -> None:
+        """So many were counted as new and never came."""
+        for added in reversed(self._added):
+            if added.key == key and gpus > 0:
+                back = min(added.gpus, gpus)
+                self._count_new(added, -back)
+                gpus -= back
 
     def _count_new(self, added: _Added, gpus: int) -> None:
         added.gpus += gpus
         _add(self._new_by_namespace, added.key.namespace, gpus)
 
-    def _set(self, key: Key, gpus: int) -> None:
-        more = gpus - self._gpus.get(key, 0)
-        self._gpus[key] = gpus
+    def _count(self, key: Key, more: int) -> None:
         _add(self._by_namespace, key.namespace, more)
         self._total += more
 

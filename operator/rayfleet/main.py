@@ -125,7 +125,12 @@ class Operator:
         self._sampler = MetricSampler(
             given.scaling.queries, self._prometheus.ask, self._wake, clock=clock.now
         )
-        self._ledger = GpuLedger(self._clusters.keys, time.monotonic, lambda key: bool(pods.owned_by(key)))
+        self._ledger = GpuLedger(
+            self._clusters.keys,
+            time.monotonic,
+            has_pods=lambda key: bool(pods.owned_by(key)),
+            without_pass=self._gpus_without_pass,
+        )
         sources = ScalingSources(
             heads,
             self._sampler,
@@ -255,10 +260,18 @@ class Operator:
 
     async def _reconcile(self, key: Key) -> Done | Retry:
         """A pass, unless too little is known of its namespace; as soon as that changes, it is woken."""
-        known = self._informer.readable(key.namespace) and self._other_operator.known(key.namespace)
-        if key in self._clusters and not known:
+        if key in self._clusters and not self._is_known(key.namespace):
             return Done()
         return await self._reconciler.reconcile(key)
+
+    def _is_known(self, namespace: str) -> bool:
+        return self._informer.readable(namespace) and self._other_operator.known(namespace)
+
+    def _gpus_without_pass(self, key: Key) -> int | None:
+        """By its pods, of a cluster that no pass is made over for now; none where one counts better."""
+        if self._is_known(key.namespace):
+            return None
+        return sum(pod.gpus for pod in self._stores.pods.owned_by(key) if pod.holds_devices)
 
     def _lead(self) -> None:
         """What was decided before, by us or by another, is looked at afresh."""

@@ -114,20 +114,25 @@ class ScalingSources:
         self.sampler.follow(key, spec.autoscaler_options.metrics)
         again_in = await self.heads.follow(snapshot, spec, active=decision.active)
         waits = [] if again_in is None else [again_in]
-        if not await self._tell_ray(snapshot, spec, decision, memory):
+        if not await self._tell_ray(snapshot, spec, decision, dict(decided.held), memory):
             waits.append(UNTOLD_SECONDS)
         if await self._read_ceilings(key, memory):
             waits.append(0.0)
         return min(waits, default=None)
 
     async def _tell_ray(
-        self, snapshot: Snapshot, spec: RayClusterSpec, decision: Decision, memory: ClusterMemory
+        self,
+        snapshot: Snapshot,
+        spec: RayClusterSpec,
+        decision: Decision,
+        held: Mapping[str, int],
+        memory: ClusterMemory,
     ) -> bool:
         """Whether Ray knows, or need not."""
         ray = snapshot.scaling.ray
         if ray.state is None or not decision.known:
             return True
-        report = ray_report(snapshot, spec, decision)
+        report = ray_report(snapshot, spec, decision, held)
         said = (
             ray.state.session,
             tuple((launch.group, launch.count) for launch in report.launches),

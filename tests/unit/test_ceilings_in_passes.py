@@ -7,7 +7,7 @@ from rayfleet.memory import ClusterMemory
 from rayfleet.plan import plan
 from rayfleet.plan.ceilings import gpus_of_creates
 from rayfleet.scaling_limits import CostCeilings, ScalingLimits
-from rayfleet.snapshot import cluster_from_object
+from rayfleet.snapshot import Key, cluster_from_object
 from support.builders import group, raycluster, spec, template
 from support.passes import KEY, PODS, Passes, passes
 from support.wire import fails
@@ -81,6 +81,24 @@ async def test_two_decisions_made_side_by_side_do_not_spend_the_same_room() -> N
         admitted = [view.scaling.admit(seen, planned, memory) for seen, planned, memory in found]
         assert [gpus_of_creates(planned, {"gpu": 1}) for planned in admitted] == [3, 1]
         assert "2 pods of gpu wait for 2 GPUs: at most 4 GPUs in total" in admitted[1].waits[0]
+
+
+async def test_one_sentence_says_how_many_pods_wait_though_less_room_was_left_in_the_end() -> None:
+    """A plan is made by what is known, and filtered once more by what others have taken meanwhile."""
+    async with passes() as bed:
+        limits = ScalingLimits(ceilings=CostCeilings(gpus_total=4))
+        view = replace(bed.view, scaling=replace(bed.view.scaling, limits=limits))
+        bed.stored(with_gpus(6))
+        bed.head()
+        memory = ClusterMemory(bed.cluster.uid)
+        annotate(bed, "99")
+        memory.namespace_ceilings = await view.scaling.ceilings.read("ml")
+        seen = view.snapshot(bed.cluster, memory, None, bed.now)
+        view.scaling.ledger.note(Key("ml", "another"), 3)
+        admitted = view.scaling.admit(seen, plan(seen), memory)
+        (wait,) = [wait for wait in admitted.waits if "GPU" in wait]
+        assert wait.startswith("5 pods of gpu wait for 5 GPUs: at most 4 GPUs in total")
+        assert (admitted.held, admitted.held_gpus) == ((("gpu", 5),), 5)
 
 
 async def test_gpus_that_a_quota_refuses_are_room_for_others() -> None:

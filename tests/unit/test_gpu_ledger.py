@@ -67,3 +67,73 @@ def test_after_a_start_it_is_complete_when_every_cluster_with_pods_was_seen() ->
     assert ledger.usage(A).complete
     ledger.forget_all()
     assert not ledger.usage(A).complete
+
+
+def test_a_plan_that_is_replaced_before_it_is_carried_out_spends_no_minute() -> None:
+    """Nothing came of it. What came after all, and is lost again, was new all the same."""
+    ledger = GpuLedger(lambda: (A, B), lambda: 0.0)
+    ledger.note(A, 0)
+    ledger.note(A, 0, 8)
+    ledger.note(A, 0, 3)
+    assert ledger.usage(B).new_in_total == 3
+    ledger.note(A, 0)
+    assert ledger.usage(B).new_in_total == 0
+    ledger.note(A, 0, 8)
+    ledger.note(A, 8)
+    ledger.note(A, 0)
+    assert ledger.usage(B).new_in_total == 8
+
+
+def test_what_comes_back_within_a_minute_is_not_new_whatever_was_seen_in_between() -> None:
+    """A pass between the loss of pods and their replacement changes nothing about it."""
+    now = 0.0
+    ledger = GpuLedger(lambda: (A, B), lambda: now)
+    for at, there in ((0.0, 8), (10.0, 6), (20.0, 0), (30.0, 2), (40.0, 1)):
+        now = at
+        ledger.note(A, there)
+    assert (ledger.usage(A).own, ledger.usage(B).namespace) == (8, 1), "its ceiling a minute gives room for 8"
+    ledger.note(A, 1, 7)
+    assert ledger.usage(B).new_in_total == 0
+    ledger.note(A, 1)
+    now = 85.0
+    assert ledger.usage(A).own == 2
+    ledger.note(A, 1, 7)
+    assert ledger.usage(B).new_in_total == 6
+
+
+def test_what_is_given_back_of_a_replacement_spends_and_frees_no_minute() -> None:
+    """Only what was counted as new can be taken back."""
+    ledger = GpuLedger(lambda: (A, B), lambda: 0.0)
+    ledger.note(A, 2)
+    ledger.note(A, 2, 4)
+    ledger.note(A, 6)
+    ledger.note(A, 4, 2)
+    ledger.give_back(A, 2)
+    assert (ledger.usage(B).new_in_total, ledger.usage(B).namespace) == (4, 4)
+    ledger.give_back(C, 2)
+    assert ledger.usage(B).total == 4
+
+
+def test_clusters_that_no_pass_is_made_over_hold_up_nobody_and_count_by_their_pods() -> None:
+    """As of a namespace that may not be read any more when a term begins."""
+    lost: dict[Key, int] = {C: 5}
+    ledger = GpuLedger(lambda: (A, B, C), lambda: 0.0, without_pass=lost.get)
+    for _ in range(2):
+        ledger.forget_all()
+        ledger.note(A, 1)
+        assert not ledger.usage(A).complete, "B gets a pass"
+        ledger.note(B, 2)
+        usage = ledger.usage(A)
+        assert (usage.complete, usage.namespace, usage.total) == (True, 2, 7)
+    lost.clear()
+    ledger.note(C, 6)
+    assert (ledger.usage(A).total, ledger.usage(A).new_in_total) == (8, 0), "it is seen for the first time"
+
+
+def test_a_namespace_is_complete_for_itself() -> None:
+    """One that is not counted yet holds up no ceiling of another."""
+    ledger = GpuLedger(lambda: (A, B, C), lambda: 0.0)
+    ledger.note(A, 0)
+    assert not ledger.usage(A).complete_in_namespace
+    ledger.note(B, 0)
+    assert (ledger.usage(A).complete_in_namespace, ledger.usage(A).complete) == (True, False)

@@ -10,7 +10,7 @@ from rayfleet.main import Operator
 from rayfleet.settings import parse
 from rayfleet.snapshot import Key
 from rayfleet.workqueue import Done
-from support.builders import raycluster
+from support.builders import cluster, group, raycluster, spec, worker
 from support.scripted_api import ScriptedApi, scripted_api
 from support.wire import says
 
@@ -56,6 +56,22 @@ async def test_no_pass_runs_while_it_is_not_known_whether_another_operator_could
     monkeypatch.setattr(made._other_operator, "known", lambda _: False)
     assert await made._reconcile(KEY) == Done()
     assert api.requests == []
+
+
+async def test_a_cluster_that_gets_no_pass_holds_up_no_ceiling_of_others(
+    api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its namespace may not be read any more, and its GPUs count by the pods that were seen."""
+    made = operator(api)
+    known(made)
+    gpus = worker(cluster(spec(group("gpu", 1))), 1, group_name="gpu", gpus=3)
+    monkeypatch.setattr(made._stores.pods, "owned_by", lambda _: (gpus,))
+    other = Key("other", "one")
+    usage = made._ledger.usage(other)
+    assert (usage.complete, usage.total) == (True, 3)
+    made._ledger.forget_all()
+    monkeypatch.setattr(made._informer, "readable", lambda _: True)
+    assert not made._ledger.usage(other).complete, "it gets a pass"
 
 
 async def test_a_cluster_that_is_gone_is_forgotten_even_where_nothing_can_be_read(api: ScriptedApi) -> None:

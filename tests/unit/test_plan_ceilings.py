@@ -8,6 +8,7 @@ import pytest
 
 from rayfleet.plan import AdvanceHeadEpoch, CreateService, Plan, plan
 from rayfleet.plan.ceilings import COUNTING_SECONDS, within_ceilings
+from rayfleet.plan.ray_report import ray_report
 from rayfleet.scaling_limits import Ceiling, CeilingScope, CostCeilings, NamespaceCeilings, ScalingLimits
 from rayfleet.scaling_view import GpuUsage, ScalingView
 from rayfleet.snapshot import Cluster, Snapshot
@@ -81,6 +82,19 @@ def test_first_sizes_of_a_cluster_that_follows_its_queue_are_held_as_well() -> N
     assert "5 replicas of gpu wait: at most 4 GPUs of the cluster" in decided.decision.group("gpu").reason
 
 
+@pytest.mark.parametrize(("ceiling", "told"), [(4, [("gpu", 4)]), (0, []), (9, [("gpu", 9)])])
+def test_ray_is_not_told_that_held_pods_are_coming(ceiling: int, told: list[tuple[str, int]]) -> None:
+    """`ray status` would show launches that nobody has asked for."""
+    of = cluster(spec(gpus(replicas=9), enableInTreeAutoscaling=True))
+    limits = ScalingLimits(ceilings=CostCeilings(gpus_per_cluster=ceiling))
+    seen = snapshot(of, [head(of)], scaling=view([], limits=limits, acted_on={}))
+    decided = plan(seen)
+    assert seen.spec is not None
+    assert decided.decision is not None
+    report = ray_report(seen, seen.spec, decided.decision, dict(decided.held))
+    assert [(launch.group, launch.count) for launch in report.launches] == told
+
+
 def test_an_added_group_gets_what_is_left() -> None:
     """The pods there count first, also those of a group that is gone from the spec."""
     of = cluster(spec(gpus("old", 2), gpus("new", 3, "2")))
@@ -138,6 +152,13 @@ def test_a_higher_priority_gets_its_gpus_first() -> None:
         ({"total": 97}, {"gpus_total": 100}, 3, "at most 100 GPUs in total"),
         ({"new_in_total": 4}, {"new_gpus_per_minute": 5}, 1, "at most 5 new GPUs per minute in total"),
         ({"total": 1, "complete": False}, {"gpus_total": 100}, 0, "not all clusters are counted yet"),
+        (
+            {"complete": False, "complete_in_namespace": False},
+            {"gpus_per_namespace": 8},
+            0,
+            "not all clusters are counted yet",
+        ),
+        ({"complete": False}, {"gpus_per_namespace": 8}, 8, "at most 8 GPUs in the namespace"),
         ({"own": 4, "new_in_total": 5}, {"new_gpus_per_minute": 5}, 4, "at most 5 new GPUs per minute"),
     ],
 )
@@ -151,7 +172,7 @@ def test_what_others_have_and_what_was_added_within_a_minute_count(
     assert named in decided.waits[0]
     if "per minute" in named:
         assert decided.requeue_after == 7.0
-    if not usage.get("complete", True):
+    if "not all" in named:
         assert decided.requeue_after == COUNTING_SECONDS
 
 

@@ -200,8 +200,12 @@ class Plan:
     head_epoch: int | None = None
     waits: tuple[str, ...] = ()
     """What is not done now, and why, in words."""
+    held: tuple[tuple[str, int], ...] = ()
+    """By group, how many pods a ceiling keeps from being created."""
     held_gpus: int = 0
-    """GPUs of pods that a ceiling keeps from being created; `waits` names it."""
+    """Their GPUs."""
+    held_words: tuple[str, ...] = ()
+    """Those of `waits` that say so."""
     requeue_after: float | None = None
     """Seconds until something that only time changes is due."""
     decision: Decision | None = None

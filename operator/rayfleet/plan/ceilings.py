@@ -4,6 +4,7 @@ A queue, first sizes, `replicas`, `minReplicas`, added groups and heads all come
 ceilings hold. Whatever is held is named. Accelerators of every kind count as GPUs do.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -17,6 +18,7 @@ from rayfleet.autoscaling.words import counted
 from rayfleet.manifests import head_resources, worker_resources
 from rayfleet.plan.actions import Action, AdvanceHeadEpoch, CreatePod, Plan
 from rayfleet.scaling_limits import Ceiling, CeilingScope, ceilings_from_settings
+from rayfleet.scaling_view import GpuUsage
 from rayfleet.snapshot import Snapshot
 
 CEILING_SECONDS: Final = 10.0
@@ -24,6 +26,8 @@ CEILING_SECONDS: Final = 10.0
 COUNTING_SECONDS: Final = 1.0
 """Between looks at whether all clusters are counted, after a start."""
 A_MINUTE: Final = frozenset({CeilingScope.NAMESPACE_PER_MINUTE, CeilingScope.TOTAL_PER_MINUTE})
+
+IN_TOTAL: Final = frozenset({CeilingScope.TOTAL, CeilingScope.TOTAL_PER_MINUTE})
 
 
 class Room(NamedTuple):
@@ -88,14 +92,24 @@ def rooms_of(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[Room, ...]:
     }
     return tuple(
         Room(ceiling.scope, 0, f"{ceiling}; not all clusters are counted yet")
-        if not usage.complete and ceiling.scope is not CeilingScope.CLUSTER
+        if not _is_counted(usage, ceiling.scope)
         else Room(ceiling.scope, max(0, ceiling.limit + left[ceiling.scope]), str(ceiling))
         for ceiling in set_by
     )
 
 
+def _is_counted(usage: GpuUsage, scope: CeilingScope) -> bool:
+    """Whether all clusters that share a ceiling are."""
+    if scope is CeilingScope.CLUSTER:
+        return True
+    return usage.complete if scope in IN_TOTAL else usage.complete_in_namespace
+
+
 def within_ceilings(snapshot: Snapshot, plan: Plan) -> Plan:
-    """`plan` without the creates that would take more GPUs than there may be, and with words for these."""
+    """`plan` without the creates that would take more GPUs than there may be, and with words for these.
+
+    Where it was so filtered before, the words are of all that is held, and of what is tightest now.
+    """
     spec = snapshot.spec
     pods = _creates(plan)
     if spec is None or not pods or not ceilings_of(snapshot):
@@ -107,11 +121,16 @@ def within_ceilings(snapshot: Snapshot, plan: Plan) -> Plan:
     kept, held = _fit(spec, pods, each, tightest.gpus)
     if not held:
         return plan
+    counts = Counter(dict(plan.held))
+    counts.update(pod.group for pod in held)
+    words = tuple(_words(counts, each, tightest))
     return replace(
         plan,
         stages=_stages(plan, kept),
-        waits=(*plan.waits, *_words(held, each, tightest)),
-        held_gpus=plan.held_gpus + sum(each[pod.group] for pod in held),
+        waits=(*(wait for wait in plan.waits if wait not in plan.held_words), *words),
+        held=tuple(counts.items()),
+        held_gpus=sum(each[group] * count for group, count in counts.items()),
+        held_words=words,
         requeue_after=min(_again_in(snapshot, tightest), inf if (due := plan.requeue_after) is None else due),
     )
 
@@ -163,9 +182,8 @@ def _stages(plan: Plan, kept: set[int]) -> tuple[tuple[Action, ...], ...]:
     return tuple(stage for stage in stages if stage)
 
 
-def _words(held: Sequence[CreatePod], each: Mapping[str, int], room: Room) -> Iterator[str]:
-    for group in dict.fromkeys(pod.group for pod in held):
-        count = sum(pod.group == group for pod in held)
+def _words(held: Mapping[str, int], each: Mapping[str, int], room: Room) -> Iterator[str]:
+    for group, count in held.items():
         what = "the head" if group == HEAD_GROUP else f"{counted(count, 'pod')} of {group}"
         verb = "wait" if count != 1 else "waits"
         gpus = count * each[group]
@@ -175,7 +193,7 @@ def _words(held: Sequence[CreatePod], each: Mapping[str, int], room: Room) -> It
 
 def _again_in(snapshot: Snapshot, room: Room) -> float:
     usage = snapshot.scaling.usage
-    if not usage.complete and room.scope is not CeilingScope.CLUSTER:
+    if not _is_counted(usage, room.scope):
         return COUNTING_SECONDS
     if room.scope in A_MINUTE and usage.renewed_in is not None:
         return usage.renewed_in

@@ -1,5 +1,7 @@
 """What Ray is told of scaling, so that `ray status` is true."""
 
+from collections.abc import Mapping
+
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.names import NodeType
 from rayfleet.autoscaling import Decision
@@ -7,8 +9,13 @@ from rayfleet.ray_state import AutoscalingReport, FailedLaunch, PendingLaunch, P
 from rayfleet.snapshot import Snapshot
 
 
-def ray_report(snapshot: Snapshot, spec: RayClusterSpec, decision: Decision) -> AutoscalingReport:
-    """What is on its way, what could not be had, and what there can be no node for."""
+def ray_report(
+    snapshot: Snapshot, spec: RayClusterSpec, decision: Decision, held: Mapping[str, int]
+) -> AutoscalingReport:
+    """What is on its way, what could not be had, and what there can be no node for.
+
+    Pods that are `held` by a ceiling, by group, are not on their way.
+    """
     state = snapshot.scaling.ray.state
     joined = state.joined if state is not None else frozenset()
     coming = (
@@ -22,9 +29,9 @@ def ray_report(snapshot: Snapshot, spec: RayClusterSpec, decision: Decision) -> 
         version=int(snapshot.now * 1000),
         seen_version=state.version if state is not None else 0,
         launches=tuple(
-            PendingLaunch(group.name, group.launches * hosts[group.name], snapshot.now)
+            PendingLaunch(group.name, count, snapshot.now)
             for group in decision.groups
-            if group.launches
+            if (count := group.launches * hosts[group.name] - held.get(group.name, 0)) > 0
         ),
         pods=tuple(
             PendingPod(pod.group, pod.name, pod.pod_ip, pod.unready_reason or pod.phase) for pod in coming
