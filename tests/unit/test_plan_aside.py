@@ -7,9 +7,10 @@ import pytest
 
 from rayfleet.api.names import NodeType
 from rayfleet.plan import Plan, plan
+from rayfleet.plan.endings import Endings
 from rayfleet.plan.identity import identified
 from rayfleet.snapshot import Cluster, Host, Pod
-from support.builders import cluster, group, head, parsed, snapshot, spec, worker
+from support.builders import NOW, cluster, group, head, parsed, snapshot, spec, worker
 
 ASIDE = {"node_type": "aside"}
 
@@ -110,3 +111,14 @@ def test_one_that_was_set_aside_and_has_ended_is_replaced_as_any_other() -> None
     over = worker(of, 1, phase="Failed", created=0.0, **ASIDE)
     assert names(planned(of, head(of), over)) == [over.name]
     assert planned(of, head(of), over, worker(of, 2)).actions == ()
+
+
+def test_one_that_was_set_aside_and_has_ended_wakes_nobody() -> None:
+    """It may stay for days beside its replacement."""
+    of, endings = cluster(spec(group("gpu", 1))), Endings()
+    pods = list(
+        identified(of, parsed(of.spec), [worker(of, 1, phase="Failed", ran=1.0, **ASIDE), worker(of, 2)])
+    )
+    for now in (NOW, NOW + 60, NOW + 120):
+        endings.see(pods, now)
+        assert list(endings.looks(now)) == []

@@ -106,8 +106,8 @@ def _is_over(group: _Group, pods: Iterable[Pod], now: float) -> bool:
 
 
 def _ended_soon(pod: Pod, now: float) -> bool:
-    """By the kubelet's times where it gives them, which are of one clock."""
-    if not pod.ended or pod.deleting:
+    """By the kubelet's times where it gives them, which are of one clock. One set aside may stay as it is."""
+    if not pod.ended or pod.deleting or pod.aside:
         return False
     return pod.ran < SOON if pod.ran is not None else now - pod.created < SHORTEST_LIFE
 
