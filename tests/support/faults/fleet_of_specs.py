@@ -30,13 +30,15 @@ class Shape:
     desired: object
 
 
-def submit(namespace: Namespace, name: str, spec: Mapping[str, Any]) -> str:
+def submit(
+    namespace: Namespace, name: str, spec: Mapping[str, Any], metadata: Mapping[str, Any] | None = None
+) -> str:
     """Create a cluster, or give it another spec; empty, or why the API server refuses that."""
     path = f"/apis/ray.io/v1/namespaces/{namespace.name}/rayclusters"
     body: dict[str, Any] = {
         "apiVersion": "ray.io/v1",
         "kind": "RayCluster",
-        "metadata": {"name": name, "namespace": namespace.name},
+        "metadata": {**(metadata or {}), "name": name, "namespace": namespace.name},
         "spec": spec,
     }
     try:
@@ -48,7 +50,7 @@ def submit(namespace: Namespace, name: str, spec: Mapping[str, Any]) -> str:
             namespace.api.call("POST", path, body)
     except ApiError as error:
         if error.status == 409:  # The operator wrote its status in between.
-            return submit(namespace, name, spec)
+            return submit(namespace, name, spec, metadata)
         if error.status not in {400, 422}:
             raise AssertionError(f"{spec} led to {error}") from error
         return REFUSED
@@ -69,7 +71,7 @@ def unsettled(history: History, name: str) -> str:
     # A request that got no answer is made again: what comes of it is not known yet.
     if condition(cluster, "Valid") == "False" or (failure and "no answer" not in failure["message"]):
         return ""
-    wanted, found = wanted_sizes(cluster["spec"]), sizes(history, name)
+    wanted, found = wanted_sizes(cluster), sizes(history, name)
     if wanted is None or all(found[group] == size for group, size in wanted.items()):
         return ""
     # Where the queue is not known nothing shrinks: what was there before stays.
@@ -84,7 +86,7 @@ def shape(history: History, name: str) -> Shape:
     valid = condition(cluster, "Valid")
     accounted = valid == "True" and condition(cluster, "ReplicaFailure") != "True"
     accounted = accounted and not follows_queue(cluster)
-    wanted = wanted_sizes(cluster["spec"]) if accounted else None
+    wanted = wanted_sizes(cluster) if accounted else None
     found = sizes(history, name)
     return Shape(
         valid,
@@ -126,17 +128,23 @@ def fate(history: History, name: str) -> str:
         return "called invalid"
     if condition(cluster, "ReplicaFailure") == "True":
         return "with pods refused"
-    return "converged" if wanted_sizes(cluster["spec"]) is not None else "not acted on, and told so"
+    return "converged" if wanted_sizes(cluster) is not None else "not acted on, and told so"
 
 
-def wanted_sizes(spec: Mapping[str, Any]) -> dict[str, int] | None:
-    """Pods by group, head included, of the groups that are acted on; none when the cluster is not."""
+def wanted_sizes(cluster: Object) -> dict[str, int] | None:
+    """Pods by group, head included, of the groups that are acted on; none when the cluster is not.
+
+    One that is gated has as many as it had.
+    """
+    spec, metadata = cluster["spec"], cluster["metadata"]
     parsed = parse_spec(spec)
     if not isinstance(parsed, RayClusterSpec):
         return None
-    withheld = [finding.group for finding in unsupported(parsed) if finding.withholds]
+    known = {field: metadata.get(field) or {} for field in ("labels", "annotations")}
+    withheld = [finding.group for finding in unsupported(parsed, **known) if finding.withholds]
     if None in withheld:
         return None
+    withheld += [group.group_name for group in parsed.worker_group_specs if group.scale_strategy.scale_gate]
     groups = {
         entry["groupName"]: wanted_size(entry)
         for entry in spec.get("workerGroupSpecs") or ()

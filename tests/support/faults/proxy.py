@@ -19,6 +19,8 @@ from support.faults.streams import StreamCutError, faulty
 _KEPT = ("Authorization", "Content-Type", "Accept")
 _LONGEST_HANG = 120.0
 _LONGEST_ANSWER = 10.0
+_LONGEST_LINE = 4 * 1024 * 1024
+"""Bytes of an event: of an object as large as an API server takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,11 @@ class FaultProxy:
         assert self._upstream is not None
         timeout = aiohttp.ClientTimeout(total=None)
         async with self._upstream.get(
-            self._server + request.path_qs, headers=self._headers(request), timeout=timeout
+            self._server + request.path_qs,
+            headers=self._headers(request),
+            timeout=timeout,
+            max_line_size=_LONGEST_LINE,
+            read_bufsize=_LONGEST_LINE,
         ) as response:
             answer = web.StreamResponse(status=response.status, headers={"Content-Type": "application/json"})
             await answer.prepare(request)

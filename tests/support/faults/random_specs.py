@@ -9,6 +9,8 @@ import yaml
 
 from crds.cli import KUBERNETES_TYPES
 from crds.kubernetes_types import KubernetesTypes
+from rayfleet.api.names import Annotation, Label
+from rayfleet.plan.support import ANNOTATIONS, LABELS
 from support.builders import template
 from support.odd_templates import ODD_VALUES, OddTemplates
 from support.operator_process import REPOSITORY
@@ -43,6 +45,36 @@ _OF_TYPE: Mapping[str, Sequence[object]] = {
 }
 
 
+_START_PARAMS: Mapping[str, Sequence[str]] = {
+    "num-cpus": ("0", "4", '"4"', "$CPUS", "-1", "1e3", "four", ""),
+    "num-gpus": ("0", "1", "'1'", "1.5", "$(nproc)"),
+    "memory": ("1000000000", "1Gi", "0x10", "9" * 400),
+    "resources": ("{}", '{"a": 1}', "'{\"a\": 1}'", '"{\\"a\\": 1}"', "{a: 1}", '{"GPU": 1}', "$R"),
+    "port": ("6379", "6380", "0", "65536", "a"),
+    "block": ("true", "false", ""),
+    "metrics-export-port": ("8080", "-1"),
+    "node-ip-address": ("$MY_POD_IP", "::1", "`id`"),
+    "labels": ("a=b", "ray.io/group=b", "'"),
+    "b c": ("; exit 1", "\n"),
+}
+"""As strings, which is what the field takes: what bash makes of them is what Ray gets."""
+_KEYS: Mapping[str, Sequence[str]] = {
+    "annotations": sorted(
+        {
+            *(str(text) for key, text in vars(Annotation).items() if key.isupper()),
+            *(rule.key for rule in ANNOTATIONS),
+            "kubectl.kubernetes.io/last-applied-configuration",
+        }
+    ),
+    "labels": sorted(
+        {*(str(text) for key, text in vars(Label).items() if key.isupper()), *(rule.key for rule in LABELS)}
+    ),
+}
+_WORDS = ("", "true", "false", "True", "0", "1", "-1", "a", "demo", "head", "headgroup", "A_b", "x" * 63)
+_TEXTS = (*_WORDS, "é b", "{", "x" * 20_000, "9" * 400, "\n")
+"""Annotations take these; a label that is none is refused by the API server."""
+
+
 class RandomSpecs:
     """Draws specs. No group wants more than a few pods, so that hundreds of clusters fit into a test."""
 
@@ -69,6 +101,23 @@ class RandomSpecs:
             path, kind = rng.choice(self._fields)
             _set(spec, path, rng.choice(ODD_VALUES if rng.random() < 0.1 else _OF_TYPE.get(kind, ODD_VALUES)))
         return _bounded(spec)
+
+    def metadata(self) -> dict[str, Any]:
+        """Labels and annotations of one cluster: mostly none, else of keys that mean something somewhere."""
+        rng = self._rng
+        found: dict[str, Any] = {}
+        for field, keys in _KEYS.items():
+            if rng.random() < 0.3:
+                words = _TEXTS if field == "annotations" else _WORDS
+                found[field] = {
+                    key: rng.choice(words) for key in rng.choices(keys, k=rng.choice((1, 1, 2, 5)))
+                }
+        return found
+
+    def start_params(self) -> dict[str, str]:
+        """One to three flags."""
+        names = self._rng.choices(list(_START_PARAMS), k=self._rng.choice((1, 1, 2, 3)))
+        return {name: self._rng.choice(_START_PARAMS[name]) for name in names}
 
     def _group(self, name: str) -> dict[str, Any]:
         rng = self._rng
