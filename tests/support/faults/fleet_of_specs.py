@@ -140,8 +140,9 @@ def wanted_sizes(cluster: Object) -> dict[str, int] | None:
     parsed = parse_spec(spec)
     if not isinstance(parsed, RayClusterSpec):
         return None
-    known = {field: metadata.get(field) or {} for field in ("labels", "annotations")}
-    withheld = [finding.group for finding in unsupported(parsed, **known) if finding.withholds]
+    labelled, annotated = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    findings = unsupported(parsed, labels=labelled, annotations=annotated)
+    withheld = [finding.group for finding in findings if finding.withholds]
     if None in withheld:
         return None
     withheld += [group.group_name for group in parsed.worker_group_specs if group.scale_strategy.scale_gate]
