@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from enum import Enum, auto
 from functools import lru_cache
 from typing import Any, Final
 
@@ -20,15 +19,38 @@ _GPU: Final = re.compile(r".*gpu|nvidia\.com/mig-.+")
 _OF_ACCELERATORS: Final = ("accelerator_type:", "TPU-")
 """Beginnings of the names of resources that Ray adds on nodes with an accelerator."""
 _WORDS: Final = re.compile(
-    r"[a-z]*gpus?|tpus?|[a-z]*npus?|hpus?|neuron[a-z]*|gaudi\d*|ascend\w*|dcu(num)?|mlu\w*|xpus?|ppus?|fpga\w*"
-    r"|rbln\w*|atom|furiosa|rngd|warboy|mblt|mig|vcuda|qaic|tenstorrent"
+    r"\w*gpu\w*|[a-z]*npus?\d*|v?(?:tpu|hpu|ipu|vpu|xpu|ppu|gcu|rdu|lpu)s?\d*|v?dcu(?:num)?\d*|v?mlu\w*"
+    r"|neuron[a-z]*|gaudi\d*|ascend\w*|fpga\w*|xilinx\w*|alveo\w*|rbln\w*|atom|furiosa|rngd|warboy|mblt|mig"
+    r"|vcuda|xdna|qaic\d*|hailo\w*|wse\d*|tenstorrent"
+    r"|g?[bh][123]00\w*|gh200\w*|a100\w*|[ah]800\w*|v100\w*|l40s?|mi[1-4]\d\d[a-z]?"
 )
-"""Words that name an accelerator within the name of a device."""
-_NO_ACCELERATOR: Final = re.compile(r"rdma\w*|roce\w*|hostdev|sriov\w*|fuse|kvm|hugepages")
-_VENDORS: Final = frozenset({"nvidia.com", "habana.ai", "furiosa.ai", "rebellions.ai", "tenstorrent.com"})
+"""Words that name an accelerator within the name of a device, models among them."""
+_NO_ACCELERATOR: Final = re.compile(r"rdma\w*|roce\w*|hostdev|sriov\w*|fuse|kvm|hugepages|monitoring")
+"""Words for what else there is in a domain of accelerators."""
+_VENDORS: Final = frozenset(
+    {
+        "cerebras.com",
+        "d-matrix.ai",
+        "enflame.com",
+        "furiosa.ai",
+        "graphcore.ai",
+        "groq.com",
+        "habana.ai",
+        "hailo.ai",
+        "nvidia.com",
+        "rebellions.ai",
+        "sambanova.ai",
+        "tenstorrent.com",
+        "vastaitech.com",
+    }
+)
 """Domains in which any device is an accelerator."""
-_SHARE: Final = re.compile(r"\w*(mem|memory|cores?|millicores|percent|percentage)")
-"""Words for a part of an accelerator, such as its memory: an amount, and no number of devices."""
+_HUNDREDTHS: Final = re.compile(r"\w*(?:core|cores|percent|percentage|ratio)")
+_THOUSANDTHS: Final = re.compile(r"\w*millicores?")
+_SHARE: Final = re.compile(r"\w*(?:mem|memory|tiles?)")
+"""Words for a part of an accelerator whose amount says nothing of the number of devices."""
+_IN_HUNDREDTHS: Final = frozenset({"koordinator.sh/gpu"})
+"""Names that do not say so."""
 
 
 def is_accelerator(resource: str) -> bool:
@@ -80,30 +102,39 @@ def _of_container(container: object) -> int:
 
 
 def _whole_or_part(devices: Mapping[str, object]) -> int:
+    """Whole devices, or as many as a number of parts makes: the two are said of the same ones."""
     whole = part = 0
     for name, value in devices.items():
-        kind = _kind(name)
-        if kind is not _Kind.NONE and (count := _whole(value)):
-            whole, part = (whole, 1) if kind is _Kind.PART else (whole + count, part)
-    return whole or part
-
-
-class _Kind(Enum):
-    """What one device of a name is."""
-
-    NONE = auto()
-    WHOLE = auto()
-    PART = auto()
+        unit = _unit(name)
+        if unit is None or not (count := _whole(value)):
+            continue
+        if unit == 1:
+            whole += count
+        else:
+            part = max(part, -(-count // unit) if unit else 1)
+    return max(whole, part)
 
 
 @lru_cache(maxsize=256)
-def _kind(name: str) -> _Kind:
-    words = re.findall(r"[a-z0-9]+", name.lower())
-    known = name.split("/", maxsplit=1)[0] in _VENDORS or any(_WORDS.fullmatch(word) for word in words)
-    if not known or any(_NO_ACCELERATOR.fullmatch(word) for word in words):
-        return _Kind.NONE
-    is_part = any(_SHARE.fullmatch(word) and not word.startswith("neuron") for word in words)
-    return _Kind.PART if is_part else _Kind.WHOLE
+def _unit(name: str) -> int | None:
+    """How much of a resource of this name is one accelerator: 0 where its amount does not say, or none is."""
+    domain, _, device = name.lower().partition("/")
+    words = re.findall(r"[a-z0-9]+", device)
+    if not _named(words):
+        known = domain in _VENDORS or _named(re.findall(r"[a-z0-9]+", domain))
+        if not known or any(_NO_ACCELERATOR.fullmatch(word) for word in words):
+            return None
+    words = [word for word in words if not word.startswith("neuron")]
+    if any(_SHARE.fullmatch(word) for word in words):
+        return 100 if "ratio" in words else 0
+    if any(_THOUSANDTHS.fullmatch(word) for word in words):
+        return 1000
+    in_hundredths = any(_HUNDREDTHS.fullmatch(word) for word in words) or name in _IN_HUNDREDTHS
+    return 100 if in_hundredths else 1
+
+
+def _named(words: Iterable[str]) -> bool:
+    return any(_WORDS.fullmatch(word) for word in words)
 
 
 def _whole(value: object) -> int:
