@@ -39,6 +39,24 @@ ROWS = [
         start_params.names_are_flags,
         ("log-color", "auto --num-gpus=8", "auto"),
         ("temp-dir", "/tmp --labels a=b", "/tmp/--labels"),  # noqa: S108 - of a pod
+        ("log-style", "auto '--num-gpus=8'", "auto --verbose"),
+        ("log-style", "auto --num-gpu\\s=8", "auto\\s"),
+        ("log-style", "auto --num-{gpus,cpus}=8", "{auto}"),
+        ("log-style", "auto --num-$G=8", "auto --verbose=$G"),
+        ("log-style", "$(a) '--num-gpus=8' $(b)", "$(a --num | b)"),
+        ("log-style", "auto #", "auto#"),
+        ("log-style", "auto; sleep inf; true", "'auto; sleep inf; true'"),
+        ("log-style", "auto $'\\x2d-num-gpus=8'", "$'auto'"),
+        ("log-style", "'auto", "$AUTO"),
+    ),
+    *(
+        Row(
+            start_params.names_are_flags,
+            f"{GPU_PATH}.rayStartParams[log-style]",
+            {**worker("log-style", written), ENV: [{"name": "X", "value": "auto --num-gpus=8"}]},
+            {**worker("log-style", written), ENV: [{"name": "X", "value": "auto --verbose"}]},
+        )
+        for written in ("$X", "${X}", "$(X)")
     ),
     Row(
         start_params.names_are_flags,

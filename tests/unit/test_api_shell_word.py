@@ -152,3 +152,10 @@ def test_a_long_value_is_read_in_no_time(part: str) -> None:
         with suppress(ValueError):
             word(text, ENV)
     assert time.process_time() - began < 1
+
+
+def test_what_long_variables_would_make_of_a_value_is_not_worked_out() -> None:
+    """A megabyte that is named thousands of times would fill the memory."""
+    long = {"L": "x" * 400_000, "M": "$L" * 8000}
+    for text in ("$L" * 8000, "'a'" + "$L" * 8000, "$(L)" * 4000, "$(M)"):
+        assert word(text, long) is None

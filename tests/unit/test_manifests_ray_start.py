@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rayfleet.api.start_params import known_param
 from rayfleet.manifests import worker_resources
 from support.manifest_samples import (
     built_head,
@@ -136,6 +137,23 @@ def test_an_accelerator_joins_the_users_resources_where_they_can_be_read(given: 
     command = environment(ray(built_worker(spec(worker=group))))["KUBERAY_GEN_RAY_START_CMD"]
 
     assert f"--resources={expected}" in command
+
+
+@pytest.mark.parametrize(
+    ("given", "known"),
+    [
+        ('{"$(KIND)": 1}', '{"NPU": 1}'),
+        ('{"$$(KIND)": 1}', '{"$(KIND)": 1}'),
+        ('{"$KIND": 1}', '{"$KIND": 1}'),
+        ('{"$(WHO)": 1}', None),
+        ('{"it\'s": 1}', '{"it\'s": 1}'),
+    ],
+)
+def test_variables_in_json_without_quotes_are_read_as_kubernetes_replaces_them(
+    given: str, known: str | None
+) -> None:
+    """It does so in every argument of a container, whatever bash would make of it."""
+    assert known_param("resources", given, {"KIND": "NPU"}) == known
 
 
 def test_a_users_flag_wins_over_the_pods_resources() -> None:

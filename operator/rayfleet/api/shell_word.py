@@ -1,6 +1,7 @@
 """What bash makes of a value that is one word of its command, read without running it."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
@@ -24,8 +25,14 @@ _EXPANSION: Final = re.compile(
 _WORKED_OUT: Final = re.compile(r"`[^`]*(?:`|\Z)|\$\{[^}]*(?:\}|\Z)")
 _SEPARATOR: Final = re.compile(r"[\s;&|<>()]")
 
+_INNERMOST_COMMAND: Final = re.compile(r"\$?\([^()]*\)")
+_MORE_THAN_WORDS: Final = re.compile(r"[;&|<>()\n]|(?:^|\s)#|\$'")
+_DEEPEST: Final = 4
+_MOST_EXPANDED: Final = 1 << 20
+"""Characters that variables may make of a value; of a longer one nobody here says what it is."""
 
-class _OnlyTheContainerKnowsError(Exception):
+
+class _OnlyTheContainerKnowsError(ValueError):
     """The value is that of a variable or a command whose result nobody else has."""
 
 
@@ -50,9 +57,44 @@ def word(text: str, env: Environment) -> str | None:
     if len(text) > LONGEST:
         raise ValueError(f"has more than {LONGEST} characters")
     try:
-        return _word(_by_kubernetes(text.strip(), env), env)
+        _bound(text, env)
+        text = _by_kubernetes(text.strip(), env)
+        _bound(text, env)
+        return _word(text, env)
     except _OnlyTheContainerKnowsError:
         return None
+
+
+def _bound(text: str, env: Environment) -> None:
+    """A long variable that is named often would fill the memory."""
+    if (times := text.count("$")) and times * max(
+        map(len, filter(None, env.values())), default=0
+    ) > _MOST_EXPANDED:
+        raise _OnlyTheContainerKnowsError
+
+
+def words(text: str, env: Environment) -> list[str]:
+    """The words that `text` is for bash; in place of what only the container knows is a `$`.
+
+    Raises ValueError with the reason where it is more than words, or is too long to be looked at.
+    """
+    if len(text) > LONGEST:
+        raise ValueError(f"has more than {LONGEST} characters")
+    _bound(text, env)
+    text = _BY_KUBERNETES.sub(lambda match: "$" if match[1] is None else env.get(match[1]) or match[0], text)
+    _bound(text, env)
+    for _ in range(_DEEPEST):
+        text = _INNERMOST_COMMAND.sub(lambda match: "$" if match[0].startswith("$") else match[0], text)
+    text = _EXPANSION.sub(lambda match: env.get(match["name"] or match["braced"] or "") or match[0], text)
+    text = _WORKED_OUT.sub("$", text.strip())
+    if len(text) > LONGEST:
+        raise _OnlyTheContainerKnowsError
+    if _MORE_THAN_WORDS.search(text):
+        raise ValueError("holds more than words")
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise ValueError("has a quote that is never closed, or ends in a backslash") from None
 
 
 def _by_kubernetes(text: str, env: Environment) -> str:

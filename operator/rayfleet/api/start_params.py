@@ -55,10 +55,8 @@ def known_params(params: Mapping[str, str], env: Environment) -> dict[str, str]:
 
 def known_param(flag: str, value: str, env: Environment) -> str | None:
     """The value that `ray start` gets; None where that is not known, or is not one word."""
-    if flag == RESOURCES and is_bare_json(value):
-        return value.strip()
     try:
-        return word(value, env)
+        return word(shell_value(flag, value), env)
     except ValueError:
         return None
 

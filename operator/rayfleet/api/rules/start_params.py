@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from rayfleet.api.rules.subject import HEAD_PATH, Findings, Group, Subject
 from rayfleet.api.scaler import scales_here
-from rayfleet.api.shell_word import word
+from rayfleet.api.shell_word import LONGEST, Environment, word, words
 from rayfleet.api.start_params import (
     AMOUNTS,
     FALSE,
@@ -18,10 +18,10 @@ from rayfleet.api.start_params import (
     READ,
     RESOURCES,
     TRUE,
-    is_bare_json,
     json_object,
     known_param,
     ray_environment_of,
+    shell_value,
     whole_number,
 )
 from rayfleet.api.violation import Violation
@@ -31,9 +31,9 @@ _FOLLOWED: Final = frozenset({"port", "dashboard-agent-listen-port"})
 """Ports that others have to find: 0, any port that is free, would hide them."""
 _COUNTED: Final = frozenset({"num-cpus", "num-gpus", "memory", RESOURCES})
 _FLAG: Final = re.compile(r"[A-Za-z0-9][-_A-Za-z0-9]*")
-_FURTHER_FLAG: Final = re.compile(
-    rf"\s--(?:{'|'.join(sorted({*READ, 'labels', 'head', 'block'}))})(?:[=\s]|$)"
-)
+_FLAGS: Final = frozenset(f"--{name}" for name in {*READ, "labels", "head", "block"})
+"""That are planned by, or that say what a node is."""
+_FURTHER_FLAG: Final = re.compile(rf"\s(?:{'|'.join(sorted(_FLAGS))})(?:[=\s]|$)")
 _OWN_FLAGS: Final = {"CPU": "num-cpus", "GPU": "num-gpus", "memory": "memory"}
 _STORE: Final = "object_store_memory"
 
@@ -41,15 +41,52 @@ _STORE: Final = "object_store_memory"
 def names_are_flags(subject: Subject) -> Findings:
     """Each parameter is one flag: further ones in its name or value would be seen by Ray alone."""
     for group in subject.groups:
+        env = ray_environment_of(group.spec)
         for name, value in group.spec.ray_start_params.items():
             if not _FLAG.fullmatch(name):
                 yield _violation(
                     group, name[:70], "must be the name of one flag of `ray start`, without dashes in front."
                 )
-            elif _FURTHER_FLAG.search(value):
+            elif _FURTHER_FLAG.search(value) or (name not in READ and _has_further_flags(value, env)):
                 yield _violation(
                     group, name, "must not hold further flags: write each as a parameter of its own."
                 )
+            elif name not in READ and (reason := _more_than_words(value, env)):
+                yield _violation(
+                    group, name, f"must be one word of a shell, but {reason}: put single quotes around it."
+                )
+
+
+def _has_further_flags(value: str, env: Environment) -> bool:
+    """As far as that can be known: what a variable of the container holds is its own matter."""
+    try:
+        if word(value, env) is not None:
+            return False
+    except ValueError:
+        pass
+    try:
+        further = words(value, env)[1:]
+    except ValueError:
+        return False
+    names = [one.partition("=")[0] for one in further if one.startswith("-")]
+    return any(name in _FLAGS or "{" in name or "$" in name for name in names)
+
+
+def _more_than_words(value: str, env: Environment) -> str | None:
+    """What is wrong with a value that goes on behind its words, and so hides other flags or runs something.
+
+    Several words that are no flags that are read here always started Ray, and do.
+    """
+    if len(value) > LONGEST:
+        return None
+    try:
+        word(value, env)
+    except ValueError:
+        try:
+            words(value, env)
+        except ValueError as reason:
+            return str(reason)
+    return None
 
 
 def values_are_words(subject: Subject) -> Findings:
@@ -57,10 +94,8 @@ def values_are_words(subject: Subject) -> Findings:
     for group in subject.groups:
         params, env = group.spec.ray_start_params, ray_environment_of(group.spec)
         for name in sorted(READ & params.keys()):
-            if name == RESOURCES and is_bare_json(params[name]):
-                continue
             try:
-                word(params[name], env)
+                word(shell_value(name, params[name]), env)
             except ValueError as reason:
                 yield _violation(
                     group, name, f"must be one word of a shell, but {reason}: put single quotes around it."
@@ -159,10 +194,8 @@ def _known(group: Group, name: str) -> str | None:
 def _is_unknown(group: Group, name: str) -> bool:
     """Whether the value is one word that only the container knows."""
     value = group.spec.ray_start_params[name]
-    if name == RESOURCES and is_bare_json(value):
-        return False
     try:
-        return word(value, ray_environment_of(group.spec)) is None
+        return word(shell_value(name, value), ray_environment_of(group.spec)) is None
     except ValueError:
         return False
 
