@@ -4,5 +4,8 @@ from datetime import datetime
 
 
 def unix_seconds(timestamp: str | None) -> float:
-    """Unix seconds; 0 where there is no time. Raises ValueError for what is no time."""
-    return datetime.fromisoformat(timestamp).timestamp() if timestamp else 0.0
+    """Unix seconds; 0 where there is no time, or one of no calendar: the API server takes the year 0."""
+    try:
+        return datetime.fromisoformat(timestamp).timestamp() if timestamp else 0.0
+    except (ValueError, OverflowError):
+        return 0.0

@@ -218,7 +218,9 @@ def test_a_deeply_nested_spec_is_answered() -> None:
     deep: object = {}
     for _ in range(10_000):
         deep = {"a": deep}
-    assert isinstance(parse_spec({"headGroupSpec": {"template": deep}}), RayClusterSpec)
+    answer = parse_spec({"headGroupSpec": {"template": deep}})
+    assert isinstance(answer, tuple)
+    assert [violation.path[:30] for violation in answer] == ["spec.headGroupSpec.template.a."]
     assert isinstance(parse_spec({"headGroupSpec": {"template": {}, "rayStartParams": deep}}), tuple)
 
 

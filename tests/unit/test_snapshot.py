@@ -112,3 +112,27 @@ def test_an_index_that_is_not_of_our_writing_is_none(text: str) -> None:
     obj["metadata"]["labels"] = {"ray.io/worker-group-replica-index": text}
     assert (pod_from_object(obj).index, pod_from_object(obj).head_epoch) == (0, None)
     assert pod_from_object(obj).place is None
+
+
+@pytest.mark.parametrize(
+    "text", ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "10000-01-01T00:00:00Z"]
+)
+def test_a_pod_with_a_time_of_no_calendar_is_read_all_the_same(text: str) -> None:
+    """The API server takes some of them; a pod that was left out would be made once more."""
+    times = {"lastTransitionTime": text, "type": "Ready", "status": "False"}
+    ended = {"terminated": {"startedAt": text, "finishedAt": text, "exitCode": 1}}
+    status = {
+        "phase": "Running",
+        "conditions": [times],
+        "containerStatuses": [{"name": "ray", "state": ended}],
+    }
+    metadata = {
+        "namespace": "ml",
+        "name": "demo-w-1",
+        "uid": "u",
+        "resourceVersion": "5",
+        "creationTimestamp": text,
+    }
+    containers = [{"name": "ray", "image": "ray"}]
+    read = pod_from_object({"metadata": metadata, "spec": {"containers": containers}, "status": status})
+    assert read.readiness_since <= 0.0

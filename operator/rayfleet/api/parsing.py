@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from rayfleet.api.nesting import DEEPEST, too_deep
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.api.violation import Violation
 
@@ -15,6 +16,9 @@ def parse_spec(spec: object) -> RayClusterSpec | tuple[Violation, ...]:
     """The model of `spec`, or every field whose type is wrong. Any JSON value is answered, none raises."""
     if not isinstance(spec, Mapping):
         return (Violation("spec", f"must be an object, but is {_excerpt(spec)}."),)
+    if (field := too_deep(spec)) is not None:
+        words = f"is nested too deeply: leave at most {DEEPEST} levels of objects and lists in the spec."
+        return (Violation(field, words),)
     try:
         return RayClusterSpec.model_validate(spec)
     except ValidationError as wrong:

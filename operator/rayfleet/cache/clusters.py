@@ -1,11 +1,12 @@
 """The cache of our own kind: RayClusters, kept compact."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
+from rayfleet.api.nesting import shallow, shallow_spec
 from rayfleet.cache.tombstones import Tombstones
 from rayfleet.snapshot import Cluster, Key, known_finalizers
 from rayfleet.timestamps import unix_seconds
@@ -207,7 +208,7 @@ class ClusterStore:
 def _record(obj: Mapping[str, Any], key: Key, before: ClusterRecord | None) -> ClusterRecord:
     """`before` lends the new record what has not changed, as others hold on to the same bytes."""
     metadata = obj["metadata"]
-    spec = _packed(obj.get("spec") or {})
+    spec = _packed(obj.get("spec") or {}, shallow_spec)
     annotations = metadata.get("annotations") or {}
     return ClusterRecord(
         key=key,
@@ -219,15 +220,19 @@ def _record(obj: Mapping[str, Any], key: Key, before: ClusterRecord | None) -> C
         labels=dict(metadata.get("labels") or {}),
         annotations={name: text for name, text in annotations.items() if name not in UNREAD_ANNOTATIONS},
         spec=before.spec if before is not None and before.spec == spec else spec,
-        status=_packed(obj.get("status") or {}),
+        status=_packed(obj.get("status") or {}, shallow),
         deleted=unix_seconds(metadata.get("deletionTimestamp")),
         finalizers=known_finalizers(metadata),
     )
 
 
-def _packed(value: Mapping[str, Any]) -> bytes:
+def _packed(value: Mapping[str, Any], without_depths: Callable[[Mapping[str, Any]], object]) -> bytes:
     """Equal bytes for equal values, in as much memory as they need.
 
     What orjson returns holds on to the buffer it was written in, which is two to eight times as large.
     """
-    return bytes(memoryview(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)))
+    try:
+        raw = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # As read, it can be nothing else than nested too deeply.
+        raw = orjson.dumps(without_depths(value), option=orjson.OPT_SORT_KEYS)
+    return bytes(memoryview(raw))

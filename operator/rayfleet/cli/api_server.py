@@ -1,6 +1,5 @@
 """The API server, by the user's own kubeconfig and rights: whatever their `kubectl` may read, this may."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from rayfleet.cli.errors import CommandError
+from rayfleet.clients.decoding import decoded
 from rayfleet.errors import NO_ANSWER, ApiFailure
 
 try:
@@ -45,7 +45,7 @@ class ApiServer:
         except (client.ApiException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return ApiFailure(NO_ANSWER, "", " ".join(str(error).split()))
         try:
-            body = json.loads(raw)
+            body = decoded(raw)
         except ValueError:  # Of a proxy, or of no API server at all.
             text = " ".join(raw[:SHOWN].decode(errors="replace").split())
             return ApiFailure(NO_ANSWER, "", f"HTTP {answer.status}: {text}")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from rayfleet.clients.decoding import decoded
 from rayfleet.errors import NO_ANSWER, ApiFailure, Cause
 
 _SHOWN = 300
@@ -26,7 +27,7 @@ class Listing(NamedTuple):
 def answer_from(status: int, retry_after: str | None, raw: bytes) -> dict[str, Any] | ApiFailure:
     """The decoded body of a success, else the failure in the server's words."""
     try:
-        body = orjson.loads(raw)
+        body = decoded(raw)
     except orjson.JSONDecodeError:
         body = None
     if status in _SUCCESS:

@@ -15,6 +15,7 @@ import orjson
 from rayfleet.clients.answers import Listing, answer_from, listing_from, no_answer, warnings_from
 from rayfleet.clients.calls import MUTATING, ApiCalls
 from rayfleet.clients.credentials import BearerToken, Credentials
+from rayfleet.clients.decoding import decoded
 from rayfleet.clients.lines import LineSplitter, LineTooLongError
 from rayfleet.clients.server_clock import ServerClock
 from rayfleet.clients.sessions import CONNECT_TIMEOUT, Sessions
@@ -254,7 +255,7 @@ class KubeClient:
         try:
             async for chunk in response.content.iter_any():
                 for line in lines.feed(chunk):
-                    event = orjson.loads(line)
+                    event = decoded(line)
                     if not isinstance(event, dict):
                         yield ApiFailure(
                             NO_ANSWER, "BadAnswer", "the stream holds something else than events"

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ SILENCE = 90.0
 """Seconds. An API server sends a bookmark each minute, so a longer silence is a dead connection."""
 SHORTEST_WATCH = 240
 """Seconds, lengthened at random up to twice, so that watches do not all end together."""
+_VERSION = re.compile("[0-9]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,5 +222,6 @@ class Reflector(Generic[T]):
 
 
 def _version(obj: JsonObject) -> int:
-    version = (obj.get("metadata") or {}).get("resourceVersion")
-    return int(version) if isinstance(version, str) and version.isdecimal() else 0
+    metadata = obj.get("metadata")
+    version = metadata.get("resourceVersion") if isinstance(metadata, Mapping) else None
+    return int(version) if isinstance(version, str) and _VERSION.fullmatch(version) else 0

@@ -1,7 +1,7 @@
 """Where a reflector puts what it reads, and whom that wakes."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 C = TypeVar("C", bound=Child)
 
-UNTRIMMABLE = (LookupError, TypeError, ValueError, AttributeError)
-"""What taking an object apart may raise when it has a shape that nobody expected."""
+UNTRIMMABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""What taking an object apart may raise when it has a shape or numbers that nobody expected."""
 
 
 class Sink(Protocol[T]):
@@ -112,7 +112,8 @@ def _tell(key: Key | None, tell: Callable[[Key], None]) -> None:
 
 
 def _identity(obj: JsonObject) -> tuple[str, str, str]:
-    metadata: Any = obj.get("metadata") or {}
+    found = obj.get("metadata") if isinstance(obj, Mapping) else None
+    metadata: Any = found if isinstance(found, Mapping) else {}
     return str(metadata.get("namespace")), str(metadata.get("name")), str(metadata.get("uid"))
 
 

@@ -1,0 +1,55 @@
+"""JSON from the wire, whatever others have put into it. No I/O here.
+
+Whoever may write one object could otherwise end the lists and the watches of everybody else's.
+"""
+
+import re
+from typing import Any
+
+import orjson
+
+MOST_LEVELS = 512
+"""That are left of what is nested too deeply to be read: still more than a spec may have."""
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+_LONE_SURROGATE = re.compile(
+    rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+
+
+def decoded(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """The value that `raw` holds, without what cannot be read: that alone is lost, as null or as U+FFFD.
+
+    Raises JSONDecodeError for what is no JSON at all.
+    """
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        # Nothing that an ordinary object holds leads here, so what this costs is no matter.
+        return orjson.loads(_without_depths(_LONE_SURROGATE.sub(_paired, _as_utf8(raw))))
+
+
+def _as_utf8(raw: bytes) -> bytes:
+    return raw.decode("utf-8", "replace").encode()
+
+
+def _paired(found: re.Match[bytes]) -> bytes:
+    return bytes(found[1]) + bytes(found[2] or b"\\ufffd")
+
+
+def _without_depths(raw: bytes) -> bytes:
+    """With null in place of each object and list that is above `MOST_LEVELS` levels."""
+    kept: list[bytes] = []
+    level = start = 0
+    for token in _TOKEN.finditer(raw):
+        sign = raw[token.start()]
+        if sign in b"[{":
+            level += 1
+            if level == MOST_LEVELS + 1:
+                kept.append(raw[start : token.start()])
+        elif sign in b"]}":
+            level -= 1
+            if level == MOST_LEVELS:
+                kept.append(b"null")
+                start = token.end()
+    return raw if not kept else b"".join((*kept, raw[start:] if level <= MOST_LEVELS else b""))
