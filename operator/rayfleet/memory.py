@@ -57,6 +57,8 @@ class ClusterMemory:
     """The Secret with its token is there, by the answer to our create."""
     status_written: float = float("-inf")
     """Loop time of the last write of the status."""
+    defect_told: int | None = None
+    """The generation on which a pass has failed by a defect, and that was told."""
     status_changed: float | None = None
     """Loop time since when the status differs from the one that is stored, in what may wait."""
     status_due: float = 0.0

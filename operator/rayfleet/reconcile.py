@@ -1,6 +1,7 @@
 """One pass over one cluster: observe, plan, apply, status. What the pieces decide is theirs."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -22,6 +23,8 @@ from rayfleet.ray_memory import KEEP_SECONDS
 from rayfleet.report import Reporter
 from rayfleet.snapshot import Key, Pod, Snapshot, cluster_from_object, pod_from_object
 from rayfleet.workqueue import Done, Retry
+
+log = logging.getLogger(__name__)
 
 UNANSWERED_BACKOFF = 5.0
 """Seconds. The longest wait between attempts while the API server does not answer."""
@@ -78,9 +81,25 @@ class Reconciler:
         self._memories: dict[Key, ClusterMemory] = {}
 
     async def reconcile(self, key: Key) -> Done | Retry:
-        """One pass. Expected trouble is in the result; an exception is a defect."""
+        """One pass. Expected trouble is in the result; an exception is a defect, and is told of."""
         with self._around.term():
-            return await self._pass(key)
+            try:
+                return await self._pass(key)
+            except Exception:
+                await self._tell_of_a_defect(key)
+                raise
+
+    async def _tell_of_a_defect(self, key: Key) -> None:
+        """Once for each generation: whoever wrote what the operator cannot work through is to see it."""
+        cluster, memory = self._view.clusters.get(key), self._memories.get(key)
+        if cluster is None or memory is None or memory.defect_told == cluster.generation:
+            return
+        memory.defect_told = cluster.generation
+        try:
+            other, now = self._around.other_operator(key.namespace), self._around.now()
+            await self._reporter.tell_of_a_defect(cluster, memory, other, now)
+        except Exception:
+            log.exception("A failed pass could not be told of", extra={"cluster": str(key)})
 
     async def _pass(self, key: Key) -> Done | Retry:
         known = self._memories.get(key)

@@ -11,8 +11,9 @@ from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 from rayfleet.memory import ClusterMemory
 from rayfleet.plan import Outcome, Ownership, Plan, ownership
-from rayfleet.snapshot import Snapshot
+from rayfleet.snapshot import Cluster, Snapshot
 from rayfleet.status import (
+    Event,
     compute_status,
     events_of,
     follows_a_head,
@@ -33,6 +34,14 @@ FIRST_STATUS_RATE = 25.0
 STATUS_RATE = 10.0
 """Such writes a second, of all clusters together, first ones and later ones: of a fleet that comes up at
 once the counts on the way are told coarsely, as its clusters' being ready is about to be told."""
+
+DEFECT = Event(
+    "Warning",
+    "ReconcileFailed",
+    "Reconcile",
+    "The operator failed on this cluster by an error of its own and leaves its pods as they are. It tries again,"
+    " at most once a minute: undo the last change of the spec, and report this with the operator's log.",
+)
 
 
 class Reporter:
@@ -100,6 +109,14 @@ class Reporter:
         cluster = snapshot.cluster
         events = events_of(outcomes, (), cluster.status, cluster.status)
         await self._recorder.post(cluster, events, snapshot.now, memory.tellings)
+
+    async def tell_of_a_defect(
+        self, cluster: Cluster, memory: ClusterMemory, other_operator: str | None, now: float
+    ) -> None:
+        """Post that the operator can do nothing about this cluster, as there is no status that would say so."""
+        if ownership(cluster, other_operator) is Ownership.OURS:
+            memory.tellings.said.pop(DEFECT.reason, None)
+            await self._recorder.post(cluster, (DEFECT,), now, memory.tellings)
 
     def _is_due(self, before: Mapping[str, Any], after: Mapping[str, Any], memory: ClusterMemory) -> bool:
         """Whether the status is written now. Else the memory has the time when it may be.

@@ -125,6 +125,18 @@ ROWS = [
         {f"{GPU}.resources": {"object_store_memory": "1Gi"}},
         {f"{GPU}.rayStartParams": {"object-store-memory": "1000000"}},
     ),
+    Row(
+        groups.resources_are_amounts,
+        f"{GPU_PATH}.resources[NPU]",
+        {f"{GPU}.resources": {"NPU": "1e400"}},
+        {f"{GPU}.resources": {"NPU": "1e18"}},
+    ),
+    Row(
+        groups.resources_are_amounts,
+        f"{GPU_PATH}.resources[CPU]",
+        {f"{GPU}.resources": {"CPU": "9" * 400}},
+        {f"{GPU}.resources": {"CPU": "64"}},
+    ),
 ]
 
 

@@ -355,3 +355,22 @@ async def test_a_long_decision_holds_no_place_in_the_queue_and_its_head_hears_of
     assert set(waited) == {KEY}
     assert all(key == KEY and seconds > 0 for key, seconds in took)
     assert len(took) == len(waited)
+
+
+async def test_a_pass_that_fails_by_a_defect_is_told_on_the_cluster_once_for_each_generation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else its status stays as it was, or empty, and nobody but the operator's log knows why."""
+
+    def fail(*_: object) -> None:
+        raise OverflowError("cannot convert float infinity to integer")
+
+    async with passes() as bed:
+        monkeypatch.setattr("rayfleet.reconcile.plan", fail)
+        for generation in (1, 2):
+            bed.stored(generation=generation, version=1000 + generation)
+            for _ in range(3):
+                with pytest.raises(OverflowError):
+                    await bed.reconciler.reconcile(KEY)
+            told = [event["reason"] for event in bed.api.bodies("POST", "/events")]
+            assert told == ["ReconcileFailed"] * generation

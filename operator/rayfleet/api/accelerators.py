@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
-from rayfleet.api.quantity import parse_quantity
+from rayfleet.api.quantity import MOST_AMOUNT, parse_quantity
 
 RAY_NAMES: Final = frozenset({"GPU", "TPU", "neuron_cores", "HPU", "NPU", "TTNPU", "RBLN", "FURIOSA", "MBLT"})
 """Resources under which Ray counts accelerators."""
@@ -65,7 +65,11 @@ def is_gpu(resource: str) -> bool:
 
 def whole_accelerators(resources: Iterable[tuple[str, float]]) -> int:
     """How many a Ray node has; a part of one counts as one."""
-    return sum(math.ceil(round(amount, 4)) for name, amount in resources if name in RAY_NAMES)
+    return sum(
+        math.ceil(round(min(max(0.0, amount), float(MOST_AMOUNT)), 4))
+        for name, amount in resources
+        if name in RAY_NAMES
+    )
 
 
 def accelerators_of_pod(spec: Mapping[str, Any]) -> int:

@@ -1,7 +1,7 @@
 """Kubernetes quantities: `500m`, `1.5Gi`, `2e3`."""
 
 import re
-from decimal import Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Final
 
 _BINARY: Final = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
@@ -12,7 +12,9 @@ _QUANTITY: Final = re.compile(
     re.ASCII,
 )
 # Enough for any sum of what Kubernetes can hold (63 bits, nine places), so that no sum is rounded.
-_EXACT: Final = Context(prec=400)
+_EXACT: Final = Context(prec=400, Emin=MIN_EMIN, Emax=MAX_EMAX)
+MOST_AMOUNT: Final = 10**18
+"""No node has more of anything: as in the answers of Ray, what is above it is no amount to count with."""
 
 
 def parse_quantity(value: str | float | Decimal) -> Decimal:
@@ -30,6 +32,11 @@ def parse_quantity(value: str | float | Decimal) -> Decimal:
         return _EXACT.multiply(number, 1024 ** _BINARY[match["binary"]])
     power = int(match["exponent"]) if match["exponent"] else _DECIMAL[match["decimal"] or ""]
     return _EXACT.scaleb(number, power)
+
+
+def bounded_quantity(value: str | float | Decimal) -> Decimal:
+    """The same within MOST_AMOUNT: of any length and exponent, what comes of it can be added up and written."""
+    return min(max(parse_quantity(value), Decimal(-MOST_AMOUNT)), Decimal(MOST_AMOUNT))
 
 
 def format_quantity(amount: Decimal, *, binary: bool = False) -> str:

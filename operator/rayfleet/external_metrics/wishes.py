@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 from rayfleet.api.autoscaler_options import Metric
@@ -12,7 +12,7 @@ from rayfleet.api.quantity import parse_quantity
 
 HOLD_SECONDS: Final = 60.0
 """How long the last answer counts once no new one comes."""
-_CONTEXT: Final = Context(prec=40)
+_CONTEXT: Final = Context(prec=40, Emin=MIN_EMIN, Emax=MAX_EMAX)
 _TOLERANCE: Final = Decimal("1e-9")
 """Of a quotient, against what binary fractions add: 0.1 + 0.2 over 0.1 is 3, not 4."""
 

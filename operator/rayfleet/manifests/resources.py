@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from rayfleet.api import parse_quantity
 from rayfleet.api.accelerators import OF_OWN_NAME, is_gpu
+from rayfleet.api.quantity import bounded_quantity
 from rayfleet.api.shell_word import Environment, environment_of
 from rayfleet.api.start_params import json_object, known_param, known_params, whole_number
 from rayfleet.manifests.pod_template import mapping
@@ -126,7 +126,7 @@ def _amount(value: object) -> Decimal | None:
     if not isinstance(value, str | int | float):
         return None
     try:
-        return parse_quantity(value)
+        return bounded_quantity(value)
     except ValueError:
         return None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.accelerators import TPU, is_gpu
-from rayfleet.api.quantity import format_quantity, parse_quantity
+from rayfleet.api.quantity import bounded_quantity, format_quantity
 from rayfleet.plan import Plan
 
 _NANO = Decimal("1e-9")
@@ -54,6 +54,6 @@ def _kind(resource: str) -> str | None:
 @lru_cache(1024)
 def _quantity(amount: str) -> Decimal:
     try:
-        return parse_quantity(amount).quantize(_NANO, ROUND_UP, _EXACT)
+        return bounded_quantity(amount).quantize(_NANO, ROUND_UP, _EXACT)
     except ValueError:  # The API server will say so when the pod is created.
         return Decimal(0)

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Final
 
 from rayfleet.api.names import HEAD_GROUP, is_object_name
-from rayfleet.api.quantity import parse_quantity
+from rayfleet.api.quantity import MOST_AMOUNT, parse_quantity
 from rayfleet.api.rules.subject import Findings, Subject, containers
 from rayfleet.api.violation import Violation
 
@@ -69,9 +69,11 @@ def _fault_of_amount(name: str, given: str) -> str:
     except ValueError as wrong:
         return str(wrong)
     if amount < 0:
-        return f"must not be negative, but is {given}."
+        return f"must not be negative, but is {given[:60]}."
+    if amount > MOST_AMOUNT:
+        return f"must be at most 10^18, but is {given[:60]}: write what one node has."
     if name.lower() not in _ROUNDED and amount != amount.to_integral_value():
-        return f"must be a whole number, but is {given}: Ray starts no node with a part of one."
+        return f"must be a whole number, but is {given[:60]}: Ray starts no node with a part of one."
     return ""
 
 

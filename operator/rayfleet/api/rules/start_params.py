@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from typing import Any, Final
 
+from rayfleet.api.quantity import MOST_AMOUNT
 from rayfleet.api.rules.subject import HEAD_PATH, Findings, Group, Subject
 from rayfleet.api.scaler import scales_here
 from rayfleet.api.shell_word import LONGEST, Environment, word, words
@@ -136,7 +137,10 @@ def resources_are_named_amounts(subject: Subject) -> Findings:
                 yield _violation(group, RESOURCES, f"must not have {name}: use the parameter {flag} instead.")
             elif not _is_whole(amount):
                 yield _violation(
-                    group, RESOURCES, f"must have whole numbers of at least 0, but {name[:60]!r} is none."
+                    group,
+                    RESOURCES,
+                    f"must have whole numbers from 0 to 10^18, but {name[:60]!r} is none: write what one node"
+                    " has.",
                 )
 
 
@@ -203,7 +207,7 @@ def _is_unknown(group: Group, name: str) -> bool:
 def _is_whole(amount: Any) -> bool:  # noqa: ANN401 - whatever JSON holds
     if isinstance(amount, bool) or not isinstance(amount, int | float):
         return False
-    return amount >= 0 and (isinstance(amount, int) or amount.is_integer())
+    return 0 <= amount <= MOST_AMOUNT and (isinstance(amount, int) or amount.is_integer())
 
 
 def _violation(group: Group, name: str, words: str) -> Violation:
