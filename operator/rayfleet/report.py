@@ -39,8 +39,9 @@ DEFECT = Event(
     "Warning",
     "ReconcileFailed",
     "Reconcile",
-    "The operator failed on this cluster by an error of its own and leaves its pods as they are. It tries again,"
-    " at most once a minute: undo the last change of the spec, and report this with the operator's log.",
+    "The operator failed on this cluster by an error of its own and leaves its pods as they are. It tries"
+    " again, at least once a minute: undo the last change of the spec, and report this with the operator's"
+    " log.",
 )
 
 
@@ -113,7 +114,7 @@ class Reporter:
     async def tell_of_a_defect(
         self, cluster: Cluster, memory: ClusterMemory, other_operator: str | None, now: float
     ) -> None:
-        """Post that the operator can do nothing about this cluster, as there is no status that would say so."""
+        """Post that the operator can do nothing about this cluster: no status would say so."""
         if ownership(cluster, other_operator) is Ownership.OURS:
             memory.tellings.said.pop(DEFECT.reason, None)
             await self._recorder.post(cluster, (DEFECT,), now, memory.tellings)

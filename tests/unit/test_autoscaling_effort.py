@@ -1,14 +1,18 @@
 """A decision about a queue of any size ends: what there is no time for waits, and is said to."""
 
+import sys
 import tracemalloc
+from collections.abc import Iterable
 
 import pytest
 
 from rayfleet.autoscaling import Decision, Group, HoldKind, Memory, Policy, Worker, decide
 from rayfleet.clients.gcs_replies import state_from
+from rayfleet.clients.ray_protocol import ray_pb2
 from rayfleet.ray_state import NodeStatus, RayState
 from support.demand_cases import node, resources, tasks
 from support.hostile_queues import GROUPS, QUEUES, gangs_of_two, some_of_everything
+from support.stand_in_gcs import state
 
 CPU = Group("cpu", resources(CPU=8))
 
@@ -74,3 +78,48 @@ def test_the_hardest_queues_that_are_read_are_decided_on_within_their_memory(
     tracemalloc.stop()
     assert decision.answers
     assert peak < 60 << 20
+
+
+def gangs(strategy: str, ways: int, amounts: Iterable[float]) -> RayState:
+    """Placement groups, no two alike: each may be had in several ways, with a bundle for each amount."""
+    reply = state()
+    for index in range(200):
+        gang = reply.cluster_resource_state.pending_gang_resource_requests.add(
+            details=f"{index:x}:{strategy}|PENDING"
+        )
+        for way in range(ways):
+            bundles = gang.bundle_selectors.add()
+            for amount in amounts:
+                cpus = {"CPU": amount + way + index / 1000}
+                bundles.resource_requests.append(ray_pb2.ResourceRequest(resources_bundle=cpus))
+    return state_from(reply.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "ray",
+    [
+        pytest.param(gangs("PACK", 16, [1000.0]), id="in many ways that cannot be had"),
+        pytest.param(gangs("STRICT_SPREAD", 1, [1.0, 2.0, 3.0, 4.0, 1000.0]), id="of which a part fits"),
+        pytest.param(gangs("STRICT_PACK", 4, [300.0] * 5), id="on one node that there is not"),
+    ],
+)
+def test_what_a_decision_does_is_bounded_by_its_steps(ray: RayState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call takes about as long as a step; those of a hundred groups that take nothing count as well."""
+    steps, calls = 200_000, 0
+
+    def count(_frame: object, event: str, _what: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    spent = []
+    for most in (-1, steps):
+        monkeypatch.setattr("rayfleet.autoscaling.effort.MOST_STEPS", most)
+        calls = 0
+        sys.setprofile(count)
+        try:
+            decided(ray)
+        finally:
+            sys.setprofile(before)
+        spent.append(calls)
+    assert spent[1] - spent[0] < steps

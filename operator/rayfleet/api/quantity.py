@@ -35,7 +35,7 @@ def parse_quantity(value: str | float | Decimal) -> Decimal:
 
 
 def bounded_quantity(value: str | float | Decimal) -> Decimal:
-    """The same within MOST_AMOUNT: of any length and exponent, what comes of it can be added up and written."""
+    """The same within MOST_AMOUNT: what comes of it can be added up and written, however long it is."""
     return min(max(parse_quantity(value), Decimal(-MOST_AMOUNT)), Decimal(MOST_AMOUNT))
 
 

@@ -9,10 +9,17 @@ from rayfleet.autoscaling.demand import Need, Space
 from rayfleet.autoscaling.packing import Packing
 from rayfleet.autoscaling.scoring import Load, Suited, fill, suited, unchanged_for, utilisation
 
-_LOOKED_AT: Final = 5
+_BEGUN: Final = 30
+"""Steps that each kind of node takes by itself, whatever the needs are."""
+_LOOKED_AT: Final = 6
 """Steps that it takes to see whether a kind of node could take a need at all."""
+_OFFERED: Final = 30
+"""Steps that it takes to make an offer, besides filling its nodes."""
 _FILLED: Final = 4
 """Steps that it takes to see how many of a need a node takes besides what it has."""
+
+_COMPARED: Final = 3
+"""Steps that it takes to compare one offer with the best."""
 
 
 class Offer(NamedTuple):
@@ -32,13 +39,12 @@ class Offer(NamedTuple):
 def start_nodes(packing: Packing, needs: Sequence[Need], left: list[int], usable: Sequence[Template]) -> None:
     """Start nodes of the usable groups for what is left of each need, and place it there."""
     space = packing.space
-    space.effort.spend((_LOOKED_AT + space.width) * len(needs) * sum(len(t.hosts) for t in usable))
-    fits = {t.index: tuple(suited(space, needs, *node) for node, _ in t.hosts) for t in usable}
-    offers = {t.index: _offer(space, t, needs, fits[t.index], left) for t in usable if packing.can_start(t)}
+    fits, offers = _offers(packing, needs, left, usable)
     while offers and not space.effort.spent:
+        space.effort.spend(_COMPARED * len(offers))
         index = max(offers, key=lambda one: (offers[one].score, -one))
         template, offer = packing.templates[index], offers[index]
-        if not packing.can_start(template) or not offer.takes:
+        if not packing.can_start(template):
             del offers[index]
             continue
         if packing.thorough:
@@ -48,6 +54,8 @@ def start_nodes(packing: Packing, needs: Sequence[Need], left: list[int], usable
             stale = [] if offer.holds(left) else [index]
         for one in stale:
             offers[one] = _offer(space, packing.templates[one], needs, fits[one], left)
+            if not offers[one].takes:
+                del offers[one]
         if stale:
             continue
         others = [one.takes for one in offers.values()] if packing.thorough else ()
@@ -57,9 +65,34 @@ def start_nodes(packing: Packing, needs: Sequence[Need], left: list[int], usable
             left[at] -= n * replicas
 
 
+def _offers(
+    packing: Packing, needs: Sequence[Need], left: Sequence[int], usable: Sequence[Template]
+) -> tuple[dict[int, tuple[Suited, ...]], dict[int, Offer]]:
+    """By group: the needs that its nodes could take, and what the next replica would take.
+
+    Groups that would take nothing are left out at once: of a hundred groups most are none for one need.
+    """
+    space = packing.space
+    each = _BEGUN + (_LOOKED_AT + space.width) * len(needs)
+    fits: dict[int, tuple[Suited, ...]] = {}
+    offers: dict[int, Offer] = {}
+    for template in usable:
+        if space.effort.spent:
+            break
+        hosts = template.hosts
+        space.effort.spend(each * len(hosts))
+        of = tuple([suited(space, needs, *node) for node, _ in hosts])
+        if any([fitting.items for fitting in of]) and packing.can_start(template):  # noqa: C419 - quicker so
+            offer = _offer(space, template, needs, of, left)
+            if offer.takes:
+                fits[template.index], offers[template.index] = of, offer
+    return fits, offers
+
+
 def _offer(
     space: Space, template: Template, needs: Sequence[Need], of: Sequence[Suited], left: Sequence[int]
 ) -> Offer:
+    space.effort.spend(_OFFERED)
     score: tuple[float, ...] = ()
     remaining = left
     hosts: list[tuple[Node, Load, int]] = []
