@@ -16,7 +16,9 @@ from rayfleet.pod_settings import DEFAULT, PodSettings
 from rayfleet.scaling_view import ScalingView
 from rayfleet.timestamps import unix_seconds
 
-_NUMBER = re.compile(r"[0-9]{1,9}")
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+MOST_RECORDED = 900_000_000
+"""Names have nine digits: from here there is room for as many pods as will ever be."""
 
 JsonObject: TypeAlias = Mapping[str, Any]
 
@@ -253,6 +255,15 @@ def _owner(metadata: JsonObject) -> Owner | None:
 def _number(text: str | None) -> int | None:
     """A number of at most nine digits, as we write them; anything else is not ours."""
     return int(text) if text is not None and _NUMBER.fullmatch(text) else None
+
+
+def recorded_number(value: object) -> int:
+    """A number that a status or a pod notes, 0 where it can be none of ours: names are counted on from it.
+
+    Whoever may write a status can write any number: above this one they would soon have too many digits.
+    """
+    ours = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_RECORDED
+    return value if ours and isinstance(value, int) else 0
 
 
 def _selected_by(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

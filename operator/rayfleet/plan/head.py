@@ -14,7 +14,7 @@ from rayfleet.manifests.metadata import is_on
 from rayfleet.plan.actions import AdvanceHeadEpoch, Cause, CreatePod, DeletePod
 from rayfleet.plan.head_service import is_mistakable
 from rayfleet.plan.lifetime import sort_ended
-from rayfleet.snapshot import Cluster, Pod, Snapshot
+from rayfleet.snapshot import Cluster, Pod, Snapshot, recorded_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,8 @@ def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: l
 
 def current_epoch(cluster: Cluster, heads: list[Pod]) -> int:
     """The highest epoch of which there is any trace. A status that was wiped is rebuilt from the pods."""
-    recorded = cluster.status.get("headEpoch")
-    known = recorded if isinstance(recorded, int) else 0
-    return max([known, *(pod.head_epoch or 0 for pod in heads)])
+    known = recorded_number(cluster.status.get("headEpoch"))
+    return max([known, *(recorded_number(pod.head_epoch) for pod in heads)])
 
 
 def _has_existed(cluster: Cluster, epoch: int) -> bool:

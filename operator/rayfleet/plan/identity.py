@@ -13,7 +13,7 @@ from typing import Final
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.manifests import head_pod_name, worker_pod_name
-from rayfleet.snapshot import Cluster, Pod
+from rayfleet.snapshot import Cluster, Pod, recorded_number
 
 _WORKER: Final = re.compile(r"(?P<tail>-worker-[a-z0-9]{5}-)(?P<index>[0-9]{1,9})$")
 """The end of the name of a worker of our making."""
@@ -91,8 +91,7 @@ class _Names:
 
     def _epoch(self, pod: Pod) -> int | None:
         """The epoch of a head of our making; none of another's."""
-        recorded = self._cluster.status.get("headEpoch")
-        last: int = recorded if isinstance(recorded, int) else 0
+        last = recorded_number(self._cluster.status.get("headEpoch"))
         epochs: list[int] = [last] if pod.head_epoch is None else [pod.head_epoch, last]
         epochs += range(last + 1, max(last - _EPOCHS, -1), -1)
         return next((epoch for epoch in epochs if head_pod_name(self._cluster, epoch) == pod.name), None)

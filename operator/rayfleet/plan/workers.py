@@ -14,7 +14,7 @@ from rayfleet.plan.actions import Cause, CreatePod, DeletePod, desired_replicas
 from rayfleet.plan.lifetime import sort_ended
 from rayfleet.plan.limits import MOST_CREATES
 from rayfleet.plan.scale_down import victims
-from rayfleet.snapshot import Cluster, Pod, Snapshot
+from rayfleet.snapshot import Cluster, Pod, Snapshot, recorded_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,5 +139,4 @@ def recorded_group(cluster: Cluster, group: str) -> Mapping[str, Any]:
 
 def recorded_index(cluster: Cluster, group: str) -> int:
     """The highest n that a worker of `group` was named with, as the status has it; 0 when it has none."""
-    last = recorded_group(cluster, group).get("lastIndex")
-    return last if isinstance(last, int) else 0
+    return recorded_number(recorded_group(cluster, group).get("lastIndex"))

@@ -15,6 +15,8 @@ from rayfleet.status.cuts import cut
 LONGEST_MESSAGE = 1024
 """Characters."""
 LONGEST_REASON = 128
+LONGEST_TIME = 35
+"""With nanoseconds and the offset of a zone."""
 
 
 class ConditionType(StrEnum):
@@ -50,6 +52,11 @@ def rfc3339(now: float) -> str:
     return datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def is_time(value: object) -> bool:
+    """Whether it can be a time: the schema lets a fraction of a second have any number of digits."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_TIME
+
+
 def merged(
     previous: Iterable[Mapping[str, Any]],
     current: Iterable[Condition],
@@ -69,6 +76,7 @@ def _entry(
 ) -> Mapping[str, Any]:
     status = "True" if condition.holds else "False"
     since = before.get("lastTransitionTime") if before and before.get("status") == status else None
+    since = since if is_time(since) else None
     return {
         "type": str(condition.type),
         "status": status,

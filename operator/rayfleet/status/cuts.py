@@ -41,6 +41,8 @@ class _Level(NamedTuple):
 
 _COUNTED: Final = len("… and 1000000 more characters")
 _ALL: Final = 1_000_000
+_LONGEST_NAME: Final = 253
+_MOST_NAMES: Final = 30
 _LEVELS: Final = (
     _Level(512, 20, 1000, _ALL),
     _Level(256, 10, 300, _ALL),
@@ -88,12 +90,28 @@ def within_limit(status: Mapping[str, Any], ours: frozenset[str]) -> dict[str, A
         if size_of(whole) <= MOST_BYTES:
             return whole
         level = _level_of(whole, ours)
-    return _at(level, whole, ours)
+    smaller = _at(level, whole, ours)
+    if size_of(smaller) <= MOST_BYTES:
+        return smaller
+    whole = {name: _bounded(value) for name, value in whole.items()}
+    return whole if size_of(whole) <= MOST_BYTES else _at(_level_of(whole, ours), whole, ours)
 
 
 def _level_of(whole: Mapping[str, Any], ours: frozenset[str]) -> _Level:
     """The first at which it fits."""
     return next((level for level in _LEVELS if size_of(_at(level, whole, ours)) <= MOST_BYTES), _LEVELS[-1])
+
+
+def _bounded(value: object) -> object:
+    """Any value in little room: what is so large by now was written by somebody else."""
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST_NAME else ""
+    if isinstance(value, Mapping):
+        names = sorted(name for name in value if len(name) <= _LONGEST_NAME)[:_MOST_NAMES]
+        return {name: _bounded(value[name]) for name in names}
+    if isinstance(value, Sequence):
+        return [_bounded(inner) for inner in value[:MOST_GROUPS]]
+    return value
 
 
 def size_of(status: Mapping[str, Any]) -> int:

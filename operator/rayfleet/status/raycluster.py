@@ -10,10 +10,10 @@ from rayfleet.manifests import head_service_name
 from rayfleet.plan import Outcome, Ownership, Plan, ownership
 from rayfleet.plan.replicas import last_index
 from rayfleet.plan.workers import recorded_group
-from rayfleet.snapshot import Pod, Snapshot
+from rayfleet.snapshot import Pod, Snapshot, recorded_number
 from rayfleet.status.assessment import assess
 from rayfleet.status.capacity import desired_capacity
-from rayfleet.status.conditions import ConditionType, holds, merged, rfc3339, stored_conditions
+from rayfleet.status.conditions import ConditionType, holds, is_time, merged, rfc3339, stored_conditions
 from rayfleet.status.cuts import within_limit
 from rayfleet.status.scaling import autoscaler_status, is_queue_news
 from rayfleet.status.unknown_fields import unknown_fields
@@ -56,7 +56,11 @@ def compute_status(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) 
             after["state"] = STATE_READY
             times = before.get("stateTransitionTimes")
             after["stateTransitionTimes"] = {
-                **(times if isinstance(times, Mapping) else {}),
+                **{
+                    name: at
+                    for name, at in (times if isinstance(times, Mapping) else {}).items()
+                    if is_time(at)
+                },
                 STATE_READY: rfc3339(snapshot.now),
             }
     after = within_limit(after, frozenset(ours))
@@ -68,11 +72,11 @@ def compute_status(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) 
 def _head(snapshot: Snapshot, plan: Plan) -> dict[str, Any]:
     heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD and not pod.ended]
     fields: dict[str, Any] = {}
-    recorded = snapshot.cluster.status.get("headEpoch")
-    if plan.head_epoch is not None and (heads or isinstance(recorded, int)):
+    status = snapshot.cluster.status
+    if plan.head_epoch is not None and (heads or "headEpoch" in status):
         # An epoch that was planned but not won is not ours to record.
-        epoch = max([pod.head_epoch or 0 for pod in heads], default=0)
-        fields["headEpoch"] = max(epoch, recorded if isinstance(recorded, int) else 0)
+        epoch = max([recorded_number(pod.head_epoch) for pod in heads], default=0)
+        fields["headEpoch"] = max(epoch, recorded_number(status.get("headEpoch")))
     head = dict(snapshot.cluster.status.get("head") or {})
     if heads:
         newest = max(heads, key=lambda pod: (pod.head_epoch or 0, pod.created))
