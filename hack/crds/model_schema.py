@@ -7,7 +7,17 @@ from pydantic import BaseModel
 
 from crds.kubernetes_types import KubernetesTypes, Schema
 
-_BOUNDS: Final = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "enum")
+_BOUNDS: Final = (
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "maxProperties",
+    "pattern",
+    "enum",
+)
 _KUBERNETES: Final = "x-kubernetes-"
 
 

@@ -19,7 +19,8 @@ T = TypeVar("T", Pod, Service)
 JUDGED = 128
 """Clusters whose judged spec is kept, parsed, for their next pass: as many as are likely to be in a burst
 of passes. To parse and check a spec takes longer than all else that a pass without actions does."""
-_Judged: TypeAlias = tuple[bytes | None, Mapping[str, str], Mapping[str, str]]
+_Refused: TypeAlias = tuple[str, Mapping[str, str], Mapping[str, str], bytes | None, PodSettings]
+_Judged: TypeAlias = tuple[bytes | None, Mapping[str, str], Mapping[str, str], _Refused | None]
 
 
 class _Known(NamedTuple):
@@ -90,15 +91,13 @@ class View:
                 yield pod
 
     def _judge(self, cluster: Cluster, memory: ClusterMemory, settings: PodSettings, now: float) -> Judgement:
-        judged = (self.clusters.stored_spec(cluster.key), cluster.labels, cluster.annotations)
+        words, withheld = memory.refused.words, memory.refused.withheld(now)
+        # What is acted on instead of a refused template depends on what else was refused, and what was taken.
+        refused = (cluster.uid, words, withheld, memory.proven, settings) if words else None
+        judged = (self.clusters.stored_spec(cluster.key), cluster.labels, cluster.annotations, refused)
         known = self._judged.pop(cluster.key, None)
-        refused = memory.refused
-        if known is None or refused.words or not known.holds(judged, memory.last_valid):
-            judgement = judge(
-                cluster, memory.last_valid, memory.proven, refused.words, refused.withheld(now), settings
-            )
-            if refused.words:  # What is acted on instead depends on what else was refused.
-                return judgement
+        if known is None or not known.holds(judged, memory.last_valid):
+            judgement = judge(cluster, memory.last_valid, memory.proven, words, withheld, settings)
             known = _Known(judged, memory.last_valid, judgement)
         self._judged[cluster.key] = known
         if len(self._judged) > JUDGED:

@@ -1,9 +1,19 @@
 """Rules about groups and their start parameters: each finds what breaks it, and lets its mended twin pass."""
 
+import json
+
 import pytest
 
 from rayfleet.api.rules import groups
+from rayfleet.api.validation import validate
+from support.builders import group, parsed, spec, template
 from support.rule_rows import GPU, GPU_PATH, HEAD, Row, check, row_id, rules_of
+
+
+def named(count: int) -> str:
+    """So many resources as a start parameter."""
+    return json.dumps({f"r{i}": 1 for i in range(count)})
+
 
 ROWS = [
     Row(
@@ -137,6 +147,24 @@ ROWS = [
         {f"{GPU}.resources": {"CPU": "9" * 400}},
         {f"{GPU}.resources": {"CPU": "64"}},
     ),
+    Row(
+        groups.resource_names_are_few,
+        f"{GPU_PATH}.resources",
+        {f"{GPU}.resources": {f"r{i}": "1" for i in range(65)}},
+        {f"{GPU}.resources": {f"r{i}": "1" for i in range(64)}},
+    ),
+    Row(
+        groups.resource_names_are_few,
+        f"{GPU_PATH}.resources",
+        {f"{GPU}.rayStartParams": {"resources": named(65)}},
+        {f"{GPU}.rayStartParams": {"resources": named(64)}},
+    ),
+    Row(
+        groups.resource_names_are_few,
+        f"{GPU_PATH}.resources",
+        {f"{GPU}.template": template(**{f"example.com/r{i}": "1" for i in range(65)})},
+        {f"{GPU}.template": template(**{f"example.com/r{i}": "1" for i in range(60)})},
+    ),
 ]
 
 
@@ -149,3 +177,11 @@ def test_rule(row: Row) -> None:
 def test_every_rule_has_a_row() -> None:
     """A rule that is added without a test does not go unnoticed."""
     assert rules_of(groups) == {row.rule for row in ROWS}
+
+
+def test_all_groups_together_have_so_many_names_of_resources_that_each_can_be_held_against_all() -> None:
+    """Only the groups that have too many more are stopped; names that several groups share count once."""
+    own = [group(f"g{k}", resources={f"{k}-{i}": "1" for i in range(60)}) for k in range(6)]
+    same = [group(f"s{k}", resources={f"0-{i}": "1" for i in range(60)}) for k in range(6)]
+    broken = validate(parsed(spec(*own, *same)), name="demo", labels={}, annotations={})
+    assert [violation.group for violation in broken] == ["g4", "g5"]

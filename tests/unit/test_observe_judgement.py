@@ -1,6 +1,8 @@
 """A spec is judged when it changes, not in every pass."""
 
 from rayfleet.memory import ClusterMemory
+from rayfleet.plan.refusals import RETRY_SECONDS
+from rayfleet.plan.validity import template_hashes
 from support.builders import NOW, UID, group, spec
 from support.passes import passes
 
@@ -29,3 +31,23 @@ async def test_a_group_at_fault_is_judged_anew_when_an_earlier_definition_is_kno
         after = bed.view.snapshot(bed.cluster, memory, None, NOW)
         assert after.spec is not None
         assert (dict(after.withheld), after.spec.worker_group_specs[0].resources) == ({}, {"CPU": "4"})
+
+
+async def test_a_spec_with_a_refused_template_is_judged_once_until_something_is_refused_or_tried() -> None:
+    """To hash the templates of a hundred groups takes a quarter of a second, on the loop."""
+    async with passes() as bed:
+        bed.stored(spec(group("odd"), group("fine")))
+        memory = ClusterMemory(UID)
+        before = bed.view.snapshot(bed.cluster, memory, None, NOW)
+        assert before.spec is not None
+        hashes = dict(template_hashes(bed.cluster, before.spec))
+        memory.refused.note(hashes["odd"], "no such field", NOW)
+        first, second = (bed.view.snapshot(bed.cluster, memory, None, NOW + n) for n in (0, 1))
+        assert [violation.group for violation in first.violations] == ["odd"]
+        assert second.spec is first.spec is not before.spec
+        assert bed.view.snapshot(bed.cluster, memory, None, NOW + RETRY_SECONDS).spec is not first.spec
+        memory.refused.note(hashes["fine"], "no such image", NOW)
+        last = bed.view.snapshot(bed.cluster, memory, None, NOW)
+        assert [violation.group for violation in last.violations] == ["odd", "fine"]
+        memory.refused.clear()
+        assert not bed.view.snapshot(bed.cluster, memory, None, NOW).violations

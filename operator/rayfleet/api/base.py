@@ -16,6 +16,8 @@ from pydantic.alias_generators import to_camel
 INT32_MAX: Final = 2_147_483_647
 MOST_GROUPS: Final = 100
 """Worker groups of a cluster: each is looked at in every pass."""
+MOST_NAMES: Final = 64
+"""Names of resources of one group."""
 INT32_MIN: Final = -2_147_483_648
 
 

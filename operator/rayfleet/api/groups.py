@@ -7,6 +7,7 @@ from pydantic import Field
 from rayfleet.api.base import (
     INT32_MAX,
     MOST_GROUPS,
+    MOST_NAMES,
     ApiModel,
     Boolean,
     IngressTLS,
@@ -57,7 +58,9 @@ class HeadGroupSpec(ApiModel):
     )
     enable_ingress: Boolean = Field(default=False, description="Whether the dashboard gets an Ingress.")
     ingress_options: IngressOptions | None = Field(default=None, description="Details of that Ingress.")
-    resources: dict[str, str] = Field(default_factory=dict, description=_RESOURCES)
+    resources: dict[str, str] = Field(
+        default_factory=dict, description=_RESOURCES, json_schema_extra={"maxProperties": MOST_NAMES}
+    )
     labels: dict[str, str] = Field(default_factory=dict, description=_LABELS)
 
 
@@ -147,7 +150,9 @@ class WorkerGroupSpec(ApiModel):
         0, "Among groups that fit equally well the one with the higher priority grows first."
     )
     ray_start_params: dict[str, str] = Field(default_factory=dict, description=_RAY_START_PARAMS)
-    resources: dict[str, str] = Field(default_factory=dict, description=_RESOURCES)
+    resources: dict[str, str] = Field(
+        default_factory=dict, description=_RESOURCES, json_schema_extra={"maxProperties": MOST_NAMES}
+    )
     labels: dict[str, str] = Field(default_factory=dict, description=_LABELS)
     template: PodTemplate = Field(description="Template of the worker pods; its first container runs Ray.")
     scale_strategy: ScaleStrategy = Field(

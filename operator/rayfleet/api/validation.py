@@ -29,6 +29,7 @@ RULES: Final[tuple[Rule, ...]] = (
     groups.template_has_a_container,
     groups.resources_are_set_in_one_place,
     groups.resources_are_amounts,
+    groups.resource_names_are_few,
     groups.labels_have_their_own_field,
     groups.labels_are_valid,
     groups.group_name_is_a_label_value,

@@ -85,7 +85,10 @@ def templates_of(space: Space, groups: Sequence[Group], stuck: frozenset[str]) -
         dict((*_node_resources(group), *group.first_host)) | {"": float(group.accelerators)}
         for group in groups
     ]
-    most = {name: max(of.get(name, 0.0) for of in everything) for of in everything for name in of}
+    most: dict[str, float] = {}
+    for of in everything:
+        for name, amount in of.items():
+            most[name] = max(amount, most.get(name, 0.0))
     return tuple(
         Template(
             index=index,

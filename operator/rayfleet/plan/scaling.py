@@ -32,6 +32,8 @@ UNHEARD_SECONDS = 1.0
 """Between looks at a node that has worked on for so long that only a newer answer of Ray's is waited for."""
 _MANY = 200
 """Entries of demand: of that many, some may have many resources or label selectors."""
+_PODS = 1_000
+"""Pods: each is looked at, whether the cluster scales or not."""
 _LONG = 100_000
 """Nodes times entries of demand, some of these for what each node costs by itself."""
 
@@ -60,7 +62,9 @@ def decide_sizes(
 
 
 def is_long(snapshot: Snapshot) -> bool:
-    """Whether the decision may take 20 ms: then nobody else should have to wait for it."""
+    """Whether the plan may take 20 ms: then nobody else should have to wait for it."""
+    if len(snapshot.pods) > _PODS:
+        return True
     state, groups = snapshot.scaling.ray.state, len(snapshot.spec.worker_group_specs) if snapshot.spec else 0
     if state is None:
         return False

@@ -2,15 +2,20 @@
 
 import re
 from collections import Counter
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
+from rayfleet.api.base import MOST_NAMES
 from rayfleet.api.names import HEAD_GROUP, is_object_name
 from rayfleet.api.quantity import MOST_AMOUNT, parse_quantity
-from rayfleet.api.rules.subject import Findings, Subject, containers
+from rayfleet.api.rules.subject import Findings, Group, Subject, containers
+from rayfleet.api.start_params import RESOURCES, json_object, known_param, ray_environment_of
 from rayfleet.api.violation import Violation
 
 _LABEL_NAME: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _MOST_HOSTS: Final = 10_000
+MOST_NAMES_OF_ALL: Final = 256
+"""Names of resources in all groups of a cluster together."""
 _RESOURCE_PARAMS: Final = ("num-cpus", "num-gpus", "memory", "resources")
 _ROUNDED: Final = frozenset({"cpu", "gpu", "memory"})
 _STORE: Final = frozenset({"object_store_memory", "object-store-memory"})
@@ -75,6 +80,42 @@ def _fault_of_amount(name: str, given: str) -> str:
     if name.lower() not in _ROUNDED and amount != amount.to_integral_value():
         return f"must be a whole number, but is {given[:60]}: Ray starts no node with a part of one."
     return ""
+
+
+def resource_names_are_few(subject: Subject) -> Findings:
+    """Each group is held against each name that any group has, in every pass."""
+    all_names: set[str] = set()
+    for group in subject.groups:
+        names = {*group.spec.resources, *_named_in_params(group), *_devices(group.spec.template)}
+        if len(names) > MOST_NAMES:
+            yield group.fault(
+                "resources",
+                f"must name at most {MOST_NAMES} resources, with rayStartParams.resources and the template's"
+                f" devices, but there are {len(names)}: remove some of them.",
+            )
+        elif len(all_names | names) > MOST_NAMES_OF_ALL:
+            yield group.fault(
+                "resources",
+                f"must leave it at {MOST_NAMES_OF_ALL} names of resources in all groups together, with"
+                " rayStartParams.resources and the templates' devices: use the same names in several groups,"
+                " or another cluster.",
+            )
+        else:
+            all_names |= names
+
+
+def _named_in_params(group: Group) -> Iterable[str]:
+    value = group.spec.ray_start_params.get(RESOURCES, "")
+    known = known_param(RESOURCES, value, ray_environment_of(group.spec)) if value else None
+    return json_object(known or "") or ()
+
+
+def _devices(template: Mapping[str, Any]) -> Iterator[str]:
+    for container in containers(template):
+        resources = container.get("resources") if isinstance(container, Mapping) else None
+        for place in ("limits", "requests"):
+            amounts = resources.get(place) if isinstance(resources, Mapping) else None
+            yield from (name for name in amounts if "/" in name) if isinstance(amounts, Mapping) else ()
 
 
 def labels_have_their_own_field(subject: Subject) -> Findings:

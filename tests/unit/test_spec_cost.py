@@ -1,0 +1,44 @@
+"""What a spec costs the loop: bounded by its size, and what takes long runs beside it."""
+
+import sys
+from dataclasses import replace
+
+from rayfleet.autoscaling import Group
+from rayfleet.autoscaling.capacity import templates_of
+from rayfleet.autoscaling.demand import space_of
+from rayfleet.plan.scaling import is_long
+from support.builders import cluster, group, snapshot, spec, worker
+from support.demand_cases import resources
+
+
+def calls_for(count: int) -> int:
+    """Calls that it takes to describe so many groups, each with as many names of its own."""
+    groups = [
+        Group(f"g{k}", resources(**{f"r{k}-{i}": 1.0 for i in range(count)}), max_replicas=1)
+        for k in range(count)
+    ]
+    calls = 0
+
+    def note(_frame: object, event: str, _what: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        templates_of(space_of(()), groups, frozenset())
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+def test_groups_are_described_in_proportion_to_their_names() -> None:
+    """Not to names times groups: four times as many names, not eight times."""
+    assert calls_for(40) < 5 * calls_for(20)
+
+
+def test_a_plan_of_many_pods_is_made_beside_the_loop() -> None:
+    of = cluster(spec(group()))
+    few = snapshot(of, [worker(of, 0)])
+    assert not is_long(few)
+    assert is_long(replace(few, pods=few.pods * 1_001))
