@@ -41,7 +41,8 @@ class GpuLedger:
     What a pass is going to create is noted before it does: asked for and noted in one go on the event loop,
     room is given away once. After a start it is not complete until each cluster that has pods has been seen,
     or is counted by its pods alone, as no pass is made over it: of these `without_pass` knows how many GPUs
-    they have.
+    they have. So is one whose passes fail, by `by_pods`. What clusters that are gone have `left` counts
+    while it is there.
     """
 
     def __init__(
@@ -50,11 +51,20 @@ class GpuLedger:
         clock: Callable[[], float],
         has_pods: Callable[[Key], bool] = lambda _: True,
         without_pass: Callable[[Key], int | None] = lambda _: None,
+        *,
+        by_pods: Callable[[Key], int] = lambda _: 0,
+        left: Callable[[Key], int] = lambda _: 0,
+        owners: Callable[[], Collection[Key]] = tuple,
     ) -> None:
         self._keys = keys
         self._clock = clock
         self._has_pods = has_pods
         self._without_pass = without_pass
+        self._by_pods = by_pods
+        self._left = left
+        self._owners = owners
+        self._with_left: set[Key] = set()
+        """Clusters of whose name there are pods of an earlier one."""
         self._noted: dict[Key, _Noted] = {}
         self._by_pods_alone: set[Key] = set()
         self._by_namespace = Counter[str]()
@@ -72,6 +82,22 @@ class GpuLedger:
             noted = self._noted[key] = _Noted(there)
             self._count(key, there)
         self._set(key, noted, there, coming)
+        if self._left(key):
+            self._with_left.add(key)
+
+    def begin(self, key: Key) -> None:
+        """A pass over it begins, and may fail: until one has counted better, its pods count as they are."""
+        if key not in self._noted or key in self._by_pods_alone:
+            self._note_pods(key, self._by_pods(key))
+
+    def fail(self, key: Key) -> None:
+        """A pass over it has failed: what was noted before may never be put right."""
+        self._note_pods(key, self._by_pods(key))
+
+    def _note_pods(self, key: Key, gpus: int) -> None:
+        self.forget(key)
+        self.note(key, gpus)
+        self._by_pods_alone.add(key)
 
     def give_back(self, key: Key, gpus: int) -> None:
         """So many of those that were about to come were not created after all."""
@@ -80,7 +106,7 @@ class GpuLedger:
             self._set(key, noted, noted.there, max(0, noted.coming - gpus))
 
     def forget(self, key: Key) -> None:
-        """The cluster is gone."""
+        """The cluster is gone. The pods that it has left are counted for themselves."""
         self._by_pods_alone.discard(key)
         noted = self._noted.pop(key, None)
         if noted is not None:
@@ -90,6 +116,7 @@ class GpuLedger:
         """Another operator acts: what was noted is of no use. What was added counts for its minute."""
         self._noted.clear()
         self._by_pods_alone.clear()
+        self._with_left.clear()
         self._by_namespace.clear()
         self._total = 0
 
@@ -99,13 +126,15 @@ class GpuLedger:
         while self._added and (now - self._added[0].at >= MINUTE or not self._added[0].gpus):
             self._count_new(self._added[0], -self._added[0].gpus)
             self._added.popleft()
-        unseen_beside, unseen_elsewhere = self._unseen(key)
+        keys = set(self._keys())
+        left_beside, left = self._count_left(keys, key.namespace)
+        unseen_beside, unseen_elsewhere = self._unseen(keys, key)
         noted = self._noted.get(key)
         own = noted.there + noted.coming if noted is not None else 0
         return GpuUsage(
             own=noted.most(now) if noted is not None else 0,
-            namespace=self._by_namespace[key.namespace] - own,
-            total=self._total - own,
+            namespace=self._by_namespace[key.namespace] - own + left_beside,
+            total=self._total - own + left,
             new_in_namespace=self._new_by_namespace[key.namespace],
             new_in_total=self._new_by_namespace.total(),
             complete=not unseen_beside and not unseen_elsewhere,
@@ -113,17 +142,30 @@ class GpuLedger:
             renewed_in=self._added[0].at + MINUTE - now if self._added else None,
         )
 
-    def _unseen(self, than: Key) -> tuple[bool, bool]:
+    def _count_left(self, keys: Collection[Key], namespace: str) -> tuple[int, int]:
+        """GPUs of pods of clusters that are gone, in a namespace and in all."""
+        gone = set(self._owners()) - set(keys)
+        for key in gone & self._noted.keys():
+            self.forget(key)
+        beside = total = 0
+        for key in gone | self._with_left:
+            gpus = self._left(key)
+            total += gpus
+            beside += gpus if key.namespace == namespace else 0
+            if not gpus:
+                self._with_left.discard(key)
+        return beside, total
+
+    def _unseen(self, keys: Collection[Key], than: Key) -> tuple[bool, bool]:
         """Whether other clusters that have pods are still to be counted, in its namespace and elsewhere."""
         beside = elsewhere = False
-        for key in set(self._keys()) - self._noted.keys() - {than}:
+        for key in set(keys) - self._noted.keys() - {than}:
             is_beside = key.namespace == than.namespace
             if (beside if is_beside else elsewhere) or not self._has_pods(key):
                 continue
             gpus = self._without_pass(key)
             if gpus is not None:
-                self.note(key, gpus)
-                self._by_pods_alone.add(key)
+                self._note_pods(key, gpus)
             elif is_beside:
                 beside = True
             else:

@@ -24,6 +24,7 @@ from rayfleet.clients.prometheus import PrometheusClient
 from rayfleet.election import LeaderElector
 from rayfleet.fair_threads import FairThreads
 from rayfleet.gpu_ledger import GpuLedger
+from rayfleet.gpu_pods import GpuPods
 from rayfleet.health import HealthServer
 from rayfleet.http_server import HttpServer, ListenError
 from rayfleet.informer import Informer, Stores, Wakes, wait_until_served
@@ -125,11 +126,15 @@ class Operator:
         self._sampler = MetricSampler(
             given.scaling.queries, self._prometheus.ask, self._wake, clock=clock.now
         )
+        self._gpu_pods = GpuPods(self._clusters, pods)
         self._ledger = GpuLedger(
             self._clusters.keys,
             time.monotonic,
             has_pods=lambda key: bool(pods.owned_by(key)),
             without_pass=self._gpus_without_pass,
+            by_pods=self._gpu_pods.of_cluster,
+            left=self._gpu_pods.left,
+            owners=pods.owners,
         )
         sources = ScalingSources(
             heads,
@@ -271,7 +276,7 @@ class Operator:
         """By its pods, of a cluster that no pass is made over for now; none where one counts better."""
         if self._is_known(key.namespace):
             return None
-        return sum(pod.gpus for pod in self._stores.pods.owned_by(key) if pod.holds_devices)
+        return self._gpu_pods.of_cluster(key)
 
     def _lead(self) -> None:
         """What was decided before, by us or by another, is looked at afresh."""

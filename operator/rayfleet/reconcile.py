@@ -83,9 +83,13 @@ class Reconciler:
     async def reconcile(self, key: Key) -> Done | Retry:
         """One pass. Expected trouble is in the result; an exception is a defect, and is told of."""
         with self._around.term():
+            if key in self._view.clusters:
+                self._view.scaling.ledger.begin(key)
             try:
                 return await self._pass(key)
             except Exception:
+                if key in self._view.clusters:
+                    self._view.scaling.ledger.fail(key)
                 await self._tell_of_a_defect(key)
                 raise
 

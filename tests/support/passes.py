@@ -13,6 +13,7 @@ from rayfleet.clients.kube import KubeClient
 from rayfleet.clients.pod_addresses import PodAddresses
 from rayfleet.clients.prometheus import PrometheusClient
 from rayfleet.gpu_ledger import GpuLedger
+from rayfleet.gpu_pods import GpuPods
 from rayfleet.manifests import head_pod, worker_pods
 from rayfleet.metric_sampling import MetricSampler
 from rayfleet.namespace_ceilings import NamespaceCeilingsReader
@@ -59,7 +60,15 @@ class Passes:
         )
         sampler = MetricSampler({}, PrometheusClient().ask, lambda _: None)
         has_pods = lambda key: bool(self.pods.owned_by(key))  # noqa: E731 - as short as it is
-        ledger = GpuLedger(self.clusters.keys, lambda: self.now, has_pods)
+        by_pods = GpuPods(self.clusters, self.pods)
+        ledger = GpuLedger(
+            self.clusters.keys,
+            lambda: self.now,
+            has_pods,
+            by_pods=by_pods.of_cluster,
+            left=by_pods.left,
+            owners=self.pods.owners,
+        )
         ceilings = NamespaceCeilingsReader(self.client)
         sources = ScalingSources(heads, sampler, ceilings, ledger, ScalingLimits())
         self.view = View(self.clusters, self.pods, self.services, sources)

@@ -3,12 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from rayfleet.manifests import worker_pods
 from rayfleet.memory import ClusterMemory
 from rayfleet.plan import plan
 from rayfleet.plan.ceilings import gpus_of_creates
 from rayfleet.scaling_limits import CostCeilings, ScalingLimits
-from rayfleet.snapshot import Key, cluster_from_object
-from support.builders import group, raycluster, spec, template
+from rayfleet.snapshot import Cluster, Key, Snapshot, cluster_from_object
+from support.builders import UID, group, parsed, raycluster, spec, template
 from support.passes import KEY, PODS, Passes, passes
 from support.wire import fails
 
@@ -17,6 +20,12 @@ NAMESPACE = "/api/v1/namespaces/ml"
 
 def with_gpus(replicas: int) -> dict[str, Any]:
     return spec(group("gpu", replicas, template=template(gpu="1")))
+
+
+def cluster_of(bed: Passes, key: Key) -> Cluster:
+    found = bed.clusters.get(key)
+    assert found is not None
+    return found
 
 
 def annotate(bed: Passes, gpus: str) -> None:
@@ -111,3 +120,55 @@ async def test_gpus_that_a_quota_refuses_are_room_for_others() -> None:
         await bed.reconciler.reconcile(KEY)
         usage = bed.view.scaling.ledger.usage(KEY)
         assert (usage.own, usage.new_in_total) == (0, 0)
+
+
+def under_a_ceiling(bed: Passes, gpus: int) -> None:
+    """One that all clusters share."""
+    limits = ScalingLimits(ceilings=CostCeilings(gpus_total=gpus))
+    bed.reconciler._view = replace(bed.view, scaling=replace(bed.view.scaling, limits=limits))
+    bed.api.there[NAMESPACE] = {"metadata": {"name": "ml"}}
+
+
+async def test_a_cluster_whose_every_pass_fails_keeps_no_gpu_from_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it has still counts."""
+    async with passes() as bed:
+        under_a_ceiling(bed, 4)
+        bed.stored(with_gpus(1), name="bad", uid="uid-bad")
+        bad = Key("ml", "bad")
+        body = worker_pods(
+            cluster_of(bed, bad), parsed(with_gpus(1)), parsed(with_gpus(1)).worker_group_specs[0]
+        )
+        pod = body.named(1)
+        own = {"uid": "p", "resourceVersion": "1500", "creationTimestamp": "2026-01-01T00:00:00Z"}
+        bed.show({**pod, "metadata": {**pod["metadata"], **own}, "status": {"phase": "Running"}})
+        bed.stored(with_gpus(9), born=True)
+
+        def failing(seen: Snapshot, *args: Any) -> Any:  # noqa: ANN401 - as `plan` has them
+            if seen.cluster.key == bad:
+                raise OverflowError
+            return plan(seen, *args)
+
+        monkeypatch.setattr("rayfleet.reconcile.plan", failing)
+        with pytest.raises(OverflowError):
+            await bed.reconciler.reconcile(bad)
+        await bed.reconciler.reconcile(KEY)
+        assert workers(bed) == 3
+
+
+async def test_a_cluster_that_is_made_again_waits_for_the_gpus_of_the_one_before() -> None:
+    """These may take a day to end, and it waits no longer than they do."""
+    async with passes() as bed:
+        under_a_ceiling(bed, 3)
+        bed.stored(with_gpus(2))
+        old = [bed.worker(index, deletionTimestamp="2026-01-01T00:00:00Z") for index in (1, 2)]
+        bed.clusters.remove(KEY, UID)
+        await bed.reconciler.reconcile(KEY)
+        bed.stored(with_gpus(3), uid="another", version=2000, born=True)
+        await bed.reconciler.reconcile(KEY)
+        assert workers(bed) == 1
+        for pod in old:
+            bed.pods.remove("ml", pod["metadata"]["name"], pod["metadata"]["uid"])
+        await bed.reconciler.reconcile(KEY)
+        assert workers(bed) == 3

@@ -137,3 +137,37 @@ def test_a_namespace_is_complete_for_itself() -> None:
     assert not ledger.usage(A).complete_in_namespace
     ledger.note(B, 0)
     assert (ledger.usage(A).complete_in_namespace, ledger.usage(A).complete) == (True, False)
+
+
+def test_a_cluster_whose_passes_fail_counts_by_its_pods_and_holds_up_nobody() -> None:
+    """With what it has at each of them; what a pass finds out in the end is what it had, and not new."""
+    pods = {B: 3}
+    ledger = GpuLedger(lambda: (A, B), lambda: 0.0, by_pods=lambda key: pods.get(key, 0))
+    for gpus in (3, 5, 1):
+        pods[B] = gpus
+        ledger.begin(B)
+        assert (ledger.usage(A).complete, ledger.usage(A).total) == (True, gpus)
+        ledger.fail(B)
+    ledger.begin(B)
+    ledger.note(B, 8)
+    assert (ledger.usage(A).total, ledger.usage(A).new_in_total) == (8, 0)
+    ledger.begin(B)
+    assert ledger.usage(A).total == 8, "the last pass counted better"
+    ledger.fail(B)
+    assert ledger.usage(A).total == 1
+
+
+def test_what_clusters_that_are_gone_have_left_counts_until_it_is_gone() -> None:
+    """Also where nobody has told of the end of the cluster, and where its name is used again."""
+    keys, left = [A, B], {B: 0}
+    ledger = GpuLedger(lambda: keys, lambda: 0.0, left=lambda key: left.get(key, 0), owners=lambda: left)
+    ledger.note(A, 1)
+    ledger.note(B, 4)
+    keys.remove(B)
+    left[B] = 4
+    assert (ledger.usage(A).namespace, ledger.usage(C).total) == (4, 5)
+    keys.append(B)
+    ledger.note(B, 0, 2)
+    assert (ledger.usage(A).namespace, ledger.usage(B).namespace, ledger.usage(B).own) == (6, 5, 2)
+    left[B] = 0
+    assert (ledger.usage(A).namespace, ledger.usage(B).namespace) == (2, 1)

@@ -64,7 +64,7 @@ async def test_a_cluster_that_gets_no_pass_holds_up_no_ceiling_of_others(
     """Its namespace may not be read any more, and its GPUs count by the pods that were seen."""
     made = operator(api)
     known(made)
-    gpus = worker(cluster(spec(group("gpu", 1))), 1, group_name="gpu", gpus=3)
+    gpus = worker(cluster(spec(group("gpu", 1)), uid="u"), 1, group_name="gpu", gpus=3)
     monkeypatch.setattr(made._stores.pods, "owned_by", lambda _: (gpus,))
     other = Key("other", "one")
     usage = made._ledger.usage(other)

@@ -65,6 +65,10 @@ class Store(Generic[T]):
         """The objects whose controlling owner has this namespace and name, whatever its uid."""
         return tuple(self._owned.get(key, {}).values())
 
+    def owners(self) -> Collection[Key]:
+        """Those that objects are owned by, whether they are there; of objects without an owner, no name."""
+        return self._owned.keys()
+
     def is_gone(self, obj: T) -> bool:
         """Whether it has been deleted since it was at its resourceVersion, or has left the watch since."""
         return self._gone.covers(obj.uid, obj.resource_version + 1)
