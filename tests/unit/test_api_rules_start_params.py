@@ -39,6 +39,8 @@ ROWS = [
         start_params.names_are_flags,
         ("log-color", "auto --num-gpus=8", "auto"),
         ("temp-dir", "/tmp --labels a=b", "/tmp/--labels"),  # noqa: S108 - of a pod
+        ("head", "true", "false"),
+        ("head", "'TRUE'", "'False'"),
         ("log-style", "auto '--num-gpus=8'", "auto --verbose"),
         ("log-style", "auto --num-gpu\\s=8", "auto\\s"),
         ("log-style", "auto --num-{gpus,cpus}=8", "{auto}"),

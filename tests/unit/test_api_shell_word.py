@@ -159,3 +159,12 @@ def test_what_long_variables_would_make_of_a_value_is_not_worked_out() -> None:
     long = {"L": "x" * 400_000, "M": "$L" * 8000}
     for text in ("$L" * 8000, "'a'" + "$L" * 8000, "$(L)" * 4000, "$(M)"):
         assert word(text, long) is None
+
+
+@pytest.mark.parametrize("name", ["SHLVL", "RANDOM", "PPID", "LINENO", "BASH_VERSION", "PWD", "IFS"])
+def test_what_bash_sets_itself_is_not_what_the_container_says(name: str) -> None:
+    """A value would be planned with that Ray never gets."""
+    env = environment_of({"env": [{"name": name, "value": "77"}]})
+    assert word(f"${name}", env) is None
+    bash = ["/bin/bash", "-c", f'echo "${name}"']
+    assert subprocess.run(bash, env={name: "77"}, capture_output=True, check=True).stdout != b"77\n"

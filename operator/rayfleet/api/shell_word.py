@@ -31,6 +31,12 @@ _DEEPEST: Final = 4
 _MOST_EXPANDED: Final = 1 << 20
 """Characters that variables may make of a value; of a longer one nobody here says what it is."""
 
+_SET_BY_BASH: Final = re.compile(
+    r"BASH|BASH(?:PID|OPTS|_\w+)|COMP_WORDBREAKS|EPOCH(?:SECONDS|REALTIME)|HISTCMD|IFS|LINENO|OLDPWD|OPTIND|PPID|PWD"
+    r"|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|_"
+)
+"""Variables that bash sets, whatever a container says of them."""
+
 
 class _OnlyTheContainerKnowsError(ValueError):
     """The value is that of a variable or a command whose result nobody else has."""
@@ -45,7 +51,7 @@ def environment_of(container: Mapping[str, Any]) -> Environment:
         if isinstance(name, str):
             value = variable.get("value")
             plain = isinstance(value, str) and "$(" not in value and "$$" not in value
-            found[name] = value if plain else None
+            found[name] = value if plain and not _SET_BY_BASH.fullmatch(name) else None
     return found
 
 

@@ -48,6 +48,8 @@ def names_are_flags(subject: Subject) -> Findings:
                 yield _violation(
                     group, name[:70], "must be the name of one flag of `ray start`, without dashes in front."
                 )
+            elif name == "head" and group.path != HEAD_PATH and value.strip(" '\"").lower() != "false":
+                yield _violation(group, name, "must not be set: it would make each worker a head; remove it.")
             elif _FURTHER_FLAG.search(value) or (name not in READ and _has_further_flags(value, env)):
                 yield _violation(
                     group, name, "must not hold further flags: write each as a parameter of its own."
