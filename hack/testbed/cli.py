@@ -16,7 +16,9 @@ _INTERRUPTED = 130
 def main(arguments: list[str]) -> int:
     """Run one command; a TestbedError ends as one sentence on stderr and exit status 1."""
     # So that an `up` that is told to stop takes down what it has started so far.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where a shell has started this in the background, with Ctrl-C ignored.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
