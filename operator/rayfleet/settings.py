@@ -1,18 +1,17 @@
 """Every setting, read once from flags and the environment into one frozen object."""
 
 import argparse
-import re
 import socket
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rayfleet import __version__
+from rayfleet.api.names import is_object_name
 from rayfleet.api.quantity import parse_quantity
 from rayfleet.pod_settings import DEFAULT_CLUSTER_DOMAIN, PodSettings, WaitSize
 from rayfleet.scaling_settings import ScalingSettings, ScalingSettingsError, read_scaling_settings
 
-_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LONGEST_DOMAIN = 200
 
 
@@ -205,7 +204,7 @@ def _waits_by_kuberay(environment: Mapping[str, str]) -> str:
 
 def _domain(text: str) -> str:
     domain = text.strip().strip(".")
-    if domain and (len(domain) > _LONGEST_DOMAIN or not _DOMAIN.fullmatch(domain)):
+    if domain and (len(domain) > _LONGEST_DOMAIN or not is_object_name(domain)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a DNS domain, such as cluster.local")
     return domain
 

@@ -17,7 +17,6 @@ class _Seen:
     duration: float
     renewed: bool
     """Has changed since it was first seen: somebody is there."""
-    uid: str
 
 
 class OthersLeases:
@@ -46,7 +45,6 @@ class OthersLeases:
                 read.holder,
                 read.duration,
                 before is not None and (before.renewed or not same),
-                read.uid,
             )
         self._seen = current
         self._alive = {
@@ -63,7 +61,3 @@ class OthersLeases:
     def in_doubt(self) -> AbstractSet[str]:
         """The namespaces whose Lease was found held, and has neither been renewed nor expired since."""
         return self._in_doubt
-
-    def uid(self, namespace: str) -> str:
-        """Of the Lease in a namespace."""
-        return self._seen[namespace].uid
