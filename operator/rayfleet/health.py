@@ -13,7 +13,7 @@ Check = Callable[[], str | None]
 class HealthServer(HttpServer):
     """Answers 200 `ok`, or 503 and why. That it answers at all shows that the event loop turns.
 
-    `remarks` are shown by `/readyz` below its `ok`: what is not well, and is no reason to be not ready.
+    `remarks` are shown by `/readyz` below its `ok`, or below why it is not: whatever else is not well.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class HealthServer(HttpServer):
 def _answer(check: Check, remarks: Callable[[], Iterable[str]]) -> Handler:
     async def handler(_: web.Request) -> web.StreamResponse:
         trouble = check()
-        text = trouble or "\n".join(("ok", *remarks()))
+        text = "\n".join((trouble or "ok", *(words for words in remarks() if words != trouble)))
         return web.Response(text=text, status=503 if trouble else 200)
 
     return handler
