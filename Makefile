@@ -70,7 +70,7 @@ e2e-all: setup ## Every e2e case, without a budget (needs root)
 
 bench: setup ## Measure the operator and judge it by its bars (16 min; QUICK=1: small sizes, no judgement of times, 4 min)
 	@$(RUN) -m testbed build etcd kubernetes kwok helm
-	@PYTHONUNBUFFERED=1 $(RUN) -m benchmarks run $(if $(QUICK),--quick)
+	@PYTHONUNBUFFERED=1 PYTHONPATH=operator:hack:tests $(VENV)/bin/python -m benchmarks run $(if $(QUICK),--quick)
 
 bench-quick:
 	@echo "==> a short benchmark: counts, memory and ratios are judged, times are shown (about 4 min)"

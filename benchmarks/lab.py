@@ -51,18 +51,18 @@ class Lab:
     def kubeconfig(self) -> Path:
         return self.bed.folder / "operator.kubeconfig"
 
-    def start_operator(self) -> OperatorProcess:
-        """Start it and wait for nothing."""
+    def start_operator(self, options: str = "") -> OperatorProcess:
+        """Start it, with further options, and wait for nothing."""
         log = self.bed.folder / "logs" / "operator.log"
-        return OperatorProcess(self.command, self.kubeconfig, beds.REPOSITORY, log)
+        return OperatorProcess(f"{self.command} {options}", self.kubeconfig, beds.REPOSITORY, log)
 
     def meter(self, running: OperatorProcess) -> Meter:
         return Meter(self.bed, self.audit, running)
 
     @asynccontextmanager
-    async def operator(self) -> AsyncIterator[OperatorProcess]:
+    async def operator(self, options: str = "") -> AsyncIterator[OperatorProcess]:
         """An operator that has shown that it works, by a first cluster, and has nothing to do."""
-        running = self.start_operator()
+        running = self.start_operator(options)
         try:
             await self._prove(running)
             self.say(f"    the operator works (pid {running.pid})")
@@ -79,7 +79,7 @@ class Lab:
         await self.client.call("POST", collection(SAMPLE.namespace), raycluster(SAMPLE.name, 1))
         await self.until("a first cluster", lambda: sighting.complete, running, START_SECONDS)
         self.raw_pods = self.raw_pods or bodies(self.audit.entries())
-        await self._remove(SAMPLE)
+        await self.remove(SAMPLE)
         await self.settle()
 
     async def until(
@@ -133,7 +133,7 @@ class Lab:
             await asyncio.sleep(0.05)
         return name
 
-    async def _remove(self, where: Where) -> None:
+    async def remove(self, where: Where) -> None:
         """Delete a cluster as a user does, and wait until its pods are gone."""
         await self.client.call("DELETE", f"{collection(where.namespace)}/{where.name}")
         await self._gone([where])

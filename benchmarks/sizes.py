@@ -20,10 +20,12 @@ class Sizes:
     quiet_seconds: float
     queue_seconds: float
     """So long is a fleet looked at that follows queues in which nothing waits."""
+    hostile_queues: int
+    """So many of the queues that are hard to look through are answered with."""
     raw_trial_pods: int
     """Pods by which the raw client's best concurrency is found."""
 
 
-FULL = Sizes(300, 3, 50, 40, 1000, 50, 1000, 10.0, 300.0, 60.0, 600)
-QUICK = Sizes(60, 3, 10, 20, 200, 15, 100, 5.0, 10.0, 10.0, 150)
+FULL = Sizes(300, 3, 50, 40, 1000, 50, 1000, 10.0, 300.0, 60.0, 20, 600)
+QUICK = Sizes(60, 3, 10, 20, 200, 15, 100, 5.0, 10.0, 10.0, 2, 150)
 FLEET_WORKERS = 3

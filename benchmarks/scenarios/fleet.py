@@ -7,18 +7,13 @@ from benchmarks.audit import mutating
 from benchmarks.lab import Figures, Lab
 from benchmarks.meter import MIB, MS
 from benchmarks.operator_process import KIB, OperatorProcess
+from benchmarks.rest import last_work
 from benchmarks.scenarios.losses import replace_worker
 from benchmarks.sizes import FLEET_WORKERS
-from benchmarks.waiting import TooLongError
 from benchmarks.watch import Where
 
 NAMESPACE = "bench-fleet"
 SECONDS = 600.0
-SAMPLE_EVERY = 0.1
-BUSY = 0.3
-"""Share of a core above which a sample counts as work."""
-QUIET_FOR = 3.0
-"""Seconds without such a sample that end a start."""
 ALIVE_WITHIN = 1.0
 
 
@@ -67,7 +62,7 @@ async def restart(lab: Lab) -> Figures:
     begun = time.monotonic()
     running = lab.start_operator()
     try:
-        settled = await _settled(running, begun)
+        settled = await last_work(running, begun, within=SECONDS)
         calls, peak = lab.audit.calls(), running.peak_rss()
         asked = time.monotonic()
         answered = await replace_worker(lab, fleet[0], running)
@@ -89,22 +84,6 @@ async def restart(lab: Lab) -> Figures:
         "cpu_s": cpu,
         "calls": dict(calls.most_common()),
     }
-
-
-async def _settled(running: OperatorProcess, begun: float) -> float:
-    """Seconds from the start to the last work before a pause of QUIET_FOR."""
-    last_busy = before_at = time.monotonic()
-    before = 0.0
-    while time.monotonic() - last_busy < QUIET_FOR:
-        running.check()
-        await asyncio.sleep(SAMPLE_EVERY)
-        now, used = time.monotonic(), running.cpu()
-        if (used - before) / (now - before_at) > BUSY:
-            last_busy = now
-        before, before_at = used, now
-        if now - begun > SECONDS:
-            raise TooLongError(f"the operator is still at work {SECONDS:.0f} s after its start")
-    return last_busy - begun
 
 
 async def quiet(lab: Lab) -> Figures:

@@ -76,16 +76,20 @@ def _batch(bed: FaultBed, seed: int) -> None:
 
 
 def _submit_pairs(trial: Trial, specs: RandomSpecs) -> tuple[list[str], list[str]]:
-    """Each changed cluster gets a first spec and then another, which its twin has from the beginning."""
+    """Each changed cluster gets a first spec and then another, which its twin has from the beginning.
+
+    So it is with its labels and annotations.
+    """
     changed, fresh = [], []
     names = [f"changed-{number}" for number in range(PER_BATCH)]
-    _settle(trial, [name for name in names if not submit(trial.namespace, name, specs.draw())])
+    taken = [name for name in names if not submit(trial.namespace, name, specs.draw(), specs.metadata())]
+    _settle(trial, taken)
     for number in range(PER_BATCH):
-        spec = specs.draw()
-        if submit(trial.namespace, f"fresh-{number}", spec):
+        spec, metadata = specs.draw(), specs.metadata()
+        if submit(trial.namespace, f"fresh-{number}", spec, metadata):
             continue
         # A second spec may not be allowed after the first one; then there is nothing to compare.
-        if not submit(trial.namespace, f"changed-{number}", spec):
+        if not submit(trial.namespace, f"changed-{number}", spec, metadata):
             changed.append(f"changed-{number}")
             fresh.append(f"fresh-{number}")
     return changed, fresh

@@ -70,6 +70,7 @@ _KEYS: Mapping[str, Sequence[str]] = {
         {*(str(text) for key, text in vars(Label).items() if key.isupper()), *(rule.key for rule in LABELS)}
     ),
 }
+_GATES = ("example.com/quota", "kueue.x-k8s.io/admission", "A b")
 _WORDS = ("", "true", "false", "True", "0", "1", "-1", "a", "demo", "head", "headgroup", "A_b", "x" * 63)
 _TEXTS = (*_WORDS, "é b", "{", "x" * 20_000, "9" * 400, "\n")
 """Annotations take these; a label that is none is refused by the API server."""
@@ -97,6 +98,8 @@ class RandomSpecs:
         if rng.random() < 0.9:  # Names that are told apart, mostly.
             for number, group in enumerate(spec["workerGroupSpecs"]):
                 group["groupName"] = _NAMES[number]
+        if rng.random() < 0.1:
+            spec["headGroupSpec"]["rayStartParams"] = self.start_params()
         for _ in range(rng.choice((0, 1, 1, 2, 3))):
             path, kind = rng.choice(self._fields)
             _set(spec, path, rng.choice(ODD_VALUES if rng.random() < 0.1 else _OF_TYPE.get(kind, ODD_VALUES)))
@@ -127,6 +130,13 @@ class RandomSpecs:
         for field in ("replicas", "minReplicas", "maxReplicas"):
             if rng.random() < 0.7:
                 group[field] = rng.choice(_SIZES)
+        if rng.random() < 0.1:
+            group["rayStartParams"] = self.start_params()
+        if rng.random() < 0.05:
+            group["suspend"] = rng.random() < 0.7
+        if rng.random() < 0.05:
+            gates = [{"name": name} for name in rng.sample(_GATES, k=rng.randint(0, 2))]
+            group["scaleStrategy"] = {"scaleGate": gates}
         return group
 
     def _template(self) -> dict[str, Any]:

@@ -1,0 +1,153 @@
+"""A head whose answers are as hard to read, and to decide about, as any that are taken in: what one costs.
+
+Each queue has a cluster of its own, of a hundred groups. A ceiling of its namespace holds back what would be
+started for it, so that nothing but answers and decisions is measured.
+"""
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from benchmarks.client import MERGE_PATCH
+from benchmarks.clusters import collection, group, pods, raycluster
+from benchmarks.lab import Figures, Lab
+from benchmarks.meter import MIB, MS
+from benchmarks.operator_process import OperatorProcess
+from benchmarks.rest import last_work
+from benchmarks.watch import Where
+from rayfleet.api.names import HEAD_GROUP
+from rayfleet.clients.ray_protocol import ray_pb2
+from support.hostile_queues import QUEUES
+from support.operator_process import free_ports
+from support.stand_in_gcs import STATE, StandInGcs
+
+NAMESPACE = "bench-hostile"
+HOST, PORT = "127.8.0.1", 6379
+GROUPS = 100
+SECONDS = 60.0
+PROBE_EVERY = 0.005
+
+
+class Probe:
+    """Asks `/healthz` again and again, in a thread of its own: how long its event loop lets others wait."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="probe", daemon=True)
+        self.longest = 0.0
+        """Seconds that an answer took."""
+
+    def _run(self) -> None:
+        while not self._over.wait(PROBE_EVERY):
+            asked = time.perf_counter()
+            self._connection.request("GET", "/healthz")
+            self._connection.getresponse().read()
+            self.longest = max(self.longest, time.perf_counter() - asked)
+
+    @contextmanager
+    def running(self) -> Iterator["Probe"]:
+        """From here to the end of the block."""
+        self._thread.start()
+        try:
+            yield self
+        finally:
+            self._over.set()
+            self._thread.join()
+            self._connection.close()
+
+
+async def hostile_head(lab: Lab) -> Figures:
+    """The worst of some queues, each in all its figures."""
+    await lab.namespace(NAMESPACE)
+    ceiling = {"metadata": {"annotations": {"rayfleet.io/max-gpus": "0"}}}
+    await lab.client.call("PATCH", f"/api/v1/namespaces/{NAMESPACE}", ceiling, content_type=MERGE_PATCH)
+    (port,) = free_ports(1)
+    costs: dict[str, Figures] = {}
+    async with lab.operator(f"--health-port {port}") as running:
+        for number, name in enumerate(list(QUEUES)[-lab.sizes.hostile_queues :]):
+            where = Where(NAMESPACE, f"hostile-{number}")
+            costs[name] = await _cost(lab, running, where, name, port)
+            told = ", ".join(f"{figure} {cost:.3g}" for figure, cost in costs[name].items())
+            lab.say(f"    {name}: {told}")
+    await lab.clear(NAMESPACE)
+    worst = {figure: max(cost[figure] for cost in costs.values()) for figure in next(iter(costs.values()))}
+    return {**worst, "queues": costs}
+
+
+async def _cost(lab: Lab, running: OperatorProcess, where: Where, queue: str, port: int) -> Figures:
+    """Of one answer, from when the head is there to be asked until it is asked again."""
+    head = await _head_of(lab, where)
+    gcs = StandInGcs()
+    gcs.says(STATE, _answer(queue, head))
+    await gcs.start(HOST, PORT)
+    await last_work(running, time.monotonic(), within=SECONDS)
+    before, used = running.rss(), running.cpu()
+    running.forget_peak()
+    try:
+        with Probe(port).running() as probe:
+            await _give_address(lab, head)
+            # By then all that the first one leads to has been done.
+            await lab.until("a second question", lambda: _questions(gcs) > 1, running, SECONDS)
+            used, peak = running.cpu() - used, running.peak_rss()
+    finally:
+        await gcs.stop()
+        await lab.remove(where)
+    return {
+        "longest_wait_ms": MS * probe.longest,
+        "cpu_s_per_answer": used,
+        "more_mib": (peak - before) / MIB,
+    }
+
+
+def _questions(gcs: StandInGcs) -> int:
+    return sum(method == STATE for method, _ in gcs.requests)
+
+
+async def _head_of(lab: Lab, where: Where) -> str:
+    """The name of the head pod of a new cluster that follows its queue."""
+    made = lab.watch.expect(where, 1, 0)
+    cluster = raycluster(where.name, 0)
+    cluster["spec"] |= {
+        "enableInTreeAutoscaling": True,
+        "workerGroupSpecs": [_group(n) for n in range(GROUPS)],
+    }
+    await lab.client.call("POST", collection(NAMESPACE), cluster)
+    await lab.until("a head", lambda: made.complete)
+    listed = await lab.client.call("GET", pods(NAMESPACE), labelSelector=f"ray.io/cluster={where.name}")
+    (head,) = listed["items"]
+    return str(head["metadata"]["name"])
+
+
+def _group(number: int) -> dict[str, Any]:
+    """No two are alike, and each has GPUs, so that the ceiling holds back all of them."""
+    made = {**group(0), "groupName": f"g{number:02}", "maxReplicas": 10_000}
+    made["labels"] = {"zone": "abcd"[number % 4]}
+    amounts = {"cpu": f"{4 + number}", "memory": f"{10 + number}Gi", "nvidia.com/gpu": f"{1 + number % 8}"}
+    made["template"]["spec"]["containers"][0]["resources"] = {"limits": amounts, "requests": amounts}
+    return made
+
+
+def _answer(queue: str, head: str) -> bytes:
+    """The queue, as a head in this pod would tell it."""
+    reply = QUEUES[queue]()
+    itself = ray_pb2.NodeState(
+        node_id=head.encode()[-28:].rjust(28, b"\0"),
+        instance_id=head,
+        ray_node_type_name=HEAD_GROUP,
+        status=1,
+    )
+    nodes = reply.cluster_resource_state.node_states
+    if nodes:
+        nodes.pop()
+    nodes.append(itself)
+    return bytes(reply.SerializeToString())
+
+
+async def _give_address(lab: Lab, head: str) -> None:
+    status = {"podIP": HOST, "podIPs": [{"ip": HOST}]}
+    path = f"{pods(NAMESPACE)}/{head}/status"
+    await lab.client.call("PATCH", path, {"status": status}, content_type=MERGE_PATCH)
