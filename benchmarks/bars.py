@@ -69,7 +69,7 @@ BARS = (
     Bar("replace", "median_ms", 25, Kind.TIME),
     Bar("replace-among-many", "median_ms", 25, Kind.TIME),
     Bar("hostile", "longest_wait_ms", 50, Kind.TIME),
-    Bar("hostile", "cpu_s_per_answer", 2, Kind.TIME),
+    Bar("hostile", "cpu_per_answer_s", 2, Kind.TIME),
     Bar("hostile", "more_mib", 60, Kind.AMOUNT),
     Bar("memory", "kib_per_cluster", 60, Kind.EACH),
     Bar("restart", "settled_s", 6, Kind.TIME),

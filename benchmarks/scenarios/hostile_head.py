@@ -98,7 +98,7 @@ async def _cost(lab: Lab, running: OperatorProcess, where: Where, queue: str, po
         await lab.remove(where)
     return {
         "longest_wait_ms": MS * probe.longest,
-        "cpu_s_per_answer": used,
+        "cpu_per_answer_s": used,
         "more_mib": (peak - before) / MIB,
     }
 

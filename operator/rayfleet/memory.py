@@ -1,11 +1,13 @@
 """What the process remembers of a cluster between passes. Losing it costs a restart nothing but time."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from rayfleet.api import RayClusterSpec
 from rayfleet.autoscaling import Memory
 from rayfleet.errors import ApiFailure, Policy, is_in_other_order, policy
 from rayfleet.plan import CreatePod, CreateSecret, DrainNode, Outcome, ResizeGroups
+from rayfleet.plan.ceilings import gpus_of_groups
 from rayfleet.plan.endings import Endings
 from rayfleet.plan.refusals import Refusals
 from rayfleet.pod_settings import WaitSize, least_wait
@@ -88,6 +90,17 @@ class ClusterMemory:
     def held(self) -> Mapping[str, Hold]:
         """Groups in which nothing could be created, and until when they are left alone."""
         return {group: backoff.hold for group, backoff in self._backoffs.items()}
+
+    def gpus_of(
+        self, spec: RayClusterSpec | None, generation: int, refused: Collection[str]
+    ) -> Mapping[str, int] | None:
+        """GPUs of one pod of each group, worked out once for each spec that is acted by."""
+        if spec is None:
+            return None
+        known = generation, frozenset(refused)
+        if self.gpus is None or self.gpus[0] != known:
+            self.gpus = known, gpus_of_groups(spec)
+        return self.gpus[1]
 
     def tells_at(self, clock: float) -> float | None:
         """Loop time at which a status or an event is due that waits; none where none does."""

@@ -64,6 +64,7 @@ class View:
         scaling = self.scaling.ceilings_view(memory)
         if judgement.spec is not None and scales_here(judgement.spec):
             scaling = self.scaling.view(cluster.key, judgement.spec, memory, pods, now)
+        refused = memory.refused.withheld(now)
         return Snapshot(
             cluster=cluster,
             spec=judgement.spec,
@@ -74,7 +75,8 @@ class View:
             services=tuple(_owned(self.services, cluster)),
             now=now,
             rivals=tuple(self._rivals(cluster)),
-            refused=memory.refused.withheld(now),
+            refused=refused,
+            gpus=memory.gpus_of(judgement.spec, cluster.generation, refused),
             held=memory.held,
             settling=memory.endings.settling,
             auth_secret_made=memory.auth_secret_made,

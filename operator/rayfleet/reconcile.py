@@ -143,7 +143,7 @@ class Reconciler:
         else:
             decided, seconds = plan(snapshot, memory.scaling), 0.0
         self._view.scaling.heads.took(key, seconds)
-        return self._view.scaling.admit(snapshot, decided, memory)
+        return self._view.scaling.admit(snapshot, decided)
 
     def _observe(self, key: Key) -> Snapshot | None:
         cluster = self._view.clusters.get(key)
@@ -264,7 +264,7 @@ class Reconciler:
         refusals, lessons, is_newest = memory.refused.times, memory.lessons, True
         if outcomes:
             outcomes = memory.learn(outcomes, self._around.now())
-            self._view.scaling.not_created(snapshot, outcomes, memory)
+            self._view.scaling.not_created(snapshot, outcomes)
             memory.endings.learn(outcomes, snapshot.pods, self._around.now())
             after = self._observe(key)
             if after is None or after.cluster.uid != snapshot.cluster.uid:

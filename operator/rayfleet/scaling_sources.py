@@ -11,7 +11,7 @@ from rayfleet.memory import ClusterMemory
 from rayfleet.metric_sampling import MetricSampler
 from rayfleet.namespace_ceilings import NamespaceCeilingsReader
 from rayfleet.plan import CreatePod, Outcome, Plan
-from rayfleet.plan.ceilings import gpus_of_creates, gpus_of_groups, gpus_there, within_ceilings
+from rayfleet.plan.ceilings import gpus_of_creates, gpus_of_each, gpus_there, within_ceilings
 from rayfleet.plan.ray_report import ray_report
 from rayfleet.ray_heads import RayHeads
 from rayfleet.scaling_limits import ScalingLimits, ceilings_from_settings, unknown_ceilings
@@ -55,13 +55,13 @@ class ScalingSources:
         """What holds for a cluster of fixed size; what others use is looked up when it is to get GPUs."""
         return ScalingView(limits=self.limits, namespace_ceilings=memory.namespace_ceilings or _NOT_READ)
 
-    def admit(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> Plan:
+    def admit(self, snapshot: Snapshot, decided: Plan) -> Plan:
         """As much of a plan as ceilings leave room for now, and that room is taken.
 
         Plans are made in threads, several at a time; this is on the event loop, in one go.
         """
         key, spec = snapshot.cluster.key, snapshot.spec
-        each = _gpus_of_groups(snapshot, memory)
+        each = gpus_of_each(snapshot)
         if spec is not None and gpus_of_creates(decided, each):
             usage = self.ledger.usage(key)
             now = replace(snapshot, scaling=replace(snapshot.scaling, usage=usage))
@@ -71,7 +71,7 @@ class ScalingSources:
 
     async def know_ceilings(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> bool:
         """Read the ceilings of its namespace where a cluster is about to get GPUs; whether that is news."""
-        if not decided.held_gpus and not gpus_of_creates(decided, _gpus_of_groups(snapshot, memory)):
+        if not decided.held_gpus and not gpus_of_creates(decided, gpus_of_each(snapshot)):
             return False
         return await self._read_ceilings(snapshot.cluster.key, memory)
 
@@ -79,9 +79,9 @@ class ScalingSources:
         before, memory.namespace_ceilings = memory.namespace_ceilings, await self.ceilings.read(key.namespace)
         return before != memory.namespace_ceilings
 
-    def not_created(self, snapshot: Snapshot, outcomes: Sequence[Outcome], memory: ClusterMemory) -> None:
+    def not_created(self, snapshot: Snapshot, outcomes: Sequence[Outcome]) -> None:
         """Give back the room of pods that were certainly not created."""
-        each = _gpus_of_groups(snapshot, memory)
+        each = gpus_of_each(snapshot)
         gpus = sum(
             each.get(outcome.action.group, 0)
             for outcome in outcomes
@@ -158,13 +158,3 @@ class ScalingSources:
     def _unfollow(self, key: Key) -> None:
         self.heads.forget(key)
         self.sampler.forget(key)
-
-
-def _gpus_of_groups(snapshot: Snapshot, memory: ClusterMemory) -> Mapping[str, int]:
-    """GPUs of one pod of each group of the spec, worked out once for each generation of it."""
-    if snapshot.spec is None:
-        return {}
-    known = snapshot.cluster.generation, frozenset(snapshot.refused)
-    if memory.gpus is None or memory.gpus[0] != known:
-        memory.gpus = known, gpus_of_groups(snapshot.spec)
-    return memory.gpus[1]

@@ -5,7 +5,8 @@ A trimmed pod takes about 1 KiB, the full object 41. Whatever is not here wakes 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from rayfleet.api import RayClusterSpec, Violation
@@ -132,25 +133,21 @@ class Pod:
 
         That shows in the status, and calls for no action.
         """
-        moved = replace(
-            before,
-            resource_version=self.resource_version,
-            phase=self.phase,
-            ready=self.ready,
-            unready_reason=self.unready_reason,
-            unready_words=self.unready_words,
-            unready_container=self.unready_container,
-            readiness_since=self.readiness_since,
-            sandboxed=self.sandboxed,
-            node_name=self.node_name,
-            pod_ip=self.pod_ip,
-        )
-        return moved == self and not self.ended
+        return not self.ended and _but_for_progress(self) == _but_for_progress(before)
 
     @property
     def active(self) -> bool:
         """Counts towards its group's size: lives, or is about to."""
         return not self.deleting and not self.ended
+
+
+_OF_PROGRESS = frozenset(
+    {
+        *("resource_version", "phase", "ready", "unready_reason", "unready_words", "unready_container"),
+        *("readiness_since", "sandboxed", "node_name", "pod_ip"),
+    }
+)
+_but_for_progress = attrgetter(*sorted({each.name for each in fields(Pod)} - _OF_PROGRESS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +231,8 @@ class Snapshot:
     """Group name (`headgroup` for the head) to why nothing is created in it for now."""
     settling: Mapping[str, Settling] = field(default_factory=dict)
     """Group name (`headgroup` for the head) to how its ended pods are replaced."""
+    gpus: Mapping[str, int] | None = None
+    """GPUs of one pod of each group of `spec`, where that has been worked out before."""
     auth_secret_made: bool = False
     """The Secret with its token was made or found by this process."""
     rivals: tuple[Pod, ...] = ()

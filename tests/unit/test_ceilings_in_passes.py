@@ -87,7 +87,7 @@ async def test_two_decisions_made_side_by_side_do_not_spend_the_same_room() -> N
             seen = view.snapshot(cluster, memory, None, bed.now)
             found.append((seen, plan(seen), memory))
         assert [gpus_of_creates(planned, {"gpu": 1}) for _, planned, _ in found] == [3, 3]
-        admitted = [view.scaling.admit(seen, planned, memory) for seen, planned, memory in found]
+        admitted = [view.scaling.admit(seen, planned) for seen, planned, _ in found]
         assert [gpus_of_creates(planned, {"gpu": 1}) for planned in admitted] == [3, 1]
         assert "2 pods of gpu wait for 2 GPUs: at most 4 GPUs in total" in admitted[1].waits[0]
 
@@ -104,7 +104,7 @@ async def test_one_sentence_says_how_many_pods_wait_though_less_room_was_left_in
         memory.namespace_ceilings = await view.scaling.ceilings.read("ml")
         seen = view.snapshot(bed.cluster, memory, None, bed.now)
         view.scaling.ledger.note(Key("ml", "another"), 3)
-        admitted = view.scaling.admit(seen, plan(seen), memory)
+        admitted = view.scaling.admit(seen, plan(seen))
         (wait,) = [wait for wait in admitted.waits if "GPU" in wait]
         assert wait.startswith("5 pods of gpu wait for 5 GPUs: at most 4 GPUs in total")
         assert (admitted.held, admitted.held_gpus) == ((("gpu", 5),), 5)

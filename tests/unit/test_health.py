@@ -9,7 +9,9 @@ from support.operator_process import free_ports
 REMARKS = ("namespace x is unavailable: 403", "pods in namespace y: no connection")
 
 
-async def answer_of(path: str, trouble: str | None, remarks: tuple[str, ...] = REMARKS) -> tuple[int, list[str]]:
+async def answer_of(
+    path: str, trouble: str | None, remarks: tuple[str, ...] = REMARKS
+) -> tuple[int, list[str]]:
     (port,) = free_ports(1)
     server = HealthServer(
         "127.0.0.1", port, healthy=lambda: trouble, ready=lambda: trouble, remarks=lambda: remarks

@@ -99,9 +99,9 @@ def _of_container(container: object) -> int:
     devices: dict[str, object] = {}
     for place in ("requests", "limits"):
         amounts = resources.get(place)
-        if isinstance(amounts, dict):
-            # Devices have a domain; the others are most.
-            devices |= {name: amounts[name] for name in amounts if isinstance(name, str) and "/" in name}
+        for name in amounts if isinstance(amounts, dict) else ():
+            if "/" in name:  # Devices have a domain; the others are most.
+                devices[name] = amounts[name]
     return _whole_or_part(devices) if devices else 0
 
 

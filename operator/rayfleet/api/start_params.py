@@ -31,6 +31,8 @@ FALSE: Final = frozenset({"0", "false", "f", "no", "n", "off"})
 TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
 """What `ray start` takes for a switch that has a value."""
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_./:-]{1,64}", re.ASCII)
+"""What bash leaves as it is."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+(?:_[0-9]+)*", re.ASCII)
 _LONGEST_INTEGER: Final = 19
 
@@ -55,6 +57,8 @@ def known_params(params: Mapping[str, str], env: Environment) -> dict[str, str]:
 
 def known_param(flag: str, value: str, env: Environment) -> str | None:
     """The value that `ray start` gets; None where that is not known, or is not one word."""
+    if _PLAIN.fullmatch(value):
+        return value  # As nearly all are.
     try:
         return word(shell_value(flag, value), env)
     except ValueError:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Final
 
 from rayfleet.api import RayClusterSpec
@@ -67,6 +68,7 @@ def fqdn(cluster: Cluster, spec: RayClusterSpec, cluster_domain: str = DEFAULT_C
     return f"{name}.{cluster_domain}" if cluster_domain else name
 
 
+@lru_cache(maxsize=1024)
 def _short_hash(*parts: str) -> str:
     # "/" is in neither a uid nor a group name, so no two pairs read the same.
     number = int.from_bytes(hashlib.sha256("/".join(parts).encode()).digest()[:8])

@@ -1,6 +1,7 @@
 """The decision: `plan(snapshot) -> Plan`. Pure: the same snapshot gives the same plan."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec, scales_here
@@ -88,8 +89,9 @@ def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
     if spec is None:
         return Plan(waits=("the spec is not valid, and no earlier one is known",))
     findings = unsupported_of(snapshot, spec)
+    not_acted_on = tuple(in_words(findings))
     if any(finding.withholds and finding.group is None for finding in findings):
-        return Plan(waits=tuple(in_words(findings)), withheld=True)
+        return Plan(waits=not_acted_on, not_acted_on=not_acted_on, withheld=True)
     withheld = {f.group: f.instead for f in findings if f.withholds and f.group is not None}
     withheld |= snapshot.withheld
     view = seen(snapshot, spec)
@@ -99,6 +101,7 @@ def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
     unable = gated_groups(spec) | withheld
     decision = decide_sizes(there, spec, memory, unable, gone) if follows else None
     planned = without_harm(_plan_cluster(there, spec, withheld, decision, gone), view)
+    planned = replace(planned, not_acted_on=not_acted_on) if not_acted_on else planned
     return limit_creates(within_ceilings(snapshot, limit_deletes(planned)))
 
 

@@ -208,6 +208,8 @@ class Plan:
     """Those of `waits` that say so."""
     requeue_after: float | None = None
     """Seconds until something that only time changes is due."""
+    not_acted_on: tuple[str, ...] = ()
+    """What is set on the cluster and not acted on, in words."""
     decision: Decision | None = None
     """How large the groups should be by the queue; none where the cluster does not scale with it."""
     withheld: bool = False

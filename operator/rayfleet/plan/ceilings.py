@@ -56,6 +56,13 @@ def gpus_of_groups(spec: RayClusterSpec) -> dict[str, int]:
     }
 
 
+def gpus_of_each(snapshot: Snapshot) -> Mapping[str, int]:
+    """The same of the spec that is acted by, worked out here where it has not been."""
+    if snapshot.spec is None:
+        return {}
+    return snapshot.gpus if snapshot.gpus is not None else gpus_of_groups(snapshot.spec)
+
+
 def _pod(template: Mapping[str, object]) -> Mapping[str, object]:
     spec = template.get("spec")
     return spec if isinstance(spec, Mapping) else {}
@@ -75,12 +82,12 @@ def ceilings_of(snapshot: Snapshot) -> tuple[Ceiling, ...]:
     return (*ceilings_from_settings(scaling.limits.ceilings), *scaling.namespace_ceilings.ceilings)
 
 
-def rooms_of(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[Room, ...]:
+def rooms_of(snapshot: Snapshot) -> tuple[Room, ...]:
     """What each ceiling leaves to this cluster, beside the pods that it has."""
     set_by = ceilings_of(snapshot)
     if not set_by:
         return ()
-    usage, own = snapshot.scaling.usage, gpus_there(snapshot, gpus_of_groups(spec))
+    usage, own = snapshot.scaling.usage, gpus_there(snapshot, gpus_of_each(snapshot))
     # What takes the place of pods that were counted is not new.
     replaced = max(0, usage.own - own)
     left = {
@@ -114,10 +121,10 @@ def within_ceilings(snapshot: Snapshot, plan: Plan) -> Plan:
     pods = _creates(plan)
     if spec is None or not pods or not ceilings_of(snapshot):
         return plan
-    each = gpus_of_groups(spec)
+    each = gpus_of_each(snapshot)
     if not any(each[pod.group] for pod in pods):
         return plan
-    tightest = min(rooms_of(snapshot, spec), key=lambda room: (room.gpus, room.words))
+    tightest = min(rooms_of(snapshot), key=lambda room: (room.gpus, room.words))
     kept, held = _fit(spec, pods, each, tightest.gpus)
     if not held:
         return plan

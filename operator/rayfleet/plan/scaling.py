@@ -241,7 +241,7 @@ def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[W
 def policy_of(snapshot: Snapshot, spec: RayClusterSpec) -> Policy:
     """How the cluster may be scaled: its own options, and what limits there are around it."""
     scaling, options = snapshot.scaling, spec.autoscaler_options
-    rooms = rooms_of(snapshot, spec)
+    rooms = rooms_of(snapshot)
     return Policy(
         upscaling_mode=options.upscaling_mode,
         behavior=options.behavior,

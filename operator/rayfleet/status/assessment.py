@@ -13,9 +13,7 @@ from rayfleet.plan import (
     Ownership,
     Plan,
     SelectHead,
-    in_words,
     ownership,
-    unsupported_of,
 )
 from rayfleet.snapshot import Pod, Snapshot
 from rayfleet.status.conditions import LONGEST_MESSAGE, Condition, ConditionType, holds
@@ -54,7 +52,7 @@ def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterat
     if scaling is not None:
         yield scaling
     if snapshot.spec is not None:
-        ignored = [*in_words(unsupported_of(snapshot, snapshot.spec))]
+        ignored = [*plan.not_acted_on]
         ignored += [
             f"{path} is not known to this Kubernetes and does nothing: check its spelling, or remove it"
             for path in unknown_fields(snapshot, outcomes)

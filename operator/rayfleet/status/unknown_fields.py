@@ -28,12 +28,14 @@ def unknown_fields(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> list[str]
     What was known before counts as long as the spec has the field, and no later pod of its group was made
     without a warning.
     """
+    known = snapshot.cluster.status.get("unknownFields")
+    if not known and not any([outcome.warnings for outcome in outcomes]):
+        return []  # As it is nearly always.
     named: dict[str, set[str]] = {}
     for outcome in outcomes:
         if isinstance(outcome.action, CreatePod) and outcome.done:
             place = _template_of(snapshot, outcome.action.group)
             named.setdefault(place, set()).update(_named(place, outcome.warnings))
-    known = snapshot.cluster.status.get("unknownFields")
     kept = {
         path
         for path in (known if isinstance(known, list) else ())
