@@ -1,7 +1,7 @@
 """Everything outside its own objects that the size of a cluster depends on, and whom to tell of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rayfleet.api import RayClusterSpec, scales_here
 from rayfleet.autoscaling import Decision
@@ -32,6 +32,12 @@ class ScalingSources:
     ceilings: NamespaceCeilingsReader
     ledger: GpuLedger
     limits: ScalingLimits
+    _nothing_read: ScalingView = field(init=False)
+    """What holds where ceilings of a namespace have not mattered yet, as in most."""
+
+    def __post_init__(self) -> None:
+        unread = ScalingView(limits=self.limits, namespace_ceilings=_NOT_READ)
+        object.__setattr__(self, "_nothing_read", unread)
 
     def view(
         self, key: Key, spec: RayClusterSpec, memory: ClusterMemory, pods: Sequence[Pod], now: float
@@ -53,7 +59,9 @@ class ScalingSources:
 
     def ceilings_view(self, memory: ClusterMemory) -> ScalingView:
         """What holds for a cluster of fixed size; what others use is looked up when it is to get GPUs."""
-        return ScalingView(limits=self.limits, namespace_ceilings=memory.namespace_ceilings or _NOT_READ)
+        if memory.namespace_ceilings is None:
+            return self._nothing_read
+        return ScalingView(limits=self.limits, namespace_ceilings=memory.namespace_ceilings)
 
     def admit(self, snapshot: Snapshot, decided: Plan) -> Plan:
         """As much of a plan as ceilings leave room for now, and that room is taken.

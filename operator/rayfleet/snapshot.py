@@ -296,7 +296,7 @@ def ray_container_of(spec: JsonObject) -> JsonObject:
     nobody can change it. A pod without it was made by somebody else: there the first counts.
     """
     containers: Sequence[JsonObject] = spec.get("containers") or ()
-    for container in containers:
+    for container in containers if len(containers) > 1 else ():
         if any(variable.get("name") == START_COMMAND for variable in container.get("env") or ()):
             return container
     return containers[0] if containers else {}

@@ -6,6 +6,7 @@ costs few writes however large it is.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final
 
 from rayfleet.plan.actions import Cause, DeletePod, Outcome
@@ -42,6 +43,8 @@ class Endings:
 
     def see(self, pods: Sequence[Pod], now: float) -> None:
         """Take in which pods there are."""
+        if not self._groups and not any(map(_has_ended, pods)):
+            return  # As it is nearly always.
         ended: dict[str, dict[str, int]] = {}
         for pod in pods:
             known = self._groups.get(pod.group)
@@ -93,6 +96,9 @@ class Endings:
     def clear(self) -> None:
         """There is another spec."""
         self._groups.clear()
+
+
+_has_ended = attrgetter("ended")
 
 
 def _is_over(group: _Group, pods: Iterable[Pod], now: float) -> bool:

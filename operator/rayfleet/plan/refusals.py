@@ -42,7 +42,7 @@ class Refusals:
 
     def withheld(self, now: float) -> Mapping[str, str]:
         """Those that are not tried yet."""
-        if all(until > now for until in self._until.values()):
+        if not self._until or min(self._until.values()) > now:
             return self.words
         return {one: words for one, words in self.words.items() if self._until[one] > now}
 

@@ -29,7 +29,7 @@ def unknown_fields(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> list[str]
     without a warning.
     """
     known = snapshot.cluster.status.get("unknownFields")
-    if not known and not any([outcome.warnings for outcome in outcomes]):
+    if not known and not any(outcome.warnings for outcome in outcomes):
         return []  # As it is nearly always.
     named: dict[str, set[str]] = {}
     for outcome in outcomes:
