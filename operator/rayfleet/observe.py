@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from rayfleet.api import scales_here
 from rayfleet.cache import ClusterStore, Store
@@ -29,6 +29,8 @@ class _Known(NamedTuple):
     judged: _Judged
     last_valid: bytes | None
     judgement: Judgement
+    worked_out: dict[str, Any]
+    """What plans have worked out from that."""
 
     def holds(self, judged: _Judged, last_valid: bytes | None) -> bool:
         """Whether it would be the same now: what was valid before counts where something is wrong."""
@@ -56,7 +58,8 @@ class View:
         settings = self.pod_settings
         if memory.wait_least is not None:
             settings = replace(settings, wait=settings.wait.at_least(memory.wait_least))
-        judgement = self._judge(cluster, memory, settings, now)
+        known = self._judge(cluster, memory, settings, now)
+        judgement = known.judgement
         pods = sorted(
             identified(cluster, judgement.spec, found.values()), key=lambda pod: (pod.created, pod.name)
         )
@@ -76,6 +79,7 @@ class View:
             now=now,
             rivals=tuple(self._rivals(cluster)),
             refused=refused,
+            worked_out=known.worked_out,
             gpus=memory.gpus_of(judgement.spec, cluster.generation, refused),
             held=memory.held,
             settling=memory.endings.settling,
@@ -92,7 +96,7 @@ class View:
             if others and pod.labels and not pod.ended:
                 yield pod
 
-    def _judge(self, cluster: Cluster, memory: ClusterMemory, settings: PodSettings, now: float) -> Judgement:
+    def _judge(self, cluster: Cluster, memory: ClusterMemory, settings: PodSettings, now: float) -> _Known:
         words, withheld = memory.refused.words, memory.refused.withheld(now)
         # What is acted on instead of a refused template depends on what else was refused, and what was taken.
         refused = (cluster.uid, words, withheld, memory.proven, settings) if words else None
@@ -100,11 +104,11 @@ class View:
         known = self._judged.pop(cluster.key, None)
         if known is None or not known.holds(judged, memory.last_valid):
             judgement = judge(cluster, memory.last_valid, memory.proven, words, withheld, settings)
-            known = _Known(judged, memory.last_valid, judgement)
+            known = _Known(judged, memory.last_valid, judgement, {})
         self._judged[cluster.key] = known
         if len(self._judged) > JUDGED:
             self._judged.popitem(last=False)
-        return known.judgement
+        return known
 
 
 def _owned(store: Store[T], cluster: Cluster) -> Iterator[T]:

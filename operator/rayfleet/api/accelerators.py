@@ -99,9 +99,9 @@ def _of_container(container: object) -> int:
     devices: dict[str, object] = {}
     for place in ("requests", "limits"):
         amounts = resources.get(place)
-        for name in amounts if isinstance(amounts, dict) else ():
-            if "/" in name:  # Devices have a domain; the others are most.
-                devices[name] = amounts[name]
+        if isinstance(amounts, dict):
+            # Devices have a domain; the others are most.
+            devices.update(amount for amount in amounts.items() if "/" in amount[0])
     return _whole_or_part(devices) if devices else 0
 
 

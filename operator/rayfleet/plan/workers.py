@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import count, islice
-from typing import Any
+from typing import Any, cast
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
 from rayfleet.api.names import NodeType
 from rayfleet.autoscaling.words import counted
-from rayfleet.manifests import worker_pods
+from rayfleet.manifests import PodFactory, worker_pods
 from rayfleet.plan.actions import Cause, CreatePod, DeletePod, desired_replicas
 from rayfleet.plan.lifetime import sort_ended
 from rayfleet.plan.limits import MOST_CREATES
@@ -96,7 +96,7 @@ def _creates(
     wanting: tuple[int, str],
     there: tuple[int, AbstractSet[int | None]],
 ) -> tuple[tuple[CreatePod, ...], str | None]:
-    factory = worker_pods(snapshot.cluster, spec, group, snapshot.pod_settings)
+    factory = _factory(snapshot, spec, group)
     if factory.template_hash in snapshot.refused:
         return (), snapshot.refused[factory.template_hash]
     (missing, reason), (highest, taken) = wanting, there
@@ -107,6 +107,17 @@ def _creates(
         _create(group, factory.named(highest + step, place), factory.template_hash, reason)
         for step, place in enumerate(places, start=1)
     ), None
+
+
+def _factory(snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec) -> PodFactory:
+    """The pods of `group`; of the last group that was asked for they are built already."""
+    made_for = (snapshot.cluster.uid, group.group_name, snapshot.pod_settings)
+    known = snapshot.worked_out.get("workers")
+    if known is not None and known[0] is spec and known[1] == made_for:
+        return cast("PodFactory", known[2])
+    factory = worker_pods(snapshot.cluster, spec, group, snapshot.pod_settings)
+    snapshot.worked_out["workers"] = spec, made_for, factory
+    return factory
 
 
 def _create(group: WorkerGroupSpec, body: Mapping[str, Any], template_hash: str, reason: str) -> CreatePod:
