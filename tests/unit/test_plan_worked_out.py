@@ -1,0 +1,80 @@
+"""What one plan has worked out from a spec serves the next one, and never another cluster or spec."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rayfleet.manifests import worker_pods
+from rayfleet.memory import ClusterMemory
+from rayfleet.plan import CreatePod, Plan, plan
+from rayfleet.pod_settings import PodSettings
+from support.builders import NOW, UID, group, spec, template
+from support.passes import Passes, passes
+
+
+def bodies(planned: Plan) -> Iterator[Mapping[str, Any]]:
+    """Of the workers that are made."""
+    for stage in planned.stages:
+        yield from (a.body for a in stage if isinstance(a, CreatePod) and a.node_type == "worker")
+
+
+def planned_of(bed: Passes, memory: ClusterMemory) -> Plan:
+    return plan(bed.view.snapshot(bed.cluster, memory, None, NOW))
+
+
+async def test_the_pods_of_a_group_are_built_once_for_all_plans_by_one_spec(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pass plans before and after it has read its cluster; another spec has others."""
+    built = []
+
+    def counted(*given: Any) -> object:
+        built.append(given)
+        return worker_pods(*given)
+
+    monkeypatch.setattr("rayfleet.plan.workers.worker_pods", counted)
+    async with passes() as bed:
+        bed.stored(spec(group("a", 2)))
+        memory = ClusterMemory(UID)
+        first, second = planned_of(bed, memory), planned_of(bed, memory)
+        assert (first, len(built)) == (second, 1)
+        bed.stored(spec(group("a", 2, template=template(cpu="7"))), version=1001)
+        (one, _) = bodies(planned_of(bed, memory))
+        assert one["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "7"
+
+
+async def test_a_cluster_that_is_made_again_under_its_name_has_pods_of_its_own() -> None:
+    """Its spec is the same, its uid is not."""
+    async with passes() as bed:
+        bed.stored(spec(group("a", 1)))
+        before = bed.cluster
+        seen = bed.view.snapshot(before, ClusterMemory(UID), None, NOW)
+        again = replace(seen, cluster=replace(before, uid="another"))
+        (old,), (new,) = bodies(plan(seen)), bodies(plan(again))
+        owners = [body["metadata"]["ownerReferences"][0]["uid"] for body in (old, new)]
+        assert owners == [before.uid, "another"]
+        assert old["metadata"]["name"] != new["metadata"]["name"]
+
+
+async def test_pods_are_built_by_the_settings_that_hold_now() -> None:
+    """A refusal may have said how large the wait container has to be."""
+    async with passes() as bed:
+        bed.stored(spec(group("a", 1)))
+        seen = bed.view.snapshot(bed.cluster, ClusterMemory(UID), None, NOW)
+        without = replace(seen, pod_settings=PodSettings(waits=False))
+        (usual,), (bare,) = bodies(plan(seen)), bodies(plan(without))
+        assert "initContainers" in usual["spec"]
+        assert "initContainers" not in bare["spec"]
+
+
+async def test_what_is_not_acted_on_follows_the_head_that_is_there() -> None:
+    """A store of the head's state withholds clusters that have none yet, and those alone."""
+    async with passes() as bed:
+        bed.stored(spec(group("a", 1), gcsFaultToleranceOptions={"redisAddress": "redis:6379"}))
+        seen = bed.view.snapshot(bed.cluster, ClusterMemory(UID), None, NOW)
+        recorded = replace(seen.cluster, status={"head": {"podName": "demo-head"}})
+        assert plan(seen).withheld
+        assert not plan(replace(seen, cluster=recorded)).withheld
+        assert plan(seen).withheld
