@@ -55,6 +55,8 @@ class ClusterMemory:
     """Specs as the cache stores them: the same bytes, not a copy; see `plan.validity.judge`."""
     refused: Refusals = field(default_factory=Refusals)
     endings: Endings = field(default_factory=Endings)
+    rests_until: float = 0.0
+    """Loop time until which it is left alone, as its last plan took long."""
     auth_secret_made: bool = False
     """The Secret with its token is there, by the answer to our create."""
     status_written: float = float("-inf")

@@ -20,6 +20,7 @@ from rayfleet.plan import Action, AdvanceHeadEpoch, CreatePod, Outcome, Plan, pl
 from rayfleet.plan.scaling import is_long
 from rayfleet.plan.validity import template_hashes
 from rayfleet.ray_memory import KEEP_SECONDS
+from rayfleet.ray_polling.schedule import DECIDING_SHARE
 from rayfleet.report import Reporter
 from rayfleet.snapshot import Key, Pod, Snapshot, cluster_from_object, pod_from_object
 from rayfleet.workqueue import Done, Retry
@@ -30,6 +31,9 @@ UNANSWERED_BACKOFF = 5.0
 """Seconds. The longest wait between attempts while the API server does not answer."""
 LARGE_SPEC = 32 << 10
 """Bytes of a spec whose plan may take 10 ms: then nobody else should have to wait for it."""
+LONG_PLAN_SECONDS = 0.25
+"""CPU time of a plan after which its cluster rests for many times as long, whatever wakes it: one whose queue
+takes seconds to look through, and whose pods come and go, would otherwise be planned for without a pause."""
 SOON = 0.05
 NEW_KIND_SECONDS = 1.0
 """Between attempts while the API server does not know RayClusters well enough to let them own anything."""
@@ -82,6 +86,8 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> Done | Retry:
         """One pass. Expected trouble is in the result; an exception is a defect, and is told of."""
+        if (rest := self._rest(key)) > 0:
+            return Done(requeue_after=rest)
         with self._around.term():
             if key in self._view.clusters:
                 self._view.scaling.ledger.begin(key)
@@ -92,6 +98,13 @@ class Reconciler:
                     self._view.scaling.ledger.fail(key)
                 await self._tell_of_a_defect(key)
                 raise
+
+    def _rest(self, key: Key) -> float:
+        """Seconds for which a cluster is left alone, as its last plan took long; none for a changed spec."""
+        memory, generation = self._memories.get(key), self._view.clusters.generation(key)
+        if memory is None or (memory.generation, memory.term) != (generation, self._around.term_number()):
+            return 0.0
+        return memory.rests_until - asyncio.get_running_loop().time()
 
     async def _tell_of_a_defect(self, key: Key) -> None:
         """Once for each generation: whoever wrote what the operator cannot work through is to see it."""
@@ -140,6 +153,8 @@ class Reconciler:
             decided, seconds = await self._threads.run(
                 key.namespace, partial(_timed_plan, snapshot, memory.scaling)
             )
+            if seconds > LONG_PLAN_SECONDS:
+                memory.rests_until = asyncio.get_running_loop().time() + seconds * DECIDING_SHARE
         else:
             decided, seconds = plan(snapshot, memory.scaling), 0.0
         self._view.scaling.heads.took(key, seconds)

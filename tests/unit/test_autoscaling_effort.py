@@ -3,10 +3,11 @@
 import sys
 import tracemalloc
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
-from rayfleet.autoscaling import Decision, Group, HoldKind, Memory, Policy, Worker, decide
+from rayfleet.autoscaling import Ceiling, Decision, Group, HoldKind, Memory, Policy, Worker, decide
 from rayfleet.clients.gcs_replies import state_from
 from rayfleet.clients.ray_protocol import ray_pb2
 from rayfleet.ray_state import NodeStatus, RayState
@@ -123,3 +124,14 @@ def test_what_a_decision_does_is_bounded_by_its_steps(ray: RayState, monkeypatch
             sys.setprofile(before)
         spent.append(calls)
     assert spent[1] - spent[0] < steps
+
+
+def test_what_holds_a_group_is_said_once_however_many_entries_wait_for_it() -> None:
+    """A ceiling says it of each of a hundred groups, to each of thousands of entries."""
+    ray = gangs("PACK", 1, [1.0, 2.0])
+    nothing = Policy(ceilings=(Ceiling("0 GPUs in namespace ml", 0),))
+    all_with_gpus = [replace(group, resources=resources(CPU=64, GPU=1)) for group in GROUPS]
+    decision = decide(ray, all_with_gpus, (), nothing, Memory(), 0.0)
+    holds = [hold for one in decision.answers for hold in one.holds]
+    assert len(holds) > 100 * len(GROUPS)
+    assert len({id(hold) for hold in holds}) <= 2 * len(GROUPS)

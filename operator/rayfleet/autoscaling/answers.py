@@ -8,7 +8,7 @@ from rayfleet.autoscaling.census import Census
 from rayfleet.autoscaling.decision import Answer, DemandKind, Hold, HoldKind, Placed, Tier
 from rayfleet.autoscaling.demand import Need
 from rayfleet.autoscaling.effort import MOST_WORDS, TOO_MUCH, Effort
-from rayfleet.autoscaling.holds import blocked_hold, holds_of, is_oversized, whole_nodes
+from rayfleet.autoscaling.holds import GroupHolds, blocked_hold, holds_of, is_oversized, whole_nodes
 from rayfleet.autoscaling.inputs import Policy
 from rayfleet.autoscaling.localities import NO_VALUES, within_words
 from rayfleet.autoscaling.packing import Packing, Rooms
@@ -36,12 +36,12 @@ class _Reasons:
 
     def __init__(self, packing: Packing, census: Sequence[Census], policy: Policy) -> None:
         self._packing = packing
-        self._census = census
-        self._policy = policy
+        self._groups = GroupHolds(census, policy)
         self._nodes = whole_nodes(packing)
         self._effort = Effort(MOST_WORDS)
         self._rooms = packing.rooms
         self._known: dict[tuple[Shape, Rooms], tuple[Hold, ...]] = {}
+        self._at_once: dict[tuple[tuple[Hold, ...], str], tuple[Hold, ...]] = {}
 
     def of(self, entry: Entry) -> tuple[Hold, ...]:
         if entry.skipped:
@@ -52,7 +52,10 @@ class _Reasons:
         found: tuple[Hold, ...] = (Hold(HoldKind.INFEASIBLE, NO_VALUES),)
         if entry.lacking:
             found = self._about(entry.lacking, entry.rooms or self._rooms)
-        return tuple([Hold(kind, f"all of its bundles at once{where}: {words}") for kind, words in found])
+        if (found, where) not in self._at_once:
+            said = f"all of its bundles at once{where}: "
+            self._at_once[found, where] = tuple([Hold(kind, said + words) for kind, words in found])
+        return self._at_once[found, where]
 
     def _about(self, need: Need, rooms: Rooms) -> tuple[Hold, ...]:
         known = self._known.get((need.shape, rooms))
@@ -60,7 +63,7 @@ class _Reasons:
             if self._effort.spent:
                 return (TOO_MUCH,)
             self._effort.spend(_steps(self._packing, self._nodes, need))
-            known = holds_of(self._packing, self._nodes, self._census, self._policy, need, rooms)
+            known = holds_of(self._packing, self._nodes, self._groups, need, rooms)
             self._known[need.shape, rooms] = known
         return known
 

@@ -29,20 +29,41 @@ def could_hold(space: Space, need: Need, template: Template) -> bool:
     return any(suits(space, need, *node) for node, _ in template.hosts)
 
 
+class GroupHolds:
+    """Why no more of some groups is started: said once, however many entries wait for them.
+
+    A hundred groups each with its own words for each of thousands of entries would be a hundred megabytes.
+    """
+
+    def __init__(self, census: Sequence[Census], policy: Policy) -> None:
+        self._census = census
+        self._policy = policy
+        self._each: dict[tuple[Rooms, int], Hold | None] = {}
+        self._together: dict[tuple[Rooms, tuple[int, ...]], tuple[Hold, ...]] = {}
+
+    def of(self, rooms: Rooms, groups: Sequence[Template]) -> tuple[Hold, ...]:
+        """One reason for each of `groups` that has one."""
+        which = rooms, tuple([group.index for group in groups])
+        if which not in self._together:
+            found = [hold for group in groups if (hold := self._of(rooms, group)) is not None]
+            self._together[which] = tuple(dict.fromkeys(found))
+        return self._together[which]
+
+    def _of(self, rooms: Rooms, group: Template) -> Hold | None:
+        which = rooms, group.index
+        if which not in self._each:
+            self._each[which] = group_hold(rooms, group, self._census[group.index], self._policy)
+        return self._each[which]
+
+
 def holds_of(
-    packing: Packing,
-    nodes: Sequence[tuple[Vector, Kind]],
-    census: Sequence[Census],
-    policy: Policy,
-    need: Need,
-    rooms: Rooms,
+    packing: Packing, nodes: Sequence[tuple[Vector, Kind]], groups: GroupHolds, need: Need, rooms: Rooms
 ) -> tuple[Hold, ...]:
     """What keeps this need from being placed, one reason for each group that could take it."""
     space = packing.space
     able = [t for t in packing.templates if could_hold(space, need, t)]
     if able:
-        found = [hold for t in able if (hold := group_hold(rooms, t, census[t.index], policy))]
-        return tuple(dict.fromkeys(found))
+        return groups.of(rooms, able)
     if any(suits(space, need, total, kind) for total, kind in nodes):
         said = "only nodes that are busy can take it, and no group has more of them"
         return (Hold(HoldKind.MAX, said),)

@@ -1,0 +1,77 @@
+"""A cluster whose plan takes long has a small share of the processor, however often it is woken."""
+
+import pytest
+
+from rayfleet import reconcile
+from rayfleet.autoscaling import Memory
+from rayfleet.plan import Plan, plan
+from rayfleet.ray_polling.schedule import DECIDING_SHARE
+from rayfleet.snapshot import Snapshot
+from rayfleet.workqueue import Done
+from support.builders import group, spec
+from support.passes import KEY, passes
+
+
+class Plans:
+    """Counts them, and says that each took so many seconds."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seconds = 2.0
+
+    def timed(self, snapshot: Snapshot, memory: Memory) -> tuple[Plan, float]:
+        self.count += 1
+        return plan(snapshot, memory), self.seconds
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
+    plans = Plans()
+    monkeypatch.setattr(reconcile, "is_long", lambda _: True)
+    monkeypatch.setattr(reconcile, "_timed_plan", plans.timed)
+    return plans
+
+
+async def test_after_a_long_plan_a_cluster_rests_whatever_wakes_it(plans: Plans) -> None:
+    """Ten times as long as the plan took; then it is looked at by itself."""
+    async with passes() as bed:
+        bed.stored(spec(group("a", 1)), born=True)
+        await bed.reconciler.reconcile(KEY)
+        made = plans.count
+        again = await bed.reconciler.reconcile(KEY)
+        assert (plans.count, isinstance(again, Done)) == (made, True)
+        assert isinstance(again, Done)
+        assert again.requeue_after == pytest.approx(plans.seconds * DECIDING_SHARE, abs=1.0)
+
+
+async def test_a_changed_spec_is_planned_for_at_once(plans: Plans) -> None:
+    """So is a deletion, which raises the generation as well: whoever is to stop something can."""
+    async with passes() as bed:
+        bed.stored(spec(group("a", 1)), born=True)
+        await bed.reconciler.reconcile(KEY)
+        made = plans.count
+        bed.stored(spec(group("a", 0)), version=2000, generation=2)
+        await bed.reconciler.reconcile(KEY)
+        assert plans.count > made
+
+
+async def test_a_new_term_begins_without_a_rest(plans: Plans) -> None:
+    """What another leader has done meanwhile is looked at."""
+    async with passes() as bed:
+        bed.stored(spec(group("a", 1)), born=True)
+        await bed.reconciler.reconcile(KEY)
+        made = plans.count
+        bed.term_number += 1
+        await bed.reconciler.reconcile(KEY)
+        assert plans.count > made
+
+
+async def test_a_plan_that_takes_no_time_worth_mentioning_puts_off_nothing(plans: Plans) -> None:
+    """Ten thousand nodes are looked through in that time."""
+    plans.seconds = reconcile.LONG_PLAN_SECONDS
+    async with passes() as bed:
+        bed.stored(spec(group("a", 1)), born=True)
+        await bed.reconciler.reconcile(KEY)
+        made = plans.count
+        await bed.reconciler.reconcile(KEY)
+        assert plans.count > made
