@@ -1,0 +1,1 @@
+"""The operator's behaviour on fixed input, written down in `tests/golden/`."""

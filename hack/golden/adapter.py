@@ -1,0 +1,336 @@
+"""The operator behind plain JSON: the one file of this package that knows the operator's own types.
+
+What comes in has the form that it has on the wire: Kubernetes' objects, Ray's messages, HTTP statuses. What
+goes out is in the terms of Kubernetes and Ray: verb, kind, name, group. A sentence for people is always under
+one of the keys in `golden.aspects.WORDS`. When the operator's types move or change their names, this file
+follows, and no golden file does.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, TypeAlias
+
+from google.protobuf.json_format import MessageToDict, ParseDict
+
+from rayfleet.api import RayClusterSpec, parse_spec
+from rayfleet.api.names import HEAD_GROUP
+from rayfleet.autoscaling import Decision
+from rayfleet.cache import ClusterStore, Store
+from rayfleet.clients import gcs_requests
+from rayfleet.clients.gcs_replies import state_from
+from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.errors import ApiFailure, GcsFailure, GcsTrouble, is_of_new_kind
+from rayfleet.errors import Cause as FieldCause
+from rayfleet.external_metrics import Reading, replica_wishes
+from rayfleet.manifests import head_pod, head_service, headless_service, worker_pods
+from rayfleet.memory import ClusterMemory
+from rayfleet.observe import View
+from rayfleet.plan import (
+    Action,
+    AdvanceHeadEpoch,
+    CreatePod,
+    CreateSecret,
+    CreateService,
+    DeletePod,
+    DrainNode,
+    Outcome,
+    Ownership,
+    Plan,
+    RemoveFinalizer,
+    ResizeGroups,
+    SelectHead,
+    ownership,
+    plan,
+)
+from rayfleet.plan.ray_report import ray_report
+from rayfleet.plan.validity import template_hashes
+from rayfleet.pod_settings import PodSettings, WaitSize
+from rayfleet.ray_inventory import DeathCause
+from rayfleet.ray_polling import Observation
+from rayfleet.ray_polling.observation import Moment, observed
+from rayfleet.scaling_limits import ceilings_from_annotations
+from rayfleet.scaling_settings import ScalingSettings, parse_scaling_settings
+from rayfleet.scaling_sources import ScalingSources
+from rayfleet.scaling_view import GpuUsage
+from rayfleet.snapshot import (
+    Key,
+    Pod,
+    Service,
+    Snapshot,
+    cluster_from_object,
+    pod_from_object,
+    service_from_object,
+)
+from rayfleet.status import compute_status, events_of, is_urgent, status_patch, unheard
+
+Json: TypeAlias = dict[str, Any]
+
+
+class Operator:
+    """One cluster as this operator sees it and decides about it, without I/O."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        """`settings`: `pods` and `scaling`, the second as in the file of the scaling settings."""
+        scaling = parse_scaling_settings(settings.get("scaling"))
+        if not isinstance(scaling, ScalingSettings):
+            raise TypeError(scaling)
+        wait = settings.get("pods", {}).get("wait", {})
+        pods = PodSettings(**{**settings.get("pods", {}), "wait": WaitSize(**wait)})
+        self._clusters, self._pods, self._services = ClusterStore(), Store(Pod), Store(Service)
+        self._seen: Json = {}
+        self._heard: Observation | None = None
+        heads: Any = SimpleNamespace(observation=lambda _: self._heard, trouble=lambda _: "")
+        sampler: Any = SimpleNamespace(wishes=self._wishes)
+        ledger: Any = SimpleNamespace(usage=self._usage, note=lambda *_: None)
+        reader: Any = None
+        sources = ScalingSources(heads, sampler, reader, ledger, scaling.limits)
+        self._view = View(self._clusters, self._pods, self._services, sources, pods)
+        self._queries = scaling.queries
+        self._memory = ClusterMemory("")
+        self._snapshot: Snapshot
+        self._decided: Plan
+
+    def decide(self, seen: Json) -> Json:
+        """The plan for what is there now."""
+        self._snapshot = snapshot = self._observe(seen)
+        decided = plan(snapshot, self._memory.scaling)
+        self._decided = decided = self._view.scaling.admit(snapshot, decided)
+        return _plan(snapshot, decided)
+
+    def conclude(self, seen: Json, outcomes: Sequence[Json]) -> Json:
+        """What users are told once the plan was carried out, and what it came to was remembered."""
+        before, decided, memory = self._snapshot, self._decided, self._memory
+        self._view.scaling.remember(before, decided, memory)
+        came = tuple(map(_outcome, decided.actions, outcomes))
+        snapshot = before
+        if came:
+            came = memory.learn(came, before.now)
+            memory.endings.learn(came, before.pods, before.now)
+            snapshot = _of_the_same_spec(before, self._observe(seen))
+        self._remember_spec(snapshot, came)
+        wanting = {getattr(a, "group", HEAD_GROUP) for stage in decided.stages for a in stage}
+        memory.release(wanting, snapshot.now)
+        snapshot = replace(snapshot, held=memory.held)
+        status, after = snapshot.cluster.status, compute_status(snapshot, decided, came)
+        violations = () if snapshot.cluster.deleting else snapshot.violations
+        ours = ownership(snapshot.cluster, snapshot.other_operator) is Ownership.OURS
+        events = events_of(came, violations, status, after, decided) if ours else ()
+        return {
+            "status": after,
+            "changed": bool(status_patch(status, after)),
+            "urgent": is_urgent(status, after),
+            "withoutHead": unheard(status) != unheard(after),
+            "events": [
+                {"type": e.type, "reason": e.reason, "action": e.action, "note": e.note, "byHead": e.heard}
+                for e in events
+            ],
+            "toRay": _to_ray(snapshot, decided),
+        }
+
+    def _observe(self, seen: Json) -> Snapshot:
+        """A snapshot of what is there, and of what was heard since the last one."""
+        self._seen = seen
+        _take_in(self._pods, map(pod_from_object, seen["pods"]))
+        _take_in(self._services, map(service_from_object, seen["services"]))
+        self._clusters.apply(seen["cluster"])
+        cluster = self._clusters.get(cluster_from_object(seen["cluster"]).key)
+        if cluster is None:
+            raise LookupError(seen["cluster"]["metadata"])
+        now, monotonic = seen["now"], seen["monotonic"]
+        if self._memory.uid != cluster.uid:
+            self._memory = ClusterMemory(cluster.uid)
+        self._memory.keep_time(now, monotonic)
+        self._memory.meet(cluster.generation, now)
+        self._memory.namespace_ceilings = ceilings_from_annotations(seen.get("namespaceAnnotations", {}))
+        if (answer := seen.pop("ray", None)) is not None:
+            known = self._heard or Observation(cluster.uid)
+            deaths = {bytes.fromhex(node): DeathCause[cause] for node, cause in answer["deaths"].items()}
+            self._heard, _ = observed(known, _state(answer), Moment(now, monotonic), deaths)
+        return self._view.snapshot(cluster, self._memory, seen.get("otherOperator"), now)
+
+    def _usage(self, _: Key) -> GpuUsage:
+        return GpuUsage(**self._seen.get("gpus", {}))
+
+    def _wishes(self, _: Key) -> object:
+        spec = parse_spec(self._seen["cluster"]["spec"])
+        metrics = spec.autoscaler_options.metrics if isinstance(spec, RayClusterSpec) else ()
+        readings = {name: Reading(**given) for name, given in self._seen.get("readings", {}).items()}
+        return replica_wishes(metrics, readings, self._queries, self._seen["now"])
+
+    def _remember_spec(self, snapshot: Snapshot, outcomes: Sequence[Outcome]) -> None:
+        cluster, memory = snapshot.cluster, self._memory
+        current = self._clusters.generation(cluster.key) == cluster.generation
+        if not current or snapshot.violations or snapshot.spec is None:
+            return
+        stored = memory.last_valid = self._clusters.stored_spec(cluster.key)
+        made = [o.action for o in outcomes if o.done and isinstance(o.action, CreatePod)]
+        known = {action.group: action.template_hash for action in made}
+        there = {pod.template_hash for pod in snapshot.pods}
+        hashes = template_hashes(cluster, snapshot.spec, snapshot.pod_settings, known)
+        if all(value in there for _, value in hashes):
+            memory.proven = stored
+
+
+def bodies(manifest: Json) -> Json:
+    """A pod of the head and of each group, and the Services, whether they are wanted or not."""
+    cluster, spec = cluster_from_object(manifest), parse_spec(manifest["spec"])
+    if not isinstance(spec, RayClusterSpec):
+        return {}
+    head = head_pod(cluster, spec, 0)
+    found = {HEAD_GROUP: {"templateHash": head.template_hash, "body": head.body}}
+    for group in spec.worker_group_specs:
+        pods = worker_pods(cluster, spec, group)
+        hosts = group.num_of_hosts
+        body = pods.replica(0, 1, hosts).host(0) if hosts > 1 else pods.named(1, 0)
+        found[group.group_name] = {"templateHash": pods.template_hash, "body": body}
+    return {"pods": found, "services": [head_service(cluster, spec), headless_service(cluster)]}
+
+
+def _take_in(store: Store[Any], there: Any) -> None:  # noqa: ANN401 - of pods or of Services
+    left = {one.uid: one for one in store}
+    for one in there:
+        store.apply(one)
+        left.pop(one.uid, None)
+    for one in left.values():
+        store.remove(one.namespace, one.name, one.uid)
+
+
+def _of_the_same_spec(before: Snapshot, after: Snapshot) -> Snapshot:
+    """What is there after a pass, for the spec that the pass was about."""
+    if after.cluster.generation == before.cluster.generation:
+        return after
+    cluster = replace(after.cluster, generation=before.cluster.generation, spec=before.cluster.spec)
+    return replace(
+        after, cluster=cluster, spec=before.spec, violations=before.violations, withheld=before.withheld
+    )
+
+
+def _state(answer: Json) -> Any:  # noqa: ANN401 - a state, or why there is none
+    if (failure := answer.get("failure")) is not None:
+        return GcsFailure(GcsTrouble(failure["trouble"]), failure["message"])
+    return state_from(ParseDict(answer["reply"], ray_pb2.GetClusterResourceStateReply()).SerializeToString())
+
+
+def _outcome(action: Action, given: Json) -> Outcome:
+    fields = dict(given)
+    if (failure := fields.get("failure")) is not None:
+        causes = tuple(FieldCause(**cause) for cause in failure.get("causes", ()))
+        fields["failure"] = refusal = ApiFailure(**{**failure, "causes": causes})
+        if is_of_new_kind(refusal):
+            return Outcome(action, tried=False)
+    if (pod := fields.get("pod")) is not None:
+        fields["pod"] = pod_from_object(pod)
+    if (unanswered := fields.get("unanswered")) is not None:
+        fields["unanswered"] = GcsFailure(GcsTrouble(unanswered["trouble"]), unanswered["message"])
+    return Outcome(action, **fields)
+
+
+def _plan(snapshot: Snapshot, decided: Plan) -> Json:
+    at_once = (*decided.deletes, *decided.drains, *([decided.select] if decided.select else ()))
+    last = [decided.resize] if decided.resize else []
+    stages = [("first", at_once), *enumerate(decided.stages, start=1), ("last", last)]
+    return {
+        "actions": [{"stage": stage, **_action(action)} for stage, actions in stages for action in actions],
+        "requeueAfter": decided.requeue_after,
+        "waits": [{"message": words} for words in decided.waits],
+        "held": {"pods": dict(decided.held), "gpus": decided.held_gpus},
+        "headEpoch": decided.head_epoch,
+        "withheld": decided.withheld,
+        "violations": [{"path": v.path, "group": v.group, "message": v.message} for v in snapshot.violations],
+        "sizes": {
+            group.group_name: {"replicas": decided.replicas(group), "pods": decided.pods(group)}
+            for group in (snapshot.spec.worker_group_specs if snapshot.spec and not decided.withheld else ())
+        },
+        "scaling": _scaling(decided.decision) if decided.decision else None,
+    }
+
+
+def _action(action: Action) -> Json:
+    said: Json = {"message": action.reason}
+    match action:
+        case CreatePod():
+            said |= {"verb": "create", "kind": "Pod", "name": action.name, "body": action.body}
+            said |= {"group": action.group, "nodeType": action.node_type, "replica": action.replica}
+            said |= {"cause": action.cause.name, "templateHash": action.template_hash}
+        case CreateService():
+            said |= {"verb": "create", "kind": "Service", "name": action.name, "body": action.body}
+        case CreateSecret():
+            said |= {"verb": "create", "kind": "Secret", "name": action.name, "body": action.body}
+            said |= {"generatedKey": action.token_key}
+        case DeletePod():
+            said |= {"verb": "delete", "kind": "Pod", "name": action.name, "uid": action.uid}
+            said |= {"group": action.group, "nodeType": action.node_type, "replica": action.replica}
+            said |= {"cause": action.cause.name}
+        case DrainNode():
+            said |= {"verb": "drain", "kind": "RayNode", "name": action.pod, "group": action.group}
+            said |= {"nodeId": action.node_id.hex()}
+        case SelectHead():
+            said |= {"verb": "patch", "kind": "Service", "name": action.name, "uid": action.uid}
+            said |= {"selector": {**action.selector, **dict.fromkeys(action.dropped)}}
+        case ResizeGroups():
+            said |= {"verb": "patch", "kind": "RayCluster"}
+            said |= {
+                "replicas": [{"at": c.place, "group": c.group, "to": c.replicas} for c in action.changes]
+            }
+        case RemoveFinalizer():
+            said |= {"verb": "patch", "kind": "RayCluster", "removedFinalizer": action.finalizer}
+        case AdvanceHeadEpoch():
+            said |= {"verb": "patchStatus", "kind": "RayCluster", "headEpoch": action.epoch}
+    return said
+
+
+def _scaling(decision: Decision) -> Json:
+    return {
+        "known": decision.known,
+        "active": decision.active,
+        "summary": decision.summary,
+        "nextLook": decision.next_look,
+        "groups": {
+            group.name: {
+                "wanted": group.wanted,
+                "launches": group.launches,
+                "pending": group.pending,
+                "late": group.late,
+                "blocked": bool(group.blocked),
+                "message": [group.reason, group.growth, group.blocked],
+                "holds": [{"reason": str(hold.kind), "message": hold.words} for hold in group.holds],
+            }
+            for group in decision.groups
+        },
+        "drains": [
+            {
+                "group": d.group,
+                "replica": d.replica,
+                "pods": [n.instance_id for n in d.nodes],
+                "message": d.words,
+            }
+            for d in decision.drains
+        ],
+        "cancels": [{"group": c.group, "pods": list(c.pods), "message": c.words} for c in decision.cancels],
+        "demand": [
+            {
+                "kind": str(answer.kind),
+                "gang": answer.gang,
+                "resources": answer.shape.resources,
+                "selectors": answer.shape.selectors,
+                "count": answer.count,
+                "unserved": answer.unserved,
+                "placed": [(placed.group, str(placed.tier), placed.number) for placed in answer.placed],
+                "holds": [{"reason": str(hold.kind), "message": hold.words} for hold in answer.holds],
+            }
+            for answer in decision.answers
+        ],
+        "oversized": [(shape.resources, shape.selectors) for shape in decision.oversized],
+    }
+
+
+def _to_ray(snapshot: Snapshot, decided: Plan) -> Json | None:
+    """The ReportAutoscalingState of the pass."""
+    spec, decision, state = snapshot.spec, decided.decision, snapshot.scaling.ray.state
+    if spec is None or decision is None or state is None or not decision.known:
+        return None
+    request = ray_pb2.ReportAutoscalingStateRequest()
+    request.ParseFromString(gcs_requests.report(ray_report(snapshot, spec, decision, dict(decided.held))))
+    said: Json = MessageToDict(request.autoscaling_state)
+    return said

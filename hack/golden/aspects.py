@@ -1,0 +1,95 @@
+"""What one pass came to, taken apart by what may differ for a reason of its own.
+
+A difference in `hashes` or `bodies` makes new pods in every user's cluster; one in `words` is prose.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+
+ASPECTS: Final = ("names", "bodies", "hashes", "actions", "sizes", "status", "events", "words")
+WORDS: Final = frozenset({"message", "note", "summary", "faults"})
+"""Keys of sentences for people, in what is decided, in the status and in events."""
+TEMPLATE_HASH: Final = "rayfleet.io/template-hash"
+_DIGITS: Final = 12
+"""Of a number, as sums of floats differ in the last ones between versions of Python."""
+
+
+def aspects_of(planned: Json, told: Json) -> Json:
+    """One pass: what was planned, and what users are told."""
+    creates = [action for action in planned["actions"] if action["verb"] == "create"]
+    rest = {name: value for name, value in planned.items() if name not in {"sizes", "scaling"}}
+    rest["actions"] = [_without(action, {"body", "templateHash"}) for action in planned["actions"]]
+    sizes = {name: planned[name] for name in ("sizes", "scaling")} | {"toRay": told["toRay"]}
+    status = {name: told[name] for name in ("status", "changed", "urgent", "withoutHead")}
+    facts = {"actions": rest, "sizes": sizes, "status": status, "events": told["events"]}
+    words = {path: said for aspect, value in facts.items() for path, said in _words(value, aspect)}
+    return {
+        "names": [metadata_of(action["kind"], action["body"]) for action in creates],
+        "bodies": {action["name"]: _without(action["body"], {"metadata"}) for action in creates},
+        "hashes": {action["name"]: _hash(action) for action in creates if action["kind"] == "Pod"},
+        **{aspect: _facts(value) for aspect, value in facts.items()},
+        "words": words,
+    }
+
+
+def digests(passes: Iterable[Json]) -> dict[str, str]:
+    """By aspect, a few characters that are others where anything of it is."""
+    each = list(passes)
+    return {aspect: _digest([of[aspect] for of in each]) for aspect in ASPECTS}
+
+
+def metadata_of(kind: str, body: Json) -> Json:
+    """What an object is called, who owns it, and what it is found by; not the hash of its template."""
+    annotations = _without(body["metadata"].get("annotations") or {}, {TEMPLATE_HASH})
+    return {"kind": kind, **body["metadata"], "annotations": annotations}
+
+
+def plain(value: object) -> Any:  # noqa: ANN401 - JSON
+    """As JSON has it: no tuples, and numbers without what their last digits owe to how they were added."""
+    kind = type(value)
+    if kind is str or kind is int:
+        return value
+    if kind is float:
+        return float(f"{value:.{_DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _hash(action: Json) -> str:
+    """As the pod has it; and as the plan has it, should they differ."""
+    noted, planned = action["body"]["metadata"]["annotations"].get(TEMPLATE_HASH), action["templateHash"]
+    return str(noted) if noted == planned else f"{noted} in the pod, {planned} in the plan"
+
+
+def _without(given: Mapping[str, Any], keys: set[str]) -> Json:
+    return {name: value for name, value in given.items() if name not in keys}
+
+
+def _facts(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Without its words."""
+    if isinstance(value, Mapping):
+        return {name: _facts(inner) for name, inner in value.items() if name not in WORDS}
+    return [_facts(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _words(value: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON
+    """Every sentence, by where it is said."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if name in WORDS:
+                yield f"{path}.{name}", inner
+            else:
+                yield from _words(inner, f"{path}.{name}")
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _words(inner, f"{path}[{index}]")
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
