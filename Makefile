@@ -8,7 +8,7 @@ BED ?= dev
 PROFILE ?= node
 NODES ?=
 
-.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench bench-quick demo testbed-up testbed-down crds metrics cli-reference protocol images lock clean
+.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench bench-quick demo testbed-up testbed-down crds metrics cli-reference protocol golden images lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -29,8 +29,8 @@ setup: $(VENV)/installed ## Python environment and system packages (20 s; as roo
 binaries: setup ## The test bed's programs, from pinned Go modules (12 min the first time, then at once)
 	@$(RUN) -m testbed build
 
-lint: $(VENV)/installed ## Style, types, import order, file length, generated files (30 s)
-	@echo "==> lint (about 30 s)"
+lint: $(VENV)/installed ## Style, types, import order, file length, generated and golden files (40 s)
+	@echo "==> lint (about 40 s)"
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy operator/rayfleet tests hack benchmarks
@@ -40,6 +40,7 @@ lint: $(VENV)/installed ## Style, types, import order, file length, generated fi
 	@$(RUN) -m metrics --check
 	@$(RUN) -m cli_reference --check
 	@$(RUN) -m protocol --check
+	@$(RUN) -m golden --check
 
 format: $(VENV)/installed ## Format the code, and mend what ruff can mend
 	@$(VENV)/bin/ruff check --fix --quiet . || true
@@ -96,6 +97,9 @@ cli-reference: $(VENV)/installed ## Generate the page of the command line
 
 protocol: $(VENV)/installed ## Compile the definition of Ray's messages
 	@$(RUN) -m protocol
+
+golden: $(VENV)/installed ## Write down what the operator does on fixed input (tests/golden)
+	@$(RUN) -m golden
 
 images: setup ## Build the operator's and Ray's images (3 min the first time)
 	@$(RUN) -m images build
