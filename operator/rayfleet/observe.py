@@ -80,7 +80,10 @@ class View:
             rivals=tuple(self._rivals(cluster)),
             refused=refused,
             worked_out=known.worked_out,
-            gpus=memory.gpus_of(judgement.spec, cluster.generation, refused),
+            # Which spec is acted on instead of one at fault, labels and annotations have a say in.
+            gpus=None
+            if judgement.violations
+            else memory.gpus_of(judgement.spec, cluster.generation, refused),
             held=memory.held,
             settling=memory.endings.settling,
             auth_secret_made=memory.auth_secret_made,

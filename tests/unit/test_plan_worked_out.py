@@ -9,6 +9,7 @@ import pytest
 from rayfleet.manifests import worker_pods
 from rayfleet.memory import ClusterMemory
 from rayfleet.plan import CreatePod, Plan, plan
+from rayfleet.plan.ceilings import gpus_of_each
 from rayfleet.pod_settings import PodSettings
 from support.builders import NOW, UID, group, spec, template
 from support.passes import Passes, passes
@@ -78,3 +79,19 @@ async def test_what_is_not_acted_on_follows_the_head_that_is_there() -> None:
         assert plan(seen).withheld
         assert not plan(replace(seen, cluster=recorded)).withheld
         assert plan(seen).withheld
+
+
+async def test_gpus_are_those_of_the_spec_that_is_acted_on_whatever_labels_have_made_of_it() -> None:
+    """A label may put a spec at fault, and taking it off puts it right, within one generation."""
+    of_service = {"ray.io/originated-from-crd": "RayService"}
+    async with passes() as bed:
+        memory = ClusterMemory(UID)
+        bed.stored(spec(group("a", 1, template=template(gpu="1"))))
+        assert bed.view.snapshot(bed.cluster, memory, None, NOW).gpus == {"headgroup": 0, "a": 1}
+        memory.last_valid = bed.clusters.stored_spec(bed.cluster.key)
+        after = spec(group("b", 1, template=template(gpu="4")), upgradeStrategy={"type": "Recreate"})
+        bed.stored(after, version=2000, generation=2, labels=of_service)
+        at_fault = bed.view.snapshot(bed.cluster, memory, None, NOW)
+        assert gpus_of_each(at_fault) == {"headgroup": 0, "a": 1}
+        bed.stored(after, version=2001, generation=2, labels={})
+        assert gpus_of_each(bed.view.snapshot(bed.cluster, memory, None, NOW)) == {"headgroup": 0, "b": 4}

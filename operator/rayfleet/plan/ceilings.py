@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.accelerators import accelerators_of_pod, whole_accelerators
@@ -60,7 +60,12 @@ def gpus_of_each(snapshot: Snapshot) -> Mapping[str, int]:
     """The same of the spec that is acted by, worked out here where it has not been."""
     if snapshot.spec is None:
         return {}
-    return snapshot.gpus if snapshot.gpus is not None else gpus_of_groups(snapshot.spec)
+    if snapshot.gpus is not None:
+        return snapshot.gpus
+    known = snapshot.worked_out.get("gpus")
+    if known is None or known[0] is not snapshot.spec:
+        known = snapshot.worked_out["gpus"] = snapshot.spec, gpus_of_groups(snapshot.spec)
+    return cast("Mapping[str, int]", known[1])
 
 
 def _pod(template: Mapping[str, object]) -> Mapping[str, object]:
