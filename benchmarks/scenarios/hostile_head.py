@@ -4,6 +4,7 @@ Each queue has a cluster of its own, of a hundred groups. A ceiling of its names
 started for it, so that nothing but answers and decisions is measured.
 """
 
+import asyncio
 import http.client
 import threading
 import time
@@ -29,6 +30,8 @@ HOST, PORT = "127.8.0.1", 6379
 GROUPS = 100
 SECONDS = 60.0
 PROBE_EVERY = 0.005
+IDLE_SECONDS = 2.0
+"""So long is it looked at what answering the probe costs by itself."""
 
 
 class Probe:
@@ -40,6 +43,7 @@ class Probe:
         self._thread = threading.Thread(target=self._run, name="probe", daemon=True)
         self.longest = 0.0
         """Seconds that an answer took."""
+        self.answers = 0
 
     def _run(self) -> None:
         while not self._over.wait(PROBE_EVERY):
@@ -47,6 +51,7 @@ class Probe:
             self._connection.request("GET", "/healthz")
             self._connection.getresponse().read()
             self.longest = max(self.longest, time.perf_counter() - asked)
+            self.answers += 1
 
     @contextmanager
     def running(self) -> Iterator["Probe"]:
@@ -89,6 +94,7 @@ async def _cost(
     gcs.says(STATE, _answer(queue, head))
     await gcs.start(HOST, PORT)
     await last_work(running, time.monotonic(), within=SECONDS)
+    each = await _cost_of_probing(running, port)
     before, used = running.rss(), running.cpu()
     running.forget_peak()
     try:
@@ -96,7 +102,7 @@ async def _cost(
             await _give_address(lab, head)
             # By then all that the first one leads to has been done.
             await lab.until("a second question", lambda: _questions(gcs) > 1, running, SECONDS)
-            used, peak = running.cpu() - used, running.peak_rss()
+            used, peak = running.cpu() - used - probe.answers * each, running.peak_rss()
     finally:
         await gcs.stop()
         await lab.remove(where)
@@ -105,6 +111,14 @@ async def _cost(
         "cpu_per_answer_s": used,
         "more_mib": (peak - before) / MIB,
     }
+
+
+async def _cost_of_probing(running: OperatorProcess, port: int) -> float:
+    """Seconds of CPU for one answer of `/healthz`."""
+    used = running.cpu()
+    with Probe(port).running() as probe:
+        await asyncio.sleep(IDLE_SECONDS)
+    return (running.cpu() - used) / probe.answers
 
 
 def _questions(gcs: StandInGcs) -> int:

@@ -8,8 +8,8 @@ from typing import Final
 
 from rayfleet.autoscaling.decision import Hold, HoldKind
 
-MOST_STEPS: Final = 12_000_000
-"""Of placing work. A step takes a tenth of a microsecond, or a little more: at most two seconds in all. What
+MOST_STEPS: Final = 9_000_000
+"""Of placing work. A step takes a tenth to a sixth of a microsecond: at most a second and a half in all. What
 each thing costs is measured with a hundred groups, the most that a cluster has."""
 MOST_WORDS: Final = 2_000_000
 """Steps of finding out why work waits."""
