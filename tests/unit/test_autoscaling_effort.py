@@ -7,10 +7,23 @@ from dataclasses import replace
 
 import pytest
 
-from rayfleet.autoscaling import Ceiling, Decision, Group, HoldKind, Memory, Policy, Worker, decide
+from rayfleet.autoscaling import (
+    Answer,
+    Ceiling,
+    Decision,
+    Group,
+    Hold,
+    HoldKind,
+    Memory,
+    Policy,
+    Worker,
+    decide,
+)
+from rayfleet.autoscaling.decision import DemandKind
+from rayfleet.autoscaling.summary import summary_of
 from rayfleet.clients.gcs_replies import state_from
 from rayfleet.clients.ray_protocol import ray_pb2
-from rayfleet.ray_state import NodeStatus, RayState
+from rayfleet.ray_state import NodeStatus, RayState, Shape
 from support.demand_cases import node, resources, tasks
 from support.hostile_queues import GROUPS, QUEUES, gangs_of_two, some_of_everything
 from support.stand_in_gcs import state
@@ -135,3 +148,18 @@ def test_what_holds_a_group_is_said_once_however_many_entries_wait_for_it() -> N
     holds = [hold for one in decision.answers for hold in one.holds]
     assert len(holds) > 100 * len(GROUPS)
     assert len({id(hold) for hold in holds}) <= 2 * len(GROUPS)
+
+
+def test_a_summary_of_thousands_of_entries_that_wait_takes_no_more_than_it_says() -> None:
+    """Each waits for a hundred groups; three are told of, and how many there are besides."""
+    holds = tuple(
+        Hold(HoldKind.CEILING, f"g{n:02}: a ceiling of its namespace, in words") for n in range(100)
+    )
+    shapes = [Shape((("CPU", float(n)),)) for n in range(1, 2_001)]
+    answers = [Answer(DemandKind.TASKS, shape, 1, (), holds) for shape in shapes * 2]
+    tracemalloc.start()
+    summary = summary_of((), answers, known=True)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert summary.endswith(" And 1997 more.")
+    assert peak < 2 << 20

@@ -81,12 +81,13 @@ def _answer(
     census: Sequence[Census],
     sizes: Sizes,
 ) -> Answer:
-    holds = list(reasons.of(entry)) if entry.left else []
+    holds = reasons.of(entry) if entry.left else ()
+    others = []
     for group, tier, _ in placed:
         if tier is Tier.BLOCKED and (hold := blocked_hold(census[group])):
-            holds.append(hold)
+            others.append(hold)
         if tier is Tier.NEW and (rate := sizes.rates.get(census[group].group.name)):
-            holds.append(rate)
+            others.append(rate)
     return Answer(
         kind=entry.kind,
         shape=entry.need.shape,
@@ -95,7 +96,8 @@ def _answer(
             Placed(HEAD_GROUP if group == HEAD else census[group].group.name, tier, count)
             for group, tier, count in placed
         ),
-        holds=tuple(dict.fromkeys(holds)),
+        # Where these are all, one tuple serves many entries.
+        holds=tuple(dict.fromkeys((*holds, *others))) if others else holds,
         gang=entry.gang.name if entry.gang else "",
     )
 

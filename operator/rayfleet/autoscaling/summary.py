@@ -1,9 +1,9 @@
 """The decision in one sentence, for the status: it changes only when the decision does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rayfleet.autoscaling import words
-from rayfleet.autoscaling.decision import Answer, DemandKind, GroupDecision
+from rayfleet.autoscaling.decision import Answer, DemandKind, GroupDecision, Hold
 
 _MOST = 3
 
@@ -14,14 +14,34 @@ def summary_of(groups: Sequence[GroupDecision], answers: Sequence[Answer], *, kn
     said = [f"Wanted: {sizes}."]
     if not known:
         said.append("Ray's state is not known, so nothing shrinks.")
-    held = dict.fromkeys(_held(answer) for answer in answers if answer.holds)
-    told = {hold.words for answer in answers for hold in answer.holds}
-    late = [group.blocked for group in groups if group.late and group.blocked and group.blocked not in told]
-    held |= dict.fromkeys(f"Pods do not come: {words}." for words in late)
-    said += list(held)[:_MOST]
-    if len(held) > _MOST:
-        said.append(f"And {len(held) - _MOST} more.")
+    reasons = {id(answer.holds): answer.holds for answer in answers if answer.holds}
+    held = _told_apart(answers, reasons)
+    told = {hold.words for holds in reasons.values() for hold in holds}
+    late = dict.fromkeys(
+        group.blocked for group in groups if group.late and group.blocked and group.blocked not in told
+    )
+    said += [_held(answer) for answer in held[:_MOST]]
+    said += [f"Pods do not come: {words}." for words in late][: _MOST - len(held[:_MOST])]
+    if len(held) + len(late) > _MOST:
+        said.append(f"And {len(held) + len(late) - _MOST} more.")
     return " ".join(said)
+
+
+def _told_apart(answers: Sequence[Answer], reasons: Mapping[int, tuple[Hold, ...]]) -> list[Answer]:
+    """One of each of those that would be told of in the same words.
+
+    The words of all of them are not kept: thousands of entries with a hundred reasons each take megabytes.
+    """
+    whys = {which: hash(_why(holds)) for which, holds in reasons.items()}
+    found: dict[tuple[DemandKind, str, int], Answer] = {}
+    for answer in answers:
+        if answer.holds:
+            found.setdefault((answer.kind, words.shape(answer.shape), whys[id(answer.holds)]), answer)
+    return list(found.values())
+
+
+def _why(holds: Sequence[Hold]) -> str:
+    return "; ".join([hold.words for hold in holds])
 
 
 def _held(answer: Answer) -> str:
@@ -30,6 +50,5 @@ def _held(answer: Answer) -> str:
         DemandKind.GANG: "A gang with bundles of",
         DemandKind.CONSTRAINT: "request_resources for",
     }[answer.kind]
-    why = "; ".join(hold.words for hold in answer.holds)
     waits = "wait" if answer.kind is DemandKind.TASKS else "waits"
-    return f"{what} {words.shape(answer.shape)} {waits}: {why}."
+    return f"{what} {words.shape(answer.shape)} {waits}: {_why(answer.holds)}."
