@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -259,12 +260,15 @@ def test_work_goes_to_the_fallback_while_a_secret_is_missing_and_that_is_said(sc
     (other,) = workers(scene, 2, starts=False) - {stuck}
     assert "-cheap-" in other
     words = 'CreateContainerConfigError of container ray: secret "not-there" not found'
+
+    def is_said(condition: str) -> bool:
+        # Again, as the scheduler, which has no node for the pod, may say so after us.
+        scene.namespace.set_pod_status(stuck, unready({"waiting": waits}))
+        return words in scene.namespace.condition(scene.name, condition).get("message", "")
+
     for condition in ("Ready", "Autoscaling"):
-        eventually(
-            f"{condition} to name the Secret",
-            lambda: words in scene.namespace.condition(scene.name, condition).get("message", ""),  # noqa: B023 - called at once
-            why=lambda: scene.stored["status"],
-        )
+        what, look = f"{condition} to name the Secret", partial(is_said, condition)
+        eventually(what, look, why=lambda: scene.stored["status"])
 
 
 def test_pods_that_have_not_joined_go_at_once_when_the_maximum_is_lowered(scenes: Scenes) -> None:
