@@ -7,7 +7,7 @@ from benchmarks.lab import Figures, Lab
 from benchmarks.scenarios.big import one_big_cluster
 from benchmarks.scenarios.empty_queues import follow_empty_queues
 from benchmarks.scenarios.fleet import memory, quiet, restart
-from benchmarks.scenarios.hostile_head import hostile_head
+from benchmarks.scenarios.hostile_head import follow_hostile_head
 from benchmarks.scenarios.replacement import replace_among_many, replace_quiet
 from benchmarks.scenarios.waves import create_clusters, grow_clusters
 
@@ -28,7 +28,7 @@ SCENARIOS = {
     "grow": Scenario("{grow_clusters:,} clusters 0 -> {grow_workers:,}", grow_clusters, needs_raw=True),
     "big": Scenario("1 cluster 0 -> {big_workers:,} -> 0", one_big_cluster, needs_raw=True),
     "replace": Scenario("worker pod deleted -> replacement created, quiet", replace_quiet),
-    "hostile": Scenario("a head with the hardest answers that are read", hostile_head),
+    "hostile": Scenario("a head with the hardest answers that are read", follow_hostile_head),
     "memory": Scenario("memory of {fleet:,} clusters x (1 + 3)", memory),
     "replace-among-many": Scenario("the same with {fleet:,} quiet clusters", replace_among_many),
     "restart": Scenario("restart with {fleet:,} clusters", restart),

@@ -65,7 +65,7 @@ class Probe:
             self._connection.close()
 
 
-async def hostile_head(lab: Lab) -> Figures:
+async def follow_hostile_head(lab: Lab) -> Figures:
     """The worst of some queues, each in all its figures."""
     await lab.namespace(NAMESPACE)
     ceiling = {"metadata": {"annotations": {"rayfleet.io/max-gpus": "0"}}}

@@ -4,10 +4,10 @@ A trimmed pod takes about 1 KiB, the full object 41. Whatever is not here wakes 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from rayfleet.api import RayClusterSpec, Violation
 from rayfleet.api.accelerators import accelerators_of_pod
@@ -22,6 +22,7 @@ MOST_RECORDED = 900_000_000
 """Names have nine digits: from here there is room for as many pods as will ever be."""
 
 JsonObject: TypeAlias = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class Key(NamedTuple):
@@ -244,6 +245,14 @@ class Snapshot:
     scaling: ScalingView = field(default_factory=ScalingView)
     pod_settings: PodSettings = DEFAULT
     """What the administrator has set for pods, and what the namespace was seen to ask of them."""
+
+    def once(self, what: str, spec: RayClusterSpec, made_for: object, make: Callable[[], T]) -> T:
+        """What `make` gives for this spec and what else it was made for: worked out anew for another."""
+        known = self.worked_out.get(what)
+        if known is None or known[0] is not spec or known[1] != made_for:
+            known = self.worked_out[what] = spec, made_for, make()
+        made: T = known[2]
+        return made
 
 
 def _owner(metadata: JsonObject) -> Owner | None:

@@ -7,9 +7,10 @@ ceilings hold. Whatever is held is named. Accelerators of every kind count as GP
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from math import inf
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from rayfleet.api import RayClusterSpec
 from rayfleet.api.accelerators import accelerators_of_pod, whole_accelerators
@@ -62,10 +63,7 @@ def gpus_of_each(snapshot: Snapshot) -> Mapping[str, int]:
         return {}
     if snapshot.gpus is not None:
         return snapshot.gpus
-    known = snapshot.worked_out.get("gpus")
-    if known is None or known[0] is not snapshot.spec:
-        known = snapshot.worked_out["gpus"] = snapshot.spec, gpus_of_groups(snapshot.spec)
-    return cast("Mapping[str, int]", known[1])
+    return snapshot.once("gpus", snapshot.spec, None, partial(gpus_of_groups, snapshot.spec))
 
 
 def _pod(template: Mapping[str, object]) -> Mapping[str, object]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec, asks_for_sidecar, sidecar_options
 from rayfleet.api.groups import FailurePolicy
@@ -209,12 +209,10 @@ def unsupported_of(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[Unsupporte
     head = cluster.status.get("head")
     recorded = isinstance(head, Mapping) and bool(head.get("podName"))
     has_head = recorded or any(p.node_type == NodeType.HEAD and not p.ended for p in snapshot.pods)
-    known = snapshot.worked_out.get("unsupported")
-    if known is not None and known[0] is spec and known[1] == has_head:
-        return cast("tuple[Unsupported, ...]", known[2])
-    found = unsupported(spec, labels=cluster.labels, annotations=cluster.annotations, has_head=has_head)
-    snapshot.worked_out["unsupported"] = spec, has_head, found
-    return found
+    find = partial(
+        unsupported, spec, labels=cluster.labels, annotations=cluster.annotations, has_head=has_head
+    )
+    return snapshot.once("unsupported", spec, has_head, find)
 
 
 def unsupported(

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import partial
 from itertools import count, islice
-from typing import Any, cast
+from typing import Any
 
 from rayfleet.api import RayClusterSpec, WorkerGroupSpec
 from rayfleet.api.names import NodeType
@@ -112,12 +113,8 @@ def _creates(
 def _factory(snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec) -> PodFactory:
     """The pods of `group`; of the last group that was asked for they are built already."""
     made_for = (snapshot.cluster.uid, group.group_name, snapshot.pod_settings)
-    known = snapshot.worked_out.get("workers")
-    if known is not None and known[0] is spec and known[1] == made_for:
-        return cast("PodFactory", known[2])
-    factory = worker_pods(snapshot.cluster, spec, group, snapshot.pod_settings)
-    snapshot.worked_out["workers"] = spec, made_for, factory
-    return factory
+    build = partial(worker_pods, snapshot.cluster, spec, group, snapshot.pod_settings)
+    return snapshot.once("workers", spec, made_for, build)
 
 
 def _create(group: WorkerGroupSpec, body: Mapping[str, Any], template_hash: str, reason: str) -> CreatePod:
