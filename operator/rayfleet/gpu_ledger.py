@@ -108,6 +108,7 @@ class GpuLedger:
     def forget(self, key: Key) -> None:
         """The cluster is gone. The pods that it has left are counted for themselves."""
         self._by_pods_alone.discard(key)
+        self._with_left.discard(key)
         noted = self._noted.pop(key, None)
         if noted is not None:
             self._count(key, -noted.there - noted.coming)
@@ -123,9 +124,7 @@ class GpuLedger:
     def usage(self, key: Key) -> GpuUsage:
         """What all clusters but `key` have, and what all have added within the last minute."""
         now = self._clock()
-        while self._added and (now - self._added[0].at >= MINUTE or not self._added[0].gpus):
-            self._count_new(self._added[0], -self._added[0].gpus)
-            self._added.popleft()
+        self._drop_old(now)
         keys = set(self._keys())
         left_beside, left = self._count_left(keys, key.namespace)
         unseen_beside, unseen_elsewhere = self._unseen(keys, key)
@@ -141,6 +140,12 @@ class GpuLedger:
             complete_in_namespace=not unseen_beside,
             renewed_in=self._added[0].at + MINUTE - now if self._added else None,
         )
+
+    def _drop_old(self, now: float) -> None:
+        """What was added more than a minute ago counts no more."""
+        while self._added and (now - self._added[0].at >= MINUTE or not self._added[0].gpus):
+            self._count_new(self._added[0], -self._added[0].gpus)
+            self._added.popleft()
 
     def _count_left(self, keys: Collection[Key], namespace: str) -> tuple[int, int]:
         """GPUs of pods of clusters that are gone, in a namespace and in all."""
@@ -174,6 +179,7 @@ class GpuLedger:
 
     def _set(self, key: Key, noted: _Noted, there: int, coming: int) -> None:
         now = self._clock()
+        self._drop_old(now)
         before = noted.most(now)
         if there < noted.there:
             # What was lost before and was no more says nothing more: it is forgotten sooner.

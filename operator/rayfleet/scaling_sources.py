@@ -11,7 +11,7 @@ from rayfleet.memory import ClusterMemory
 from rayfleet.metric_sampling import MetricSampler
 from rayfleet.namespace_ceilings import NamespaceCeilingsReader
 from rayfleet.plan import CreatePod, Outcome, Plan
-from rayfleet.plan.ceilings import gpus_of_creates, gpus_of_each, gpus_there, within_ceilings
+from rayfleet.plan.ceilings import ceilings_of, gpus_of_creates, gpus_of_each, gpus_there, within_ceilings
 from rayfleet.plan.ray_report import ray_report
 from rayfleet.ray_heads import RayHeads
 from rayfleet.scaling_limits import ScalingLimits, ceilings_from_settings, unknown_ceilings
@@ -70,7 +70,7 @@ class ScalingSources:
         """
         key, spec = snapshot.cluster.key, snapshot.spec
         each = gpus_of_each(snapshot)
-        if spec is not None and gpus_of_creates(decided, each):
+        if spec is not None and ceilings_of(snapshot) and gpus_of_creates(decided, each):
             usage = self.ledger.usage(key)
             now = replace(snapshot, scaling=replace(snapshot.scaling, usage=usage))
             decided = within_ceilings(now, decided)

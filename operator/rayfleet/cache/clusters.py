@@ -1,5 +1,6 @@
 """The cache of our own kind: RayClusters, kept compact."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,9 @@ from rayfleet.timestamps import unix_seconds
 
 UNREAD_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 """A second copy of the spec, which nobody here reads."""
+
+UNPACKED = 128
+"""Clusters kept unpacked for the next look: as many as are likely to be in a burst of passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class ClusterStore:
     def __init__(self) -> None:
         self._records: dict[Key, ClusterRecord] = {}
         self._gone = Tombstones()
+        self._unpacked: OrderedDict[Key, tuple[ClusterRecord, Cluster]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -84,24 +89,19 @@ class ClusterStore:
         return tuple(self._records)
 
     def get(self, key: Key) -> Cluster | None:
-        """The cluster, its spec and status unpacked anew for this call."""
+        """The cluster with its spec and status unpacked; both are shared, so nobody may change them."""
         record = self._records.get(key)
         if record is None:
             return None
-        return Cluster(
-            key=key,
-            uid=record.uid,
-            resource_version=record.resource_version,
-            generation=record.generation,
-            deleting=record.deleting,
-            labels=record.labels,
-            annotations=record.annotations,
-            spec=orjson.loads(record.spec),
-            status=orjson.loads(record.status),
-            born=record.born,
-            deleted=record.deleted,
-            finalizers=record.finalizers,
-        )
+        known = self._unpacked.pop(key, None)
+        if known is None or known[0] is not record:
+            # Most often the status alone is new.
+            same_spec = known is not None and known[0].spec is record.spec
+            known = record, _unpacked(record, known[1].spec if known and same_spec else None)
+        self._unpacked[key] = known
+        if len(self._unpacked) > UNPACKED:
+            self._unpacked.popitem(last=False)
+        return known[1]
 
     def generation(self, key: Key) -> int | None:
         """Of the cluster's spec, without unpacking anything."""
@@ -203,6 +203,24 @@ class ClusterStore:
             return False
         del self._records[key]
         return True
+
+
+def _unpacked(record: ClusterRecord, spec: Mapping[str, Any] | None) -> Cluster:
+    """`spec` where it is unpacked already."""
+    return Cluster(
+        key=record.key,
+        uid=record.uid,
+        resource_version=record.resource_version,
+        generation=record.generation,
+        deleting=record.deleting,
+        labels=record.labels,
+        annotations=record.annotations,
+        spec=orjson.loads(record.spec) if spec is None else spec,
+        status=orjson.loads(record.status),
+        born=record.born,
+        deleted=record.deleted,
+        finalizers=record.finalizers,
+    )
 
 
 def _record(obj: Mapping[str, Any], key: Key, before: ClusterRecord | None) -> ClusterRecord:

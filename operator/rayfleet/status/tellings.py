@@ -14,6 +14,8 @@ BURST: Final = 10
 """Writes and events at once."""
 PERIOD: Final = 30.0
 """Seconds until there may be one more."""
+LONGEST_EVENT_WAIT: Final = 4 * PERIOD
+"""Seconds for which the status goes before events: what is stays visible, what was can be told later."""
 
 
 class Topic(Enum):
@@ -30,7 +32,7 @@ class Tellings:
     _full: float = float("-inf")
     """When the bucket is full again, if nothing is taken."""
     _waiting: dict[Topic, float] = field(default_factory=dict)
-    """Since when each waits for a token: who has waited longer has the next one."""
+    """Since when each waits for a token."""
     _withheld: dict[str, tuple[Event, int]] = field(default_factory=dict)
     """By reason, the last event that there was no token for, and how many there were."""
     said: dict[str, str] = field(default_factory=dict)
@@ -39,13 +41,18 @@ class Tellings:
     def take(self, topic: Topic, clock: float) -> bool:
         """Whether there is a token for `topic`: then it is taken."""
         left = BURST - max(self._full - clock, 0.0) / PERIOD
-        since = self._waiting.get(topic, clock)
-        if left < 1 or (left < 2 and any(other < since for other in self._waiting.values())):  # noqa: PLR2004 - the last one
-            self._waiting[topic] = since
+        if left < 1 or (left < 2 and self._is_others(topic, clock)):  # noqa: PLR2004 - the last one
+            self._waiting.setdefault(topic, clock)
             return False
         self._waiting.pop(topic, None)
         self._full = max(self._full, clock) + PERIOD
         return True
+
+    def _is_others(self, topic: Topic, clock: float) -> bool:
+        """Whether the next token is the other topic's: the status's, unless events have waited for long."""
+        since = self._waiting.get(Topic.EVENT)
+        is_events = since is not None and clock - since >= LONGEST_EVENT_WAIT
+        return is_events if topic is Topic.STATUS else Topic.STATUS in self._waiting and not is_events
 
     def settle(self, topic: Topic) -> None:
         """Nothing of `topic` waits any more."""
