@@ -52,6 +52,8 @@ SHELL_SECONDS = 0.5
 """For kopf to end by itself, as it does where it was kopf that the signal reached."""
 PROGRESS_SECONDS = 0.5
 """Pods on their way to readiness are looked at together; whatever calls for action is looked at at once."""
+STEP_SECONDS = 2.0
+"""The same while others of the cluster are not ready yet: nobody can wait for anything but counts then."""
 GARBAGE_THRESHOLD = 10_000
 """Objects between looks for cyclic garbage; the default of 700 costs a twentieth of the processor time."""
 REPORTING, JUST_REPORTING = 320, 64
@@ -296,7 +298,8 @@ class Operator:
 
     def _wake_soon(self, key: Key) -> None:
         self._poller.poke(key)
-        self._queue.add_after(key, PROGRESS_SECONDS)
+        waits = any(pod.active and not pod.ready for pod in self._stores.pods.owned_by(key))
+        self._queue.add_after(key, STEP_SECONDS if waits else PROGRESS_SECONDS)
 
     def _wake(self, key: Key) -> None:
         self._queue.add(key)

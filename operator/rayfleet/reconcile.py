@@ -8,27 +8,26 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
-from rayfleet.api.names import HEAD_GROUP, PLURAL, Label, NodeType, is_object_name
-from rayfleet.apply import Executor, paths
+from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.apply import Executor
 from rayfleet.autoscaling import Memory
 from rayfleet.clients.kube import KubeClient
-from rayfleet.errors import ApiFailure, Policy, is_gone, is_of_new_kind, policy
+from rayfleet.errors import Policy, is_of_new_kind, policy
 from rayfleet.fair_threads import FairThreads
-from rayfleet.memory import LONGEST_HOLD, ClusterMemory
+from rayfleet.memory import ClusterMemory
 from rayfleet.observe import View
-from rayfleet.plan import Action, AdvanceHeadEpoch, CreatePod, Outcome, Plan, plan
+from rayfleet.plan import AdvanceHeadEpoch, CreatePod, Outcome, Plan, plan
 from rayfleet.plan.scaling import is_long
 from rayfleet.plan.validity import template_hashes
 from rayfleet.ray_memory import KEEP_SECONDS
 from rayfleet.ray_polling.schedule import DECIDING_SHARE
 from rayfleet.report import Reporter
-from rayfleet.snapshot import Key, Pod, Snapshot, cluster_from_object, pod_from_object
+from rayfleet.snapshot import Key, Snapshot
+from rayfleet.verify import Check, Gone, Verifier, failed
 from rayfleet.workqueue import Done, Retry
 
 log = logging.getLogger(__name__)
 
-UNANSWERED_BACKOFF = 5.0
-"""Seconds. The longest wait between attempts while the API server does not answer."""
 LARGE_SPEC = 32 << 10
 """Bytes of a spec whose plan may take 10 ms: then nobody else should have to wait for it."""
 LONG_PLAN_SECONDS = 0.25
@@ -37,8 +36,6 @@ takes seconds to look through, and whose pods come and go, would otherwise be pl
 SOON = 0.05
 NEW_KIND_SECONDS = 1.0
 """Between attempts while the API server does not know RayClusters well enough to let them own anything."""
-OUT_OF_VIEW_SECONDS = 30.0
-"""Between looks at a head that no watch shows, as its labels were taken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +73,11 @@ class Reconciler:
         surroundings: Surroundings,
         threads: FairThreads | None = None,
     ) -> None:
-        self._client = client
         self._view = view
         self._executor = executor
         self._reporter = reporter
         self._around = surroundings
+        self._verifier = Verifier(client, view, surroundings.view_epoch)
         self._threads = threads if threads is not None else FairThreads()
         self._memories: dict[Key, ClusterMemory] = {}
 
@@ -132,18 +129,35 @@ class Reconciler:
             if snapshot is None:
                 return Done()
             decided = await self._plan(snapshot)
-        for check in (self._verify, self._look_for_head) if decided.actions else ():
-            with self._around.coming():
-                trouble = await check(snapshot, decided)
-            if trouble is not None:
-                return trouble
-            verified = self._observe(key)
-            if verified is None:
-                return Done()
-            if not _is_same(verified, snapshot):
-                snapshot, decided = verified, await self._plan(verified)
+        checked = await self._check(snapshot, decided)
+        if isinstance(checked, Done | Retry):
+            return checked
+        snapshot, decided = checked
         outcomes = await self._executor.run(snapshot.cluster, decided) if decided.actions else ()
         return await self._conclude(snapshot, decided, outcomes)
+
+    async def _check(self, snapshot: Snapshot, decided: Plan) -> tuple[Snapshot, Plan] | Done | Retry:
+        """What to act on once the API server has said that it is no old view, and the plan for that."""
+        key = snapshot.cluster.key
+        for check, applies in (
+            (self._verifier.verify, _acts),
+            (self._verifier.look_for_head, _makes_head),
+        ):
+            if not applies(decided):
+                continue
+            with self._around.coming():
+                found = await check(snapshot.cluster, self._memories[key])
+            if isinstance(found, Gone):
+                self._forget(key)
+                return Done()
+            if isinstance(found, Done | Retry):
+                return found
+            verified = self._observe(key) if found is Check.ASKED else snapshot
+            if verified is None:
+                return Done()
+            if verified is not snapshot and not _is_same(verified, snapshot):
+                snapshot, decided = verified, await self._plan(verified)
+        return snapshot, decided
 
     async def _plan(self, snapshot: Snapshot) -> Plan:
         key = snapshot.cluster.key
@@ -186,90 +200,6 @@ class Reconciler:
         self._view.scaling.forget(key)
         self._memories.pop(key, None)
 
-    async def _verify(self, snapshot: Snapshot, _: Plan) -> Retry | Done | None:
-        """Make sure that what is about to be acted on is no old view; none when it is not.
-
-        The caches may be behind, and in a new view epoch they may have missed things: then the
-        cluster's pods are listed once. Its own object is read before every pass that writes, but for the
-        first one of a cluster that we saw being created: there is nothing yet that could be lost.
-        """
-        cluster, memory = snapshot.cluster, self._memories[snapshot.cluster.key]
-        newborn, memory.newborn = memory.newborn, False
-        seen_since = memory.verified_epoch == self._around.view_epoch(cluster.key)
-        if newborn and seen_since and cluster.generation == 1:
-            return None
-        failure, live = await asyncio.gather(
-            self._verify_pods(cluster.key), self._client.get(paths.cluster(cluster.key))
-        )
-        if failure is not None:
-            return self._retry(failure, "list the pods")
-        if isinstance(live, ApiFailure):
-            if is_gone(live, PLURAL, cluster.key.name):
-                self._view.clusters.remove(cluster.key, cluster.uid)
-                self._forget(cluster.key)
-                return Done()
-            return self._retry(live, "read the cluster")
-        self._view.clusters.apply(live, seen=cluster.resource_version)
-        now = cluster_from_object(live)
-        if (now.uid, now.generation, now.deleting) != (cluster.uid, cluster.generation, cluster.deleting):
-            return Done(requeue_after=0.0)
-        return None
-
-    async def _verify_pods(self, key: Key) -> ApiFailure | None:
-        memory, epoch = self._memories[key], self._around.view_epoch(key)
-        if memory.verified_epoch == epoch:
-            return None
-        listed = await self._client.list_all(
-            paths.pods(key.namespace), {"labelSelector": f"{Label.CLUSTER}={key.name}"}
-        )
-        if isinstance(listed, ApiFailure):
-            return listed
-        pods = {pod.uid: pod for pod in map(pod_from_object, listed.items)}
-        # A pod whose cluster label has another value by now is not listed, and lives.
-        known = (p for p in self._view.pods.owned_by(key) if p.resource_version <= listed.resource_version)
-        missing = [pod for pod in known if pod.uid not in pods]
-        for answer in await asyncio.gather(*(self._get_pod(key, pod.name) for pod in missing)):
-            if isinstance(answer, ApiFailure):
-                return answer
-            if answer is not None:
-                pods[answer.uid] = answer
-        self._view.pods.replace_owned(key, pods.values(), listed.resource_version)
-        memory.verified_epoch = epoch
-        return None
-
-    async def _get_pod(self, key: Key, name: str) -> Pod | ApiFailure | None:
-        """The pod of this name as it is now; none where there is none."""
-        answer = await self._client.get(f"{paths.pods(key.namespace)}/{name}")
-        if isinstance(answer, ApiFailure):
-            return None if is_gone(answer, "pods", name) else answer
-        return pod_from_object(answer)
-
-    async def _look_for_head(self, snapshot: Snapshot, decided: Plan) -> Retry | None:
-        """Before a head is made: the last one may live on without the label or the owner that we find it by.
-
-        Whatever its labels and its owner are, it is the one that the status names, and its Ray goes on.
-        """
-        if not any(_makes_head(action) for action in decided.actions):
-            return None
-        cluster = snapshot.cluster
-        head = cluster.status.get("head")
-        name = head.get("podName") if isinstance(head, dict) else None
-        if not is_object_name(name):  # Anybody who may write the status can have written it.
-            return None
-        pod = await self._get_pod(cluster.key, name)
-        if isinstance(pod, ApiFailure):
-            return self._retry(pod, "look for the head")
-        if pod is not None and not pod.ended and (pod.owner is None or pod.owner.uid == cluster.uid):
-            memory = self._memories[cluster.key]
-            memory.stray_head = pod
-            memory.stray_until = asyncio.get_running_loop().time() + OUT_OF_VIEW_SECONDS
-        return None
-
-    def _retry(self, failure: ApiFailure, what: str) -> Retry:
-        at_most = UNANSWERED_BACKOFF if policy(failure) is Policy.RETRY else None
-        at_least = min(failure.retry_after or 0.0, LONGEST_HOLD)
-        return Retry(f"could not {what}: {failure.message}", at_most, at_least)
-
     async def _conclude(self, snapshot: Snapshot, decided: Plan, outcomes: Sequence[Outcome]) -> Done | Retry:
         """Remember, report, and say when to come back."""
         key = snapshot.cluster.key
@@ -302,13 +232,13 @@ class Reconciler:
         observe = partial(self._observe, key)
         failure = await self._reporter.report(snapshot, decided, outcomes, memory, observe)
         if failure is not None:
-            return self._retry(failure, "write the status")
+            return failed(failure, "write the status")
         clock = asyncio.get_running_loop().time()
         if (due := memory.tells_at(clock)) is not None:
             waits.append(due - clock)
         for outcome in outcomes:
             if outcome.failure is not None and not _is_held(outcome):
-                return self._retry(outcome.failure, f"carry out {type(outcome.action).__name__}")
+                return failed(outcome.failure, f"carry out {type(outcome.action).__name__}")
         waits += [NEW_KIND_SECONDS] if is_early else []
         return Done(requeue_after=max(min(waits), SOON if memory.held else 0.0) if waits else None)
 
@@ -332,9 +262,15 @@ def _timed_plan(snapshot: Snapshot, scaling: Memory) -> tuple[Plan, float]:
     return plan(snapshot, scaling), time.thread_time() - began
 
 
-def _makes_head(action: Action) -> bool:
-    return isinstance(action, AdvanceHeadEpoch) or (
-        isinstance(action, CreatePod) and action.node_type == NodeType.HEAD
+def _acts(decided: Plan) -> bool:
+    return bool(decided.actions)
+
+
+def _makes_head(decided: Plan) -> bool:
+    return any(
+        isinstance(action, AdvanceHeadEpoch)
+        or (isinstance(action, CreatePod) and action.node_type == NodeType.HEAD)
+        for action in decided.actions
     )
 
 
