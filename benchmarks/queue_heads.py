@@ -20,7 +20,7 @@ import grpc.aio
 
 from benchmarks.bed import REPOSITORY
 from benchmarks.operator_process import WITH_US
-from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.ray.gcs.protocol import ray_pb2
 
 STATE = "GetClusterResourceState"
 IDLE = 3

@@ -20,7 +20,7 @@ from benchmarks.operator_process import OperatorProcess
 from benchmarks.rest import last_work
 from benchmarks.watch import Where
 from rayfleet.api.names import HEAD_GROUP
-from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.ray.gcs.protocol import ray_pb2
 from support.hostile_queues import QUEUES, Reply, some_of_everything
 from support.operator_process import free_ports
 from support.stand_in_gcs import STATE, StandInGcs

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from rayfleet.api import RayClusterSpec
-from rayfleet.api.scaler import SIDECAR_OPTIONS
-from rayfleet.plan import support
+from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.api.raycluster.scaler import SIDECAR_OPTIONS
+from rayfleet.kinds.raycluster import support
 
 _HEAD: Final = """\
 <!-- Generated from the models of the API by `make crds`. Do not edit. -->

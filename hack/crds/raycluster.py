@@ -5,8 +5,8 @@ from typing import Any, Final, TypeAlias
 from crds.kubernetes_types import KubernetesTypes, Schema
 from crds.model_schema import model_schema
 from crds.status_schema import STATUS
-from rayfleet.api import RayClusterSpec
 from rayfleet.api.names import GROUP, KIND, PLURAL, VERSION
+from rayfleet.api.raycluster import RayClusterSpec
 
 Crd: TypeAlias = dict[str, Any]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from demo.kubectl import Kubectl
-from rayfleet.snapshot import ray_container_of
+from rayfleet.kube.objects.pods import ray_container_of
 
 _COLUMNS = 5
 """Of `kubectl get pods`: name, ready, status, restarts, age."""

@@ -13,20 +13,19 @@ from typing import Any, TypeAlias
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 
-from rayfleet.api import RayClusterSpec, parse_spec
 from rayfleet.api.names import HEAD_GROUP
+from rayfleet.api.raycluster import RayClusterSpec, parse_spec
 from rayfleet.autoscaling import Decision
-from rayfleet.cache import ClusterStore, Store
-from rayfleet.clients import gcs_requests
-from rayfleet.clients.gcs_replies import state_from
-from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.autoscaling.limits import ceilings_from_annotations
+from rayfleet.autoscaling.metrics import Reading, replica_wishes
+from rayfleet.engine.memory import ClusterMemory
 from rayfleet.errors import ApiFailure, GcsFailure, GcsTrouble, is_of_new_kind
 from rayfleet.errors import Cause as FieldCause
-from rayfleet.external_metrics import Reading, replica_wishes
-from rayfleet.manifests import head_pod, head_service, headless_service, worker_pods
-from rayfleet.memory import ClusterMemory
-from rayfleet.observe import View
-from rayfleet.plan import (
+from rayfleet.fleet.gpu_usage import GpuUsage
+from rayfleet.kinds.raycluster.manifests import head_pod, head_service, headless_service, worker_pods
+from rayfleet.kinds.raycluster.observe import View
+from rayfleet.kinds.raycluster.ownership import ownership
+from rayfleet.kinds.raycluster.plan import (
     Action,
     AdvanceHeadEpoch,
     CreatePod,
@@ -40,29 +39,26 @@ from rayfleet.plan import (
     RemoveFinalizer,
     ResizeGroups,
     SelectHead,
-    ownership,
     plan,
 )
-from rayfleet.plan.ray_report import ray_report
-from rayfleet.plan.validity import template_hashes
-from rayfleet.pod_settings import PodSettings, WaitSize
-from rayfleet.ray_inventory import DeathCause
-from rayfleet.ray_polling import Observation
-from rayfleet.ray_polling.observation import Moment, observed
-from rayfleet.scaling_limits import ceilings_from_annotations
-from rayfleet.scaling_settings import ScalingSettings, parse_scaling_settings
-from rayfleet.scaling_sources import ScalingSources
-from rayfleet.scaling_view import GpuUsage
-from rayfleet.snapshot import (
-    Key,
-    Pod,
-    Service,
-    Snapshot,
-    cluster_from_object,
-    pod_from_object,
-    service_from_object,
-)
-from rayfleet.status import compute_status, events_of, is_urgent, status_patch, unheard
+from rayfleet.kinds.raycluster.plan.ray_report import ray_report
+from rayfleet.kinds.raycluster.pod_settings import PodSettings, WaitSize
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kinds.raycluster.sources.scaling import ScalingSources
+from rayfleet.kinds.raycluster.status import compute_status, events_of, is_urgent, status_patch, unheard
+from rayfleet.kinds.raycluster.validity import template_hashes
+from rayfleet.kube.cache import ClusterStore, Store
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.pods import Pod, pod_from_object
+from rayfleet.kube.objects.roots import cluster_from_object
+from rayfleet.kube.objects.services import Service, service_from_object
+from rayfleet.ray.gcs import requests as gcs_requests
+from rayfleet.ray.gcs.protocol import ray_pb2
+from rayfleet.ray.gcs.replies import state_from
+from rayfleet.ray.inventory import DeathCause
+from rayfleet.ray.polling import Observation
+from rayfleet.ray.polling.observation import Moment, observed
+from rayfleet.settings.scaling import ScalingSettings, parse_scaling_settings
 
 Json: TypeAlias = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rayfleet.metrics.definitions import SECTIONS, Definition, Section, Type
+from rayfleet.telemetry.metrics.definitions import SECTIONS, Definition, Section, Type
 
 _HEAD: Final = """\
 <!-- Generated from the definitions of the metrics by `make metrics`. Do not edit. -->

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 OPERATOR = Path(__file__).parents[2] / "operator"
-SOURCE = Path("rayfleet/clients/ray_protocol/ray.proto")
+SOURCE = Path("rayfleet/ray/gcs/protocol/ray.proto")
 """Compiled by its whole path, as no two files of one name may be loaded in a process."""
 
 

@@ -12,37 +12,40 @@ from typing import Any
 
 import uvloop
 
-from rayfleet import logs, readiness, settings
 from rayfleet.api.names import GROUP, PLURAL, VERSION
-from rayfleet.apply import EventRecorder, Executor, FairGate
-from rayfleet.clients.cluster_tokens import ClusterTokens
-from rayfleet.clients.credentials import Credentials, CredentialsError
-from rayfleet.clients.kube import KubeClient
-from rayfleet.clients.login import find_credentials
-from rayfleet.clients.pod_addresses import PodAddresses
-from rayfleet.clients.prometheus import PrometheusClient
-from rayfleet.election import LeaderElector
+from rayfleet.engine.events import EventRecorder
+from rayfleet.engine.executor import Executor
+from rayfleet.engine.gate import FairGate
+from rayfleet.engine.reconciler import Reconciler, Surroundings
+from rayfleet.engine.reporter import Reporter
+from rayfleet.engine.shell import run_shell
+from rayfleet.engine.term import Term
+from rayfleet.engine.workqueue import Done, Retry, WorkQueue
 from rayfleet.fair_threads import FairThreads
-from rayfleet.gpu_ledger import GpuLedger
-from rayfleet.gpu_pods import GpuPods
-from rayfleet.health import HealthServer
-from rayfleet.http_server import HttpServer, ListenError
-from rayfleet.informer import Informer, Stores, Wakes, wait_until_served
-from rayfleet.metric_sampling import MetricSampler
-from rayfleet.metrics import Exposition, MetricsServer, Parts, PartsCollector, Recorder
-from rayfleet.namespace_ceilings import NamespaceCeilingsReader
-from rayfleet.observe import View
-from rayfleet.other_operator import OtherOperatorWatch
-from rayfleet.ray_heads import RayHeads
-from rayfleet.ray_polling import Clockwork, Poller
-from rayfleet.reconcile import Reconciler, Surroundings
-from rayfleet.report import Reporter
-from rayfleet.scaling_sources import ScalingSources
-from rayfleet.settings import Settings
-from rayfleet.shell import run_shell
-from rayfleet.snapshot import Key
-from rayfleet.term import Term
-from rayfleet.workqueue import Done, Retry, WorkQueue
+from rayfleet.fleet.gpu_ledger import GpuLedger
+from rayfleet.fleet.gpu_pods import GpuPods
+from rayfleet.fleet.namespace_ceilings import NamespaceCeilingsReader
+from rayfleet.kinds.raycluster.observe import View
+from rayfleet.kinds.raycluster.sources.addresses import PodAddresses
+from rayfleet.kinds.raycluster.sources.heads import RayHeads
+from rayfleet.kinds.raycluster.sources.prometheus import PrometheusClient
+from rayfleet.kinds.raycluster.sources.sampler import MetricSampler
+from rayfleet.kinds.raycluster.sources.scaling import ScalingSources
+from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import Credentials, CredentialsError
+from rayfleet.kube.client.login import find_credentials
+from rayfleet.kube.informer import Informer, Stores, Wakes, wait_until_served
+from rayfleet.kube.leases import LeaderElector
+from rayfleet.kube.leases.other_operator import OtherOperatorWatch
+from rayfleet.kube.objects.keys import Key
+from rayfleet.ray.polling import Clockwork, Poller
+from rayfleet.settings import flags as settings
+from rayfleet.settings.flags import Settings
+from rayfleet.telemetry import logs, readiness
+from rayfleet.telemetry.health import HealthServer
+from rayfleet.telemetry.http_server import HttpServer, ListenError
+from rayfleet.telemetry.metrics import Exposition, MetricsServer, Parts, PartsCollector, Recorder
 
 log = logging.getLogger(__name__)
 

@@ -5,11 +5,12 @@ from time import time
 
 import pytest
 
-from rayfleet.clients.gcs import GcsClient
 from rayfleet.errors import GcsFailure, GcsTrouble
-from rayfleet.ray_inventory import DeathCause
-from rayfleet.ray_polling import Poller, Target
-from rayfleet.ray_state import (
+from rayfleet.kube.objects.keys import Key
+from rayfleet.ray.gcs.client import GcsClient
+from rayfleet.ray.inventory import DeathCause
+from rayfleet.ray.polling import Poller, Target
+from rayfleet.ray.state import (
     AutoscalingReport,
     Demand,
     DrainReason,
@@ -19,7 +20,6 @@ from rayfleet.ray_state import (
     Shape,
     Strategy,
 )
-from rayfleet.snapshot import Key
 from support.gcs_answers import answered
 from support.informing import until
 from support.ray_head import RayHead, ray_head

@@ -6,10 +6,10 @@ from time import time
 
 import pytest
 
-from rayfleet.clients.gcs import GcsClient
 from rayfleet.errors import GcsFailure
-from rayfleet.ray_inventory import DeathCause
-from rayfleet.ray_state import AutoscalingReport, Demand, DrainReason, NodeStatus, PendingPod, Shape, Strategy
+from rayfleet.ray.gcs.client import GcsClient
+from rayfleet.ray.inventory import DeathCause
+from rayfleet.ray.state import AutoscalingReport, Demand, DrainReason, NodeStatus, PendingPod, Shape, Strategy
 from support.gcs_answers import answered
 from support.ray_head import RayHead, ray_head
 from support.ray_releases import OWN, python_with_ray

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from rayfleet.status.tellings import BURST, PERIOD
+from rayfleet.engine.pacing import BURST, PERIOD
 from support.builders import raycluster
 from support.faults.bed import FaultBed
 from support.faults.case import Case

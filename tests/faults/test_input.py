@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 
 import pytest
 
+from rayfleet.engine.workqueue import Done, Retry
+from rayfleet.kube.objects.keys import Key
 from rayfleet.main import Operator
-from rayfleet.snapshot import Key
-from rayfleet.workqueue import Done, Retry
 from support.builders import template
 from support.faults.bed import FaultBed
 from support.faults.call import Call

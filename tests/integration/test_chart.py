@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from rayfleet.scaling_limits import CostCeilings, ScalingLimits
-from rayfleet.scaling_settings import ScalingSettings, parse_scaling_settings
-from rayfleet.settings import parse
+from rayfleet.autoscaling.limits import CostCeilings, ScalingLimits
+from rayfleet.settings.flags import parse
+from rayfleet.settings.scaling import ScalingSettings, parse_scaling_settings
 from support.cluster_api import ClusterApi
 from support.operator_process import RELEASE, REPOSITORY
 from testbed import binaries

@@ -5,8 +5,8 @@ import subprocess
 import pytest
 import yaml
 
-from rayfleet.pod_settings import PodSettings, WaitSize
-from rayfleet.settings import parse
+from rayfleet.kinds.raycluster.pod_settings import PodSettings, WaitSize
+from rayfleet.settings.flags import parse
 from support.operator_process import RELEASE, REPOSITORY
 from testbed import binaries
 

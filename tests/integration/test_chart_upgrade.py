@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from rayfleet.settings import Settings, parse
+from rayfleet.settings.flags import Settings, parse
 from support.operator_process import RELEASE, REPOSITORY
 from testbed import binaries
 

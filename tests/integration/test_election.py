@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from rayfleet.clients.kube import KubeClient
-from rayfleet.clients.kubeconfig import from_kubeconfig
-from rayfleet.election import LEASE_NAME, LeaderElector, Timing
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.kubeconfig import from_kubeconfig
+from rayfleet.kube.leases import LEASE_NAME, LeaderElector, Timing
 from support.builders import group, raycluster, spec
 from support.cluster_api import ApiError, ClusterApi, Namespace
 from support.informing import until

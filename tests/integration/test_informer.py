@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from rayfleet.cache import Store
-from rayfleet.informer import ChildSink, Clockwork, Reflector, Source
-from rayfleet.snapshot import JsonObject, Key, Pod, pod_from_object
+from rayfleet.kube.cache import Store
+from rayfleet.kube.informer import ChildSink, Clockwork, Reflector, Source
+from rayfleet.kube.objects.keys import JsonObject, Key
+from rayfleet.kube.objects.pods import Pod, pod_from_object
 from support.informing import Objects, client_of, following, until
 from support.proxy import TcpProxy, tcp_proxy
 from support.testbed import RunningControlPlane, running_control_plane

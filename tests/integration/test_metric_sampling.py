@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from rayfleet.api.autoscaler_options import Metric
-from rayfleet.clients.prometheus import PrometheusClient
-from rayfleet.metric_sampling import MetricSampler
-from rayfleet.scaling_settings import ScalingSettings, parse_scaling_settings
-from rayfleet.snapshot import Key
+from rayfleet.api.raycluster.autoscaler_options import Metric
+from rayfleet.kinds.raycluster.sources.prometheus import PrometheusClient
+from rayfleet.kinds.raycluster.sources.sampler import MetricSampler
+from rayfleet.kube.objects.keys import Key
+from rayfleet.settings.scaling import ScalingSettings, parse_scaling_settings
 from support.prometheus import Prometheus, prometheus
 from support.waiting import eventually
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from rayfleet.clients.kube import KubeClient
-from rayfleet.clients.kubeconfig import from_kubeconfig
-from rayfleet.other_operator import OtherOperatorWatch
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.kubeconfig import from_kubeconfig
+from rayfleet.kube.leases.other_operator import OtherOperatorWatch
 from support.cluster_api import ClusterApi, Namespace
 from support.informing import until
 from support.operator_process import Grants, service_account_kubeconfig

@@ -18,7 +18,7 @@ from support.waiting import eventually
 IMPATIENT = """
 import sys
 from rayfleet import main, ray_memory
-from rayfleet.plan import ray_nodes
+from rayfleet.kinds.raycluster.plan import ray_nodes
 
 ray_memory.SETTLE_SECONDS, ray_nodes.DEAD_SECONDS = 15.0, 3.0
 sys.exit(main.main())

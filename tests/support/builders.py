@@ -4,16 +4,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from rayfleet.api import RayClusterSpec, parse_spec
 from rayfleet.api.names import HEAD_GROUP, NodeType
-from rayfleet.manifests import (
+from rayfleet.api.raycluster import RayClusterSpec, parse_spec
+from rayfleet.kinds.raycluster.manifests import (
     head_pod_name,
     head_service_name,
     headless_service_name,
     replica_name,
     worker_pod_name,
 )
-from rayfleet.snapshot import Cluster, Host, Key, Owner, Pod, Service, Snapshot
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kube.objects.keys import Key, Owner
+from rayfleet.kube.objects.pods import Host, Pod
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.services import Service
 
 NOW = 1_800_000_000.0
 """Unix seconds; a moment like any other."""

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from rayfleet.snapshot import Key, Owner, Pod
+from rayfleet.kube.objects.keys import Key, Owner
+from rayfleet.kube.objects.pods import Pod
 
 KEY = Key("ml", "demo")
 OTHER = Key("ml", "other")

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.autoscaling import Group, Worker
-from rayfleet.ray_state import (
+from rayfleet.ray.state import (
     Demand,
     Gang,
     LabelConstraint,

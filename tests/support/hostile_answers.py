@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from rayfleet.clients import gcs_bounds as bounds
-from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.ray.gcs import bounds
+from rayfleet.ray.gcs.protocol import ray_pb2
 from support.stand_in_gcs import node, state
 
 Reply: TypeAlias = ray_pb2.GetClusterResourceStateReply

@@ -5,8 +5,8 @@ from random import Random
 from typing import Final
 
 from rayfleet.autoscaling import Group
-from rayfleet.clients import gcs_bounds as bounds
-from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.ray.gcs import bounds
+from rayfleet.ray.gcs.protocol import ray_pb2
 from support.stand_in_gcs import node, state
 
 Reply = ray_pb2.GetClusterResourceStateReply

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rayfleet.errors import ApiFailure
-from rayfleet.informer.machine import (
+from rayfleet.kube.informer.machine import (
     Effect,
     GoOn,
     Input,

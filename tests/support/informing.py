@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from rayfleet.api.names import PLURAL
-from rayfleet.cache import Store
-from rayfleet.clients.kube import KubeClient
-from rayfleet.clients.kubeconfig import from_kubeconfig
 from rayfleet.errors import ApiFailure, Policy, policy
-from rayfleet.informer import Clockwork, Health, Informer, Stores, Wakes
-from rayfleet.snapshot import Key, Pod, Service
+from rayfleet.kube.cache import Store
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.kubeconfig import from_kubeconfig
+from rayfleet.kube.informer import Clockwork, Health, Informer, Stores, Wakes
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.services import Service
 
 POLL_S = 0.02
 

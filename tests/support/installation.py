@@ -6,7 +6,7 @@ from typing import Any
 
 from demo.kubectl import Kubectl
 from images import build
-from rayfleet.election import LEASE_NAME
+from rayfleet.kube.leases import LEASE_NAME
 from support.cluster_api import ClusterApi
 from support.operator_process import RELEASE, install_chart
 from support.waiting import eventually

@@ -8,16 +8,20 @@ from typing import Any
 
 import orjson
 
-from rayfleet.apply import EventRecorder, Executor, FairGate
-from rayfleet.cache import ClusterStore, Store
-from rayfleet.clients.cluster_tokens import ClusterTokens
-from rayfleet.clients.credentials import Credentials
-from rayfleet.clients.kube import KubeClient
-from rayfleet.clients.pod_addresses import PodAddresses
-from rayfleet.ray_heads import RayHeads
-from rayfleet.ray_polling import Poller
-from rayfleet.report import Reporter
-from rayfleet.snapshot import Cluster, Pod, Service, cluster_from_object
+from rayfleet.engine.events import EventRecorder
+from rayfleet.engine.executor import Executor
+from rayfleet.engine.gate import FairGate
+from rayfleet.engine.reporter import Reporter
+from rayfleet.kinds.raycluster.sources.addresses import PodAddresses
+from rayfleet.kinds.raycluster.sources.heads import RayHeads
+from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens
+from rayfleet.kube.cache import ClusterStore, Store
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import Credentials
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster, cluster_from_object
+from rayfleet.kube.objects.services import Service
+from rayfleet.ray.polling import Poller
 from support.builders import UID
 from support.wire import Wire, fails, says, wire
 

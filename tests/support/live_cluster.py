@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from json import JSONDecodeError
 
-from rayfleet.snapshot import ray_container_of
+from rayfleet.kube.objects.pods import ray_container_of
 from support.cluster_api import ApiError, Namespace
 from support.installation import Installation, Object, is_ready
 from support.waiting import eventually

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rayfleet.api import RayClusterSpec, WorkerGroupSpec, parse_spec
-from rayfleet.manifests import head_pod, worker_pods
-from rayfleet.snapshot import Cluster, Key
+from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec, parse_spec
+from rayfleet.kinds.raycluster.manifests import head_pod, worker_pods
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.roots import Cluster
 
 UID = "0a1b2c3d-0000-4000-8000-000000000001"
 

@@ -5,27 +5,33 @@ from contextlib import asynccontextmanager
 from math import inf
 from typing import Any
 
-from rayfleet.apply import EventRecorder, Executor, FairGate, paths
-from rayfleet.cache import ClusterStore, Store
-from rayfleet.clients.cluster_tokens import ClusterTokens
-from rayfleet.clients.credentials import Credentials
-from rayfleet.clients.kube import KubeClient
-from rayfleet.clients.pod_addresses import PodAddresses
-from rayfleet.clients.prometheus import PrometheusClient
-from rayfleet.gpu_ledger import GpuLedger
-from rayfleet.gpu_pods import GpuPods
-from rayfleet.manifests import head_pod, worker_pods
-from rayfleet.metric_sampling import MetricSampler
-from rayfleet.namespace_ceilings import NamespaceCeilingsReader
-from rayfleet.observe import View
-from rayfleet.ray_heads import RayHeads
-from rayfleet.ray_polling import Poller
-from rayfleet.reconcile import Reconciler, Surroundings
-from rayfleet.report import Reporter
-from rayfleet.scaling_limits import ScalingLimits
-from rayfleet.scaling_sources import ScalingSources
-from rayfleet.snapshot import Cluster, Key, Pod, Service, pod_from_object
-from rayfleet.term import Term
+from rayfleet.autoscaling.limits import ScalingLimits
+from rayfleet.engine.events import EventRecorder
+from rayfleet.engine.executor import Executor
+from rayfleet.engine.gate import FairGate
+from rayfleet.engine.reconciler import Reconciler, Surroundings
+from rayfleet.engine.reporter import Reporter
+from rayfleet.engine.term import Term
+from rayfleet.fleet.gpu_ledger import GpuLedger
+from rayfleet.fleet.gpu_pods import GpuPods
+from rayfleet.fleet.namespace_ceilings import NamespaceCeilingsReader
+from rayfleet.kinds.raycluster.manifests import head_pod, worker_pods
+from rayfleet.kinds.raycluster.observe import View
+from rayfleet.kinds.raycluster.sources.addresses import PodAddresses
+from rayfleet.kinds.raycluster.sources.heads import RayHeads
+from rayfleet.kinds.raycluster.sources.prometheus import PrometheusClient
+from rayfleet.kinds.raycluster.sources.sampler import MetricSampler
+from rayfleet.kinds.raycluster.sources.scaling import ScalingSources
+from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens
+from rayfleet.kube.cache import ClusterStore, Store
+from rayfleet.kube.client import paths
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import Credentials
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.pods import Pod, pod_from_object
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.services import Service
+from rayfleet.ray.polling import Poller
 from support.builders import NOW, UID, parsed, raycluster, spec
 from support.scripted_api import ScriptedApi, scripted_api
 

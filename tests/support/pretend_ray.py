@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import grpc
 
-from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.ray.gcs.protocol import ray_pb2
 from support.stand_in_gcs import STATE, StandInGcs
 
 Reply: TypeAlias = ray_pb2.GetClusterResourceStateReply

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from rayfleet.plan import CreatePod, Plan
-from rayfleet.ray_state import Demand, NodeStatus, RayNode, RayState, RayView, Resources, Shape
-from rayfleet.scaling_view import ScalingView, Sizing
-from rayfleet.snapshot import Cluster, Pod
+from rayfleet.kinds.raycluster.plan import CreatePod, Plan
+from rayfleet.kinds.raycluster.scaling_view import ScalingView, Sizing
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.ray.state import Demand, NodeStatus, RayNode, RayState, RayView, Resources, Shape
 from support.builders import NOW, cluster, group, spec
 
 GPU: Resources = (("CPU", 1.0), ("GPU", 1.0))

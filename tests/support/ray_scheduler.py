@@ -15,7 +15,7 @@ from ray.autoscaler.v2.utils import ResourceRequestUtil
 from ray.core.generated import autoscaler_pb2, common_pb2, instance_manager_pb2
 
 from rayfleet.api.names import HEAD_GROUP
-from rayfleet.ray_state import Demand, Gang, RayNode, Shape, Strategy
+from rayfleet.ray.state import Demand, Gang, RayNode, Shape, Strategy
 from support.demand_cases import Case, draw
 
 # Generated modules say nothing to a type checker of what they hold.

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from rayfleet.api import RayClusterSpec, parse_spec
-from rayfleet.api.rules.subject import Subject
-from rayfleet.api.validation import RULES, Rule
+from rayfleet.api.raycluster import RayClusterSpec, parse_spec
+from rayfleet.api.raycluster.rules.subject import Subject
+from rayfleet.api.raycluster.validation import RULES, Rule
 
 HEAD = "headGroupSpec"
 HEAD_ENV = f"{HEAD}.template.spec.containers.0.env"

@@ -7,14 +7,16 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain_text
 from prometheus_client.samples import Sample
 
-from rayfleet.cache import ClusterStore, Store
-from rayfleet.clients.calls import ApiCalls, GcsCalls
-from rayfleet.informer import Health
-from rayfleet.metrics import Exposition, Parts, PartsCollector, Recorder
-from rayfleet.plan import plan
-from rayfleet.snapshot import Cluster, JsonObject, Key, Pod
-from rayfleet.status import compute_status
-from rayfleet.workqueue import Done, WorkQueue
+from rayfleet.engine.workqueue import Done, WorkQueue
+from rayfleet.kinds.raycluster.plan import plan
+from rayfleet.kinds.raycluster.status import compute_status
+from rayfleet.kube.cache import ClusterStore, Store
+from rayfleet.kube.client.calls import ApiCalls, GcsCalls
+from rayfleet.kube.informer import Health
+from rayfleet.kube.objects.keys import JsonObject, Key
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.telemetry.metrics import Exposition, Parts, PartsCollector, Recorder
 from support.builders import snapshot
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import grpc
 import grpc.aio
 
-from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.ray.gcs.protocol import ray_pb2
 
 Answer: TypeAlias = Callable[[bytes], Awaitable[bytes | grpc.StatusCode]]
 """From a request to its answer, or to the status to refuse it with."""

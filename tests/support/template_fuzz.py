@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from rayfleet.api import RayClusterSpec, parse_spec, validate
-from rayfleet.manifests import head_pod, worker_pods
-from rayfleet.snapshot import cluster_from_object
+from rayfleet.api.raycluster import RayClusterSpec, parse_spec, validate
+from rayfleet.kinds.raycluster.manifests import head_pod, worker_pods
+from rayfleet.kube.objects.roots import cluster_from_object
 from support.cluster_api import ApiError, ClusterApi
 
 CLUSTERS = "/apis/ray.io/v1/namespaces/default/rayclusters"

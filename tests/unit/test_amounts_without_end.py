@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from rayfleet.api.accelerators import accelerators_of_pod, whole_accelerators
-from rayfleet.external_metrics.wishes import replicas_for
-from rayfleet.plan import plan
-from rayfleet.plan.validity import judge
-from rayfleet.snapshot import Snapshot
-from rayfleet.status import compute_status
+from rayfleet.autoscaling.metrics.wishes import replicas_for
+from rayfleet.kinds.raycluster.plan import plan
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kinds.raycluster.status import compute_status
+from rayfleet.kinds.raycluster.validity import judge
 from support.builders import NOW, cluster, group, spec, template
 
 AMOUNTS = ["1e400", "1e999", "9" * 400, "9" * 5_000, "9" * 1_100_000, f"0.{'0' * 1_100_000}1", "-1e400"]

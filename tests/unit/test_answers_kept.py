@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from rayfleet.errors import GcsTrouble
-from rayfleet.ray_polling.room import MOST_KEPT, Room
-from rayfleet.snapshot import Key
+from rayfleet.kube.objects.keys import Key
+from rayfleet.ray.polling.room import MOST_KEPT, Room
 
 A1, A2, A3, B1 = Key("a", "1"), Key("a", "2"), Key("a", "3"), Key("b", "1")
 
@@ -72,7 +72,7 @@ def test_who_holds_no_more_than_a_fair_share_never_gives_way(seed: int) -> None:
 
 
 def test_a_thousand_ordinary_clusters_are_far_within_the_bound() -> None:
-    from rayfleet.clients.gcs_replies import state_from  # noqa: PLC0415
+    from rayfleet.ray.gcs.replies import state_from  # noqa: PLC0415
     from support.stand_in_gcs import node, state  # noqa: PLC0415
 
     nodes = [node(f"w-{n}", CPU=8.0, GPU=1.0, memory=6e10) for n in range(4)]

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rayfleet.api import ApiModel, RayClusterSpec, RayVersion, Violation, parse_ray_version, parse_spec
+from rayfleet.api.base import ApiModel
+from rayfleet.api.raycluster import RayClusterSpec, RayVersion, parse_ray_version, parse_spec
+from rayfleet.api.violation import Violation
 
 TEMPLATE: dict[str, Any] = {
     "spec": {"containers": [{"name": "ray", "image": "ray:2.60.0", "odd": [1, None]}]}

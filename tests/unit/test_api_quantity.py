@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayfleet.api import format_quantity, parse_quantity
+from rayfleet.api.quantity import format_quantity, parse_quantity
 
 READ = [
     ("0", "0"),

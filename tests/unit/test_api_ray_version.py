@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from rayfleet.api import RayVersion, needs_sidecar, ray_version_of
-from rayfleet.plan import plan
+from rayfleet.api.raycluster import RayVersion, needs_sidecar, ray_version_of
+from rayfleet.kinds.raycluster.plan import plan
 from support import builders
 from support.manifest_samples import built_head, environment, ray, spec, template
 

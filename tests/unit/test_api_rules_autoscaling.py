@@ -2,7 +2,7 @@
 
 import pytest
 
-from rayfleet.api.rules import autoscaling
+from rayfleet.api.raycluster.rules import autoscaling
 from support.rule_rows import GPU, GPU_PATH, HEAD, HEAD_ENV, HEAD_ENV_PATH, Row, check, env, row_id, rules_of
 
 HEAD_IMAGE = f"{HEAD}.template.spec.containers.0.image"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rayfleet.api.rules import fault_tolerance
+from rayfleet.api.raycluster.rules import fault_tolerance
 from support.rule_rows import FT, HEAD, HEAD_ENV, HEAD_ENV_PATH, Row, check, env, row_id, rules_of
 
 ROWS = [

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from rayfleet.api.rules import groups
-from rayfleet.api.validation import validate
+from rayfleet.api.raycluster.rules import groups
+from rayfleet.api.raycluster.validation import validate
 from support.builders import group, parsed, spec, template
 from support.rule_rows import GPU, GPU_PATH, HEAD, Row, check, row_id, rules_of
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rayfleet.api.rules import history_server
+from rayfleet.api.raycluster.rules import history_server
 from support.rule_rows import GPU, GPU_PATH, Row, check, env, row_id, rules_of
 
 COLLECTOR = "historyServerOptions.collectorOptions"

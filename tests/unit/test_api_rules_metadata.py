@@ -2,7 +2,7 @@
 
 import pytest
 
-from rayfleet.api.rules import metadata, upgrade
+from rayfleet.api.raycluster.rules import metadata, upgrade
 from support.rule_rows import Row, check, row_id, rules_of
 
 ROWS = [

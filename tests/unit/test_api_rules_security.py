@@ -2,7 +2,7 @@
 
 import pytest
 
-from rayfleet.api.rules import security
+from rayfleet.api.raycluster.rules import security
 from support.rule_rows import GPU, GPU_PATH, HEAD, Row, check, env, row_id, rules_of
 
 HEAD_IMAGE = f"{HEAD}.template.spec.containers.0.image"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from rayfleet.api.rules import start_params
-from rayfleet.api.validation import Rule
+from rayfleet.api.raycluster.rules import start_params
+from rayfleet.api.raycluster.validation import Rule
 from support.rule_rows import GPU, GPU_PATH, HEAD, Row, build, check, row_id, rules_of
 
 SCALED = {"enableInTreeAutoscaling": True}

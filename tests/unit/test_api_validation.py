@@ -5,7 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayfleet.api import Violation, validate
+from rayfleet.api.raycluster import validate
+from rayfleet.api.violation import Violation
 from support.rule_rows import FT, GPU, GPU_PATH, HEAD, build
 
 

@@ -11,15 +11,15 @@ from typing import Any
 import orjson
 import pytest
 
-from rayfleet.apply.auth_secret import create_auth_secret
-from rayfleet.clients.cluster_tokens import REREAD_SECONDS, ClusterTokens, NoToken, Token
-from rayfleet.clients.credentials import Credentials
-from rayfleet.clients.kube import KubeClient
-from rayfleet.manifests import auth_secret_name
-from rayfleet.memory import ClusterMemory
-from rayfleet.plan import CreatePod, CreateSecret, Outcome, Plan, plan
-from rayfleet.snapshot import Cluster
-from rayfleet.status import compute_status, events_of
+from rayfleet.engine.auth_secret import create_auth_secret
+from rayfleet.engine.memory import ClusterMemory
+from rayfleet.kinds.raycluster.manifests import auth_secret_name
+from rayfleet.kinds.raycluster.plan import CreatePod, CreateSecret, Outcome, Plan, plan
+from rayfleet.kinds.raycluster.sources.tokens import REREAD_SECONDS, ClusterTokens, NoToken, Token
+from rayfleet.kinds.raycluster.status import compute_status, events_of
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import Credentials
+from rayfleet.kube.objects.roots import Cluster
 from support.builders import cluster, head, parsed, snapshot, spec, worker
 from support.manifest_samples import built_head, built_worker, environment, ray
 from support.manifest_samples import spec as sample

@@ -21,9 +21,9 @@ from rayfleet.autoscaling import (
 )
 from rayfleet.autoscaling.decision import DemandKind
 from rayfleet.autoscaling.summary import summary_of
-from rayfleet.clients.gcs_replies import state_from
-from rayfleet.clients.ray_protocol import ray_pb2
-from rayfleet.ray_state import NodeStatus, RayState, Shape
+from rayfleet.ray.gcs.protocol import ray_pb2
+from rayfleet.ray.gcs.replies import state_from
+from rayfleet.ray.state import NodeStatus, RayState, Shape
 from support.demand_cases import node, resources, tasks
 from support.hostile_queues import GROUPS, QUEUES, gangs_of_two, some_of_everything
 from support.stand_in_gcs import state

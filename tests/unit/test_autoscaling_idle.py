@@ -4,19 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from rayfleet.api import Behavior, Fallback
-from rayfleet.autoscaling import (
-    Blocked,
-    BlockedReason,
-    Decision,
-    Group,
-    Memory,
-    Policy,
-    Worker,
-    decide,
-)
+from rayfleet.api.raycluster import Behavior, Fallback
+from rayfleet.autoscaling import Blocked, BlockedReason, Decision, Group, Memory, Policy, Worker, decide
 from rayfleet.autoscaling.inputs import Recommendation
-from rayfleet.ray_state import Gang, NodeStatus, RayNode, RayState, Strategy
+from rayfleet.ray.state import Gang, NodeStatus, RayNode, RayState, Strategy
 from support.demand_cases import busy, idle, node, pods, resources, state, tasks
 
 NOW = 10_000.0

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.api import Behavior, Fallback, ScalingRules
+from rayfleet.api.raycluster import Behavior, Fallback, ScalingRules
 from rayfleet.autoscaling import (
     Blocked,
     BlockedReason,
@@ -20,8 +20,8 @@ from rayfleet.autoscaling import (
     decide,
 )
 from rayfleet.autoscaling.inputs import Change, Recommendation
-from rayfleet.autoscaling.rates import rate_limited
-from rayfleet.ray_state import Demand, Gang, RayState, Strategy
+from rayfleet.autoscaling.sizing.rates import rate_limited
+from rayfleet.ray.state import Demand, Gang, RayState, Strategy
 from support.demand_cases import busy, pods, resources, state, tasks
 
 NOW = 10_000.0

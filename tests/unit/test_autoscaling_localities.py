@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rayfleet.autoscaling import Decision, Group, HoldKind, Memory, Policy, Worker, decide
-from rayfleet.ray_state import Choice, Demand, Gang, LabelConstraint, Locality, RayNode, Strategy
+from rayfleet.ray.state import Choice, Demand, Gang, LabelConstraint, Locality, RayNode, Strategy
 from support.demand_cases import node, pods, resources, state, tasks
 
 DOMAIN = "ray.io/gpu-domain"

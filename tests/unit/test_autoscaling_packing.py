@@ -4,7 +4,7 @@ import pytest
 
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.autoscaling import Decision, Group, HoldKind, Memory, Policy, Tier, Worker, decide
-from rayfleet.ray_state import Gang, LabelConstraint, NodeStatus, RayState, Strategy
+from rayfleet.ray.state import Gang, LabelConstraint, NodeStatus, RayState, Strategy
 from support.demand_cases import ACCELERATOR, busy, idle, node, pods, resources, state, tasks
 
 CPU = Group("cpu", resources(CPU=8), max_replicas=10)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayfleet.autoscaling import Ceiling, Decision, Group, Memory, Policy, Tier, Worker, decide
-from rayfleet.autoscaling.demand import SCALE
-from rayfleet.ray_state import NodeStatus, Resources
+from rayfleet.autoscaling.demand.needs import SCALE
+from rayfleet.ray.state import NodeStatus, Resources
 from support.demand_cases import Case, draw, resources, state, tasks
 
 T = TypeVar("T")

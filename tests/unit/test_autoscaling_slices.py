@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from rayfleet.autoscaling import Decision, Group, Memory, Policy, Worker, decide
-from rayfleet.plan.learned import learned
-from rayfleet.plan.scaling import group_of
-from rayfleet.ray_state import Gang, LabelConstraint, RayNode, RayState, Strategy
+from rayfleet.kinds.raycluster.plan.learned import learned
+from rayfleet.kinds.raycluster.plan.scaling import group_of
+from rayfleet.ray.state import Gang, LabelConstraint, RayNode, RayState, Strategy
 from support.builders import group, parsed, spec, template
 from support.demand_cases import node, resources, state, tasks
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from rayfleet.autoscaling import Group, Memory, Policy, decide
-from rayfleet.plan.scaling import group_of
-from rayfleet.ray_state import Gang, RayState, Strategy
+from rayfleet.kinds.raycluster.plan.scaling import group_of
+from rayfleet.ray.state import Gang, RayState, Strategy
 from support.builders import group, parsed, spec
 from support.demand_cases import idle, node, pods, resources, state, tasks
 

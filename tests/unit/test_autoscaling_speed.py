@@ -7,7 +7,7 @@ import pytest
 
 from checks.pace import slowdown
 from rayfleet.autoscaling import Group, Memory, Policy, Worker, decide
-from rayfleet.ray_state import Demand, LabelConstraint, RayNode, RayState
+from rayfleet.ray.state import Demand, LabelConstraint, RayNode, RayState
 from support.demand_cases import node, resources, tasks
 
 MARGIN = 2

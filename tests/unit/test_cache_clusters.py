@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from rayfleet.cache.clusters import ClusterStore, Glance
-from rayfleet.snapshot import Key
+from rayfleet.kube.cache.clusters import ClusterStore, Glance
+from rayfleet.kube.objects.keys import Key
 
 KEY = Key("ml", "demo")
 

@@ -6,8 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from rayfleet.cache.store import Store, owner_key
-from rayfleet.snapshot import Key, Pod
+from rayfleet.kube.cache.store import Store, owner_key
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.pods import Pod
 from support.children import KEY, OTHER, pod
 
 NAMES = ("a", "b", "c")

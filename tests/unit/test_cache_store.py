@@ -2,9 +2,10 @@
 
 import pytest
 
-from rayfleet.cache.store import Store
-from rayfleet.cache.tombstones import Tombstones
-from rayfleet.snapshot import Key, Pod
+from rayfleet.kube.cache.store import Store
+from rayfleet.kube.cache.tombstones import Tombstones
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.pods import Pod
 from support.children import KEY, OTHER, pod
 
 

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from rayfleet.manifests import worker_pods
-from rayfleet.memory import ClusterMemory
-from rayfleet.plan import plan
-from rayfleet.plan.ceilings import gpus_of_creates
-from rayfleet.scaling_limits import CostCeilings, ScalingLimits
-from rayfleet.snapshot import Cluster, Key, Snapshot, cluster_from_object
+from rayfleet.autoscaling.limits import CostCeilings, ScalingLimits
+from rayfleet.engine.memory import ClusterMemory
+from rayfleet.kinds.raycluster.manifests import worker_pods
+from rayfleet.kinds.raycluster.plan import plan
+from rayfleet.kinds.raycluster.plan.ceilings import gpus_of_creates
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.roots import Cluster, cluster_from_object
 from support.builders import UID, group, parsed, raycluster, spec, template
 from support.passes import KEY, PODS, Passes, passes
 from support.wire import fails
@@ -150,7 +152,7 @@ async def test_a_cluster_whose_every_pass_fails_keeps_no_gpu_from_others(
                 raise OverflowError
             return plan(seen, *args)
 
-        monkeypatch.setattr("rayfleet.reconcile.plan", failing)
+        monkeypatch.setattr("rayfleet.engine.reconciler.plan", failing)
         with pytest.raises(OverflowError):
             await bed.reconciler.reconcile(bad)
         await bed.reconciler.reconcile(KEY)

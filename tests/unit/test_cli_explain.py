@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
+from rayfleet.autoscaling.limits import ceilings_from_annotations
 from rayfleet.cli.durations import duration
-from rayfleet.cli.explanation import Explanation, explanation_of
 from rayfleet.cli.explanation_data import explanation_data
 from rayfleet.cli.explanation_text import explanation_text
-from rayfleet.cli.sources import EventNote, Queue, Sources
 from rayfleet.cli.tables import WIDTH
-from rayfleet.ray_state import Gang, NodeStatus, RayNode, RayState, Strategy
-from rayfleet.scaling_limits import ceilings_from_annotations
-from rayfleet.snapshot import Pod
-from rayfleet.status import rfc3339
+from rayfleet.explain.explanation import Explanation, explanation_of
+from rayfleet.explain.sources import EventNote, Queue, Sources
+from rayfleet.kinds.raycluster.status import rfc3339
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.ray.state import Gang, NodeStatus, RayNode, RayState, Strategy
 from support.builders import NOW, cluster, group, head, parsed, spec, template, worker
 from support.demand_cases import node, resources, state, tasks
 

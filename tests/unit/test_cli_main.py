@@ -15,12 +15,12 @@ import pytest
 
 from cli_reference.page import reference
 from rayfleet import __version__
+from rayfleet.api.strict_yaml import read_yaml
 from rayfleet.cli.api_server import api_server
 from rayfleet.cli.arguments import parser
 from rayfleet.cli.demand_file import DemandFile, parse_demand
 from rayfleet.cli.main import main
 from rayfleet.cli.tables import WIDTH
-from rayfleet.strict_yaml import read_yaml
 from support.api_answers import api_answers
 from support.builders import group, raycluster, spec
 from support.cluster_api import ClusterApi

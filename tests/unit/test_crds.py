@@ -18,7 +18,8 @@ from crds.kubernetes_types import QUANTITY, TIME, KubernetesTypes, reduced
 from crds.model_schema import model_schema
 from crds.raycluster import raycluster_crd
 from crds.render import chart_template
-from rayfleet.api import RayClusterSpec, parse_quantity
+from rayfleet.api.quantity import parse_quantity
+from rayfleet.api.raycluster import RayClusterSpec
 
 CRD = raycluster_crd(KubernetesTypes.load(KUBERNETES_TYPES))
 V1: dict[str, Any] = CRD["spec"]["versions"][0]

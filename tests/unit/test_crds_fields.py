@@ -5,7 +5,7 @@ import pytest
 from crds.cli import KUBERNETES_TYPES
 from crds.kubernetes_types import KubernetesTypes
 from crds.model_schema import model_schema
-from rayfleet.api import RayClusterSpec
+from rayfleet.api.raycluster import RayClusterSpec
 
 SPEC = model_schema(RayClusterSpec, KubernetesTypes.load(KUBERNETES_TYPES))
 

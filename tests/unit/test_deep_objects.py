@@ -8,18 +8,19 @@ from typing import Any
 import orjson
 import pytest
 
-from rayfleet.api import parse_spec
 from rayfleet.api.nesting import DEEPEST, TOO_DEEP
-from rayfleet.cache import ClusterStore, Store
-from rayfleet.clients.answers import Listing
-from rayfleet.clients.credentials import Credentials
-from rayfleet.clients.decoding import decoded
-from rayfleet.clients.kube import KubeClient
+from rayfleet.api.raycluster import parse_spec
 from rayfleet.errors import ApiFailure
-from rayfleet.informer.sinks import ChildSink
-from rayfleet.plan import CreatePod, plan
-from rayfleet.plan.validity import judge
-from rayfleet.snapshot import Key, Pod, pod_from_object
+from rayfleet.kinds.raycluster.plan import CreatePod, plan
+from rayfleet.kinds.raycluster.validity import judge
+from rayfleet.kube.cache import ClusterStore, Store
+from rayfleet.kube.client.answers import Listing
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import Credentials
+from rayfleet.kube.client.decoding import decoded
+from rayfleet.kube.informer.sinks import ChildSink
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.pods import Pod, pod_from_object
 from support.builders import UID, cluster, group, raycluster, snapshot, spec
 from support.passes import KEY as DEMO
 from support.passes import passes

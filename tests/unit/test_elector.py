@@ -5,9 +5,9 @@ from contextlib import suppress
 
 import pytest
 
-from rayfleet.clients.credentials import Credentials
-from rayfleet.clients.kube import KubeClient
-from rayfleet.election import LeaderElector, Timing
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import Credentials
+from rayfleet.kube.leases import LeaderElector, Timing
 from support.scripted_api import not_there, scripted_api
 from support.wire import says
 

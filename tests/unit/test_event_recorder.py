@@ -1,7 +1,7 @@
 """Events as they are posted: as the API server takes them, each warning once, and few of what a head says."""
 
-from rayfleet.status import Event
-from rayfleet.status.tellings import Tellings
+from rayfleet.engine.pacing import Tellings
+from rayfleet.kinds.raycluster.status import Event
 from support.builders import NOW, UID, spec
 from support.kept_cluster import reporting
 

@@ -1,9 +1,9 @@
 """Events: few, and in words."""
 
-from rayfleet.api import Violation
+from rayfleet.api.violation import Violation
 from rayfleet.errors import ApiFailure
-from rayfleet.plan import Cause, CreatePod, CreateService, DeletePod, Outcome, plan
-from rayfleet.status import compute_status, events_of
+from rayfleet.kinds.raycluster.plan import Cause, CreatePod, CreateService, DeletePod, Outcome, plan
+from rayfleet.kinds.raycluster.status import compute_status, events_of
 from support.builders import cluster, snapshot
 
 QUOTA = ApiFailure(403, "Forbidden", "exceeded quota: gpus")

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from images import recipes
-from rayfleet.api import RayClusterSpec, parse_spec, scales_here
 from rayfleet.api.quantity import parse_quantity
-from rayfleet.api.validation import validate
+from rayfleet.api.raycluster import RayClusterSpec, parse_spec, scales_here
+from rayfleet.api.raycluster.validation import validate
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOLDERS = (EXAMPLES, EXAMPLES / "autoscaling")

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from rayfleet.clients.kube import NOT_LEADING
-from rayfleet.manifests import head_service, head_service_name
-from rayfleet.plan import (
+from rayfleet.kinds.raycluster.manifests import head_service, head_service_name
+from rayfleet.kinds.raycluster.plan import (
     Action,
     AdvanceHeadEpoch,
     Cause,
@@ -20,6 +19,7 @@ from rayfleet.plan import (
     ResizeGroups,
     SelectHead,
 )
+from rayfleet.kube.client.client import NOT_LEADING
 from support.builders import UID, group, parsed, spec
 from support.passes import PODS, Passes, passes
 from support.scripted_api import not_there

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rayfleet.api.autoscaler_options import Metric
-from rayfleet.external_metrics import HOLD_SECONDS, Reading, replica_wishes, replicas_for
+from rayfleet.api.raycluster.autoscaler_options import Metric
+from rayfleet.autoscaling.metrics import HOLD_SECONDS, Reading, replica_wishes, replicas_for
 
 NOW = 1_800_000_000.0
 

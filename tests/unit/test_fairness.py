@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from rayfleet.apply.fairness import FairGate
-from rayfleet.snapshot import Key
+from rayfleet.engine.gate import FairGate
+from rayfleet.kube.objects.keys import Key
 
 BIG, SMALL = Key("ns", "big"), Key("ns", "small")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.apply.finalizers import REMEDY
+from rayfleet.engine.finalizers import REMEDY
 from support.builders import NOW
 from support.passes import CLUSTER, KEY, PODS, Passes, passes
 from support.scripted_api import not_there

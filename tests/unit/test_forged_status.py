@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from rayfleet.plan import CreatePod, plan
-from rayfleet.snapshot import recorded_number
-from rayfleet.status import compute_status
-from rayfleet.status.cuts import MOST_BYTES, size_of
+from rayfleet.kinds.raycluster.plan import CreatePod, plan
+from rayfleet.kinds.raycluster.snapshot import recorded_number
+from rayfleet.kinds.raycluster.status import compute_status
+from rayfleet.kinds.raycluster.status.cuts import MOST_BYTES, size_of
 from support.builders import cluster, group, head, snapshot, spec, worker
 
 FORGED = [-1, -(2**31), 2**31 - 1, 999_999_999, 10**30, True, 1.5, "7", None, [], {}]

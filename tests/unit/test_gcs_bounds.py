@@ -6,10 +6,10 @@ from time import process_time
 
 import pytest
 
-from rayfleet.clients import gcs_bounds as bounds
-from rayfleet.clients.gcs_books import actors_from, jobs_from, nodes_from
-from rayfleet.clients.gcs_bounds import TooMuch, Unbelievable
-from rayfleet.clients.gcs_replies import state_from
+from rayfleet.ray.gcs import bounds
+from rayfleet.ray.gcs.books import actors_from, jobs_from, nodes_from
+from rayfleet.ray.gcs.bounds import TooMuch, Unbelievable
+from rayfleet.ray.gcs.replies import state_from
 from support.hostile_answers import EXACT, blown_up
 from support.hostile_queues import QUEUES
 from support.stand_in_gcs import node, state

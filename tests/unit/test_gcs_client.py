@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 
-from rayfleet.clients.calls import GcsCalls
-from rayfleet.clients.gcs import GcsClient
-from rayfleet.clients.gcs_bounds import LARGEST_ANSWER
-from rayfleet.clients.ray_protocol import ray_pb2
 from rayfleet.errors import GcsFailure, GcsTrouble
-from rayfleet.ray_state import AutoscalingReport, Drain, DrainReason, PendingLaunch, PendingPod, Shape
+from rayfleet.kube.client.calls import GcsCalls
+from rayfleet.ray.gcs.bounds import LARGEST_ANSWER
+from rayfleet.ray.gcs.client import GcsClient
+from rayfleet.ray.gcs.protocol import ray_pb2
+from rayfleet.ray.state import AutoscalingReport, Drain, DrainReason, PendingLaunch, PendingPod, Shape
 from support.stand_in_gcs import STATE, StandInGcs, node, state
 
 ID = b"n" * 28

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rayfleet.clients.gcs_books import actors_from, jobs_from, nodes_from, version_from
-from rayfleet.clients.gcs_bounds import MOST_CHOICES, Unbelievable
-from rayfleet.clients.gcs_replies import drain_from, state_from
-from rayfleet.clients.ray_protocol import ray_pb2
-from rayfleet.ray_inventory import ActorState
-from rayfleet.ray_state import (
+from rayfleet.ray.gcs.books import actors_from, jobs_from, nodes_from, version_from
+from rayfleet.ray.gcs.bounds import MOST_CHOICES, Unbelievable
+from rayfleet.ray.gcs.protocol import ray_pb2
+from rayfleet.ray.gcs.replies import drain_from, state_from
+from rayfleet.ray.inventory import ActorState
+from rayfleet.ray.state import (
     Choice,
     Demand,
     Gang,

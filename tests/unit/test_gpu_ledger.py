@@ -1,7 +1,7 @@
 """GPUs are counted over all clusters."""
 
-from rayfleet.gpu_ledger import GpuLedger
-from rayfleet.snapshot import Key
+from rayfleet.fleet.gpu_ledger import GpuLedger
+from rayfleet.kube.objects.keys import Key
 
 A, B, C = Key("one", "a"), Key("one", "b"), Key("two", "c")
 

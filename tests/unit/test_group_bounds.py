@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from rayfleet.api import parse_spec
-from rayfleet.api.raycluster import RayClusterSpec
-from rayfleet.plan.validity import judge
+from rayfleet.api.raycluster import parse_spec
+from rayfleet.api.raycluster.spec import RayClusterSpec
+from rayfleet.kinds.raycluster.validity import judge
 from support.builders import cluster, group, spec
 
 

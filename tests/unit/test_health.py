@@ -3,7 +3,7 @@
 import pytest
 from aiohttp import ClientSession
 
-from rayfleet.health import HealthServer
+from rayfleet.telemetry.health import HealthServer
 from support.operator_process import free_ports
 
 REMARKS = ("namespace x is unavailable: 403", "pods in namespace y: no connection")

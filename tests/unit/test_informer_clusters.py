@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from rayfleet import readiness
-from rayfleet.clients.answers import Listing
 from rayfleet.errors import ApiFailure
-from rayfleet.informer import Clockwork, Health, Informer, Stores, Wakes, machine
-from rayfleet.informer import informer as module
-from rayfleet.snapshot import Key
+from rayfleet.kube.client.answers import Listing
+from rayfleet.kube.informer import Clockwork, Health, Informer, Stores, Wakes, machine
+from rayfleet.kube.informer import informer as module
+from rayfleet.kube.objects.keys import Key
+from rayfleet.telemetry import readiness
 
 FORBIDDEN = ApiFailure(403, "Forbidden", "you may not")
 ILL = ApiFailure(500, "InternalError", "etcd is away")

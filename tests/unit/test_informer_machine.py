@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from rayfleet.informer.machine import (
+from rayfleet.kube.informer.machine import (
     Effect,
     Input,
     List,

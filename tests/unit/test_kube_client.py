@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from rayfleet import __version__
-from rayfleet.clients.credentials import Credentials
-from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Cause, Policy, policy
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import Credentials
 from support.wire import Answering, Wire, fails, hangs_up, says, says_nothing, wire
 
 PODS = "/api/v1/namespaces/ml/pods"

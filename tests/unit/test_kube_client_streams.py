@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from rayfleet.clients.answers import Listing
-from rayfleet.clients.credentials import Credentials
-from rayfleet.clients.kube import KubeClient
 from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.kube.client.answers import Listing
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import Credentials
 from support.wire import Answering, Wire, event, fails, says, says_nothing, streams, wire
 
 PODS = "/api/v1/namespaces/ml/pods"

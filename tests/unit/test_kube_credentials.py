@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from rayfleet.clients.credentials import BearerToken, Credentials, CredentialsError, in_cluster
-from rayfleet.clients.kubeconfig import from_kubeconfig
-from rayfleet.clients.login import connection_info, find_credentials
+from rayfleet.kube.client.credentials import BearerToken, Credentials, CredentialsError, in_cluster
+from rayfleet.kube.client.kubeconfig import from_kubeconfig
+from rayfleet.kube.client.login import connection_info, find_credentials
 
 SERVER = "https://10.0.0.1:6443"
 PEM = b"-----BEGIN CERTIFICATE-----"

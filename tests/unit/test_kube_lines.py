@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayfleet.clients.lines import LineSplitter, LineTooLongError
+from rayfleet.kube.client.lines import LineSplitter, LineTooLongError
 
 
 @given(

@@ -5,15 +5,8 @@ from typing import Any
 
 import pytest
 
-from rayfleet.clients.leases import lease_from_object
-from rayfleet.election.lease import (
-    LeaseObserver,
-    Timing,
-    acquisition,
-    lease_object,
-    release,
-    renewal,
-)
+from rayfleet.kube.leases.lease import LeaseObserver, Timing, acquisition, lease_object, release, renewal
+from rayfleet.kube.leases.objects import lease_from_object
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, 987, UTC)
 STAMP = "2026-05-04T03:02:01.000987Z"

@@ -2,12 +2,12 @@
 
 import pytest
 
-from rayfleet import reconcile
 from rayfleet.autoscaling import Memory
-from rayfleet.plan import Plan, plan
-from rayfleet.ray_polling.schedule import DECIDING_SHARE
-from rayfleet.snapshot import Snapshot
-from rayfleet.workqueue import Done
+from rayfleet.engine import reconciler as reconcile
+from rayfleet.engine.workqueue import Done
+from rayfleet.kinds.raycluster.plan import Plan, plan
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.ray.polling.schedule import DECIDING_SHARE
 from support.builders import group, spec
 from support.passes import KEY, passes
 

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from rayfleet.plan import Cause, Plan, plan
-from rayfleet.ray_state import Demand, NodeStatus, RayView
-from rayfleet.scaling_view import Sizing
-from rayfleet.snapshot import Cluster, Host, Pod
+from rayfleet.kinds.raycluster.plan import Cause, Plan, plan
+from rayfleet.kinds.raycluster.scaling_view import Sizing
+from rayfleet.kube.objects.pods import Host, Pod
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.ray.state import Demand, NodeStatus, RayView
 from support.builders import NOW, cluster, group, head, snapshot, spec, template, worker
 from support.queued_clusters import GPU_TASK, creates, node, scaled, view
 

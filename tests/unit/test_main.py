@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rayfleet.clients.credentials import Credentials
+from rayfleet.engine.workqueue import Done
+from rayfleet.kube.client.credentials import Credentials
+from rayfleet.kube.objects.keys import Key
 from rayfleet.main import Operator
-from rayfleet.settings import parse
-from rayfleet.snapshot import Key
-from rayfleet.workqueue import Done
+from rayfleet.settings.flags import parse
 from support.builders import cluster, group, raycluster, spec, worker
 from support.scripted_api import ScriptedApi, scripted_api
 from support.wire import says

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayfleet.manifests import head_pod, head_service, worker_pods
+from rayfleet.kinds.raycluster.manifests import head_pod, head_service, worker_pods
 from support.manifest_samples import cluster, spec, worker_group
 
 words = st.sampled_from(

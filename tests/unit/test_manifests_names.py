@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayfleet.manifests import fqdn, head_pod_name, head_service_name, worker_pod_name
+from rayfleet.kinds.raycluster.manifests import fqdn, head_pod_name, head_service_name, worker_pod_name
 from support.manifest_samples import UID, cluster, spec
 
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from rayfleet.manifests import head_pod, worker_pod_name, worker_pods
-from rayfleet.manifests.worker_pod import PodFactory
+from rayfleet.kinds.raycluster.manifests import head_pod, worker_pod_name, worker_pods
+from rayfleet.kinds.raycluster.manifests.worker_pod import PodFactory
 from support.manifest_samples import UID, built_head, built_worker, cluster, ray, spec, template, worker_group
 
 OWNER = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rayfleet.api import RayClusterSpec
+from rayfleet.api.raycluster import RayClusterSpec
 from support.manifest_samples import built_head, built_worker, ray, spec, template
 from support.web_pages import asked, pages
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rayfleet.api.start_params import known_param
-from rayfleet.manifests import worker_resources
+from rayfleet.api.raycluster.start_params import known_param
+from rayfleet.kinds.raycluster.manifests import worker_resources
 from support.manifest_samples import (
     built_head,
     built_worker,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.manifests import head_service, headless_service
+from rayfleet.kinds.raycluster.manifests import head_service, headless_service
 from support.manifest_samples import UID, built_head, cluster, spec, template
 
 SELECTOR = {

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from rayfleet.plan import plan
-from rayfleet.snapshot import Cluster
+from rayfleet.kinds.raycluster.plan import plan
+from rayfleet.kube.objects.roots import Cluster
 from support import builders
 from support.manifest_samples import built_head, built_worker, cluster, environment, ray, spec, template
 from support.web_pages import asked, pages

@@ -2,9 +2,9 @@
 
 import pytest
 
+from rayfleet.engine.memory import ClusterMemory
 from rayfleet.errors import ApiFailure, Cause
-from rayfleet.memory import ClusterMemory
-from rayfleet.plan import CreatePod, Outcome
+from rayfleet.kinds.raycluster.plan import CreatePod, Outcome
 
 QUOTA = ApiFailure(403, "Forbidden", "exceeded quota")
 OUTAGE = ApiFailure(0, "NoAnswer", "connection refused")

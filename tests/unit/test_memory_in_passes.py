@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rayfleet.memory import ClusterMemory
-from rayfleet.plan import Cause, DeletePod, Outcome
-from rayfleet.snapshot import Pod
+from rayfleet.engine.memory import ClusterMemory
+from rayfleet.kinds.raycluster.plan import Cause, DeletePod, Outcome
+from rayfleet.kube.objects.pods import Pod
 from support.builders import NOW, UID, group, spec
 from support.passes import KEY, PODS, Passes, passes
 from support.wire import fails

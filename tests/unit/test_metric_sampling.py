@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rayfleet.api.autoscaler_options import Metric
-from rayfleet.external_metrics import HOLD_SECONDS, GroupWish, MetricQuery, QueryFailure, parse_template
-from rayfleet.metric_sampling import QUESTIONS_PER_SERVER, MetricSampler
-from rayfleet.snapshot import Key
+from rayfleet.api.raycluster.autoscaler_options import Metric
+from rayfleet.autoscaling.metrics import HOLD_SECONDS, GroupWish, MetricQuery, QueryFailure, parse_template
+from rayfleet.kinds.raycluster.sources.sampler import QUESTIONS_PER_SERVER, MetricSampler
+from rayfleet.kube.objects.keys import Key
 
 KEY = Key("team-a", "demo")
 DOWN = QueryFailure("the query 'a' failed: HTTP 503")

@@ -9,13 +9,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from rayfleet.cache import Glance
-from rayfleet.metrics import definitions
-from rayfleet.metrics.clusters import cluster_lines
-from rayfleet.plan import plan
-from rayfleet.snapshot import Cluster, Pod
-from rayfleet.status import compute_status
-from rayfleet.status.conditions import ConditionType
+from rayfleet.kinds.raycluster.plan import plan
+from rayfleet.kinds.raycluster.series import cluster_lines
+from rayfleet.kinds.raycluster.status import compute_status
+from rayfleet.kinds.raycluster.status.conditions import ConditionType
+from rayfleet.kube.cache import Glance
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.telemetry.metrics import definitions
 from support.builders import NOW, UID, cluster, group, head, snapshot, spec, worker
 
 SERIES_A_CLUSTER = 12

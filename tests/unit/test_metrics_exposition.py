@@ -8,12 +8,12 @@ from aiohttp import ClientSession
 
 from checks.pace import slowdown
 from metrics.page import reference
-from rayfleet.http_server import ListenError
-from rayfleet.informer import Health
-from rayfleet.metrics import MetricsServer
-from rayfleet.metrics.definitions import CLUSTERS, SECTIONS
-from rayfleet.snapshot import Key
-from rayfleet.workqueue import Done, Retry, WorkQueue
+from rayfleet.engine.workqueue import Done, Retry, WorkQueue
+from rayfleet.kube.informer import Health
+from rayfleet.kube.objects.keys import Key
+from rayfleet.telemetry.http_server import ListenError
+from rayfleet.telemetry.metrics import MetricsServer
+from rayfleet.telemetry.metrics.definitions import CLUSTERS, SECTIONS
 from support.builders import cluster, head, worker
 from support.operator_process import free_ports
 from support.scraping import OPEN_METRICS, PLAIN_TEXT, Scene

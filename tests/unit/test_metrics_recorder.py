@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from rayfleet.engine.workqueue import Done, Retry
 from rayfleet.errors import ApiFailure
-from rayfleet.metrics import Recorder
-from rayfleet.plan import Action, Cause, CreatePod, DeletePod, Outcome, plan
-from rayfleet.snapshot import Key
-from rayfleet.workqueue import Done, Retry
+from rayfleet.kinds.raycluster.plan import Action, Cause, CreatePod, DeletePod, Outcome, plan
+from rayfleet.kube.objects.keys import Key
+from rayfleet.telemetry.metrics import Recorder
 from support.builders import NOW, cluster, group, head, snapshot, spec, worker
 
 KEY = Key("ml", "demo")

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
 
-from rayfleet.metrics import Exposition, MetricsServer, server
-from rayfleet.metrics.scrapes import GOOD_FOR_SECONDS, Scrapes
+from rayfleet.telemetry.metrics import Exposition, MetricsServer, server
+from rayfleet.telemetry.metrics.scrapes import GOOD_FOR_SECONDS, Scrapes
 from support.builders import cluster
 from support.operator_process import free_ports
 from support.scraping import OPEN_METRICS, PLAIN_TEXT, Scene
@@ -64,7 +64,7 @@ async def test_an_answer_is_good_for_a_second_and_no_longer() -> None:
 
 async def test_no_answer_is_kept_longer_than_it_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 1,000 clusters it is more than a megabyte."""
-    monkeypatch.setattr("rayfleet.metrics.scrapes.GOOD_FOR_SECONDS", 0.01)
+    monkeypatch.setattr("rayfleet.telemetry.metrics.scrapes.GOOD_FOR_SECONDS", 0.01)
     paused = Paused()
     await paused.text()
     async with asyncio.timeout(5):

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from rayfleet.clients.credentials import Credentials
-from rayfleet.clients.kube import KubeClient
-from rayfleet.namespace_ceilings import FRESH_SECONDS, NamespaceCeilingsReader
-from rayfleet.scaling_limits import MAX_GPUS, NamespaceCeilings
+from rayfleet.autoscaling.limits import MAX_GPUS, NamespaceCeilings
+from rayfleet.fleet.namespace_ceilings import FRESH_SECONDS, NamespaceCeilingsReader
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import Credentials
 from support.wire import Answering, Wire, fails, says, wire
 
 

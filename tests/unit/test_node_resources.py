@@ -7,11 +7,11 @@ import pytest
 
 from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.autoscaling import Memory, Policy, decide
-from rayfleet.manifests import worker_resources
-from rayfleet.plan import plan
-from rayfleet.plan.learned import learned
-from rayfleet.plan.scaling import group_of
-from rayfleet.ray_state import Demand, LabelConstraint, Shape
+from rayfleet.kinds.raycluster.manifests import worker_resources
+from rayfleet.kinds.raycluster.plan import plan
+from rayfleet.kinds.raycluster.plan.learned import learned
+from rayfleet.kinds.raycluster.plan.scaling import group_of
+from rayfleet.ray.state import Demand, LabelConstraint, Shape
 from support.builders import group, head, parsed, snapshot, spec, worker
 from support.demand_cases import node as ray_node
 from support.demand_cases import resources, state, tasks

@@ -4,8 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from rayfleet.api.names import NodeType
-from rayfleet.memory import ClusterMemory
-from rayfleet.snapshot import Owner, Pod, Service, Snapshot
+from rayfleet.engine.memory import ClusterMemory
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kube.objects.keys import Owner
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.services import Service
 from support.builders import NOW, UID, cluster, head, service, spec, worker
 from support.passes import Passes, passes
 

@@ -1,8 +1,8 @@
 """A spec is judged when it changes, not in every pass."""
 
-from rayfleet.memory import ClusterMemory
-from rayfleet.plan.refusals import RETRY_SECONDS
-from rayfleet.plan.validity import template_hashes
+from rayfleet.engine.memory import ClusterMemory
+from rayfleet.kinds.raycluster.refusals import RETRY_SECONDS
+from rayfleet.kinds.raycluster.validity import template_hashes
 from support.builders import NOW, UID, group, spec
 from support.passes import passes
 

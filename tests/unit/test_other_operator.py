@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from rayfleet.other_operator import OthersLeases
-from rayfleet.plan import Ownership, ownership
+from rayfleet.kinds.raycluster.ownership import ownership
+from rayfleet.kinds.raycluster.plan import Ownership
+from rayfleet.kube.leases.other_operator import OthersLeases
 from support.builders import cluster, spec
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rayfleet.clients.kube import Answer
 from rayfleet.errors import ApiFailure
-from rayfleet.other_operator.holders import HOLDER_SECONDS, MOST_ACCOUNTS, RIGHTS_SECONDS, Holders
+from rayfleet.kube.client.client import Answer
+from rayfleet.kube.leases.other_operator.holders import HOLDER_SECONDS, MOST_ACCOUNTS, RIGHTS_SECONDS, Holders
 
 FORBIDDEN = ApiFailure(403, "Forbidden", "you may not")
 NOT_SERVED = ApiFailure(404, "NotFound", "the server could not find the requested resource")

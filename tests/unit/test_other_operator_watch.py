@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from rayfleet.clients.kube import Answer
 from rayfleet.errors import ApiFailure
-from rayfleet.other_operator import OtherOperatorWatch, OthersLeases, watch
+from rayfleet.kube.client.client import Answer
+from rayfleet.kube.leases.other_operator import OtherOperatorWatch, OthersLeases, watch
 
 NOW = 1_767_225_600.0
 """2026-01-01."""

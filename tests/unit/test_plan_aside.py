@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from rayfleet.api.names import NodeType
-from rayfleet.plan import Plan, plan
-from rayfleet.plan.endings import Endings
-from rayfleet.plan.identity import identified
-from rayfleet.snapshot import Cluster, Host, Pod
+from rayfleet.kinds.raycluster.healing.endings import Endings
+from rayfleet.kinds.raycluster.identity import identified
+from rayfleet.kinds.raycluster.plan import Plan, plan
+from rayfleet.kube.objects.pods import Host, Pod
+from rayfleet.kube.objects.roots import Cluster
 from support.builders import NOW, cluster, group, head, parsed, snapshot, spec, worker
 
 ASIDE = {"node_type": "aside"}

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from rayfleet.plan import AdvanceHeadEpoch, CreateService, Plan, plan
-from rayfleet.plan.ceilings import COUNTING_SECONDS, within_ceilings
-from rayfleet.plan.ray_report import ray_report
-from rayfleet.scaling_limits import Ceiling, CeilingScope, CostCeilings, NamespaceCeilings, ScalingLimits
-from rayfleet.scaling_view import GpuUsage, ScalingView
-from rayfleet.snapshot import Cluster, Snapshot
-from rayfleet.status import compute_status
+from rayfleet.autoscaling.limits import Ceiling, CeilingScope, CostCeilings, NamespaceCeilings, ScalingLimits
+from rayfleet.fleet.gpu_usage import GpuUsage
+from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, CreateService, Plan, plan
+from rayfleet.kinds.raycluster.plan.ceilings import COUNTING_SECONDS, within_ceilings
+from rayfleet.kinds.raycluster.plan.ray_report import ray_report
+from rayfleet.kinds.raycluster.scaling_view import ScalingView
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kinds.raycluster.status import compute_status
+from rayfleet.kube.objects.roots import Cluster
 from support.builders import cluster, group, head, snapshot, spec, template, worker
 from support.queued_clusters import creates, scaled, view
 

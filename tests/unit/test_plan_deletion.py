@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from rayfleet.plan import Cause, Plan, RemoveFinalizer, plan
-from rayfleet.snapshot import Cluster, Pod, Snapshot
+from rayfleet.kinds.raycluster.plan import Cause, Plan, RemoveFinalizer, plan
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster
 from support.builders import NOW, UID, cluster, head, snapshot, spec, worker
 
 REDIS = "ray.io/gcs-ft-redis-cleanup-finalizer"

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from rayfleet.plan import Cause, DrainNode, Plan, plan
-from rayfleet.ray_state import Demand, NodeStatus, RayNode
-from rayfleet.scaling_view import Sizing
-from rayfleet.snapshot import Cluster, Pod
+from rayfleet.kinds.raycluster.plan import Cause, DrainNode, Plan, plan
+from rayfleet.kinds.raycluster.scaling_view import Sizing
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.ray.state import Demand, NodeStatus, RayNode
 from support.builders import cluster, group, head, replica, snapshot, spec, worker
 from support.queued_clusters import GPU_TASK, creates, node, scaled, view
 

@@ -6,9 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from rayfleet.plan import AdvanceHeadEpoch, CreatePod, DeletePod, Outcome, Plan, plan
-from rayfleet.plan.endings import FORGET_SECONDS, SOON, Endings
-from rayfleet.snapshot import Cluster, Host, Pod, Snapshot
+from rayfleet.kinds.raycluster.healing.endings import FORGET_SECONDS, SOON, Endings
+from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, CreatePod, DeletePod, Outcome, Plan, plan
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kube.objects.pods import Host, Pod
+from rayfleet.kube.objects.roots import Cluster
 from support.builders import NOW, cluster, group, head, snapshot, spec, worker
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from rayfleet.api import Fallback
+from rayfleet.api.raycluster import Fallback
 from rayfleet.autoscaling import Blocked, BlockedReason, Group, HoldKind, Memory, Policy, Worker, decide
-from rayfleet.plan import Cause, plan
-from rayfleet.ray_state import Demand
-from rayfleet.scaling_view import Sizing
+from rayfleet.kinds.raycluster.plan import Cause, plan
+from rayfleet.kinds.raycluster.scaling_view import Sizing
+from rayfleet.ray.state import Demand
 from support.builders import cluster, group, head, replica, snapshot, spec, worker
 from support.demand_cases import resources, state, tasks
 from support.queued_clusters import GPU_TASK, creates, node, scaled, view

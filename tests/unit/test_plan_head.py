@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from rayfleet.manifests import head_pod, head_pod_name
-from rayfleet.plan import AdvanceHeadEpoch, Cause, CreatePod, DeletePod, Plan, plan
-from rayfleet.snapshot import Hold, Pod
+from rayfleet.kinds.raycluster.manifests import head_pod, head_pod_name
+from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, Cause, CreatePod, DeletePod, Plan, plan
+from rayfleet.kinds.raycluster.snapshot import Hold
 from support.builders import NOW, cluster, group, head, snapshot, spec, worker
 
 LONE = spec(group(replicas=0))
@@ -104,7 +104,7 @@ def test_a_wiped_status_is_rebuilt_from_the_pods() -> None:
 def test_a_head_made_by_another_operator_counts() -> None:
     """It is known by owner and labels, whatever its name."""
     of = cluster(LONE)
-    adopted: Pod = head(of, name="demo-head-abcde", head_epoch=None)
+    adopted = head(of, name="demo-head-abcde", head_epoch=None)
     assert plan(snapshot(of, [adopted])).actions == ()
 
 

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from rayfleet.api.names import HEAD_SELECTOR, Label
-from rayfleet.manifests import head_pod, head_service
-from rayfleet.plan import CreatePod, CreateService, Plan, SelectHead, plan
-from rayfleet.snapshot import Cluster, Pod, Service, Snapshot
+from rayfleet.kinds.raycluster.manifests import head_pod, head_service
+from rayfleet.kinds.raycluster.plan import CreatePod, CreateService, Plan, SelectHead, plan
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster
 from support.builders import cluster, group, head, parsed, service, snapshot, spec
 
 USUAL = {
@@ -34,7 +36,7 @@ def scene(
     of: Cluster, selector: dict[str, str], labels: Mapping[str, str | None], *rivals: Pod, **changes: Any
 ) -> Snapshot:
     """A running head with such labels, and its Service."""
-    there: Service = replace(service(of), selector=tuple(selector.items()))
+    there = replace(service(of), selector=tuple(selector.items()))
     pods = [labelled(head(of, **changes), labels)]
     return snapshot(of, pods, services=(there,), rivals=rivals)
 

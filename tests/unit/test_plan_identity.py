@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from rayfleet.api.names import HEAD_GROUP, NodeType
-from rayfleet.plan import plan
-from rayfleet.plan.identity import identified
-from rayfleet.snapshot import Cluster, Pod
+from rayfleet.kinds.raycluster.identity import identified
+from rayfleet.kinds.raycluster.plan import plan
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster
 from support.builders import cluster, group, head, parsed, snapshot, spec, worker
 
 TWO_GROUPS = spec(group("gpu", 2), group("cpu", 1))

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rayfleet.api.names import Label
-from rayfleet.plan import AdvanceHeadEpoch, CreatePod, CreateService, DeletePod, Plan, plan
-from rayfleet.snapshot import Cluster, Host, Pod, Service, Snapshot
-from rayfleet.status import compute_status
+from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, CreatePod, CreateService, DeletePod, Plan, plan
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kinds.raycluster.status import compute_status
+from rayfleet.kube.objects.pods import Host, Pod
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.services import Service
 from support.builders import NOW, cluster, group, parsed, snapshot, spec
 from support.builders import head as head_of
 from support.builders import service as service_of

@@ -2,11 +2,11 @@
 
 import orjson
 
+from rayfleet.engine.memory import ClusterMemory
 from rayfleet.errors import ApiFailure, Cause
-from rayfleet.memory import ClusterMemory
-from rayfleet.plan import CreatePod, Outcome, plan
-from rayfleet.plan.refusals import MOST, RETRY_SECONDS, Refusals
-from rayfleet.plan.validity import judge, template_hashes
+from rayfleet.kinds.raycluster.plan import CreatePod, Outcome, plan
+from rayfleet.kinds.raycluster.refusals import MOST, RETRY_SECONDS, Refusals
+from rayfleet.kinds.raycluster.validity import judge, template_hashes
 from support.builders import NOW, cluster, group, head, parsed, snapshot, spec, template, worker
 
 REFUSED = ApiFailure(422, "Invalid", "no", (Cause("image", "Required value"),))

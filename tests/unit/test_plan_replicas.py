@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from rayfleet.manifests import worker_pods
-from rayfleet.plan import Cause, CreatePod, CreateService, Plan, plan
-from rayfleet.plan.limits import limit_creates
-from rayfleet.plan.replicas import last_index
-from rayfleet.snapshot import Cluster, Hold, Pod, pod_from_object
+from rayfleet.kinds.raycluster.manifests import worker_pods
+from rayfleet.kinds.raycluster.plan import Cause, CreatePod, CreateService, Plan, plan
+from rayfleet.kinds.raycluster.plan.limits import limit_creates
+from rayfleet.kinds.raycluster.plan.replicas import last_index
+from rayfleet.kinds.raycluster.snapshot import Hold
+from rayfleet.kube.objects.pods import Pod, pod_from_object
+from rayfleet.kube.objects.roots import Cluster
 from support.builders import NOW, cluster, group, head, host, parsed, replica, snapshot, spec
 
 HOSTS = 4

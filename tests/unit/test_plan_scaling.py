@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 from rayfleet.api.names import Label
-from rayfleet.plan import Cause, DrainNode, ResizeGroups, plan
-from rayfleet.ray_state import Demand, NodeStatus, RayView
-from rayfleet.scaling_limits import CostCeilings, ScalingLimits
-from rayfleet.scaling_view import GpuUsage, Sizing
-from rayfleet.snapshot import Cluster
+from rayfleet.autoscaling.limits import CostCeilings, ScalingLimits
+from rayfleet.fleet.gpu_usage import GpuUsage
+from rayfleet.kinds.raycluster.plan import Cause, DrainNode, ResizeGroups, plan
+from rayfleet.kinds.raycluster.scaling_view import Sizing
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.ray.state import Demand, NodeStatus, RayView
 from support.builders import NOW, head, snapshot, worker
 from support.queued_clusters import GPU_TASK, creates, node, scaled, view
 

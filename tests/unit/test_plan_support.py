@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crds.field_reference import field_reference
-from rayfleet.plan import CreatePod, in_words, plan, unsupported
-from rayfleet.plan.support import ANNOTATIONS, FIELDS, GROUP_FIELDS, LABELS, FieldRule, GroupRule
-from rayfleet.status import compute_status
+from rayfleet.kinds.raycluster.plan import CreatePod, in_words, plan, unsupported
+from rayfleet.kinds.raycluster.status import compute_status
+from rayfleet.kinds.raycluster.support import ANNOTATIONS, FIELDS, GROUP_FIELDS, LABELS, FieldRule, GroupRule
 from support.builders import cluster, group, head, parsed, snapshot, spec, worker
 
 FT = {"ray.io/ft-enabled": "true"}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from rayfleet.manifests import worker_pods
-from rayfleet.memory import ClusterMemory
-from rayfleet.plan import CreatePod, Plan, plan
-from rayfleet.plan.ceilings import gpus_of_each
-from rayfleet.pod_settings import PodSettings
+from rayfleet.engine.memory import ClusterMemory
+from rayfleet.kinds.raycluster.manifests import worker_pods
+from rayfleet.kinds.raycluster.plan import CreatePod, Plan, plan
+from rayfleet.kinds.raycluster.plan.ceilings import gpus_of_each
+from rayfleet.kinds.raycluster.pod_settings import PodSettings
 from support.builders import NOW, UID, group, spec, template
 from support.passes import Passes, passes
 
@@ -35,7 +35,7 @@ async def test_the_pods_of_a_group_are_built_once_for_all_plans_by_one_spec(
         built.append(given)
         return worker_pods(*given)
 
-    monkeypatch.setattr("rayfleet.plan.workers.worker_pods", counted)
+    monkeypatch.setattr("rayfleet.kinds.raycluster.plan.workers.worker_pods", counted)
     async with passes() as bed:
         bed.stored(spec(group("a", 2)))
         memory = ClusterMemory(UID)

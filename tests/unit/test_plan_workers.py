@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from rayfleet.manifests import worker_pod_name, worker_pods
-from rayfleet.plan import Cause, CreatePod, DeletePod, Plan, ResizeGroups, plan
-from rayfleet.plan.limits import MOST_DELETES, limit_creates, limit_deletes
-from rayfleet.snapshot import Hold, Pod
+from rayfleet.kinds.raycluster.manifests import worker_pod_name, worker_pods
+from rayfleet.kinds.raycluster.plan import Cause, CreatePod, DeletePod, Plan, ResizeGroups, plan
+from rayfleet.kinds.raycluster.plan.limits import MOST_DELETES, limit_creates, limit_deletes
+from rayfleet.kinds.raycluster.snapshot import Hold
+from rayfleet.kube.objects.pods import Pod
 from support.builders import NOW, cluster, group, head, parsed, snapshot, spec, worker
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.pod_readiness import Readiness, readiness_of
+from rayfleet.kube.objects.pod_readiness import Readiness, readiness_of
 
 BOUND = "2026-11-30T12:00:00Z"
 UNREADY = "2026-11-30T12:00:01Z"

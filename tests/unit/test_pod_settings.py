@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from rayfleet.manifests import head_pod, worker_pods
-from rayfleet.memory import MOST_LESSONS
-from rayfleet.plan import plan
-from rayfleet.pod_settings import PodSettings, WaitSize, least_wait
+from rayfleet.engine.memory import MOST_LESSONS
+from rayfleet.kinds.raycluster.manifests import head_pod, worker_pods
+from rayfleet.kinds.raycluster.plan import plan
+from rayfleet.kinds.raycluster.pod_settings import PodSettings, WaitSize, least_wait
 from support.builders import cluster as stored_cluster
 from support.builders import group, head, snapshot, worker
 from support.builders import spec as spec_fields

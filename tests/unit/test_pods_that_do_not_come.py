@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from rayfleet.plan import DeletePod, Plan, plan
-from rayfleet.ray_state import Demand, NodeStatus
-from rayfleet.scaling_view import Sizing
-from rayfleet.snapshot import Cluster, Host, Pod
-from rayfleet.status import compute_status
+from rayfleet.kinds.raycluster.plan import DeletePod, Plan, plan
+from rayfleet.kinds.raycluster.scaling_view import Sizing
+from rayfleet.kinds.raycluster.status import compute_status
+from rayfleet.kube.objects.pods import Host, Pod
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.ray.state import Demand, NodeStatus
 from support.builders import NOW, cluster, group, head, snapshot, spec, template, worker
 from support.queued_clusters import GPU_TASK, creates, node, view
 

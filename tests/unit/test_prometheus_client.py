@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from rayfleet.clients.prometheus import LARGEST_ANSWER, PrometheusClient
-from rayfleet.external_metrics import MetricQuery, QueryFailure, parse_template
+from rayfleet.autoscaling.metrics import MetricQuery, QueryFailure, parse_template
+from rayfleet.kinds.raycluster.sources.prometheus import LARGEST_ANSWER, PrometheusClient
 from support.wire import Answering, Wire, hangs_up, says, says_nothing, streams, wire
 
 BEARER = "s3cret-" + "0123456789abcdef" * 30

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rayfleet.external_metrics import parse_template
+from rayfleet.autoscaling.metrics import parse_template
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_a_difference_is_told_with_its_remedy(tmp_path: Path, capsys: pytest.Cap
 def test_our_messages_and_rays_live_in_one_process() -> None:
     """Whoever runs tests or a notebook has both."""
     code = (
-        "from rayfleet.clients.ray_protocol import ray_pb2 as ours\n"
+        "from rayfleet.ray.gcs.protocol import ray_pb2 as ours\n"
         "import sys, importlib.util\n"
         "sys.path.insert(0, importlib.util.find_spec('ray').submodule_search_locations[0] + '/core')\n"
         "from generated import autoscaler_pb2 as rays\n"

@@ -11,18 +11,19 @@ from typing import Any
 
 import pytest
 
-from rayfleet.clients.cluster_tokens import ClusterTokens
-from rayfleet.clients.credentials import Credentials
-from rayfleet.clients.kube import KubeClient
-from rayfleet.clients.pod_addresses import PodAddresses
-from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.engine.memory import ClusterMemory
 from rayfleet.errors import GcsTrouble
-from rayfleet.memory import ClusterMemory
-from rayfleet.plan import DrainNode
-from rayfleet.ray_heads import SILENT_SECONDS, RayHeads, dialled
-from rayfleet.ray_polling import Clockwork, Poller
-from rayfleet.ray_state import AutoscalingReport
-from rayfleet.snapshot import Cluster, Pod
+from rayfleet.kinds.raycluster.plan import DrainNode
+from rayfleet.kinds.raycluster.sources.addresses import PodAddresses
+from rayfleet.kinds.raycluster.sources.heads import SILENT_SECONDS, RayHeads, dialled
+from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import Credentials
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.ray.gcs.protocol import ray_pb2
+from rayfleet.ray.polling import Clockwork, Poller
+from rayfleet.ray.state import AutoscalingReport
 from support.builders import NOW, head, parsed, snapshot
 from support.informing import until
 from support.queued_clusters import scaled
@@ -200,7 +201,7 @@ async def test_a_head_that_does_not_answer_is_told_nothing_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It would take a place of others each time."""
-    monkeypatch.setattr("rayfleet.ray_heads.TELL_SECONDS", 0.05)
+    monkeypatch.setattr("rayfleet.kinds.raycluster.sources.heads.TELL_SECONDS", 0.05)
     async with gcs() as at, following() as scene:
         at.hangs(DRAIN)
         of, pod = followed(at)

@@ -6,10 +6,15 @@ from dataclasses import replace
 import pytest
 
 from rayfleet.errors import GcsFailure, GcsTrouble
-from rayfleet.ray_inventory import DeathCause
-from rayfleet.ray_memory import DRAIN_SECONDS, KEEP_SECONDS, SETTLE_SECONDS, RayMemory
-from rayfleet.ray_polling import STALE_SECONDS, Moment, Observation
-from rayfleet.ray_state import NodeStatus, RayNode, RayState
+from rayfleet.kinds.raycluster.sources.ray_memory import (
+    DRAIN_SECONDS,
+    KEEP_SECONDS,
+    SETTLE_SECONDS,
+    RayMemory,
+)
+from rayfleet.ray.inventory import DeathCause
+from rayfleet.ray.polling import STALE_SECONDS, Moment, Observation
+from rayfleet.ray.state import NodeStatus, RayNode, RayState
 from support.builders import NOW, head, worker
 from support.queued_clusters import node, scaled
 

@@ -11,17 +11,17 @@ from functools import partial
 import grpc
 import pytest
 
-from rayfleet.clients.gcs_replies import state_from
-from rayfleet.clients.ray_protocol import ray_pb2
 from rayfleet.errors import GcsFailure, GcsTrouble
-from rayfleet.ray_inventory import DeathCause
-from rayfleet.ray_polling import Clockwork, Moment, Observation, Poller, Target
-from rayfleet.ray_polling.deaths import MOST_IN_VAIN
-from rayfleet.ray_polling.observation import differs, observed
-from rayfleet.ray_polling.room import Room
-from rayfleet.ray_polling.schedule import STALE_SECONDS, first_wait, jittered, period, stroke
-from rayfleet.ray_state import RayState
-from rayfleet.snapshot import Key
+from rayfleet.kube.objects.keys import Key
+from rayfleet.ray.gcs.protocol import ray_pb2
+from rayfleet.ray.gcs.replies import state_from
+from rayfleet.ray.inventory import DeathCause
+from rayfleet.ray.polling import Clockwork, Moment, Observation, Poller, Target
+from rayfleet.ray.polling.deaths import MOST_IN_VAIN
+from rayfleet.ray.polling.observation import differs, observed
+from rayfleet.ray.polling.room import Room
+from rayfleet.ray.polling.schedule import STALE_SECONDS, first_wait, jittered, period, stroke
+from rayfleet.ray.state import RayState
 from support.informing import until
 from support.stand_in_gcs import STATE, StandInGcs, node, state
 
@@ -210,7 +210,7 @@ async def test_a_head_that_is_hard_to_read_is_told_of_when_its_last_answer_count
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is asked again only later, and nobody else would wake its cluster."""
-    monkeypatch.setattr("rayfleet.ray_polling.poller.STALE_SECONDS", 0.05)
+    monkeypatch.setattr("rayfleet.ray.polling.poller.STALE_SECONDS", 0.05)
     async with head(node("w-1")) as gcs, polling() as fleet:
         fleet.watch(A, gcs.address)
         await fleet.heard(A)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rayfleet.apply import paths
-from rayfleet.plan.limits import MOST_DELETES
-from rayfleet.workqueue import Done, Retry
+from rayfleet.engine.workqueue import Done, Retry
+from rayfleet.kinds.raycluster.plan.limits import MOST_DELETES
+from rayfleet.kube.client import paths
 from support.builders import group, raycluster, service, spec
 from support.passes import CLUSTER, KEY, PODS, passes
 from support.scripted_api import not_there
@@ -341,11 +341,12 @@ async def test_a_long_decision_holds_no_place_in_the_queue_and_its_head_hears_of
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What waits for its turn holds up no other cluster; a head is asked the less often."""
-    monkeypatch.setattr("rayfleet.reconcile.LARGE_SPEC", 0)
+    monkeypatch.setattr("rayfleet.engine.reconciler.LARGE_SPEC", 0)
     waited: list[object] = []
     took: list[tuple[object, float]] = []
     monkeypatch.setattr(
-        "rayfleet.ray_heads.RayHeads.took", lambda _, key, seconds: took.append((key, seconds))
+        "rayfleet.kinds.raycluster.sources.heads.RayHeads.took",
+        lambda _, key, seconds: took.append((key, seconds)),
     )
     async with passes() as bed:
         bed.stored()
@@ -366,7 +367,7 @@ async def test_a_pass_that_fails_by_a_defect_is_told_on_the_cluster_once_for_eac
         raise OverflowError("cannot convert float infinity to integer")
 
     async with passes() as bed:
-        monkeypatch.setattr("rayfleet.reconcile.plan", fail)
+        monkeypatch.setattr("rayfleet.engine.reconciler.plan", fail)
         for generation in (1, 2):
             bed.stored(generation=generation, version=1000 + generation)
             for _ in range(3):

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from rayfleet.memory import ClusterMemory
-from rayfleet.plan import Outcome, Plan, plan
-from rayfleet.ray_state import Demand, Shape
-from rayfleet.snapshot import Snapshot
+from rayfleet.engine.memory import ClusterMemory
+from rayfleet.kinds.raycluster.plan import Outcome, Plan, plan
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.ray.state import Demand, Shape
 from support.builders import NOW, UID, group, head, parsed, service, snapshot, spec, worker
 from support.kept_cluster import Reporting, reporting
 from support.queued_clusters import node, scaled, view

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rayfleet.scaling_limits import (
+from rayfleet.autoscaling.limits import (
     MAX_GPUS,
     MAX_GPUS_PER_CLUSTER,
     MAX_NEW_GPUS_PER_MINUTE,

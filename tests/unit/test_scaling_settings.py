@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from rayfleet.api.autoscaler_options import AutoscalerOptions
-from rayfleet.scaling_limits import CostCeilings, ScalingLimits
-from rayfleet.scaling_settings import ScalingSettings, parse_scaling_settings
-from rayfleet.settings import parse
+from rayfleet.api.raycluster.autoscaler_options import AutoscalerOptions
+from rayfleet.autoscaling.limits import CostCeilings, ScalingLimits
+from rayfleet.settings.flags import parse
+from rayfleet.settings.scaling import ScalingSettings, parse_scaling_settings
 
 QUERY: dict[str, Any] = {"name": "waiting", "server": "http://prometheus:9090", "query": 'q{ns="$namespace"}'}
 SECURE: dict[str, Any] = QUERY | {"server": "https://prometheus/path"}

@@ -5,13 +5,13 @@ from email.utils import formatdate
 
 import pytest
 
-from rayfleet.clients.credentials import Credentials
-from rayfleet.clients.kube import KubeClient
-from rayfleet.clients.server_clock import IN_A_ROW, LATEST, TOLERANCE, ServerClock
+from rayfleet.engine.memory import ClusterMemory
 from rayfleet.errors import ApiFailure
-from rayfleet.memory import ClusterMemory
-from rayfleet.plan import AdvanceHeadEpoch, CreatePod, Outcome, plan
-from rayfleet.plan.endings import Endings
+from rayfleet.kinds.raycluster.healing.endings import Endings
+from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, CreatePod, Outcome, plan
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import Credentials
+from rayfleet.kube.client.server_clock import IN_A_ROW, LATEST, TOLERANCE, ServerClock
 from support.builders import NOW, cluster, head, snapshot
 from support.wire import says, wire
 

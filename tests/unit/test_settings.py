@@ -2,8 +2,8 @@
 
 import pytest
 
-from rayfleet.pod_settings import PodSettings, WaitSize
-from rayfleet.settings import parse
+from rayfleet.kinds.raycluster.pod_settings import PodSettings, WaitSize
+from rayfleet.settings.flags import parse
 
 
 def test_without_flags_every_namespace_is_in_scope() -> None:

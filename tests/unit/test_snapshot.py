@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from rayfleet.api.names import Annotation, Label, NodeType
-from rayfleet.manifests import head_pod, worker_pods
-from rayfleet.snapshot import Host, pod_from_object
+from rayfleet.kinds.raycluster.manifests import head_pod, worker_pods
+from rayfleet.kube.objects.pods import Host, pod_from_object
 from support.builders import cluster, group, parsed, spec
 
 

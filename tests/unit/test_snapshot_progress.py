@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rayfleet.snapshot import Pod
+from rayfleet.kube.objects.pods import Pod
 from support.builders import cluster, worker
 
 WAITING = worker(cluster(), 1, phase="Pending", ready=False, unready_reason="Unschedulable")

@@ -4,9 +4,9 @@ import sys
 from dataclasses import replace
 
 from rayfleet.autoscaling import Group
-from rayfleet.autoscaling.capacity import templates_of
-from rayfleet.autoscaling.demand import space_of
-from rayfleet.plan.scaling import is_long
+from rayfleet.autoscaling.demand.needs import space_of
+from rayfleet.autoscaling.placing.capacity import templates_of
+from rayfleet.kinds.raycluster.plan.scaling import is_long
 from support.builders import cluster, group, snapshot, spec, worker
 from support.demand_cases import resources
 

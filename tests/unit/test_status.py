@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from rayfleet.api import Violation
+from rayfleet.api.violation import Violation
 from rayfleet.errors import ApiFailure, Cause
-from rayfleet.plan import CreatePod, Outcome, plan
-from rayfleet.snapshot import Hold, Snapshot
-from rayfleet.status import compute_status, is_urgent, status_patch
+from rayfleet.kinds.raycluster.plan import CreatePod, Outcome, plan
+from rayfleet.kinds.raycluster.snapshot import Hold, Snapshot
+from rayfleet.kinds.raycluster.status import compute_status, is_urgent, status_patch
 from support.builders import NOW, cluster, group, head, snapshot, spec, template, worker
 
 READY_SINCE = "2027-01-15T08:00:00Z"

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from rayfleet.plan import plan
-from rayfleet.ray_state import RayView
-from rayfleet.status import compute_status, is_urgent
+from rayfleet.kinds.raycluster.plan import plan
+from rayfleet.kinds.raycluster.status import compute_status, is_urgent
+from rayfleet.ray.state import RayView
 from support.builders import NOW, head, service, snapshot
 from support.queued_clusters import node, scaled, view
 

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from rayfleet.api import Violation
+from rayfleet.api.violation import Violation
 from rayfleet.autoscaling import words
-from rayfleet.cli.noted import noted_demand
-from rayfleet.plan import Plan, plan
-from rayfleet.ray_state import Demand, LabelConstraint, RayState, Shape
-from rayfleet.snapshot import Cluster, Hold, Snapshot
-from rayfleet.status import compute_status, status_patch
-from rayfleet.status.cuts import MOST_BYTES, cut, listed, size_of
+from rayfleet.explain.noted import noted_demand
+from rayfleet.kinds.raycluster.plan import Plan, plan
+from rayfleet.kinds.raycluster.snapshot import Hold, Snapshot
+from rayfleet.kinds.raycluster.status import compute_status, status_patch
+from rayfleet.kinds.raycluster.status.cuts import MOST_BYTES, cut, listed, size_of
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.ray.state import Demand, LabelConstraint, RayState, Shape
 from support.builders import NOW, cluster, group, head, service, snapshot, spec
 from support.queued_clusters import node, scaled, view
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rayfleet.plan import CreatePod, Outcome, Plan
-from rayfleet.status import compute_status
-from rayfleet.status.unknown_fields import MOST
+from rayfleet.kinds.raycluster.plan import CreatePod, Outcome, Plan
+from rayfleet.kinds.raycluster.status import compute_status
+from rayfleet.kinds.raycluster.status.unknown_fields import MOST
 from support.builders import cluster, group, head, snapshot, spec, template, worker
 
 MISSPELT = {"spec": {**template()["spec"], "nodeSelectors": {"a": "b"}}}

@@ -5,9 +5,9 @@ from contextlib import suppress
 from math import inf
 from sys import maxsize
 
-from rayfleet.clients.credentials import Credentials
-from rayfleet.clients.kube import KubeClient
-from rayfleet.term import Term
+from rayfleet.engine.term import Term
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import Credentials
 from support.scripted_api import ScriptedApi, scripted_api
 from support.wire import fails, says, says_nothing
 

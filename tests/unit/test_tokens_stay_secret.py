@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 import rayfleet
-from rayfleet.clients.cluster_tokens import ClusterTokens, Token
-from rayfleet.clients.credentials import BearerToken, Credentials
-from rayfleet.clients.gcs_channel import GcsChannel
-from rayfleet.clients.kube import KubeClient
-from rayfleet.clients.pod_addresses import PodAddresses
-from rayfleet.clients.ray_protocol import ray_pb2
 from rayfleet.errors import ApiFailure
-from rayfleet.plan import DrainNode
-from rayfleet.ray_heads import RayHeads
-from rayfleet.ray_polling import Poller, Target
-from rayfleet.ray_state import AutoscalingReport
-from rayfleet.snapshot import Key
+from rayfleet.kinds.raycluster.plan import DrainNode
+from rayfleet.kinds.raycluster.sources.addresses import PodAddresses
+from rayfleet.kinds.raycluster.sources.heads import RayHeads
+from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens, Token
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import BearerToken, Credentials
+from rayfleet.kube.objects.keys import Key
+from rayfleet.ray.gcs.channel import GcsChannel
+from rayfleet.ray.gcs.protocol import ray_pb2
+from rayfleet.ray.polling import Poller, Target
+from rayfleet.ray.state import AutoscalingReport
 from support.informing import until
 from support.stand_in_gcs import STATE, StandInGcs, node, state
 from support.wire import Wire, says, wire

@@ -5,9 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from rayfleet.plan import CreatePod, plan
-from rayfleet.plan.validity import Judgement, judge, template_hashes
-from rayfleet.status import compute_status
+from rayfleet.kinds.raycluster.plan import CreatePod, plan
+from rayfleet.kinds.raycluster.status import compute_status
+from rayfleet.kinds.raycluster.validity import Judgement, judge, template_hashes
 from support.builders import cluster, group, head, parsed, snapshot, spec, template, worker
 
 GOOD = spec(group(replicas=3))

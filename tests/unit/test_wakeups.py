@@ -9,15 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayfleet.autoscaling import Memory
-from rayfleet.plan import Plan, plan
-from rayfleet.plan.ray_nodes import DEAD_SECONDS
-from rayfleet.ray_inventory import DeathCause
-from rayfleet.ray_memory import SETTLE_SECONDS, RayMemory
-from rayfleet.ray_polling import Moment, Observation
-from rayfleet.ray_state import Demand, NodeStatus, RayNode, RayState
-from rayfleet.scaling_limits import CostCeilings, ScalingLimits
-from rayfleet.scaling_view import GpuUsage, ScalingView, Sizing
-from rayfleet.snapshot import Cluster, Hold, Pod, Settling
+from rayfleet.autoscaling.limits import CostCeilings, ScalingLimits
+from rayfleet.fleet.gpu_usage import GpuUsage
+from rayfleet.kinds.raycluster.leaving.ray_nodes import DEAD_SECONDS
+from rayfleet.kinds.raycluster.plan import Plan, plan
+from rayfleet.kinds.raycluster.scaling_view import ScalingView, Sizing
+from rayfleet.kinds.raycluster.snapshot import Hold, Settling
+from rayfleet.kinds.raycluster.sources.ray_memory import SETTLE_SECONDS, RayMemory
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.ray.inventory import DeathCause
+from rayfleet.ray.polling import Moment, Observation
+from rayfleet.ray.state import Demand, NodeStatus, RayNode, RayState
 from support.builders import NOW, cluster, group, head, parsed, replica, snapshot, spec, template, worker
 from support.queued_clusters import GPU_TASK, creates, node, scaled, view
 

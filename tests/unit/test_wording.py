@@ -7,16 +7,16 @@ import pytest
 
 from rayfleet.autoscaling import Answer, DemandKind, Hold, HoldKind, words
 from rayfleet.autoscaling.summary import summary_of
-from rayfleet.cli.explanation import explanation_of
 from rayfleet.cli.explanation_data import explanation_data
 from rayfleet.cli.explanation_text import explanation_text
-from rayfleet.cli.sources import Queue, Sources
-from rayfleet.plan import CreatePod, Outcome, plan
-from rayfleet.plan.ray_nodes import node_trouble
-from rayfleet.ray_state import Demand, RayView, Shape
-from rayfleet.scaling_view import Sizing
-from rayfleet.snapshot import pod_from_object
-from rayfleet.status import compute_status, events_of, rfc3339
+from rayfleet.explain.explanation import explanation_of
+from rayfleet.explain.sources import Queue, Sources
+from rayfleet.kinds.raycluster.leaving.ray_nodes import node_trouble
+from rayfleet.kinds.raycluster.plan import CreatePod, Outcome, plan
+from rayfleet.kinds.raycluster.scaling_view import Sizing
+from rayfleet.kinds.raycluster.status import compute_status, events_of, rfc3339
+from rayfleet.kube.objects.pods import pod_from_object
+from rayfleet.ray.state import Demand, RayView, Shape
 from support.builders import NOW, UID, cluster, group, head, parsed, snapshot, spec, worker
 from support.queued_clusters import GPU_TASK, creates, node, scaled, view
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from rayfleet.snapshot import Key
-from rayfleet.workqueue import Done, Retry, WorkQueue
+from rayfleet.engine.workqueue import Done, Retry, WorkQueue
+from rayfleet.kube.objects.keys import Key
 
 A, B, C = Key("ns", "a"), Key("ns", "b"), Key("ns", "c")
 DEADLINE = 5.0

@@ -15,15 +15,7 @@ from rayfleet.autoscaling.decision import (
     Placed,
     Tier,
 )
-from rayfleet.autoscaling.inputs import (
-    Blocked,
-    BlockedReason,
-    Ceiling,
-    Group,
-    Memory,
-    Policy,
-    Worker,
-)
+from rayfleet.autoscaling.inputs import Blocked, BlockedReason, Ceiling, Group, Memory, Policy, Worker
 
 __all__ = [
     "AS_IT_SHOULD_BE",

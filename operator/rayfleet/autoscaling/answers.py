@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 
 from rayfleet.api.names import HEAD_GROUP
-from rayfleet.autoscaling.capacity import HEAD
-from rayfleet.autoscaling.census import Census
 from rayfleet.autoscaling.decision import Answer, DemandKind, Hold, HoldKind, Placed, Tier
-from rayfleet.autoscaling.demand import Need
+from rayfleet.autoscaling.demand.localities import NO_VALUES, within_words
+from rayfleet.autoscaling.demand.needs import Need
 from rayfleet.autoscaling.effort import MOST_WORDS, TOO_MUCH, Effort
-from rayfleet.autoscaling.holds import GroupHolds, blocked_hold, holds_of, is_oversized, whole_nodes
 from rayfleet.autoscaling.inputs import Policy
-from rayfleet.autoscaling.localities import NO_VALUES, within_words
-from rayfleet.autoscaling.packing import Packing, Rooms
-from rayfleet.autoscaling.sizes import Sizes
-from rayfleet.autoscaling.stages import Entry, Solution
-from rayfleet.ray_state import Shape
+from rayfleet.autoscaling.placing.capacity import HEAD
+from rayfleet.autoscaling.placing.packing import Packing, Rooms
+from rayfleet.autoscaling.placing.stages import Entry, Solution
+from rayfleet.autoscaling.sizing.census import Census
+from rayfleet.autoscaling.sizing.holds import GroupHolds, blocked_hold, holds_of, is_oversized, whole_nodes
+from rayfleet.autoscaling.sizing.sizes import Sizes
+from rayfleet.ray.state import Shape
 
 
 def answers_of(

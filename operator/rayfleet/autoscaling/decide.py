@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rayfleet.autoscaling.answers import answers_of, oversized
-from rayfleet.autoscaling.capacity import running_bins, templates_of
-from rayfleet.autoscaling.census import Census, coming_bins, room_for_missing, take_census
 from rayfleet.autoscaling.decision import Decision
-from rayfleet.autoscaling.demand import shapes_of, space_of
+from rayfleet.autoscaling.demand.localities import placeable, ways_of
+from rayfleet.autoscaling.demand.needs import shapes_of, space_of
 from rayfleet.autoscaling.inputs import Group, Memory, Policy, Worker
-from rayfleet.autoscaling.localities import placeable, ways_of
-from rayfleet.autoscaling.packing import Packing
-from rayfleet.autoscaling.settled import grounds_of
-from rayfleet.autoscaling.sizes import Moment, size_groups
-from rayfleet.autoscaling.stages import solve
+from rayfleet.autoscaling.placing.capacity import running_bins, templates_of
+from rayfleet.autoscaling.placing.packing import Packing
+from rayfleet.autoscaling.placing.stages import solve
+from rayfleet.autoscaling.sizing.census import Census, coming_bins, room_for_missing, take_census
+from rayfleet.autoscaling.sizing.settled import grounds_of
+from rayfleet.autoscaling.sizing.sizes import Moment, size_groups
 from rayfleet.autoscaling.summary import summary_of
-from rayfleet.ray_state import RayState
+from rayfleet.ray.state import RayState
 
 
 def decide(

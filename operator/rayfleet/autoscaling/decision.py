@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from rayfleet.autoscaling.inputs import Memory
-from rayfleet.ray_state import Shape
+from rayfleet.ray.state import Shape
 
 AS_IT_SHOULD_BE: Final = "as large as it should be"
 """The reason of a group of which nothing is to be said."""

@@ -6,9 +6,9 @@ from enum import StrEnum
 from math import inf
 from typing import Literal, NamedTuple
 
-from rayfleet.api import Behavior, Fallback
 from rayfleet.api.base import INT32_MAX
-from rayfleet.ray_state import Resources
+from rayfleet.api.raycluster import Behavior, Fallback
+from rayfleet.ray.state import Resources
 
 
 class BlockedReason(StrEnum):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from rayfleet.ray_state import LabelSelector, Shape
+from rayfleet.ray.state import LabelSelector, Shape
 
 LONGEST_NAME: Final = 63
 """Characters of a name of a resource, a label or its value: a head may say names of any length."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from rayfleet.autoscaling import Answer, DemandKind, Hold, Tier, words
 from rayfleet.cli.tables import table
-from rayfleet.ray_state import Shape
+from rayfleet.ray.state import Shape
 
 _TIERS: Final[Mapping[Tier, str]] = {
     Tier.RUNNING: "running",

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from rayfleet.cli.errors import CommandError
-from rayfleet.clients.decoding import decoded
 from rayfleet.errors import NO_ANSWER, ApiFailure
+from rayfleet.kube.client.decoding import decoded
 
 try:
     import urllib3

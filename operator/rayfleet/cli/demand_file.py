@@ -10,10 +10,11 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
-from rayfleet.api import Violation, parse_quantity
 from rayfleet.api.base import ApiModel, Boolean, Integer
-from rayfleet.api.parsing import violations_of
-from rayfleet.ray_state import (
+from rayfleet.api.quantity import parse_quantity
+from rayfleet.api.raycluster.parsing import violations_of
+from rayfleet.api.violation import Violation
+from rayfleet.ray.state import (
     Demand,
     Gang,
     LabelConstraint,

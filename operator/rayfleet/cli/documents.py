@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from rayfleet.api import Violation
+from rayfleet.api.strict_yaml import YamlError, read_yaml
+from rayfleet.api.violation import Violation
 from rayfleet.cli.errors import CommandError
-from rayfleet.strict_yaml import YamlError, read_yaml
 
 STANDARD_INPUT = "-"
 

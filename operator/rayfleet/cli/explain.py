@@ -5,10 +5,10 @@ import time
 
 from rayfleet.cli.api_server import api_server
 from rayfleet.cli.documents import dumped
-from rayfleet.cli.explanation import explanation_of
 from rayfleet.cli.explanation_data import explanation_data
 from rayfleet.cli.explanation_text import explanation_text
 from rayfleet.cli.reading import read_sources
+from rayfleet.explain.explanation import explanation_of
 
 
 def explain(given: argparse.Namespace) -> str:

@@ -4,8 +4,8 @@ from typing import Any
 
 from rayfleet.api.base import INT32_MAX
 from rayfleet.cli.answers import demand_data
-from rayfleet.cli.explanation import Explanation
-from rayfleet.status.conditions import rfc3339
+from rayfleet.explain.explanation import Explanation
+from rayfleet.kinds.raycluster.status.conditions import rfc3339
 
 
 def explanation_data(of: Explanation) -> dict[str, Any]:

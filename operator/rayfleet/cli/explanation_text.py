@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from rayfleet.api.base import INT32_MAX
 from rayfleet.cli.answers import demand_table
 from rayfleet.cli.durations import duration
-from rayfleet.cli.explanation import Explanation
 from rayfleet.cli.tables import section, sentence, table
+from rayfleet.explain.explanation import Explanation
 
 IDLE_SHOWN = 20
 PENDING_SHOWN = 20

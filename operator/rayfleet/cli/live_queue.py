@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from rayfleet.api import RayClusterSpec
+from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.cli.api_server import ApiServer
 from rayfleet.cli.port_forward import ForwardError, forwarded
-from rayfleet.cli.sources import Queue
-from rayfleet.clients.gcs import GcsClient
 from rayfleet.errors import ApiFailure, GcsFailure, GcsTrouble
-from rayfleet.manifests import SecretKey, gcs_port, head_token
-from rayfleet.ray_state import RayState
-from rayfleet.snapshot import Cluster, Pod
+from rayfleet.explain.sources import Queue
+from rayfleet.kinds.raycluster.manifests import SecretKey, gcs_port, head_token
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.ray.gcs.client import GcsClient
+from rayfleet.ray.state import RayState
 
 FORBIDDEN = 403
 SILENT = "SETTINGS frame"

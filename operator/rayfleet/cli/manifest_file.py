@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from rayfleet.api import RayClusterSpec, Violation, parse_spec, validate
 from rayfleet.api.names import API_VERSION, KIND
+from rayfleet.api.raycluster import RayClusterSpec, parse_spec, validate
+from rayfleet.api.violation import Violation
 from rayfleet.cli.documents import documents, refuse
 from rayfleet.cli.errors import CommandError
 from rayfleet.cli.manifest_faults import Unknown, amount_faults, unknown_fields, without
-from rayfleet.snapshot import Cluster, Key
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.roots import Cluster
 
 
 class Manifest(NamedTuple):

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from rayfleet.api import RayClusterSpec, needs_sidecar
 from rayfleet.api.base import INT32_MAX
+from rayfleet.api.raycluster import RayClusterSpec, needs_sidecar
 from rayfleet.cli.answers import demand_data, demand_table, holds_data
 from rayfleet.cli.demand_file import DemandFile, parse_demand
 from rayfleet.cli.documents import STANDARD_INPUT, documents, dumped, refuse
@@ -13,8 +13,8 @@ from rayfleet.cli.errors import CommandError
 from rayfleet.cli.manifest_file import read_cluster
 from rayfleet.cli.scenario import Scenario, scenario_of
 from rayfleet.cli.tables import section, sentence, table
-from rayfleet.plan import in_words, unsupported
-from rayfleet.snapshot import Cluster
+from rayfleet.kinds.raycluster.plan import in_words, unsupported
+from rayfleet.kube.objects.roots import Cluster
 
 
 def plan(given: argparse.Namespace) -> str:

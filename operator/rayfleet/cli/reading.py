@@ -4,18 +4,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from rayfleet.api import RayClusterSpec
 from rayfleet.api.names import API_VERSION, KIND, PLURAL, Label, NodeType
+from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.autoscaling.limits import NamespaceCeilings, ceilings_from_annotations
 from rayfleet.cli.api_server import ApiServer
 from rayfleet.cli.errors import CommandError
 from rayfleet.cli.live_queue import ask_head
-from rayfleet.cli.sources import EventNote, Queue, Sources
 from rayfleet.errors import NO_ANSWER, ApiFailure
-from rayfleet.plan.identity import identified
-from rayfleet.plan.validity import judge
-from rayfleet.scaling_limits import NamespaceCeilings, ceilings_from_annotations
-from rayfleet.snapshot import Cluster, Pod, cluster_from_object, pod_from_object
-from rayfleet.timestamps import unix_seconds
+from rayfleet.explain.sources import EventNote, Queue, Sources
+from rayfleet.kinds.raycluster.identity import identified
+from rayfleet.kinds.raycluster.validity import judge
+from rayfleet.kube.objects.pods import Pod, pod_from_object
+from rayfleet.kube.objects.roots import Cluster, cluster_from_object
+from rayfleet.kube.objects.timestamps import unix_seconds
 
 UNAUTHENTICATED, NOT_FOUND = 401, 404
 

@@ -4,16 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from rayfleet.api import RayClusterSpec, Violation
 from rayfleet.api.names import HEAD_GROUP
+from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.api.violation import Violation
 from rayfleet.autoscaling import Decision, Group, Memory, Worker, decide
 from rayfleet.cli.demand_file import DemandFile, Node
-from rayfleet.manifests import head_resources
-from rayfleet.plan import unsupported
-from rayfleet.plan.gates import gated_groups
-from rayfleet.plan.scaling import group_of, policy_of
-from rayfleet.ray_state import NodeStatus, RayNode, RayState, Resources
-from rayfleet.snapshot import Cluster, Snapshot
+from rayfleet.kinds.raycluster.manifests import head_resources
+from rayfleet.kinds.raycluster.plan import unsupported
+from rayfleet.kinds.raycluster.plan.gates import gated_groups
+from rayfleet.kinds.raycluster.plan.scaling import group_of, policy_of
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.ray.state import NodeStatus, RayNode, RayState, Resources
 
 NOW = 1_000_000.0
 """Unix seconds; a moment like any other, long after whatever a window could remember."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
-from rayfleet.clients.kubeconfig import from_kubeconfig
+from rayfleet.kube.client.kubeconfig import from_kubeconfig
 from support.cluster_api import ApiError, ClusterApi, Namespace
 from support.faults.history import History
 from support.faults.kubelet import PretendKubelet

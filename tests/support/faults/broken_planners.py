@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from rayfleet import reconcile
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.autoscaling import Memory
-from rayfleet.manifests import head_pod
-from rayfleet.plan import NO_MEMORY, Cause, CreatePod, CreateService, DeletePod, Plan, plan
-from rayfleet.snapshot import Pod, Snapshot
+from rayfleet.engine import reconciler as reconcile
+from rayfleet.kinds.raycluster.manifests import head_pod
+from rayfleet.kinds.raycluster.plan import NO_MEMORY, Cause, CreatePod, CreateService, DeletePod, Plan, plan
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kube.objects.pods import Pod
 
 Planner = Callable[[Snapshot], Plan]
 

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from rayfleet.plan import Cause, DeletePod, DrainNode, Plan, plan
-from rayfleet.ray_state import NodeStatus, RayView
-from rayfleet.snapshot import Snapshot
+from rayfleet.kinds.raycluster.plan import Cause, DeletePod, DrainNode, Plan, plan
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.ray.state import NodeStatus, RayView
 
 _AGES = 1e6
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rayfleet.api import RayClusterSpec, parse_spec
-from rayfleet.plan import unsupported
+from rayfleet.api.raycluster import RayClusterSpec, parse_spec
+from rayfleet.kinds.raycluster.plan import unsupported
 from support.cluster_api import ApiError, Namespace
 from support.faults.history import History, Object
 from support.faults.oracle import follows_queue, wanted_size

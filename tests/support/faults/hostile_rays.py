@@ -7,8 +7,8 @@ from typing import Final
 
 import grpc
 
-from rayfleet.clients import gcs_bounds as bounds
-from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.ray.gcs import bounds
+from rayfleet.ray.gcs.protocol import ray_pb2
 from support.faults.history import History
 from support.faults.proxy import FaultProxy
 from support.faults.rays import FaultyRay

@@ -8,9 +8,9 @@ from typing import Any
 
 import uvloop
 
-from rayfleet import settings
-from rayfleet.clients.credentials import Credentials
+from rayfleet.kube.client.credentials import Credentials
 from rayfleet.main import Operator
+from rayfleet.settings import flags as settings
 
 _PATIENCE_S = 30.0
 _ROUNDS = 50

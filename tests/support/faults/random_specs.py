@@ -10,7 +10,7 @@ import yaml
 from crds.cli import KUBERNETES_TYPES
 from crds.kubernetes_types import KubernetesTypes
 from rayfleet.api.names import Annotation, Label
-from rayfleet.plan.support import ANNOTATIONS, LABELS
+from rayfleet.kinds.raycluster.support import ANNOTATIONS, LABELS
 from support.builders import template
 from support.odd_templates import ODD_VALUES, OddTemplates
 from support.operator_process import REPOSITORY

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from rayfleet.clients.ray_protocol import ray_pb2
+from rayfleet.ray.gcs.protocol import ray_pb2
 from support.faults import rules
 from support.faults.call import Call
 from support.faults.history import Change

@@ -1,0 +1,27 @@
+"""A query that the admin has named, and what its failure is."""
+
+from dataclasses import dataclass
+
+from rayfleet.autoscaling.metrics.promql import PromqlTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class MetricQuery:
+    """A query, and the server that answers it."""
+
+    name: str
+    server: str
+    """Address before `/api/v1/query`, such as `https://prometheus.monitoring:9090`."""
+    promql: PromqlTemplate
+    token_file: str | None = None
+    """File with a bearer token; read again as time goes by."""
+    ca_file: str | None = None
+    """File with the authorities of the server's certificate; the system's where there is none."""
+    timeout_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueryFailure:
+    """Why a query gave no value: a sentence that names the query and holds no secret."""
+
+    message: str

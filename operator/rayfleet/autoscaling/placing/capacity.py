@@ -1,0 +1,191 @@
+"""The nodes that work can go to, equal ones as one entry with a count."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from rayfleet.api.accelerators import whole_accelerators
+from rayfleet.api.names import HEAD_GROUP
+from rayfleet.autoscaling.decision import Tier
+from rayfleet.autoscaling.demand.needs import Kind, Space, Vector
+from rayfleet.autoscaling.inputs import Group, Worker
+from rayfleet.ray.state import NodeStatus, RayNode, RayState, Resources
+
+HEAD: Final = -1
+"""Stands for the head where others have the index of their group."""
+_NODE_GROUP: Final = "ray.io/node-group"
+_ACCELERATOR: Final = "ray.io/accelerator-type"
+_ORDER: Final = {Tier.RUNNING: 0, Tier.COMING: 1, Tier.NEW: 2, Tier.BLOCKED: 3}
+
+
+class Node(NamedTuple):
+    """What one node of a group has, or would have."""
+
+    total: Vector
+    kind: Kind
+
+
+class Bin(NamedTuple):
+    """Equal nodes: of one group, equally far from running, with the same left over."""
+
+    group: int
+    tier: Tier
+    kind: Kind
+    free: Vector
+    total: Vector
+    size: int
+    """How many nodes."""
+    members: tuple[str, ...] = ()
+    """Names of the pods, those that should stay first; none for nodes that no pod exists for."""
+    load: tuple[tuple[int, int], ...] = ()
+    """(need, how many on each of these nodes), by this decision."""
+    gang: int = -1
+    """The last gang that was spread over these nodes."""
+    accelerated: bool = False
+    """These nodes have accelerators, whether anybody asks for them or not."""
+    accelerator_work: bool = False
+    """Accelerators of these nodes are given to work by this decision."""
+    fixed: bool = False
+    """There for another reason than its load: min, a metric or `request_resources`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What one more node of a group would be."""
+
+    index: int
+    group: Group
+    first: Node
+    """The host of each replica that has most: one of a TPU slice is its head."""
+    node: Node
+    """Each of the others."""
+    gpus: int
+    """Whole accelerators of one replica, for ceilings of cost."""
+    extent: float
+    """How large a node is by everything it has, asked for or not: of each resource the share of the most that
+    any group has, all added up."""
+    other_resources: int
+    """How many resources it has that nobody asks for."""
+    depth: int
+    """0, or how many groups come first because they name this one as their fallback."""
+
+    @property
+    def hosts(self) -> tuple[tuple[Node, int], ...]:
+        """The nodes of one replica, equal ones as one with a count."""
+        count = self.group.num_of_hosts
+        if count == 1 or self.first == self.node:
+            return ((self.first, count),)
+        return ((self.first, 1), (self.node, count - 1))
+
+
+def templates_of(space: Space, groups: Sequence[Group], stuck: frozenset[str]) -> tuple[Template, ...]:
+    """One for each group, in the same order."""
+    depths = _depths(groups, stuck)
+    everything = [
+        dict((*_node_resources(group), *group.first_host)) | {"": float(group.accelerators)}
+        for group in groups
+    ]
+    most: dict[str, float] = {}
+    for of in everything:
+        for name, amount in of.items():
+            most[name] = max(amount, most.get(name, 0.0))
+    return tuple(
+        Template(
+            index=index,
+            group=group,
+            first=_node(space, group, first=True),
+            node=_node(space, group, first=False),
+            gpus=max(whole_accelerators(group.resources), group.accelerators) * group.num_of_hosts,
+            extent=round(sum(n / most[name] for name, n in everything[index].items() if most[name]), 6),
+            other_resources=sum(name not in space.names for name, _ in group.resources),
+            depth=depths[group.name],
+        )
+        for index, group in enumerate(groups)
+    )
+
+
+def _node(space: Space, group: Group, *, first: bool) -> Node:
+    resources, labels = dict(_node_resources(group)), {**dict(group.labels), _NODE_GROUP: group.name}
+    if first:
+        resources |= dict(group.first_host)
+        labels |= dict(group.first_host_labels)
+    return Node(space.vector(tuple(resources.items())), space.kind(labels.items()))
+
+
+def _node_resources(group: Group) -> Resources:
+    """What Ray adds by itself on a node with a known accelerator."""
+    accelerator = dict(group.labels).get(_ACCELERATOR)
+    name = f"accelerator_type:{accelerator}"
+    if accelerator and all(name != known for known, _ in group.resources):
+        return (*group.resources, (name, 1.0))
+    return group.resources
+
+
+def _depths(groups: Sequence[Group], stuck: frozenset[str]) -> dict[str, int]:
+    """A group comes after every group that names it as its fallback, unless that one's pods do not come."""
+    before: dict[str, set[str]] = {group.name: set() for group in groups}
+    for group in groups:
+        if group.fallback and group.name not in stuck:
+            for place, name in enumerate(group.fallback.groups):
+                if name in before:
+                    before[name] |= {group.name, *group.fallback.groups[:place]} - {name}
+    ancestors = {name: _closure(name, before) for name in before}
+    # Two groups that name each other are equals.
+    return {name: sum(name not in ancestors[other] for other in others) for name, others in ancestors.items()}
+
+
+def _closure(name: str, before: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    open_ends = [name]
+    while open_ends:
+        fresh = before[open_ends.pop()] - found
+        found |= fresh
+        open_ends += fresh
+    return found
+
+
+def preference(bin_: Bin, gpu: int) -> tuple[object, ...]:
+    """Smaller for nodes to be filled first: no accelerator, running, little left, then by name."""
+    free, total = bin_.free, bin_.total
+    shares = sum([left / all_ for left, all_ in zip(free, total, strict=True) if all_])
+    return (
+        bin_.accelerated and not bin_.accelerator_work,
+        _ORDER[bin_.tier],
+        free[gpu],
+        shares,
+        bin_.total,
+        bin_.group,
+        free,
+        tuple(map(str, bin_.kind)),
+    )
+
+
+def running_bins(
+    space: Space, ray: RayState, groups: Sequence[Group], workers: Iterable[Worker]
+) -> tuple[list[Bin], dict[str, RayNode]]:
+    """Nodes that Ray has and that may take work, as bins; and for each pod that Ray knows, its node."""
+    index = {group.name: at for at, group in enumerate(groups)}
+    joined = {node.instance_id: node for node in ray.nodes if node.status is not NodeStatus.DEAD}
+    known = {worker.name: node for worker in workers if (node := joined.get(worker.name))}
+    members: dict[tuple[int, Vector, Vector, Kind], list[RayNode]] = {}
+    for worker in workers:
+        node = known.get(worker.name)
+        if node and not worker.draining and node.status is not NodeStatus.DRAINING and worker.group in index:
+            key = (index[worker.group], *_state(space, node))
+            members.setdefault(key, []).append(node)
+    for node in joined.values():
+        if node.group == HEAD_GROUP and node.status is not NodeStatus.DRAINING:
+            members.setdefault((HEAD, *_state(space, node)), []).append(node)
+    bins = []
+    for (group, free, total, kind), nodes in members.items():
+        if len(nodes) > 1:
+            nodes.sort(key=lambda node: (node.idle_seconds, node.instance_id))
+        names = tuple([node.instance_id for node in nodes])
+        taken = groups[group].accelerators if group != HEAD else 0
+        accelerated = taken > 0 or whole_accelerators(nodes[0].total) > 0
+        bins.append(Bin(group, Tier.RUNNING, kind, free, total, len(names), names, accelerated=accelerated))
+    return bins, known
+
+
+def _state(space: Space, node: RayNode) -> tuple[Vector, Vector, Kind]:
+    return space.vector(node.available), space.vector(node.total), space.kind(node.labels)

@@ -1,0 +1,102 @@
+"""After the fact: a node that is to be started becomes one of a smaller group where its load fits that."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rayfleet.autoscaling.decision import Tier
+from rayfleet.autoscaling.placing.capacity import Bin, Template
+from rayfleet.autoscaling.placing.packing import Packing
+from rayfleet.ray.state import LabelSelector
+
+if TYPE_CHECKING:
+    from rayfleet.autoscaling.placing.stages import Entry
+
+
+def right_size(packing: Packing, entries: "Sequence[Entry]", stuck: frozenset[str]) -> bool:
+    """Take the smallest group that is enough for each new node; whether that changed anything.
+
+    The number of nodes stays the same.
+    """
+    single = [t for t in packing.templates if t.group.num_of_hosts == 1]
+    sizes = {t.index: _size(packing, t) for t in single}
+    ordered = sorted((t for t in single if t.group.name not in stuck), key=lambda t: sizes[t.index])
+    if len(ordered) < 2:  # noqa: PLR2004 - a choice takes two
+        return False
+    selectors = {entry.need.entry: entry.need.shape.selectors for entry in entries}
+    changed = False
+    while _pass(packing, ordered, sizes, selectors):
+        changed = True
+    return changed
+
+
+def _pass(
+    packing: Packing,
+    ordered: Sequence[Template],
+    sizes: Mapping[int, tuple[object, ...]],
+    selectors: Mapping[int, tuple[LabelSelector, ...]],
+) -> bool:
+    """Look at each new node once: the room that one leaves may be what another needs."""
+    changed = False
+    for at, found in enumerate(packing.bins):
+        if packing.effort.spent:
+            return False
+        if found.tier is not Tier.NEW or found.fixed or not found.load or found.group not in sizes:
+            continue
+        asked = [one for index, _ in found.load if (one := selectors.get(index))]
+        for template in ordered:
+            if sizes[template.index] >= sizes[found.group]:
+                break
+            if _suits(packing, template, found, asked):
+                _move(packing, at, template)
+                changed = True
+                break
+    return changed
+
+
+def _size(packing: Packing, template: Template) -> tuple[object, ...]:
+    """Smaller for the group to be preferred: not a fallback, fewer accelerators, less of what is asked for.
+
+    Between equals a higher priority goes first, then less of everything else.
+    """
+    largest = [max(t.first.total[d] for t in packing.templates) for d in range(len(template.first.total))]
+    shares = sum(total / most for total, most in zip(template.first.total, largest, strict=True) if most)
+    group = template.group
+    return (template.depth, template.gpus, shares, -group.priority, template.extent, group.name)
+
+
+def _suits(
+    packing: Packing, template: Template, found: Bin, asked: Sequence[tuple[LabelSelector, ...]]
+) -> bool:
+    packing.effort.spend(len(found.total) + 5 * len(asked) + 5)
+    if not packing.can_start(template):
+        return False
+    for total, before, left in zip(template.first.total, found.total, found.free, strict=True):
+        if before - left > total:
+            return False
+    rank = packing.space.rank
+    return all(0 <= rank(one, template.first.kind) <= rank(one, found.kind) for one in asked)
+
+
+def _move(packing: Packing, at: int, template: Template) -> None:
+    found = packing.bins[at]
+    count = min(found.size, packing.can_start(template))
+    if count < found.size:
+        packing.bins.insert(at + 1, found._replace(size=found.size - count))
+    free = tuple(
+        now - (before - left)
+        for now, before, left in zip(template.first.total, found.total, found.free, strict=True)
+    )
+    packing.bins[at] = found._replace(
+        group=template.index,
+        kind=template.first.kind,
+        free=free,
+        total=template.first.total,
+        size=count,
+        accelerated=template.gpus > 0,
+    )
+    packing.start(packing.templates[found.group], -count)
+    packing.start(template, count)
+    for index, each in found.load:
+        for group, change in ((found.group, -each * count), (template.index, each * count)):
+            key = (index, group, Tier.NEW)
+            packing.placed[key] = packing.placed.get(key, 0) + change

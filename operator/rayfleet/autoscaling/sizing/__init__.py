@@ -1,0 +1,1 @@
+"""From what has been placed to the size of each group: growing, shrinking, rates, idleness."""

@@ -1,0 +1,205 @@
+"""Who is there: the replicas of each group by what they are, and the nodes they are or will be."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rayfleet.api.base import INT32_MAX
+from rayfleet.autoscaling.decision import Tier
+from rayfleet.autoscaling.inputs import Blocked, Group, Policy, Worker
+from rayfleet.autoscaling.placing.capacity import Bin, Node, Template
+from rayfleet.autoscaling.sizing.surplus import removable
+from rayfleet.ray.state import RayNode
+
+
+@dataclass(slots=True)
+class Census:
+    """The replicas of one group. Those that are draining count no more."""
+
+    group: Group
+    maximum: int
+    replicas: dict[str, list[Worker]] = field(default_factory=dict)
+    """Active, by name: of the replica, or of the one pod it has."""
+    missing: int = 0
+    """Wanted, and no pod exists yet."""
+    held: int = 0
+    """Of those missing: as many as a ceiling of cost keeps from being created."""
+    late: set[str] = field(default_factory=set)
+    """Replicas with a pod that has been blocked for too long."""
+    refused: bool = False
+    """What is missing has been refused for too long."""
+    blocked: Blocked | None = None
+    """What has kept a pod from coming for longest."""
+    given_up: list[tuple[str, ...]] = field(default_factory=list)
+    """The pods of each replica that has not joined, and for which a lowered maximum has no place."""
+    looks: list[float] = field(default_factory=list)
+    """Seconds until time alone changes what is counted here."""
+
+    @property
+    def present(self) -> int:
+        return len(self.replicas) + self.missing
+
+    @property
+    def floor(self) -> int:
+        """It does not become smaller than this by itself."""
+        return min(max(self.group.min_replicas, self.group.wish), self.maximum)
+
+    @property
+    def stuck(self) -> bool:
+        return bool(self.late) or self.refused or bool(self.group.withheld)
+
+
+def patience(group: Group, policy: Policy) -> float:
+    """How long blocked pods of the group count as capacity that comes, in seconds."""
+    if group.withheld and group.fallback and group.fallback.groups:
+        return 0.0  # Whoever has set the gate knows already that they do not come.
+    return (
+        float(group.fallback.after_seconds)
+        if group.fallback and group.fallback.groups
+        else policy.blocked_seconds
+    )
+
+
+def take_census(
+    groups: Sequence[Group],
+    workers: Sequence[Worker],
+    joined: Mapping[str, RayNode],
+    policy: Policy,
+    now: float,
+    *,
+    known: bool = True,
+) -> list[Census]:
+    """One for each group, in their order. `joined`: by pod, the Ray node it runs.
+
+    `known`: whether a pod that is not among `joined` has not joined.
+    """
+    found = {group.name: Census(group, _maximum(group, policy)) for group in groups}
+    leaving = {(worker.group, worker.replica or worker.name) for worker in workers if worker.draining}
+    for worker in workers:
+        census = found.get(worker.group)
+        replica = worker.replica or worker.name
+        if census is None or (worker.group, replica) in leaving:
+            continue
+        census.replicas.setdefault(replica, []).append(worker)
+        if worker.blocked and worker.name not in joined:
+            _note_blocked(census, replica, worker.blocked, patience(census.group, policy), now)
+    for census in found.values():
+        _give_up_surplus(census, joined, now, known=known)
+        _count_missing(census, policy, now)
+    return list(found.values())
+
+
+def _note_blocked(census: Census, replica: str, blocked: Blocked, patience: float, now: float) -> None:
+    late_in = blocked.late_at(patience) - now
+    if late_in > 0:
+        census.looks.append(late_in)
+    else:
+        census.late.add(replica)
+    told = late_in <= 0 or not blocked.is_starting
+    if told and (census.blocked is None or blocked.since < census.blocked.since):
+        census.blocked = blocked
+
+
+def _give_up_surplus(census: Census, joined: Mapping[str, RayNode], now: float, *, known: bool) -> None:
+    """Take out what has not joined and is more than the maximum: it goes before anything that runs."""
+    going = sum(any(worker.requested for worker in workers) for workers in census.replicas.values())
+    over = len(census.replicas) - going - census.maximum
+    if over <= 0:
+        return
+    possible, looks = removable(census.replicas, joined, census.late, now, known=known)
+    census.looks += looks
+    for replica in possible[:over]:
+        census.given_up.append(tuple(worker.name for worker in census.replicas.pop(replica)))
+        census.late.discard(replica)
+
+
+def _maximum(group: Group, policy: Policy) -> int:
+    if group.max_replicas >= INT32_MAX:
+        return max(group.min_replicas, policy.open_max_pods // group.num_of_hosts)
+    return group.max_replicas
+
+
+def _count_missing(census: Census, policy: Policy, now: float) -> None:
+    group, refused = census.group, census.group.refused
+    wanted = group.desired if group.resized_to is None else min(group.desired, group.resized_to)
+    census.missing = max(0, min(wanted, census.maximum) - len(census.replicas))
+    if refused:
+        if census.blocked is None or refused.since < census.blocked.since:
+            census.blocked = refused
+        late_in = refused.late_at(patience(group, policy)) - now
+        census.refused = late_in <= 0
+        if late_in > 0:
+            census.looks.append(late_in)
+
+
+def room_for_missing(
+    templates: Sequence[Template], census: Sequence[Census], gpus_left: int | None
+) -> int | None:
+    """Give the room under ceilings to replicas that are wanted already; what is left of it for others.
+
+    Those that there is no room for are no capacity on its way: other groups may do their work.
+    """
+    if gpus_left is None:
+        return None
+    for template, one in sorted(
+        zip(templates, census, strict=True), key=lambda pair: (-pair[1].group.priority, pair[1].group.name)
+    ):
+        if template.gpus:
+            hosts = one.group.num_of_hosts
+            parts = sum(hosts - len(workers) for workers in one.replicas.values())
+            gpus_left = max(0, gpus_left - parts * template.gpus // hosts)
+            one.held = max(0, one.missing - gpus_left // template.gpus)
+            gpus_left -= (one.missing - one.held) * template.gpus
+    return gpus_left
+
+
+def coming_bins(
+    templates: Sequence[Template], census: Sequence[Census], joined: Mapping[str, RayNode]
+) -> list[Bin]:
+    """Nodes that are on their way, with a pod or without."""
+    bins: list[Bin] = []
+    for template, group in zip(templates, census, strict=True):
+        coming: dict[tuple[Tier, Node], list[str]] = {}
+        unmade: dict[tuple[Tier, Node], int] = {}
+        for replica, workers in group.replicas.items():
+            names = sorted([worker.name for worker in workers if worker.name not in joined])
+            if not names and len(workers) >= template.group.num_of_hosts:
+                continue
+            tier = Tier.BLOCKED if replica in group.late else Tier.COMING
+            nodes = _rest(template, [joined[worker.name] for worker in workers if worker.name in joined])
+            for node, name in zip(nodes, names, strict=False):
+                coming.setdefault((tier, node), []).append(name)
+            for node in nodes[len(names) :]:
+                unmade[tier, node] = unmade.get((tier, node), 0) + 1
+        if not group.group.withheld:
+            for tier, replicas in _missing(group):
+                for node, count in template.hosts:
+                    unmade[tier, node] = unmade.get((tier, node), 0) + count * replicas
+        bins += [_bin(template, *key, len(names), tuple(sorted(names))) for key, names in coming.items()]
+        bins += [_bin(template, *key, count, ()) for key, count in unmade.items() if count]
+    return bins
+
+
+def _missing(census: Census) -> tuple[tuple[Tier, int], ...]:
+    """Replicas without a pod, by whether they count as coming."""
+    in_time = Tier.BLOCKED if census.refused else Tier.COMING
+    return ((in_time, census.missing - census.held), (Tier.BLOCKED, census.held))
+
+
+def _rest(template: Template, there: Sequence[RayNode]) -> list[Node]:
+    """The nodes of a replica that are still to come, beside those that are there."""
+    nodes = [node for node, count in template.hosts for _ in range(count)]
+    special = {name for name, _ in template.group.first_host}
+    for node in there:
+        if len(nodes) > 1:
+            is_first = not special or any(name in special for name, _ in node.total)
+            nodes.pop(0 if is_first and nodes[0] == template.first else -1)
+        elif nodes:
+            nodes.pop()
+    return nodes
+
+
+def _bin(template: Template, tier: Tier, node: Node, count: int, members: tuple[str, ...]) -> Bin:
+    accelerated = template.gpus > 0
+    return Bin(
+        template.index, tier, node.kind, node.total, node.total, count, members, accelerated=accelerated
+    )

@@ -1,0 +1,35 @@
+"""What one decision changes about one group."""
+
+from dataclasses import dataclass, field
+
+from rayfleet.autoscaling.decision import Cancel, Drain, Hold
+from rayfleet.autoscaling.sizing.census import Census
+
+
+@dataclass(slots=True)
+class Change:
+    """Being worked out: first what is started, then what goes."""
+
+    census: Census
+    asked: int = 0
+    """Replicas that a floor and the demand ask for, besides those present."""
+    started: int = 0
+    """How many of them are started now."""
+    rate: Hold | None = None
+    """What spreads the growth over time."""
+    drains: list[Drain] = field(default_factory=list)
+    cancels: list[Cancel] = field(default_factory=list)
+    over: list[Cancel] = field(default_factory=list)
+    """Replicas that the census has left out already."""
+    waiting: list[str] = field(default_factory=list)
+    """Why something that could go stays for now, in words."""
+    recommended: int = 0
+    """The size by demand alone, before windows and policies."""
+    unneeded: tuple[float, ...] = ()
+    shrink_to: int | None = None
+    again_in: list[float] = field(default_factory=list)
+    """Seconds after which time alone may change something."""
+
+    @property
+    def wanted(self) -> int:
+        return self.census.present + self.started - len(self.drains) - len(self.cancels)

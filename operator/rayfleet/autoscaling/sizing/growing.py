@@ -1,0 +1,69 @@
+"""How much of the growth that demand asks for is started now."""
+
+from collections.abc import Mapping, Sequence
+
+from rayfleet.autoscaling.decision import Hold, HoldKind
+from rayfleet.autoscaling.inputs import Memory, Policy
+from rayfleet.autoscaling.placing.packing import Packing
+from rayfleet.autoscaling.sizing.changes import Change
+from rayfleet.autoscaling.sizing.rates import Limited, conservative, rate_limited
+from rayfleet.ray.state import RayNode
+
+
+def ask(
+    changes: Sequence[Change],
+    packing: Packing,
+    floors: Mapping[int, int],
+    before: Mapping[str, int] | None,
+) -> None:
+    """What each group should grow by: no further than `before`, where that still holds, or its floor."""
+    for at, change in enumerate(changes):
+        change.asked = packing.new[at]
+        if before is not None:
+            meant = before.get(change.census.group.name, 0) - change.census.present
+            change.asked = min(change.asked, max(meant, floors.get(at, 0)))
+
+
+def grow(
+    changes: Sequence[Change],
+    packing: Packing,
+    floors: Mapping[int, int],
+    joined: Mapping[str, RayNode],
+    policy: Policy,
+    memory: Memory,
+    now: float,
+) -> None:
+    """Set what each group starts. What a floor asks for waits for no window, but for the limit of GPUs."""
+    for at, change in enumerate(changes):
+        floor = min(floors.get(at, 0), change.asked)
+        _limit(change, floor, joined, policy, memory, now)
+    if policy.new_gpus is None:
+        return
+    missing = sum(c.census.missing * t.gpus for c, t in zip(changes, packing.templates, strict=True))
+    left = max(0, policy.new_gpus.gpus_left - missing)
+    for change, template in sorted(
+        zip(changes, packing.templates, strict=True),
+        key=lambda one: (-one[0].census.group.priority, one[0].census.group.name),
+    ):
+        if template.gpus and change.started * template.gpus > left:
+            change.started = left // template.gpus
+            change.rate = Hold(HoldKind.RATE, f"{change.census.group.name}: {policy.new_gpus.words}")
+        left -= change.started * template.gpus
+
+
+def _limit(
+    change: Change, floor: int, joined: Mapping[str, RayNode], policy: Policy, memory: Memory, now: float
+) -> None:
+    census, asked = change.census, change.asked - floor
+    group = census.group
+    running = sum(all(worker.name in joined for worker in workers) for workers in census.replicas.values())
+    limits: list[Limited] = [
+        conservative(group, policy, running=running, coming=census.present - running + floor, asked=asked),
+        rate_limited(group, policy, memory, now, size=census.present + floor, asked=asked, up=True),
+    ]
+    tightest = min(limits, key=lambda limit: limit.replicas)
+    change.started = floor + tightest.replicas
+    if tightest.replicas < asked:
+        change.rate = Hold(HoldKind.RATE, f"{group.name}: {tightest.words}")
+        if tightest.again_in is not None:
+            change.again_in.append(tightest.again_in)

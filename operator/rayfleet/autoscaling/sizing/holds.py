@@ -1,0 +1,129 @@
+"""Why demand that found no place has to wait, or will never find one."""
+
+from collections.abc import Sequence
+
+from rayfleet.api.base import INT32_MAX
+from rayfleet.autoscaling import words
+from rayfleet.autoscaling.decision import Hold, HoldKind
+from rayfleet.autoscaling.demand.needs import SCALE, Kind, Need, Space, Vector
+from rayfleet.autoscaling.inputs import Ceiling, Policy
+from rayfleet.autoscaling.placing.capacity import Template
+from rayfleet.autoscaling.placing.packing import Packing, Rooms
+from rayfleet.autoscaling.placing.scoring import suits
+from rayfleet.autoscaling.sizing.census import Census
+
+
+def whole_nodes(packing: Packing) -> tuple[tuple[Vector, Kind], ...]:
+    """What there is of whole, empty nodes besides those of the groups: each kind once."""
+    return tuple({(one.total, one.kind): None for one in packing.bins})
+
+
+def is_oversized(packing: Packing, nodes: Sequence[tuple[Vector, Kind]], need: Need) -> bool:
+    """Whether no whole node of any group is large enough, nor any that is there, whatever its labels."""
+    totals = dict.fromkeys([t.first.total for t in packing.templates] + [total for total, _ in nodes])
+    return not any(all(total[d] >= a for d, a in need.amounts) for total in totals)
+
+
+def could_hold(space: Space, need: Need, template: Template) -> bool:
+    """Whether an empty node of the group could take the need at all."""
+    return any(suits(space, need, *node) for node, _ in template.hosts)
+
+
+class GroupHolds:
+    """Why no more of some groups is started: said once, however many entries wait for them.
+
+    A hundred groups each with its own words for each of thousands of entries would be a hundred megabytes.
+    """
+
+    def __init__(self, census: Sequence[Census], policy: Policy) -> None:
+        self._census = census
+        self._policy = policy
+        self._each: dict[tuple[Rooms, int], Hold | None] = {}
+        self._together: dict[tuple[Rooms, tuple[int, ...]], tuple[Hold, ...]] = {}
+
+    def of(self, rooms: Rooms, groups: Sequence[Template]) -> tuple[Hold, ...]:
+        """One reason for each of `groups` that has one."""
+        which = rooms, tuple([group.index for group in groups])
+        if which not in self._together:
+            found = [hold for group in groups if (hold := self._of(rooms, group)) is not None]
+            self._together[which] = tuple(dict.fromkeys(found))
+        return self._together[which]
+
+    def _of(self, rooms: Rooms, group: Template) -> Hold | None:
+        which = rooms, group.index
+        if which not in self._each:
+            self._each[which] = group_hold(rooms, group, self._census[group.index], self._policy)
+        return self._each[which]
+
+
+def holds_of(
+    packing: Packing, nodes: Sequence[tuple[Vector, Kind]], groups: GroupHolds, need: Need, rooms: Rooms
+) -> tuple[Hold, ...]:
+    """What keeps this need from being placed, one reason for each group that could take it."""
+    space = packing.space
+    able = [t for t in packing.templates if could_hold(space, need, t)]
+    if able:
+        return groups.of(rooms, able)
+    if any(suits(space, need, total, kind) for total, kind in nodes):
+        said = "only nodes that are busy can take it, and no group has more of them"
+        return (Hold(HoldKind.MAX, said),)
+    return (Hold(HoldKind.INFEASIBLE, _infeasible(packing, need)),)
+
+
+def group_hold(rooms: Rooms, template: Template, census: Census, policy: Policy) -> Hold | None:
+    """Why no more of this group is started; none where more could be."""
+    name = template.group.name
+    if template.group.withheld:
+        return Hold(HoldKind.WITHHELD, f"{name}: {template.group.withheld}")
+    if rooms.groups[template.index] <= 0:
+        return Hold(HoldKind.MAX, f"{name} is at its max of {_max_words(census, policy)}")
+    if not rooms.can_start(template):
+        return Hold(HoldKind.CEILING, f"{name}: {_tightest(policy.ceilings)}")
+    return blocked_hold(census)
+
+
+def ceiling_hold(census: Census, policy: Policy) -> Hold | None:
+    """Why replicas that are wanted are not created, where a ceiling is the matter."""
+    if not census.held or not policy.ceilings:
+        return None
+    count = words.counted(census.held, "replica")
+    verb = "waits" if census.held == 1 else "wait"
+    return Hold(HoldKind.CEILING, f"{count} of {census.group.name} {verb}: {_tightest(policy.ceilings)}")
+
+
+def blocked_hold(census: Census) -> Hold | None:
+    if census.blocked is None:
+        return None
+    return Hold(
+        HoldKind.BLOCKED, f"{census.group.name}: {census.blocked.reason.value}: {census.blocked.words}"
+    )
+
+
+def _max_words(census: Census, policy: Policy) -> str:
+    said = words.counted(census.maximum, "replica")
+    if census.group.max_replicas >= INT32_MAX:
+        said += f" (maxReplicas is not set, so {words.counted(policy.open_max_pods, 'pod')} at most)"
+    return said
+
+
+def _tightest(ceilings: Sequence[Ceiling]) -> str:
+    return min(ceilings, key=lambda one: (one.gpus_left, one.words)).words
+
+
+def _infeasible(packing: Packing, need: Need) -> str:
+    """In words, with the one resource or label that rules out every group where there is one."""
+    space, templates, shape = packing.space, packing.templates, need.shape
+    if not templates:
+        return "the cluster has no worker groups"
+    asked = dict(shape.resources)
+    for dimension, units in need.amounts:
+        largest = max(t.first.total[dimension] for t in templates)
+        if largest < units:
+            name = space.names[dimension]
+            has = words.number(name, largest / SCALE) if largest else "none"
+            return f"{words.amount(name, asked[name])} on one node: the largest group has {has}"
+    alike = [t for t in templates if any(space.rank(shape.selectors, node.kind) >= 0 for node, _ in t.hosts)]
+    if shape.selectors and not alike:
+        return f"no group has {words.labels(shape.selectors)}"
+    where = "no group with these labels has" if shape.selectors else "no group has"
+    return f"{words.resources(shape.resources)} on one node: {where} all of it"

@@ -1,0 +1,59 @@
+"""Which replicas have nothing to do and are needed by nothing, and when the next one will be."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from rayfleet.autoscaling.inputs import Worker
+from rayfleet.autoscaling.sizing.census import Census
+from rayfleet.ray.state import NodeStatus, RayNode
+
+
+class Replica(NamedTuple):
+    """One replica and its pods."""
+
+    name: str
+    workers: tuple[Worker, ...]
+
+
+@dataclass(slots=True)
+class Idleness:
+    """The replicas of one group that may go, the longest idle first."""
+
+    due: list[Replica] = field(default_factory=list)
+    surplus: list[Replica] = field(default_factory=list)
+    """Idle and not needed, but not yet for long enough."""
+    next_in: float | None = None
+    """Seconds until the first of `surplus` is due."""
+
+
+def idle_replicas(census: Census, joined: Mapping[str, RayNode], needed: AbstractSet[str]) -> Idleness:
+    """Whole replicas of which every node is there and idle, and none is needed."""
+    group, found = census.group, Idleness()
+    ages: list[tuple[float, str, list[Worker]]] = []
+    for replica, workers in census.replicas.items():
+        nodes = [joined.get(worker.name) for worker in workers]
+        if len(nodes) == group.num_of_hosts and not any(worker.name in needed for worker in workers):
+            idle = [n.idle_seconds if n and n.status is NodeStatus.IDLE else -1.0 for n in nodes]
+            if min(idle) >= 0:
+                ages.append((min(idle), replica, workers))
+    for age, replica, workers in sorted(ages, key=lambda one: (-one[0], one[1])):
+        if age >= group.idle_timeout_seconds:
+            found.due.append(Replica(replica, tuple(workers)))
+        else:
+            found.surplus.append(Replica(replica, tuple(workers)))
+            if found.next_in is None:
+                found.next_in = group.idle_timeout_seconds - age
+    return found
+
+
+def partly_joined(census: Census, joined: Mapping[str, RayNode]) -> list[Replica]:
+    """Replicas of several hosts of which some have not joined, and of the others none works."""
+    found = []
+    for replica, workers in census.replicas.items():
+        nodes = [joined[worker.name] for worker in workers if worker.name in joined]
+        idle = all(node.status is NodeStatus.IDLE for node in nodes)
+        if nodes and idle and len(nodes) < census.group.num_of_hosts:
+            found.append(Replica(replica, tuple(workers)))
+    return sorted(found)

@@ -1,0 +1,137 @@
+"""How fast sizes may change: modes, stabilisation windows and policies, as in autoscaling/v2."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rayfleet.api.raycluster import ScalingPolicy, ScalingRules
+from rayfleet.autoscaling.inputs import Change, Group, Memory, Policy, Recommendation
+
+LONGEST_PERIOD: Final = 1800
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """A change after all limits."""
+
+    replicas: int
+    """How many may be added or removed now."""
+    words: str = ""
+    """What limits it, where something does."""
+    again_in: float | None = None
+    """Seconds until more may be possible by time alone."""
+
+
+def rate_limited(
+    group: Group, policy: Policy, memory: Memory, now: float, *, size: int, asked: int, up: bool
+) -> Limited:
+    """How many of the `asked` replicas may be added (`up`) or removed now, from `size` on."""
+    rules = policy.behavior.scale_up if up else policy.behavior.scale_down
+    limits = [
+        Limited(asked),
+        *_disabled(rules, up=up),
+        *_by_policies(group, rules, memory, now, size, up=up),
+        *_by_window(group, rules, memory, now, size, up=up),
+    ]
+    return min(limits, key=lambda limit: limit.replicas)
+
+
+def _disabled(rules: ScalingRules, *, up: bool) -> Iterable[Limited]:
+    if rules.select_policy == "Disabled":
+        yield Limited(0, f"behavior.{_name(up=up)}.selectPolicy is Disabled")
+
+
+def _by_policies(
+    group: Group, rules: ScalingRules, memory: Memory, now: float, size: int, *, up: bool
+) -> Iterable[Limited]:
+    if not rules.policies or rules.select_policy == "Disabled":
+        return
+    changes = memory.changes.get(group.name, ())
+    found = [_by_policy(group, one, changes, now, size, up=up) for one in rules.policies]
+    choose = max if rules.select_policy == "Max" else min
+    yield choose(found, key=lambda limit: limit.replicas)
+
+
+def _by_policy(
+    group: Group, one: ScalingPolicy, changes: Sequence[Change], now: float, size: int, *, up: bool
+) -> Limited:
+    """Counted from the size at the start of the period. At least one replica, or it would stand still."""
+    recent = [change for change in changes if now - change.time < one.period_seconds]
+    before = max(0, size - sum(change.by for change in recent))
+    if one.type == "Pods":
+        allowed = max(1, one.value // group.num_of_hosts)
+    else:
+        allowed = max(1, -(-before * one.value // 100))
+    net = sum(change.by for change in recent)
+    done = net if up else -net
+    again = min([one.period_seconds - (now - change.time) for change in recent], default=None)
+    share = "%" if one.type == "Percent" else " pods"
+    words = f"behavior.{_name(up=up)} allows {one.value}{share} in {one.period_seconds} s"
+    return Limited(max(0, allowed - done), words, again)
+
+
+def _by_window(
+    group: Group, rules: ScalingRules, memory: Memory, now: float, size: int, *, up: bool
+) -> Iterable[Limited]:
+    """As far as all recommendations of the window go; those from before our memory count as `size`."""
+    window = rules.stabilization_window_seconds or 0
+    if not window:
+        return
+    seen = _in_window(group.name, memory, now, window)
+    sizes = [one.replicas for one in seen] or [size]
+    if memory.began is None or now - memory.began < window:
+        sizes.append(size)
+    possible = min(sizes) - size if up else size - max(sizes)
+    words = f"behavior.{_name(up=up)}.stabilizationWindowSeconds is {window}"
+    yield Limited(max(0, possible), words, _window_ends(seen, memory, now, window))
+
+
+def _name(*, up: bool) -> str:
+    return "scaleUp" if up else "scaleDown"
+
+
+def conservative(group: Group, policy: Policy, *, running: int, coming: int, asked: int) -> Limited:
+    """Conservative growth: at most as many are coming as are running, at least one."""
+    allowed = max(0, max(1, running) - coming)
+    if policy.upscaling_mode != "Conservative" or allowed >= asked:
+        return Limited(asked)
+    return Limited(
+        allowed, f"upscalingMode Conservative: at most {max(1, running)} of {group.name} may be coming"
+    )
+
+
+def _in_window(name: str, memory: Memory, now: float, window: float) -> list[Recommendation]:
+    """Recommendations that held at some time of the window; each holds until the next."""
+    known = memory.recommendations.get(name, ())
+    first = max([i for i, one in enumerate(known) if one.time <= now - window], default=0)
+    return list(known[first:])
+
+
+def _window_ends(seen: Sequence[Recommendation], memory: Memory, now: float, window: float) -> float:
+    """Seconds until the window holds less: what it begins with leaves it, or it is all remembered."""
+    starts = [one.time for one in seen[1:]]
+    began = memory.began if memory.began is not None else now
+    if now - began < window:
+        starts.append(began)
+    return max(0.0, min(starts, default=now) + window - now)
+
+
+def remembered(
+    memory: Memory, policy: Policy, now: float, recommended: dict[str, int], changed: dict[str, int]
+) -> tuple[dict[str, tuple[Recommendation, ...]], dict[str, tuple[Change, ...]]]:
+    """The histories with this decision added, and what is too old to matter left out."""
+    up, down = policy.behavior.scale_up, policy.behavior.scale_down
+    window = max(up.stabilization_window_seconds or 0, down.stabilization_window_seconds or 0)
+    recommendations = {}
+    for name, replicas in recommended.items() if window else ():
+        seen = _in_window(name, memory, now, window)
+        if not seen or seen[-1].replicas != replicas:
+            seen.append(Recommendation(now, replicas))
+        recommendations[name] = tuple(seen)
+    changes = {}
+    for name, by in changed.items() if up.policies or down.policies else ():
+        recent = [one for one in memory.changes.get(name, ()) if now - one.time < LONGEST_PERIOD]
+        recent += [Change(now, by)] if by else []
+        if recent:
+            changes[name] = tuple(recent)
+    return recommendations, changes

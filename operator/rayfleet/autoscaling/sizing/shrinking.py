@@ -1,0 +1,158 @@
+"""Which replicas go: idle ones past their timeout, and pods that do not come and that nothing needs."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from rayfleet.autoscaling.decision import Cancel, Drain, IdleNode
+from rayfleet.autoscaling.inputs import Memory, Policy, Worker
+from rayfleet.autoscaling.sizing.census import Census
+from rayfleet.autoscaling.sizing.changes import Change
+from rayfleet.autoscaling.sizing.idle import Replica, idle_replicas, partly_joined
+from rayfleet.autoscaling.sizing.rates import rate_limited
+from rayfleet.autoscaling.sizing.surplus import removable
+from rayfleet.ray.state import NodeStatus, RayNode
+
+
+def give_up_surplus(change: Change) -> None:
+    """Give up what has not joined and is above a lowered maximum, whether Ray's state is known or not."""
+    census = change.census
+    words = f"{census.group.name} is above its max of {census.maximum}"
+    change.over += [Cancel(census.group.name, pods, words) for pods in census.given_up]
+
+
+def drain_idle(
+    change: Change,
+    joined: Mapping[str, RayNode],
+    needed: AbstractSet[str],
+    policy: Policy,
+    memory: Memory,
+    now: float,
+) -> None:
+    """Choose what is drained: at once what is above max or a lowered `replicas`, the rest by its timeout."""
+    census = change.census
+    group = census.group
+    over_max = max(0, len(census.replicas) - census.maximum)
+    if over_max:
+        idle = idle_replicas(census, joined, frozenset())
+        words = f"{group.name} is above its max of {census.maximum}"
+        parts = partly_joined(census, joined)
+        _drain(change, [*parts, *idle.due, *idle.surplus][:over_max], joined, words)
+        if len(change.drains) < over_max:
+            change.waiting.append(f"more than its max of {census.maximum}: busy ones go when they are idle")
+    idle = idle_replicas(census, joined, needed)
+    gone = {drain.replica for drain in change.drains}
+    due = [one for one in idle.due if one.name not in gone]
+    surplus = [one for one in idle.surplus if one.name not in gone]
+    _shrink_as_asked(change, [*due, *surplus], joined, needed, memory, now)
+    gone = {drain.replica for drain in change.drains}
+    due = [one for one in due if one.name not in gone]
+    spare = max(0, change.wanted - census.floor)
+    going = len(change.drains) + len(change.cancels)
+    change.recommended = census.present + change.asked - going - min(spare, len(due))
+    asked = min(spare, len(due))
+    limited = rate_limited(group, policy, memory, now, size=change.wanted, asked=asked, up=False)
+    if limited.replicas < asked:
+        change.waiting.append(limited.words)
+        if limited.again_in is not None:
+            change.again_in.append(limited.again_in)
+    _drain(
+        change, due[: limited.replicas], joined, f"idle for its timeout of {group.idle_timeout_seconds:g} s"
+    )
+    if spare > len(due) and idle.next_in is not None:
+        change.again_in.append(idle.next_in)
+
+
+def _shrink_as_asked(
+    change: Change,
+    idle: list[Replica],
+    joined: Mapping[str, RayNode],
+    needed: AbstractSet[str],
+    memory: Memory,
+    now: float,
+) -> None:
+    """A lowered `replicas` takes what has not joined or is idle at once, and what is busy when it is idle."""
+    census = change.census
+    group = census.group
+    asked = group.resized_to if group.resized_to is not None else memory.shrink_to.get(group.name)
+    if asked is None or change.started or census.present <= max(asked, census.floor):
+        return
+    asked = max(asked, census.floor)
+    words = f"replicas of {group.name} was lowered to {asked}"
+    unneeded = {name: pods for name, pods in census.replicas.items() if not _is_needed(pods, needed)}
+    coming, looks = removable(unneeded, joined, census.late, now, known=True)
+    change.again_in += looks
+    for name in coming[: max(0, change.wanted - asked)]:
+        change.cancels.append(Cancel(group.name, tuple(one.name for one in census.replicas[name]), words))
+    _drain(change, idle[: max(0, change.wanted - asked)], joined, words)
+    if change.wanted > asked:
+        change.shrink_to = asked
+        change.waiting.append(f"replicas was lowered to {asked}: the others go when they are idle")
+
+
+def _drain(change: Change, replicas: list[Replica], joined: Mapping[str, RayNode], words: str) -> None:
+    for replica in replicas:
+        nodes = tuple(
+            IdleNode(one.name, joined[one.name].node_id) for one in replica.workers if one.name in joined
+        )
+        change.drains.append(Drain(change.census.group.name, replica.name, nodes, words))
+
+
+def cancel_unneeded(
+    change: Change,
+    joined: Mapping[str, RayNode],
+    needed: AbstractSet[str],
+    unneeded_missing: int,
+    memory: Memory,
+    now: float,
+    *,
+    probe: bool,
+) -> None:
+    """Give up what does not come and has been needed by nothing for as long as an idle node may stay.
+
+    A pod that starts is left to start, unless it is late. `probe`: keep one that is blocked, to see when
+    there is room again.
+    """
+    census = change.census
+    group = census.group
+    cancelled = {name for cancel in change.cancels for name in cancel.pods}
+    waiting = _blocked_replicas(census, joined, needed | cancelled)
+    spare = max(0, change.wanted - census.floor)
+    possible = min(spare, unneeded_missing + max(0, len(waiting) - int(probe)))
+    since = [*memory.unneeded_since.get(group.name, ())[:possible]]
+    since += [now] * (possible - len(since))
+    timeout = group.idle_timeout_seconds
+    count = sum(now - one >= timeout for one in since)
+    words = f"not started, and not needed for {timeout:g} s"
+    unmade = min(count, unneeded_missing)
+    change.cancels += [Cancel(group.name, (), words)] * unmade
+    change.cancels += [Cancel(group.name, pods, words) for pods in waiting[: count - unmade]]
+    change.recommended -= count
+    change.unneeded = tuple(since[count:])
+    if change.unneeded:
+        change.again_in.append(max(0.0, timeout - (now - change.unneeded[0])))
+
+
+def _blocked_replicas(
+    census: Census, joined: Mapping[str, RayNode], needed: AbstractSet[str]
+) -> list[tuple[str, ...]]:
+    """Replicas that are blocked and not needed, the newest first; none with a host that works."""
+    found = [
+        (-min(worker.since for worker in workers), tuple(worker.name for worker in workers))
+        for replica, workers in census.replicas.items()
+        if any(_is_blocked(worker, late=replica in census.late) for worker in workers)
+        and not _is_needed(workers, needed)
+        and not any(_works(joined.get(worker.name)) for worker in workers)
+    ]
+    return [names for _, names in sorted(found)]
+
+
+def _is_needed(workers: Sequence[Worker], needed: AbstractSet[str]) -> bool:
+    return any(worker.name in needed for worker in workers)
+
+
+def _is_blocked(worker: Worker, *, late: bool) -> bool:
+    return worker.blocked is not None and (late or not worker.blocked.is_starting)
+
+
+def _works(node: RayNode | None) -> bool:
+    return node is not None and node.status is not NodeStatus.IDLE

@@ -1,0 +1,221 @@
+"""From placed demand to sizes: what is started, what goes, and what limits either."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rayfleet.autoscaling import words
+from rayfleet.autoscaling.decision import AS_IT_SHOULD_BE, Cancel, Drain, GroupDecision, Hold, Tier
+from rayfleet.autoscaling.inputs import Memory, Policy
+from rayfleet.autoscaling.placing.stages import Solution
+from rayfleet.autoscaling.sizing.census import Census
+from rayfleet.autoscaling.sizing.changes import Change
+from rayfleet.autoscaling.sizing.growing import ask, grow
+from rayfleet.autoscaling.sizing.holds import blocked_hold, ceiling_hold, could_hold, group_hold
+from rayfleet.autoscaling.sizing.rates import remembered
+from rayfleet.autoscaling.sizing.settled import settle_for, sizes_before
+from rayfleet.autoscaling.sizing.shrinking import cancel_unneeded, drain_idle, give_up_surplus
+from rayfleet.ray.state import RayNode
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The decision for all groups, before demand is explained."""
+
+    groups: tuple[GroupDecision, ...]
+    drains: tuple[Drain, ...]
+    cancels: tuple[Cancel, ...]
+    next_look: float | None
+    rates: Mapping[str, Hold]
+    """What spreads the growth of a group over time."""
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What sizes depend on besides demand."""
+
+    joined: Mapping[str, RayNode]
+    policy: Policy
+    memory: Memory
+    now: float
+    grounds: tuple[object, ...]
+    known: bool
+    """Whether there is a view of Ray; nothing shrinks without one."""
+
+
+def size_groups(
+    solution: Solution, census: Sequence[Census], floors: Mapping[int, int], moment: Moment
+) -> Sizes:
+    """Sizes, with the limits of how fast they may change."""
+    policy, memory, now = moment.policy, moment.memory, moment.now
+    changes = [Change(one, recommended=one.present) for one in census]
+    ask(changes, solution.packing, floors, sizes_before(memory, moment.grounds))
+    grow(changes, solution.packing, floors, moment.joined, policy, memory, now)
+    for at, change in enumerate(changes):
+        change.recommended += change.asked
+        give_up_surplus(change)
+        if moment.known:
+            _shrink(change, at, solution, census, moment)
+        else:
+            change.shrink_to = _still_asked(change.census, memory)
+    looks = [seconds for change in changes for seconds in change.again_in]
+    looks += [seconds for one in census for seconds in one.looks]
+    held = _held_gangs(solution, census, policy)
+    return Sizes(
+        groups=tuple(
+            _group_decision(change, floors.get(at, 0), moment, held.get(at, ""))
+            for at, change in enumerate(changes)
+        ),
+        drains=tuple(drain for change in changes for drain in change.drains),
+        cancels=tuple(cancel for change in changes for cancel in (*change.over, *change.cancels)),
+        next_look=min(looks, default=None),
+        rates={change.census.group.name: change.rate for change in changes if change.rate},
+        memory=_memory(changes, solution, moment),
+    )
+
+
+def _shrink(change: Change, at: int, solution: Solution, census: Sequence[Census], moment: Moment) -> None:
+    mine = [one for one in solution.packing.bins if one.group == at]
+    needed = {name for one in mine if one.load for name in one.members} | solution.kept
+    drain_idle(change, moment.joined, needed, moment.policy, moment.memory, moment.now)
+    hosts = change.census.group.num_of_hosts
+    unmade = sum(
+        one.size
+        for one in mine
+        if not one.members and not one.load and one.tier in {Tier.COMING, Tier.BLOCKED}
+    )
+    missing = min(change.census.missing, unmade // hosts)
+    fallback = change.census.group.fallback
+    probe = change.census.stuck and any(
+        one.replicas for one in census if fallback and one.group.name in fallback.groups
+    )
+    cancel_unneeded(change, moment.joined, needed, missing, moment.memory, moment.now, probe=probe)
+
+
+def _still_asked(census: Census, memory: Memory) -> int | None:
+    """A lowered `replicas` is not forgotten while Ray's state is unknown."""
+    asked = census.group.resized_to
+    if asked is None:
+        asked = memory.shrink_to.get(census.group.name)
+    return asked if asked is not None and asked < census.present else None
+
+
+def _held_gangs(solution: Solution, census: Sequence[Census], policy: Policy) -> dict[int, str]:
+    """For each group that a gang waits for, what holds that."""
+    found: dict[int, str] = {}
+    seen: set[tuple[object, ...]] = set()
+    for entry in solution.entries:
+        if not entry.gang or not entry.lacking:
+            continue
+        if len(found) == len(census) or entry.skipped:
+            continue
+        packing, need = solution.packing, entry.lacking
+        rooms = entry.rooms or packing.rooms
+        if (need.shape, rooms) in seen:
+            continue
+        seen.add((need.shape, rooms))
+        for template in packing.templates:
+            if template.index in found or not could_hold(packing.space, need, template):
+                continue
+            if hold := group_hold(rooms, template, census[template.index], policy):
+                found[template.index] = f"a placement group waits for all of its bundles: {hold.words}"
+    return found
+
+
+def _group_decision(change: Change, floor: int, moment: Moment, held: str) -> GroupDecision:
+    census = change.census
+    blocked = blocked_hold(census)
+    kept = len(census.replicas) - len(change.drains) - sum(bool(cancel.pods) for cancel in change.cancels)
+    hosts = census.group.num_of_hosts
+    cancelled = {name for cancel in change.cancels for name in cancel.pods}
+    not_joined = sum(
+        worker.name not in moment.joined and worker.name not in cancelled
+        for workers in census.replicas.values()
+        for worker in workers
+    )
+    launches = 0 if census.group.withheld else max(0, change.wanted - kept)
+    ceiling = ceiling_hold(census, moment.policy)
+    growth = _growth(change, floor)
+    return GroupDecision(
+        name=census.group.name,
+        # Busy ones above the maximum stay for now; none is made in the place of one that ends.
+        wanted=min(change.wanted, census.maximum),
+        launches=launches,
+        pending=not_joined + launches * hosts,
+        reason=_reason(change, growth, ceiling, held, known=moment.known),
+        growth=growth,
+        holds=tuple(hold for hold in (change.rate, ceiling) if hold),
+        blocked=blocked.words if blocked else "",
+        late=census.stuck,
+    )
+
+
+def _growth(change: Change, floor: int) -> str:
+    """How many replicas more, and what for."""
+    if not change.started:
+        return ""
+    census, group = change.census, change.census.group
+    why = [f"work waits for {'it' if change.started == 1 else 'them'}"] if change.started > floor else []
+    if floor and (group.resized_to or 0) > census.present:
+        why.append(f"replicas is {group.resized_to}")
+    elif floor and group.wish > max(census.present, group.min_replicas):
+        why.append(f"a metric asks for {group.wish}")
+    elif floor:
+        why.append(f"minReplicas is {group.min_replicas}")
+    return f"{words.counted(change.started, 'replica')} more, as {' and '.join(why)}"
+
+
+def _reason(change: Change, growth: str, ceiling: Hold | None, held: str, *, known: bool) -> str:
+    """In words that stay the same while the decision does."""
+    census, parts = change.census, [growth] if growth else []
+    for group in (change.over, change.drains, change.cancels):
+        for why in dict.fromkeys(one.words for one in group):
+            fewer = sum(one.words == why for one in group)
+            parts.append(f"{words.counted(fewer, 'replica')} fewer: {why}")
+    parts += [hold.words for hold in (change.rate, ceiling) if hold]
+    parts += change.waiting
+    if not known:
+        parts.append("it does not shrink while Ray's state is not known")
+    if census.group.withheld:
+        parts.append(census.group.withheld)
+    return "; ".join(parts) or held or AS_IT_SHOULD_BE
+
+
+def _memory(changes: Sequence[Change], solution: Solution, moment: Moment) -> Memory:
+    memory, now = moment.memory, moment.now
+    recommendations, history = remembered(
+        memory,
+        moment.policy,
+        now,
+        {change.census.group.name: change.recommended for change in changes},
+        {change.census.group.name: change.wanted - change.census.present for change in changes},
+    )
+    diverted = _diverted(changes)
+    return Memory(
+        began=memory.began if memory.began is not None else now,
+        recommendations=recommendations,
+        changes=history,
+        blocked_since={
+            one.group.name: one.group.refused.since
+            for change in changes
+            if (one := change.census).group.refused
+        },
+        diverted_since={name: memory.diverted_since.get(name, now) for name in sorted(diverted)},
+        unneeded_since={change.census.group.name: change.unneeded for change in changes if change.unneeded},
+        shrink_to={
+            change.census.group.name: change.shrink_to for change in changes if change.shrink_to is not None
+        },
+        settled=settle_for(moment.grounds, changes, solution) if moment.known else memory.settled,
+    )
+
+
+def _diverted(changes: Sequence[Change]) -> set[str]:
+    """Groups whose pods do not come, while one of their fallbacks is there or is started."""
+    there = {c.census.group.name for c in changes if c.census.replicas or c.started}
+    return {
+        group.name
+        for change in changes
+        if change.census.stuck
+        and (group := change.census.group).fallback
+        and there & {*group.fallback.groups}
+    }

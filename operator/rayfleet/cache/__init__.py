@@ -1,6 +1,0 @@
-"""What is known of the cluster's objects: trimmed, indexed by owner, never going back in time."""
-
-from rayfleet.cache.clusters import ClusterStore, Glance
-from rayfleet.cache.store import Store
-
-__all__ = ["ClusterStore", "Glance", "Store"]

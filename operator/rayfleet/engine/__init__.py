@@ -1,0 +1,1 @@
+"""The loop: queue, reconciler, executor, reporter, and what they remember."""

@@ -1,0 +1,46 @@
+"""The Secret with a cluster's token: the one place where a token is made. It is sent, and nowhere kept."""
+
+import secrets
+from dataclasses import replace
+
+from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.kinds.raycluster.plan import CreateSecret, Outcome
+from rayfleet.kube.client import paths
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.objects.roots import Cluster
+
+TOKEN_BYTES = 32
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Of a Secret that is there only the owner is of interest: its token need not be sent to us."""
+REMEDY = "or name a Secret of your own in spec.authOptions.secretName"
+
+
+async def create_auth_secret(client: KubeClient, cluster: Cluster, action: CreateSecret) -> Outcome:
+    """Create the Secret with a random token. One that is there stays as it is, if it is this cluster's."""
+    collection = paths.secrets(cluster.key.namespace)
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    body = {**action.body, "stringData": {action.token_key: token}}
+    answer = await client.create(collection, body)
+    if not isinstance(answer, ApiFailure):
+        return Outcome(action)
+    if policy(answer) is Policy.CONFLICT:
+        return Outcome(action, await _unless_ours(client, cluster, action, answer))
+    # A webhook may repeat in its refusal what it was shown.
+    words = answer.message.replace(token, "...")
+    if policy(answer) in {Policy.DENIED, Policy.INVALID}:
+        words = f"{words}; {REMEDY}"
+    return Outcome(action, replace(answer, message=words, causes=()))
+
+
+async def _unless_ours(
+    client: KubeClient, cluster: Cluster, action: CreateSecret, conflict: ApiFailure
+) -> ApiFailure | None:
+    path = f"{paths.secrets(cluster.key.namespace)}/{action.name}"
+    there = await client.request("get", path, accept=METADATA_ONLY)
+    if isinstance(there, ApiFailure):
+        return there
+    owners = there["metadata"].get("ownerReferences") or ()
+    if any(owner.get("uid") == cluster.uid for owner in owners):
+        return None
+    words = f"Secret {action.name} is there and is not this cluster's: remove it, {REMEDY}"
+    return replace(conflict, message=words)

@@ -1,0 +1,66 @@
+"""kopf's part: the shell of the process. It takes the signals, and tells the rest when to end.
+
+RayClusters are not watched by kopf; see `docs/decisions/0015-clusters-watched-by-the-informer.md`.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import kopf
+
+from rayfleet.kube.client.credentials import Credentials
+from rayfleet.kube.client.login import connection_info
+
+
+class EndlessBackoffs:
+    """Delays between attempts, without end, and afresh for each series of attempts.
+
+    kopf's own end after 54 s, and the process with them.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        delay = 0.1
+        while True:
+            yield delay * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
+            delay = min(delay * 2, 5.0)
+
+
+async def run_shell(
+    credentials: Credentials, namespaces: Sequence[str], identity: str, on_end: Callable[[], None]
+) -> None:
+    """Run kopf until it is asked to end; `on_end` is called when it is."""
+    # Without one kopf asks for the user's name, and in the image the user has none.
+    name: Any = identity
+    await kopf.operator(
+        registry=_registry(credentials, on_end),
+        settings=_settings(),
+        identity=name,
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+    )
+
+
+def _settings() -> kopf.OperatorSettings:
+    """Kopf with all that writes and scans switched off."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.networking.error_backoffs = EndlessBackoffs()
+    settings.process.ultimate_exiting_timeout = None  # It would be SIGKILL, in the middle of our own stop.
+    return settings
+
+
+def _registry(credentials: Credentials, on_end: Callable[[], None]) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.cleanup(registry=registry)
+    async def ending(**_: Any) -> None:
+        on_end()
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return connection_info(credentials)
+
+    return registry

@@ -1,0 +1,94 @@
+"""A term as the leader: what may be written in it, and which clusters are younger than it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from math import inf
+from sys import maxsize
+
+from rayfleet.api.names import GROUP, PLURAL, VERSION
+from rayfleet.errors import ApiFailure
+from rayfleet.kube.client.answers import listing_from
+from rayfleet.kube.client.client import METADATA_ONLY, KubeClient
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 2.0
+
+_DECIDED_IN: ContextVar[int] = ContextVar("the term that a pass was decided in")
+
+
+class Term:
+    """The terms of one process, one after another; `number` is that of the present one.
+
+    What is done inside `decided`, also by tasks that are begun there, belongs to the term in which the block
+    was entered, and is not written in a later one: meanwhile another leader may have decided otherwise.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        namespaces: Sequence[str],
+        number: Callable[[], int],
+        seconds_left: Callable[[], float],
+    ) -> None:
+        scopes = [f"/namespaces/{namespace}" for namespace in namespaces] or [""]
+        self._paths = [f"/apis/{GROUP}/{VERSION}{scope}/{PLURAL}" for scope in scopes]
+        self._client = client
+        self._number = number
+        self._seconds_left = seconds_left
+        self._gained = asyncio.Event()
+        self._began: tuple[int, int] | None = None
+
+    @contextmanager
+    def decided(self) -> Iterator[None]:
+        """Inside the block all that is written belongs to the term of this moment."""
+        before = _DECIDED_IN.set(self._number())
+        try:
+            yield
+        finally:
+            _DECIDED_IN.reset(before)
+
+    @property
+    def seconds_left(self) -> float:
+        """For how long the one who asks may write; less than none where its term is over."""
+        number = self._number()
+        return self._seconds_left() if _DECIDED_IN.get(number) == number else -inf
+
+    @property
+    def began(self) -> int:
+        """The resourceVersion of RayClusters when the present term began; above all until it is known.
+
+        Only versions of one kind can be compared: each kind may be stored in an etcd of its own.
+        """
+        if self._began is None or self._began[0] != self._number():
+            return maxsize
+        return self._began[1]
+
+    def gain(self) -> None:
+        """A term begins."""
+        self._gained.set()
+
+    async def run(self) -> None:
+        """Look at the beginning of each term which clusters there are already, until cancelled."""
+        while True:
+            await self._gained.wait()
+            self._gained.clear()
+            number = self._number()
+            version = await self._version()
+            if version is not None:
+                self._began = number, version
+            else:
+                await asyncio.sleep(RETRY_SECONDS)
+                self._gained.set()
+
+    async def _version(self) -> int | None:
+        """What has been written by now has no higher version; of the first namespace that can be read."""
+        for path in self._paths:
+            answer = await self._client.request("list", path, params={"limit": "1"}, accept=METADATA_ONLY)
+            page = answer if isinstance(answer, ApiFailure) else listing_from(answer)
+            if not isinstance(page, ApiFailure):
+                return page.resource_version
+        return None

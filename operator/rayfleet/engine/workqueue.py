@@ -1,0 +1,211 @@
+"""The work queue: keys that need a look, one worker a key, however many events asked for it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from math import inf
+
+from rayfleet.kube.objects.keys import Key
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A pass went well. Look again after `requeue_after` seconds, or only when something happens."""
+
+    requeue_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A pass did not go well. Look again after the key's backoff, from `at_least` to `at_most` seconds."""
+
+    reason: str
+    at_most: float | None = None
+    at_least: float = 0.0
+
+
+Work = Callable[[Key], Awaitable[Done | Retry]]
+
+
+class WorkQueue:
+    """Level-triggered and keyed.
+
+    - A key that is added while it waits is looked at once; while it is worked on, once more afterwards.
+    - Never two workers on one key; a slow key never holds up another, nor does one that has made room.
+    - `add_after` keeps the earlier of two wishes.
+    - A key that fails is retried with exponential backoff of its own; success forgets it. An exception
+      is a failure like any other, with its traceback in the log.
+    """
+
+    def __init__(self, work: Work, *, concurrency: int, first_backoff: float, longest_backoff: float) -> None:
+        self._work = work
+        self._places = asyncio.Semaphore(concurrency)
+        self._placed: set[Key] = set()
+        self._first_backoff = first_backoff
+        self._longest_backoff = longest_backoff
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._again: set[Key] = set()
+        self._held: set[Key] | None = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        self._reasons: dict[Key, str] = {}
+        self._waiting: dict[Key, float] = {}
+        """Since when, in loop time; the longest first, as are those that are worked on."""
+        self._started: dict[Key, float] = {}
+        self.retries = 0
+        """Passes that had to be repeated."""
+
+    def start(self) -> None:
+        """Begin to work; keys added before now have been kept."""
+        held, self._held = self._held or set(), None
+        for key in sorted(held):
+            self.add(key)
+
+    def add(self, key: Key) -> None:
+        """Look at `key` as soon as possible."""
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        if self._held is not None:
+            self._held.add(key)
+            return
+        self._waiting.setdefault(key, asyncio.get_running_loop().time())
+        if key in self._running:
+            self._again.add(key)
+        else:
+            self._running[key] = asyncio.create_task(self._run(key), name=f"reconcile {key}")
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        """Look at `key` in `seconds`, or earlier if that was wished already."""
+        if seconds <= 0:
+            self.add(key)
+            return
+        loop = asyncio.get_running_loop()
+        when = loop.time() + seconds
+        timer = self._timers.get(key)
+        if timer is not None:
+            if timer.when() <= when:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_at(when, self.add, key)
+
+    def make_room(self, key: Key, *, at_most: float = inf) -> None:
+        """Let another key be worked on beside `key`, of whose pass only what must hold up none is left.
+
+        Not where `at_most` others have done so and are not at their end: each holds what its pass has seen.
+        """
+        if key in self._placed and len(self._started) - len(self._placed) < at_most:
+            self._placed.remove(key)
+            self._places.release()
+
+    def pause(self) -> None:
+        """Take up nothing until `start`: every key that waits, or is being worked on, is kept for then."""
+        if self._held is not None:
+            return
+        self._held = {*self._running, *self._timers}
+        self._waiting.clear()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    @property
+    def depth(self) -> int:
+        """Keys that wait or are being worked on."""
+        return len(self._running) + len(self._held or ())
+
+    @property
+    def waiting(self) -> int:
+        """Keys that wait for a look. One that is put off does not, nor do any before `start`."""
+        return len(self._waiting)
+
+    @property
+    def oldest_wait(self) -> float:
+        """Seconds that the first of them has waited; 0 when none waits."""
+        return _age(self._waiting)
+
+    @property
+    def active(self) -> int:
+        """Keys that are worked on."""
+        return len(self._started)
+
+    @property
+    def longest_run(self) -> float:
+        """Seconds that the longest pass under way has taken; 0 when there is none."""
+        return _age(self._started)
+
+    @property
+    def failing(self) -> int:
+        """Keys whose last pass has to be repeated."""
+        return len(self._failures)
+
+    async def stop(self, grace: float) -> None:
+        """Take nothing new; give what is under way `grace` seconds, then cancel it."""
+        self._held = set()
+        self._again.clear()
+        self._waiting.clear()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        tasks = list(self._running.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _run(self, key: Key) -> None:
+        try:
+            await self._places.acquire()
+            self._placed.add(key)
+            self._again.discard(key)
+            self._waiting.pop(key, None)
+            self._started[key] = asyncio.get_running_loop().time()
+            result = await self._attempt(key) if self._held is None else None
+        finally:
+            self.make_room(key)
+            del self._running[key]
+            self._started.pop(key, None)
+        if result is None:  # Paused meanwhile; or started again since, with this key as one to look at.
+            if key in self._again:
+                self.add(key)
+            return
+        if key in self._again:
+            self._again.discard(key)
+            self._note(key, result)
+            self.add(key)
+        elif isinstance(result, Retry):
+            self.add_after(key, self._note(key, result))
+        else:
+            self._note(key, result)
+            if result.requeue_after is not None:
+                self.add_after(key, result.requeue_after)
+
+    async def _attempt(self, key: Key) -> Done | Retry:
+        try:
+            return await self._work(key)
+        except Exception:
+            log.exception("A pass failed", extra={"cluster": str(key)})
+            return Retry("unexpected error")
+
+    def _note(self, key: Key, result: Done | Retry) -> float:
+        """Count the failures of `key` in a row; the backoff in seconds that follows from them."""
+        if isinstance(result, Done):
+            self._failures.pop(key, None)
+            self._reasons.pop(key, None)
+            return 0.0
+        if self._reasons.get(key) != result.reason:
+            self._reasons[key] = result.reason
+            log.warning("A pass has to be repeated", extra={"cluster": str(key), "reason": result.reason})
+        self.retries += 1
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        longest = self._longest_backoff if result.at_most is None else result.at_most
+        backoff = min(self._first_backoff * 2 ** min(failures - 1, 30), longest)
+        return float(max(backoff, result.at_least))
+
+
+def _age(since: dict[Key, float]) -> float:
+    oldest = next(iter(since.values()), None)
+    return 0.0 if oldest is None else asyncio.get_running_loop().time() - oldest

@@ -1,0 +1,241 @@
+"""Why a cluster has the size that it has, as values: from what was read to what is told. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from rayfleet.api.names import NodeType
+from rayfleet.api.raycluster import RayClusterSpec, scales_here
+from rayfleet.autoscaling import Answer, Decision, GroupDecision, Hold, HoldKind, Memory
+from rayfleet.autoscaling.limits import CeilingScope, NamespaceCeilings
+from rayfleet.autoscaling.metrics import GroupWish
+from rayfleet.explain.idle_clocks import IdleClock, idle_clocks
+from rayfleet.explain.next_steps import Step, next_steps
+from rayfleet.explain.noted import Noted, noted_demand, noted_faults, noted_time
+from rayfleet.explain.refused_pods import refused_groups
+from rayfleet.explain.sources import EventNote, Sources
+from rayfleet.kinds.raycluster.leaving.ray_nodes import node_trouble
+from rayfleet.kinds.raycluster.plan import plan
+from rayfleet.kinds.raycluster.plan.scaling import recorded_sizing
+from rayfleet.kinds.raycluster.plan.workers import recorded_group
+from rayfleet.kinds.raycluster.scaling_view import ScalingView, Sizing
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kinds.raycluster.status.conditions import stored_conditions
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.ray.state import RayView
+
+EVENTS_SHOWN = 8
+LONG_AGO = 0.0
+"""When our memory of earlier decisions begins: the windows of the operator's own we cannot know."""
+
+
+class ConditionNote(NamedTuple):
+    """A condition that has something to say."""
+
+    type: str
+    holds: bool
+    reason: str
+    message: str
+    since: float
+    """Unix seconds."""
+
+
+class GroupNote(NamedTuple):
+    """One worker group; counts are of pods."""
+
+    name: str
+    wanted: int
+    """By the status, or by the manifest where there is none yet."""
+    there: int | None
+    """None where the pods cannot be read; so for `ready`."""
+    ready: int | None
+    least: int
+    most: int
+    idle_timeout: int
+    """Seconds."""
+    reason: str
+    """Why this size; empty where the queue is not known."""
+
+
+class PendingPod(NamedTuple):
+    """A pod that is not ready yet."""
+
+    name: str
+    group: str
+    since: float
+    """Since when it waits for that, Unix seconds."""
+    container: str
+    """The container that it waits for; empty where no container is the matter."""
+    reason: str
+    """The state of the container, or of the pod."""
+    message: str
+    """What the kubelet or the scheduler says about it."""
+
+    @property
+    def words(self) -> str:
+        """`container ray: CrashLoopBackOff: exit code 1`."""
+        return ": ".join(
+            part
+            for part in (f"container {self.container}" * bool(self.container), self.reason, self.message)
+            if part
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that is told of a cluster."""
+
+    namespace: str
+    name: str
+    now: float
+    scaled: bool
+    """Whether the operator scales it by its queue."""
+    trouble: str
+    """Why the queue is not known, or not acted on; empty where it is."""
+    seen: bool
+    """Whether the head has answered."""
+    conditions: tuple[ConditionNote, ...]
+    groups: tuple[GroupNote, ...]
+    answers: tuple[Answer, ...]
+    """What becomes of each demand, now; none where the queue is not known."""
+    noted: tuple[Noted, ...]
+    """Demand that waits, as the operator has noted it."""
+    faults: tuple[str, ...]
+    """What the operator cannot read or use, such as a metric."""
+    pending: tuple[PendingPod, ...]
+    idle: tuple[IdleClock, ...]
+    steps: tuple[Step, ...]
+    events: tuple[EventNote, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def known(self) -> bool:
+        """Whether the queue is known."""
+        return not self.trouble
+
+
+def explanation_of(sources: Sources) -> Explanation:
+    """What can be said of a cluster. Without its queue, what the operator has noted."""
+    cluster, spec = sources.cluster, sources.spec
+    scaled = spec is not None and scales_here(spec)
+    trouble = sources.queue.trouble if scaled else ""
+    planned, snapshot, decision = None, _snapshot(sources), None
+    if scaled and sources.queue.state is not None:
+        trouble = node_trouble(sources.queue.state, sources.pods, {})
+        planned = plan(snapshot, Memory(began=LONG_AGO)) if not trouble else None
+        decision = planned.decision if planned is not None else None
+        if planned is not None and decision is None:
+            trouble = "; ".join(planned.waits) or "the operator does not decide on this cluster's size"
+    noted = noted_demand(cluster.status)
+    idle = idle_clocks(snapshot, spec, planned) if planned is not None and spec is not None else ()
+    return Explanation(
+        namespace=cluster.key.namespace,
+        name=cluster.key.name,
+        now=sources.now,
+        scaled=scaled,
+        trouble=trouble,
+        seen=sources.queue.state is not None,
+        conditions=tuple(_conditions(cluster.status, scaled=scaled)),
+        groups=tuple(_groups(sources, spec, decision)) if spec is not None else (),
+        answers=tuple(_with_noted(answer, noted) for answer in decision.answers) if decision else (),
+        noted=noted,
+        faults=noted_faults(cluster.status),
+        pending=tuple(_pending(sources.pods)),
+        idle=idle,
+        steps=next_steps(planned, idle),
+        events=sources.events[-EVENTS_SHOWN:],
+        missing=sources.missing,
+    )
+
+
+def _snapshot(sources: Sources) -> Snapshot:
+    # What the other clusters of the namespace have is not read, so only a ceiling of this one is known.
+    known = [one for one in sources.ceilings.ceilings if one.scope is CeilingScope.CLUSTER]
+    spec = sources.spec
+    heads = [pod.readiness_since for pod in sources.pods if pod.node_type == NodeType.HEAD and pod.ready]
+    followed = {metric.worker_group for metric in spec.autoscaler_options.metrics} if spec is not None else ()
+    view = ScalingView(
+        ray=RayView(state=sources.queue.state, taken=sources.now, session_since=max(heads, default=None)),
+        # Metrics are the operator's to read: what they keep is not taken for idle here.
+        wishes=tuple(GroupWish(group, None, known=False) for group in sorted(followed)),
+        namespace_ceilings=NamespaceCeilings(tuple(known), sources.ceilings.faults),
+        acted_on=dict(_acted_on(sources)),
+    )
+    held = refused_groups(sources)
+    return Snapshot(
+        sources.cluster,
+        spec,
+        (),
+        sources.pods,
+        (),
+        sources.now,
+        held=held,
+        withheld=sources.withheld,
+        scaling=view,
+    )
+
+
+def _acted_on(sources: Sources) -> Iterator[tuple[str, Sizing]]:
+    """The sizes that the operator has decided on: what is missing of them is not news."""
+    for group in sources.spec.worker_group_specs if sources.spec is not None else ():
+        if (sizing := recorded_sizing(sources.cluster, group)) is not None:
+            yield group.group_name, sizing
+
+
+def _conditions(status: Mapping[str, Any], *, scaled: bool) -> Iterator[ConditionNote]:
+    """That on scaling, or what a cluster of fixed size waits for, and every one that tells of trouble."""
+    for entry in stored_conditions(status):
+        kind, holds = str(entry.get("type")), entry.get("status") == "True"
+        trouble = (kind in {"Valid", "Supported", "Managed", "HeadPodReady"} and not holds) or (
+            kind == "ReplicaFailure" and holds
+        )
+        trouble |= kind == "Ready" and not holds and not scaled
+        if kind == "Autoscaling" or trouble:
+            yield ConditionNote(
+                kind,
+                holds,
+                str(entry.get("reason") or ""),
+                str(entry.get("message") or ""),
+                noted_time(entry.get("lastTransitionTime")),
+            )
+
+
+def _groups(sources: Sources, spec: RayClusterSpec, decision: Decision | None) -> Iterator[GroupNote]:
+    reasons = {group.name: _reason(group) for group in decision.groups} if decision is not None else {}
+    timeout = spec.autoscaler_options.idle_timeout_seconds
+    for group in spec.worker_group_specs:
+        name, hosts = group.group_name, group.num_of_hosts
+        pods = [pod for pod in sources.pods if pod.group == name and pod.active]
+        desired = recorded_group(sources.cluster, name).get("desired")
+        yield GroupNote(
+            name=name,
+            wanted=desired if isinstance(desired, int) else group.replicas * hosts,
+            there=len(pods) if sources.pods_known else None,
+            ready=sum(pod.ready for pod in pods) if sources.pods_known else None,
+            least=group.min_replicas * hosts,
+            most=group.max_replicas * hosts,
+            idle_timeout=timeout if group.idle_timeout_seconds is None else group.idle_timeout_seconds,
+            reason=reasons.get(name, ""),
+        )
+
+
+def _reason(group: GroupDecision) -> str:
+    blocked = group.blocked.removeprefix(f"{group.name}: ")
+    return f"{group.reason}; its pods do not come: {blocked}" if blocked else group.reason
+
+
+def _pending(pods: tuple[Pod, ...]) -> Iterator[PendingPod]:
+    for pod in pods:
+        if pod.active and not pod.ready:
+            since = pod.readiness_since or pod.created
+            yield PendingPod(pod.name, pod.group, since, pod.unready_container, *pod.waits_for)
+
+
+def _with_noted(answer: Answer, noted: tuple[Noted, ...]) -> Answer:
+    """With what the operator says besides: it knows of limits and windows that cannot be seen from here."""
+    if answer.holds:
+        return answer
+    found = [one for one in noted if one.is_about(answer)]
+    kinds = {str(kind): kind for kind in HoldKind}
+    holds = tuple(Hold(kinds.get(one.reason, HoldKind.WITHHELD), one.message) for one in found)
+    return replace(answer, holds=holds)

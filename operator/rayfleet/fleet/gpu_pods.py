@@ -1,0 +1,42 @@
+"""GPUs of the pods that were seen, by what is known of them alone: without a spec, and without a pass."""
+
+from dataclasses import dataclass
+
+from rayfleet.kube.cache import ClusterStore, Store
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.pods import Pod
+
+
+@dataclass(frozen=True, slots=True)
+class GpuPods:
+    """Counts them in the caches."""
+
+    clusters: ClusterStore
+    pods: Store[Pod]
+
+    def of_cluster(self, key: Key) -> int:
+        """Of the cluster that has this name now."""
+        return sum([pod.gpus for pod in self._holding(key) if self._has_cluster(key, pod)])
+
+    def left(self, key: Key) -> int:
+        """Of clusters that had this name and are gone; of no name, what was left running without an owner.
+
+        A pod without an owner that runs nowhere holds nothing, whoever made it.
+        """
+        return sum(
+            [
+                pod.gpus
+                for pod in self._holding(key)
+                if (
+                    pod.template_hash and pod.node_name
+                    if pod.owner is None
+                    else not self._has_cluster(key, pod)
+                )
+            ]
+        )
+
+    def _holding(self, key: Key) -> list[Pod]:
+        return [pod for pod in self.pods.owned_by(key) if pod.gpus and pod.holds_devices]
+
+    def _has_cluster(self, key: Key, pod: Pod) -> bool:
+        return pod.owner is not None and self.clusters.known(key, pod.owner.uid) is not None

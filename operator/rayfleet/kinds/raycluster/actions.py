@@ -1,0 +1,238 @@
+"""What a pass may do to the world. An action says everything; carrying it out leaves no choice."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple, TypeAlias
+
+from rayfleet.api.raycluster import WorkerGroupSpec
+from rayfleet.autoscaling import Decision
+from rayfleet.errors import ApiFailure, GcsFailure
+from rayfleet.kube.objects.pods import Pod
+
+
+class Cause(Enum):
+    """Why a pod is created or deleted."""
+
+    MISSING = "missing"
+    """Its group has fewer pods than wanted."""
+    REPLACEMENT = "replacement"
+    """A head in place of one that is gone."""
+
+    ENDED = "ended"
+    """Its Ray container has terminated for good, or it was evicted."""
+    SURPLUS = "surplus"
+    """Its group has more pods than wanted."""
+    REQUESTED = "requested"
+    """Its name, or that of a host of its replica, is in `scaleStrategy.workersToDelete`."""
+    BROKEN_REPLICA = "part of a broken replica"
+    """It is a host of a multi-host replica that has lost another one."""
+    IDLE = "idle"
+    """Ray has given its node up, as we asked, because it was idle and not needed."""
+    NOT_NEEDED = "not needed"
+    """It has not joined Ray yet, and nothing waits for it any more."""
+    RAY_ENDED = "Ray ended"
+    """Its Ray node is dead, though the pod lives on."""
+    GROUP_REMOVED = "group removed"
+    CLUSTER_DELETED = "cluster deleted"
+    """Its cluster is being deleted, and held until its pods are gone."""
+    SUPERSEDED = "superseded"
+    """A head of an older epoch beside the current one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceHeadEpoch:
+    """Allow a new head: a status write guarded by uid and resourceVersion."""
+
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateService:
+    """Create the head Service, or that of multi-host workers."""
+
+    name: str
+    body: Mapping[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelectHead:
+    """Make the head's Service, by uid, select by these labels and by no others."""
+
+    name: str
+    uid: str
+    selector: Mapping[str, str]
+    dropped: tuple[str, ...]
+    """Labels that it selects by no more."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSecret:
+    """Create the Secret with the cluster's token, unless it is there. The token is made where it is sent."""
+
+    name: str
+    body: Mapping[str, Any]
+    token_key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePod:
+    """Create a head or worker pod. `group` is `headgroup` for a head."""
+
+    node_type: str
+    group: str
+    name: str
+    template_hash: str
+    body: Mapping[str, Any]
+    reason: str
+    cause: Cause = Cause.MISSING
+    replica: str = ""
+    """The multi-host replica of which it is a host: created with all the others, or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    """Delete one pod, by uid."""
+
+    node_type: str
+    group: str
+    name: str
+    uid: str
+    cause: Cause
+    reason: str
+    replica: str = ""
+    """The multi-host replica of which it is a host: it goes with all the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainNode:
+    """Ask Ray to give up a node that is idle; it refuses where the node is busy after all."""
+
+    group: str
+    pod: str
+    node_id: bytes
+    reason: str
+
+
+class Resize(NamedTuple):
+    """A new value of one group's `replicas`."""
+
+    place: int
+    """The group's place in the spec."""
+    group: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeGroups:
+    """Write sizes to the spec: only if nobody has written to the object since, and nothing else of it."""
+
+    changes: tuple[Resize, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFinalizer:
+    """Let a cluster go that another operator's finalizer holds."""
+
+    finalizer: str
+    reason: str
+    """What is not done by that, in words for who has to do it."""
+
+
+Action: TypeAlias = (
+    AdvanceHeadEpoch
+    | CreateService
+    | SelectHead
+    | CreateSecret
+    | CreatePod
+    | DeletePod
+    | DrainNode
+    | ResizeGroups
+    | RemoveFinalizer
+)
+
+
+def desired_replicas(group: WorkerGroupSpec) -> int:
+    """`replicas`, clamped to min and max; none of a group that is suspended."""
+    if group.suspend:
+        return 0
+    return min(max(group.replicas, group.min_replicas), group.max_replicas)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one action went. `failure` is none when it is done."""
+
+    action: Action
+    failure: ApiFailure | None = None
+    pod: Pod | None = None
+    """The pod that a create made or found."""
+    tried: bool = True
+    """False where an earlier failure of the same kind made it pointless to send."""
+    refusal: str = ""
+    """Why Ray does not give a node up, in its words."""
+    warnings: tuple[str, ...] = ()
+    """What the API server has remarked on a pod that it made."""
+    unanswered: GcsFailure | None = None
+    """Why Ray has not said whether it gives a node up."""
+
+    @property
+    def done(self) -> bool:
+        return self.failure is None and self.tried and not self.refusal and self.unanswered is None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One pass: deletes go out at once; a stage starts when every action of the one before is done."""
+
+    deletes: tuple[DeletePod, ...] = ()
+    drains: tuple[DrainNode, ...] = ()
+    select: SelectHead | None = None
+    """Goes out at once, too: whether it succeeds, nothing else waits for."""
+    resize: ResizeGroups | None = None
+    """Written after all else, as it changes the object that the rest was decided by."""
+    stages: tuple[tuple[Action, ...], ...] = ()
+    head_epoch: int | None = None
+    waits: tuple[str, ...] = ()
+    """What is not done now, and why, in words."""
+    held: tuple[tuple[str, int], ...] = ()
+    """By group, how many pods a ceiling keeps from being created."""
+    held_gpus: int = 0
+    """Their GPUs."""
+    held_words: tuple[str, ...] = ()
+    """Those of `waits` that say so."""
+    requeue_after: float | None = None
+    """Seconds until something that only time changes is due."""
+    not_acted_on: tuple[str, ...] = ()
+    """What is set on the cluster and not acted on, in words."""
+    decision: Decision | None = None
+    """How large the groups should be by the queue; none where the cluster does not scale with it."""
+    withheld: bool = False
+    """Nothing is done for the cluster as a whole; its sizes stay as they were."""
+
+    def replicas(self, group: WorkerGroupSpec) -> int:
+        """How many replicas `group` is to have."""
+        if self.decision is not None:
+            return self.decision.group(group.group_name).wanted
+        return desired_replicas(group)
+
+    def pods(self, group: WorkerGroupSpec) -> int:
+        """The pods of all wanted replicas: a multi-host replica is several."""
+        return self.replicas(group) * group.num_of_hosts
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        last = () if self.resize is None else (self.resize,)
+        select = () if self.select is None else (self.select,)
+        return (
+            *self.deletes,
+            *self.drains,
+            *select,
+            *(action for stage in self.stages for action in stage),
+            *last,
+        )

@@ -1,0 +1,1 @@
+"""What becomes of pods that end or do not come."""

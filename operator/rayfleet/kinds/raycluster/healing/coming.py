@@ -1,0 +1,127 @@
+"""Pods that do not come: what keeps each from becoming a Ray node, and how long that is taken for a start.
+
+A fault, such as no room or a Secret that is missing, is told at once. A pod that merely starts is in order
+until it is late: then it is blocked like any other.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from rayfleet.api.raycluster import WorkerGroupSpec
+from rayfleet.autoscaling import Blocked, BlockedReason
+from rayfleet.autoscaling.words import several
+from rayfleet.kinds.raycluster.snapshot import Hold
+from rayfleet.kube.objects.pod_readiness import CRASH_LOOP
+from rayfleet.kube.objects.pods import Pod
+
+SHORTEST_JOIN: Final = 10.0
+"""Seconds. Ray is asked every few seconds: a node that it does not list yet may have joined."""
+_OUTSIDE: Final = {
+    "Unschedulable": BlockedReason.UNSCHEDULABLE,
+    "SchedulingGated": BlockedReason.SCHEDULING_GATED,
+    "ImagePullBackOff": BlockedReason.IMAGE_PULL,
+    "ErrImagePull": BlockedReason.IMAGE_PULL,
+    "InvalidImageName": BlockedReason.IMAGE_PULL,
+}
+_CREATING: Final = frozenset({"ContainerCreating", "PodInitializing"})
+_RUNS: Final = frozenset({"ContainersNotReady", "PodInitializing"})
+_ENDED: Final = frozenset({CRASH_LOOP, "Error", "OOMKilled", "Completed", "ContainerCannotRun", "StartError"})
+_MOST_VOLUMES: Final = 3
+_LONGEST_VOLUME: Final = 120
+"""Characters: a template may hold anything."""
+_NAMES: Final = ("claimName", "secretName", "name", "driver", "server", "path")
+_OF_ITSELF: Final = frozenset({"emptyDir", "downwardAPI", "name"})
+"""Keys of a volume that needs nothing which might be missing."""
+
+
+class Coming:
+    """Looks at the pods of one pass: many are in the same state, which is worded once."""
+
+    def __init__(self, heard: float | None, now: float) -> None:
+        """`heard`: since when the present head is known, Unix seconds; none where it does not answer."""
+        self._heard = heard
+        self._now = now
+        self._starts: dict[tuple[object, ...], Blocked] = {}
+
+    def blocked(self, pod: Pod, group: WorkerGroupSpec) -> Blocked | None:
+        """What keeps an active pod of `group` that is no Ray node from becoming one."""
+        since = pod.readiness_since
+        if not pod.created <= since <= self._now:  # Nobody says, or a node's clock is wrong.
+            since = pod.created
+        outside = _OUTSIDE.get(pod.unready_reason)
+        if not pod.ready and outside is not None:
+            return Blocked(outside, pod.unready_words or pod.unready_reason, since)
+        # A worker can't join before there is a head to join: nobody is late for a head that is late itself.
+        joining = since if self._heard is None else max(since, self._heard)
+        if not pod.ready and pod.unready_container and pod.unready_reason not in _CREATING | _RUNS:
+            if pod.unready_reason in _ENDED:
+                return Blocked(BlockedReason.CRASHING, pod.state, joining)
+            return Blocked(BlockedReason.NOT_STARTED, pod.state, since)
+        if self._heard is None:
+            return None
+        start = self._start(pod, group)
+        return Blocked(start.reason, start.words, joining, True, start.at_least, start.at_most)
+
+    def _start(self, pod: Pod, group: WorkerGroupSpec) -> Blocked:
+        said = (pod.unready_container, pod.unready_reason, pod.unready_words)
+        key = (pod.group, pod.ready, pod.phase, bool(pod.node_name), pod.sandboxed, *said)
+        if key not in self._starts:
+            self._starts[key] = _start(pod, group)
+        return self._starts[key]
+
+
+def refusal(hold: Hold) -> Blocked:
+    """What the API server says to the creation of pods."""
+    words = hold.words
+    if "exceeded quota" in words:
+        reason = BlockedReason.QUOTA_EXCEEDED
+    elif "LimitRange" in words or "usage per" in words:
+        reason = BlockedReason.LIMIT_RANGE
+    else:
+        reason = BlockedReason.ADMISSION_DENIED
+    return Blocked(reason, words, hold.since)
+
+
+def _start(pod: Pod, group: WorkerGroupSpec) -> Blocked:
+    """Of one in which nothing is wrong, but that it takes its time; `since` is to be set."""
+    joins_in = max(float(group.failure_policy.join_timeout_seconds), SHORTEST_JOIN)
+    fallback = group.fallback
+    # "At once" would be before any pod can have started.
+    at_least = joins_in if fallback is not None and fallback.after_seconds == 0 else 0.0
+    if pod.ready or pod.phase == "Running":
+        words = f"it runs, but has not joined Ray{'' if pod.ready else f' ({pod.state})'}"
+        return Blocked(BlockedReason.NOT_JOINED, words, 0.0, True, at_least, joins_in)
+    if pod.sandboxed and not pod.unready_words:  # A large image takes minutes.
+        at_least = joins_in
+    return Blocked(BlockedReason.NOT_STARTED, _start_words(pod, group), 0.0, True, at_least)
+
+
+def _start_words(pod: Pod, group: WorkerGroupSpec) -> str:
+    if not pod.node_name:
+        return "no scheduler has said anything about it; is there one of the name in its schedulerName?"
+    words = pod.state
+    if pod.unready_words or pod.unready_reason not in _CREATING:
+        return words
+    if pod.sandboxed:
+        return f"{words}: its image is being pulled, or takes long to start"
+    volumes = list(_volumes(group.template))
+    named = (
+        f"its volumes need {several(volumes[:_MOST_VOLUMES], len(volumes))}"
+        if volumes
+        else "it has no volumes"
+    )
+    return f"{words}: its volumes or its network are not there; {named}; its events say which"
+
+
+def _volumes(template: Mapping[str, Any]) -> Iterator[str]:
+    """What the volumes of a template need to be there: `persistentVolumeClaim shared (volume data)`."""
+    spec = template.get("spec")
+    volumes = spec.get("volumes") if isinstance(spec, Mapping) else None
+    for volume in volumes if isinstance(volumes, list) else ():
+        if not isinstance(volume, Mapping):
+            continue
+        for kind, source in volume.items():
+            if kind in _OF_ITSELF or not isinstance(source, Mapping):
+                continue
+            name = next((f" {name}" for key in _NAMES if isinstance(name := source.get(key), str)), "")
+            yield f"{kind}{name} (volume {volume.get('name')})"[:_LONGEST_VOLUME]

@@ -1,0 +1,124 @@
+"""Groups whose pods end soon after their start, time and again: how long they are left alone. Pure.
+
+Each round takes twice as long as the one before and tries half as many pods, so a group that cannot start
+costs few writes however large it is.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Final
+
+from rayfleet.kinds.raycluster.actions import Cause, DeletePod, Outcome
+from rayfleet.kinds.raycluster.healing.lifetime import SHORTEST_LIFE, round_seconds
+from rayfleet.kinds.raycluster.snapshot import Settling
+from rayfleet.kube.objects.pods import Pod
+
+SOON: Final = 60.0
+"""Seconds that a pod runs which has not ended soon after its start."""
+FORGET_SECONDS: Final = 600.0
+"""After a round, without another pod that ended soon."""
+
+
+@dataclass(slots=True)
+class _Group:
+    last: float
+    """When a pod of it was last seen to have ended soon."""
+    rounds: int = 1
+    until: float = 0.0
+    counted: bool = True
+    """This round has failed: what else of it ends does not make another."""
+    known: int = -1
+    """The highest number of a pod when the last round began: what is above is part of it."""
+    proven_since: float | None = None
+    """Since when a pod of the last round is ready."""
+    ended: frozenset[str] = frozenset()
+    """Uids of the pods that are there and have ended soon."""
+
+
+@dataclass(slots=True)
+class Endings:
+    """By group. All times are by the clock of the snapshots."""
+
+    _groups: dict[str, _Group] = field(default_factory=dict)
+
+    def see(self, pods: Sequence[Pod], now: float) -> None:
+        """Take in which pods there are."""
+        if not self._groups and not any(map(_has_ended, pods)):
+            return  # As it is nearly always.
+        ended: dict[str, dict[str, int]] = {}
+        for pod in pods:
+            known = self._groups.get(pod.group)
+            if _ended_soon(pod, now) or (known is not None and pod.uid in known.ended):
+                ended.setdefault(pod.group, {})[pod.uid] = _number(pod)
+        for name, numbers in ended.items():
+            known = self._groups.get(name)
+            if known is None or now - known.last > FORGET_SECONDS:
+                self._groups[name] = _Group(now, ended=frozenset(numbers))
+            elif numbers.keys() - known.ended:
+                known.last = now
+                if not known.counted and max(numbers.values()) > known.known:
+                    known.rounds, known.counted = known.rounds + 1, True
+                    known.until = now + round_seconds(known.rounds)
+        for name, group in list(self._groups.items()):
+            group.ended = frozenset(ended.get(name, ()))
+            if _is_over(group, (pod for pod in pods if pod.group == name), now):
+                del self._groups[name]
+
+    def learn(self, outcomes: Iterable[Outcome], pods: Iterable[Pod], now: float) -> None:
+        """Take in that pods which had ended were replaced: that is the next round."""
+        deleted = {
+            outcome.action.uid: outcome.action.group
+            for outcome in outcomes
+            if outcome.done and isinstance(outcome.action, DeletePod) and outcome.action.cause is Cause.ENDED
+        }
+        for uid, name in deleted.items():
+            group = self._groups.get(name)
+            if group is not None and uid in group.ended and (group.counted or group.until <= now):
+                group.counted, group.proven_since = False, None
+                group.until = now + round_seconds(group.rounds)
+                group.known = max((_number(pod) for pod in pods if pod.group == name), default=0)
+
+    @property
+    def settling(self) -> Mapping[str, Settling]:
+        """Groups that have failed more than once in a row, where there is something to be replaced."""
+        return {
+            name: Settling(group.until, group.rounds, group.ended)
+            for name, group in self._groups.items()
+            if group.rounds > 1 and group.ended
+        }
+
+    def looks(self, now: float) -> Iterator[float]:
+        """Seconds until a group may have proven itself."""
+        for group in self._groups.values():
+            if group.proven_since is not None and group.ended:
+                yield max(group.proven_since + SOON - now, 0.0)
+
+    def clear(self) -> None:
+        """There is another spec."""
+        self._groups.clear()
+
+
+_has_ended = attrgetter("ended")
+
+
+def _is_over(group: _Group, pods: Iterable[Pod], now: float) -> bool:
+    """Whether the last round went well, or is long ago."""
+    if not any(pod.ready and pod.active and _number(pod) > group.known for pod in pods):
+        group.proven_since = None
+    elif group.proven_since is None:
+        group.proven_since = now
+    proven = group.proven_since is not None and now - group.proven_since >= SOON
+    return proven or (not group.ended and now - group.last > FORGET_SECONDS)
+
+
+def _ended_soon(pod: Pod, now: float) -> bool:
+    """By the kubelet's times where it gives them, which are of one clock. One set aside may stay as it is."""
+    if not pod.ended or pod.deleting or pod.aside:
+        return False
+    return pod.ran < SOON if pod.ran is not None else now - pod.created < SHORTEST_LIFE
+
+
+def _number(pod: Pod) -> int:
+    """Which pods are newer: the n of a worker, the epoch of a head."""
+    return pod.index or pod.head_epoch or 0

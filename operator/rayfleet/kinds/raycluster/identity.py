@@ -1,0 +1,99 @@
+"""Which pod is which, by what nobody can change: its owner's uid, and the name that it was made with.
+
+Labels and annotations of a living pod are anybody's to change; `ray.io/node-type` is changed to set a pod
+aside (`aside.py`). A name stays, and says what a pod was made as: a head with its epoch, or a worker with
+its group and number. What has another kind of name is what its labels say.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.kinds.raycluster.manifests import head_pod_name, worker_pod_name
+from rayfleet.kinds.raycluster.snapshot import recorded_number
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster
+
+_WORKER: Final = re.compile(r"(?P<tail>-worker-[a-z0-9]{5}-)(?P<index>[0-9]{1,9})$")
+"""The end of the name of a worker of our making."""
+_WORKER_OF_KUBERAY: Final = re.compile(r"-worker-[a-z0-9]{5}$")
+_RANDOM: Final = re.compile(r"[a-z0-9]{5}")
+_EPOCHS: Final = 20
+"""So many epochs back the name of a head is looked for whose annotation is gone or wrong."""
+
+
+def identified(cluster: Cluster, spec: RayClusterSpec | None, pods: Iterable[Pod]) -> Iterator[Pod]:
+    """`pods` of `cluster` as what they were made as, whatever has become of their labels since."""
+    names = _Names(cluster, spec)
+    return map(names.known, pods)
+
+
+class _Names:
+    """What the names of one cluster's pods say."""
+
+    def __init__(self, cluster: Cluster, spec: RayClusterSpec | None) -> None:
+        self._cluster = cluster
+        self._groups = [group.group_name for group in spec.worker_group_specs] if spec is not None else []
+        self._stems: dict[str, str] = {}
+
+    def known(self, pod: Pod) -> Pod:
+        """The pod as it was made; `aside` where its labels say otherwise."""
+        made = self._identify(pod)
+        if made is pod or (made.node_type, made.group) == (pod.node_type, pod.group):
+            return made
+        return replace(made, aside=True)
+
+    def _identify(self, pod: Pod) -> Pod:
+        if pod.node_type == NodeType.WORKER and pod.name == f"{self._stem(pod.group)}{pod.index}":
+            return pod  # As nearly all are.
+        epoch = pod.head_epoch if (pod.node_type, pod.group) == (NodeType.HEAD, HEAD_GROUP) else None
+        if epoch is not None and pod.name == head_pod_name(self._cluster, epoch):
+            return pod
+        ours = _WORKER.search(pod.name)
+        if ours is not None:
+            group = self._group_of(ours["tail"], pod.group)
+            return replace(pod, node_type=NodeType.WORKER, group=group, index=int(ours["index"]))
+        if _WORKER_OF_KUBERAY.search(pod.name):
+            return replace(pod, node_type=NodeType.WORKER, group=self._group_by_kuberay(pod))
+        if self._is_head(pod.name):
+            epoch = self._epoch(pod)
+            return replace(pod, node_type=NodeType.HEAD, group=HEAD_GROUP, head_epoch=epoch, index=0)
+        return pod
+
+    def _stem(self, group: str) -> str:
+        """The name of a worker of `group`, but for its number."""
+        if group not in self._stems:
+            self._stems[group] = worker_pod_name(self._cluster, group, 0)[:-1]
+        return self._stems[group]
+
+    def _group_of(self, tail: str, label: str) -> str:
+        """The group whose workers' names have this tail; none of the spec's where it is not in the spec."""
+        for group in (label, *self._groups):
+            if self._stem(group).endswith(tail):
+                return group
+        return "" if label in self._groups else label
+
+    def _group_by_kuberay(self, pod: Pod) -> str:
+        for group in (pod.group, *self._groups):
+            if pod.name[:-5] == f"{self._cluster.key.name}-{group}-worker-".lower():
+                return group
+        return pod.group
+
+    def _is_head(self, name: str) -> bool:
+        head = self._cluster.status.get("head")
+        if isinstance(head, dict) and head.get("podName") == name:
+            return True
+        ours, kuberay = head_pod_name(self._cluster, 0)[:-5], f"{self._cluster.key.name}-head"
+        return name == kuberay or (
+            _RANDOM.fullmatch(name[-5:]) is not None and name[:-5] in {ours, f"{kuberay}-"}
+        )
+
+    def _epoch(self, pod: Pod) -> int | None:
+        """The epoch of a head of our making; none of another's."""
+        last = recorded_number(self._cluster.status.get("headEpoch"))
+        epochs: list[int] = [last] if pod.head_epoch is None else [pod.head_epoch, last]
+        epochs += range(last + 1, max(last - _EPOCHS, -1), -1)
+        return next((epoch for epoch in epochs if head_pod_name(self._cluster, epoch) == pod.name), None)

@@ -1,0 +1,1 @@
+"""How pods leave: deletion of the cluster, scaling down, and nodes that Ray has given up."""

@@ -1,0 +1,26 @@
+"""Whether a cluster is ours to act on."""
+
+from enum import Enum, auto
+
+from rayfleet.api.names import ManagedBy
+from rayfleet.kube.objects.roots import Cluster
+
+
+class Ownership(Enum):
+    """Who acts on a cluster."""
+
+    OURS = auto()
+    YIELDED = auto()
+    """Ours by its spec, but another operator of this API is alive: it may be acting on it too."""
+    OTHERS = auto()
+    """Its spec names another controller. We write nothing, not even a condition."""
+
+
+def ownership(cluster: Cluster, other_operator: str | None) -> Ownership:
+    """Who acts on `cluster`, given the Lease of another operator that is alive, if any."""
+    managed_by = cluster.spec.get("managedBy")
+    if managed_by == ManagedBy.RAYFLEET:
+        return Ownership.OURS
+    if managed_by not in {None, "", ManagedBy.KUBERAY}:
+        return Ownership.OTHERS
+    return Ownership.OURS if other_operator is None else Ownership.YIELDED

@@ -1,0 +1,210 @@
+"""Ceilings on GPUs, as a filter on what Kubernetes will be asked, whoever asks for it.
+
+A queue, first sizes, `replicas`, `minReplicas`, added groups and heads all come to creates of pods, so there
+ceilings hold. Whatever is held is named. Accelerators of every kind count as GPUs do.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import groupby
+from math import inf
+from typing import Final, NamedTuple
+
+from rayfleet.api.accelerators import accelerators_of_pod, whole_accelerators
+from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.autoscaling.limits import Ceiling, CeilingScope, ceilings_from_settings
+from rayfleet.autoscaling.words import counted
+from rayfleet.fleet.gpu_usage import GpuUsage
+from rayfleet.kinds.raycluster.actions import Action, AdvanceHeadEpoch, CreatePod, Plan
+from rayfleet.kinds.raycluster.manifests import head_resources, worker_resources
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+
+CEILING_SECONDS: Final = 10.0
+"""Between looks at whether a ceiling still holds: nobody tells when another cluster gives GPUs back."""
+COUNTING_SECONDS: Final = 1.0
+"""Between looks at whether all clusters are counted, after a start."""
+A_MINUTE: Final = frozenset({CeilingScope.NAMESPACE_PER_MINUTE, CeilingScope.TOTAL_PER_MINUTE})
+
+IN_TOTAL: Final = frozenset({CeilingScope.TOTAL, CeilingScope.TOTAL_PER_MINUTE})
+
+
+class Room(NamedTuple):
+    """What one ceiling leaves to a cluster."""
+
+    scope: CeilingScope
+    gpus: int
+    """That may be created now."""
+    words: str
+
+
+def gpus_of_groups(spec: RayClusterSpec) -> dict[str, int]:
+    """GPUs of one pod of each group, the head's among them; a part of one counts as one.
+
+    As many as Kubernetes gives to the pod, or as many as Ray is told of, where these are more.
+    """
+    head = spec.head_group_spec
+    return {
+        HEAD_GROUP: max(whole_accelerators(head_resources(head)), accelerators_of_pod(_pod(head.template))),
+        **{
+            group.group_name: max(
+                whole_accelerators(worker_resources(group)), accelerators_of_pod(_pod(group.template))
+            )
+            for group in spec.worker_group_specs
+        },
+    }
+
+
+def gpus_of_each(snapshot: Snapshot) -> Mapping[str, int]:
+    """The same of the spec that is acted by, worked out here where it has not been."""
+    if snapshot.spec is None:
+        return {}
+    if snapshot.gpus is not None:
+        return snapshot.gpus
+    return snapshot.once("gpus", snapshot.spec, None, partial(gpus_of_groups, snapshot.spec))
+
+
+def _pod(template: Mapping[str, object]) -> Mapping[str, object]:
+    spec = template.get("spec")
+    return spec if isinstance(spec, Mapping) else {}
+
+
+def gpus_there(snapshot: Snapshot, each: Mapping[str, int]) -> int:
+    """GPUs of the pods that are there; a pod of a group of today's spec has at least `each` of them.
+
+    A pod that is on its way out holds them until it is gone.
+    """
+    return sum([max(pod.gpus, each.get(pod.group, 0)) for pod in snapshot.pods if pod.holds_devices])
+
+
+def ceilings_of(snapshot: Snapshot) -> tuple[Ceiling, ...]:
+    """All that hold for this cluster."""
+    scaling = snapshot.scaling
+    return (*ceilings_from_settings(scaling.limits.ceilings), *scaling.namespace_ceilings.ceilings)
+
+
+def rooms_of(snapshot: Snapshot) -> tuple[Room, ...]:
+    """What each ceiling leaves to this cluster, beside the pods that it has."""
+    set_by = ceilings_of(snapshot)
+    if not set_by:
+        return ()
+    usage, own = snapshot.scaling.usage, gpus_there(snapshot, gpus_of_each(snapshot))
+    # What takes the place of pods that were counted is not new.
+    replaced = max(0, usage.own - own)
+    left = {
+        CeilingScope.CLUSTER: -own,
+        CeilingScope.NAMESPACE: -own - usage.namespace,
+        CeilingScope.TOTAL: -own - usage.total,
+        CeilingScope.NAMESPACE_PER_MINUTE: replaced - usage.new_in_namespace,
+        CeilingScope.TOTAL_PER_MINUTE: replaced - usage.new_in_total,
+    }
+    return tuple(
+        Room(ceiling.scope, 0, f"{ceiling}; not all clusters are counted yet")
+        if not _is_counted(usage, ceiling.scope)
+        else Room(ceiling.scope, max(0, ceiling.limit + left[ceiling.scope]), str(ceiling))
+        for ceiling in set_by
+    )
+
+
+def _is_counted(usage: GpuUsage, scope: CeilingScope) -> bool:
+    """Whether all clusters that share a ceiling are."""
+    if scope is CeilingScope.CLUSTER:
+        return True
+    return usage.complete if scope in IN_TOTAL else usage.complete_in_namespace
+
+
+def within_ceilings(snapshot: Snapshot, plan: Plan) -> Plan:
+    """`plan` without the creates that would take more GPUs than there may be, and with words for these.
+
+    Where it was so filtered before, the words are of all that is held, and of what is tightest now.
+    """
+    spec = snapshot.spec
+    pods = _creates(plan)
+    if spec is None or not pods or not ceilings_of(snapshot):
+        return plan
+    each = gpus_of_each(snapshot)
+    if not any(each[pod.group] for pod in pods):
+        return plan
+    tightest = min(rooms_of(snapshot), key=lambda room: (room.gpus, room.words))
+    kept, held = _fit(spec, pods, each, tightest.gpus)
+    if not held:
+        return plan
+    counts = Counter(dict(plan.held))
+    counts.update(pod.group for pod in held)
+    words = tuple(_words(counts, each, tightest))
+    return replace(
+        plan,
+        stages=_stages(plan, kept),
+        waits=(*(wait for wait in plan.waits if wait not in plan.held_words), *words),
+        held=tuple(counts.items()),
+        held_gpus=sum(each[group] * count for group, count in counts.items()),
+        held_words=words,
+        requeue_after=min(_again_in(snapshot, tightest), inf if (due := plan.requeue_after) is None else due),
+    )
+
+
+def gpus_of_creates(plan: Plan, each: Mapping[str, int]) -> int:
+    """GPUs of the pods that a plan creates."""
+    return sum(each.get(pod.group, 0) for pod in _creates(plan))
+
+
+def _creates(plan: Plan) -> list[CreatePod]:
+    return [action for stage in plan.stages for action in stage if isinstance(action, CreatePod)]
+
+
+def _fit(
+    spec: RayClusterSpec, pods: Sequence[CreatePod], each: Mapping[str, int], room: int
+) -> tuple[set[int], list[CreatePod]]:
+    """The ids of the creates that fit, and those that do not: the head first, then groups by priority.
+
+    A multi-host replica is kept whole or held whole. Without its head a cluster gets no workers.
+    """
+    order = {group.group_name: -group.priority for group in spec.worker_group_specs}
+    units = [list(unit) for _, unit in groupby(pods, key=lambda pod: (pod.group, pod.replica or pod.name))]
+    units.sort(key=lambda unit: (unit[0].node_type != NodeType.HEAD, order.get(unit[0].group, 0)))
+    kept, held, no_head = set[int](), list[CreatePod](), False
+    for unit in units:
+        cost = sum(each[pod.group] for pod in unit)
+        if no_head or cost > max(room, 0):
+            held += unit
+            no_head |= unit[0].node_type == NodeType.HEAD
+        else:
+            kept |= {id(pod) for pod in unit}
+            room -= cost
+    return kept, held
+
+
+def _stages(plan: Plan, kept: set[int]) -> tuple[tuple[Action, ...], ...]:
+    """The stages without what is held, nor the step that would only make room for a head that is."""
+    heads = [pod for pod in _creates(plan) if pod.node_type == NodeType.HEAD]
+    no_head = any(id(pod) not in kept for pod in heads)
+    stages = (
+        tuple(
+            action
+            for action in stage
+            if id(action) in kept
+            or not (isinstance(action, CreatePod) or (no_head and isinstance(action, AdvanceHeadEpoch)))
+        )
+        for stage in plan.stages
+    )
+    return tuple(stage for stage in stages if stage)
+
+
+def _words(held: Mapping[str, int], each: Mapping[str, int], room: Room) -> Iterator[str]:
+    for group, count in held.items():
+        what = "the head" if group == HEAD_GROUP else f"{counted(count, 'pod')} of {group}"
+        verb = "wait" if count != 1 else "waits"
+        gpus = count * each[group]
+        of = f" for {counted(gpus, 'GPU')}" if gpus else " for the head"
+        yield f"{what} {verb}{of}: {room.words}"
+
+
+def _again_in(snapshot: Snapshot, room: Room) -> float:
+    usage = snapshot.scaling.usage
+    if not _is_counted(usage, room.scope):
+        return COUNTING_SECONDS
+    if room.scope in A_MINUTE and usage.renewed_in is not None:
+        return usage.renewed_in
+    return CEILING_SECONDS

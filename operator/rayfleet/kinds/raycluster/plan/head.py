@@ -1,0 +1,137 @@
+"""The head: exactly one, and never two that may both live.
+
+The name of a head is a function of the cluster and of its *epoch*, so within an epoch the API server
+itself refuses a second one. The epoch rises, by a write that only one writer can win, when nothing of
+the old head can be running any more; only then does the next head have a name.
+"""
+
+from dataclasses import dataclass
+
+from rayfleet.api.names import HEAD_GROUP, Annotation, Label, NodeType
+from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.kinds.raycluster.actions import AdvanceHeadEpoch, Cause, CreatePod, DeletePod
+from rayfleet.kinds.raycluster.healing.lifetime import sort_ended
+from rayfleet.kinds.raycluster.manifests import head_pod, head_pod_name
+from rayfleet.kinds.raycluster.manifests.metadata import is_on
+from rayfleet.kinds.raycluster.plan.head_service import is_mistakable
+from rayfleet.kinds.raycluster.snapshot import Snapshot, recorded_number
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPlan:
+    """What to do about the head."""
+
+    epoch: int
+    exists: bool = False
+    """There is a head that may live."""
+    advance: AdvanceHeadEpoch | None = None
+    create: CreatePod | None = None
+    deletes: tuple[DeletePod, ...] = ()
+    wait: str | None = None
+    requeue_after: float | None = None
+
+
+def plan_head(snapshot: Snapshot, spec: RayClusterSpec) -> HeadPlan:
+    """One living head, of the highest epoch."""
+    heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD]
+    epoch = current_epoch(snapshot.cluster, heads)
+    living = sorted(
+        (pod for pod in heads if not pod.ended),
+        key=lambda pod: (-(pod.head_epoch or 0), pod.created, pod.name),
+    )
+    if living:
+        deletes = [_delete(pod, Cause.SUPERSEDED, "another head is current") for pod in living[1:]]
+        deletes += [_delete_ended(pod) for pod in heads if pod.ended]
+        deletes = [d for d, pod in _with_pods(deletes, heads) if not pod.deleting and pod.owner is not None]
+        return HeadPlan(epoch, True, deletes=tuple(deletes), wait=_wait_for(living[0], snapshot.cluster))
+    return _replace_head(snapshot, spec, epoch, heads)
+
+
+def _wait_for(head: Pod, cluster: Cluster) -> str | None:
+    """Why a head that may live is not as it should be; none where it is."""
+    if head.deleting:
+        return f"head {head.name} is going; the next one waits until it is gone"
+    lost = [] if head.owner is not None else ["its owner reference"]
+    if head.labels and dict(head.labels).get(Label.CLUSTER) != cluster.key.name:
+        lost.append(f"its label {Label.CLUSTER}")
+    if not lost:
+        return None
+    return f"head {head.name} lives on without {' and '.join(lost)}: put that back, or delete the pod"
+
+
+def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: list[Pod]) -> HeadPlan:
+    if _is_the_only_head(snapshot.cluster):
+        # What ended stays, with its logs: nothing comes in its place.
+        wait = f"the head has ended, and {Annotation.NO_HEAD_RESTART} forbids another one"
+        return HeadPlan(epoch, wait=wait)
+    settling = sort_ended(
+        snapshot, HEAD_GROUP, [pod for pod in ended if not pod.deleting], lambda p: (p,), "head"
+    )
+    if settling.left:
+        return HeadPlan(epoch, wait=settling.words, requeue_after=settling.later)
+    hold = snapshot.held.get(HEAD_GROUP)
+    if hold is not None and hold.until > snapshot.now:
+        return HeadPlan(epoch, wait=hold.words, requeue_after=hold.until - snapshot.now)
+    if HEAD_GROUP in snapshot.withheld:
+        return HeadPlan(epoch, wait=snapshot.withheld[HEAD_GROUP])
+    cluster = snapshot.cluster
+    advance = None
+    if _has_existed(cluster, epoch) or any((pod.head_epoch or 0) == epoch for pod in ended):
+        reason = f"head {ended[0].name} has ended" if ended else "the head pod is gone"
+        epoch += 1
+        advance = AdvanceHeadEpoch(epoch, reason)
+    manifest = head_pod(cluster, spec, epoch, snapshot.pod_settings, with_uid=is_mistakable(snapshot, spec))
+    if manifest.template_hash in snapshot.refused:
+        return HeadPlan(epoch - (advance is not None), wait=snapshot.refused[manifest.template_hash])
+    create = CreatePod(
+        NodeType.HEAD,
+        HEAD_GROUP,
+        manifest.name,
+        manifest.template_hash,
+        manifest.body,
+        advance.reason if advance else "the cluster has no head",
+        Cause.REPLACEMENT if epoch else Cause.MISSING,
+    )
+    deletes = tuple(_delete_ended(pod) for pod in ended if not pod.deleting)
+    return HeadPlan(epoch, advance=advance, create=create, deletes=deletes)
+
+
+def current_epoch(cluster: Cluster, heads: list[Pod]) -> int:
+    """The highest epoch of which there is any trace. A status that was wiped is rebuilt from the pods."""
+    known = recorded_number(cluster.status.get("headEpoch"))
+    return max([known, *(recorded_number(pod.head_epoch) for pod in heads)])
+
+
+def _has_existed(cluster: Cluster, epoch: int) -> bool:
+    """Whether a head of `epoch` was ever seen: an epoch may be allowed and its head not made yet."""
+    head = cluster.status.get("head")
+    name = head.get("podName") if isinstance(head, dict) else None
+    return name == head_pod_name(cluster, epoch)
+
+
+def _is_the_only_head(cluster: Cluster) -> bool:
+    """Whether there has been a whole cluster, which is not to go on under another head.
+
+    A head that runs the submitter of a RayJob would otherwise run the job once more.
+    """
+    conditions = cluster.status.get("conditions")
+    return is_on(cluster.annotations.get(Annotation.NO_HEAD_RESTART, "")) and any(
+        entry.get("type") == "RayClusterProvisioned" and entry.get("status") == "True"
+        for entry in (conditions if isinstance(conditions, list) else ())
+        if isinstance(entry, dict)
+    )
+
+
+def _delete(pod: Pod, cause: Cause, reason: str) -> DeletePod:
+    return DeletePod(NodeType.HEAD, HEAD_GROUP, pod.name, pod.uid, cause, reason)
+
+
+def _delete_ended(pod: Pod) -> DeletePod:
+    return _delete(pod, Cause.ENDED, pod.ended_reason or "ended")
+
+
+def _with_pods(deletes: list[DeletePod], pods: list[Pod]) -> list[tuple[DeletePod, Pod]]:
+    by_uid = {pod.uid: pod for pod in pods}
+    return [(delete, by_uid[delete.uid]) for delete in deletes]

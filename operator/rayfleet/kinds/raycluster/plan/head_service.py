@@ -1,0 +1,80 @@
+"""Which labels the head's Service selects by: those of the head that is there, and of no other pod."""
+
+from collections.abc import Mapping, Sequence
+
+from rayfleet.api.names import HEAD_SELECTOR, Label, NodeType
+from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.kinds.raycluster.actions import CreateService, SelectHead
+from rayfleet.kinds.raycluster.manifests import head_selector, head_service, head_service_name
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.roots import Cluster
+
+Labels = Mapping[str, str]
+
+
+def is_mistakable(snapshot: Snapshot, spec: RayClusterSpec) -> bool:
+    """Whether the usual labels of a head of `spec` would lead to another pod as well."""
+    group = spec.head_group_spec
+    usual = head_selector(snapshot.cluster, group.template, group.labels) if snapshot.rivals else {}
+    return any(_selects(usual, dict(rival.labels)) for rival in snapshot.rivals)
+
+
+def create_head_service(snapshot: Snapshot, spec: RayClusterSpec) -> CreateService:
+    """The Service that is not there yet, for the head that is there or will be."""
+    cluster, group = snapshot.cluster, spec.head_group_spec
+    there = _head(snapshot)
+    own = {**head_selector(cluster, group.template, group.labels), Label.CLUSTER_UID: cluster.uid}
+    selector = _selector(cluster, own if there is None else dict(there.labels), snapshot.rivals)
+    body = head_service(cluster, spec)
+    if selector:
+        body = {**body, "spec": {**body["spec"], "selector": selector}}
+    return CreateService(head_service_name(cluster, spec), body, "the head has no Service")
+
+
+def select_head(snapshot: Snapshot, spec: RayClusterSpec) -> SelectHead | None:
+    """The change to a Service that does not lead to the head, or leads to another pod as well."""
+    name, head = head_service_name(snapshot.cluster, spec), _head(snapshot)
+    service = next((s for s in snapshot.services if s.name == name and not s.deleting), None)
+    if head is None or service is None or not service.selector:
+        return None
+    present, labels = dict(service.selector), dict(head.labels)
+    if not _selects(present, labels):
+        reason = f"the labels of head {head.name} are others than its Service selects by"
+    elif any(_selects(present, dict(rival.labels)) for rival in snapshot.rivals):
+        reason = f"a pod of an earlier cluster has the labels that Service {name} selects by"
+    else:
+        return None
+    wanted = _selector(snapshot.cluster, labels, snapshot.rivals)
+    if not wanted or wanted == present:
+        return None
+    return SelectHead(name, service.uid, wanted, tuple(sorted(present.keys() - wanted.keys())), reason)
+
+
+def _head(snapshot: Snapshot) -> Pod | None:
+    """The head that lives, where its labels are known."""
+    heads = [p for p in snapshot.pods if p.node_type == NodeType.HEAD and not p.ended and p.labels]
+    return max(heads, key=lambda pod: (not pod.deleting, pod.head_epoch or 0, pod.created), default=None)
+
+
+def _selector(cluster: Cluster, labels: Labels, rivals: Sequence[Pod]) -> dict[str, str]:
+    """What a Service selects this head by; empty where it cannot be told from other pods.
+
+    The uid is left out where it is not needed: heads that KubeRay makes, should it go on here, have no such
+    label, and it leaves the Service as it is.
+    """
+    usual = {key: labels[key] for key in HEAD_SELECTOR if key in labels}
+    from_workers = (
+        usual.get(Label.NODE_TYPE) == NodeType.HEAD
+        or usual.get(Label.IDENTIFIER) == head_selector(cluster, {}, {})[Label.IDENTIFIER]
+    )
+    told_apart = from_workers and usual.get(Label.CLUSTER) == cluster.key.name
+    if told_apart and not any(_selects(usual, dict(rival.labels)) for rival in rivals):
+        return usual
+    if labels.get(Label.CLUSTER_UID) == cluster.uid:
+        return {**usual, Label.CLUSTER_UID: cluster.uid}
+    return usual if told_apart else {}
+
+
+def _selects(selector: Labels, labels: Labels) -> bool:
+    return all(labels.get(key) == value for key, value in selector.items())

@@ -1,0 +1,248 @@
+"""The part of the plan that follows the queue: from a snapshot to what `autoscaling.decide` looks at."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from rayfleet.api.accelerators import accelerators_of_pod
+from rayfleet.api.names import NodeType
+from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec
+from rayfleet.autoscaling import Ceiling, Decision, Group, HoldKind, Memory, Policy, Worker, decide
+from rayfleet.kinds.raycluster.actions import Cause, DrainNode, desired_replicas
+from rayfleet.kinds.raycluster.healing.coming import Coming, refusal
+from rayfleet.kinds.raycluster.leaving.ray_nodes import Gone, trusted_state, with_its_own_head
+from rayfleet.kinds.raycluster.manifests import HEAD_OF_SLICE, is_of_one_host, slice_of, worker_resources
+from rayfleet.kinds.raycluster.plan.ceilings import A_MINUTE, CEILING_SECONDS, COUNTING_SECONDS, rooms_of
+from rayfleet.kinds.raycluster.plan.learned import NOTHING_LEARNED, Learned, learned
+from rayfleet.kinds.raycluster.plan.replicas import broken_replicas
+from rayfleet.kinds.raycluster.plan.workers import Scaled, recorded_group
+from rayfleet.kinds.raycluster.scaling_view import Sizing
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kube.objects.roots import Cluster
+from rayfleet.ray.state import NodeStatus
+
+UNHEARD_SECONDS = 1.0
+"""Between looks at a node that has worked on for so long that only a newer answer of Ray's is waited for."""
+_MANY = 200
+"""Entries of demand: of that many, some may have many resources or label selectors."""
+_PODS = 1_000
+"""Pods: each is looked at, whether the cluster scales or not."""
+_LONG = 100_000
+"""Nodes times entries of demand, some of these for what each node costs by itself."""
+
+
+def decide_sizes(
+    snapshot: Snapshot, spec: RayClusterSpec, memory: Memory, withheld: Mapping[str, str], gone: Gone
+) -> Decision:
+    """Decide how large the groups should be. `withheld` says of some why nothing is started in them."""
+    ray = trusted_state(snapshot)
+    replicas = {pod.name: pod.host.replica for pod in snapshot.pods if pod.host is not None}
+    known = learned(ray if ray is not None else snapshot.scaling.ray.state, replicas)
+    return decide(
+        with_its_own_head(ray, snapshot.pods) if ray is not None else None,
+        [
+            replace(
+                _group(snapshot, spec, group, gone, known.get(group.group_name, NOTHING_LEARNED)),
+                withheld=withheld.get(group.group_name, ""),
+            )
+            for group in spec.worker_group_specs
+        ],
+        tuple(_workers(snapshot, spec, gone)),
+        policy_of(snapshot, spec),
+        memory,
+        snapshot.now,
+    )
+
+
+def is_long(snapshot: Snapshot) -> bool:
+    """Whether the plan may take 20 ms: then nobody else should have to wait for it."""
+    if len(snapshot.pods) > _PODS:
+        return True
+    state, groups = snapshot.scaling.ray.state, len(snapshot.spec.worker_group_specs) if snapshot.spec else 0
+    if state is None:
+        return False
+    entries = len(state.demands) + sum(1 + len(gang.bundles) for gang in state.gangs)
+    entries += sum(1 + len(constraint) for constraint in state.constraints)
+    # Each entry is held against each node there is or could be; large ones are among few.
+    there = len(state.nodes) + 4 * groups + 1
+    return there * (entries + 20) > _LONG or entries > _MANY
+
+
+def scaled_groups(snapshot: Snapshot, decision: Decision, gone: Gone) -> dict[str, Scaled]:
+    """What the decision means for the pods of each group."""
+    deletes: dict[str, dict[str, tuple[Cause, str]]] = {group.name: {} for group in decision.groups}
+    for cancel in decision.cancels:
+        deletes[cancel.group] |= dict.fromkeys(cancel.pods, (Cause.NOT_NEEDED, cancel.words))
+    # Sizes that count them no more are written first: who comes after us makes nothing in their place.
+    causes = {} if gone.counted else gone.causes
+    # A replica goes when Ray is at its end in all of its hosts: one of them may have become busy.
+    goes_on = {pod.host.replica for pod in snapshot.pods if pod.host is not None and pod.name not in causes}
+    for pod in snapshot.pods:
+        if pod.group in deletes and pod.name in causes and not (pod.host and pod.host.replica in goes_on):
+            deletes[pod.group][pod.name] = causes[pod.name]
+    return {g.name: Scaled(g.wanted, g.launches, g.growth, deletes[g.name]) for g in decision.groups}
+
+
+def has_head_of_another(snapshot: Snapshot) -> bool:
+    """Whether the head was made by another operator: Ray's own autoscaler runs beside it, and goes on."""
+    heads = (pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD and pod.active)
+    return any(pod.head_epoch is None for pod in heads)
+
+
+def looks(snapshot: Snapshot, decision: Decision, gone: Gone) -> list[float]:
+    """Seconds until time, or what other clusters do, may change the decision."""
+    ray, now = snapshot.scaling.ray, snapshot.now
+    found = [] if decision.next_look is None else [decision.next_look]
+    found += [at - now for at in (ray.settles_at, gone.due_at, *ray.kept.values()) if at is not None]
+    if gone.counted:
+        found.append(0.0)
+    if ray.unheard_until is not None:
+        left = ray.unheard_until - now
+        found.append(left if left > 0 else UNHEARD_SECONDS)
+    kinds = {hold.kind for answer in decision.answers for hold in answer.holds}
+    kinds |= {hold.kind for group in decision.groups for hold in group.holds}
+    if HoldKind.CEILING in kinds:
+        found.append(CEILING_SECONDS if snapshot.scaling.usage.complete else COUNTING_SECONDS)
+    if HoldKind.RATE in kinds and snapshot.scaling.usage.renewed_in is not None:
+        found.append(snapshot.scaling.usage.renewed_in)
+    return found
+
+
+def drains(snapshot: Snapshot, decision: Decision, gone: Gone) -> tuple[DrainNode, ...]:
+    """The nodes that Ray is asked to give up now: not twice, and not again just after it has refused."""
+    ray = snapshot.scaling.ray
+    asked = [
+        DrainNode(drain.group, node.instance_id, node.node_id, drain.words)
+        for drain in decision.drains
+        for node in drain.nodes
+    ]
+    asked += _rests_of_replicas(snapshot, gone)
+    return tuple(drain for drain in asked if drain.node_id not in ray.drained | ray.kept.keys())
+
+
+def _rests_of_replicas(snapshot: Snapshot, gone: Gone) -> Iterator[DrainNode]:
+    """Idle hosts of replicas that have lost another one: without it they serve for nothing."""
+    state = trusted_state(snapshot)
+    if state is None or not gone.parted:
+        return
+    hosts = [pod for pod in snapshot.pods if pod.active and pod.host and pod.host.replica in gone.parted]
+    pods = {pod.name: pod for pod in hosts}
+    for node in state.nodes:
+        pod = pods.get(node.instance_id)
+        if pod is not None and node.status is NodeStatus.IDLE:
+            yield DrainNode(pod.group, pod.name, node.node_id, "another host of its replica was given up")
+
+
+def group_of(group: WorkerGroupSpec, idle_timeout_seconds: int, known: Learned = NOTHING_LEARNED) -> Group:
+    """A worker group as its manifest describes it and, where that is silent, as its nodes have turned out."""
+    resources = worker_resources(group, known.resources)
+    of_slice = slice_of(group, resources)
+    of_one_host = tuple(one for one in resources if is_of_one_host(one[0]))
+    first_host = {**dict(of_slice.first_host), **dict(known.first_host), **dict(of_one_host)}
+    return Group(
+        name=group.group_name,
+        resources=tuple(one for one in resources if one not in of_one_host),
+        first_host=tuple(sorted(first_host.items())),
+        first_host_labels=HEAD_OF_SLICE if any(map(is_of_one_host, first_host)) else (),
+        learned_labels=frozenset(key for key, _ in known.labels if key not in group.labels),
+        accelerators=accelerators_of_pod(group.template.get("spec") or {}),
+        labels=tuple(sorted({**dict(of_slice.labels), **dict(known.labels), **group.labels}.items())),
+        num_of_hosts=group.num_of_hosts,
+        min_replicas=group.min_replicas,
+        max_replicas=group.max_replicas,
+        priority=group.priority,
+        idle_timeout_seconds=(
+            idle_timeout_seconds if group.idle_timeout_seconds is None else group.idle_timeout_seconds
+        ),
+        fallback=group.fallback,
+        desired=desired_replicas(group),
+    )
+
+
+def _group(
+    snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, gone: Gone, known: Learned
+) -> Group:
+    name = group.group_name
+    pods = [pod for pod in snapshot.pods if pod.group == name and pod.active]
+    there = sum(pod.name not in gone.causes for pod in pods) // group.num_of_hosts
+    given_up = {pod.host.replica if pod.host else pod.name for pod in pods if pod.name in gone.counted}
+    acted = acted_on(snapshot, group)
+    if acted is not None and given_up:
+        # Whether that size still counts them is not known; none of those that are left is to go for it.
+        left = max(acted.wanted - len(given_up), min(acted.wanted, there))
+        acted = acted._replace(wanted=left)
+    # Of a new cluster, or one whose status was wiped: nothing that is there is taken for too much.
+    first = max(there, desired_replicas(group))
+    hold = snapshot.held.get(name)
+    return replace(
+        group_of(group, spec.autoscaler_options.idle_timeout_seconds, known),
+        desired=acted.wanted if acted is not None else first,
+        resized_to=first if acted is None else group.replicas if acted.replicas != group.replicas else None,
+        wish=_wish(snapshot, name, acted.wanted if acted is not None else 0),
+        refused=refusal(hold) if hold is not None else None,
+    )
+
+
+def _wish(snapshot: Snapshot, group: str, wanted: int) -> int:
+    """What metrics ask for; where they are not known, no less than there is."""
+    wishes = [wish for wish in snapshot.scaling.wishes if wish.group == group]
+    floors = [wanted for wish in wishes if not wish.known]
+    return max([0, *floors, *(wish.replicas or 0 for wish in wishes)])
+
+
+def acted_on(snapshot: Snapshot, group: WorkerGroupSpec) -> Sizing | None:
+    """What was last acted on: by this process, else as the status has it."""
+    if group.group_name in snapshot.scaling.acted_on:
+        return snapshot.scaling.acted_on[group.group_name]
+    return recorded_sizing(snapshot.cluster, group)
+
+
+def recorded_sizing(cluster: Cluster, group: WorkerGroupSpec) -> Sizing | None:
+    """What was last acted on by the status; none of a group that has none there."""
+    recorded = recorded_group(cluster, group.group_name)
+    desired, observed = recorded.get("desired"), recorded.get("observedReplicas")
+    if not (isinstance(desired, int) and isinstance(observed, int)):
+        return None
+    return Sizing(desired // group.num_of_hosts, observed)
+
+
+def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[Worker]:
+    groups = {group.group_name: group for group in spec.worker_group_specs}
+    requested = {n for group in spec.worker_group_specs for n in group.scale_strategy.workers_to_delete}
+    ray, leaving = snapshot.scaling.ray, gone.parted | broken_replicas(snapshot, spec)
+    nodes = ray.state.nodes if ray.state is not None else ()
+    joined = ray.state.joined if ray.state is not None else frozenset()
+    coming = Coming(ray.session_since if not ray.trouble else None, snapshot.now)
+    draining = {node.instance_id for node in nodes if node.node_id in ray.drained}
+    for pod in snapshot.pods:
+        if pod.name in gone.causes:
+            continue
+        if pod.node_type == NodeType.WORKER and pod.group in groups and pod.active:
+            replica = "" if pod.host is None else pod.host.replica
+            yield Worker(
+                pod.name,
+                pod.group,
+                pod.created,
+                replica,
+                None if pod.name in joined else coming.blocked(pod, groups[pod.group]),
+                draining=pod.name in draining or replica in leaving,
+                pending=pod.phase == "Pending",
+                requested=pod.name in requested,
+            )
+
+
+def policy_of(snapshot: Snapshot, spec: RayClusterSpec) -> Policy:
+    """How the cluster may be scaled: its own options, and what limits there are around it."""
+    scaling, options = snapshot.scaling, spec.autoscaler_options
+    rooms = rooms_of(snapshot)
+    return Policy(
+        upscaling_mode=options.upscaling_mode,
+        behavior=options.behavior,
+        ceilings=tuple(Ceiling(room.words, room.gpus) for room in rooms if room.scope not in A_MINUTE),
+        new_gpus=min(
+            (Ceiling(room.words, room.gpus) for room in rooms if room.scope in A_MINUTE),
+            key=lambda room: room.gpus_left,
+            default=None,
+        ),
+        blocked_seconds=scaling.limits.blocked_seconds,
+        open_max_pods=scaling.limits.default_max_pods,
+    )

@@ -1,0 +1,1 @@
+"""What is asked of others for a cluster: its head, tokens, metrics."""

@@ -1,0 +1,213 @@
+"""The heads of the clusters that scale with their queue: who is asked, and what they are told."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rayfleet.api.names import NodeType
+from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.errors import GcsFailure, GcsTrouble
+from rayfleet.kinds.raycluster.manifests import gcs_port
+from rayfleet.kinds.raycluster.plan import DrainNode, Outcome
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kinds.raycluster.sources.addresses import PodAddresses
+from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens, NoToken, Token
+from rayfleet.kube.objects.keys import Key
+from rayfleet.ray.polling import Observation, Poller, Target
+from rayfleet.ray.state import AutoscalingReport, DrainReason
+
+if TYPE_CHECKING:
+    from rayfleet.ray.gcs.client import GcsClient
+
+log = logging.getLogger(__name__)
+
+TELL_SECONDS = 2.0
+"""How long a head may take to say that it has heard."""
+PATIENCE_SECONDS = 0.05
+"""How long a pass waits for that: a head that is well needs a few milliseconds."""
+LOOK_AGAIN_SECONDS = 10.0
+"""Between looks at whether a head is where its token may be sent."""
+SILENT_SECONDS = 60.0
+"""A head that has not said so in that time is told nothing for so long: others are not to wait for it."""
+NOT_NOW = GcsFailure(GcsTrouble.UNREACHABLE, "the head is not known, or this operator is not the leader")
+
+
+class RayHeads:
+    """Asks each head for its queue, and passes on what was decided while `may_write` gives time for it."""
+
+    def __init__(
+        self,
+        poller: Poller,
+        tokens: ClusterTokens,
+        addresses: PodAddresses,
+        may_write: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._poller = poller
+        self._tokens = tokens
+        self._addresses = addresses
+        self._may_write = may_write
+        self._clock = clock
+        self._troubles: dict[Key, str] = {}
+        self._asked: dict[str, Key] = {}
+        """Whose head is asked at an address."""
+        self._at: dict[Key, str] = {}
+        self._silent: dict[Key, float] = {}
+        """Heads that took a request and did not answer it, and until when they are sent no other."""
+        self._reports: dict[Key, asyncio.Task[None]] = {}
+        self._later: dict[Key, tuple[AutoscalingReport, Callable[[], None]]] = {}
+        """What is to be told when it is known what became of the report before."""
+
+    async def follow(self, snapshot: Snapshot, spec: RayClusterSpec, *, active: bool) -> float | None:
+        """Ask the head that the cluster has now, each second while `active`; nobody while it has none.
+
+        Seconds until it should be followed anew, though nothing has happened: its token may be another.
+        """
+        cluster = snapshot.cluster
+        heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD and pod.active and pod.pod_ip]
+        if not heads:
+            self._leave(cluster.key)
+            return None
+        seen = self._poller.observation(cluster.key)
+        refused = (
+            seen is not None
+            and seen.failure is not None
+            and seen.failure.trouble is GcsTrouble.UNAUTHENTICATED
+        )
+        if refused:
+            self._tokens.refused(cluster.key)
+        if seen is not None and seen.failure:
+            self._addresses.doubt(cluster.key)
+        head = max(heads, key=lambda pod: (pod.head_epoch or 0, pod.created))
+        address = dialled(head.pod_ip, gcs_port(spec.head_group_spec))
+        token = await self._tokens.token(cluster, spec)
+        trouble = token.message if isinstance(token, NoToken) else ""
+        if isinstance(token, Token):
+            trouble = self._shared(cluster.key, address) or await self._addresses.trouble(cluster.key, head)
+        if trouble:
+            self._leave(cluster.key)
+            self._troubles[cluster.key] = trouble
+            return self._tokens.again_in(cluster.key) if isinstance(token, NoToken) else LOOK_AGAIN_SECONDS
+        self._troubles.pop(cluster.key, None)
+        self._stay_at(cluster.key, address)
+        secret = token.value if isinstance(token, Token) else None
+        self._poller.watch(cluster.key, Target(cluster.uid, address, secret, head.name), active=active)
+        return self._tokens.again_in(cluster.key) if refused else None
+
+    def forget(self, key: Key) -> None:
+        """The cluster is gone, or does not scale with its queue any more."""
+        self._leave(key)
+        self._tokens.forget(key)
+        self._addresses.doubt(key)
+        self._troubles.pop(key, None)
+        self._silent.pop(key, None)
+
+    def observation(self, key: Key) -> Observation | None:
+        """The last thing that was heard of a head."""
+        return self._poller.observation(key)
+
+    def took(self, key: Key, seconds: float) -> None:
+        """A decision about a head's answer took so long: it is asked the less often."""
+        self._poller.took(key, seconds)
+
+    def trouble(self, key: Key) -> str:
+        """Why a head cannot even be asked, in words; empty where it can."""
+        return self._troubles.get(key, "")
+
+    async def drain(self, key: Key, action: DrainNode) -> Outcome:
+        """Ask Ray to give up a node that is idle."""
+        client = self._poller.client(key)
+        if client is None or self._may_write() <= 0 or self._is_silent(key):
+            return Outcome(action, tried=False, unanswered=NOT_NOW)
+        answer = await client.drain_node(
+            action.node_id, DrainReason.IDLE_TERMINATION, action.reason, seconds=TELL_SECONDS
+        )
+        self._poller.poke(key)
+        if isinstance(answer, GcsFailure):
+            self._note_silence(key, answer)
+            return Outcome(action, unanswered=answer)
+        return Outcome(action, refusal="" if answer.accepted else answer.refusal or "refused")
+
+    async def report(self, key: Key, report: AutoscalingReport, told: Callable[[], None]) -> None:
+        """Tell Ray what is on its way, and what cannot be had; `told` is called when it knows.
+
+        Nobody waits long for it: a head that takes reports and does not answer holds up no pass.
+        """
+        if key in self._reports:
+            self._later[key] = report, told
+            return
+        client = self._poller.client(key)
+        if client is None or self._may_write() <= 0 or self._is_silent(key):
+            return
+        await asyncio.wait({self._start(key, client, report, told)}, timeout=PATIENCE_SECONDS)
+
+    async def close(self) -> None:
+        """Tell nobody any more."""
+        self._later.clear()
+        tasks = list(self._reports.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(
+        self, key: Key, client: "GcsClient", report: AutoscalingReport, told: Callable[[], None]
+    ) -> asyncio.Task[None]:
+        task = self._reports[key] = asyncio.create_task(self._report(key, client, report, told))
+        task.add_done_callback(lambda done: self._reported(key, done))
+        return task
+
+    async def _report(
+        self, key: Key, client: "GcsClient", report: AutoscalingReport, told: Callable[[], None]
+    ) -> None:
+        failure = await client.report_autoscaling(report, TELL_SECONDS)
+        if failure is None:
+            told()
+        else:
+            self._note_silence(key, failure)
+
+    def _reported(self, key: Key, task: asyncio.Task[None]) -> None:
+        if self._reports.get(key) is task:
+            del self._reports[key]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("Telling a head has failed by a defect", exc_info=error, extra={"cluster": str(key)})
+        later, client = self._later.pop(key, None), self._poller.client(key)
+        if later is not None and client is not None and self._may_write() > 0 and not self._is_silent(key):
+            self._start(key, client, *later)
+
+    def _is_silent(self, key: Key) -> bool:
+        return self._clock() < self._silent.get(key, 0.0)
+
+    def _note_silence(self, key: Key, failure: GcsFailure) -> None:
+        if failure.trouble is GcsTrouble.DEADLINE:
+            self._silent[key] = self._clock() + SILENT_SECONDS
+
+    def _shared(self, key: Key, address: str) -> str:
+        """Why it is not certain whose head is at an address; empty where it is."""
+        if self._asked.get(address, key) == key:
+            return ""
+        return f"the head of another cluster has the address {address} as well, so no token is sent"
+
+    def _stay_at(self, key: Key, address: str) -> None:
+        if self._at.get(key) != address:
+            self._free(key)
+            self._at[key] = address
+            self._asked.setdefault(address, key)
+
+    def _leave(self, key: Key) -> None:
+        self._poller.forget(key)
+        self._free(key)
+        self._later.pop(key, None)
+        if (task := self._reports.pop(key, None)) is not None:
+            task.cancel()
+
+    def _free(self, key: Key) -> None:
+        address = self._at.pop(key, "")
+        if self._asked.get(address) == key:
+            del self._asked[address]
+
+
+def dialled(host: str, port: str | int) -> str:
+    """Host and port as one address: that of IPv6 in brackets, as its own colons would end it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

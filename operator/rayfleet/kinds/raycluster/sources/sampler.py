@@ -1,0 +1,173 @@
+"""Asks the queries that clusters follow, again and again, and tells when what they wish for has changed."""
+
+import asyncio
+import logging
+import random
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from rayfleet.api.raycluster.autoscaler_options import Metric
+from rayfleet.autoscaling.metrics import (
+    HOLD_SECONDS,
+    GroupWish,
+    MetricQuery,
+    QueryFailure,
+    Reading,
+    replica_wishes,
+)
+from rayfleet.kube.objects.keys import Key
+
+log = logging.getLogger(__name__)
+
+SAMPLE_SECONDS = 5.0
+"""Least time between two questions of one query for one cluster."""
+QUESTIONS_PER_SERVER = 8
+"""Under way at a time. Each server has its own, so a slow one delays its own answers alone."""
+_JITTER = 0.1
+
+Ask: TypeAlias = Callable[[MetricQuery, str, str], Awaitable[float | QueryFailure]]
+"""Of a query, a namespace and a cluster: `PrometheusClient.ask`."""
+
+
+@dataclass(slots=True)
+class _Followed:
+    """One cluster."""
+
+    metrics: tuple[Metric, ...]
+    readings: dict[str, Reading] = field(default_factory=dict)
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    worded_at: dict[str, float] = field(default_factory=dict)
+    """When the words of a query's failure were chosen: they do not change with each attempt."""
+    told: object = None
+    """What mattered of the wishes that `on_change` was last called for."""
+
+
+class MetricSampler:
+    """Follows the metrics of clusters. To be used inside the event loop.
+
+    `on_change` is told the key of a cluster of which a wish in replicas has changed, or whether a query of it
+    is answered. An answer that comes no more counts for HOLD_SECONDS, then it is unknown.
+    """
+
+    def __init__(
+        self,
+        queries: Mapping[str, MetricQuery],
+        ask: Ask,
+        on_change: Callable[[Key], None],
+        *,
+        clock: Callable[[], float] = time.time,
+        interval: float = SAMPLE_SECONDS,
+    ) -> None:
+        self._queries = queries
+        self._ask = ask
+        self._on_change = on_change
+        self._clock = clock
+        self._interval = interval
+        self._clusters: dict[Key, _Followed] = {}
+        self._gates: dict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(QUESTIONS_PER_SERVER)
+        )
+        self._broken: BaseException | None = None
+        self._broke = asyncio.Event()
+
+    def follow(self, key: Key, metrics: tuple[Metric, ...]) -> None:
+        """Ask what these metrics of the cluster need from now on; none: forget it. Cheap to repeat."""
+        if not metrics:
+            self.forget(key)
+            return
+        followed = self._clusters.get(key)
+        if followed is not None and followed.metrics == metrics:
+            return
+        followed = self._clusters.setdefault(key, _Followed(metrics))
+        followed.metrics = metrics
+        wanted = {metric.query for metric in metrics} & self._queries.keys()
+        for name in followed.tasks.keys() - wanted:
+            followed.tasks.pop(name).cancel()
+            followed.readings.pop(name, None)
+        for name in wanted - followed.tasks.keys():
+            followed.tasks[name] = task = asyncio.create_task(self._sample(key, self._queries[name]))
+            task.add_done_callback(self._ended)
+        followed.told = _matter(self.wishes(key))
+
+    def forget(self, key: Key) -> None:
+        """The cluster is gone, or follows no metrics any more."""
+        followed = self._clusters.pop(key, None)
+        for task in followed.tasks.values() if followed is not None else ():
+            task.cancel()
+
+    def forget_all(self) -> None:
+        """Somebody else leads."""
+        for key in list(self._clusters):
+            self.forget(key)
+
+    def wishes(self, key: Key) -> tuple[GroupWish, ...]:
+        """What the metrics of a cluster ask for now; nothing for one that is not followed."""
+        followed = self._clusters.get(key)
+        if followed is None:
+            return ()
+        return replica_wishes(followed.metrics, followed.readings, self._queries.keys(), self._clock())
+
+    async def run(self) -> None:
+        """Notice answers that have become too old, until cancelled. Raises what is a defect of ours."""
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._interval):
+                        await self._broke.wait()
+                if self._broken is not None:
+                    raise self._broken
+                for key in list(self._clusters):
+                    self._tell(key)
+        finally:
+            self.forget_all()
+
+    async def _sample(self, key: Key, query: MetricQuery) -> None:
+        while True:
+            async with self._gates[query.server]:
+                answer = await self._ask(query, key.namespace, key.name)
+            followed = self._clusters[key]
+            before = followed.readings.get(query.name, Reading())
+            followed.readings[query.name] = self._reading(followed, query.name, before, answer)
+            self._tell(key)
+            await asyncio.sleep(self._interval * (1 + _JITTER * random.random()))  # noqa: S311 - no secret
+
+    def _reading(
+        self, followed: _Followed, name: str, before: Reading, answer: float | QueryFailure
+    ) -> Reading:
+        now = self._clock()
+        if not isinstance(answer, QueryFailure):
+            if before.failing_since is not None:
+                log.info("The query '%s' is answered again", name)
+            return Reading(answer, now)
+        if before.failing_since is None:
+            log.warning("%s", answer.message)
+            followed.worded_at[name] = now
+            return replace(before, failing_since=now, error=answer.message)
+        if now - followed.worded_at[name] < HOLD_SECONDS:
+            return before
+        followed.worded_at[name] = now
+        return replace(before, error=answer.message)
+
+    def _tell(self, key: Key) -> None:
+        followed = self._clusters[key]
+        matters = _matter(self.wishes(key))
+        if matters != followed.told:
+            followed.told = matters
+            self._on_change(key)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._broken = task.exception()
+            self._broke.set()
+
+
+def _matter(wishes: tuple[GroupWish, ...]) -> object:
+    """What a pass would decide by: not the words, nor the times."""
+    return [
+        (wish.group, wish.replicas, wish.known, [(fault.query, fault.held) for fault in wish.faults])
+        for wish in wishes
+    ]

@@ -1,0 +1,177 @@
+"""Everything outside its own objects that the size of a cluster depends on, and whom to tell of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from rayfleet.api.raycluster import RayClusterSpec, scales_here
+from rayfleet.autoscaling import Decision
+from rayfleet.autoscaling.limits import ScalingLimits, ceilings_from_settings, unknown_ceilings
+from rayfleet.engine.memory import ClusterMemory
+from rayfleet.errors import Policy, policy
+from rayfleet.fleet.gpu_ledger import GpuLedger
+from rayfleet.fleet.gpu_usage import GpuUsage
+from rayfleet.fleet.namespace_ceilings import NamespaceCeilingsReader
+from rayfleet.kinds.raycluster.plan import CreatePod, Outcome, Plan
+from rayfleet.kinds.raycluster.plan.ceilings import (
+    ceilings_of,
+    gpus_of_creates,
+    gpus_of_each,
+    gpus_there,
+    within_ceilings,
+)
+from rayfleet.kinds.raycluster.plan.ray_report import ray_report
+from rayfleet.kinds.raycluster.scaling_view import ScalingView, Sizing
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kinds.raycluster.sources.heads import RayHeads
+from rayfleet.kinds.raycluster.sources.sampler import MetricSampler
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.pods import Pod
+
+UNTOLD_SECONDS = 30.0
+"""Between attempts to tell Ray of scaling where it does not listen, and nothing else happens."""
+_NOT_READ = unknown_ceilings("not read yet")
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingSources:
+    """Heads, metrics, ceilings: what is known of them is looked at, what they need to know is passed on."""
+
+    heads: RayHeads
+    sampler: MetricSampler
+    ceilings: NamespaceCeilingsReader
+    ledger: GpuLedger
+    limits: ScalingLimits
+    _nothing_read: ScalingView = field(init=False)
+    """What holds where ceilings of a namespace have not mattered yet, as in most."""
+
+    def __post_init__(self) -> None:
+        unread = ScalingView(limits=self.limits, namespace_ceilings=_NOT_READ)
+        object.__setattr__(self, "_nothing_read", unread)
+
+    def view(
+        self, key: Key, spec: RayClusterSpec, memory: ClusterMemory, pods: Sequence[Pod], now: float
+    ) -> ScalingView:
+        """What is known now."""
+        ray = memory.ray.view(self.heads.observation(key), pods, now)
+        if trouble := self.heads.trouble(key):
+            ray = replace(ray, trouble=trouble)
+        ceilings = memory.namespace_ceilings or _NOT_READ
+        shared = bool(ceilings.ceilings or ceilings_from_settings(self.limits.ceilings))
+        return ScalingView(
+            ray=ray,
+            acted_on=dict(memory.acted_on),
+            wishes=self.sampler.wishes(key) if spec.autoscaler_options.metrics else (),
+            limits=self.limits,
+            namespace_ceilings=ceilings,
+            usage=self.ledger.usage(key) if shared else GpuUsage(),
+        )
+
+    def ceilings_view(self, memory: ClusterMemory) -> ScalingView:
+        """What holds for a cluster of fixed size; what others use is looked up when it is to get GPUs."""
+        if memory.namespace_ceilings is None:
+            return self._nothing_read
+        return ScalingView(limits=self.limits, namespace_ceilings=memory.namespace_ceilings)
+
+    def admit(self, snapshot: Snapshot, decided: Plan) -> Plan:
+        """As much of a plan as ceilings leave room for now, and that room is taken.
+
+        Plans are made in threads, several at a time; this is on the event loop, in one go.
+        """
+        key, spec = snapshot.cluster.key, snapshot.spec
+        each = gpus_of_each(snapshot)
+        if spec is not None and ceilings_of(snapshot) and gpus_of_creates(decided, each):
+            usage = self.ledger.usage(key)
+            now = replace(snapshot, scaling=replace(snapshot.scaling, usage=usage))
+            decided = within_ceilings(now, decided)
+        self.ledger.note(key, gpus_there(snapshot, each), gpus_of_creates(decided, each))
+        return decided
+
+    async def know_ceilings(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> bool:
+        """Read the ceilings of its namespace where a cluster is about to get GPUs; whether that is news."""
+        if not decided.held_gpus and not gpus_of_creates(decided, gpus_of_each(snapshot)):
+            return False
+        return await self._read_ceilings(snapshot.cluster.key, memory)
+
+    async def _read_ceilings(self, key: Key, memory: ClusterMemory) -> bool:
+        before, memory.namespace_ceilings = memory.namespace_ceilings, await self.ceilings.read(key.namespace)
+        return before != memory.namespace_ceilings
+
+    def not_created(self, snapshot: Snapshot, outcomes: Sequence[Outcome]) -> None:
+        """Give back the room of pods that were certainly not created."""
+        each = gpus_of_each(snapshot)
+        gpus = sum(
+            each.get(outcome.action.group, 0)
+            for outcome in outcomes
+            if isinstance(outcome.action, CreatePod)
+            and not outcome.done
+            and (outcome.failure is None or policy(outcome.failure) in {Policy.DENIED, Policy.INVALID})
+        )
+        if gpus:
+            self.ledger.give_back(snapshot.cluster.key, gpus)
+
+    def remember(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> None:
+        """Remember what was acted on, for the next decision."""
+        if snapshot.spec is not None and decided.decision is not None:
+            memory.scaling = decided.decision.memory
+            memory.ray.acted_on(snapshot.scaling.ray, snapshot.now)
+            memory.acted_on = {
+                group.group_name: Sizing(decided.replicas(group), group.replicas)
+                for group in snapshot.spec.worker_group_specs
+            }
+
+    async def follow(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> float | None:
+        """Pass on what was decided; in how many seconds there is more to be done, though nothing happens.
+
+        0 where there is something new to decide by already.
+        """
+        key, spec, decision = snapshot.cluster.key, snapshot.spec, decided.decision
+        if spec is None or decision is None or not scales_here(spec):
+            self._unfollow(key)
+            return None
+        self.sampler.follow(key, spec.autoscaler_options.metrics)
+        again_in = await self.heads.follow(snapshot, spec, active=decision.active)
+        waits = [] if again_in is None else [again_in]
+        if not await self._tell_ray(snapshot, spec, decision, dict(decided.held), memory):
+            waits.append(UNTOLD_SECONDS)
+        if await self._read_ceilings(key, memory):
+            waits.append(0.0)
+        return min(waits, default=None)
+
+    async def _tell_ray(
+        self,
+        snapshot: Snapshot,
+        spec: RayClusterSpec,
+        decision: Decision,
+        held: Mapping[str, int],
+        memory: ClusterMemory,
+    ) -> bool:
+        """Whether Ray knows, or need not."""
+        ray = snapshot.scaling.ray
+        if ray.state is None or not decision.known:
+            return True
+        report = ray_report(snapshot, spec, decision, held)
+        said = (
+            ray.state.session,
+            tuple((launch.group, launch.count) for launch in report.launches),
+            tuple((failure.group, failure.reason) for failure in report.failures),
+            report.pods,
+            report.infeasible,
+        )
+        # Not what was said itself: it may be megabytes of what the head asks for.
+        news = hash(said)
+        if memory.reported != news:
+
+            def told() -> None:
+                memory.reported = news
+
+            await self.heads.report(snapshot.cluster.key, report, told)
+        return memory.reported == news
+
+    def forget(self, key: Key) -> None:
+        """The cluster is gone."""
+        self._unfollow(key)
+        self.ledger.forget(key)
+
+    def _unfollow(self, key: Key) -> None:
+        self.heads.forget(key)
+        self.sampler.forget(key)

@@ -1,0 +1,59 @@
+"""What a cluster asks of the nodes: the sums in `status.desiredCPU`, `desiredMemory`, ..."""
+
+from collections.abc import Mapping
+from decimal import ROUND_UP, Context, Decimal
+from functools import lru_cache
+from typing import Any
+
+from rayfleet.api.accelerators import TPU, is_gpu
+from rayfleet.api.quantity import bounded_quantity, format_quantity
+from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.kinds.raycluster.plan import Plan
+
+_NANO = Decimal("1e-9")
+"""The least that Kubernetes counts; it rounds up to it, too."""
+_EXACT = Context(prec=80)
+
+
+def desired_capacity(spec: RayClusterSpec, plan: Plan) -> dict[str, str]:
+    """CPU, memory, GPU and TPU of the head and of every wanted worker, as quantities."""
+    total = {"cpu": Decimal(0), "memory": Decimal(0), "gpu": Decimal(0), "tpu": Decimal(0)}
+    parts = [(spec.head_group_spec.template, 1)]
+    parts += [(g.template, plan.pods(g)) for g in spec.worker_group_specs]
+    for template, count in parts:
+        for kind, amount in _of_template(template).items():
+            total[kind] += amount * count
+    return {
+        "desiredCPU": format_quantity(total["cpu"]),
+        "desiredMemory": format_quantity(total["memory"], binary=True),
+        "desiredGPU": format_quantity(total["gpu"]),
+        "desiredTPU": format_quantity(total["tpu"]),
+    }
+
+
+def _of_template(template: Mapping[str, Any]) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
+    for container in (template.get("spec") or {}).get("containers") or ():
+        asked = container.get("resources") or {}
+        amounts = {**(asked.get("limits") or {}), **(asked.get("requests") or {})}
+        for name, amount in amounts.items():
+            kind = _kind(name)
+            if kind is not None:
+                total[kind] = total.get(kind, Decimal(0)) + _quantity(str(amount))
+    return total
+
+
+def _kind(resource: str) -> str | None:
+    if resource in {"cpu", "memory"}:
+        return resource
+    if resource == TPU:
+        return "tpu"
+    return "gpu" if is_gpu(resource) else None
+
+
+@lru_cache(1024)
+def _quantity(amount: str) -> Decimal:
+    try:
+        return bounded_quantity(amount).quantize(_NANO, ROUND_UP, _EXACT)
+    except ValueError:  # The API server will say so when the pod is created.
+        return Decimal(0)

@@ -1,0 +1,171 @@
+"""Events: one a kind of action, group and pass, with the reasons that Ray's users know."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from rayfleet.api.names import NodeType
+from rayfleet.api.violation import Violation
+from rayfleet.autoscaling.words import counted
+from rayfleet.errors import Policy, policy
+from rayfleet.kinds.raycluster.plan import (
+    Action,
+    Cause,
+    CreatePod,
+    CreateSecret,
+    CreateService,
+    DeletePod,
+    Outcome,
+    Plan,
+    RemoveFinalizer,
+    SelectHead,
+)
+from rayfleet.kinds.raycluster.status.conditions import ConditionType, holds, stored_conditions
+from rayfleet.kinds.raycluster.status.scaling import scaling_events
+
+LONGEST_NOTE = 1024
+"""Bytes; the API server refuses a longer note."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event about a RayCluster (events.k8s.io/v1)."""
+
+    type: str
+    reason: str
+    action: str
+    note: str
+    heard: bool = False
+    """A head's answers have caused it, so that there may be one each second."""
+
+    def with_more(self, count: int) -> "Event":
+        """As the last one of several."""
+        more = f" (and {count} more of this kind before)"
+        return replace(self, note=_cut(self.note, LONGEST_NOTE - len(more)) + more)
+
+
+def events_of(
+    outcomes: Sequence[Outcome],
+    violations: Sequence[Violation],
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    plan: Plan | None = None,
+) -> tuple[Event, ...]:
+    """What a pass did and could not do, which conditions of the status it turned, and what was decided."""
+    scaling = scaling_events(plan, outcomes, before, after) if plan is not None else ()
+    scaled = plan is not None and plan.decision is not None
+    return tuple(
+        replace(event, note=_cut(event.note, LONGEST_NOTE))
+        for event in (
+            *(Event(*each, heard=True) for each in scaling),
+            *_done(outcomes, scaled=scaled),
+            *_failed(outcomes, scaled=scaled),
+            *_turned(violations, before, after),
+        )
+    )
+
+
+def _cut(note: str, longest: int) -> str:
+    """In so many bytes at most."""
+    return note if len(note.encode()) <= longest else note.encode()[:longest].decode(errors="ignore")
+
+
+def _done(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
+    done = [outcome.action for outcome in outcomes if outcome.done]
+    creates = [action for action in done if isinstance(action, CreatePod)]
+    for (node_type, group, reason), count in Counter(
+        (a.node_type, a.group, a.reason) for a in creates
+    ).items():
+        note = f"Created {counted(count, 'pod')} in group {group}: {reason}"
+        heard = scaled and node_type == NodeType.WORKER
+        yield Event("Normal", f"Created{_kind(node_type)}Pod", "Create", note, heard)
+    for action in done:
+        if isinstance(action, SelectHead):
+            note = f"Service {action.name} selects by the labels of the head: {action.reason}"
+            yield Event("Normal", "UpdatedService", "Update", note)
+    deletes = [action for action in done if isinstance(action, DeletePod)]
+    for (node_type, group, cause), count in Counter((a.node_type, a.group, a.cause) for a in deletes).items():
+        reason = min(a.reason for a in deletes if (a.group, a.cause) == (group, cause))
+        note = f"Deleted {counted(count, 'pod')} in group {group}, {cause.value}: {reason}"
+        heard = scaled and cause in _HEARD
+        yield Event("Normal", f"Deleted{_kind(node_type)}Pod", "Delete", note, heard)
+    for action in done:
+        if isinstance(action, RemoveFinalizer):
+            note = f"Removed finalizer {action.finalizer}: {action.reason}"
+            yield Event("Warning", "RedisNotCleanedUp", "Cleanup", note)
+
+
+_HEARD: Final = frozenset({Cause.IDLE, Cause.NOT_NEEDED, Cause.RAY_ENDED})
+"""Why pods are deleted by what a head has said."""
+
+
+def _failed(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
+    """The first failure of each kind; a conflict is no failure, it is how two writers take turns."""
+    seen = set()
+    for outcome in outcomes:
+        failure = outcome.failure
+        if failure is None or not is_trouble(outcome):
+            continue
+        told = _attempt(outcome.action)
+        if told is not None and told not in seen:
+            seen.add(told)
+            verb, what, where = told
+            heard = scaled and what == f"{_kind(NodeType.WORKER)}Pod"
+            yield Event("Warning", f"FailedTo{verb}{what}", verb, f"{where}: {failure.message}", heard)
+
+
+def is_trouble(outcome: Outcome) -> bool:
+    """Whether users are told that an action failed.
+
+    Not where two writers take turns, nor of a refused template, which shows as `Valid`. Services and
+    Secrets have no other place to show.
+    """
+    if outcome.failure is None:
+        return False
+    if isinstance(outcome.action, CreateService | CreateSecret):
+        return True
+    return policy(outcome.failure) not in {Policy.CONFLICT, Policy.GONE, Policy.INVALID}
+
+
+def _attempt(action: Action) -> tuple[str, str, str] | None:
+    """The verb, the kind of object and the place of an action that users are told of."""
+    match action:
+        case CreatePod():
+            return "Create", f"{_kind(action.node_type)}Pod", f"group {action.group}"
+        case DeletePod():
+            return "Delete", f"{_kind(action.node_type)}Pod", f"group {action.group}"
+        case CreateService():
+            return "Create", "Service", f"Service {action.name}"
+        case SelectHead():
+            return "Update", "Service", f"Service {action.name}"
+        case CreateSecret():
+            return "Create", "Secret", f"Secret {action.name}"
+        case RemoveFinalizer():
+            return "Remove", "Finalizer", f"Finalizer {action.finalizer}"
+        case _:
+            return None
+
+
+def _turned(
+    violations: Sequence[Violation], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[Event]:
+    was_invalid = any(
+        entry.get("type") == ConditionType.VALID and entry.get("status") == "False"
+        for entry in stored_conditions(before)
+    )
+    if violations and _message(after) and not (was_invalid and _message(before) == _message(after)):
+        yield Event("Warning", "InvalidRayClusterSpec", "Validate", _message(after))
+    if was_invalid and holds(after, ConditionType.VALID):
+        yield Event("Normal", "ValidRayClusterSpec", "Validate", "The spec is valid again")
+
+
+def _message(status: Mapping[str, Any]) -> str:
+    for entry in stored_conditions(status):
+        if entry.get("type") == ConditionType.VALID:
+            return str(entry.get("message"))
+    return ""
+
+
+def _kind(node_type: str) -> str:
+    return "Head" if node_type == NodeType.HEAD else "Worker"

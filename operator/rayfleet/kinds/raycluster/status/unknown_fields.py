@@ -1,0 +1,73 @@
+"""Fields of pod templates that this Kubernetes does not know, by the warnings of its API server.
+
+The CRD keeps what it does not know, so that no field of a newer Kubernetes is lost: one that is misspelt is
+named by the first pod that is made with it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rayfleet.api.names import HEAD_GROUP
+from rayfleet.kinds.raycluster.plan import CreatePod, Outcome
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+
+MOST: Final = 20
+"""Fields that are named at most."""
+_LONGEST: Final = 200
+_UNKNOWN: Final = re.compile(r'unknown field "((?:spec|metadata)[A-Za-z0-9_.\[\]-]*)"')
+_PATH: Final = re.compile(
+    r"spec\.(?:headGroupSpec|workerGroupSpecs\[[0-9]{1,6}\])\.template\.[A-Za-z0-9_.\[\]-]{1,200}"
+)
+_STEP: Final = re.compile(r"\.?([A-Za-z0-9_-]+)|\[([0-9]{1,6})\]")
+
+
+def unknown_fields(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> list[str]:
+    """Their paths in the RayCluster: those of pods that were just made, and what was known before.
+
+    What was known before counts as long as the spec has the field, and no later pod of its group was made
+    without a warning.
+    """
+    known = snapshot.cluster.status.get("unknownFields")
+    if not known and not any(outcome.warnings for outcome in outcomes):
+        return []  # As it is nearly always.
+    named: dict[str, set[str]] = {}
+    for outcome in outcomes:
+        if isinstance(outcome.action, CreatePod) and outcome.done:
+            place = _template_of(snapshot, outcome.action.group)
+            named.setdefault(place, set()).update(_named(place, outcome.warnings))
+    kept = {
+        path
+        for path in (known if isinstance(known, list) else ())
+        if isinstance(path, str)
+        and _PATH.fullmatch(path)
+        and not any(path.startswith(f"{place}.") for place in named)
+        and _is_there(snapshot.cluster.spec, path)
+    }
+    return sorted(kept.union(*named.values()))[:MOST]
+
+
+def _named(place: str, warnings: Sequence[str]) -> set[str]:
+    found = (match[1] for words in warnings for match in _UNKNOWN.finditer(words))
+    return {path for path in (f"{place}.{field}" for field in found) if len(path) <= _LONGEST}
+
+
+def _template_of(snapshot: Snapshot, group: str) -> str:
+    for index, worker_group in enumerate(snapshot.spec.worker_group_specs if snapshot.spec else ()):
+        if worker_group.group_name == group and group != HEAD_GROUP:
+            return f"spec.workerGroupSpecs[{index}].template"
+    return "spec.headGroupSpec.template"
+
+
+def _is_there(spec: Mapping[str, Any], path: str) -> bool:
+    found: Any = {"spec": spec}
+    for name, index in _STEP.findall(path):
+        if name:
+            if not isinstance(found, Mapping) or name not in found:
+                return False
+            found = found[name]
+        else:
+            if not isinstance(found, list) or int(index) >= len(found):
+                return False
+            found = found[int(index)]
+    return True

@@ -1,0 +1,123 @@
+"""Which spec to act by: the stored one where it can be, else what was valid before it.
+
+A spec that breaks a rule is not acted on at all: the last valid one goes on being healed. What is wrong with
+one group alone stops that group alone: its definition is replaced by the last valid one, and a template that
+the API server refuses by the last one that it took.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import orjson
+
+from rayfleet.api.names import HEAD_GROUP
+from rayfleet.api.raycluster import RayClusterSpec, parse_spec
+from rayfleet.api.raycluster.validation import validate
+from rayfleet.api.violation import Violation
+from rayfleet.kinds.raycluster.manifests import head_pod, worker_pods
+from rayfleet.kinds.raycluster.pod_settings import DEFAULT, PodSettings
+from rayfleet.kube.objects.roots import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The spec to act by, and what is wrong with the stored one."""
+
+    spec: RayClusterSpec | None
+    violations: tuple[Violation, ...]
+    by_rule: bool = False
+    """The stored spec breaks a rule, rather than having a template that was refused."""
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Groups in which nothing can be created, and why: at fault, and no earlier definition is known."""
+
+
+def judge(
+    cluster: Cluster,
+    last_valid: bytes | None,
+    proven: bytes | None,
+    refused: Mapping[str, str],
+    withheld: Mapping[str, str] | None = None,
+    settings: PodSettings = DEFAULT,
+) -> Judgement:
+    """Judge the stored spec.
+
+    `last_valid` is the last spec that broke no rule, `proven` the last one whose every template the API
+    server has taken (both as JSON), `refused` the templates that it has not (hash to words). Those in
+    `withheld` (all where it is none) are not tried yet: in their place is what was taken before.
+    """
+    spec = parse_spec(cluster.spec)
+    if isinstance(spec, RayClusterSpec):
+        broken = validate(spec, name=cluster.key.name, labels=cluster.labels, annotations=cluster.annotations)
+    else:
+        broken = spec
+    if not isinstance(spec, RayClusterSpec) or any(violation.group is None for violation in broken):
+        return Judgement(_parsed(last_valid), broken, by_rule=True)
+    stopped: Mapping[str, str] = {}
+    if broken:
+        spec, stopped = _without_faulty_groups(spec, broken, _parsed(last_valid))
+    if not refused:
+        return Judgement(spec, broken, withheld=stopped)
+    hashes = dict(template_hashes(cluster, spec, settings))
+    found = {group: refused[value] for group, value in hashes.items() if value in refused}
+    violations = tuple(Violation(_path(spec, group), words, group) for group, words in found.items())
+    left = {group for group in found if withheld is None or hashes[group] in withheld}
+    acting = _with_templates_of(_parsed(proven), spec, left)
+    return Judgement(acting, (*broken, *violations), withheld=stopped)
+
+
+def _without_faulty_groups(
+    spec: RayClusterSpec, broken: tuple[Violation, ...], earlier: RayClusterSpec | None
+) -> tuple[RayClusterSpec, Mapping[str, str]]:
+    """The spec with each group at fault as it last was, and those of which no such time is known."""
+    faulty = {violation.group: str(violation) for violation in broken if violation.group is not None}
+    known = {group.group_name for group in earlier.worker_group_specs} | {HEAD_GROUP} if earlier else set()
+    withheld = {group: words for group, words in faulty.items() if group not in known}
+    return _with_templates_of(earlier, spec, set(faulty)), withheld
+
+
+def template_hashes(
+    cluster: Cluster,
+    spec: RayClusterSpec,
+    settings: PodSettings = DEFAULT,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[tuple[str, str]]:
+    """Group name (`headgroup` for the head) and template hash of every group that wants pods.
+
+    `known` are hashes that need not be computed once more.
+    """
+    yield HEAD_GROUP, known.get(HEAD_GROUP) or head_pod(cluster, spec, 0, settings).template_hash
+    for group in spec.worker_group_specs:
+        if (group.replicas or group.min_replicas) and not group.suspend:
+            name = group.group_name
+            yield name, known.get(name) or worker_pods(cluster, spec, group, settings).template_hash
+
+
+def _parsed(spec: bytes | None) -> RayClusterSpec | None:
+    parsed = None if spec is None else parse_spec(orjson.loads(spec))
+    return parsed if isinstance(parsed, RayClusterSpec) else None
+
+
+def _path(spec: RayClusterSpec, group: str) -> str:
+    for index, worker_group in enumerate(spec.worker_group_specs):
+        if worker_group.group_name == group:
+            return f"spec.workerGroupSpecs[{index}].template"
+    return "spec.headGroupSpec.template"
+
+
+def _with_templates_of(
+    proven: RayClusterSpec | None, spec: RayClusterSpec, groups: set[str]
+) -> RayClusterSpec:
+    """`spec`, with the definition of `groups` as in `proven`, but for their sizes."""
+    if proven is None:
+        return spec
+    earlier = {group.group_name: group for group in proven.worker_group_specs}
+    sizes = {"replicas", "min_replicas", "max_replicas", "scale_strategy"}
+    workers = tuple(
+        earlier[group.group_name].model_copy(update={name: getattr(group, name) for name in sizes})
+        if group.group_name in groups and group.group_name in earlier
+        else group
+        for group in spec.worker_group_specs
+    )
+    head = proven.head_group_spec if HEAD_GROUP in groups else spec.head_group_spec
+    return spec.model_copy(update={"head_group_spec": head, "worker_group_specs": workers})

@@ -1,0 +1,257 @@
+"""The cache of our own kind: RayClusters, kept compact."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from rayfleet.api.nesting import shallow, shallow_spec
+from rayfleet.kube.cache.tombstones import Tombstones
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.roots import Cluster, known_finalizers
+from rayfleet.kube.objects.timestamps import unix_seconds
+
+UNREAD_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
+"""A second copy of the spec, which nobody here reads."""
+
+UNPACKED = 128
+"""Clusters kept unpacked for the next look: as many as are likely to be in a burst of passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterRecord:
+    """A cluster with its spec and status as JSON: 26 KB of it take 103 KiB as dictionaries."""
+
+    key: Key
+    uid: str
+    resource_version: int
+    generation: int
+    created: float
+    deleting: bool
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    spec: bytes
+    status: bytes
+    born: int = 0
+    """Its resourceVersion when it was created, where we saw that."""
+    deleted: float = 0.0
+    finalizers: frozenset[str] = frozenset()
+
+    def same_as(self, other: "ClusterRecord") -> bool:
+        """Whether all that we look at is equal: everything but the resourceVersion."""
+        return (
+            self.uid == other.uid
+            and self.generation == other.generation
+            and self.deleting == other.deleting
+            and self.finalizers == other.finalizers
+            and self.status == other.status
+            and self.spec == other.spec
+            and self.labels == other.labels
+            and self.annotations == other.annotations
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What metrics look at: all but the spec, which takes longest to unpack."""
+
+    key: Key
+    uid: str
+    created: float
+    """Unix seconds, of the object's creationTimestamp."""
+    labels: Mapping[str, str]
+    status: Mapping[str, Any]
+
+
+class ClusterStore:
+    """RayClusters by key, fed by the watch, by lists and by the answers to reads and status writes.
+
+    The rules are those of `Store`: never back in resourceVersion, no ghosts, and a change is a change of
+    what we look at. So the echo of our own status write, whose answer was applied before, wakes nobody.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[Key, ClusterRecord] = {}
+        self._gone = Tombstones()
+        self._unpacked: OrderedDict[Key, tuple[ClusterRecord, Cluster]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self.keys())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._records
+
+    def keys(self) -> tuple[Key, ...]:
+        return tuple(self._records)
+
+    def get(self, key: Key) -> Cluster | None:
+        """The cluster with its spec and status unpacked; both are shared, so nobody may change them."""
+        record = self._records.get(key)
+        if record is None:
+            return None
+        known = self._unpacked.pop(key, None)
+        if known is None or known[0] is not record:
+            # Most often the status alone is new.
+            same_spec = known is not None and known[0].spec is record.spec
+            known = record, _unpacked(record, known[1].spec if known and same_spec else None)
+        self._unpacked[key] = known
+        if len(self._unpacked) > UNPACKED:
+            self._unpacked.popitem(last=False)
+        return known[1]
+
+    def generation(self, key: Key) -> int | None:
+        """Of the cluster's spec, without unpacking anything."""
+        record = self._records.get(key)
+        return None if record is None else record.generation
+
+    def stored_spec(self, key: Key) -> bytes | None:
+        """The cluster's spec as JSON, as it is kept here; to be shared, as bytes never change."""
+        record = self._records.get(key)
+        return None if record is None else record.spec
+
+    def glance(self, key: Key) -> Glance | None:
+        """The cluster without its spec, for those who look at all of them often."""
+        record = self._records.get(key)
+        if record is None:
+            return None
+        return Glance(key, record.uid, record.created, record.labels, orjson.loads(record.status))
+
+    def known(self, key: Key, uid: str) -> ClusterRecord | None:
+        """The cluster as it is kept, if it is the one with this uid."""
+        record = self._records.get(key)
+        return record if record is not None and record.uid == uid else None
+
+    def record(self, obj: Mapping[str, Any]) -> ClusterRecord:
+        """A RayCluster object as it is kept; nothing is taken in yet."""
+        metadata = obj["metadata"]
+        key = Key(metadata["namespace"], metadata["name"])
+        return _record(obj, key, self._records.get(key))
+
+    def apply(self, obj: Mapping[str, Any], *, seen: int = 0, born: bool = False) -> bool:
+        """Take in a RayCluster object; whether that changes anything we look at.
+
+        `born` says that this is the object as it was created, rather than one that was there before.
+        After a consistent read, `seen` is the cluster's resourceVersion before the read was sent: an
+        answer from before that means that the server went back in time, and then the answer is true.
+        """
+        return self.take(self.record(obj), seen=seen, born=born)
+
+    def take(self, record: ClusterRecord, *, seen: int = 0, born: bool = False) -> bool:
+        """`apply`, of a record."""
+        if record.resource_version < seen:
+            self._gone.clear()
+            self._records.pop(record.key, None)
+        before = self._records.get(record.key)
+        if self._gone.covers(record.uid, record.resource_version):
+            return False
+        if before is not None and record.resource_version <= before.resource_version:
+            return False
+        if before is not None and before.uid != record.uid:
+            self._gone.bury(before.uid, None)
+        if before is not None and before.uid == record.uid:
+            record = replace(record, born=before.born)
+        elif born:
+            record = replace(record, born=record.resource_version)
+        self._records[record.key] = record
+        return before is None or not record.same_as(before)
+
+    def replace(
+        self,
+        namespace: str | None,
+        records: Iterable[ClusterRecord],
+        list_resource_version: int,
+        *,
+        seen: int = 0,
+    ) -> set[Key]:
+        """Take in a whole consistent list of a namespace (none: of all); the keys of what changed.
+
+        What the list lacks is gone, unless it is newer than the list. `seen` is the highest resourceVersion
+        that the watch had shown before the list was asked for: a list from before that means that the
+        server went back in time (its storage was restored), and then the list alone is true.
+        """
+        there = {key: record for key, record in self._records.items() if namespace in {None, key.namespace}}
+        if list_resource_version < seen:
+            self._gone.clear()
+            for key in there:
+                del self._records[key]
+            listed = {record.key: record for record in records}
+            self._records |= listed
+            return {
+                key
+                for key in there.keys() | listed.keys()
+                if key not in there or key not in listed or not listed[key].same_as(there[key])
+            }
+        changed, uids = set(), dict[Key, str]()
+        for record in records:
+            uids[record.key] = record.uid
+            if self.take(record):
+                changed.add(record.key)
+        for key, record in there.items():
+            if uids.get(key) != record.uid and record.resource_version <= list_resource_version:
+                changed |= {key} if self.remove(key, record.uid) else set()
+        return changed
+
+    def remove(self, key: Key, uid: str) -> bool:
+        """Drop a cluster that is gone for good; whether it was there."""
+        self._gone.bury(uid, None)
+        record = self._records.get(key)
+        if record is None or record.uid != uid:
+            return False
+        del self._records[key]
+        return True
+
+
+def _unpacked(record: ClusterRecord, spec: Mapping[str, Any] | None) -> Cluster:
+    """`spec` where it is unpacked already."""
+    return Cluster(
+        key=record.key,
+        uid=record.uid,
+        resource_version=record.resource_version,
+        generation=record.generation,
+        deleting=record.deleting,
+        labels=record.labels,
+        annotations=record.annotations,
+        spec=orjson.loads(record.spec) if spec is None else spec,
+        status=orjson.loads(record.status),
+        born=record.born,
+        deleted=record.deleted,
+        finalizers=record.finalizers,
+    )
+
+
+def _record(obj: Mapping[str, Any], key: Key, before: ClusterRecord | None) -> ClusterRecord:
+    """`before` lends the new record what has not changed, as others hold on to the same bytes."""
+    metadata = obj["metadata"]
+    spec = _packed(obj.get("spec") or {}, shallow_spec)
+    annotations = metadata.get("annotations") or {}
+    return ClusterRecord(
+        key=key,
+        uid=str(metadata["uid"]),
+        resource_version=int(metadata["resourceVersion"]),
+        generation=metadata.get("generation") or 0,
+        created=unix_seconds(metadata.get("creationTimestamp")),
+        deleting="deletionTimestamp" in metadata,
+        labels=dict(metadata.get("labels") or {}),
+        annotations={name: text for name, text in annotations.items() if name not in UNREAD_ANNOTATIONS},
+        spec=before.spec if before is not None and before.spec == spec else spec,
+        status=_packed(obj.get("status") or {}, shallow),
+        deleted=unix_seconds(metadata.get("deletionTimestamp")),
+        finalizers=known_finalizers(metadata),
+    )
+
+
+def _packed(value: Mapping[str, Any], without_depths: Callable[[Mapping[str, Any]], object]) -> bytes:
+    """Equal bytes for equal values, in as much memory as they need.
+
+    What orjson returns holds on to the buffer it was written in, which is two to eight times as large.
+    """
+    try:
+        raw = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # As read, it can be nothing else than nested too deeply.
+        raw = orjson.dumps(without_depths(value), option=orjson.OPT_SORT_KEYS)
+    return bytes(memoryview(raw))

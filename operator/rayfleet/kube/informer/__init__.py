@@ -1,0 +1,20 @@
+"""Clusters and their children, from the API server into the caches."""
+
+from rayfleet.kube.informer.informer import Health, Informer
+from rayfleet.kube.informer.reflector import Clockwork, Reflector, Source
+from rayfleet.kube.informer.scope import Stores, Wakes
+from rayfleet.kube.informer.served import wait_until_served
+from rayfleet.kube.informer.sinks import ChildSink, ClusterSink
+
+__all__ = [
+    "ChildSink",
+    "Clockwork",
+    "ClusterSink",
+    "Health",
+    "Informer",
+    "Reflector",
+    "Source",
+    "Stores",
+    "Wakes",
+    "wait_until_served",
+]

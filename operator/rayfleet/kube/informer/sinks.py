@@ -1,0 +1,136 @@
+"""Where a reflector puts what it reads, and whom that wakes."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from rayfleet.kube.cache.clusters import ClusterRecord, ClusterStore
+from rayfleet.kube.cache.store import Child, Store, owner_key
+from rayfleet.kube.objects.keys import JsonObject, Key
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+C = TypeVar("C", bound=Child)
+
+UNTRIMMABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""What taking an object apart may raise when it has a shape or numbers that nobody expected."""
+
+
+class Sink(Protocol[T]):
+    """Takes in the objects of one kind in one namespace, or in all."""
+
+    def trimmed(self, objects: Iterable[JsonObject]) -> list[T]:
+        """The objects as they are kept. One that cannot be read is left as it is known."""
+
+    def replace(self, objects: Iterable[T], version: int, *, seen: int) -> None:
+        """Take in a whole consistent list; `seen` is the highest version before it was asked for."""
+
+    def apply(self, obj: JsonObject, *, born: bool) -> None:
+        """Take in an object; `born` says that this is the object as it was created."""
+
+    def remove(self, obj: JsonObject, version: int) -> None:
+        """Take in that an object was gone at `version`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSink(Generic[C]):
+    """Children of clusters: `on_change` is told the owner of each in which something changed we look at."""
+
+    kind: str
+    """Plural, for words and logs."""
+    namespace: str | None
+    trim: Callable[[JsonObject], C]
+    store: Store[C]
+    on_change: Callable[[Key], None]
+    on_progress: Callable[[Key], None] | None = None
+    """Told instead where `is_progress` says so."""
+    is_progress: Callable[[C, C], bool] = lambda _after, _before: False
+    """Whether a change, given as what is there now and what was before, calls for no action."""
+
+    def trimmed(self, objects: Iterable[JsonObject]) -> list[C]:
+        return _trimmed(self.kind, objects, self.trim, self._known)
+
+    def replace(self, objects: Iterable[C], version: int, *, seen: int) -> None:
+        for key in self.store.replace(self.namespace, objects, version, seen=seen):
+            self.on_change(key)
+
+    def apply(self, obj: JsonObject, *, born: bool) -> None:  # noqa: ARG002 - of no account for a child
+        for trimmed in self.trimmed((obj,)):
+            before = self.store.get(trimmed.namespace, trimmed.name)
+            if self.store.apply(trimmed):
+                if before is not None and self.is_progress(trimmed, before):
+                    _tell(owner_key(trimmed), self.on_progress or self.on_change)
+                    continue
+                for key in {owner_key(trimmed), owner_key(before) if before else None}:
+                    _tell(key, self.on_change)
+
+    def remove(self, obj: JsonObject, version: int) -> None:
+        namespace, name, uid = _identity(obj)
+        gone = self.store.remove(namespace, name, uid, version)
+        if gone is not None:
+            _tell(owner_key(gone), self.on_change)
+
+    def _known(self, namespace: str, name: str, uid: str) -> C | None:
+        known = self.store.get(namespace, name)
+        return known if known is not None and known.uid == uid else None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSink:
+    """The clusters themselves: `wake` is told the key of each in which something changed we look at."""
+
+    namespace: str | None
+    store: ClusterStore
+    wake: Callable[[Key], None]
+
+    def trimmed(self, objects: Iterable[JsonObject]) -> list[ClusterRecord]:
+        return _trimmed("rayclusters", objects, self.store.record, self._known)
+
+    def replace(self, objects: Iterable[ClusterRecord], version: int, *, seen: int) -> None:
+        for key in self.store.replace(self.namespace, objects, version, seen=seen):
+            self.wake(key)
+
+    def apply(self, obj: JsonObject, *, born: bool) -> None:
+        for record in self.trimmed((obj,)):
+            if self.store.take(record, born=born):
+                self.wake(record.key)
+
+    def remove(self, obj: JsonObject, version: int) -> None:  # noqa: ARG002 - a uid never comes back
+        namespace, name, uid = _identity(obj)
+        self.store.remove(Key(namespace, name), uid)
+        self.wake(Key(namespace, name))
+
+    def _known(self, namespace: str, name: str, uid: str) -> ClusterRecord | None:
+        return self.store.known(Key(namespace, name), uid)
+
+
+def _tell(key: Key | None, tell: Callable[[Key], None]) -> None:
+    if key is not None:
+        tell(key)
+
+
+def _identity(obj: JsonObject) -> tuple[str, str, str]:
+    found = obj.get("metadata") if isinstance(obj, Mapping) else None
+    metadata: Any = found if isinstance(found, Mapping) else {}
+    return str(metadata.get("namespace")), str(metadata.get("name")), str(metadata.get("uid"))
+
+
+def _trimmed(
+    kind: str,
+    objects: Iterable[JsonObject],
+    trim: Callable[[JsonObject], T],
+    known: Callable[[str, str, str], T | None],
+) -> list[T]:
+    trimmed = []
+    for obj in objects:
+        try:
+            trimmed.append(trim(obj))
+        except UNTRIMMABLE as error:
+            namespace, name, uid = _identity(obj)
+            log.warning("%s/%s of %s has a shape that cannot be read: %r", namespace, name, kind, error)
+            before = known(namespace, name, uid)
+            if before is not None:
+                trimmed.append(before)
+    return trimmed

@@ -1,0 +1,101 @@
+"""What a Lease says, when it may be taken, and what is written to it. Values only; the clock is handed in.
+
+The protocol is client-go's (k8s.io/client-go/tools/leaderelection): a candidate takes a Lease that is free,
+released, or has not changed for its whole duration *by the candidate's own clock*. Clocks of two machines
+are never compared.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rayfleet.kube.leases.objects import DURATION, Lease
+
+LEASE_NAME = "rayfleet-leader"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds, all of them. `renew_deadline` < `duration`: a leader stops before another may start."""
+
+    duration: float = DURATION
+    renew_deadline: float = 10.0
+    """A leader whose last renewal was sent so long ago sends no more writes."""
+    renew_every: float = 5.0
+    retry_every: float = 2.0
+    """Between looks of a standby, and between attempts to renew."""
+
+
+class LeaseObserver:
+    """For how long a Lease has shown no change to us."""
+
+    def __init__(self) -> None:
+        self._last: Lease | None = None
+        self._since = 0.0
+
+    @property
+    def holder(self) -> str:
+        return "" if self._last is None else self._last.holder
+
+    def observe(self, lease: Lease, now: float) -> None:
+        """Take in the Lease as read at `now`."""
+        if self._last is None or self._last.record != lease.record:
+            self._since = now
+        self._last = lease
+
+    def vacant_in(self, identity: str, now: float) -> float:
+        """Seconds until `identity` may take the Lease that was last seen; 0 at once.
+
+        One that was deleted while it was held is as good as unchanged: its holder may not know yet.
+        One that nobody was ever seen to hold is free.
+        """
+        if self._last is None or self._last.holder in {"", identity}:
+            return 0.0
+        return max(0.0, self._since + self._last.duration - now)
+
+
+def lease_object(namespace: str, identity: str, timing: Timing, now: datetime) -> Mapping[str, Any]:
+    """A Lease that is not there yet, held by `identity`."""
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": LEASE_NAME, "namespace": namespace},
+        "spec": {
+            "holderIdentity": identity,
+            "leaseDurationSeconds": round(timing.duration),
+            "acquireTime": _micro_time(now),
+            "renewTime": _micro_time(now),
+            "leaseTransitions": 0,
+        },
+    }
+
+
+def acquisition(lease: Lease, identity: str, timing: Timing, now: datetime) -> Mapping[str, Any]:
+    """A patch that takes `lease`, if nobody has written to it since."""
+    spec = {
+        "holderIdentity": identity,
+        "leaseDurationSeconds": round(timing.duration),
+        "acquireTime": _micro_time(now),
+        "renewTime": _micro_time(now),
+        "leaseTransitions": lease.transitions + (lease.holder != identity),
+    }
+    return _guarded(lease, spec)
+
+
+def renewal(lease: Lease, now: datetime) -> Mapping[str, Any]:
+    """A patch that renews `lease`, if nobody has written to it since."""
+    return _guarded(lease, {"renewTime": _micro_time(now)})
+
+
+def release(lease: Lease, now: datetime) -> Mapping[str, Any]:
+    """A patch that gives `lease` up, so that the next leader need not wait."""
+    return _guarded(lease, {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _micro_time(now)})
+
+
+def _guarded(lease: Lease, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"metadata": {"uid": lease.uid, "resourceVersion": lease.resource_version}, "spec": spec}
+
+
+def _micro_time(now: datetime) -> str:
+    return now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,209 @@
+"""Pods, trimmed: about 1 KiB each, while the full object takes 41.
+
+A change of what is not here wakes nobody.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import NamedTuple
+
+from rayfleet.api.accelerators import accelerators_of_pod
+from rayfleet.api.names import HEAD_SELECTOR, START_COMMAND, Annotation, Label
+from rayfleet.kube.objects.keys import JsonObject, Owner, controller_of
+from rayfleet.kube.objects.pod_readiness import RUNNING, end_of, readiness_of, told
+from rayfleet.kube.objects.timestamps import unix_seconds
+
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+class Host(NamedTuple):
+    """Which host of which replica a pod of a multi-host group is; both indexes count from 0."""
+
+    replica: str
+    """No other replica of the group has this name, nor had it."""
+    replica_index: int
+    host_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A head or worker pod, trimmed."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: int
+    owner: Owner | None
+    node_type: str
+    group: str
+    created: float
+    """Unix seconds, of the object's creationTimestamp."""
+    deleting: bool
+    phase: str
+    ready: bool
+    unready_reason: str
+    """Of the first container that waits, or of the pod's condition; empty when ready."""
+    ray_ended: bool
+    """The Ray container has terminated and will not be started again in this pod."""
+    ended_reason: str
+    """Why: `Evicted`, `OOMKilled`, `exit code 137`, ..."""
+    node_name: str
+    pod_ip: str
+    head_epoch: int | None
+    index: int
+    """The n of a worker's name; 0 when the pod is not of our making."""
+    template_hash: str
+    host: Host | None = None
+    """None in a group whose replicas are one pod each."""
+    ran: float | None = None
+    """Seconds from the start of its Ray container to its end, by the kubelet; none where it does not say."""
+    place: int | None = None
+    """Which replica of its group it is, from 0; None of a pod that was made without saying so."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Of a head, those that its Service may select by; none of workers of our making."""
+    unready_words: str = ""
+    """What the scheduler or the kubelet says about a pod that does not come."""
+    unready_container: str = ""
+    """The container that it waits for; empty where no container is the matter."""
+    readiness_since: float = 0.0
+    """Since when it is ready, or is not, Unix seconds; 0 where nobody says."""
+    gpus: int = 0
+    """Accelerators of every kind that its containers take."""
+    sandboxed: bool = False
+    """Its volumes are mounted and its network is there: what is left is its images and its containers."""
+    aside: bool = False
+    """Its labels say something else than what it was made as: somebody has set it aside."""
+
+    @property
+    def state(self) -> str:
+        """What it is doing, in a few words: of one that is not ready, which container waits for what."""
+        if self.ended:
+            return self.ended_reason or self.phase
+        if self.deleting:
+            return "Terminating"
+        reason, words = self.waits_for
+        if reason == RUNNING and self.unready_container:
+            return f"container {self.unready_container} is running; {words}"
+        of = f" of container {self.unready_container}" if self.unready_container else ""
+        return f"{reason}{of}: {words}" if words else f"{reason}{of}"
+
+    @property
+    def waits_for(self) -> tuple[str, str]:
+        """The state of the container, or of the pod, that it waits for, and what is said of it."""
+        given = self.unready_reason or self.phase, self.unready_words
+        return told(*given, container=self.unready_container, phase=self.phase)
+
+    @property
+    def ended(self) -> bool:
+        """Nothing of Ray runs here, nor will again."""
+        return self.ray_ended or self.phase in {"Failed", "Succeeded"}
+
+    @property
+    def holds_devices(self) -> bool:
+        """What its containers take is not free for others: until they have all ended, or the pod is gone."""
+        return self.phase not in {"Failed", "Succeeded"}
+
+    def is_progress_of(self, before: "Pod") -> bool:
+        """Whether only the way to readiness lies between `before` and this.
+
+        That shows in the status, and calls for no action.
+        """
+        return not self.ended and _but_for_progress(self) == _but_for_progress(before)
+
+    @property
+    def active(self) -> bool:
+        """Counts towards its group's size: lives, or is about to."""
+        return not self.deleting and not self.ended
+
+
+_OF_PROGRESS = frozenset(
+    {
+        *("resource_version", "phase", "ready", "unready_reason", "unready_words", "unready_container"),
+        *("readiness_since", "sandboxed", "node_name", "pod_ip"),
+    }
+)
+
+
+_but_for_progress = attrgetter(*sorted({each.name for each in fields(Pod)} - _OF_PROGRESS))
+
+
+def ray_container_of(spec: JsonObject) -> JsonObject:
+    """The Ray container of a live pod, by the start command in its environment.
+
+    In a template it is the first; in a pod a webhook may have put a proxy before it. Every operator of this
+    API, and every version of this one, gives that variable to the Ray container alone, and in a living pod
+    nobody can change it. A pod without it was made by somebody else: there the first counts.
+    """
+    containers: Sequence[JsonObject] = spec.get("containers") or ()
+    for container in containers if len(containers) > 1 else ():
+        if any(variable.get("name") == START_COMMAND for variable in container.get("env") or ()):
+            return container
+    return containers[0] if containers else {}
+
+
+def pod_from_object(obj: JsonObject) -> Pod:
+    """Trim a Pod object. Raises nothing for an object that the API server can hold."""
+    metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    readiness = readiness_of(status)
+    end = end_of(ray_container_of(spec), spec, status)
+    return Pod(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        resource_version=int(metadata["resourceVersion"]),
+        owner=controller_of(metadata),
+        node_type=labels.get(Label.NODE_TYPE, ""),
+        group=labels.get(Label.GROUP, ""),
+        created=unix_seconds(metadata.get("creationTimestamp")),
+        deleting="deletionTimestamp" in metadata,
+        phase=status.get("phase") or "Pending",
+        ready=readiness.ready,
+        unready_reason=readiness.reason,
+        ray_ended=end.for_good,
+        ended_reason=status.get("reason") or end.words,
+        node_name=spec.get("nodeName") or "",
+        pod_ip=status.get("podIP") or "",
+        head_epoch=number_of(annotations.get(Annotation.HEAD_EPOCH)),
+        index=number_of(annotations.get(Annotation.INDEX)) or 0,
+        template_hash=annotations.get(Annotation.TEMPLATE_HASH, ""),
+        ran=end.ran,
+        host=_host(metadata["name"], labels, annotations),
+        place=number_of(labels.get(Label.REPLICA_INDEX)),
+        labels=() if Annotation.INDEX in annotations else _selected_by(labels),
+        unready_words=readiness.words,
+        unready_container=readiness.container,
+        readiness_since=readiness.since,
+        sandboxed=readiness.sandboxed,
+        gpus=accelerators_of_pod(spec),
+    )
+
+
+def _selected_by(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((key, labels[key]) for key in (*HEAD_SELECTOR, Label.CLUSTER_UID) if key in labels)
+
+
+def _host(name: str, labels: Mapping[str, str], annotations: Mapping[str, str]) -> Host | None:
+    """By our own note, as labels are changed to set a pod aside; by the labels where there is none.
+
+    The note of another pod would not fit the name: a replica's name ends in the number of its first host.
+    """
+    noted = annotations.get(Annotation.HOST, "").split("/")
+    if len(noted) == len(Host._fields):
+        replica, *numbers = noted
+        place, index = map(number_of, numbers)
+        first = number_of(replica.rpartition("-")[2])
+        fits = None not in {place, index, first} and name.endswith(f"-{(first or 0) + (index or 0)}")
+        if fits and place is not None and index is not None:
+            return Host(replica, place, index)
+    if Label.REPLICA_NAME not in labels:
+        return None
+    place, index = number_of(labels.get(Label.REPLICA_INDEX)), number_of(labels.get(Label.REPLICA_HOST_INDEX))
+    return None if place is None or index is None else Host(labels[Label.REPLICA_NAME], place, index)
+
+
+def number_of(text: str | None) -> int | None:
+    """A number of at most nine digits, as we write them; anything else is not ours."""
+    return int(text) if text is not None and _NUMBER.fullmatch(text) else None

@@ -1,0 +1,53 @@
+"""The objects that users write, as they are stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rayfleet.api.names import Finalizer
+from rayfleet.kube.objects.keys import JsonObject, Key
+from rayfleet.kube.objects.timestamps import unix_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A RayCluster object as it is stored, spec and status unjudged."""
+
+    key: Key
+    uid: str
+    resource_version: int
+    generation: int
+    deleting: bool
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    spec: JsonObject
+    status: JsonObject
+    born: int = 0
+    """The resourceVersion that it was created with, where its watch told us of that; else 0."""
+    deleted: float = 0.0
+    """Unix seconds since when it is being deleted; 0 where it is not."""
+    finalizers: frozenset[str] = frozenset()
+    """Those on it that we know."""
+
+
+def cluster_from_object(obj: JsonObject) -> Cluster:
+    """Take a RayCluster object apart without judging its spec."""
+    metadata = obj["metadata"]
+    return Cluster(
+        key=Key(metadata["namespace"], metadata["name"]),
+        uid=metadata["uid"],
+        resource_version=int(metadata["resourceVersion"]),
+        generation=metadata.get("generation") or 0,
+        deleting="deletionTimestamp" in metadata,
+        labels=metadata.get("labels") or {},
+        annotations=metadata.get("annotations") or {},
+        spec=obj.get("spec") or {},
+        status=obj.get("status") or {},
+        deleted=unix_seconds(metadata.get("deletionTimestamp")),
+        finalizers=known_finalizers(metadata),
+    )
+
+
+def known_finalizers(metadata: JsonObject) -> frozenset[str]:
+    """The finalizers of a RayCluster that we look at: others are others'."""
+    found = metadata.get("finalizers")
+    return Finalizer.KNOWN.intersection(found) if found else frozenset()

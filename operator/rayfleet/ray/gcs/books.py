@@ -1,0 +1,106 @@
+"""From Ray's lists of nodes, actors and jobs to values. No I/O here; raises `Unbelievable` alone."""
+
+from collections.abc import Mapping
+
+from rayfleet.ray.gcs.bounds import MOST_LISTED, Unbelievable, bounded
+from rayfleet.ray.gcs.protocol import ray_pb2
+from rayfleet.ray.gcs.replies import NODE_ID_BYTES, decoded, unpacked
+from rayfleet.ray.gcs.wire_fields import fields_of
+from rayfleet.ray.inventory import ActorInfo, ActorState, DeathCause, JobInfo, NodeInfo
+
+_ACTOR_STATE: Mapping[int, ActorState] = {
+    0: ActorState.DEPENDENCIES_UNREADY,
+    1: ActorState.PENDING_CREATION,
+    3: ActorState.RESTARTING,
+    4: ActorState.DEAD,
+}
+_DEATH: Mapping[int, DeathCause] = {
+    1: DeathCause.EXPECTED_TERMINATION,
+    2: DeathCause.UNEXPECTED_TERMINATION,
+    3: DeathCause.DRAIN_PREEMPTED,
+    4: DeathCause.DRAIN_IDLE,
+}
+_DEAD_NODE = 1
+
+
+def nodes_from(raw: bytes) -> tuple[NodeInfo, ...]:
+    """What a GetAllNodeInfoReply says."""
+    return tuple([_node(unpacked(ray_pb2.GcsNodeInfo, each, "a node")) for each in _listed(raw, "nodes")])
+
+
+def actors_from(raw: bytes) -> tuple[ActorInfo, ...]:
+    """What a GetAllActorInfoReply says."""
+    found = _listed(raw, "actors")
+    return tuple([_actor(unpacked(ray_pb2.ActorTableData, each, "an actor")) for each in found])
+
+
+def jobs_from(raw: bytes) -> tuple[JobInfo, ...]:
+    """What a GetAllJobInfoReply says."""
+    found = _listed(raw, "jobs")
+    return tuple([_job(unpacked(ray_pb2.JobTableData, each, "a job")) for each in found])
+
+
+def version_from(raw: bytes) -> str:
+    """Ray's version, which a CheckAliveReply holds."""
+    reply = decoded(ray_pb2.CheckAliveReply, raw)
+    _must_be_well(reply.status)
+    return reply.ray_version
+
+
+def unregistered_from(raw: bytes) -> None:
+    """An UnregisterNodeReply says that it is done, or raises."""
+    _must_be_well(decoded(ray_pb2.UnregisterNodeReply, raw).status)
+
+
+def _listed(raw: bytes, what: str) -> list[bytes]:
+    """The entries of an answer that lists things: its second field, after a status."""
+    statuses, entries = [], []
+    for number, said in fields_of(raw, f"list of {what}"):
+        if isinstance(said, bytes):
+            if number == 1:
+                statuses.append(said)
+            elif number == 2:  # noqa: PLR2004 - as in ray.proto
+                entries.append(said)
+    _must_be_well(decoded(ray_pb2.GcsStatus, b"".join(statuses)))
+    bounded(len(entries), MOST_LISTED, what)
+    return entries
+
+
+def _must_be_well(status: ray_pb2.GcsStatus) -> None:
+    if status.code != 0:
+        raise Unbelievable(f"Ray answered status {status.code}: {status.message}")
+
+
+def _node(node: ray_pb2.GcsNodeInfo) -> NodeInfo:
+    if len(node.node_id) != NODE_ID_BYTES:
+        raise Unbelievable(f"a node's id has {len(node.node_id)} bytes instead of {NODE_ID_BYTES}")
+    return NodeInfo(
+        node_id=node.node_id,
+        instance_id=node.instance_id,
+        group=node.node_type_name,
+        ip=node.node_manager_address,
+        alive=node.state != _DEAD_NODE,
+        head=node.is_head_node,
+        started=node.start_time_ms / 1000,
+        ended=node.end_time_ms / 1000,
+        cause=_DEATH.get(node.death_info.reason, DeathCause.UNKNOWN),
+        death=node.death_info.reason_message,
+    )
+
+
+def _job(job: ray_pb2.JobTableData) -> JobInfo:
+    return JobInfo(job.job_id, not job.is_dead, job.start_time / 1000, job.end_time / 1000, job.entrypoint)
+
+
+def _actor(actor: ray_pb2.ActorTableData) -> ActorInfo:
+    return ActorInfo(
+        actor_id=actor.actor_id,
+        job_id=actor.job_id,
+        state=_ACTOR_STATE.get(actor.state, ActorState.ALIVE),
+        node_id=actor.node_id,
+        restarts_left=None if actor.max_restarts < 0 else max(actor.max_restarts - actor.num_restarts, 0),
+        detached=actor.is_detached,
+        name=actor.name,
+        class_name=actor.class_name,
+        placement_group=actor.placement_group_id.hex(),
+    )

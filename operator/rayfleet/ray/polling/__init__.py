@@ -1,0 +1,7 @@
+"""What Ray says of each cluster, asked for again and again, and held until the next answer."""
+
+from rayfleet.ray.polling.observation import Moment, Observation
+from rayfleet.ray.polling.poller import Clockwork, Poller, Target
+from rayfleet.ray.polling.schedule import STALE_SECONDS
+
+__all__ = ["STALE_SECONDS", "Clockwork", "Moment", "Observation", "Poller", "Target"]

@@ -1,0 +1,1 @@
+"""The settings of the process: flags, and the scaling settings in a file."""

@@ -1,0 +1,38 @@
+"""`/healthz` and `/readyz`, for the kubelet."""
+
+from collections.abc import Callable, Iterable
+
+from aiohttp import web
+
+from rayfleet.telemetry.http_server import Handler, HttpServer
+
+Check = Callable[[], str | None]
+"""None when all is well, else what is not, in words."""
+
+
+class HealthServer(HttpServer):
+    """Answers 200 `ok`, or 503 and why. That it answers at all shows that the event loop turns.
+
+    `remarks` are shown by `/readyz` below its `ok`, or below why it is not: whatever else is not well.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        healthy: Check,
+        ready: Check,
+        remarks: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        routes = {"/healthz": _answer(healthy, tuple), "/readyz": _answer(ready, remarks)}
+        super().__init__(host, port, routes, setting="--health-port")
+
+
+def _answer(check: Check, remarks: Callable[[], Iterable[str]]) -> Handler:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        trouble = check()
+        text = "\n".join((trouble or "ok", *(words for words in remarks() if words != trouble)))
+        return web.Response(text=text, status=503 if trouble else 200)
+
+    return handler

@@ -1,0 +1,8 @@
+"""What the operator tells Prometheus. Names, labels and meaning are in `definitions`."""
+
+from rayfleet.telemetry.metrics.collector import Parts, PartsCollector
+from rayfleet.telemetry.metrics.exposition import Exposition
+from rayfleet.telemetry.metrics.recorder import Recorder
+from rayfleet.telemetry.metrics.server import MetricsServer
+
+__all__ = ["Exposition", "MetricsServer", "Parts", "PartsCollector", "Recorder"]

@@ -1,0 +1,104 @@
+"""What the parts of the operator know of themselves, read at each scrape."""
+
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from rayfleet import __version__
+from rayfleet.engine.workqueue import WorkQueue
+from rayfleet.kube.client.calls import ApiCalls, GcsCalls
+from rayfleet.kube.informer import Health
+from rayfleet.telemetry.metrics import definitions
+from rayfleet.telemetry.metrics.definitions import Definition
+
+EVERYWHERE = "*"
+"""The scope of an informer that watches all namespaces; no namespace can have this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Whom to ask."""
+
+    queue: WorkQueue
+    concurrency: int
+    calls: ApiCalls
+    informers: Callable[[], Sequence[Health]]
+    leading: Callable[[], bool]
+    other_operator: Callable[[], str | None]
+    """The Lease of another operator that is alive and counts somewhere, if any."""
+    ignored_leases: Callable[[], int] = lambda: 0
+    """Leases of that name that are held and count nowhere."""
+    unavailable: Callable[[], Mapping[str, str | None]] = dict
+    """Each of a list of namespaces, and why it cannot be relied upon; none where it can."""
+    gcs_calls: GcsCalls = field(default_factory=GcsCalls)
+
+
+class PartsCollector(Collector):
+    """Everything but the clusters, and but what the recorder holds."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterator[Metric]:
+        parts = self._parts
+        version = (__version__, platform.python_version())
+        yield _gauge(definitions.BUILD_INFO, 1, version)
+        yield _gauge(definitions.LEADER, parts.leading())
+        yield _gauge(definitions.OTHER_OPERATOR, parts.other_operator() is not None)
+        yield _gauge(definitions.IGNORED_LEASES, parts.ignored_leases())
+        yield from self._work()
+        requests = _counter_family(definitions.API_REQUESTS)
+        for (verb, code), count in sorted(parts.calls.by_verb_and_code.items()):
+            requests.add_metric((verb, str(code)), count)
+        yield requests
+        heads = _counter_family(definitions.GCS_REQUESTS)
+        for (method, outcome), count in sorted(parts.gcs_calls.by_method_and_outcome.items()):
+            heads.add_metric((method, outcome), count)
+        yield heads
+        yield from self._informers()
+
+    def _work(self) -> Iterator[Metric]:
+        queue = self._parts.queue
+        yield _gauge(definitions.ACTIVE_WORKERS, queue.active)
+        yield _gauge(definitions.MAX_CONCURRENT, self._parts.concurrency)
+        yield _gauge(definitions.QUEUE_DEPTH, queue.waiting)
+        yield _gauge(definitions.QUEUE_OLDEST_AGE, queue.oldest_wait)
+        yield _gauge(definitions.QUEUE_LONGEST_RUNNING, queue.longest_run)
+        retries = _counter_family(definitions.QUEUE_RETRIES)
+        retries.add_metric((), queue.retries)
+        yield retries
+        # What failed in an earlier term as the leader is another's business by now.
+        yield _gauge(definitions.QUEUE_BACKOFF, queue.failing if self._parts.leading() else 0)
+
+    def _informers(self) -> Iterator[Metric]:
+        age, synced = _gauge_family(definitions.INFORMER_AGE), _gauge_family(definitions.INFORMER_SYNCED)
+        relists = _counter_family(definitions.INFORMER_RELISTS)
+        gaps = _counter_family(definitions.INFORMER_GAPS)
+        for health in self._parts.informers():
+            labels = (health.kind, health.namespace or EVERYWHERE)
+            if health.age is not None:
+                age.add_metric(labels, health.age)
+            synced.add_metric(labels, health.synced)
+            relists.add_metric(labels, health.relists)
+            gaps.add_metric(labels, health.losses)
+        unavailable = _gauge_family(definitions.NAMESPACE_UNAVAILABLE)
+        for namespace, why in self._parts.unavailable().items():
+            unavailable.add_metric((namespace,), why is not None)
+        yield from (age, synced, relists, gaps, unavailable)
+
+
+def _gauge_family(of: Definition) -> GaugeMetricFamily:
+    return GaugeMetricFamily(of.name, of.help, labels=of.labels)
+
+
+def _counter_family(of: Definition) -> CounterMetricFamily:
+    return CounterMetricFamily(of.name, of.help, labels=of.labels)
+
+
+def _gauge(of: Definition, value: float, labels: Sequence[str] = ()) -> GaugeMetricFamily:
+    family = _gauge_family(of)
+    family.add_metric(labels, value)
+    return family
