@@ -7,7 +7,6 @@ follows, and no golden file does.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
@@ -18,13 +17,16 @@ from rayfleet.api.raycluster import RayClusterSpec, parse_spec
 from rayfleet.autoscaling import Decision
 from rayfleet.autoscaling.limits import ceilings_from_annotations
 from rayfleet.autoscaling.metrics import Reading, replica_wishes
-from rayfleet.engine.memory import ClusterMemory
+from rayfleet.engine.actions import Outcome
+from rayfleet.engine.memory import Remembered
+from rayfleet.engine.statuses import status_patch
 from rayfleet.errors import ApiFailure, GcsFailure, GcsTrouble, is_of_new_kind
 from rayfleet.errors import Cause as FieldCause
 from rayfleet.fleet.gpu_usage import GpuUsage
+from rayfleet.kinds.raycluster.kind import decided, raycluster
 from rayfleet.kinds.raycluster.manifests import head_pod, head_service, headless_service, worker_pods
+from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.observe import View
-from rayfleet.kinds.raycluster.ownership import ownership
 from rayfleet.kinds.raycluster.plan import (
     Action,
     AdvanceHeadEpoch,
@@ -33,24 +35,20 @@ from rayfleet.kinds.raycluster.plan import (
     CreateService,
     DeletePod,
     DrainNode,
-    Outcome,
-    Ownership,
     Plan,
     RemoveFinalizer,
     ResizeGroups,
     SelectHead,
-    plan,
 )
 from rayfleet.kinds.raycluster.plan.ray_report import ray_report
 from rayfleet.kinds.raycluster.pod_settings import PodSettings, WaitSize
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.sources.scaling import ScalingSources
-from rayfleet.kinds.raycluster.status import compute_status, events_of, is_urgent, status_patch, unheard
-from rayfleet.kinds.raycluster.validity import template_hashes
-from rayfleet.kube.cache import ClusterStore, Store
+from rayfleet.kinds.raycluster.status.heard import without_heard
+from rayfleet.kube.cache import RootStore, Store
 from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.pods import Pod, pod_from_object
-from rayfleet.kube.objects.roots import cluster_from_object
+from rayfleet.kube.objects.roots import root_from_object
 from rayfleet.kube.objects.services import Service, service_from_object
 from rayfleet.ray.gcs import requests as gcs_requests
 from rayfleet.ray.gcs.protocol import ray_pb2
@@ -73,55 +71,55 @@ class Operator:
             raise TypeError(scaling)
         wait = settings.get("pods", {}).get("wait", {})
         pods = PodSettings(**{**settings.get("pods", {}), "wait": WaitSize(**wait)})
-        self._clusters, self._pods, self._services = ClusterStore(), Store(Pod), Store(Service)
+        self._clusters, self._pods, self._services = (
+            RootStore("RayCluster"),
+            Store(Pod, ["RayCluster"]),
+            Store(Service, ["RayCluster"]),
+        )
         self._seen: Json = {}
         self._heard: Observation | None = None
-        heads: Any = SimpleNamespace(observation=lambda _: self._heard, trouble=lambda _: "")
+        heads: Any = SimpleNamespace(
+            observation=lambda _: self._heard, trouble=lambda _: "", took=lambda *_: None
+        )
         sampler: Any = SimpleNamespace(wishes=self._wishes)
-        ledger: Any = SimpleNamespace(usage=self._usage, note=lambda *_: None)
+        ledger: Any = SimpleNamespace(
+            usage=self._usage, note=lambda *_: None, begin=None, fail=None, give_back=lambda *_: None
+        )
         reader: Any = None
         sources = ScalingSources(heads, sampler, reader, ledger, scaling.limits)
         self._view = View(self._clusters, self._pods, self._services, sources, pods)
+        client: Any = None
+        self._kind = raycluster(client, self._view, lambda _: self._seen.get("otherOperator"), decided)
         self._queries = scaling.queries
-        self._memory = ClusterMemory("")
+        self._memory = Remembered("", ClusterMemory())
         self._snapshot: Snapshot
         self._decided: Plan
 
     def decide(self, seen: Json) -> Json:
         """The plan for what is there now."""
         self._snapshot = snapshot = self._observe(seen)
-        decided = plan(snapshot, self._memory.scaling)
-        self._decided = decided = self._view.scaling.admit(snapshot, decided)
-        return _plan(snapshot, decided)
+        self._decided = plan = self._kind.admit(snapshot, self._kind.plan(snapshot))
+        return _plan(snapshot, plan)
 
     def conclude(self, seen: Json, outcomes: Sequence[Json]) -> Json:
         """What users are told once the plan was carried out, and what it came to was remembered."""
-        before, decided, memory = self._snapshot, self._decided, self._memory
-        self._view.scaling.remember(before, decided, memory)
-        came = tuple(map(_outcome, decided.actions, outcomes))
-        snapshot = before
-        if came:
-            came = memory.learn(came, before.now)
-            memory.endings.learn(came, before.pods, before.now)
-            snapshot = _of_the_same_spec(before, self._observe(seen))
-        self._remember_spec(snapshot, came)
-        wanting = {getattr(a, "group", HEAD_GROUP) for stage in decided.stages for a in stage}
-        memory.release(wanting, snapshot.now)
-        snapshot = replace(snapshot, held=memory.held)
-        status, after = snapshot.cluster.status, compute_status(snapshot, decided, came)
-        violations = () if snapshot.cluster.deleting else snapshot.violations
-        ours = ownership(snapshot.cluster, snapshot.other_operator) is Ownership.OURS
-        events = events_of(came, violations, status, after, decided) if ours else ()
+        kind, before, plan, own = self._kind, self._snapshot, self._decided, self._memory.own
+        came = kind.settle(own, before, plan, tuple(map(_outcome, plan.actions, outcomes)), before.now)
+        later = self._observe(seen) if came else None
+        snapshot = kind.conclude(own, before, later, plan, came)
+        status, after = snapshot.cluster.status, kind.status(snapshot, plan, came)
+        ours = kind.is_ours(snapshot.cluster)
+        events = kind.events(snapshot, plan, came, status, after) if ours else ()
         return {
             "status": after,
             "changed": bool(status_patch(status, after)),
-            "urgent": is_urgent(status, after),
-            "withoutHead": unheard(status) != unheard(after),
+            "urgent": kind.is_urgent(status, after),
+            "withoutHead": without_heard(status) != without_heard(after),
             "events": [
                 {"type": e.type, "reason": e.reason, "action": e.action, "note": e.note, "byHead": e.heard}
                 for e in events
             ],
-            "toRay": _to_ray(snapshot, decided),
+            "toRay": _to_ray(snapshot, plan),
         }
 
     def _observe(self, seen: Json) -> Snapshot:
@@ -130,20 +128,19 @@ class Operator:
         _take_in(self._pods, map(pod_from_object, seen["pods"]))
         _take_in(self._services, map(service_from_object, seen["services"]))
         self._clusters.apply(seen["cluster"])
-        cluster = self._clusters.get(cluster_from_object(seen["cluster"]).key)
+        cluster = self._clusters.get(root_from_object(seen["cluster"], "RayCluster").key)
         if cluster is None:
             raise LookupError(seen["cluster"]["metadata"])
         now, monotonic = seen["now"], seen["monotonic"]
         if self._memory.uid != cluster.uid:
-            self._memory = ClusterMemory(cluster.uid)
-        self._memory.keep_time(now, monotonic)
-        self._memory.meet(cluster.generation, now)
-        self._memory.namespace_ceilings = ceilings_from_annotations(seen.get("namespaceAnnotations", {}))
+            self._memory = Remembered(cluster.uid, ClusterMemory())
+        moment = self._memory.meet(cluster.generation, now, monotonic)
+        self._memory.own.namespace_ceilings = ceilings_from_annotations(seen.get("namespaceAnnotations", {}))
         if (answer := seen.pop("ray", None)) is not None:
             known = self._heard or Observation(cluster.uid)
             deaths = {bytes.fromhex(node): DeathCause[cause] for node, cause in answer["deaths"].items()}
             self._heard, _ = observed(known, _state(answer), Moment(now, monotonic), deaths)
-        return self._view.snapshot(cluster, self._memory, seen.get("otherOperator"), now)
+        return self._kind.observe(cluster, self._memory.own, moment)
 
     def _usage(self, _: Key) -> GpuUsage:
         return GpuUsage(**self._seen.get("gpus", {}))
@@ -154,23 +151,10 @@ class Operator:
         readings = {name: Reading(**given) for name, given in self._seen.get("readings", {}).items()}
         return replica_wishes(metrics, readings, self._queries, self._seen["now"])
 
-    def _remember_spec(self, snapshot: Snapshot, outcomes: Sequence[Outcome]) -> None:
-        cluster, memory = snapshot.cluster, self._memory
-        current = self._clusters.generation(cluster.key) == cluster.generation
-        if not current or snapshot.violations or snapshot.spec is None:
-            return
-        stored = memory.last_valid = self._clusters.stored_spec(cluster.key)
-        made = [o.action for o in outcomes if o.done and isinstance(o.action, CreatePod)]
-        known = {action.group: action.template_hash for action in made}
-        there = {pod.template_hash for pod in snapshot.pods}
-        hashes = template_hashes(cluster, snapshot.spec, snapshot.pod_settings, known)
-        if all(value in there for _, value in hashes):
-            memory.proven = stored
-
 
 def bodies(manifest: Json) -> Json:
     """A pod of the head and of each group, and the Services, whether they are wanted or not."""
-    cluster, spec = cluster_from_object(manifest), parse_spec(manifest["spec"])
+    cluster, spec = root_from_object(manifest, "RayCluster"), parse_spec(manifest["spec"])
     if not isinstance(spec, RayClusterSpec):
         return {}
     head = head_pod(cluster, spec, 0)
@@ -190,16 +174,6 @@ def _take_in(store: Store[Any], there: Any) -> None:  # noqa: ANN401 - of pods o
         left.pop(one.uid, None)
     for one in left.values():
         store.remove(one.namespace, one.name, one.uid)
-
-
-def _of_the_same_spec(before: Snapshot, after: Snapshot) -> Snapshot:
-    """What is there after a pass, for the spec that the pass was about."""
-    if after.cluster.generation == before.cluster.generation:
-        return after
-    cluster = replace(after.cluster, generation=before.cluster.generation, spec=before.cluster.spec)
-    return replace(
-        after, cluster=cluster, spec=before.spec, violations=before.violations, withheld=before.withheld
-    )
 
 
 def _state(answer: Json) -> Any:  # noqa: ANN401 - a state, or why there is none

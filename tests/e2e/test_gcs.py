@@ -126,7 +126,7 @@ async def test_a_report_is_what_ray_shows(head: RayHead, client: GcsClient) -> N
 async def test_a_head_that_is_killed_and_comes_back_is_told(head: RayHead) -> None:
     """Out of reach, then with another session; then idle, and given up when asked, as its books say."""
     poller = Poller(lambda _key: None)
-    key = Key("ns", "c1")
+    key = Key("RayCluster", "ns", "c1")
     poller.watch(key, Target("uid", head.address), active=True)
 
     def known() -> bool:

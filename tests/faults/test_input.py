@@ -9,9 +9,10 @@ import pytest
 
 from rayfleet.engine.workqueue import Done, Retry
 from rayfleet.kube.objects.keys import Key
-from rayfleet.main import Operator
+from rayfleet.wiring import Operator
 from support.builders import template
 from support.faults.bed import FaultBed
+from support.faults.broken_planners import PLANNERS
 from support.faults.call import Call
 from support.faults.case import TALLY, Case
 from support.faults.fleet_of_specs import condition, fate, may_differ, shape, submit, told, unsettled
@@ -37,7 +38,7 @@ class Passes:
         self.counts: Counter[str] = Counter()
 
     def launch(self, trial: Trial) -> OperatorThread:
-        return OperatorThread(trial.proxy.port, trial.bed.token, trial.arguments, self._count)
+        return OperatorThread(trial.proxy.port, trial.bed.token, trial.arguments, self._count, PLANNERS)
 
     def _count(self, operator: Operator) -> None:
         work = operator._queue._work

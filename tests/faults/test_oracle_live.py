@@ -8,10 +8,10 @@ from support.faults.bed import FaultBed
 from support.faults.broken_planners import (
     BROKEN,
     BYSTANDER,
+    PLANNERS,
     Planner,
     Planners,
     deletes_a_stranger,
-    install,
     writes_for_ever,
 )
 from support.faults.rules import Script
@@ -23,7 +23,7 @@ from support.waiting import eventually
 
 @pytest.fixture
 def planners() -> Planners:
-    return install()
+    return PLANNERS
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from support.faults.bed import FaultBed
-from support.faults.broken_planners import Planner, install
+from support.faults.broken_planners import PLANNERS, Planner
 from support.faults.broken_scaling import (
     deletes_without_a_drain,
     drains_busy_nodes,
@@ -31,7 +31,7 @@ def _noticed(planner: Planner, busy: int, words: str, bed: FaultBed, _: int) -> 
     with queue_trial(bed, "broken") as trial:
         trial.begin(busy)
         assert not trial.verdict()
-        with install().breaking(trial.namespace.name, planner):
+        with PLANNERS.breaking(trial.namespace.name, planner):
             trial.ray.finish(*sorted(trial.ray.busy)[:1])
             if not busy:
                 trial.ray.submit(1)
@@ -43,7 +43,7 @@ def _unknown_is_zero(name: str, bed: FaultBed, _: int) -> None:
     with queue_trial(bed, "broken") as trial:
         trial.begin(3)
         with (
-            install().breaking(trial.namespace.name, takes_unknown_for_zero),
+            PLANNERS.breaking(trial.namespace.name, takes_unknown_for_zero),
             pytest.raises(AssertionError, match="it shrank while the queue was not known"),
             trial.nothing_shrinks(TROUBLE_S),
         ):

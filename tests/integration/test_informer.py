@@ -51,7 +51,7 @@ def through_proxy(plane: RunningControlPlane, proxy: TcpProxy, tmp_path: Path) -
 
 
 async def _life_of_a_pod_and_a_service(kubeconfig: Path, objects: Objects) -> None:
-    key = Key(objects.namespace, "demo")
+    key = Key("RayCluster", objects.namespace, "demo")
     before = await objects.create_pod("before")
     async with following(kubeconfig) as seen:
         assert seen.pod_names(key) == {"before"}
@@ -116,7 +116,7 @@ async def test_pods_that_vanish_while_the_watch_is_cut_are_told_of_when_it_resum
     through_proxy: Path, proxy: TcpProxy, objects: Objects
 ) -> None:
     """The server's history still has them: no gap, and no new list."""
-    key = Key(objects.namespace, "demo")
+    key = Key("RayCluster", objects.namespace, "demo")
     pods = [await objects.create_pod(f"pod-{number}") for number in range(3)]
     async with following(through_proxy) as seen:
         proxy.refuse()
@@ -136,7 +136,7 @@ async def test_pods_that_vanish_in_a_gap_are_told_of_by_a_new_list(
     plane: RunningControlPlane, through_proxy: Path, proxy: TcpProxy, objects: Objects
 ) -> None:
     """A server that was restarted meanwhile has forgotten the history: it answers 410."""
-    key = Key(objects.namespace, "demo")
+    key = Key("RayCluster", objects.namespace, "demo")
     pods = [await objects.create_pod(f"pod-{number}") for number in range(3)]
     async with following(through_proxy) as seen:
         gaps = seen.informer.gaps(objects.namespace)
@@ -159,7 +159,7 @@ async def test_it_is_current_soon_after_the_api_server_is_back(
     plane: RunningControlPlane, objects: Objects
 ) -> None:
     """And while the server is away, it says so."""
-    key = Key(objects.namespace, "demo")
+    key = Key("RayCluster", objects.namespace, "demo")
     async with following(plane.kubeconfig) as seen:
         plane.kill_api_server()
         await until("the trouble to show", lambda: "no answer from" in seen.of_pods.error)
@@ -175,7 +175,7 @@ async def test_a_watch_that_falls_silent_is_opened_anew(
     through_proxy: Path, proxy: TcpProxy, objects: Objects
 ) -> None:
     """Connections that stay open and carry nothing, as behind a firewall that forgot them."""
-    key = Key(objects.namespace, "demo")
+    key = Key("RayCluster", objects.namespace, "demo")
     async with following(through_proxy, silence=2.0) as seen:
         await objects.create_pod("seen")
         await until("the watch to work", lambda: seen.pod_names(key))
@@ -194,7 +194,7 @@ async def test_an_object_of_a_megabyte_and_a_half_passes(
     plane: RunningControlPlane, objects: Objects
 ) -> None:
     """And so does what comes after it."""
-    key = Key(objects.namespace, "demo")
+    key = Key("RayCluster", objects.namespace, "demo")
     async with following(plane.kubeconfig) as seen:
         await objects.create_pod("large", text="x" * 1_400_000)
         await objects.create_pod("small")
@@ -211,7 +211,7 @@ async def test_more_pods_than_a_page_are_listed_whole(plane: RunningControlPlane
     await asyncio.gather(*(objects.create_pod(name) for name in names))
 
     async with following(plane.kubeconfig, objects.namespace) as seen:
-        assert seen.pod_names(Key(objects.namespace, "demo")) == set(names)
+        assert seen.pod_names(Key("RayCluster", objects.namespace, "demo")) == set(names)
 
 
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -244,7 +244,7 @@ async def _reflecting(
     objects: Objects, source: Source, trim: Callable[[JsonObject], Pod] = pod_from_object
 ) -> AsyncIterator[tuple[Reflector[Pod], Store[Pod]]]:
     """A reflector of pods alone, until the end of the block."""
-    store = Store(Pod)
+    store = Store(Pod, ["RayCluster"])
     clockwork = Clockwork(time.monotonic, jitter=lambda: 0.0)
     sink = ChildSink(source.kind, source.namespace, trim, store, lambda _: None)
     reflector = Reflector(objects.client, source, sink, clockwork)

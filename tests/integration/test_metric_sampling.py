@@ -17,7 +17,7 @@ from rayfleet.settings.scaling import ScalingSettings, parse_scaling_settings
 from support.prometheus import Prometheus, prometheus
 from support.waiting import eventually
 
-KEY = Key("team-a", "demo")
+KEY = Key("RayCluster", "team-a", "demo")
 
 
 class Exporter(ThreadingHTTPServer):

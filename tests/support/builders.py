@@ -16,7 +16,7 @@ from rayfleet.kinds.raycluster.manifests import (
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.keys import Key, Owner
 from rayfleet.kube.objects.pods import Host, Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.kube.objects.services import Service
 
 NOW = 1_800_000_000.0
@@ -73,10 +73,10 @@ def cluster(
     status: Mapping[str, Any] | None = None,
     deleting: bool = False,
     uid: str = UID,
-) -> Cluster:
+) -> Root:
     """A stored RayCluster."""
-    return Cluster(
-        key=Key("ml", name),
+    return Root(
+        key=Key("RayCluster", "ml", name),
         uid=uid,
         resource_version=1000,
         generation=1,
@@ -95,32 +95,32 @@ def parsed(spec_fields: Mapping[str, Any]) -> RayClusterSpec:
     return result
 
 
-def head(of: Cluster, *, epoch: int = 0, **changes: Any) -> Pod:
+def head(of: Root, *, epoch: int = 0, **changes: Any) -> Pod:
     """A running, ready head of `of`."""
     name = head_pod_name(of, epoch)
     return _pod(of, name, NodeType.HEAD, HEAD_GROUP, head_epoch=epoch, changes=changes)
 
 
-def worker(of: Cluster, index: int, *, group_name: str = "gpu", **changes: Any) -> Pod:
+def worker(of: Root, index: int, *, group_name: str = "gpu", **changes: Any) -> Pod:
     """A running, ready worker of `of`."""
     name = worker_pod_name(of, group_name, index)
     return _pod(of, name, NodeType.WORKER, group_name, index=index, changes=changes)
 
 
-def host(of: Cluster, index: int, host_index: int, *, first: int, place: int = 0, **changes: Any) -> Pod:
+def host(of: Root, index: int, host_index: int, *, first: int, place: int = 0, **changes: Any) -> Pod:
     """A running, ready host of the replica in group `tpu` whose first pod has the index `first`."""
     name = replica_name(of, "tpu", first)
     return worker(of, index, group_name="tpu", host=Host(name, place, host_index), **changes)
 
 
-def replica(of: Cluster, first: int, *, hosts: int = 4) -> list[Pod]:
+def replica(of: Root, first: int, *, hosts: int = 4) -> list[Pod]:
     """All hosts of such a replica."""
     place = (first - 1) // hosts
     return [host(of, first + n, n, first=first, place=place) for n in range(hosts)]
 
 
 def _pod(
-    of: Cluster,
+    of: Root,
     name: str,
     node_type: str,
     group_name: str,
@@ -134,7 +134,7 @@ def _pod(
         name=name,
         uid=f"uid-{name}",
         resource_version=1,
-        owner=Owner(of.key.name, of.uid),
+        owner=Owner("RayCluster", of.key.name, of.uid),
         node_type=node_type,
         group=group_name,
         created=NOW - 3600 + index,
@@ -153,14 +153,14 @@ def _pod(
     return replace(pod, **changes)
 
 
-def service(of: Cluster, name: str | None = None) -> Service:
+def service(of: Root, name: str | None = None) -> Service:
     """The head Service of `of`, or another of its Services."""
     return Service(
         namespace=of.key.namespace,
         name=name or head_service_name(of, parsed(of.spec)),
         uid=f"uid-{name or 'service'}",
         resource_version=1,
-        owner=Owner(of.key.name, of.uid),
+        owner=Owner("RayCluster", of.key.name, of.uid),
         cluster_ip="None",
         ports=(("gcs-server", "6379"), ("dashboard", "8265")),
         deleting=False,
@@ -168,7 +168,7 @@ def service(of: Cluster, name: str | None = None) -> Service:
 
 
 def snapshot(
-    of: Cluster,
+    of: Root,
     pods: Iterable[Pod] = (),
     *,
     with_service: bool = True,

@@ -5,8 +5,8 @@ from typing import Any
 from rayfleet.kube.objects.keys import Key, Owner
 from rayfleet.kube.objects.pods import Pod
 
-KEY = Key("ml", "demo")
-OTHER = Key("ml", "other")
+KEY = Key("RayCluster", "ml", "demo")
+OTHER = Key("RayCluster", "ml", "other")
 
 
 def pod(
@@ -40,6 +40,6 @@ def pod(
         name=name,
         uid=uid or f"uid-{name}",
         resource_version=version,
-        owner=Owner(owner.name, f"uid-{owner.name}") if owner else None,
+        owner=Owner("RayCluster", owner.name, f"uid-{owner.name}") if owner else None,
         **(defaults | fields),
     )

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from rayfleet.api.names import PLURAL
+from rayfleet.engine.children import Stores, Wakes, followed, stores_for
 from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.kinds.raycluster.children import CHILDREN, RAYCLUSTERS
 from rayfleet.kube.cache import Store
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.kubeconfig import from_kubeconfig
-from rayfleet.kube.informer import Clockwork, Health, Informer, Stores, Wakes
+from rayfleet.kube.informer import Clockwork, Health, Informer
 from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.resources import PODS, SERVICES
 from rayfleet.kube.objects.services import Service
 
 POLL_S = 0.02
@@ -43,11 +46,11 @@ class Following:
 
     @property
     def pods(self) -> Store[Pod]:
-        return self.stores.pods
+        return self.stores.children[PODS]
 
     @property
     def services(self) -> Store[Service]:
-        return self.stores.services
+        return self.stores.children[SERVICES]
 
     def pod_names(self, key: Key) -> set[str]:
         return {pod.name for pod in self.pods.owned_by(key)}
@@ -65,11 +68,12 @@ def _listed(informer: Informer) -> bool:
 @asynccontextmanager
 async def following(kubeconfig: Path, *namespaces: str, silence: float = 90.0) -> AsyncIterator[Following]:
     """An informer that has listed, until the end of the block."""
-    stores, told, served = Stores(), list[Key](), asyncio.Event()
+    stores, told, served = stores_for((RAYCLUSTERS,), CHILDREN), list[Key](), asyncio.Event()
     clockwork = Clockwork(time.monotonic, jitter=lambda: 0.0, silence=silence)
     async with client_of(kubeconfig) as client:
         wakes = Wakes(told.append, told.append, told.append)
-        informer = Informer(client, namespaces, stores, wakes, clockwork=clockwork)
+        what = tuple(followed((RAYCLUSTERS,), CHILDREN, stores, wakes))
+        informer = Informer(client, namespaces, what, clockwork=clockwork)
         running = asyncio.create_task(informer.run(served))
         try:
             await until("the lists of pods and Services", lambda: _listed(informer), seconds=20)

@@ -1,26 +1,37 @@
 """An API server with one RayCluster: it merges status patches as Kubernetes does, and takes events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from rayfleet.autoscaling.limits import ScalingLimits
+from rayfleet.engine.actions import Outcome
+from rayfleet.engine.children import stores_for
 from rayfleet.engine.events import EventRecorder
 from rayfleet.engine.executor import Executor
 from rayfleet.engine.gate import FairGate
-from rayfleet.engine.reporter import Reporter
+from rayfleet.engine.kind import Kind
+from rayfleet.engine.memory import Remembered
+from rayfleet.engine.reporter import Pass, Reporter
+from rayfleet.errors import ApiFailure
+from rayfleet.fleet.gpu_ledger import GpuLedger
+from rayfleet.kinds.raycluster.actions import Plan
+from rayfleet.kinds.raycluster.children import CHILDREN, RAYCLUSTERS
+from rayfleet.kinds.raycluster.kind import decided, raycluster
+from rayfleet.kinds.raycluster.observe import View
+from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.sources.addresses import PodAddresses
 from rayfleet.kinds.raycluster.sources.heads import RayHeads
+from rayfleet.kinds.raycluster.sources.scaling import ScalingSources
 from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens
-from rayfleet.kube.cache import ClusterStore, Store
+from rayfleet.kube.cache import RootStore
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.credentials import Credentials
-from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster, cluster_from_object
-from rayfleet.kube.objects.services import Service
+from rayfleet.kube.objects.roots import Root, root_from_object
 from rayfleet.ray.polling import Poller
 from support.builders import UID
 from support.wire import Wire, fails, says, wire
@@ -39,8 +50,8 @@ class KeptCluster:
     server: Wire = field(default_factory=lambda: Wire([]))
 
     @property
-    def cluster(self) -> Cluster:
-        return cluster_from_object(self.object)
+    def cluster(self) -> Root:
+        return root_from_object(self.object, "RayCluster")
 
     def write(self) -> None:
         """What somebody else does: the object is another one afterwards."""
@@ -100,10 +111,24 @@ class Reporting:
 
     api: KeptCluster
     clock: Clock
-    clusters: ClusterStore
+    clusters: RootStore
+    kind: Kind[Any, Any, Any]
     executor: Executor
     recorder: EventRecorder
     reporter: Reporter
+
+    async def report(
+        self,
+        seen: Snapshot,
+        decided: Plan,
+        memory: Remembered[Any] | None = None,
+        outcomes: Sequence[Outcome] = (),
+        observe: Callable[[], tuple[Root, Snapshot] | None] = lambda: None,
+    ) -> ApiFailure | None:
+        """What a pass reports that has come to this."""
+        remembered = Remembered(UID, None) if memory is None else memory
+        done = Pass(self.kind, seen.cluster, seen, decided, outcomes, remembered, seen.now)
+        return await self.reporter.report(done, observe)
 
 
 @asynccontextmanager
@@ -111,15 +136,21 @@ async def reporting(spec: Mapping[str, Any], name: str = "demo") -> AsyncIterato
     """All of it, until the block ends."""
     metadata = {"namespace": "ml", "name": name, "uid": UID, "resourceVersion": "1000", "generation": 1}
     metadata["creationTimestamp"] = "2027-01-15T07:00:00Z"
-    api, clock, clusters = KeptCluster({"metadata": metadata, "spec": spec}), Clock(), ClusterStore()
+    api, clock = KeptCluster({"metadata": metadata, "spec": spec}), Clock()
+    stores = stores_for((RAYCLUSTERS,), CHILDREN)
+    clusters, pods, services = stores.roots["RayCluster"], *stores.children.values()
     async with wire(api.answer) as server, KubeClient(Credentials(server.url)) as client:
         api.server = server
         gate = FairGate(4)
         heads = RayHeads(
             Poller(lambda _: None), ClusterTokens(client), PodAddresses(client), may_write=lambda: 0.0
         )
-        executor = Executor(client, gate, clusters, Store(Pod), Store(Service), heads)
+        nothing: Any = None
+        ledger = GpuLedger(tuple, lambda: 0.0)
+        sources = ScalingSources(heads, nothing, nothing, ledger, ScalingLimits())
+        kind = raycluster(client, View(clusters, pods, services, sources), lambda _: None, decided)
+        executor = Executor(client, gate, stores)
         recorder = EventRecorder(client, gate, "operator-1", clock)
-        reporter = Reporter(client, clusters, gate, executor, recorder, clock)
+        reporter = Reporter(client, stores, gate, executor, recorder, clock)
         clusters.apply(api.object)
-        yield Reporting(api, clock, clusters, executor, recorder, reporter)
+        yield Reporting(api, clock, clusters, kind, executor, recorder, reporter)

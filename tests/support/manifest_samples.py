@@ -6,15 +6,15 @@ from typing import Any
 from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec, parse_spec
 from rayfleet.kinds.raycluster.manifests import head_pod, worker_pods
 from rayfleet.kube.objects.keys import Key
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 UID = "0a1b2c3d-0000-4000-8000-000000000001"
 
 
-def cluster(name: str = "demo", uid: str = UID, annotations: Mapping[str, str] | None = None) -> Cluster:
+def cluster(name: str = "demo", uid: str = UID, annotations: Mapping[str, str] | None = None) -> Root:
     """A RayCluster object in the namespace `team-a`; its spec is handed to the builders apart from it."""
-    return Cluster(
-        key=Key("team-a", name),
+    return Root(
+        key=Key("RayCluster", "team-a", name),
         uid=uid,
         resource_version=1,
         generation=1,
@@ -53,12 +53,12 @@ def worker_group(of: RayClusterSpec) -> WorkerGroupSpec:
     return of.worker_group_specs[0]
 
 
-def built_head(of: RayClusterSpec, owner: Cluster | None = None) -> dict[str, Any]:
+def built_head(of: RayClusterSpec, owner: Root | None = None) -> dict[str, Any]:
     """The body of the first head pod."""
     return head_pod(owner or cluster(), of, 1).body
 
 
-def built_worker(of: RayClusterSpec, owner: Cluster | None = None) -> dict[str, Any]:
+def built_worker(of: RayClusterSpec, owner: Root | None = None) -> dict[str, Any]:
     """The body of the first worker pod."""
     return worker_pods(owner or cluster(), of, worker_group(of)).named(1)
 

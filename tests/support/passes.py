@@ -1,11 +1,12 @@
 """Everything that a pass over a cluster needs, around a scripted API server."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from math import inf
 from typing import Any
 
 from rayfleet.autoscaling.limits import ScalingLimits
+from rayfleet.engine.children import stores_for
 from rayfleet.engine.events import EventRecorder
 from rayfleet.engine.executor import Executor
 from rayfleet.engine.gate import FairGate
@@ -15,29 +16,32 @@ from rayfleet.engine.term import Term
 from rayfleet.fleet.gpu_ledger import GpuLedger
 from rayfleet.fleet.gpu_pods import GpuPods
 from rayfleet.fleet.namespace_ceilings import NamespaceCeilingsReader
+from rayfleet.kinds.raycluster.actions import Plan
+from rayfleet.kinds.raycluster.children import CHILDREN, POD_CHILD, RAYCLUSTERS, SERVICE_CHILD
+from rayfleet.kinds.raycluster.kind import decided, raycluster
 from rayfleet.kinds.raycluster.manifests import head_pod, worker_pods
 from rayfleet.kinds.raycluster.observe import View
+from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.sources.addresses import PodAddresses
 from rayfleet.kinds.raycluster.sources.heads import RayHeads
 from rayfleet.kinds.raycluster.sources.prometheus import PrometheusClient
 from rayfleet.kinds.raycluster.sources.sampler import MetricSampler
 from rayfleet.kinds.raycluster.sources.scaling import ScalingSources
 from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens
-from rayfleet.kube.cache import ClusterStore, Store
-from rayfleet.kube.client import paths
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.credentials import Credentials
+from rayfleet.kube.objects import resources
 from rayfleet.kube.objects.keys import Key
-from rayfleet.kube.objects.pods import Pod, pod_from_object
-from rayfleet.kube.objects.roots import Cluster
-from rayfleet.kube.objects.services import Service
+from rayfleet.kube.objects.pods import pod_from_object
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.polling import Poller
-from support.builders import NOW, UID, parsed, raycluster, spec
+from support.builders import NOW, UID, parsed, spec
+from support.builders import raycluster as written
 from support.scripted_api import ScriptedApi, scripted_api
 
-KEY = Key("ml", "demo")
-CLUSTER = paths.cluster(KEY)
-PODS = paths.pods("ml")
+KEY = Key("RayCluster", "ml", "demo")
+CLUSTER = RAYCLUSTERS.path("ml", "demo")
+PODS = resources.PODS.collection("ml")
 
 Object = dict[str, Any]
 
@@ -53,10 +57,14 @@ class Passes:
         self.other_operator: str | None = None
         self.term_began = 10**9
         self.now = NOW
-        self.clusters, self.pods, self.services = ClusterStore(), Store(Pod), Store(Service)
+        self.stores = stores_for((RAYCLUSTERS,), CHILDREN)
+        self.clusters = self.stores.roots["RayCluster"]
+        self.pods, self.services = self.stores.of(POD_CHILD), self.stores.of(SERVICE_CHILD)
         self.client = KubeClient(Credentials(api.url), may_write=lambda: self.term.seconds_left)
-        self.term = Term(self.client, (), lambda: self.term_number, lambda: self.seconds_left)
-        gate = FairGate(8)
+        self.term = Term(self.client, (), lambda: self.term_number, lambda: self.seconds_left, (RAYCLUSTERS,))
+        self.gate = FairGate(8)
+        self.decide: Callable[[Snapshot], Plan] = decided
+        """The planner; a test may put another one in its place."""
         poller = Poller(lambda _: None, lambda _: [])
         heads = RayHeads(
             poller,
@@ -76,23 +84,30 @@ class Passes:
             owners=self.pods.owners,
         )
         ceilings = NamespaceCeilingsReader(self.client)
-        sources = ScalingSources(heads, sampler, ceilings, ledger, ScalingLimits())
-        self.view = View(self.clusters, self.pods, self.services, sources)
-        self.executor = Executor(self.client, gate, self.clusters, self.pods, self.services, heads)
-        events = EventRecorder(self.client, gate, instance="test")
-        reporter = Reporter(self.client, self.clusters, gate, self.executor, events)
+        self._sources = heads, sampler, ceilings, ledger
+        self.begin(ScalingLimits())
+
+    def begin(self, limits: ScalingLimits) -> None:
+        """What makes passes, without a memory yet."""
+        self.view = View(self.clusters, self.pods, self.services, ScalingSources(*self._sources, limits))
+        self.executor = Executor(self.client, self.gate, self.stores)
+        events = EventRecorder(self.client, self.gate, instance="test")
+        reporter = Reporter(self.client, self.stores, self.gate, self.executor, events)
         around = Surroundings(
             view_epoch=lambda _: (self.term_number, self.gaps),
             term_number=lambda: self.term_number,
             term=self.term.decided,
-            term_began=lambda: self.term_began,
-            other_operator=lambda _: self.other_operator,
+            term_began=lambda _: self.term_began,
             now=lambda: self.now,
         )
-        self.reconciler = Reconciler(self.client, self.view, self.executor, reporter, around)
+        self.kind = raycluster(self.client, self.view, lambda _: self.other_operator, self._decide)
+        self.reconciler = Reconciler(self.kind, self.client, self.stores, self.executor, reporter, around)
+
+    def _decide(self, seen: Snapshot) -> Plan:
+        return self.decide(seen)
 
     @property
-    def cluster(self) -> Cluster:
+    def cluster(self) -> Root:
         """As it is cached."""
         found = self.clusters.get(KEY)
         assert found is not None
@@ -108,7 +123,7 @@ class Passes:
         **metadata: Any,
     ) -> Object:
         """The cluster as the API server has it and the watch has shown it."""
-        obj = raycluster(spec_fields=spec_fields or spec()) | {"status": dict(status or {})}
+        obj = written(spec_fields=spec_fields or spec()) | {"status": dict(status or {})}
         own = {"uid": UID, "resourceVersion": str(version), "generation": 1, **metadata}
         obj["metadata"] = obj["metadata"] | own
         self.api.there[CLUSTER] = obj

@@ -6,7 +6,7 @@ from typing import Any
 from rayfleet.kinds.raycluster.plan import CreatePod, Plan
 from rayfleet.kinds.raycluster.scaling_view import ScalingView, Sizing
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import Demand, NodeStatus, RayNode, RayState, RayView, Resources, Shape
 from support.builders import NOW, cluster, group, spec
 
@@ -14,7 +14,7 @@ GPU: Resources = (("CPU", 1.0), ("GPU", 1.0))
 GPU_TASK = Shape((("GPU", 1.0),))
 
 
-def scaled(**fields: Any) -> Cluster:
+def scaled(**fields: Any) -> Root:
     """A cluster whose one group of GPU workers follows the queue."""
     start = {"num-cpus": "1", "num-gpus": "1"}
     groups = group(**{"replicas": 0, "maxReplicas": 3, "rayStartParams": start} | fields.pop("group", {}))

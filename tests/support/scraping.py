@@ -9,13 +9,15 @@ from prometheus_client.samples import Sample
 
 from rayfleet.engine.workqueue import Done, WorkQueue
 from rayfleet.kinds.raycluster.plan import plan
+from rayfleet.kinds.raycluster.pod_counts import PodCounts
+from rayfleet.kinds.raycluster.series import cluster_lines
 from rayfleet.kinds.raycluster.status import compute_status
-from rayfleet.kube.cache import ClusterStore, Store
+from rayfleet.kube.cache import RootStore, Store
 from rayfleet.kube.client.calls import ApiCalls, GcsCalls
 from rayfleet.kube.informer import Health
 from rayfleet.kube.objects.keys import JsonObject, Key
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.telemetry.metrics import Exposition, Parts, PartsCollector, Recorder
 from support.builders import snapshot
 
@@ -41,8 +43,8 @@ class Scene:
     other_operator: str | None = None
     ignored_leases: int = 0
     unavailable: dict[str, str | None] = field(default_factory=lambda: {"ml": None})
-    clusters: ClusterStore = field(default_factory=ClusterStore)
-    pods: Store[Pod] = field(default_factory=lambda: Store(Pod))
+    clusters: RootStore = field(default_factory=lambda: RootStore("RayCluster"))
+    pods: Store[Pod] = field(default_factory=lambda: Store(Pod, ["RayCluster"]))
     recorder: Recorder = field(default_factory=Recorder)
 
     def __post_init__(self) -> None:
@@ -58,13 +60,16 @@ class Scene:
             unavailable=lambda: self.unavailable,
         )
         self.recorder.registry.register(PartsCollector(parts))
+        PodCounts(self.recorder)
 
     def exposition(self, pause: Callable[[], Awaitable[None]] | None = None) -> Exposition:
         """`pause` in place of a turn of the event loop."""
-        made = Exposition(self.recorder.registry, self.clusters, self.pods, lambda: self.leading)
+        made = Exposition(
+            self.recorder.registry, self.clusters, self.pods, cluster_lines, lambda: self.leading
+        )
         return made if pause is None else replace(made, pause=pause)
 
-    def store(self, of: Cluster, pods: Iterable[Pod] = (), status: JsonObject | None = None) -> JsonObject:
+    def store(self, of: Root, pods: Iterable[Pod] = (), status: JsonObject | None = None) -> JsonObject:
         """Put a cluster and its pods into the caches, with the status that they lead to; that status."""
         pods = tuple(pods)
         if status is None:

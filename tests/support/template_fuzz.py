@@ -6,7 +6,7 @@ from typing import Any
 
 from rayfleet.api.raycluster import RayClusterSpec, parse_spec, validate
 from rayfleet.kinds.raycluster.manifests import head_pod, worker_pods
-from rayfleet.kube.objects.roots import cluster_from_object
+from rayfleet.kube.objects.roots import root_from_object
 from support.cluster_api import ApiError, ClusterApi
 
 CLUSTERS = "/apis/ray.io/v1/namespaces/default/rayclusters"
@@ -53,6 +53,8 @@ class TemplateFuzz:
 
     @staticmethod
     def _pods(taken: dict[str, Any], spec: RayClusterSpec) -> Iterator[dict[str, Any]]:
-        owner = cluster_from_object({**taken, "metadata": {**taken["metadata"], "resourceVersion": "1"}})
+        owner = root_from_object(
+            {**taken, "metadata": {**taken["metadata"], "resourceVersion": "1"}}, "RayCluster"
+        )
         yield dict(head_pod(owner, spec, 1).body)
         yield dict(worker_pods(owner, spec, spec.worker_group_specs[0]).named(1))

@@ -8,7 +8,12 @@ from rayfleet.errors import GcsTrouble
 from rayfleet.kube.objects.keys import Key
 from rayfleet.ray.polling.room import MOST_KEPT, Room
 
-A1, A2, A3, B1 = Key("a", "1"), Key("a", "2"), Key("a", "3"), Key("b", "1")
+A1, A2, A3, B1 = (
+    Key("RayCluster", "a", "1"),
+    Key("RayCluster", "a", "2"),
+    Key("RayCluster", "a", "3"),
+    Key("RayCluster", "b", "1"),
+)
 
 
 def gave_way(room: Room, key: Key, size: int) -> list[Key]:
@@ -43,7 +48,7 @@ def test_nobody_gives_way_for_an_answer_that_is_not_kept_itself() -> None:
     room = Room(100)
     for key, size in ((A1, 30), (A2, 30), (B1, 40)):
         assert not gave_way(room, key, size)
-    new = Key("c", "1")
+    new = Key("RayCluster", "c", "1")
     assert gave_way(room, new, 59) == [new]
     assert room.taken == 100
     assert gave_way(room, new, 30) == [A2]
@@ -65,7 +70,7 @@ def test_who_holds_no_more_than_a_fair_share_never_gives_way(seed: int) -> None:
     for _ in range(500):
         namespace = random.choice(namespaces)
         honest = namespace == "honest"
-        key = Key(namespace, str(random.randrange(3 if honest else 20)))
+        key = Key("RayCluster", namespace, str(random.randrange(3 if honest else 20)))
         gone = gave_way(room, key, random.randint(0, 1000 // 6 // 3 if honest else 400))
         assert all(one.namespace != "honest" for one in gone)
         assert room.taken <= 1000

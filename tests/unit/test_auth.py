@@ -11,15 +11,16 @@ from typing import Any
 import orjson
 import pytest
 
-from rayfleet.engine.auth_secret import create_auth_secret
-from rayfleet.engine.memory import ClusterMemory
+from rayfleet.engine.actions import Outcome
 from rayfleet.kinds.raycluster.manifests import auth_secret_name
-from rayfleet.kinds.raycluster.plan import CreatePod, CreateSecret, Outcome, Plan, plan
+from rayfleet.kinds.raycluster.memory import ClusterMemory
+from rayfleet.kinds.raycluster.plan import CreatePod, CreateSecret, Plan, plan
+from rayfleet.kinds.raycluster.sources.auth_secret import create_auth_secret
 from rayfleet.kinds.raycluster.sources.tokens import REREAD_SECONDS, ClusterTokens, NoToken, Token
 from rayfleet.kinds.raycluster.status import compute_status, events_of
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.credentials import Credentials
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from support.builders import cluster, head, parsed, snapshot, spec, worker
 from support.manifest_samples import built_head, built_worker, environment, ray
 from support.manifest_samples import spec as sample
@@ -30,11 +31,11 @@ SECRETS = "/api/v1/namespaces/ml/secrets"
 KUBERNETES = {"mode": "token", "enableK8sTokenAuth": True}
 
 
-def with_token(**auth: Any) -> Cluster:
+def with_token(**auth: Any) -> Root:
     return cluster(spec(authOptions={"mode": "token", **auth}))
 
 
-def make_secret(of: Cluster) -> CreateSecret:
+def make_secret(of: Root) -> CreateSecret:
     (action,) = (a for a in plan(snapshot(of)).actions if isinstance(a, CreateSecret))
     return action
 
@@ -203,7 +204,7 @@ async def test_a_refusal_that_repeats_what_it_was_shown_does_not_give_the_token_
 
 
 def test_a_process_remembers_that_the_secret_is_there() -> None:
-    memory, action = ClusterMemory("uid"), make_secret(with_token())
+    memory, action = ClusterMemory(), make_secret(with_token())
     memory.learn([Outcome(action, tried=False)], now=0.0)
     assert not memory.auth_secret_made
     memory.learn([Outcome(action)], now=0.0)
@@ -217,11 +218,11 @@ class Tokens:
         self.now = 0.0
         self.reader = ClusterTokens(client, lambda: self.now)
 
-    async def of(self, owner: Cluster) -> Token | NoToken | None:
+    async def of(self, owner: Root) -> Token | NoToken | None:
         return await self.reader.token(owner, parsed(owner.spec))
 
 
-def with_head_env(*variables: dict[str, Any]) -> Cluster:
+def with_head_env(*variables: dict[str, Any]) -> Root:
     template = with_env(*variables)["head"]["template"]
     return cluster(spec(headGroupSpec={"template": template}, authOptions={"mode": "token"}))
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from rayfleet.kube.cache.clusters import ClusterStore, Glance
+from rayfleet.kube.cache.clusters import Glance, RootStore
 from rayfleet.kube.objects.keys import Key
 
-KEY = Key("ml", "demo")
+KEY = Key("RayCluster", "ml", "demo")
 
 
 def _cluster(
@@ -35,14 +35,14 @@ def _cluster(
 
 
 @pytest.fixture
-def store() -> ClusterStore:
+def store() -> RootStore:
     """A store that knows one cluster at version 10."""
-    store = ClusterStore()
+    store = RootStore("RayCluster")
     assert store.apply(_cluster(10))
     return store
 
 
-def test_a_cluster_comes_back_as_it_was_given(store: ClusterStore) -> None:
+def test_a_cluster_comes_back_as_it_was_given(store: RootStore) -> None:
     found = store.get(KEY)
 
     assert found is not None
@@ -51,12 +51,12 @@ def test_a_cluster_comes_back_as_it_was_given(store: ClusterStore) -> None:
     assert (store.keys(), tuple(store), len(store)) == ((KEY,), (KEY,), 1)
 
 
-def test_an_unknown_cluster_is_none(store: ClusterStore) -> None:
-    assert store.get(Key("ml", "other")) is None
-    assert store.glance(Key("ml", "other")) is None
+def test_an_unknown_cluster_is_none(store: RootStore) -> None:
+    assert store.get(Key("RayCluster", "ml", "other")) is None
+    assert store.glance(Key("RayCluster", "ml", "other")) is None
 
 
-def test_a_glance_is_all_but_the_spec(store: ClusterStore) -> None:
+def test_a_glance_is_all_but_the_spec(store: RootStore) -> None:
     """With the time of creation, which is 0 where the object has none."""
     assert store.glance(KEY) == Glance(KEY, "u1", 0.0, {}, {"state": "ready"})
     store.apply(_cluster(11, creationTimestamp="1970-01-01T00:01:00Z", labels={"team": "a"}))
@@ -75,7 +75,7 @@ def test_a_glance_is_all_but_the_spec(store: ClusterStore) -> None:
     ],
     ids=["spec", "uid", "deletion", "labels", "annotations", "status"],
 )
-def test_what_we_look_at_is_a_change(store: ClusterStore, changed: dict[str, Any]) -> None:
+def test_what_we_look_at_is_a_change(store: RootStore, changed: dict[str, Any]) -> None:
     assert store.apply(changed)
 
 
@@ -89,7 +89,7 @@ def test_what_we_look_at_is_a_change(store: ClusterStore, changed: dict[str, Any
     ids=["version", "managed fields", "last applied configuration"],
 )
 def test_what_we_do_not_look_at_is_no_change_but_is_remembered(
-    store: ClusterStore, same: dict[str, Any]
+    store: RootStore, same: dict[str, Any]
 ) -> None:
     """The next status write needs the version."""
     assert not store.apply(same)
@@ -98,33 +98,33 @@ def test_what_we_do_not_look_at_is_no_change_but_is_remembered(
     assert found.resource_version == 11
 
 
-def test_the_echo_of_our_own_status_write_wakes_nobody(store: ClusterStore) -> None:
+def test_the_echo_of_our_own_status_write_wakes_nobody(store: RootStore) -> None:
     """The answer to the write was applied; then its event comes."""
     store.apply(_cluster(12, status={"state": "suspended"}))
 
     assert not store.apply(_cluster(12, status={"state": "suspended"}))
 
 
-def test_an_older_event_does_nothing(store: ClusterStore) -> None:
+def test_an_older_event_does_nothing(store: RootStore) -> None:
     assert not store.apply(_cluster(9, generation=7))
     found = store.get(KEY)
     assert found is not None
     assert found.generation == 1
 
 
-def test_a_removed_cluster_is_gone_and_no_ghost_returns(store: ClusterStore) -> None:
+def test_a_removed_cluster_is_gone_and_no_ghost_returns(store: RootStore) -> None:
     assert store.remove(KEY, "u1")
     assert not store.apply(_cluster(11, generation=2))
     assert store.get(KEY) is None
 
 
-def test_a_new_cluster_under_the_name_of_a_removed_one_is_welcome(store: ClusterStore) -> None:
+def test_a_new_cluster_under_the_name_of_a_removed_one_is_welcome(store: RootStore) -> None:
     store.remove(KEY, "u1")
 
     assert store.apply(_cluster(20, uid="u2"))
 
 
-def test_removing_another_uid_does_nothing(store: ClusterStore) -> None:
+def test_removing_another_uid_does_nothing(store: RootStore) -> None:
     """The late deletion of a cluster whose name has been used again."""
     store.apply(_cluster(20, uid="u2"))
 
@@ -132,16 +132,14 @@ def test_removing_another_uid_does_nothing(store: ClusterStore) -> None:
     assert len(store) == 1
 
 
-def _listed(
-    store: ClusterStore, namespace: str | None, objects: Sequence[dict[str, Any]], *at: int
-) -> set[Key]:
+def _listed(store: RootStore, namespace: str | None, objects: Sequence[dict[str, Any]], *at: int) -> set[Key]:
     """Take in a list at a version; the second number is what the watch had shown before."""
     version, seen = (*at, 0)[:2]
     return store.replace(namespace, [store.record(obj) for obj in objects], version, seen=seen)
 
 
 @pytest.mark.parametrize("namespace", [None, "ml"])
-def test_a_list_drops_clusters_whose_deletion_was_missed(store: ClusterStore, namespace: str | None) -> None:
+def test_a_list_drops_clusters_whose_deletion_was_missed(store: RootStore, namespace: str | None) -> None:
     assert _listed(store, namespace, [], 50) == {KEY}
     assert len(store) == 0
     assert not store.apply(_cluster(11)), "a ghost"
@@ -153,13 +151,13 @@ def test_a_list_drops_clusters_whose_deletion_was_missed(store: ClusterStore, na
     ids=["listed", "newer than the list", "of another namespace"],
 )
 def test_a_list_leaves_the_others(
-    store: ClusterStore, namespace: str | None, objects: list[dict[str, Any]], version: int
+    store: RootStore, namespace: str | None, objects: list[dict[str, Any]], version: int
 ) -> None:
     assert _listed(store, namespace, objects, version) == set()
     assert len(store) == 1
 
 
-def test_a_list_tells_of_what_was_missed_and_of_nothing_else(store: ClusterStore) -> None:
+def test_a_list_tells_of_what_was_missed_and_of_nothing_else(store: RootStore) -> None:
     """A changed spec, and another cluster under the same name; an event that came first is no news."""
     store.apply(_cluster(30, name="newer"))
     changed, same = _cluster(20, generation=2), _cluster(20, name="newer")
@@ -171,49 +169,49 @@ def test_a_list_tells_of_what_was_missed_and_of_nothing_else(store: ClusterStore
 
 @pytest.mark.parametrize("namespace", [None, "ml"])
 def test_a_list_from_before_rewinds_the_clusters_as_it_does_pods(
-    store: ClusterStore, namespace: str | None
+    store: RootStore, namespace: str | None
 ) -> None:
     """The storage was restored: what it had forgotten is gone, and what it remembers is true."""
     store.apply(_cluster(20, name="later", uid="u2"))
     store.apply(_cluster(12, name="same", uid="u3"))
     store.apply(_cluster(13, name="buried", uid="u4"))
-    store.remove(Key("ml", "buried"), "u4")
+    store.remove(Key("RayCluster", "ml", "buried"), "u4")
     restored = [
         _cluster(5, generation=4),
         _cluster(3, name="same", uid="u3"),
         _cluster(4, name="buried", uid="u4"),
     ]
     changed = _listed(store, namespace, restored, 6, 21)
-    assert changed == {KEY, Key("ml", "later"), Key("ml", "buried")}
-    assert set(store) == {KEY, Key("ml", "same"), Key("ml", "buried")}
+    assert changed == {KEY, Key("RayCluster", "ml", "later"), Key("RayCluster", "ml", "buried")}
+    assert set(store) == {KEY, Key("RayCluster", "ml", "same"), Key("RayCluster", "ml", "buried")}
     found = store.get(KEY)
     assert found is not None
     assert (found.resource_version, found.generation) == (5, 4)
     assert store.apply(_cluster(7, generation=5)), "the new history goes on from there"
 
 
-def test_a_rewound_namespace_leaves_those_of_others(store: ClusterStore) -> None:
+def test_a_rewound_namespace_leaves_those_of_others(store: RootStore) -> None:
     """Each namespace of a list is watched by itself, and finds out by itself."""
     assert _listed(store, "other", [], 6, 21) == set()
     assert len(store) == 1
 
 
-def test_a_cluster_is_born_once_when_it_is_seen_being_created(store: ClusterStore) -> None:
+def test_a_cluster_is_born_once_when_it_is_seen_being_created(store: RootStore) -> None:
     """Not by a list, nor by a later event; and a rewound one was not seen being created."""
     store.apply(_cluster(20, name="new", uid="u2"), born=True)
     store.apply(_cluster(21, name="new", uid="u2", generation=2))
-    new = store.get(Key("ml", "new"))
+    new = store.get(Key("RayCluster", "ml", "new"))
     known = store.get(KEY)
     assert new is not None
     assert known is not None
     assert (new.born, known.born) == (20, 0)
     _listed(store, None, [_cluster(5, name="new", uid="u2")], 6, 22)
-    rewound = store.get(Key("ml", "new"))
+    rewound = store.get(Key("RayCluster", "ml", "new"))
     assert rewound is not None
     assert rewound.born == 0
 
 
-def test_a_server_that_went_back_in_time_is_believed_by_a_consistent_read(store: ClusterStore) -> None:
+def test_a_server_that_went_back_in_time_is_believed_by_a_consistent_read(store: RootStore) -> None:
     """Its storage was restored to version 5; a read that was sent when we knew 10 shows it."""
     assert store.apply(_cluster(5, generation=4), seen=10)
     found = store.get(KEY)
@@ -221,7 +219,7 @@ def test_a_server_that_went_back_in_time_is_believed_by_a_consistent_read(store:
     assert (found.resource_version, found.generation) == (5, 4)
 
 
-def test_a_read_that_was_overtaken_by_an_event_is_no_going_back(store: ClusterStore) -> None:
+def test_a_read_that_was_overtaken_by_an_event_is_no_going_back(store: RootStore) -> None:
     """Sent when we knew 10; an event with 20 comes before its answer with 15."""
     store.apply(_cluster(20, generation=3))
 

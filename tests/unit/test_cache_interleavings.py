@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from rayfleet.kube.cache.store import Store, owner_key
+from rayfleet.kube.cache.store import Store
 from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.pods import Pod
 from support.children import KEY, OTHER, pod
@@ -58,7 +58,7 @@ class Interleavings(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.server = Server()
-        self.store = Store(Pod)
+        self.store = Store(Pod, ["RayCluster"])
         self.seen = 0
         self.answers: list[Pod] = []
         self.lists: list[tuple[Key, int]] = []
@@ -111,7 +111,7 @@ class Interleavings(RuleBasedStateMachine):
     @rule()
     def a_list_of_one_cluster_arrives(self) -> None:
         key, version = self.lists.pop()
-        listed = [obj for obj in self._listed(version) if owner_key(obj) == key]
+        listed = [obj for obj in self._listed(version) if self.store.owner_key(obj) == key]
         self.store.replace_owned(key, listed, version)
 
     @invariant()
@@ -146,7 +146,7 @@ class Interleavings(RuleBasedStateMachine):
                 or new is None
                 or replace(old, resource_version=0) != replace(new, resource_version=0)
             ):
-                changed |= {owner_key(obj) for obj in (old, new) if obj is not None}
+                changed |= {self.store.owner_key(obj) for obj in (old, new) if obj is not None}
         return changed
 
 
@@ -163,7 +163,7 @@ def test_events_in_any_order_end_in_the_last_state(order: list[int], data: st.Da
         server.write(
             data.draw(st.sampled_from(NAMES)), delete=data.draw(st.booleans()), owner=KEY, phase="Running"
         )
-    store = Store(Pod)
+    store = Store(Pod, ["RayCluster"])
 
     for number in (*order, *order):
         if number < server.version:

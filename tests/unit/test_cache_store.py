@@ -11,7 +11,7 @@ from support.children import KEY, OTHER, pod
 
 @pytest.fixture
 def store() -> Store[Pod]:
-    return Store(Pod)
+    return Store(Pod, ["RayCluster"])
 
 
 def _names(store: Store[Pod], key: Key = KEY) -> set[str]:

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from rayfleet.autoscaling.limits import CostCeilings, ScalingLimits
-from rayfleet.engine.memory import ClusterMemory
+from rayfleet.kinds.raycluster.actions import Plan
 from rayfleet.kinds.raycluster.manifests import worker_pods
+from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kinds.raycluster.plan.ceilings import gpus_of_creates
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.keys import Key
-from rayfleet.kube.objects.roots import Cluster, cluster_from_object
+from rayfleet.kube.objects.roots import Root, root_from_object
 from support.builders import UID, group, parsed, raycluster, spec, template
 from support.passes import KEY, PODS, Passes, passes
 from support.wire import fails
@@ -24,7 +25,7 @@ def with_gpus(replicas: int) -> dict[str, Any]:
     return spec(group("gpu", replicas, template=template(gpu="1")))
 
 
-def cluster_of(bed: Passes, key: Key) -> Cluster:
+def cluster_of(bed: Passes, key: Key) -> Root:
     found = bed.clusters.get(key)
     assert found is not None
     return found
@@ -84,7 +85,7 @@ async def test_two_decisions_made_side_by_side_do_not_spend_the_same_room() -> N
             obj = raycluster(name, spec_fields=with_gpus(3))
             obj["metadata"] |= {"uid": f"uid-{name}", "resourceVersion": f"{900 + number}", "generation": 1}
             bed.clusters.apply(obj)
-            cluster, memory = cluster_from_object(obj), ClusterMemory(f"uid-{name}")
+            cluster, memory = root_from_object(obj, "RayCluster"), ClusterMemory()
             memory.namespace_ceilings = await view.scaling.ceilings.read("ml")
             seen = view.snapshot(cluster, memory, None, bed.now)
             found.append((seen, plan(seen), memory))
@@ -101,11 +102,11 @@ async def test_one_sentence_says_how_many_pods_wait_though_less_room_was_left_in
         view = replace(bed.view, scaling=replace(bed.view.scaling, limits=limits))
         bed.stored(with_gpus(6))
         bed.head()
-        memory = ClusterMemory(bed.cluster.uid)
+        memory = ClusterMemory()
         annotate(bed, "99")
         memory.namespace_ceilings = await view.scaling.ceilings.read("ml")
         seen = view.snapshot(bed.cluster, memory, None, bed.now)
-        view.scaling.ledger.note(Key("ml", "another"), 3)
+        view.scaling.ledger.note(Key("RayCluster", "ml", "another"), 3)
         admitted = view.scaling.admit(seen, plan(seen))
         (wait,) = [wait for wait in admitted.waits if "GPU" in wait]
         assert wait.startswith("5 pods of gpu wait for 5 GPUs: at most 4 GPUs in total")
@@ -127,18 +128,16 @@ async def test_gpus_that_a_quota_refuses_are_room_for_others() -> None:
 def under_a_ceiling(bed: Passes, gpus: int) -> None:
     """One that all clusters share."""
     limits = ScalingLimits(ceilings=CostCeilings(gpus_total=gpus))
-    bed.reconciler._view = replace(bed.view, scaling=replace(bed.view.scaling, limits=limits))
+    bed.begin(limits)
     bed.api.there[NAMESPACE] = {"metadata": {"name": "ml"}}
 
 
-async def test_a_cluster_whose_every_pass_fails_keeps_no_gpu_from_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_cluster_whose_every_pass_fails_keeps_no_gpu_from_others() -> None:
     """What it has still counts."""
     async with passes() as bed:
         under_a_ceiling(bed, 4)
         bed.stored(with_gpus(1), name="bad", uid="uid-bad")
-        bad = Key("ml", "bad")
+        bad = Key("RayCluster", "ml", "bad")
         body = worker_pods(
             cluster_of(bed, bad), parsed(with_gpus(1)), parsed(with_gpus(1)).worker_group_specs[0]
         )
@@ -147,12 +146,12 @@ async def test_a_cluster_whose_every_pass_fails_keeps_no_gpu_from_others(
         bed.show({**pod, "metadata": {**pod["metadata"], **own}, "status": {"phase": "Running"}})
         bed.stored(with_gpus(9), born=True)
 
-        def failing(seen: Snapshot, *args: Any) -> Any:  # noqa: ANN401 - as `plan` has them
+        def failing(seen: Snapshot) -> Plan:
             if seen.cluster.key == bad:
                 raise OverflowError
-            return plan(seen, *args)
+            return plan(seen, seen.scaling.memory)
 
-        monkeypatch.setattr("rayfleet.engine.reconciler.plan", failing)
+        bed.decide = failing
         with pytest.raises(OverflowError):
             await bed.reconciler.reconcile(bad)
         await bed.reconciler.reconcile(KEY)

@@ -13,7 +13,7 @@ from rayfleet.api.raycluster import parse_spec
 from rayfleet.errors import ApiFailure
 from rayfleet.kinds.raycluster.plan import CreatePod, plan
 from rayfleet.kinds.raycluster.validity import judge
-from rayfleet.kube.cache import ClusterStore, Store
+from rayfleet.kube.cache import RootStore, Store
 from rayfleet.kube.client.answers import Listing
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.credentials import Credentials
@@ -45,8 +45,8 @@ def stored(levels: int, version: int = 5, kind: str = "object") -> bytes:
     return orjson.dumps(obj).replace(f'"{MARK}"'.encode(), deep(levels, kind))
 
 
-def in_cache(levels: int, kind: str = "object") -> ClusterStore:
-    store = ClusterStore()
+def in_cache(levels: int, kind: str = "object") -> RootStore:
+    store = RootStore("RayCluster")
     store.apply(decoded(stored(levels, kind=kind)))
     return store
 
@@ -81,7 +81,7 @@ async def test_a_list_and_a_read_give_an_object_that_is_too_deep_beside_all_othe
 @pytest.mark.parametrize("kind", ["object", "list"])
 @pytest.mark.parametrize("levels", [DEEPEST, 300, 1_000, 1_100, 9_000])
 def test_a_spec_that_is_too_deep_is_told_with_its_field_and_its_remedy(levels: int, kind: str) -> None:
-    found = in_cache(levels, kind).get(Key("ml", "demo"))
+    found = in_cache(levels, kind).get(Key("RayCluster", "ml", "demo"))
     assert found is not None
     judgement = judge(found, None, None, {})
     assert judgement.by_rule
@@ -98,7 +98,7 @@ def test_a_spec_that_is_too_deep_is_told_with_its_field_and_its_remedy(levels: i
 @pytest.mark.parametrize("kind", ["object", "list"])
 def test_a_spec_that_is_just_not_too_deep_is_acted_on(kind: str) -> None:
     """Down to the pods that are made of it; the field is the fifth level of the spec, counted from 0."""
-    found = in_cache(DEEPEST - 5, kind).get(Key("ml", "demo"))
+    found = in_cache(DEEPEST - 5, kind).get(Key("RayCluster", "ml", "demo"))
     assert found is not None
     judgement = judge(found, None, None, {})
     assert judgement.violations == ()
@@ -128,11 +128,11 @@ async def test_nothing_that_runs_is_touched_when_a_spec_becomes_too_deep_and_its
 
 
 def test_what_was_valid_before_a_spec_became_too_deep_goes_on_being_healed() -> None:
-    store = ClusterStore()
+    store = RootStore("RayCluster")
     store.apply(decoded(stored(1, version=5)))
-    good = store.stored_spec(Key("ml", "demo"))
+    good = store.stored_spec(Key("RayCluster", "ml", "demo"))
     assert store.apply(decoded(stored(1_100, version=6)))
-    found = store.get(Key("ml", "demo"))
+    found = store.get(Key("RayCluster", "ml", "demo"))
     assert found is not None
     judgement = judge(found, good, good, {})
     before = judge(cluster(orjson.loads(good or b"")), None, None, {})
@@ -141,9 +141,9 @@ def test_what_was_valid_before_a_spec_became_too_deep_goes_on_being_healed() -> 
 
 def test_the_path_of_a_too_deep_value_is_bounded_whatever_its_keys_are() -> None:
     raw = stored(1).replace(deep(1), b'{"' + b"k" * 100_000 + b'":' + deep(400) + b"}", 1)
-    store = ClusterStore()
+    store = RootStore("RayCluster")
     store.apply(decoded(raw))
-    found = store.get(Key("ml", "demo"))
+    found = store.get(Key("RayCluster", "ml", "demo"))
     assert found is not None
     assert len(found.spec[TOO_DEEP]) < 120
 
@@ -151,9 +151,9 @@ def test_the_path_of_a_too_deep_value_is_bounded_whatever_its_keys_are() -> None
 def test_a_status_that_is_too_deep_leaves_the_cluster_readable() -> None:
     raw = raycluster() | {"status": {"state": "ready", "x": decoded(deep(900))}}
     raw["metadata"] |= {"uid": "u", "resourceVersion": "5"}
-    store = ClusterStore()
+    store = RootStore("RayCluster")
     assert store.apply(raw)
-    found = store.get(Key("ml", "demo"))
+    found = store.get(Key("RayCluster", "ml", "demo"))
     assert found is not None
     assert found.status["state"] == "ready"
     assert TOO_DEEP not in found.status
@@ -202,7 +202,7 @@ def test_an_object_that_cannot_be_taken_apart_keeps_no_other_out_of_the_cache(er
         return pod_from_object(obj)
 
     woken: list[Key] = []
-    sink = ChildSink("pods", None, trim, Store(Pod), woken.append)
+    sink = ChildSink("pods", None, trim, Store(Pod, ["RayCluster"]), woken.append)
     good = {"metadata": {"namespace": "ml", "name": "good", "uid": "u", "resourceVersion": "7"}}
     odd: list[Any] = [{"odd": True, "metadata": 3}, {"odd": True}, {"odd": True, "metadata": {"name": []}}]
     assert [pod.name for pod in sink.trimmed([*odd, good])] == ["good"]

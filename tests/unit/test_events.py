@@ -1,8 +1,9 @@
 """Events: few, and in words."""
 
 from rayfleet.api.violation import Violation
+from rayfleet.engine.actions import Outcome
 from rayfleet.errors import ApiFailure
-from rayfleet.kinds.raycluster.plan import Cause, CreatePod, CreateService, DeletePod, Outcome, plan
+from rayfleet.kinds.raycluster.plan import Cause, CreatePod, CreateService, DeletePod, plan
 from rayfleet.kinds.raycluster.status import compute_status, events_of
 from support.builders import cluster, snapshot
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rayfleet.engine.actions import Outcome
 from rayfleet.kinds.raycluster.manifests import head_service, head_service_name
 from rayfleet.kinds.raycluster.plan import (
     Action,
@@ -13,7 +14,6 @@ from rayfleet.kinds.raycluster.plan import (
     CreatePod,
     CreateService,
     DeletePod,
-    Outcome,
     Plan,
     Resize,
     ResizeGroups,
@@ -49,7 +49,7 @@ async def carried_out(
     bed: Passes, *stages: tuple[Action, ...], deletes: tuple[DeletePod, ...] = ()
 ) -> list[Outcome]:
     bed.stored()
-    return list(await bed.executor.run(bed.cluster, Plan(deletes=deletes, stages=stages)))
+    return list(await bed.executor.run(bed.kind, bed.cluster, Plan(deletes=deletes, stages=stages)))
 
 
 @pytest.mark.parametrize(
@@ -173,14 +173,14 @@ async def test_a_service_is_made_to_select_by_other_labels_and_by_no_old_ones() 
         known = {"name": "demo-head-svc", "namespace": "ml", "ownerReferences": [OWNER]}
         bed.api.there[f"{SERVICES}/demo-head-svc"] = {"metadata": known}
         action = SelectHead("demo-head-svc", "u", {"a": "1", "b": "2"}, ("c",), "other labels")
-        (outcome,) = await bed.executor.run(bed.cluster, Plan(select=action))
+        (outcome,) = await bed.executor.run(bed.kind, bed.cluster, Plan(select=action))
         assert outcome.done
         assert bed.services.get("ml", "demo-head-svc") is not None
         assert bed.api.bodies("PATCH", "/demo-head-svc") == [
             {"metadata": {"uid": "u"}, "spec": {"selector": {"a": "1", "b": "2", "c": None}}}
         ]
         bed.api.told["PATCH", f"{SERVICES}/demo-head-svc"] = fails(403, "Forbidden", "no")
-        outcomes = await bed.executor.run(bed.cluster, Plan(select=action, stages=((create(),),)))
+        outcomes = await bed.executor.run(bed.kind, bed.cluster, Plan(select=action, stages=((create(),),)))
         assert [outcome.done for outcome in outcomes] == [False, True], "nothing else waits for it"
 
 
@@ -199,7 +199,7 @@ async def test_sizes_are_written_to_the_spec_that_they_were_decided_by_and_to_no
                 **obj,
                 "metadata": obj["metadata"] | {"resourceVersion": "1001", "generation": 2},
             }
-        _, outcome = await bed.executor.run(bed.cluster, Plan(deletes=(delete(),), resize=action))
+        _, outcome = await bed.executor.run(bed.kind, bed.cluster, Plan(deletes=(delete(),), resize=action))
         assert (outcome.tried, outcome.failure is None) == (not newer, newer)
         (patch,) = bed.api.bodies("PATCH", "/demo")
         assert patch == [
@@ -219,7 +219,7 @@ async def test_answers_are_in_the_cache_before_their_events() -> None:
         late = {**going["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": "1600"}
         bed.api.told["DELETE", f"{PODS}/{name}"] = says({**going, "kind": "Pod", "metadata": late})
         gone = DeletePod("worker", "gpu", name, going["metadata"]["uid"], Cause.SURPLUS, "too many")
-        await bed.executor.run(bed.cluster, Plan(deletes=(gone,), stages=((create(),),)))
+        await bed.executor.run(bed.kind, bed.cluster, Plan(deletes=(gone,), stages=((create(),),)))
         deleted, made = bed.pods.get("ml", name), bed.pods.get("ml", "p")
         assert deleted is not None
         assert deleted.deleting

@@ -7,7 +7,7 @@ import pytest
 from rayfleet.engine.gate import FairGate
 from rayfleet.kube.objects.keys import Key
 
-BIG, SMALL = Key("ns", "big"), Key("ns", "small")
+BIG, SMALL = Key("RayCluster", "ns", "big"), Key("RayCluster", "ns", "small")
 
 
 async def test_a_small_cluster_does_not_wait_for_a_big_one() -> None:
@@ -36,7 +36,7 @@ async def test_no_more_than_the_limit_are_inside() -> None:
             await asyncio.sleep(0)
             inside -= 1
 
-    await asyncio.gather(*(write(Key("ns", str(n % 7))) for n in range(50)))
+    await asyncio.gather(*(write(Key("RayCluster", "ns", str(n % 7))) for n in range(50)))
     assert (most, inside) == (3, 0)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.engine.finalizers import REMEDY
+from rayfleet.kinds.raycluster.actions import FINALIZER_REMEDY as REMEDY
 from support.builders import NOW
 from support.passes import CLUSTER, KEY, PODS, Passes, passes
 from support.scripted_api import not_there

@@ -3,7 +3,7 @@
 from rayfleet.fleet.gpu_ledger import GpuLedger
 from rayfleet.kube.objects.keys import Key
 
-A, B, C = Key("one", "a"), Key("one", "b"), Key("two", "c")
+A, B, C = Key("RayCluster", "one", "a"), Key("RayCluster", "one", "b"), Key("RayCluster", "two", "c")
 
 
 def test_each_cluster_sees_what_the_others_have() -> None:

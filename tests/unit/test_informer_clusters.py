@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
+from rayfleet.engine.children import Stores, Wakes, followed, stores_for
 from rayfleet.errors import ApiFailure
+from rayfleet.kinds.raycluster.children import CHILDREN, RAYCLUSTERS
 from rayfleet.kube.client.answers import Listing
-from rayfleet.kube.informer import Clockwork, Health, Informer, Stores, Wakes, machine
+from rayfleet.kube.informer import Clockwork, Health, Informer, machine
 from rayfleet.kube.informer import informer as module
 from rayfleet.kube.objects.keys import Key
 from rayfleet.telemetry import readiness
 
 FORBIDDEN = ApiFailure(403, "Forbidden", "you may not")
 ILL = ApiFailure(500, "InternalError", "etcd is away")
-KEY = Key("red", "demo")
+KEY = Key("RayCluster", "red", "demo")
 
 
 def cluster(version: int, name: str = "demo", namespace: str = "red", **spec: object) -> dict[str, Any]:
@@ -87,11 +89,11 @@ class Following:
 @asynccontextmanager
 async def following(server: Server, *namespaces: str) -> AsyncIterator[Following]:
     told, readable, now, served = list[Key](), list[str | None](), [0.0], asyncio.Event()
-    stores = Stores()
-    wakes = Wakes(told.append, told.append, told.append, readable.append)
+    stores = stores_for((RAYCLUSTERS,), CHILDREN)
+    what = tuple(followed((RAYCLUSTERS,), CHILDREN, stores, Wakes(told.append, told.append, told.append)))
     clockwork = Clockwork(lambda: now[0], jitter=lambda: 0.0)
     client: Any = server
-    informer = Informer(client, namespaces, stores, wakes, clockwork=clockwork)
+    informer = Informer(client, namespaces, what, on_readable=readable.append, clockwork=clockwork)
     running = asyncio.create_task(informer.run(served))
     served.set()
     try:
@@ -122,15 +124,19 @@ async def test_a_cluster_is_followed_from_its_birth_to_its_end() -> None:
     """Born is what was seen being created; what was listed was there before."""
     server = Server({"rayclusters red": Listing([cluster(5, "old")], 7)})
     async with following(server, "red") as seen:
-        await until("the list", lambda: len(seen.stores.clusters) == 1)
+        await until("the list", lambda: len(seen.stores.roots["RayCluster"]) == 1)
         server.send("red", {"type": "ADDED", "object": cluster(8)})
-        await until("the new one", lambda: KEY in seen.stores.clusters)
+        await until("the new one", lambda: KEY in seen.stores.roots["RayCluster"])
         server.send("red", {"type": "MODIFIED", "object": cluster(9, a=1)})
         await until("the change", lambda: seen.told.count(KEY) == 2)
-        born = {key: found.born for key in seen.stores.clusters if (found := seen.stores.clusters.get(key))}
-        assert born == {Key("red", "old"): 0, KEY: 8}
+        born = {
+            key: found.born
+            for key in seen.stores.roots["RayCluster"]
+            if (found := seen.stores.roots["RayCluster"].get(key))
+        }
+        assert born == {Key("RayCluster", "red", "old"): 0, KEY: 8}
         server.send("red", {"type": "DELETED", "object": cluster(10)})
-        await until("its end", lambda: KEY not in seen.stores.clusters)
+        await until("its end", lambda: KEY not in seen.stores.roots["RayCluster"])
         assert seen.told.count(KEY) == 3
 
 
@@ -138,10 +144,10 @@ async def test_a_deletion_in_a_gap_of_the_watch_is_told_of_by_the_list() -> None
     """At once, and the gap is counted like those of pods."""
     server = Server({"rayclusters red": Listing([cluster(5)], 7)})
     async with following(server, "red") as seen:
-        await until("the list", lambda: KEY in seen.stores.clusters)
+        await until("the list", lambda: KEY in seen.stores.roots["RayCluster"])
         server.lists["rayclusters red"] = Listing([], 20)
         server.send("red", ApiFailure(410, "Expired", "too old"))
-        await until("the deletion", lambda: KEY not in seen.stores.clusters)
+        await until("the deletion", lambda: KEY not in seen.stores.roots["RayCluster"])
         health = seen.health("red")
         assert (health.losses, health.relists) == (1, 1)
 
@@ -150,18 +156,18 @@ async def test_after_a_restored_etcd_the_clusters_are_rewound() -> None:
     """A bookmark from before shows it; then the list alone is true, and what it forgot is gone."""
     server = Server({"rayclusters red": Listing([cluster(5, a=1)], 7)})
     async with following(server, "red") as seen:
-        await until("the list", lambda: KEY in seen.stores.clusters)
+        await until("the list", lambda: KEY in seen.stores.roots["RayCluster"])
         server.send("red", {"type": "MODIFIED", "object": cluster(30, a=2)})
         server.send("red", {"type": "ADDED", "object": cluster(31, "later")})
-        await until("both", lambda: len(seen.stores.clusters) == 2)
+        await until("both", lambda: len(seen.stores.roots["RayCluster"]) == 2)
         seen.told.clear()
         server.lists["rayclusters red"] = Listing([cluster(5, a=1)], 6)
         server.send("red", bookmark(6))
-        await until("the later one to be gone", lambda: len(seen.stores.clusters) == 1)
-        found = seen.stores.clusters.get(KEY)
+        await until("the later one to be gone", lambda: len(seen.stores.roots["RayCluster"]) == 1)
+        found = seen.stores.roots["RayCluster"].get(KEY)
         assert found is not None
         assert (found.resource_version, found.spec, found.born) == (5, {"a": 1}, 0)
-        assert set(seen.told) == {KEY, Key("red", "later")}
+        assert set(seen.told) == {KEY, Key("RayCluster", "red", "later")}
 
 
 async def test_a_namespace_that_is_refused_holds_up_no_other() -> None:
@@ -224,7 +230,7 @@ async def test_a_watch_that_is_dead_shows_by_its_age_and_its_error(failure: ApiF
     """Neither lists nor watches are answered: after a while we are not ready."""
     server = Server({"rayclusters": Listing([cluster(5)], 7)})
     async with following(server) as seen:
-        await until("the list", lambda: KEY in seen.stores.clusters)
+        await until("the list", lambda: KEY in seen.stores.roots["RayCluster"])
         server.lists["rayclusters"] = failure
         server.watches["rayclusters"].put_nowait(failure)
         await until("the trouble", lambda: seen.health(None).error)
@@ -243,8 +249,8 @@ async def test_a_watch_that_is_refused_beside_lists_that_are_not_is_said_and_mad
     """The view is as old as the last list, and each list is a sign of life."""
     server = Server({"rayclusters": Listing([cluster(5)], 7)})
     async with following(server) as seen:
-        await until("the list", lambda: KEY in seen.stores.clusters)
+        await until("the list", lambda: KEY in seen.stores.roots["RayCluster"])
         server.lists["rayclusters"] = Listing([cluster(5), cluster(8, "new")], 9)
         server.watches["rayclusters"].put_nowait(FORBIDDEN)
-        await until("the new one", lambda: Key("red", "new") in seen.stores.clusters)
+        await until("the new one", lambda: Key("RayCluster", "red", "new") in seen.stores.roots["RayCluster"])
         assert seen.health(None).relists == 1

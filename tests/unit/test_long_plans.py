@@ -1,13 +1,14 @@
 """A cluster whose plan takes long has a small share of the processor, however often it is woken."""
 
+from collections.abc import Callable
+
 import pytest
 
-from rayfleet.autoscaling import Memory
 from rayfleet.engine import reconciler as reconcile
+from rayfleet.engine.reconciler import REST
 from rayfleet.engine.workqueue import Done
-from rayfleet.kinds.raycluster.plan import Plan, plan
+from rayfleet.kinds.raycluster.plan import Plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot
-from rayfleet.ray.polling.schedule import DECIDING_SHARE
 from support.builders import group, spec
 from support.passes import KEY, passes
 
@@ -19,16 +20,16 @@ class Plans:
         self.count = 0
         self.seconds = 2.0
 
-    def timed(self, snapshot: Snapshot, memory: Memory) -> tuple[Plan, float]:
+    def timed(self, decide: Callable[[Snapshot], Plan], snapshot: Snapshot) -> tuple[Plan, float]:
         self.count += 1
-        return plan(snapshot, memory), self.seconds
+        return decide(snapshot), self.seconds
 
 
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
     plans = Plans()
-    monkeypatch.setattr(reconcile, "is_long", lambda _: True)
-    monkeypatch.setattr(reconcile, "_timed_plan", plans.timed)
+    monkeypatch.setattr(reconcile, "LARGE_SPEC", 0)
+    monkeypatch.setattr(reconcile, "_timed", plans.timed)
     return plans
 
 
@@ -41,7 +42,7 @@ async def test_after_a_long_plan_a_cluster_rests_whatever_wakes_it(plans: Plans)
         again = await bed.reconciler.reconcile(KEY)
         assert (plans.count, isinstance(again, Done)) == (made, True)
         assert isinstance(again, Done)
-        assert again.requeue_after == pytest.approx(plans.seconds * DECIDING_SHARE, abs=1.0)
+        assert again.requeue_after == pytest.approx(plans.seconds * REST, abs=1.0)
 
 
 async def test_a_changed_spec_is_planned_for_at_once(plans: Plans) -> None:

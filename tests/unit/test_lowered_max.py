@@ -6,7 +6,7 @@ from typing import Any
 from rayfleet.kinds.raycluster.plan import Cause, Plan, plan
 from rayfleet.kinds.raycluster.scaling_view import Sizing
 from rayfleet.kube.objects.pods import Host, Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import Demand, NodeStatus, RayView
 from support.builders import NOW, cluster, group, head, snapshot, spec, template, worker
 from support.queued_clusters import GPU_TASK, creates, node, scaled, view
@@ -14,13 +14,13 @@ from support.queued_clusters import GPU_TASK, creates, node, scaled, view
 WORKING = NodeStatus.RUNNING
 
 
-def pending(of: Cluster, index: int, reason: str = "Unschedulable", **fields: Any) -> Pod:
+def pending(of: Root, index: int, reason: str = "Unschedulable", **fields: Any) -> Pod:
     """A worker that has not started."""
     state: dict[str, Any] = {"phase": "Pending", "ready": False, "unready_reason": reason, "node_name": ""}
     return worker(of, index, **state | {"created": NOW - 100 + index} | fields)
 
 
-def decided(of: Cluster, pods: list[Pod], joined: list[Pod], *, tasks: int = 3, **ray: Any) -> Plan:
+def decided(of: Root, pods: list[Pod], joined: list[Pod], *, tasks: int = 3, **ray: Any) -> Plan:
     """What is planned while so many tasks wait, where three replicas were wanted."""
     nodes = [node(head(of)), *(node(pod, WORKING) for pod in joined)]
     seen = replace(view(nodes, Demand(GPU_TASK, tasks)).ray, session_since=NOW - 7200, **ray)

@@ -8,14 +8,16 @@ import pytest
 from rayfleet.engine.workqueue import Done
 from rayfleet.kube.client.credentials import Credentials
 from rayfleet.kube.objects.keys import Key
-from rayfleet.main import Operator
+from rayfleet.kube.objects.resources import PODS
+from rayfleet.main import Process
 from rayfleet.settings.flags import parse
+from rayfleet.wiring import Operator
 from support.builders import cluster, group, raycluster, spec, worker
 from support.scripted_api import ScriptedApi, scripted_api
 from support.wire import says
 
 QUIET = ["--health-port", "0", "--metrics-port", "0", "--identity", "me"]
-KEY = Key("ml", "demo")
+KEY = Key("RayCluster", "ml", "demo")
 
 
 @pytest.fixture
@@ -65,8 +67,8 @@ async def test_a_cluster_that_gets_no_pass_holds_up_no_ceiling_of_others(
     made = operator(api)
     known(made)
     gpus = worker(cluster(spec(group("gpu", 1)), uid="u"), 1, group_name="gpu", gpus=3)
-    monkeypatch.setattr(made._stores.pods, "owned_by", lambda _: (gpus,))
-    other = Key("other", "one")
+    monkeypatch.setattr(made._stores.children[PODS], "owned_by", lambda _: (gpus,))
+    other = Key("RayCluster", "other", "one")
     usage = made._ledger.usage(other)
     assert (usage.complete, usage.total) == (True, 3)
     made._ledger.forget_all()
@@ -83,7 +85,7 @@ async def test_a_cluster_that_is_gone_is_forgotten_even_where_nothing_can_be_rea
         passed.append(key)
         return Done()
 
-    made._reconciler.reconcile = reconcile  # type: ignore[method-assign]  # in place of a pass
+    made._reconcilers["RayCluster"].reconcile = reconcile  # type: ignore[method-assign]  # in place of a pass
     assert await made._reconcile(KEY) == Done()
     assert passed == [KEY]
 
@@ -98,11 +100,11 @@ async def test_it_is_not_ready_until_it_knows_what_there_is_and_says_what_it_lac
 
 async def test_it_ends_in_good_order_when_it_is_asked_to(api: ScriptedApi) -> None:
     """Also while it waits for its CRD, within the five seconds that it has; nothing listens any more then."""
-    made = operator(api)
+    made = Process(parse(QUIET, {}), Credentials(api.url))
     running = asyncio.create_task(made.run())
     async with asyncio.timeout(20):
         while not any("/apis/ray.io/v1" in line for line in api.asked):
             await asyncio.sleep(0.01)
         made.ask_to_end()
         assert await running == 0
-    assert [server.connections for server in made._servers] == [0, 0]
+    assert [server.connections for server in made.operator.servers] == [0, 0]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rayfleet.kinds.raycluster.plan import plan
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from support import builders
 from support.manifest_samples import built_head, built_worker, cluster, environment, ray, spec, template
 from support.web_pages import asked, pages
@@ -19,7 +19,7 @@ VARIABLES = {
 }
 
 
-def serving() -> Cluster:
+def serving() -> Root:
     return replace(cluster(), labels=OF_A_SERVICE)
 
 

@@ -2,9 +2,11 @@
 
 import pytest
 
-from rayfleet.engine.memory import ClusterMemory
+from rayfleet.engine.actions import Outcome
+from rayfleet.engine.kind import Moment
 from rayfleet.errors import ApiFailure, Cause
-from rayfleet.kinds.raycluster.plan import CreatePod, Outcome
+from rayfleet.kinds.raycluster.memory import ClusterMemory
+from rayfleet.kinds.raycluster.plan import CreatePod
 
 QUOTA = ApiFailure(403, "Forbidden", "exceeded quota")
 OUTAGE = ApiFailure(0, "NoAnswer", "connection refused")
@@ -17,7 +19,7 @@ def create(group: str = "gpu", failure: ApiFailure | None = None) -> Outcome:
 
 def holds_after(*failures: ApiFailure | None) -> list[float]:
     """Seconds that the group is left alone after each of these answers in a row."""
-    memory, holds = ClusterMemory("uid"), []
+    memory, holds = ClusterMemory(), []
     for failure in failures:
         memory.learn([create(failure=failure)], now=100.0)
         hold = memory.held.get("gpu")
@@ -42,19 +44,19 @@ def test_retry_after_is_heeded() -> None:
 
 def test_one_group_that_is_held_does_not_hold_another() -> None:
     """Each has its own backoff."""
-    memory = ClusterMemory("uid")
+    memory = ClusterMemory()
     memory.learn([create("a", QUOTA), create("b")], now=0.0)
     assert set(memory.held) == {"a"}
 
 
 def test_what_was_denied_to_one_spec_is_asked_for_at_once_with_the_next() -> None:
     """If that is denied too, the backoff goes on where it was: changing the spec in a loop gains nothing."""
-    memory = ClusterMemory("uid", generation=1)
+    memory = ClusterMemory()
     memory.learn([create(failure=QUOTA)], now=100.0)
     memory.learn([create(failure=QUOTA)], now=101.0)
-    memory.meet(1, now=102.0)
+    memory.meet(Moment(102.0, 0.0))
     assert memory.held["gpu"].until == 103.0
-    memory.meet(2, now=102.0)
+    memory.meet(Moment(102.0, 0.0, is_new_generation=True))
     assert (memory.held["gpu"].until, memory.held["gpu"].since) == (102.0, 100.0)
     memory.learn([create(failure=QUOTA)], now=102.0)
     assert memory.held["gpu"].until == 106.0
@@ -62,17 +64,17 @@ def test_what_was_denied_to_one_spec_is_asked_for_at_once_with_the_next() -> Non
 
 def test_a_server_that_asked_for_patience_is_left_alone_whatever_the_spec() -> None:
     """It did not answer what was asked for."""
-    memory = ClusterMemory("uid", generation=1)
+    memory = ClusterMemory()
     memory.learn(
         [create(failure=ApiFailure(429, "TooManyRequests", "slow down", retry_after=9.0))], now=100.0
     )
-    memory.meet(2, now=101.0)
+    memory.meet(Moment(101.0, 0.0, is_new_generation=True))
     assert memory.held["gpu"].until == 109.0
 
 
 def test_a_refusal_is_remembered_in_words_that_do_not_change_with_the_pods_name() -> None:
     """By template, and it holds nothing: another template may go at once."""
-    memory = ClusterMemory("uid")
+    memory = ClusterMemory()
     memory.learn([create(failure=REFUSED)], now=0.0)
     assert memory.refused.words == {"hash-1": "spec.priority: must not be set"}
     assert memory.held == {}
@@ -83,19 +85,10 @@ def test_a_hold_is_forgotten_when_it_is_over_and_nobody_wants_pods(
     wanting: set[str], now: float, left: int
 ) -> None:
     """Such as after the group was made smaller."""
-    memory = ClusterMemory("uid")
+    memory = ClusterMemory()
     memory.learn([create(failure=QUOTA)], now=0.0)
     memory.release(wanting, now)
     assert len(memory.held) == left
-
-
-def test_after_a_create_whose_answer_was_lost_the_pods_are_listed_again() -> None:
-    """The pod may be there."""
-    memory = ClusterMemory("uid", verified_epoch=3)
-    memory.learn([create(failure=QUOTA)], now=0.0)
-    assert memory.verified_epoch == 3
-    memory.learn([create(failure=OUTAGE)], now=0.0)
-    assert memory.verified_epoch is None
 
 
 MINIMA = (
@@ -113,7 +106,7 @@ def test_words_of_a_refusal_that_come_in_another_order_are_the_same_message(
     first: str, then: str, told: str
 ) -> None:
     """A map has no order: without this, each attempt would write a status and an event."""
-    memory = ClusterMemory("uid")
+    memory = ClusterMemory()
     memory.learn([create(failure=ApiFailure(403, "Forbidden", first))], now=0.0)
     (outcome,) = memory.learn([create(failure=ApiFailure(403, "Forbidden", then))], now=10.0)
     assert outcome.failure is not None
@@ -123,6 +116,6 @@ def test_words_of_a_refusal_that_come_in_another_order_are_the_same_message(
 def test_fields_that_a_template_was_refused_for_are_named_in_one_order() -> None:
     """However the API server lists them."""
     causes = (Cause("spec.b", "no"), Cause("spec.a", "no"))
-    memory = ClusterMemory("uid")
+    memory = ClusterMemory()
     memory.learn([create(failure=ApiFailure(422, "Invalid", "?", causes))], now=0.0)
     assert memory.refused.words == {"hash-1": "spec.a: no; spec.b: no"}

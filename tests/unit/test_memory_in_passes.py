@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from rayfleet.engine.memory import ClusterMemory
-from rayfleet.kinds.raycluster.plan import Cause, DeletePod, Outcome
+from rayfleet.engine.actions import Outcome
+from rayfleet.kinds.raycluster.memory import ClusterMemory
+from rayfleet.kinds.raycluster.plan import Cause, DeletePod
 from rayfleet.kube.objects.pods import Pod
-from support.builders import NOW, UID, group, spec
+from support.builders import NOW, group, spec
 from support.passes import KEY, PODS, Passes, passes
 from support.wire import fails
 
@@ -38,7 +39,7 @@ def ended(bed: Passes, index: int) -> Pod:
 async def test_a_group_that_fails_a_second_time_is_seen_so_by_the_next_pass() -> None:
     async with passes() as bed:
         bed.stored(spec(group(replicas=1)))
-        memory = ClusterMemory(UID)
+        memory = ClusterMemory()
         first = ended(bed, 1)
         assert bed.view.snapshot(bed.cluster, memory, None, NOW).settling == {}
         gone = DeletePod("worker", "gpu", first.name, first.uid, Cause.ENDED, "ended")

@@ -13,7 +13,7 @@ from rayfleet.autoscaling.metrics import HOLD_SECONDS, GroupWish, MetricQuery, Q
 from rayfleet.kinds.raycluster.sources.sampler import QUESTIONS_PER_SERVER, MetricSampler
 from rayfleet.kube.objects.keys import Key
 
-KEY = Key("team-a", "demo")
+KEY = Key("RayCluster", "team-a", "demo")
 DOWN = QueryFailure("the query 'a' failed: HTTP 503")
 
 
@@ -42,7 +42,7 @@ class Scene:
         )
 
     async def ask(self, query: MetricQuery, namespace: str, cluster: str) -> float | QueryFailure:
-        self.asked[query.name, Key(namespace, cluster)] += 1
+        self.asked[query.name, Key("RayCluster", namespace, cluster)] += 1
         if query.name in self.hung:
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)
@@ -120,7 +120,7 @@ async def test_a_failure_makes_a_pass_when_it_begins_and_ends_and_when_the_answe
 async def test_one_server_that_hangs_starves_nobody() -> None:
     """However many clusters ask it, it has only so many questions at a time."""
     async with running(Scene(hung={"b"})) as scene:
-        keys = [Key("team-a", f"demo-{number}") for number in range(5 * QUESTIONS_PER_SERVER)]
+        keys = [Key("RayCluster", "team-a", f"demo-{number}") for number in range(5 * QUESTIONS_PER_SERVER)]
         for key in keys:
             scene.sampler.follow(key, (metric("a"), metric("b", group="cpu")))
         for key in keys:
@@ -155,7 +155,7 @@ async def test_what_is_not_followed_is_not_asked() -> None:
         assert len(scene.sampler.wishes(KEY)) == 1
         scene.sampler.follow(KEY, ())
         asked = scene.asked["a", KEY]
-        other = Key("team-a", "other")
+        other = Key("RayCluster", "team-a", "other")
         scene.sampler.follow(other, (metric("a"),))
         await scene.asked_again("a", other)
         assert scene.asked["a", KEY] == asked

@@ -15,7 +15,7 @@ from rayfleet.kinds.raycluster.status import compute_status
 from rayfleet.kinds.raycluster.status.conditions import ConditionType
 from rayfleet.kube.cache import Glance
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.telemetry.metrics import definitions
 from support.builders import NOW, UID, cluster, group, head, snapshot, spec, worker
 
@@ -25,7 +25,7 @@ PLACE = {"name": "demo", "namespace": "ml"}
 OF_GROUPS = {of.name for of in definitions.CLUSTERS.definitions if "group" in of.labels}
 
 
-def glance(of: Cluster, status: dict[str, Any] | None = None, **labels: str) -> Glance:
+def glance(of: Root, status: dict[str, Any] | None = None, **labels: str) -> Glance:
     return Glance(of.key, of.uid, NOW - 90, labels, of.status if status is None else status)
 
 
@@ -43,7 +43,7 @@ def values(found: Iterable[Sample], name: str) -> dict[tuple[str, ...], float]:
     }
 
 
-def computed(of: Cluster, pods: Iterable[Pod]) -> dict[str, Any]:
+def computed(of: Root, pods: Iterable[Pod]) -> dict[str, Any]:
     """The status that the operator would write."""
     seen = snapshot(of, pods)
     return compute_status(seen, plan(seen), ())

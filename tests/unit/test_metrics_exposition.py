@@ -110,7 +110,7 @@ async def test_the_queue_shows_what_waits_and_for_how_long_and_what_is_worked_on
     scene = Scene(queue=WorkQueue(work, concurrency=1, first_backoff=0.01, longest_backoff=0.04))
     scene.queue.start()
     for name in ("a", "b"):
-        scene.queue.add(Key("ml", name))
+        scene.queue.add(Key("RayCluster", "ml", name))
     await asyncio.sleep(0.02)  # For as long as the ages below are.
     assert await scene.value("rayfleet_workqueue_depth") == 1
     assert await scene.value("rayfleet_reconcile_active_workers") == 1
@@ -133,7 +133,7 @@ async def test_a_cluster_that_backs_off_is_no_waiting_one() -> None:
 
     scene = Scene(queue=WorkQueue(work, concurrency=1, first_backoff=60, longest_backoff=60))
     scene.queue.start()
-    scene.queue.add(Key("ml", "a"))
+    scene.queue.add(Key("RayCluster", "ml", "a"))
     async with asyncio.timeout(5):
         while not scene.queue.failing:
             await asyncio.sleep(0)
@@ -142,7 +142,7 @@ async def test_a_cluster_that_backs_off_is_no_waiting_one() -> None:
         scene.leading = False
         assert await scene.value("rayfleet_workqueue_backoff_keys") == 0
         scene.leading = True
-        scene.queue.add(Key("ml", "a"))
+        scene.queue.add(Key("RayCluster", "ml", "a"))
         while scene.queue.failing:
             await asyncio.sleep(0)
     assert await scene.value("rayfleet_workqueue_backoff_keys") == 0
@@ -152,10 +152,10 @@ async def test_a_cluster_that_backs_off_is_no_waiting_one() -> None:
 async def test_what_a_standby_keeps_for_later_is_no_queue() -> None:
     """Neither before it leads for the first time nor after its last term."""
     scene = Scene()
-    scene.queue.add(Key("ml", "a"))
+    scene.queue.add(Key("RayCluster", "ml", "a"))
     assert await scene.value("rayfleet_workqueue_depth") == 0
     scene.queue.start()
-    scene.queue.add(Key("ml", "b"))
+    scene.queue.add(Key("RayCluster", "ml", "b"))
     scene.queue.pause()
     assert await scene.value("rayfleet_workqueue_depth") == 0
     assert await scene.value("rayfleet_workqueue_oldest_age_seconds") == 0

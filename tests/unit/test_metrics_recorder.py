@@ -5,14 +5,16 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from rayfleet.engine.actions import Outcome
 from rayfleet.engine.workqueue import Done, Retry
 from rayfleet.errors import ApiFailure
-from rayfleet.kinds.raycluster.plan import Action, Cause, CreatePod, DeletePod, Outcome, plan
+from rayfleet.kinds.raycluster.plan import Action, Cause, CreatePod, DeletePod, plan
+from rayfleet.kinds.raycluster.pod_counts import PodCounts
 from rayfleet.kube.objects.keys import Key
 from rayfleet.telemetry.metrics import Recorder
 from support.builders import NOW, cluster, group, head, snapshot, spec, worker
 
-KEY = Key("ml", "demo")
+KEY = Key("RayCluster", "ml", "demo")
 REFUSED = ApiFailure(403, "Forbidden", "exceeded quota")
 
 
@@ -73,9 +75,10 @@ async def test_the_length_of_a_pass_has_its_waits_in_it() -> None:
 def test_only_what_was_done_is_counted_as_created_or_deleted() -> None:
     """Not what was refused, nor what was not even sent."""
     recorder = Recorder()
+    counts = PodCounts(recorder)
     create = CreatePod("worker", "gpu", "x", "hash", {}, "3 pods fewer than wanted")
     for outcome in (Outcome(create), Outcome(create, REFUSED), Outcome(create, tried=False)):
-        recorder.count(outcome)
+        counts.count(outcome)
     assert of_reason(recorder, "rayfleet_pods_created_total") == {("worker", "missing"): 1}
 
 
@@ -93,9 +96,10 @@ def test_every_reason_that_the_planner_gives_can_be_counted() -> None:
         worker(of, 1, group_name="gone"),
     ]
     recorder = Recorder()
+    counts = PodCounts(recorder)
     for pods in ([], replaced, crowd):
         for action in plan(snapshot(of, pods)).actions:
-            recorder.count(Outcome(action))
+            counts.count(Outcome(action))
     assert of_reason(recorder, "rayfleet_pods_created_total") == {
         ("head", "missing"): 1,
         ("head", "replacement"): 1,
@@ -121,7 +125,7 @@ def test_every_reason_that_the_planner_gives_can_be_counted() -> None:
 def test_a_reason_that_is_new_is_counted_all_the_same(action: Action) -> None:
     """A metric must never be what stops a pass."""
     recorder = Recorder()
-    recorder.count(Outcome(action))
+    PodCounts(recorder).count(Outcome(action))
     found = {
         **of_reason(recorder, "rayfleet_pods_created_total"),
         **of_reason(recorder, "rayfleet_pods_deleted_total"),
@@ -132,6 +136,7 @@ def test_a_reason_that_is_new_is_counted_all_the_same(action: Action) -> None:
 def test_every_series_is_there_before_its_first_increase() -> None:
     """Prometheus sees an increase from 0 only where there was a 0."""
     recorder = Recorder()
+    PodCounts(recorder)
     assert value(recorder, "rayfleet_pods_created_total", node_type="head", reason="replacement") == 0
     assert value(recorder, "rayfleet_reconcile_total", result="error") == 0
 
@@ -139,7 +144,8 @@ def test_every_series_is_there_before_its_first_increase() -> None:
 def test_two_operators_of_a_process_count_each_for_itself() -> None:
     """There is no registry that they share."""
     one, other = Recorder(), Recorder()
-    one.count(Outcome(CreatePod("head", "headgroup", "x", "hash", {}, "why")))
+    counts = [PodCounts(each) for each in (one, other)]
+    counts[0].count(Outcome(CreatePod("head", "headgroup", "x", "hash", {}, "why")))
     assert of_reason(one, "rayfleet_pods_created_total")
     assert not of_reason(other, "rayfleet_pods_created_total")
 

@@ -4,17 +4,17 @@ from dataclasses import replace
 from typing import Any
 
 from rayfleet.api.names import NodeType
-from rayfleet.engine.memory import ClusterMemory
+from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.keys import Owner
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.services import Service
-from support.builders import NOW, UID, cluster, head, service, spec, worker
+from support.builders import NOW, cluster, head, service, spec, worker
 from support.passes import Passes, passes
 
 
 def seen(bed: Passes, memory: ClusterMemory | None = None) -> Snapshot:
-    return bed.view.snapshot(bed.cluster, memory or ClusterMemory(UID), None, NOW)
+    return bed.view.snapshot(bed.cluster, memory or ClusterMemory(), None, NOW)
 
 
 def keep(bed: Passes, *children: Pod | Service) -> None:
@@ -33,7 +33,9 @@ async def test_what_belongs_to_a_cluster_is_what_its_uid_owns_whoever_has_its_na
         of, earlier = bed.cluster, cluster(uid="an-earlier-one")
         keep(bed, head(of), worker(of, 1), service(of))
         keep(bed, head(earlier), worker(earlier, 1), replace(service(earlier), name="old"))
-        keep(bed, worker(of, 2, owner=None), worker(of, 3, owner=Owner("other", "uid-of-other")))
+        keep(
+            bed, worker(of, 2, owner=None), worker(of, 3, owner=Owner("RayCluster", "other", "uid-of-other"))
+        )
         snapshot = seen(bed)
         assert {pod.name for pod in snapshot.pods} == {head(of).name, worker(of, 1).name}
         assert {each.uid for each in snapshot.services} == {"uid-service"}
@@ -60,7 +62,7 @@ async def test_a_head_that_no_watch_shows_is_seen_while_it_is_remembered_and_nev
     async with passes() as bed:
         bed.stored()
         stray = head(bed.cluster, node_type="")
-        memory = ClusterMemory(UID, stray_head=stray)
+        memory = ClusterMemory(stray_head=stray)
         assert [pod.node_type for pod in seen(bed, memory).pods] == [NodeType.HEAD]
         keep(bed, stray)
         assert len(seen(bed, memory).pods) == 1
@@ -89,6 +91,6 @@ async def test_a_spec_that_is_not_valid_is_not_acted_by_and_the_last_valid_one_i
         assert good.spec is seen(bed).spec, "it is parsed once"
         bed.stored({**spec(), "headGroupSpec": None}, version=1001)
         assert (seen(bed).spec, bool(seen(bed).violations)) == (None, True)
-        assert seen(bed, ClusterMemory(UID, last_valid=valid)).spec == good.spec
+        assert seen(bed, ClusterMemory(last_valid=valid)).spec == good.spec
         bed.stored(version=1002)
         assert (seen(bed).spec, seen(bed).violations) == (good.spec, ())

@@ -1,9 +1,9 @@
 """A spec is judged when it changes, not in every pass."""
 
-from rayfleet.engine.memory import ClusterMemory
+from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.refusals import RETRY_SECONDS
 from rayfleet.kinds.raycluster.validity import template_hashes
-from support.builders import NOW, UID, group, spec
+from support.builders import NOW, group, spec
 from support.passes import passes
 
 ODD = {"CPU": "four"}
@@ -13,7 +13,7 @@ async def test_a_spec_with_a_group_at_fault_is_judged_once() -> None:
     """Its other groups go on, each second: to parse it takes longer than all else that such a pass does."""
     async with passes() as bed:
         bed.stored(spec(group("odd", resources=ODD), group("fine")))
-        memory = ClusterMemory(UID)
+        memory = ClusterMemory()
         first, second = (bed.view.snapshot(bed.cluster, memory, None, NOW + n) for n in (0, 1))
         assert list(first.withheld) == ["odd"]
         assert second.spec is first.spec
@@ -23,7 +23,7 @@ async def test_a_group_at_fault_is_judged_anew_when_an_earlier_definition_is_kno
     """Then it goes on as it was, and is withheld no longer."""
     async with passes() as bed:
         bed.stored(spec(group("odd", resources=ODD)))
-        memory = ClusterMemory(UID)
+        memory = ClusterMemory()
         assert bed.view.snapshot(bed.cluster, memory, None, NOW).withheld
         bed.stored(spec(group("odd", resources={"CPU": "4"})), version=1001)
         memory.last_valid = bed.clusters.stored_spec(bed.cluster.key)
@@ -37,7 +37,7 @@ async def test_a_spec_with_a_refused_template_is_judged_once_until_something_is_
     """To hash the templates of a hundred groups takes a quarter of a second, on the loop."""
     async with passes() as bed:
         bed.stored(spec(group("odd"), group("fine")))
-        memory = ClusterMemory(UID)
+        memory = ClusterMemory()
         before = bed.view.snapshot(bed.cluster, memory, None, NOW)
         assert before.spec is not None
         hashes = dict(template_hashes(bed.cluster, before.spec))

@@ -10,13 +10,13 @@ from rayfleet.kinds.raycluster.healing.endings import Endings
 from rayfleet.kinds.raycluster.identity import identified
 from rayfleet.kinds.raycluster.plan import Plan, plan
 from rayfleet.kube.objects.pods import Host, Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from support.builders import NOW, cluster, group, head, parsed, snapshot, spec, worker
 
 ASIDE = {"node_type": "aside"}
 
 
-def planned(of: Cluster, *pods: Pod) -> Plan:
+def planned(of: Root, *pods: Pod) -> Plan:
     return plan(snapshot(of, tuple(identified(of, parsed(of.spec), pods))))
 
 
@@ -24,7 +24,7 @@ def names(of: Plan) -> list[str]:
     return [delete.name for delete in of.deletes]
 
 
-def host(of: Cluster, n: int, replica: int, index: int, **changes: Any) -> Pod:
+def host(of: Root, n: int, replica: int, index: int, **changes: Any) -> Pod:
     return replace(worker(of, n), host=Host(f"demo-gpu-{n - index}", replica, index), **changes)
 
 

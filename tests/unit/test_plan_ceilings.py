@@ -14,14 +14,14 @@ from rayfleet.kinds.raycluster.plan.ray_report import ray_report
 from rayfleet.kinds.raycluster.scaling_view import ScalingView
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.status import compute_status
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from support.builders import cluster, group, head, snapshot, spec, template, worker
 from support.queued_clusters import creates, scaled, view
 
 CPUS = template(cpu="4")
 
 
-def under(of: Cluster, *pods: Any, usage: GpuUsage | None = None, **ceilings: int) -> Snapshot:
+def under(of: Root, *pods: Any, usage: GpuUsage | None = None, **ceilings: int) -> Snapshot:
     """The cluster and these pods of it, where these ceilings hold."""
     limits = ScalingLimits(ceilings=CostCeilings(**ceilings))
     return snapshot(of, pods, scaling=ScalingView(limits=limits, usage=usage or GpuUsage()))

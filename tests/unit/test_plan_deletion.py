@@ -8,19 +8,19 @@ import pytest
 from rayfleet.kinds.raycluster.plan import Cause, Plan, RemoveFinalizer, plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from support.builders import NOW, UID, cluster, head, snapshot, spec, worker
 
 REDIS = "ray.io/gcs-ft-redis-cleanup-finalizer"
 
 
-def deleted(seconds: float = 1, *, finalizers: tuple[str, ...] = (REDIS,), **changes: Any) -> Cluster:
+def deleted(seconds: float = 1, *, finalizers: tuple[str, ...] = (REDIS,), **changes: Any) -> Root:
     """A cluster whose deletion began so long ago."""
     of = replace(cluster(deleting=True), deleted=NOW - seconds, finalizers=frozenset(finalizers))
     return replace(of, **changes)
 
 
-def unreadable(of: Cluster) -> Snapshot:
+def unreadable(of: Root) -> Snapshot:
     """A snapshot of a cluster whose spec may be anything."""
     return replace(snapshot(cluster()), cluster=of, spec=None)
 
@@ -30,7 +30,7 @@ def removed(decided: Plan) -> list[str]:
     return [action.reason for action in decided.actions if isinstance(action, RemoveFinalizer)]
 
 
-def pods_of(of: Cluster, **changes: Any) -> list[Pod]:
+def pods_of(of: Root, **changes: Any) -> list[Pod]:
     return [head(of, **changes), *(worker(of, n, **changes) for n in (1, 2, 3))]
 
 
@@ -104,7 +104,7 @@ def test_a_cluster_whose_pods_are_to_be_orphaned_keeps_them() -> None:
         pytest.param(deleted(spec=spec(managedBy="kueue.x-k8s.io/multikueue")), id="another controller's"),
     ],
 )
-def test_any_other_cluster_is_left_to_others(of: Cluster) -> None:
+def test_any_other_cluster_is_left_to_others(of: Root) -> None:
     """A finalizer on a cluster that lives is no matter, and one of others' is theirs."""
     decided = plan(snapshot(of, pods_of(of)))
     assert decided.actions == ()

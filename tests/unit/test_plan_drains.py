@@ -9,7 +9,7 @@ import pytest
 from rayfleet.kinds.raycluster.plan import Cause, DrainNode, Plan, plan
 from rayfleet.kinds.raycluster.scaling_view import Sizing
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import Demand, NodeStatus, RayNode
 from support.builders import cluster, group, head, replica, snapshot, spec, worker
 from support.queued_clusters import GPU_TASK, creates, node, scaled, view
@@ -20,7 +20,7 @@ WRITTEN_AFTER: Mapping[str, Any] = {"workerGroups": [{**DESIRED, "desired": 1}]}
 
 
 def found(
-    of: Cluster, pods: list[Pod], states: Mapping[Pod, NodeStatus], *demands: Demand, **around: Any
+    of: Root, pods: list[Pod], states: Mapping[Pod, NodeStatus], *demands: Demand, **around: Any
 ) -> Plan:
     """What is planned where nodes are in these states, else busy; dead ones were given up before we came."""
     nodes = [node(pod, states.get(pod, NodeStatus.RUNNING), idle=90.0) for pod in [head(of), *pods]]
@@ -86,7 +86,7 @@ def test_a_node_that_is_being_drained_is_neither_free_nor_drained_again_nor_repl
     assert len(creates(found(of, pods, states, Demand(GPU_TASK, 1)))) == 1
 
 
-def slices() -> tuple[Cluster, list[Pod]]:
+def slices() -> tuple[Root, list[Pod]]:
     """Two replicas of two hosts each, by the status as well."""
     start = {"num-cpus": "1", "num-gpus": "1"}
     tpu = group("tpu", replicas=0, maxReplicas=3, numOfHosts=2, rayStartParams=start)

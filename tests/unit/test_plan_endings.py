@@ -6,11 +6,12 @@ from itertools import pairwise
 
 import pytest
 
+from rayfleet.engine.actions import Outcome
 from rayfleet.kinds.raycluster.healing.endings import FORGET_SECONDS, SOON, Endings
-from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, CreatePod, DeletePod, Outcome, Plan, plan
+from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, CreatePod, DeletePod, Plan, plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Host, Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from support.builders import NOW, cluster, group, head, snapshot, spec, worker
 
 
@@ -190,6 +191,6 @@ def test_nothing_is_remembered_of_groups_that_are_well() -> None:
     assert endings == Endings()
 
 
-def _deletes(of: Cluster, pods: Sequence[Pod], now: float) -> list[DeletePod]:
+def _deletes(of: Root, pods: Sequence[Pod], now: float) -> list[DeletePod]:
     seen = snapshot(of, [head(of), *pods], now=now + 20)
     return [action for action in plan(seen).actions if isinstance(action, DeletePod)]

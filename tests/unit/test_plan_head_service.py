@@ -11,7 +11,7 @@ from rayfleet.kinds.raycluster.manifests import head_pod, head_service
 from rayfleet.kinds.raycluster.plan import CreatePod, CreateService, Plan, SelectHead, plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from support.builders import cluster, group, head, parsed, service, snapshot, spec
 
 USUAL = {
@@ -33,7 +33,7 @@ def labelled(pod: Pod, labels: Mapping[str, str | None]) -> Pod:
 
 
 def scene(
-    of: Cluster, selector: dict[str, str], labels: Mapping[str, str | None], *rivals: Pod, **changes: Any
+    of: Root, selector: dict[str, str], labels: Mapping[str, str | None], *rivals: Pod, **changes: Any
 ) -> Snapshot:
     """A running head with such labels, and its Service."""
     there = replace(service(of), selector=tuple(selector.items()))

@@ -9,7 +9,7 @@ from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.kinds.raycluster.identity import identified
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from support.builders import cluster, group, head, parsed, snapshot, spec, worker
 
 TWO_GROUPS = spec(group("gpu", 2), group("cpu", 1))
@@ -25,12 +25,12 @@ RELABELLED: list[dict[str, Any]] = [
 ]
 
 
-def known(of: Cluster, *pods: Pod) -> list[Pod]:
+def known(of: Root, *pods: Pod) -> list[Pod]:
     """What the pods are; which of them were set aside is a question of its own."""
     return [replace(pod, aside=False) for pod in identified(of, parsed(of.spec), pods)]
 
 
-def found(of: Cluster, *pods: Pod) -> list[Pod]:
+def found(of: Root, *pods: Pod) -> list[Pod]:
     return list(identified(of, parsed(of.spec), pods))
 
 

@@ -17,7 +17,7 @@ from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, CreatePod, CreateSe
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.status import compute_status
 from rayfleet.kube.objects.pods import Host, Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.kube.objects.services import Service
 from support.builders import NOW, cluster, group, parsed, snapshot, spec
 from support.builders import head as head_of
@@ -41,7 +41,7 @@ class World:
     serial: int = 0
 
     @property
-    def cluster(self) -> Cluster:
+    def cluster(self) -> Root:
         groups = [
             group(name, replicas=size, maxReplicas=MAXIMUM, numOfHosts=HOSTS[name])
             for name, size in self.sizes.items()

@@ -2,9 +2,11 @@
 
 import orjson
 
-from rayfleet.engine.memory import ClusterMemory
+from rayfleet.engine.actions import Outcome
+from rayfleet.engine.kind import Moment
 from rayfleet.errors import ApiFailure, Cause
-from rayfleet.kinds.raycluster.plan import CreatePod, Outcome, plan
+from rayfleet.kinds.raycluster.memory import ClusterMemory
+from rayfleet.kinds.raycluster.plan import CreatePod, plan
 from rayfleet.kinds.raycluster.refusals import MOST, RETRY_SECONDS, Refusals
 from rayfleet.kinds.raycluster.validity import judge, template_hashes
 from support.builders import NOW, cluster, group, head, parsed, snapshot, spec, template, worker
@@ -18,9 +20,9 @@ def create(template_hash: str, failure: ApiFailure | None = REFUSED) -> Outcome:
 
 def test_after_two_thousand_edits_the_refusals_of_the_last_one_are_remembered() -> None:
     """What was refused of an earlier spec says nothing of this one."""
-    memory = ClusterMemory("uid")
+    memory = ClusterMemory()
     for generation in range(2_000):
-        memory.meet(generation, NOW)
+        memory.meet(Moment(NOW, 0.0, is_new_generation=True))
         memory.learn([create(f"hash-{generation}")], NOW)
     assert list(memory.refused.words) == ["hash-1999"]
 
@@ -50,7 +52,7 @@ def test_a_refused_template_is_tried_again_after_five_minutes_and_not_before() -
     """A webhook may have been mended; while it is not, that costs one create in five minutes."""
     of = cluster(spec(group(replicas=1)))
     template_hash = dict(template_hashes(of, parsed(of.spec)))["gpu"]
-    memory, tries = ClusterMemory("uid"), 0
+    memory, tries = ClusterMemory(), 0
     for second in range(0, 3600, 50):
         now = NOW + second
         seen = snapshot(of, [head(of)], now=now, refused=memory.refused.withheld(now))
@@ -63,7 +65,7 @@ def test_a_refused_template_is_tried_again_after_five_minutes_and_not_before() -
 
 
 def test_a_template_that_is_taken_after_all_is_not_held_against_the_spec() -> None:
-    memory = ClusterMemory("uid")
+    memory = ClusterMemory()
     memory.learn([create("a")], NOW)
     memory.learn([create("a", None)], NOW + RETRY_SECONDS)
     assert memory.refused.words == {}

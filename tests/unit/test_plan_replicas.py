@@ -12,7 +12,7 @@ from rayfleet.kinds.raycluster.plan.limits import limit_creates
 from rayfleet.kinds.raycluster.plan.replicas import last_index
 from rayfleet.kinds.raycluster.snapshot import Hold
 from rayfleet.kube.objects.pods import Pod, pod_from_object
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from support.builders import NOW, cluster, group, head, host, parsed, replica, snapshot, spec
 
 HOSTS = 4
@@ -22,7 +22,7 @@ def tpu(replicas: int = 2, **fields: Any) -> dict[str, Any]:
     return group("tpu", replicas=replicas, numOfHosts=HOSTS, **fields)
 
 
-def decide(of: Cluster, pods: list[Pod], **fields: Any) -> Plan:
+def decide(of: Root, pods: list[Pod], **fields: Any) -> Plan:
     return plan(snapshot(of, [head(of), *pods], **fields))
 
 
@@ -41,7 +41,7 @@ def deleted(decided: Plan) -> dict[str, Cause]:
     return {delete.name: delete.cause for delete in decided.deletes}
 
 
-def recorded(last: int, *groups: dict[str, Any]) -> Cluster:
+def recorded(last: int, *groups: dict[str, Any]) -> Root:
     """A cluster whose status knows workers up to `last`."""
     return cluster(
         spec(*(groups or (tpu(),))), status={"workerGroups": [{"groupName": "tpu", "lastIndex": last}]}

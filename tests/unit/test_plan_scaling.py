@@ -7,7 +7,7 @@ from rayfleet.autoscaling.limits import CostCeilings, ScalingLimits
 from rayfleet.fleet.gpu_usage import GpuUsage
 from rayfleet.kinds.raycluster.plan import Cause, DrainNode, ResizeGroups, plan
 from rayfleet.kinds.raycluster.scaling_view import Sizing
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import Demand, NodeStatus, RayView
 from support.builders import NOW, head, snapshot, worker
 from support.queued_clusters import GPU_TASK, creates, node, scaled, view
@@ -140,7 +140,7 @@ def test_with_target_spec_the_pods_follow_the_written_size() -> None:
     assert not any(isinstance(action, ResizeGroups) for action in decided.actions)
 
 
-def _queued(of: Cluster) -> Cluster:
+def _queued(of: Root) -> Root:
     return replace(of, labels={Label.KUEUE_QUEUE: "team-a"})
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from rayfleet.engine.memory import ClusterMemory
 from rayfleet.kinds.raycluster.manifests import worker_pods
+from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.plan import CreatePod, Plan, plan
 from rayfleet.kinds.raycluster.plan.ceilings import gpus_of_each
 from rayfleet.kinds.raycluster.pod_settings import PodSettings
-from support.builders import NOW, UID, group, spec, template
+from support.builders import NOW, group, spec, template
 from support.passes import Passes, passes
 
 
@@ -38,7 +38,7 @@ async def test_the_pods_of_a_group_are_built_once_for_all_plans_by_one_spec(
     monkeypatch.setattr("rayfleet.kinds.raycluster.plan.workers.worker_pods", counted)
     async with passes() as bed:
         bed.stored(spec(group("a", 2)))
-        memory = ClusterMemory(UID)
+        memory = ClusterMemory()
         first, second = planned_of(bed, memory), planned_of(bed, memory)
         assert (first, len(built)) == (second, 1)
         bed.stored(spec(group("a", 2, template=template(cpu="7"))), version=1001)
@@ -51,7 +51,7 @@ async def test_a_cluster_that_is_made_again_under_its_name_has_pods_of_its_own()
     async with passes() as bed:
         bed.stored(spec(group("a", 1)))
         before = bed.cluster
-        seen = bed.view.snapshot(before, ClusterMemory(UID), None, NOW)
+        seen = bed.view.snapshot(before, ClusterMemory(), None, NOW)
         again = replace(seen, cluster=replace(before, uid="another"))
         (old,), (new,) = bodies(plan(seen)), bodies(plan(again))
         owners = [body["metadata"]["ownerReferences"][0]["uid"] for body in (old, new)]
@@ -63,7 +63,7 @@ async def test_pods_are_built_by_the_settings_that_hold_now() -> None:
     """A refusal may have said how large the wait container has to be."""
     async with passes() as bed:
         bed.stored(spec(group("a", 1)))
-        seen = bed.view.snapshot(bed.cluster, ClusterMemory(UID), None, NOW)
+        seen = bed.view.snapshot(bed.cluster, ClusterMemory(), None, NOW)
         without = replace(seen, pod_settings=PodSettings(waits=False))
         (usual,), (bare,) = bodies(plan(seen)), bodies(plan(without))
         assert "initContainers" in usual["spec"]
@@ -74,7 +74,7 @@ async def test_what_is_not_acted_on_follows_the_head_that_is_there() -> None:
     """A store of the head's state withholds clusters that have none yet, and those alone."""
     async with passes() as bed:
         bed.stored(spec(group("a", 1), gcsFaultToleranceOptions={"redisAddress": "redis:6379"}))
-        seen = bed.view.snapshot(bed.cluster, ClusterMemory(UID), None, NOW)
+        seen = bed.view.snapshot(bed.cluster, ClusterMemory(), None, NOW)
         recorded = replace(seen.cluster, status={"head": {"podName": "demo-head"}})
         assert plan(seen).withheld
         assert not plan(replace(seen, cluster=recorded)).withheld
@@ -85,7 +85,7 @@ async def test_gpus_are_those_of_the_spec_that_is_acted_on_whatever_labels_have_
     """A label may put a spec at fault, and taking it off puts it right, within one generation."""
     of_service = {"ray.io/originated-from-crd": "RayService"}
     async with passes() as bed:
-        memory = ClusterMemory(UID)
+        memory = ClusterMemory()
         bed.stored(spec(group("a", 1, template=template(gpu="1"))))
         assert bed.view.snapshot(bed.cluster, memory, None, NOW).gpus == {"headgroup": 0, "a": 1}
         memory.last_valid = bed.clusters.stored_spec(bed.cluster.key)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from rayfleet.engine.memory import MOST_LESSONS
 from rayfleet.kinds.raycluster.manifests import head_pod, worker_pods
+from rayfleet.kinds.raycluster.memory import MOST_LESSONS
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kinds.raycluster.pod_settings import PodSettings, WaitSize, least_wait
 from support.builders import cluster as stored_cluster

@@ -9,7 +9,7 @@ from rayfleet.kinds.raycluster.plan import DeletePod, Plan, plan
 from rayfleet.kinds.raycluster.scaling_view import Sizing
 from rayfleet.kinds.raycluster.status import compute_status
 from rayfleet.kube.objects.pods import Host, Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import Demand, NodeStatus
 from support.builders import NOW, cluster, group, head, snapshot, spec, template, worker
 from support.queued_clusters import GPU_TASK, creates, node, view
@@ -19,7 +19,7 @@ PATIENCE = 3.0
 LONG_AGO = NOW - 7200
 
 
-def elastic(after: int | None = 3, **fast: Any) -> Cluster:
+def elastic(after: int | None = 3, **fast: Any) -> Root:
     """A group of GPU workers, and one to fall back to."""
     fallback: dict[str, Any] = (
         {} if after is None else {"fallback": {"groups": ["cheap"], "afterSeconds": after}}
@@ -29,16 +29,14 @@ def elastic(after: int | None = 3, **fast: Any) -> Cluster:
     return cluster(spec(*groups, enableInTreeAutoscaling=True))
 
 
-def stuck(
-    of: Cluster, since: float, reason: str, container: str = "ray", words: str = "", **fields: Any
-) -> Pod:
+def stuck(of: Root, since: float, reason: str, container: str = "ray", words: str = "", **fields: Any) -> Pod:
     """A pod of the group `fast` that has a node, and is not ready since then."""
     state = {"phase": "Pending", "ready": False, "unready_reason": reason, "unready_container": container}
     changes = state | {"unready_words": words, "created": since, "readiness_since": since} | fields
     return worker(of, 1, group_name="fast", **changes)
 
 
-def decided(of: Cluster, pod: Pod, *, tasks: int = 1, heard: float = LONG_AGO, **changes: Any) -> Plan:
+def decided(of: Root, pod: Pod, *, tasks: int = 1, heard: float = LONG_AGO, **changes: Any) -> Plan:
     """What is planned while so many tasks wait; `heard`: since when the head is there."""
     ray = view([node(head(of))], *([Demand(GPU_TASK, tasks)] if tasks else [])).ray
     ray = replace(ray, session_since=heard, **changes)

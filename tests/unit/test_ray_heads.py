@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from rayfleet.engine.memory import ClusterMemory
 from rayfleet.errors import GcsTrouble
+from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.plan import DrainNode
 from rayfleet.kinds.raycluster.sources.addresses import PodAddresses
 from rayfleet.kinds.raycluster.sources.heads import SILENT_SECONDS, RayHeads, dialled
@@ -20,7 +20,7 @@ from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.credentials import Credentials
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.gcs.protocol import ray_pb2
 from rayfleet.ray.polling import Clockwork, Poller
 from rayfleet.ray.state import AutoscalingReport
@@ -45,10 +45,10 @@ class Scene:
     server: Wire
     now: float = 0.0
 
-    async def follow(self, of: Cluster, *pods: Pod) -> None:
+    async def follow(self, of: Root, *pods: Pod) -> None:
         await self.heads.follow(snapshot(of, pods), parsed(of.spec), active=True)
 
-    def heard(self, of: Cluster) -> bool:
+    def heard(self, of: Root) -> bool:
         seen = self.heads.observation(of.key)
         return seen is not None and (seen.failure or seen.state) is not None
 
@@ -77,7 +77,7 @@ async def gcs(host: str = "127.0.0.1", **fields: Any) -> AsyncIterator[StandInGc
         await made.stop()
 
 
-def followed(gcs: StandInGcs, **fields: Any) -> tuple[Cluster, Pod]:
+def followed(gcs: StandInGcs, **fields: Any) -> tuple[Root, Pod]:
     """A cluster whose head is there."""
     start = {"port": gcs.address.rpartition(":")[2]}
     group = {"rayStartParams": start, "template": scaled().spec["headGroupSpec"]["template"]}
@@ -85,7 +85,7 @@ def followed(gcs: StandInGcs, **fields: Any) -> tuple[Cluster, Pod]:
     return of, head(of, pod_ip=gcs.address.rpartition(":")[0].strip("[]"))
 
 
-def with_token(gcs: StandInGcs) -> tuple[Cluster, Pod]:
+def with_token(gcs: StandInGcs) -> tuple[Root, Pod]:
     return followed(gcs, authOptions={"mode": "token"})
 
 
@@ -232,7 +232,7 @@ async def test_a_refusal_of_a_drain_is_the_outcome_and_remembered() -> None:
     async with gcs() as at, following() as scene:
         of, pod = followed(at)
         await scene.follow(of, pod)
-        memory = ClusterMemory(of.uid)
+        memory = ClusterMemory()
         for accepted, words in ((False, "it is busy"), (False, ""), (True, "")):
             at.says(DRAIN, ray_pb2.DrainNodeReply(is_accepted=accepted, rejection_reason_message=words))
             outcome = await scene.heads.drain(of.key, DRAINED)

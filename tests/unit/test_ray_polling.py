@@ -26,7 +26,7 @@ from support.informing import until
 from support.stand_in_gcs import STATE, StandInGcs, node, state
 
 NODES = "GetAllNodeInfo"
-A, B, C = Key("ns", "a"), Key("ns", "b"), Key("ns", "c")
+A, B, C = Key("RayCluster", "ns", "a"), Key("RayCluster", "ns", "b"), Key("RayCluster", "ns", "c")
 NOWHERE = "127.0.0.1:1"
 DOWN = GcsFailure(GcsTrouble.UNREACHABLE, "down")
 NEVER = Observation("uid")
@@ -240,7 +240,7 @@ async def test_heads_that_hang_lie_or_are_gone_cost_others_nothing() -> None:
         lying.says(STATE, b"\xff\xff\xff")
         fleet.watch(B, hanging.address)
         fleet.watch(C, lying.address)
-        gone = Key("ns", "gone")
+        gone = Key("RayCluster", "ns", "gone")
         fleet.watch(gone, NOWHERE)
         fleet.watch(A, good.address)
         await asyncio.wait_for(fleet.heard(A), 0.25)

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from rayfleet.engine.workqueue import Done, Retry
+from rayfleet.kinds.raycluster.actions import Plan
 from rayfleet.kinds.raycluster.plan.limits import MOST_DELETES
-from rayfleet.kube.client import paths
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kube.objects.resources import SERVICES
 from support.builders import group, raycluster, service, spec
 from support.passes import CLUSTER, KEY, PODS, passes
 from support.scripted_api import not_there
@@ -240,7 +242,7 @@ LAGGING = (
 )
 
 
-@pytest.mark.parametrize("at", [PODS, paths.services("ml")])
+@pytest.mark.parametrize("at", [PODS, SERVICES.collection("ml")])
 async def test_an_api_server_that_does_not_know_the_new_kind_yet_is_asked_again_each_second_in_silence(
     at: str,
 ) -> None:
@@ -358,16 +360,14 @@ async def test_a_long_decision_holds_no_place_in_the_queue_and_its_head_hears_of
     assert len(took) == len(waited)
 
 
-async def test_a_pass_that_fails_by_a_defect_is_told_on_the_cluster_once_for_each_generation(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_pass_that_fails_by_a_defect_is_told_on_the_cluster_once_for_each_generation() -> None:
     """Else its status stays as it was, or empty, and nobody but the operator's log knows why."""
 
-    def fail(*_: object) -> None:
+    def fail(_: Snapshot) -> Plan:
         raise OverflowError("cannot convert float infinity to integer")
 
     async with passes() as bed:
-        monkeypatch.setattr("rayfleet.engine.reconciler.plan", fail)
+        bed.decide = fail
         for generation in (1, 2):
             bed.stored(generation=generation, version=1000 + generation)
             for _ in range(3):

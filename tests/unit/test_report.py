@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from rayfleet.engine.memory import ClusterMemory
-from rayfleet.kinds.raycluster.plan import Outcome, Plan, plan
+from rayfleet.engine.actions import Outcome
+from rayfleet.engine.memory import Remembered
+from rayfleet.kinds.raycluster.plan import Plan, plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.ray.state import Demand, Shape
 from support.builders import NOW, UID, group, head, parsed, service, snapshot, spec, worker
@@ -26,11 +27,11 @@ def seen(of: Reporting, *names: str, workers: int = 0, ready: bool = True) -> Sn
 
 
 async def passed(
-    of: Reporting, memory: ClusterMemory, now: Snapshot, outcomes: Sequence[Outcome] = (), **changed: Any
+    of: Reporting, memory: Remembered[Any], now: Snapshot, outcomes: Sequence[Outcome] = (), **changed: Any
 ) -> Plan:
     """One pass that does nothing but report; what it has written is in the cache afterwards."""
     decided = replace(plan(now), **changed)
-    await of.reporter.report(now, decided, outcomes, memory, lambda: None)
+    await of.report(now, decided, memory, outcomes)
     return decided
 
 
@@ -39,12 +40,12 @@ async def test_a_status_is_written_only_to_this_object_as_it_was_read() -> None:
     async with reporting(spec(group(replicas=0))) as of:
         stale = seen(of)
         of.api.write()
-        failure = await of.reporter.report(stale, plan(stale), (), ClusterMemory(UID), lambda: None)
+        failure = await of.report(stale, plan(stale))
         assert failure is not None
         assert (failure.status, of.api.refusals, of.api.statuses) == (409, 1, [])
         of.api.object["metadata"]["uid"] = "another"
         fresh = replace(seen(of), cluster=replace(of.api.cluster, uid=UID))
-        assert await of.reporter.report(fresh, plan(fresh), (), ClusterMemory(UID), lambda: None)
+        assert await of.report(fresh, plan(fresh))
         assert of.api.statuses == []
 
 
@@ -53,7 +54,7 @@ async def test_after_a_conflict_the_object_is_read_again() -> None:
     async with reporting(spec(group(replicas=0))) as of:
         stale = seen(of)
         of.api.write()
-        await of.reporter.report(stale, plan(stale), (), ClusterMemory(UID), lambda: None)
+        await of.report(stale, plan(stale))
         cached = of.clusters.get(of.api.cluster.key)
         assert cached is not None
         assert cached.resource_version == of.api.cluster.resource_version
@@ -61,7 +62,7 @@ async def test_after_a_conflict_the_object_is_read_again() -> None:
 
 async def test_a_steady_cluster_is_written_once() -> None:
     async with reporting(QUEUED) as of:
-        memory = ClusterMemory(UID)
+        memory = Remembered(UID, None)
         for _ in range(20):
             await passed(of, memory, seen(of))
             of.clock.now += 10
@@ -71,7 +72,7 @@ async def test_a_steady_cluster_is_written_once() -> None:
 async def test_a_steady_stream_of_new_names_costs_ten_writes_and_then_one_in_thirty_seconds() -> None:
     """Of statuses and events together, whatever a head thinks of each second."""
     async with reporting(QUEUED) as of:
-        memory = ClusterMemory(UID)
+        memory = Remembered(UID, None)
         await passed(of, memory, seen(of))
         first = len(of.api.statuses)
         for second in range(300):
@@ -87,7 +88,7 @@ async def test_a_steady_stream_of_new_names_costs_ten_writes_and_then_one_in_thi
 async def test_what_a_head_said_last_is_told_when_its_time_comes() -> None:
     """A pass is due then, and after it nothing waits."""
     async with reporting(QUEUED) as of:
-        memory = ClusterMemory(UID)
+        memory = Remembered(UID, None)
         for number in range(40):
             await passed(of, memory, seen(of, f"name-{number}"))
         for _ in range(10):
@@ -106,7 +107,7 @@ async def test_what_a_head_said_last_is_told_when_its_time_comes() -> None:
 async def test_a_head_that_says_much_does_not_delay_what_the_user_has_changed() -> None:
     """A new spec is told at once, with whatever the head says just then."""
     async with reporting(QUEUED) as of:
-        memory = ClusterMemory(UID)
+        memory = Remembered(UID, None)
         for number in range(40):
             await passed(of, memory, seen(of, f"name-{number}"))
         before = len(of.api.statuses)
@@ -120,7 +121,7 @@ async def test_a_head_that_says_much_does_not_delay_what_the_user_has_changed() 
 async def test_a_head_that_says_much_delays_the_pods_of_its_cluster_by_ten_seconds_at_most() -> None:
     """Pods that come and go are counted as they are where a head says nothing."""
     async with reporting(QUEUED) as of:
-        memory = ClusterMemory(UID)
+        memory = Remembered(UID, None)
         for number in range(40):
             await passed(of, memory, seen(of, f"name-{number}"))
         for second in range(11):
@@ -132,7 +133,7 @@ async def test_a_head_that_says_much_delays_the_pods_of_its_cluster_by_ten_secon
 async def test_pods_of_a_cluster_without_a_queue_take_no_tokens() -> None:
     """However often they are ready and not: that is told each time, as it always was."""
     async with reporting(spec(group(replicas=2))) as of:
-        memory = ClusterMemory(UID)
+        memory = Remembered(UID, None)
         for number in range(60):
             await passed(of, memory, seen(of, workers=2, ready=bool(number % 2)))
         assert len(of.api.statuses) >= 30
@@ -141,7 +142,7 @@ async def test_pods_of_a_cluster_without_a_queue_take_no_tokens() -> None:
 async def test_what_is_told_later_is_told_of_as_one_step() -> None:
     """From the size that was told last to the present one; no step that nobody was told of."""
     async with reporting(QUEUED) as of:
-        memory = ClusterMemory(UID)
+        memory = Remembered(UID, None)
         for number in range(40):
             await passed(of, memory, seen(of, f"name-{number}"))
         before = len(of.api.events)
@@ -158,12 +159,12 @@ async def test_what_is_told_later_is_told_of_as_one_step() -> None:
 async def test_the_withheld_events_of_a_cluster_that_is_not_ours_any_more_are_dropped() -> None:
     """Nothing is due for it, so nothing wakes in vain."""
     async with reporting(QUEUED) as of:
-        memory = ClusterMemory(UID)
+        memory = Remembered(UID, None)
         for number in range(40):
             await passed(of, memory, seen(of, f"name-{number}"))
         of.clock.now += 60
         gone = replace(seen(of), cluster=replace(of.api.cluster, deleting=True))
-        await of.reporter.report(gone, plan(gone), (), memory, lambda: None)
+        await of.report(gone, plan(gone), memory)
         assert memory.tells_at(of.clock.now) is None
 
 
@@ -171,8 +172,6 @@ async def test_a_status_that_could_not_be_written_is_a_failure_and_no_news() -> 
     """An event would tell of a state that nobody can see."""
     async with reporting(QUEUED) as of:
         of.api.failing = frozenset({"PATCH"})
-        failure = await of.reporter.report(
-            seen(of, "x"), plan(seen(of, "x")), (), ClusterMemory(UID), lambda: None
-        )
+        failure = await of.report(seen(of, "x"), plan(seen(of, "x")))
         assert failure is not None
         assert of.api.events == []

@@ -5,10 +5,12 @@ from email.utils import formatdate
 
 import pytest
 
-from rayfleet.engine.memory import ClusterMemory
+from rayfleet.engine.actions import Outcome
+from rayfleet.engine.memory import Remembered
 from rayfleet.errors import ApiFailure
 from rayfleet.kinds.raycluster.healing.endings import Endings
-from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, CreatePod, Outcome, plan
+from rayfleet.kinds.raycluster.memory import ClusterMemory
+from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, CreatePod, plan
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.credentials import Credentials
 from rayfleet.kube.client.server_clock import IN_A_ROW, LATEST, TOLERANCE, ServerClock
@@ -137,15 +139,16 @@ def test_a_clock_that_is_a_little_behind_does_not_make_a_head_wait_for_more_than
 
 def test_holds_and_the_like_begin_anew_when_the_clock_was_set() -> None:
     """One that is set back by 20 minutes would make a group wait for as long."""
-    memory = ClusterMemory("uid")
-    memory.keep_time(NOW, 100.0)
+    memory = Remembered("uid", ClusterMemory())
+    memory.meet(1, NOW, 100.0)
+    own = memory.own
     denied = ApiFailure(403, "Forbidden", "exceeded quota")
-    memory.learn([Outcome(CreatePod("worker", "gpu", "x", "h", {}, "why"), denied)], NOW)
-    memory.ray.dead_since = {b"n": NOW}
-    memory.ray.kept = {b"n": NOW + 2}
-    memory.keep_time(NOW + 60, 160.5)
-    assert memory.held
-    memory.keep_time(NOW - 1200, 161.0)
-    assert memory.held == {}
-    assert memory.ray.dead_since == {b"n": NOW - 1200}
-    assert memory.ray.kept == {}
+    own.learn([Outcome(CreatePod("worker", "gpu", "x", "h", {}, "why"), denied)], NOW)
+    own.ray.dead_since = {b"n": NOW}
+    own.ray.kept = {b"n": NOW + 2}
+    own.meet(memory.meet(1, NOW + 60, 160.5))
+    assert own.held
+    own.meet(memory.meet(1, NOW - 1200, 161.0))
+    assert own.held == {}
+    assert own.ray.dead_since == {b"n": NOW - 1200}
+    assert own.ray.kept == {}

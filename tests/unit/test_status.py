@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from rayfleet.api.violation import Violation
+from rayfleet.engine.actions import Outcome
+from rayfleet.engine.statuses import status_patch
 from rayfleet.errors import ApiFailure, Cause
-from rayfleet.kinds.raycluster.plan import CreatePod, Outcome, plan
+from rayfleet.kinds.raycluster.plan import CreatePod, plan
 from rayfleet.kinds.raycluster.snapshot import Hold, Snapshot
-from rayfleet.kinds.raycluster.status import compute_status, is_urgent, status_patch
+from rayfleet.kinds.raycluster.status import compute_status, is_urgent
 from support.builders import NOW, cluster, group, head, snapshot, spec, template, worker
 
 READY_SINCE = "2027-01-15T08:00:00Z"

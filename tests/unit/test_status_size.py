@@ -7,12 +7,13 @@ import pytest
 
 from rayfleet.api.violation import Violation
 from rayfleet.autoscaling import words
+from rayfleet.engine.statuses import status_patch
 from rayfleet.explain.noted import noted_demand
 from rayfleet.kinds.raycluster.plan import Plan, plan
 from rayfleet.kinds.raycluster.snapshot import Hold, Snapshot
-from rayfleet.kinds.raycluster.status import compute_status, status_patch
+from rayfleet.kinds.raycluster.status import compute_status
 from rayfleet.kinds.raycluster.status.cuts import MOST_BYTES, cut, listed, size_of
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import Demand, LabelConstraint, RayState, Shape
 from support.builders import NOW, cluster, group, head, service, snapshot, spec
 from support.queued_clusters import node, scaled, view
@@ -21,7 +22,7 @@ LONG = 'ä"<\u0000\u202e' * 3000
 """Nearly everything that is longer in JSON than it looks."""
 
 
-def asks(*shapes: Shape, of: Cluster | None = None) -> Snapshot:
+def asks(*shapes: Shape, of: Root | None = None) -> Snapshot:
     """A cluster whose head says that tasks of these shapes wait."""
     of = of or scaled()
     scaling = view([node(head(of))])

@@ -1,7 +1,7 @@
 """How often users are told of what a head's answers cause."""
 
+from rayfleet.engine.event import Event
 from rayfleet.engine.pacing import BURST, PERIOD, Tellings, Topic
-from rayfleet.kinds.raycluster.status import Event
 
 
 def event(note: str = "why", reason: str = "DemandHeld") -> Event:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from rayfleet.kinds.raycluster.plan import CreatePod, Outcome, Plan
+from rayfleet.engine.actions import Outcome
+from rayfleet.kinds.raycluster.plan import CreatePod, Plan
 from rayfleet.kinds.raycluster.status import compute_status
 from rayfleet.kinds.raycluster.status.unknown_fields import MOST
 from support.builders import cluster, group, head, snapshot, spec, template, worker

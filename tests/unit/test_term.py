@@ -6,6 +6,7 @@ from math import inf
 from sys import maxsize
 
 from rayfleet.engine.term import Term
+from rayfleet.kinds.raycluster.children import RAYCLUSTERS
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.credentials import Credentials
 from support.scripted_api import ScriptedApi, scripted_api
@@ -21,14 +22,14 @@ class Leader:
     def __init__(self, api: ScriptedApi, *namespaces: str) -> None:
         self.number, self.left = 1, 8.0
         self.client = KubeClient(Credentials(api.url))
-        self.term = Term(self.client, namespaces, lambda: self.number, lambda: self.left)
+        self.term = Term(self.client, namespaces, lambda: self.number, lambda: self.left, (RAYCLUSTERS,))
 
     async def look(self) -> None:
         """Let it look at the beginning of its term, once."""
         self.term.gain()
         looking = asyncio.create_task(self.term.run())
         for _ in range(500):
-            if self.term.began != maxsize:
+            if self.term.began("RayCluster") != maxsize:
                 break
             await asyncio.sleep(0.002)
         looking.cancel()
@@ -63,12 +64,12 @@ async def test_a_term_begins_at_the_version_of_clusters_and_not_of_leases() -> N
     """Each kind may be stored in an etcd of its own; and until it is known, no cluster is younger."""
     async with scripted_api() as api:
         leader = Leader(api)
-        assert leader.term.began == maxsize
+        assert leader.term.began("RayCluster") == maxsize
         await leader.look()
-        assert leader.term.began == api.version
+        assert leader.term.began("RayCluster") == api.version
         assert api.asked == [f"GET {CLUSTERS}?limit=1"]
         leader.number = 2
-        assert leader.term.began == maxsize
+        assert leader.term.began("RayCluster") == maxsize
 
 
 async def test_a_namespace_that_cannot_be_read_keeps_no_term_from_its_beginning() -> None:
@@ -76,7 +77,7 @@ async def test_a_namespace_that_cannot_be_read_keeps_no_term_from_its_beginning(
         api.told["GET", OF.format("gone")] = fails(403, "Forbidden", "no")
         leader = Leader(api, "gone", "ml")
         await leader.look()
-        assert leader.term.began == api.version
+        assert leader.term.began("RayCluster") == api.version
 
 
 async def test_the_beginning_of_a_term_that_is_over_by_now_is_not_that_of_the_next() -> None:
@@ -97,6 +98,6 @@ async def test_the_beginning_of_a_term_that_is_over_by_now_is_not_that_of_the_ne
         async with asyncio.timeout(5):
             while len(api.requests) < 2:  # It asks for the next term once it has taken in the first answer.
                 await asyncio.sleep(0.002)
-        assert leader.term.began == maxsize
+        assert leader.term.began("RayCluster") == maxsize
         looking.cancel()
         await leader.client.close()

@@ -27,7 +27,7 @@ from support.stand_in_gcs import STATE, StandInGcs, node, state
 from support.wire import Wire, says, wire
 
 TOKEN = "a-very-secret-token"  # noqa: S105 - of nothing
-KEY = Key("ml", "demo")
+KEY = Key("RayCluster", "ml", "demo")
 HELD_BY_NAME = {"token", "password", "secret", "credential"}
 
 Asking = Callable[[KubeClient], Awaitable[object]]

@@ -17,7 +17,7 @@ from rayfleet.kinds.raycluster.scaling_view import ScalingView, Sizing
 from rayfleet.kinds.raycluster.snapshot import Hold, Settling
 from rayfleet.kinds.raycluster.sources.ray_memory import SETTLE_SECONDS, RayMemory
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.inventory import DeathCause
 from rayfleet.ray.polling import Moment, Observation
 from rayfleet.ray.state import Demand, NodeStatus, RayNode, RayState
@@ -67,7 +67,7 @@ UNREADY = st.sampled_from(
 class World:
     """A cluster of which nothing changes but the time."""
 
-    of: Cluster
+    of: Root
     pods: list[Pod]
     seen: Observation | None
     ray: RayMemory

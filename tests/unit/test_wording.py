@@ -9,10 +9,11 @@ from rayfleet.autoscaling import Answer, DemandKind, Hold, HoldKind, words
 from rayfleet.autoscaling.summary import summary_of
 from rayfleet.cli.explanation_data import explanation_data
 from rayfleet.cli.explanation_text import explanation_text
+from rayfleet.engine.actions import Outcome
 from rayfleet.explain.explanation import explanation_of
 from rayfleet.explain.sources import Queue, Sources
 from rayfleet.kinds.raycluster.leaving.ray_nodes import node_trouble
-from rayfleet.kinds.raycluster.plan import CreatePod, Outcome, plan
+from rayfleet.kinds.raycluster.plan import CreatePod, plan
 from rayfleet.kinds.raycluster.scaling_view import Sizing
 from rayfleet.kinds.raycluster.status import compute_status, events_of, rfc3339
 from rayfleet.kube.objects.pods import pod_from_object

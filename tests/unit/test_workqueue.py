@@ -10,7 +10,7 @@ import pytest
 from rayfleet.engine.workqueue import Done, Retry, WorkQueue
 from rayfleet.kube.objects.keys import Key
 
-A, B, C = Key("ns", "a"), Key("ns", "b"), Key("ns", "c")
+A, B, C = Key("RayCluster", "ns", "a"), Key("RayCluster", "ns", "b"), Key("RayCluster", "ns", "c")
 DEADLINE = 5.0
 
 

@@ -16,7 +16,7 @@ from rayfleet.errors import ApiFailure, GcsFailure, GcsTrouble
 from rayfleet.explain.sources import Queue
 from rayfleet.kinds.raycluster.manifests import SecretKey, gcs_port, head_token
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.gcs.client import GcsClient
 from rayfleet.ray.state import RayState
 
@@ -33,7 +33,7 @@ class Token:
     trouble: str = ""
 
 
-def ask_head(server: ApiServer, cluster: Cluster, spec: RayClusterSpec, head: Pod) -> Queue:
+def ask_head(server: ApiServer, cluster: Root, spec: RayClusterSpec, head: Pod) -> Queue:
     """Ask the head for its queue. All that can go wrong is in the answer, in words; no token is."""
     port = gcs_port(spec.head_group_spec)
     if not port.isdigit():
@@ -74,7 +74,7 @@ def _refused(error: ForwardError, head: Pod) -> str:
     return f"no port-forward to pod {head.name}: {error}"
 
 
-def find_token(server: ApiServer, cluster: Cluster, spec: RayClusterSpec) -> Token:
+def find_token(server: ApiServer, cluster: Root, spec: RayClusterSpec) -> Token:
     """The token that the head asks for, from its Secret by the user's rights; none where it asks for none."""
     auth = spec.auth_options
     if auth.mode != "token":

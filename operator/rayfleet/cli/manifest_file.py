@@ -10,13 +10,13 @@ from rayfleet.cli.documents import documents, refuse
 from rayfleet.cli.errors import CommandError
 from rayfleet.cli.manifest_faults import Unknown, amount_faults, unknown_fields, without
 from rayfleet.kube.objects.keys import Key
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 
 class Manifest(NamedTuple):
     """A RayCluster that the operator would accept."""
 
-    cluster: Cluster
+    cluster: Root
     spec: RayClusterSpec
     unknown: tuple[Unknown, ...] = ()
     """Fields that the API server would leave out."""
@@ -70,8 +70,8 @@ def _judged(file: str, manifest: Mapping[str, Any]) -> Manifest:
     broken = [*validate(spec, name=name, labels=labels, annotations=annotations), *amount_faults(stored)]
     if broken:
         raise refuse(file, broken)
-    cluster = Cluster(
-        key=Key(str(metadata.get("namespace") or "default"), name),
+    cluster = Root(
+        key=Key(KIND, str(metadata.get("namespace") or "default"), name),
         uid="",
         resource_version=0,
         generation=0,

@@ -14,7 +14,7 @@ from rayfleet.cli.manifest_file import read_cluster
 from rayfleet.cli.scenario import Scenario, scenario_of
 from rayfleet.cli.tables import section, sentence, table
 from rayfleet.kinds.raycluster.plan import in_words, unsupported
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 
 def plan(given: argparse.Namespace) -> str:
@@ -42,7 +42,7 @@ def _demand(file: str) -> DemandFile:
     return demand
 
 
-def _notes(cluster: Cluster, spec: RayClusterSpec) -> Iterator[str]:
+def _notes(cluster: Root, spec: RayClusterSpec) -> Iterator[str]:
     """Why the operator would not do what is shown here, or not all that the manifest asks for."""
     if not spec.enable_in_tree_autoscaling:
         yield (

@@ -15,7 +15,7 @@ from rayfleet.explain.sources import EventNote, Queue, Sources
 from rayfleet.kinds.raycluster.identity import identified
 from rayfleet.kinds.raycluster.validity import judge
 from rayfleet.kube.objects.pods import Pod, pod_from_object
-from rayfleet.kube.objects.roots import Cluster, cluster_from_object
+from rayfleet.kube.objects.roots import Root, root_from_object
 from rayfleet.kube.objects.timestamps import unix_seconds
 
 UNAUTHENTICATED, NOT_FOUND = 401, 404
@@ -26,7 +26,7 @@ def read_sources(server: ApiServer, namespace: str, name: str, now: float, *, as
     found = server.get(f"/apis/{API_VERSION}/namespaces/{quote(namespace, '')}/{PLURAL}/{quote(name, '')}")
     if isinstance(found, ApiFailure):
         raise CommandError(_unread(found, server, namespace, name))
-    cluster = cluster_from_object(found)
+    cluster = root_from_object(found, KIND)
     judgement = judge(cluster, None, None, {})
     spec = judgement.spec
     missing: list[str] = []
@@ -78,7 +78,7 @@ def _unread(failure: ApiFailure, server: ApiServer, namespace: str, name: str) -
 
 def _queue(
     server: ApiServer,
-    cluster: Cluster,
+    cluster: Root,
     spec: RayClusterSpec | None,
     pods: tuple[Pod, ...] | None,
     *,
@@ -99,7 +99,7 @@ def _queue(
     return ask_head(server, cluster, spec, head)
 
 
-def _pods(answer: Mapping[str, Any] | ApiFailure, cluster: Cluster) -> Iterator[Pod]:
+def _pods(answer: Mapping[str, Any] | ApiFailure, cluster: Root) -> Iterator[Pod]:
     """Those of this very cluster, oldest first."""
     items = () if isinstance(answer, ApiFailure) else answer.get("items") or ()
     found = [pod_from_object(item) for item in items]

@@ -14,7 +14,7 @@ from rayfleet.kinds.raycluster.plan import unsupported
 from rayfleet.kinds.raycluster.plan.gates import gated_groups
 from rayfleet.kinds.raycluster.plan.scaling import group_of, policy_of
 from rayfleet.kinds.raycluster.snapshot import Snapshot
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import NodeStatus, RayNode, RayState, Resources
 
 NOW = 1_000_000.0
@@ -33,9 +33,7 @@ class Scenario:
     decision: Decision
 
 
-def scenario_of(
-    cluster: Cluster, spec: RayClusterSpec, demand: DemandFile
-) -> Scenario | tuple[Violation, ...]:
+def scenario_of(cluster: Root, spec: RayClusterSpec, demand: DemandFile) -> Scenario | tuple[Violation, ...]:
     """The decision for this queue, or what in `demand` does not go with the manifest."""
     timeout = spec.autoscaler_options.idle_timeout_seconds
     withheld = {finding.group: finding.instead for finding in unsupported(spec) if finding.withholds}

@@ -5,26 +5,16 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rayfleet.api.names import API_VERSION, KIND
+from rayfleet.engine.event import Event
 from rayfleet.engine.gate import FairGate
 from rayfleet.engine.pacing import Tellings, Topic
 from rayfleet.errors import ApiFailure
-from rayfleet.kinds.raycluster.status import Event
-from rayfleet.kube.client import paths
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.events import Telling, event_body
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.resources import EVENTS, Resource
+from rayfleet.kube.objects.roots import Root
 
 log = logging.getLogger(__name__)
-
-_SETTLES = {
-    "ValidRayClusterSpec": "InvalidRayClusterSpec",
-    "CreatedHeadPod": "FailedToCreateHeadPod",
-    "CreatedWorkerPod": "FailedToCreateWorkerPod",
-    "DeletedHeadPod": "FailedToDeleteHeadPod",
-    "DeletedWorkerPod": "FailedToDeleteWorkerPod",
-}
-"""What an event puts an end to: the next warning of that reason is news again."""
 
 
 def loop_time() -> float:
@@ -50,44 +40,46 @@ class EventRecorder:
         self._gate = gate
         self._instance = instance
 
-    async def post(self, cluster: Cluster, events: Iterable[Event], now: float, tellings: Tellings) -> None:
+    async def post(
+        self, resource: Resource, root: Root, events: Iterable[Event], now: float, tellings: Tellings
+    ) -> None:
         """Post and log `events`, leaving out warnings that repeat the last one of their reason."""
         clock = self._clock()
         while (late := tellings.release(clock)) is not None:
-            await self._post(cluster, late, now)
+            await self._post(resource, root, late, now)
         for event in events:
             if event.type == "Warning":
                 if tellings.said.get(event.reason) == event.note:
                     continue
                 tellings.said[event.reason] = event.note
-            tellings.said.pop(_SETTLES.get(event.reason, ""), None)
+            tellings.said.pop(event.settles, None)
             if event.heard and not tellings.take(Topic.EVENT, clock):
                 tellings.withhold(event)
             else:
-                await self._post(cluster, event, now)
+                await self._post(resource, root, event, now)
 
-    async def _post(self, cluster: Cluster, event: Event, now: float) -> None:
-        extra = {"cluster": str(cluster.key), "action": event.action, "reason": event.reason}
+    async def _post(self, resource: Resource, root: Root, event: Event, now: float) -> None:
+        extra = {"cluster": str(root.key), "action": event.action, "reason": event.reason}
         log.log(logging.WARNING if event.type == "Warning" else logging.INFO, event.note, extra=extra)
-        async with self._gate.turn(cluster.key, yields=True):
+        async with self._gate.turn(root.key, yields=True):
             answer = await self._client.create(
-                paths.events(cluster.key.namespace), self._body(cluster, event, now)
+                EVENTS.collection(root.key.namespace), self._body(resource, root, event, now)
             )
         if isinstance(answer, ApiFailure):
             log.warning(
                 "An event could not be posted",
-                extra={"cluster": str(cluster.key), "event": event.reason, "reason": answer.message},
+                extra={"cluster": str(root.key), "event": event.reason, "reason": answer.message},
             )
 
-    def _body(self, cluster: Cluster, event: Event, now: float) -> Mapping[str, Any]:
-        metadata = {"generateName": f"{cluster.key.name}-", "namespace": cluster.key.namespace}
+    def _body(self, resource: Resource, root: Root, event: Event, now: float) -> Mapping[str, Any]:
+        metadata = {"generateName": f"{root.key.name}-", "namespace": root.key.namespace}
         regarding = {
-            "apiVersion": API_VERSION,
-            "kind": KIND,
-            "namespace": cluster.key.namespace,
-            "name": cluster.key.name,
-            "uid": cluster.uid,
-            "resourceVersion": str(cluster.resource_version),
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "namespace": root.key.namespace,
+            "name": root.key.name,
+            "uid": root.uid,
+            "resourceVersion": str(root.resource_version),
         }
         telling = Telling(event.type, event.reason, event.action, event.note)
         return event_body(metadata, regarding, telling, now, self._instance)

@@ -5,36 +5,31 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rayfleet.api.names import KIND
-from rayfleet.engine.auth_secret import create_auth_secret
-from rayfleet.engine.finalizers import remove_finalizer
-from rayfleet.engine.gate import FairGate
-from rayfleet.errors import ApiFailure, Policy, is_gone, policy
-from rayfleet.kinds.raycluster.plan import (
-    Action,
-    AdvanceHeadEpoch,
-    CreatePod,
-    CreateSecret,
-    CreateService,
-    DeletePod,
-    DrainNode,
+from rayfleet.api.names import Annotation
+from rayfleet.engine.actions import (
+    Create,
+    Delete,
+    Handled,
     Outcome,
+    Patch,
+    PatchRoot,
+    PatchStatus,
     Plan,
-    RemoveFinalizer,
-    ResizeGroups,
-    SelectHead,
+    TakeOffFinalizer,
 )
-from rayfleet.kinds.raycluster.sources.heads import RayHeads
-from rayfleet.kube.cache import ClusterStore, Store
-from rayfleet.kube.client import paths
+from rayfleet.engine.children import Stores
+from rayfleet.engine.finalizers import take_off
+from rayfleet.engine.gate import FairGate
+from rayfleet.engine.kind import Kind
+from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 from rayfleet.kube.client.client import FIELD_MANAGER, KubeClient
-from rayfleet.kube.objects.pods import Pod, pod_from_object
-from rayfleet.kube.objects.roots import Cluster
-from rayfleet.kube.objects.services import Service, service_from_object
+from rayfleet.kube.objects.keys import JsonObject, controller_of
+from rayfleet.kube.objects.resources import Resource
+from rayfleet.kube.objects.roots import Root
 
 
 class Executor:
-    """Carries out plans through the API server, `gate.limit` writes at a time over all clusters.
+    """Carries out plans through the API server, `gate.limit` writes at a time over all that it is asked for.
 
     `on_outcome` is told of each action that was tried.
     """
@@ -43,180 +38,156 @@ class Executor:
         self,
         client: KubeClient,
         gate: FairGate,
-        clusters: ClusterStore,
-        pods: Store[Pod],
-        services: Store[Service],
-        heads: RayHeads,
+        stores: Stores,
         on_outcome: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._gate = gate
-        self._clusters = clusters
-        self._pods = pods
-        self._services = services
-        self._heads = heads
+        self._stores = stores
         self._on_outcome = on_outcome
 
-    async def run(self, cluster: Cluster, plan: Plan) -> tuple[Outcome, ...]:
-        """Carry out `plan`: deletes at once, then stage after stage while each goes well."""
-        selects = () if plan.select is None else (plan.select,)
-        deletes, drains, stages = await asyncio.gather(
-            self._all(cluster, (*plan.deletes, *selects)),
-            asyncio.gather(*(self._heads.drain(cluster.key, action) for action in plan.drains)),
-            self._stages(cluster, plan.stages),
+    async def run(self, kind: Kind[Any, Any, Any], root: Root, plan: Plan) -> tuple[Outcome, ...]:
+        """Carry out `plan`: what is first at once, then stage after stage while each goes well."""
+        first, stages = await asyncio.gather(
+            self._all(kind, root, plan.first), self._stages(kind, root, plan.stages)
         )
-        last = [await self._one(cluster, plan.resize, set())] if plan.resize is not None else []
-        return (*deletes, *drains, *stages, *last)
+        last = [await self._one(kind, root, action, set()) for action in plan.last]
+        return (*first, *stages, *last)
 
-    async def _stages(self, cluster: Cluster, stages: Iterable[Sequence[Action]]) -> list[Outcome]:
+    async def patch_status(
+        self, resource: Resource, root: Root, fields: Mapping[str, Any]
+    ) -> ApiFailure | None:
+        """Patch the status of this very object, and only if nobody has written to it since it was read."""
+        guard = {"uid": root.uid, "resourceVersion": str(root.resource_version)}
+        body = {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": guard,
+            "status": fields,
+        }
+        path = resource.path(root.key.namespace, root.key.name)
+        answer = await self._client.patch_status(f"{path}/status", body)
+        if isinstance(answer, ApiFailure):
+            return answer
+        self._stores.roots[resource.kind].apply(answer)
+        return None
+
+    async def _stages(
+        self, kind: Kind[Any, Any, Any], root: Root, stages: Iterable[Sequence[Any]]
+    ) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for stage in stages:
             if all(outcome.done for outcome in outcomes):
-                outcomes += await self._all(cluster, stage)
+                outcomes += await self._all(kind, root, stage)
             else:
                 outcomes += [Outcome(action, tried=False) for action in stage]
         return outcomes
 
-    async def _all(self, cluster: Cluster, actions: Sequence[Action]) -> list[Outcome]:
+    async def _all(self, kind: Kind[Any, Any, Any], root: Root, actions: Sequence[Any]) -> list[Outcome]:
         broken: set[str] = set()
-        return list(await asyncio.gather(*(self._one(cluster, action, broken) for action in actions)))
+        return list(await asyncio.gather(*(self._one(kind, root, action, broken) for action in actions)))
 
-    async def _one(self, cluster: Cluster, action: Action, broken: set[str]) -> Outcome:
-        """`broken` are the groups of this batch in which a create has failed: the rest is not sent."""
-        async with self._gate.turn(cluster.key):
-            if isinstance(action, CreatePod) and action.group in broken:
+    async def _one(self, kind: Kind[Any, Any, Any], root: Root, action: Any, broken: set[str]) -> Outcome:  # noqa: ANN401 - each kind has actions of its own
+        """`broken` are the batches in which a create has failed: the rest is not sent."""
+        verb = action.verb
+        if isinstance(verb, Handled) and not verb.takes_turn:
+            return await kind.handlers[type(action)](root, action)
+        batch = verb.batch if isinstance(verb, Create) else ""
+        async with self._gate.turn(root.key):
+            if batch in broken:
                 return Outcome(action, tried=False)
-            outcome = await self._send(cluster, action)
+            outcome = await self._send(kind, root, action)
             self._on_outcome(outcome)
-            if isinstance(action, CreatePod) and not outcome.done:
-                broken.add(action.group)
+            if batch and not outcome.done:
+                broken.add(batch)
             return outcome
 
-    async def _send(self, cluster: Cluster, action: Action) -> Outcome:
-        match action:
-            case CreatePod():
-                return await self._create_pod(cluster, action)
-            case DeletePod():
-                return await self._delete_pod(cluster, action)
-            case CreateService():
-                return await self._create_service(cluster, action)
-            case SelectHead():
-                return await self._select_head(cluster, action)
-            case CreateSecret():
-                return await create_auth_secret(self._client, cluster, action)
-            case DrainNode():
-                return await self._heads.drain(cluster.key, action)
-            case ResizeGroups():
-                return await self._resize(cluster, action)
-            case RemoveFinalizer():
-                return await remove_finalizer(self._client, self._clusters, cluster, action)
-            case AdvanceHeadEpoch():
-                failure = await self.patch_status(cluster, {"headEpoch": action.epoch})
-                return Outcome(action, failure)
+    async def _send(self, kind: Kind[Any, Any, Any], root: Root, action: Any) -> Outcome:  # noqa: ANN401 - as above
+        match action.verb:
+            case Create() as create:
+                return await self._create(root, action, create)
+            case Delete() as delete:
+                return Outcome(action, await self._delete(root, delete))
+            case Patch() as patch:
+                return Outcome(action, await self._patch(root, patch))
+            case PatchRoot() as patch_root:
+                return await self._patch_root(kind.resource, root, action, patch_root)
+            case PatchStatus(fields=fields):
+                return Outcome(action, await self.patch_status(kind.resource, root, fields))
+            case TakeOffFinalizer() as finalizer:
+                store = self._stores.roots[kind.resource.kind]
+                return Outcome(action, await take_off(self._client, kind.resource, store, root, finalizer))
+            case _:
+                return await kind.handlers[type(action)](root, action)
 
-    async def _create_pod(self, cluster: Cluster, action: CreatePod) -> Outcome:
-        collection = paths.pods(cluster.key.namespace)
+    async def _create(self, root: Root, action: Any, verb: Create) -> Outcome:  # noqa: ANN401 - as above
+        resource, namespace = verb.resource, root.key.namespace
         warnings: list[str] = []
-        answer = await self._client.create(collection, action.body, warn=warnings.append)
+        answer = await self._client.create(resource.collection(namespace), verb.body, warn=warnings.append)
         if isinstance(answer, ApiFailure) and policy(answer) is Policy.CONFLICT:
-            answer = await self._if_ours(
-                f"{collection}/{action.name}",
-                answer,
-                lambda obj: _is_same_pod(pod_from_object(obj), cluster, action),
-            )
+            there = await self._client.get(resource.path(namespace, verb.name))
+            if isinstance(there, ApiFailure):
+                return Outcome(action, there)
+            answer = there if _is_ours(there, root, verb.template_hash) else _taken(answer, root, verb)
         if isinstance(answer, ApiFailure):
             return Outcome(action, answer)
-        pod = pod_from_object(answer)
-        self._pods.apply(pod)
-        return Outcome(action, pod=pod, warnings=tuple(warnings))
+        return Outcome(action, pod=self._stores.keep(resource, answer), warnings=tuple(warnings))
 
-    async def _create_service(self, cluster: Cluster, action: CreateService) -> Outcome:
-        collection = paths.services(cluster.key.namespace)
-        answer = await self._client.create(collection, action.body)
+    async def _delete(self, root: Root, verb: Delete) -> ApiFailure | None:
+        path = verb.resource.path(root.key.namespace, verb.name)
+        answer = await self._client.delete(path, verb.uid)
         if isinstance(answer, ApiFailure) and policy(answer) is Policy.CONFLICT:
-            answer = await self._if_ours(
-                f"{collection}/{action.name}", answer, lambda obj: _owned(service_from_object(obj), cluster)
-            )
-        if isinstance(answer, ApiFailure):
-            if policy(answer) is Policy.CONFLICT:
-                words = (
-                    f"Service {action.name} is there and is not this cluster's: remove it, or name another"
-                )
-                answer = replace(answer, message=f"{words} in spec.headGroupSpec.headService")
-            return Outcome(action, answer)
-        self._services.apply(service_from_object(answer))
-        return Outcome(action)
-
-    async def _select_head(self, cluster: Cluster, action: SelectHead) -> Outcome:
-        selector = {**action.selector, **dict.fromkeys(action.dropped)}
-        patch = {"metadata": {"uid": action.uid}, "spec": {"selector": selector}}
-        path = f"{paths.services(cluster.key.namespace)}/{action.name}"
-        answer = await self._client.request("patch", path, params={"fieldManager": FIELD_MANAGER}, body=patch)
-        if isinstance(answer, ApiFailure):
-            return Outcome(action, answer)
-        self._services.apply(service_from_object(answer))
-        return Outcome(action)
-
-    async def _if_ours(
-        self, path: str, conflict: ApiFailure, ours: Callable[[Mapping[str, Any]], bool]
-    ) -> dict[str, Any] | ApiFailure:
-        """The object whose name was taken, if it is the one we meant to make."""
-        answer = await self._client.get(path)
-        if isinstance(answer, ApiFailure):
-            return answer
-        return answer if ours(answer) else conflict
-
-    async def _delete_pod(self, cluster: Cluster, action: DeletePod) -> Outcome:
-        path = f"{paths.pods(cluster.key.namespace)}/{action.name}"
-        answer = await self._client.delete(path, action.uid)
-        if isinstance(answer, ApiFailure) and policy(answer) is Policy.CONFLICT:
-            # Its name may belong to another pod by now: then what was to be deleted is.
+            # Its name may belong to another object by now: then what was to be deleted is.
             there = await self._client.get(path)
             if not isinstance(there, ApiFailure):
-                pod = pod_from_object(there)
-                return Outcome(action, answer if pod.uid == action.uid and not pod.deleting else None)
+                return answer if there["metadata"]["uid"] == verb.uid and not _is_going(there) else None
             answer = there
         if isinstance(answer, ApiFailure):
-            return Outcome(action, None if is_gone(answer, "pods", action.name) else answer)
-        if answer.get("kind") == "Pod":
-            pod = pod_from_object(answer)
-            if pod.deleting:
-                self._pods.apply(pod)
-        return Outcome(action)
+            return None if is_gone(answer, verb.resource.plural, verb.name) else answer
+        if answer.get("kind") == verb.resource.kind and _is_going(answer):
+            self._stores.keep(verb.resource, answer)
+        return None
 
-    async def _resize(self, cluster: Cluster, action: ResizeGroups) -> Outcome:
-        path = paths.cluster(cluster.key)
-        version = str(cluster.resource_version)
-        patch: list[dict[str, Any]] = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}]
-        for place, group, replicas in action.changes:
-            at = f"/spec/workerGroupSpecs/{place}"
-            patch.append({"op": "test", "path": f"{at}/groupName", "value": group})
-            patch.append({"op": "add", "path": f"{at}/replicas", "value": replicas})
+    async def _patch(self, root: Root, verb: Patch) -> ApiFailure | None:
+        path = verb.resource.path(root.key.namespace, verb.name)
+        body = {**verb.body, "metadata": {**verb.body.get("metadata", {}), "uid": verb.uid}}
+        answer = await self._client.request("patch", path, params={"fieldManager": FIELD_MANAGER}, body=body)
+        if isinstance(answer, ApiFailure):
+            return answer
+        self._stores.keep(verb.resource, answer)
+        return None
+
+    async def _patch_root(self, resource: Resource, root: Root, action: Any, verb: PatchRoot) -> Outcome:  # noqa: ANN401 - as above
+        path, store = resource.path(root.key.namespace, root.key.name), self._stores.roots[resource.kind]
+        version = str(root.resource_version)
+        test: Mapping[str, Any] = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
         given = {"fieldManager": FIELD_MANAGER}
-        answer = await self._client.request("json-patch", path, params=given, body=patch)
+        answer = await self._client.request("json-patch", path, params=given, body=(test, *verb.operations))
         if isinstance(answer, ApiFailure):
             live = await self._client.get(path)
-            if not isinstance(live, ApiFailure) and self._clusters.apply(live):
+            if not isinstance(live, ApiFailure) and store.apply(live):
                 # A test of the patch has failed: somebody has written first, and all is decided anew.
                 return Outcome(action, tried=False)
             return Outcome(action, answer)
-        self._clusters.apply(answer)
+        store.apply(answer)
         return Outcome(action)
 
-    async def patch_status(self, cluster: Cluster, patch: Mapping[str, Any]) -> ApiFailure | None:
-        """Patch the status of this very object, and only if nobody has written to it since it was read."""
-        guard = {"uid": cluster.uid, "resourceVersion": str(cluster.resource_version)}
-        body = {"apiVersion": "ray.io/v1", "kind": KIND, "metadata": guard, "status": patch}
-        answer = await self._client.patch_status(paths.cluster_status(cluster.key), body)
-        if isinstance(answer, ApiFailure):
-            return answer
-        self._clusters.apply(answer)
-        return None
+
+def _is_going(obj: JsonObject) -> bool:
+    return "deletionTimestamp" in obj["metadata"]
 
 
-def _owned(child: Pod | Service, cluster: Cluster) -> bool:
-    return child.owner is not None and child.owner.uid == cluster.uid and not child.deleting
+def _is_ours(obj: JsonObject, root: Root, template_hash: str) -> bool:
+    """Whether an object is the one that we meant to make: this root controls it, from the same template."""
+    owner = controller_of(obj["metadata"])
+    annotations = obj["metadata"].get("annotations") or {}
+    same = not template_hash or annotations.get(Annotation.TEMPLATE_HASH) == template_hash
+    return owner is not None and owner.uid == root.uid and same and not _is_going(obj)
 
 
-def _is_same_pod(pod: Pod, cluster: Cluster, action: CreatePod) -> bool:
-    return _owned(pod, cluster) and pod.template_hash == action.template_hash
+def _taken(conflict: ApiFailure, root: Root, verb: Create) -> ApiFailure:
+    if not verb.remedy:
+        return conflict
+    whose = root.key.kind.removeprefix("Ray").lower()
+    words = f"{verb.resource.kind} {verb.name} is there and is not this {whose}'s: {verb.remedy}"
+    return replace(conflict, message=words)

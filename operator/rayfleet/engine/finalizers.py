@@ -1,59 +1,55 @@
-"""Taking a finalizer off a RayCluster: of the object as it is at that moment, and nothing else of it."""
+"""Taking a finalizer off a root: of the object as it is at that moment, and nothing else of it."""
 
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from rayfleet.api.names import PLURAL
+from rayfleet.engine.actions import TakeOffFinalizer
 from rayfleet.errors import ApiFailure, is_gone
-from rayfleet.kinds.raycluster.plan import Outcome, RemoveFinalizer
-from rayfleet.kube.cache import ClusterStore
-from rayfleet.kube.client import paths
+from rayfleet.kube.cache import RootStore
 from rayfleet.kube.client.client import FIELD_MANAGER, KubeClient
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.resources import Resource
+from rayfleet.kube.objects.roots import Root
 
 _WRITTEN_MEANWHILE = {HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
 """Answers to a patch whose tests fail."""
 _ATTEMPTS = 3
 """Against others who write to the object at the same time."""
-REMEDY = (
-    "grant the right to patch RayClusters (finalizers.release in the chart's values), or take it off by hand"
-)
 
 
-async def remove_finalizer(
-    client: KubeClient, clusters: ClusterStore, cluster: Cluster, action: RemoveFinalizer
-) -> Outcome:
-    """Done where it is off, or the object is gone."""
+async def take_off(
+    client: KubeClient, resource: Resource, store: RootStore, root: Root, verb: TakeOffFinalizer
+) -> ApiFailure | None:
+    """Why it is not off; none where it is, or the object is gone."""
     failure = None
     for _ in range(_ATTEMPTS):
-        failure = await _attempt(client, clusters, cluster, action)
+        failure = await _attempt(client, resource, store, root, verb.finalizer)
         if failure is None or failure.status not in _WRITTEN_MEANWHILE:
             break
     if failure is not None and failure.status == HTTPStatus.FORBIDDEN:
-        failure = replace(failure, message=f"{failure.message}; {REMEDY}")
-    return Outcome(action, failure)
+        failure = replace(failure, message=f"{failure.message}; {verb.remedy}")
+    return failure
 
 
 async def _attempt(
-    client: KubeClient, clusters: ClusterStore, cluster: Cluster, action: RemoveFinalizer
+    client: KubeClient, resource: Resource, store: RootStore, root: Root, finalizer: str
 ) -> ApiFailure | None:
-    path = paths.cluster(cluster.key)
+    path = resource.path(root.key.namespace, root.key.name)
     live = await client.get(path)
     if isinstance(live, ApiFailure):
-        return None if is_gone(live, PLURAL, cluster.key.name) else live
+        return None if is_gone(live, resource.plural, root.key.name) else live
     metadata = live["metadata"]
     there = metadata.get("finalizers") or []
-    if metadata["uid"] != cluster.uid or action.finalizer not in there:
+    if metadata["uid"] != root.uid or finalizer not in there:
         return None
-    place = f"/metadata/finalizers/{there.index(action.finalizer)}"
+    place = f"/metadata/finalizers/{there.index(finalizer)}"
     patch: list[dict[str, Any]] = [
         {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
-        {"op": "test", "path": place, "value": action.finalizer},
+        {"op": "test", "path": place, "value": finalizer},
         {"op": "remove", "path": place},
     ]
     answer = await client.request("json-patch", path, params={"fieldManager": FIELD_MANAGER}, body=patch)
     if isinstance(answer, ApiFailure):
-        return None if is_gone(answer, PLURAL, cluster.key.name) else answer
-    clusters.apply(answer)
+        return None if is_gone(answer, resource.plural, root.key.name) else answer
+    store.apply(answer)
     return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from rayfleet.kinds.raycluster.status.events import Event
+from rayfleet.engine.event import Event
 
 BURST: Final = 10
 """Writes and events at once."""

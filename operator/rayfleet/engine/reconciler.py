@@ -1,4 +1,4 @@
-"""One pass over one cluster: observe, plan, apply, status. What the pieces decide is theirs."""
+"""One pass over one root: observe, plan, apply, status. What is decided is its kind's."""
 
 import asyncio
 import logging
@@ -7,112 +7,109 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Generic
 
-from rayfleet.api.names import HEAD_GROUP, NodeType
-from rayfleet.autoscaling import Memory
+from rayfleet.engine.actions import Create, Outcome
+from rayfleet.engine.children import Stores
 from rayfleet.engine.executor import Executor
-from rayfleet.engine.memory import ClusterMemory
-from rayfleet.engine.reporter import Reporter
-from rayfleet.engine.verify import Check, Gone, Verifier, failed
+from rayfleet.engine.kind import Check, Guard, Kind, M, Moment, P, S
+from rayfleet.engine.memory import Remembered
+from rayfleet.engine.reporter import Pass, Reporter
+from rayfleet.engine.verify import Gone, Verifier, failed
 from rayfleet.engine.workqueue import Done, Retry
 from rayfleet.errors import Policy, is_of_new_kind, policy
 from rayfleet.fair_threads import FairThreads
-from rayfleet.kinds.raycluster.observe import View
-from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, CreatePod, Outcome, Plan, plan
-from rayfleet.kinds.raycluster.plan.scaling import is_long
-from rayfleet.kinds.raycluster.snapshot import Snapshot
-from rayfleet.kinds.raycluster.sources.ray_memory import KEEP_SECONDS
-from rayfleet.kinds.raycluster.validity import template_hashes
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.objects.keys import Key
-from rayfleet.ray.polling.schedule import DECIDING_SHARE
+from rayfleet.kube.objects.roots import Root
 
 log = logging.getLogger(__name__)
 
 LARGE_SPEC = 32 << 10
 """Bytes of a spec whose plan may take 10 ms: then nobody else should have to wait for it."""
 LONG_PLAN_SECONDS = 0.25
-"""CPU time of a plan after which its cluster rests for many times as long, whatever wakes it: one whose queue
+"""CPU time of a plan after which its root rests for many times as long, whatever wakes it: one whose queue
 takes seconds to look through, and whose pods come and go, would otherwise be planned for without a pause."""
-SOON = 0.05
+REST = 10.0
+"""So many times as long."""
 NEW_KIND_SECONDS = 1.0
-"""Between attempts while the API server does not know RayClusters well enough to let them own anything."""
+"""Between attempts while the API server does not know our kinds well enough to let them own anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a pass depends on beside its cluster; asked anew in each pass."""
+    """What a pass depends on beside its root; asked anew in each pass."""
 
     view_epoch: Callable[[Key], Hashable]
-    """Changes whenever the cached pods of this cluster may have missed something: after a gap of their
+    """Changes whenever the cached children of this root may have missed something: after a gap of their
     watch, and with each term as the leader."""
-    term_began: Callable[[], int]
-    """The resourceVersion of RayClusters when this term as the leader began."""
-    other_operator: Callable[[str], str | None]
-    """The Lease of another operator that is alive and could act in a namespace, if any."""
+    term_began: Callable[[str], int]
+    """The resourceVersion of a kind when this term as the leader began."""
     term_number: Callable[[], int] = lambda: 0
     term: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered for a pass: what it writes belongs to the term in which it was decided."""
     coming: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered while a pass makes sure that it may write."""
     acted: Callable[[Key, bool], None] = lambda _key, _did: None
-    """Told when a pass has done all that it does and is going to report, and whether it did anything."""
+    """Called when a pass has done all that it does and is going to report, with whether it did anything."""
     waits: Callable[[Key], None] = lambda _key: None
-    """Told before a pass waits for its turn to decide at length: nobody else is to wait for that."""
+    """Called before a pass waits for its turn to decide at length: nobody else is to wait for that."""
     now: Callable[[], float] = time.time
 
 
-class Reconciler:
-    """Brings clusters to what they should be, one pass at a time."""
+class Reconciler(Generic[M, S, P]):
+    """Brings the roots of one kind to what they should be, one pass at a time."""
 
     def __init__(
         self,
+        kind: Kind[M, S, P],
         client: KubeClient,
-        view: View,
+        stores: Stores,
         executor: Executor,
         reporter: Reporter,
         surroundings: Surroundings,
         threads: FairThreads | None = None,
     ) -> None:
-        self._view = view
+        self._kind = kind
+        self._roots = stores.roots[kind.resource.kind]
         self._executor = executor
         self._reporter = reporter
         self._around = surroundings
-        self._verifier = Verifier(client, view, surroundings.view_epoch)
+        self._verifier = Verifier(client, stores, surroundings.view_epoch)
         self._threads = threads if threads is not None else FairThreads()
-        self._memories: dict[Key, ClusterMemory] = {}
+        self._memories: dict[Key, Remembered[M]] = {}
+        self._verified = {child.resource for child in kind.children if child.selectors_of is not None}
 
     async def reconcile(self, key: Key) -> Done | Retry:
         """One pass. Expected trouble is in the result; an exception is a defect, and is told of."""
         if (rest := self._rest(key)) > 0:
             return Done(requeue_after=rest)
         with self._around.term():
-            if key in self._view.clusters:
-                self._view.scaling.ledger.begin(key)
+            if key in self._roots:
+                self._kind.begin(key)
             try:
                 return await self._pass(key)
             except Exception:
-                if key in self._view.clusters:
-                    self._view.scaling.ledger.fail(key)
+                if key in self._roots:
+                    self._kind.fail(key)
                 await self._tell_of_a_defect(key)
                 raise
 
     def _rest(self, key: Key) -> float:
-        """Seconds for which a cluster is left alone, as its last plan took long; none for a changed spec."""
-        memory, generation = self._memories.get(key), self._view.clusters.generation(key)
+        """Seconds for which a root is left alone, as its last plan took long; none for a changed spec."""
+        memory, generation = self._memories.get(key), self._roots.generation(key)
         if memory is None or (memory.generation, memory.term) != (generation, self._around.term_number()):
             return 0.0
         return memory.rests_until - asyncio.get_running_loop().time()
 
     async def _tell_of_a_defect(self, key: Key) -> None:
         """Once for each generation: whoever wrote what the operator cannot work through is to see it."""
-        cluster, memory = self._view.clusters.get(key), self._memories.get(key)
-        if cluster is None or memory is None or memory.defect_told == cluster.generation:
+        root, memory = self._roots.get(key), self._memories.get(key)
+        if root is None or memory is None or memory.defect_told == root.generation:
             return
-        memory.defect_told = cluster.generation
+        memory.defect_told = root.generation
         try:
-            other, now = self._around.other_operator(key.namespace), self._around.now()
-            await self._reporter.tell_of_a_defect(cluster, memory, other, now)
+            await self._reporter.tell_of_a_defect(self._done(root, None, None, (), memory))
         except Exception:
             log.exception("A failed pass could not be told of", extra={"cluster": str(key)})
 
@@ -120,165 +117,137 @@ class Reconciler:
         known = self._memories.get(key)
         if known is not None and known.term != self._around.term_number():
             del self._memories[key]
-        snapshot = self._observe(key)
-        if snapshot is None:
+        seen = self._observe(key)
+        if seen is None:
             self._forget(key)
             return Done()
-        decided = await self._plan(snapshot)
-        if await self._view.scaling.know_ceilings(snapshot, decided, self._memories[key]):
-            snapshot = self._observe(key)
-            if snapshot is None:
-                return Done()
-            decided = await self._plan(snapshot)
-        checked = await self._check(snapshot, decided)
+        root, snapshot = seen
+        checked = await self._check(root, snapshot, await self._plan(root, snapshot))
         if isinstance(checked, Done | Retry):
             return checked
-        snapshot, decided = checked
-        outcomes = await self._executor.run(snapshot.cluster, decided) if decided.actions else ()
-        return await self._conclude(snapshot, decided, outcomes)
+        root, snapshot, decided = checked
+        outcomes = await self._executor.run(self._kind, root, decided) if decided.actions else ()
+        return await self._conclude(root, snapshot, decided, outcomes)
 
-    async def _check(self, snapshot: Snapshot, decided: Plan) -> tuple[Snapshot, Plan] | Done | Retry:
+    async def _check(self, root: Root, snapshot: S, decided: P) -> tuple[Root, S, P] | Done | Retry:
         """What to act on once the API server has said that it is no old view, and the plan for that."""
-        key = snapshot.cluster.key
-        for check, applies in (
-            (self._verifier.verify, _acts),
-            (self._verifier.look_for_head, _makes_head),
-        ):
-            if not applies(decided):
+        for guard in (None, *self._kind.guards):
+            if not (decided.actions if guard is None else guard.applies(snapshot, decided)):
                 continue
-            with self._around.coming():
-                found = await check(snapshot.cluster, self._memories[key])
+            found = await self._ask(guard, root)
             if isinstance(found, Gone):
-                self._forget(key)
+                self._forget(root.key)
                 return Done()
             if isinstance(found, Done | Retry):
                 return found
-            verified = self._observe(key) if found is Check.ASKED else snapshot
-            if verified is None:
+            if found is Check.NOTHING_ASKED:
+                continue
+            seen = self._observe(root.key)
+            if seen is None:
                 return Done()
-            if verified is not snapshot and not _is_same(verified, snapshot):
-                snapshot, decided = verified, await self._plan(verified)
-        return snapshot, decided
+            if not self._kind.is_same(seen[1], snapshot):
+                root, snapshot = seen
+                decided = await self._plan(root, snapshot)
+        return root, snapshot, decided
 
-    async def _plan(self, snapshot: Snapshot) -> Plan:
-        key = snapshot.cluster.key
-        memory, stored = self._memories[key], self._view.clusters.stored_spec(key)
-        if is_long(snapshot) or (stored is not None and len(stored) > LARGE_SPEC):
+    async def _ask(self, guard: Guard[M, S, P] | None, root: Root) -> Check | Gone | Done | Retry:
+        """One of the kind's guards, or the one of all kinds."""
+        memory = self._memories[root.key]
+        with self._around.coming():
+            if guard is None:
+                return await self._verifier.verify(self._kind, root, memory)
+            return await guard.check(root, memory.own)
+
+    async def _plan(self, root: Root, snapshot: S) -> P:
+        key, stored = root.key, self._roots.stored_spec(root.key)
+        if self._kind.is_long(snapshot) or (stored is not None and len(stored) > LARGE_SPEC):
             self._around.waits(key)
-            decided, seconds = await self._threads.run(
-                key.namespace, partial(_timed_plan, snapshot, memory.scaling)
-            )
+            timed = partial(_timed, self._kind.plan, snapshot)
+            decided, seconds = await self._threads.run(key.namespace, timed)
             if seconds > LONG_PLAN_SECONDS:
-                memory.rests_until = asyncio.get_running_loop().time() + seconds * DECIDING_SHARE
+                self._memories[key].rests_until = asyncio.get_running_loop().time() + seconds * REST
         else:
-            decided, seconds = plan(snapshot, memory.scaling), 0.0
-        self._view.scaling.heads.took(key, seconds)
-        return self._view.scaling.admit(snapshot, decided)
+            decided, seconds = self._kind.plan(snapshot), 0.0
+        self._kind.planned(key, seconds)
+        return self._kind.admit(snapshot, decided)
 
-    def _observe(self, key: Key) -> Snapshot | None:
-        cluster = self._view.clusters.get(key)
-        if cluster is None:
+    def _observe(self, key: Key) -> tuple[Root, S] | None:
+        root = self._roots.get(key)
+        if root is None:
             return None
         memory = self._memories.get(key)
-        if memory is None or memory.uid != cluster.uid:
-            memory = self._memories[key] = ClusterMemory(cluster.uid, self._around.term_number())
-            if cluster.born > self._around.term_began():
-                # Nobody but us can have made pods for it, and we have not yet.
+        if memory is None or memory.uid != root.uid:
+            own = self._kind.new_memory(root)
+            memory = self._memories[key] = Remembered(root.uid, own, self._around.term_number())
+            if root.born > self._around.term_began(key.kind):
+                # Nobody but us can have made children for it, and we have not yet.
                 memory.verified_epoch, memory.newborn = self._around.view_epoch(key), True
-        stray, pods = memory.stray_head, self._view.pods
-        if stray is not None and (
-            asyncio.get_running_loop().time() >= memory.stray_until
-            or stray.uid in {pod.uid for pod in pods.owned_by(key)}
-            or pods.is_gone(stray)
-        ):
-            memory.stray_head = None
-        now = self._around.now()
-        memory.keep_time(now, asyncio.get_running_loop().time())
-        memory.meet(cluster.generation, now)
-        return self._view.snapshot(cluster, memory, self._around.other_operator(key.namespace), now)
+        moment = memory.meet(root.generation, self._around.now(), asyncio.get_running_loop().time())
+        return root, self._kind.observe(root, memory.own, moment)
 
     def _forget(self, key: Key) -> None:
-        self._view.scaling.forget(key)
+        self._kind.forget(key)
         self._memories.pop(key, None)
 
-    async def _conclude(self, snapshot: Snapshot, decided: Plan, outcomes: Sequence[Outcome]) -> Done | Retry:
+    async def _conclude(
+        self, root: Root, snapshot: S, decided: P, outcomes: Sequence[Outcome]
+    ) -> Done | Retry:
         """Remember, report, and say when to come back."""
-        key = snapshot.cluster.key
-        memory = self._memories[key]
+        kind, memory = self._kind, self._memories[root.key]
         outcomes, is_early = _without_new_kind(outcomes)
-        self._view.scaling.remember(snapshot, decided, memory)
-        refusals, lessons, is_newest = memory.refused.times, memory.lessons, True
+        if any(map(self._may_have_been_made, outcomes)):
+            memory.verified_epoch = None
+        outcomes = kind.settle(memory.own, snapshot, decided, outcomes, self._around.now())
+        later, is_newest = None, True
         if outcomes:
-            outcomes = memory.learn(outcomes, self._around.now())
-            self._view.scaling.not_created(snapshot, outcomes)
-            memory.endings.learn(outcomes, snapshot.pods, self._around.now())
-            after = self._observe(key)
-            if after is None or after.cluster.uid != snapshot.cluster.uid:
-                await self._reporter.tell_of_the_last(snapshot, outcomes, memory)
+            seen = self._observe(root.key)
+            if seen is None or seen[0].uid != root.uid:
+                await self._reporter.tell_of_the_last(self._done(root, snapshot, None, outcomes, memory))
                 return Done(requeue_after=0.0)
-            is_newest = after.cluster.generation == snapshot.cluster.generation
-            snapshot = after if is_newest else _of_the_same_spec(snapshot, after)
-        self._remember_spec(snapshot, memory, outcomes)
-        memory.release(_wanting(decided), snapshot.now)
-        # A hold that is over is no longer to be reported: nothing may happen that would do so later.
-        snapshot = replace(snapshot, held=memory.held)
-        self._around.acted(key, bool(outcomes))
-        again_in = await self._view.scaling.follow(snapshot, decided, memory)
-        waits = _waits(decided, outcomes, memory, snapshot.now)
-        if again_in is not None:
-            waits.append(again_in)
-        # After a refusal there may be an earlier template to go on with, or a larger wait container to try.
-        if memory.refused.times > refusals or memory.lessons > lessons or not is_newest:
-            waits.append(0.0)
-        observe = partial(self._observe, key)
-        failure = await self._reporter.report(snapshot, decided, outcomes, memory, observe)
+            is_newest = seen[0].generation == root.generation
+            root, later = (seen[0] if is_newest else replace(seen[0], generation=root.generation)), seen[1]
+        snapshot = kind.conclude(memory.own, snapshot, later, decided, outcomes)
+        self._around.acted(root.key, bool(outcomes))
+        again_in = await kind.follow(snapshot, decided, memory.own)
+        moment = Moment(self._around.now(), asyncio.get_running_loop().time())
+        waits = [*kind.waits(memory.own, snapshot, decided, outcomes, moment)]
+        waits += [wait for wait in (decided.requeue_after, again_in) if wait is not None]
+        waits += [] if is_newest else [0.0]
+        observe = partial(self._observe, root.key)
+        done = self._done(root, snapshot, decided, outcomes, memory)
+        failure = await self._reporter.report(done, observe)
         if failure is not None:
             return failed(failure, "write the status")
         clock = asyncio.get_running_loop().time()
         if (due := memory.tells_at(clock)) is not None:
             waits.append(due - clock)
         for outcome in outcomes:
-            if outcome.failure is not None and not _is_held(outcome):
+            if outcome.failure is not None and not kind.is_patient(outcome):
                 return failed(outcome.failure, f"carry out {type(outcome.action).__name__}")
         waits += [NEW_KIND_SECONDS] if is_early else []
-        return Done(requeue_after=max(min(waits), SOON if memory.held else 0.0) if waits else None)
+        return Done(requeue_after=max(min(waits), kind.shortest_wait(memory.own)) if waits else None)
 
-    def _remember_spec(self, snapshot: Snapshot, memory: ClusterMemory, outcomes: Sequence[Outcome]) -> None:
-        cluster = snapshot.cluster
-        if self._view.clusters.generation(cluster.key) != cluster.generation:
-            return
-        if snapshot.violations or snapshot.spec is None:
-            return
-        stored = memory.last_valid = self._view.clusters.stored_spec(cluster.key)
-        if memory.proven != stored:
-            taken = {pod.template_hash for pod in snapshot.pods}
-            hashes = template_hashes(cluster, snapshot.spec, snapshot.pod_settings, _taken(outcomes))
-            if all(value in taken for _, value in hashes):
-                memory.proven = stored
+    def _done(
+        self,
+        root: Root,
+        snapshot: S | None,
+        decided: P | None,
+        outcomes: Sequence[Outcome],
+        memory: Remembered[M],
+    ) -> Pass:
+        return Pass(self._kind, root, snapshot, decided, outcomes, memory, self._around.now())
+
+    def _may_have_been_made(self, outcome: Outcome) -> bool:
+        """Whether the answer to a create was lost: then what there is is listed before the next write."""
+        verb, failure = outcome.action.verb, outcome.failure
+        made = isinstance(verb, Create) and verb.resource in self._verified
+        return made and failure is not None and policy(failure) is Policy.RETRY
 
 
-def _timed_plan(snapshot: Snapshot, scaling: Memory) -> tuple[Plan, float]:
+def _timed(plan: Callable[[S], P], snapshot: S) -> tuple[P, float]:
     """The plan, and the CPU time that it took."""
     began = time.thread_time()
-    return plan(snapshot, scaling), time.thread_time() - began
-
-
-def _acts(decided: Plan) -> bool:
-    return bool(decided.actions)
-
-
-def _makes_head(decided: Plan) -> bool:
-    return any(
-        isinstance(action, AdvanceHeadEpoch)
-        or (isinstance(action, CreatePod) and action.node_type == NodeType.HEAD)
-        for action in decided.actions
-    )
-
-
-def _is_same(now: Snapshot, before: Snapshot) -> bool:
-    """Whether a plan would be the same but for the GPUs of others, which are looked at last."""
-    scaling = replace(now.scaling, usage=before.scaling.usage)
-    return replace(now, now=before.now, scaling=scaling) == before
+    return plan(snapshot), time.thread_time() - began
 
 
 def _without_new_kind(outcomes: Sequence[Outcome]) -> tuple[Sequence[Outcome], bool]:
@@ -288,42 +257,3 @@ def _without_new_kind(outcomes: Sequence[Outcome]) -> tuple[Sequence[Outcome], b
         replace(o, failure=None, tried=False) if is_early else o
         for o, is_early in zip(outcomes, early, strict=True)
     ], any(early)
-
-
-def _of_the_same_spec(before: Snapshot, after: Snapshot) -> Snapshot:
-    """What is there after a pass, for the spec that it was about: of a newer one nothing can be said yet."""
-    cluster = replace(after.cluster, generation=before.cluster.generation, spec=before.cluster.spec)
-    return replace(
-        after, cluster=cluster, spec=before.spec, violations=before.violations, withheld=before.withheld
-    )
-
-
-def _taken(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """Template hashes that the API server has just taken, by group."""
-    done = (outcome.action for outcome in outcomes if outcome.done)
-    return {action.group: action.template_hash for action in done if isinstance(action, CreatePod)}
-
-
-def _waits(decided: Plan, outcomes: Sequence[Outcome], memory: ClusterMemory, now: float) -> list[float]:
-    """Seconds until things that only time changes."""
-    waits = [] if decided.requeue_after is None else [decided.requeue_after]
-    if memory.stray_head is not None:
-        waits.append(max(memory.stray_until - asyncio.get_running_loop().time(), 0.0))
-    if any(outcome.refusal or outcome.unanswered for outcome in outcomes):
-        waits.append(KEEP_SECONDS)
-    if (tried_in := memory.refused.tried_in(now)) is not None:
-        waits.append(tried_in)
-    return [*waits, *memory.endings.looks(now), *(hold.until - now for hold in memory.held.values())]
-
-
-def _wanting(decided: Plan) -> set[str]:
-    """The groups in which the plan creates pods."""
-    groups = {getattr(action, "group", HEAD_GROUP) for stage in decided.stages for action in stage}
-    return {str(group) for group in groups}
-
-
-def _is_held(outcome: Outcome) -> bool:
-    """Whether a failed action's group is left alone for a while, or refused for good: no need to hurry."""
-    if outcome.failure is None or not isinstance(outcome.action, CreatePod):
-        return False
-    return policy(outcome.failure) in {Policy.DENIED, Policy.RETRY, Policy.INVALID}

@@ -1,33 +1,23 @@
 """What users are told of a pass: the status and the events. It never goes before what makes pods."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from rayfleet.api.names import PLURAL
+from rayfleet.engine.actions import Outcome, Plan
+from rayfleet.engine.children import Stores
+from rayfleet.engine.event import Event
 from rayfleet.engine.events import EventRecorder, loop_time
 from rayfleet.engine.executor import Executor
 from rayfleet.engine.gate import FairGate
-from rayfleet.engine.memory import ClusterMemory
+from rayfleet.engine.kind import Kind
+from rayfleet.engine.memory import Remembered
 from rayfleet.engine.pacing import Topic
+from rayfleet.engine.statuses import is_told, status_patch
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
-from rayfleet.kinds.raycluster.ownership import ownership
-from rayfleet.kinds.raycluster.plan import Outcome, Ownership, Plan
-from rayfleet.kinds.raycluster.snapshot import Snapshot
-from rayfleet.kinds.raycluster.status import (
-    Event,
-    compute_status,
-    events_of,
-    follows_a_head,
-    is_told,
-    is_urgent,
-    status_patch,
-    unheard,
-)
-from rayfleet.kube.cache import ClusterStore
-from rayfleet.kube.client import paths
 from rayfleet.kube.client.client import KubeClient
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.keys import JsonObject
+from rayfleet.kube.objects.roots import Root
 
 STATUS_DELAY = 1.0
 """Seconds that a change of mere counts may wait for others to join it in one write."""
@@ -50,20 +40,45 @@ DEFECT = Event(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What a pass over one root has come to."""
+
+    kind: Kind[Any, Any, Any]
+    root: Root
+    snapshot: Any
+    """The kind's, of after the pass."""
+    plan: Plan | None
+    """None where the root was gone afterwards."""
+    outcomes: Sequence[Outcome]
+    memory: Remembered[Any]
+    now: float
+    """Unix seconds."""
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """As it should be stored."""
+        return self.kind.status(self.snapshot, self.plan, self.outcomes)
+
+    def events(self, stored: JsonObject) -> Sequence[Event]:
+        """What users are told, given the status that is stored by now."""
+        return self.kind.events(self.snapshot, self.plan, self.outcomes, self.root.status, stored)
+
+
 class Reporter:
-    """Writes statuses and events, in what the writes of all clusters leave free."""
+    """Writes statuses and events, in what the writes of all roots leave free."""
 
     def __init__(
         self,
         client: KubeClient,
-        clusters: ClusterStore,
+        stores: Stores,
         gate: FairGate,
         executor: Executor,
         recorder: EventRecorder,
         clock: Callable[[], float] = loop_time,
     ) -> None:
         self._client = client
-        self._clusters = clusters
+        self._stores = stores
         self._gate = gate
         self._executor = executor
         self._recorder = recorder
@@ -71,100 +86,83 @@ class Reporter:
         self._first_statuses = _Slots(FIRST_STATUS_RATE)
         self._later_statuses = _Slots(STATUS_RATE)
 
-    async def report(
-        self,
-        snapshot: Snapshot,
-        decided: Plan,
-        outcomes: Sequence[Outcome],
-        memory: ClusterMemory,
-        observe: Callable[[], Snapshot | None],
-    ) -> ApiFailure | None:
+    async def report(self, done: Pass, observe: Callable[[], tuple[Root, Any] | None]) -> ApiFailure | None:
         """Write the status if it has to be, and post the events; why the status could not be written.
 
-        `snapshot` is of after the pass, and `observe` gives the one of the moment at which it is written.
+        `observe` gives the root and the kind's snapshot of the moment at which it is written.
         """
-        cluster, before = snapshot.cluster, snapshot.cluster.status
-        after = compute_status(snapshot, decided, outcomes)
-        failure: ApiFailure | None = None
-        told: Mapping[str, Any] = after
+        memory, before, after = done.memory, done.root.status, done.status
+        failure, stored = None, before
         if not status_patch(before, after):
             memory.status_changed = None
             memory.tellings.settle(Topic.STATUS)
-        elif self._is_due(before, after, memory):
-            async with self._gate.turn(cluster.key, yields=True) as waited:
-                if waited:
-                    snapshot = _brought_up_to_date(snapshot, observe())
-                    told = after = compute_status(snapshot, decided, outcomes)
-                failure = await self._write(snapshot, status_patch(before, after), memory)
-                told = before if failure is not None else after
-        else:
-            told = before
-        ours = ownership(cluster, snapshot.other_operator) is Ownership.OURS
-        if not ours or cluster.deleting:
+        elif self._is_due(done, before, after):
+            async with self._gate.turn(done.root.key, yields=True) as waited:
+                later = observe() if waited else None
+                if later is not None and _is_told_of(done.root, later[0]):
+                    snapshot = done.kind.refreshed(done.snapshot, later[1])
+                    done = replace(done, root=later[0], snapshot=snapshot)
+                    after = done.status
+                failure = await self._write(done, status_patch(before, after))
+                stored = before if failure is not None else after
+        ours = done.kind.is_ours(done.root)
+        if not ours or done.root.deleting:
             memory.tellings.drop_events()
         if ours:
-            violations = () if cluster.deleting else snapshot.violations
-            events = events_of(outcomes, violations, before, told, decided)
-            await self._recorder.post(cluster, events, snapshot.now, memory.tellings)
+            await self._post(done, done.events(stored))
         return failure
 
-    async def tell_of_the_last(
-        self, snapshot: Snapshot, outcomes: Sequence[Outcome], memory: ClusterMemory
-    ) -> None:
-        """Post the events of a pass after which the cluster was gone: there is no status to write."""
-        cluster = snapshot.cluster
-        events = events_of(outcomes, (), cluster.status, cluster.status)
-        await self._recorder.post(cluster, events, snapshot.now, memory.tellings)
+    async def tell_of_the_last(self, done: Pass) -> None:
+        """Post the events of a pass after which the root was gone: there is no status to write."""
+        await self._post(done, done.events(done.root.status))
 
-    async def tell_of_a_defect(
-        self, cluster: Cluster, memory: ClusterMemory, other_operator: str | None, now: float
-    ) -> None:
-        """Post that the operator can do nothing about this cluster: no status would say so."""
-        if ownership(cluster, other_operator) is Ownership.OURS:
-            memory.tellings.said.pop(DEFECT.reason, None)
-            await self._recorder.post(cluster, (DEFECT,), now, memory.tellings)
+    async def tell_of_a_defect(self, done: Pass) -> None:
+        """Post that the operator can do nothing about this root: no status would say so."""
+        if done.kind.is_ours(done.root):
+            done.memory.tellings.said.pop(DEFECT.reason, None)
+            await self._post(done, (DEFECT,))
 
-    def _is_due(self, before: Mapping[str, Any], after: Mapping[str, Any], memory: ClusterMemory) -> bool:
+    async def _post(self, done: Pass, events: Sequence[Event]) -> None:
+        await self._recorder.post(done.kind.resource, done.root, events, done.now, done.memory.tellings)
+
+    def _is_due(self, done: Pass, before: JsonObject, after: JsonObject) -> bool:
         """Whether the status is written now. Else the memory has the time when it may be.
 
-        Of a cluster that follows its queue a write that nothing but a head's answers asks for takes a token.
+        A write that nothing but what its tenant's programs say asks for takes a token.
         """
-        own_before, own_after = before, after
-        if follows_a_head(before) or follows_a_head(after):
-            own_before, own_after = unheard(before), unheard(after)
-        if is_urgent(own_before, own_after):
+        kind, memory = done.kind, done.memory
+        own_before, own_after = kind.unheard(before, after)
+        if kind.is_urgent(own_before, own_after):
             return True
         is_its_turn = not self._put_off(memory, self._slots(before))
         if is_its_turn and own_before != own_after:
             return True
-        if not is_its_turn and not is_urgent(before, after):
+        if not is_its_turn and not kind.is_urgent(before, after):
             memory.tellings.settle(Topic.STATUS)
             return False
         return memory.tellings.take(Topic.STATUS, self._clock())
 
-    async def _write(
-        self, snapshot: Snapshot, patch: dict[str, object], memory: ClusterMemory
-    ) -> ApiFailure | None:
-        cluster = snapshot.cluster
+    async def _write(self, done: Pass, patch: dict[str, object]) -> ApiFailure | None:
+        resource, root, memory = done.kind.resource, done.root, done.memory
         memory.status_changed = None
         memory.tellings.settle(Topic.STATUS)
         if not patch:
             return None
-        failure = await self._executor.patch_status(cluster, patch)
+        failure = await self._executor.patch_status(resource, root, patch)
         if failure is None:
             memory.status_written = self._clock()
-        elif is_gone(failure, PLURAL, cluster.key.name):
+        elif is_gone(failure, resource.plural, root.key.name):
             return None
         elif policy(failure) is Policy.CONFLICT:
-            live = await self._client.get(paths.cluster(cluster.key))
+            live = await self._client.get(resource.path(root.key.namespace, root.key.name))
             if not isinstance(live, ApiFailure):
-                self._clusters.apply(live)
+                self._stores.roots[resource.kind].apply(live)
         return failure
 
-    def _slots(self, before: Mapping[str, Any]) -> "_Slots":
+    def _slots(self, before: JsonObject) -> "_Slots":
         return self._later_statuses if is_told(before) else self._first_statuses
 
-    def _put_off(self, memory: ClusterMemory, slots: "_Slots") -> bool:
+    def _put_off(self, memory: Remembered[Any], slots: "_Slots") -> bool:
         """Whether a change that is not urgent is left for `memory.status_due`."""
         clock = self._clock()
         if memory.status_changed is None:
@@ -192,16 +190,11 @@ class _Slots:
         return min(slot, earliest + STATUS_LATEST)
 
 
-def _brought_up_to_date(snapshot: Snapshot, later: Snapshot | None) -> Snapshot:
-    """With its children as they are by now, unless its own object says something else by now."""
-    if later is None:
-        return snapshot
-    old, new = snapshot.cluster, later.cluster
-    if (old.uid, old.generation, old.deleting, old.status) != (
-        new.uid,
-        new.generation,
-        new.deleting,
-        new.status,
-    ):
-        return snapshot
-    return replace(snapshot, cluster=new, pods=later.pods, services=later.services)
+def _is_told_of(root: Root, later: Root) -> bool:
+    """Whether what was found out of a root may be written to it as it is a moment later."""
+    return (root.uid, root.generation, root.deleting, root.status) == (
+        later.uid,
+        later.generation,
+        later.deleting,
+        later.status,
+    )

@@ -1,4 +1,4 @@
-"""A term as the leader: what may be written in it, and which clusters are younger than it."""
+"""A term as the leader: what may be written in it, and which roots are younger than it."""
 
 import asyncio
 import logging
@@ -8,10 +8,10 @@ from contextvars import ContextVar
 from math import inf
 from sys import maxsize
 
-from rayfleet.api.names import GROUP, PLURAL, VERSION
 from rayfleet.errors import ApiFailure
 from rayfleet.kube.client.answers import listing_from
 from rayfleet.kube.client.client import METADATA_ONLY, KubeClient
+from rayfleet.kube.objects.resources import Resource
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +33,16 @@ class Term:
         namespaces: Sequence[str],
         number: Callable[[], int],
         seconds_left: Callable[[], float],
+        roots: Sequence[Resource],
     ) -> None:
-        scopes = [f"/namespaces/{namespace}" for namespace in namespaces] or [""]
-        self._paths = [f"/apis/{GROUP}/{VERSION}{scope}/{PLURAL}" for scope in scopes]
+        self._namespaces = tuple(namespaces) or (None,)
+        self._roots = tuple(roots)
         self._client = client
         self._number = number
         self._seconds_left = seconds_left
         self._gained = asyncio.Event()
-        self._began: tuple[int, int] | None = None
+        self._began: dict[str, tuple[int, int]] = {}
+        """By kind, the number of a term, and the resourceVersion when it began."""
 
     @contextmanager
     def decided(self) -> Iterator[None]:
@@ -57,36 +59,36 @@ class Term:
         number = self._number()
         return self._seconds_left() if _DECIDED_IN.get(number) == number else -inf
 
-    @property
-    def began(self) -> int:
-        """The resourceVersion of RayClusters when the present term began; above all until it is known.
+    def began(self, kind: str) -> int:
+        """The resourceVersion of a kind when the present term began; above all until it is known.
 
         Only versions of one kind can be compared: each kind may be stored in an etcd of its own.
         """
-        if self._began is None or self._began[0] != self._number():
-            return maxsize
-        return self._began[1]
+        number, version = self._began.get(kind, (0, maxsize))
+        return version if number == self._number() else maxsize
 
     def gain(self) -> None:
         """A term begins."""
         self._gained.set()
 
     async def run(self) -> None:
-        """Look at the beginning of each term which clusters there are already, until cancelled."""
+        """Look at the beginning of each term which roots there are already, until cancelled."""
         while True:
             await self._gained.wait()
             self._gained.clear()
             number = self._number()
-            version = await self._version()
-            if version is not None:
-                self._began = number, version
-            else:
+            for resource in self._roots:
+                version = await self._version(resource)
+                if version is not None:
+                    self._began[resource.kind] = number, version
+            if any(self._began.get(resource.kind, (None,))[0] != number for resource in self._roots):
                 await asyncio.sleep(RETRY_SECONDS)
                 self._gained.set()
 
-    async def _version(self) -> int | None:
+    async def _version(self, resource: Resource) -> int | None:
         """What has been written by now has no higher version; of the first namespace that can be read."""
-        for path in self._paths:
+        for namespace in self._namespaces:
+            path = resource.collection(namespace)
             answer = await self._client.request("list", path, params={"limit": "1"}, accept=METADATA_ONLY)
             page = answer if isinstance(answer, ApiFailure) else listing_from(answer)
             if not isinstance(page, ApiFailure):

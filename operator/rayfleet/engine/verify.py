@@ -3,122 +3,117 @@
 import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from enum import Enum, auto
+from typing import Any
 
-from rayfleet.api.names import PLURAL, Label, is_object_name
-from rayfleet.engine.memory import LONGEST_HOLD, ClusterMemory
+from rayfleet.engine.children import Child, Stores
+from rayfleet.engine.kind import Check, Kind
+from rayfleet.engine.memory import Remembered
 from rayfleet.engine.workqueue import Done, Retry
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
-from rayfleet.kinds.raycluster.observe import View
-from rayfleet.kube.client import paths
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.objects.keys import Key
-from rayfleet.kube.objects.pods import Pod, pod_from_object
-from rayfleet.kube.objects.roots import Cluster, cluster_from_object
+from rayfleet.kube.objects.resources import Resource
+from rayfleet.kube.objects.roots import Root, root_from_object
 
 UNANSWERED_BACKOFF = 5.0
 """Seconds. The longest wait between attempts while the API server does not answer."""
-OUT_OF_VIEW_SECONDS = 30.0
-"""Between looks at a head that no watch shows, as its labels were taken off."""
-
-
-class Check(Enum):
-    """All is well, and the pass goes on."""
-
-    ASKED = auto()
-    """With what is known by now: the caches may have heard of something meanwhile."""
-    NOTHING_ASKED = auto()
+LONGEST_WISH = 60.0
+"""Seconds of a Retry-After that are respected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The cluster is not there any more."""
+    """The root is not there any more."""
 
 
 class Verifier:
     """Reads what a pass is about once more, and puts it into the caches."""
 
-    def __init__(self, client: KubeClient, view: View, view_epoch: Callable[[Key], Hashable]) -> None:
+    def __init__(self, client: KubeClient, stores: Stores, view_epoch: Callable[[Key], Hashable]) -> None:
         self._client = client
-        self._view = view
+        self._stores = stores
         self._view_epoch = view_epoch
 
-    async def verify(self, cluster: Cluster, memory: ClusterMemory) -> Check | Gone | Done | Retry:
+    async def verify(
+        self, kind: Kind[Any, Any, Any], root: Root, memory: Remembered[Any]
+    ) -> Check | Gone | Done | Retry:
         """Make sure that what is about to be acted on is no old view; without asking where it can be none.
 
         The caches may be behind, and in a new view epoch they may have missed things: then the
-        cluster's pods are listed once. Its own object is read before every pass that writes, but for the
-        first one of a cluster that we saw being created: there is nothing yet that could be lost.
+        children are listed once. The root itself is read before every pass that writes, but for the
+        first one of a root that we saw being created: there is nothing yet that could be lost.
         """
         newborn, memory.newborn = memory.newborn, False
-        seen_since = memory.verified_epoch == self._view_epoch(cluster.key)
-        if newborn and seen_since and cluster.generation == 1:
+        seen_since = memory.verified_epoch == self._view_epoch(root.key)
+        if newborn and seen_since and root.generation == 1:
             return Check.NOTHING_ASKED
+        resource, store = kind.resource, self._stores.roots[kind.resource.kind]
+        path = resource.path(root.key.namespace, root.key.name)
         failure, live = await asyncio.gather(
-            self._verify_pods(cluster.key, memory), self._client.get(paths.cluster(cluster.key))
+            self._verify_children(kind, root.key, memory), self._client.get(path)
         )
         if failure is not None:
-            return failed(failure, "list the pods")
+            return failure
         if isinstance(live, ApiFailure):
-            if is_gone(live, PLURAL, cluster.key.name):
-                self._view.clusters.remove(cluster.key, cluster.uid)
+            if is_gone(live, resource.plural, root.key.name):
+                store.remove(root.key, root.uid)
                 return Gone()
-            return failed(live, "read the cluster")
-        self._view.clusters.apply(live, seen=cluster.resource_version)
-        now = cluster_from_object(live)
-        if (now.uid, now.generation, now.deleting) != (cluster.uid, cluster.generation, cluster.deleting):
+            return failed(live, f"read the {_noun(resource)}")
+        store.apply(live, seen=root.resource_version)
+        now = root_from_object(live, resource.kind)
+        if (now.uid, now.generation, now.deleting) != (root.uid, root.generation, root.deleting):
             return Done(requeue_after=0.0)
         return Check.ASKED
 
-    async def _verify_pods(self, key: Key, memory: ClusterMemory) -> ApiFailure | None:
+    async def _verify_children(
+        self, kind: Kind[Any, Any, Any], key: Key, memory: Remembered[Any]
+    ) -> Retry | None:
         epoch = self._view_epoch(key)
         if memory.verified_epoch == epoch:
             return None
-        listed = await self._client.list_all(
-            paths.pods(key.namespace), {"labelSelector": f"{Label.CLUSTER}={key.name}"}
-        )
-        if isinstance(listed, ApiFailure):
-            return listed
-        pods = {pod.uid: pod for pod in map(pod_from_object, listed.items)}
-        # A pod whose cluster label has another value by now is not listed, and lives.
-        known = (p for p in self._view.pods.owned_by(key) if p.resource_version <= listed.resource_version)
-        missing = [pod for pod in known if pod.uid not in pods]
-        for answer in await asyncio.gather(*(self._get_pod(key, pod.name) for pod in missing)):
-            if isinstance(answer, ApiFailure):
-                return answer
-            if answer is not None:
-                pods[answer.uid] = answer
-        self._view.pods.replace_owned(key, pods.values(), listed.resource_version)
+        for child in kind.children:
+            failure = await self._list(child, key)
+            if failure is not None:
+                return failed(failure, f"list the {child.resource.plural}")
         memory.verified_epoch = epoch
         return None
 
-    async def _get_pod(self, key: Key, name: str) -> Pod | ApiFailure | None:
-        """The pod of this name as it is now; none where there is none."""
-        answer = await self._client.get(f"{paths.pods(key.namespace)}/{name}")
-        if isinstance(answer, ApiFailure):
-            return None if is_gone(answer, "pods", name) else answer
-        return pod_from_object(answer)
+    async def _list(self, child: Child[Any], key: Key) -> ApiFailure | None:
+        if child.selectors_of is None:
+            return None
+        store, resource = self._stores.children[child.resource], child.resource
+        listed = await self._client.list_all(resource.collection(key.namespace), child.selectors_of(key))
+        if isinstance(listed, ApiFailure):
+            return listed
+        found = {trimmed.uid: trimmed for trimmed in map(child.trim, listed.items)}
+        # One whose labels have other values by now is not listed, and lives.
+        known = [one for one in store.owned_by(key) if one.resource_version <= listed.resource_version]
+        for answer in await asyncio.gather(
+            *(read(self._client, child, key.namespace, one.name) for one in known if one.uid not in found)
+        ):
+            if isinstance(answer, ApiFailure):
+                return answer
+            if answer is not None:
+                found[answer.uid] = answer
+        store.replace_owned(key, found.values(), listed.resource_version)
+        return None
 
-    async def look_for_head(self, cluster: Cluster, memory: ClusterMemory) -> Check | Retry:
-        """Before a head is made: the last one may live on without the label or the owner that we find it by.
 
-        Whatever its labels and its owner are, it is the one that the status names, and its Ray goes on.
-        """
-        head = cluster.status.get("head")
-        name = head.get("podName") if isinstance(head, dict) else None
-        if not is_object_name(name):  # Anybody who may write the status can have written it.
-            return Check.NOTHING_ASKED
-        pod = await self._get_pod(cluster.key, name)
-        if isinstance(pod, ApiFailure):
-            return failed(pod, "look for the head")
-        if pod is not None and not pod.ended and (pod.owner is None or pod.owner.uid == cluster.uid):
-            memory.stray_head = pod
-            memory.stray_until = asyncio.get_running_loop().time() + OUT_OF_VIEW_SECONDS
-        return Check.ASKED
+async def read(client: KubeClient, child: Child[Any], namespace: str, name: str) -> Any:  # noqa: ANN401 - of the child's kind
+    """The child of this name as it is now, trimmed; none where there is none, else the failure."""
+    answer = await client.get(child.resource.path(namespace, name))
+    if isinstance(answer, ApiFailure):
+        return None if is_gone(answer, child.resource.plural, name) else answer
+    return child.trim(answer)
 
 
 def failed(failure: ApiFailure, what: str) -> Retry:
     """Try again: what an unanswered request asked for may be had soon, other trouble takes its time."""
     at_most = UNANSWERED_BACKOFF if policy(failure) is Policy.RETRY else None
-    at_least = min(failure.retry_after or 0.0, LONGEST_HOLD)
+    at_least = min(failure.retry_after or 0.0, LONGEST_WISH)
     return Retry(f"could not {what}: {failure.message}", at_most, at_least)
+
+
+def _noun(resource: Resource) -> str:
+    """As its users call it: the cluster, the job."""
+    return resource.kind.removeprefix("Ray").lower()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.autoscaling.limits import NamespaceCeilings
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import RayState
 
 
@@ -33,7 +33,7 @@ class EventNote(NamedTuple):
 class Sources:
     """Everything that an explanation is made from."""
 
-    cluster: Cluster
+    cluster: Root
     spec: RayClusterSpec | None
     """None where the stored one breaks a rule that is about more than one group."""
     pods: tuple[Pod, ...]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rayfleet.kube.cache import ClusterStore, Store
+from rayfleet.kube.cache import RootStore, Store
 from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.pods import Pod
 
@@ -11,7 +11,7 @@ from rayfleet.kube.objects.pods import Pod
 class GpuPods:
     """Counts them in the caches."""
 
-    clusters: ClusterStore
+    clusters: RootStore
     pods: Store[Pod]
 
     def of_cluster(self, key: Key) -> int:

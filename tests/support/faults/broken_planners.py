@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from rayfleet.api.names import HEAD_GROUP, NodeType
-from rayfleet.autoscaling import Memory
-from rayfleet.engine import reconciler as reconcile
+from rayfleet.kinds.raycluster.kind import decided
 from rayfleet.kinds.raycluster.manifests import head_pod
-from rayfleet.kinds.raycluster.plan import NO_MEMORY, Cause, CreatePod, CreateService, DeletePod, Plan, plan
+from rayfleet.kinds.raycluster.plan import Cause, CreatePod, CreateService, DeletePod, Plan, plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Pod
 
@@ -94,9 +93,9 @@ class Planners:
     def __init__(self) -> None:
         self._broken: dict[str, Planner] = {}
 
-    def __call__(self, snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
-        broken = self._broken.get(snapshot.cluster.key.namespace)
-        return plan(snapshot, memory) if broken is None else broken(snapshot)
+    def __call__(self, snapshot: Snapshot) -> Plan:
+        broken = self._broken.get(snapshot.cluster.key.namespace, decided)
+        return broken(snapshot)
 
     @contextmanager
     def breaking(self, namespace: str, planner: Planner) -> Iterator[None]:
@@ -108,12 +107,7 @@ class Planners:
 
 
 PLANNERS = Planners()
-
-
-def install() -> Planners:
-    """Put them in the place of the operator's planner for the rest of the run: cases are run side by side."""
-    setattr(reconcile, "plan", PLANNERS)  # noqa: B010 - mypy forbids to assign to what is imported
-    return PLANNERS
+"""Handed to every operator of the fault tests as its planner: cases are run side by side."""
 
 
 BROKEN: Mapping[str, tuple[Planner, str]] = {

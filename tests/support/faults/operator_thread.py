@@ -8,9 +8,13 @@ from typing import Any
 
 import uvloop
 
+from rayfleet.kinds.raycluster.actions import Plan
+from rayfleet.kinds.raycluster.kind import decided
+from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.client.credentials import Credentials
-from rayfleet.main import Operator
+from rayfleet.main import Process
 from rayfleet.settings import flags as settings
+from rayfleet.wiring import Operator
 
 _PATIENCE_S = 30.0
 _ROUNDS = 50
@@ -36,7 +40,10 @@ class OperatorThread:
         token: str,
         arguments: Sequence[str],
         adapt: Callable[[Operator], None] | None = None,
+        decide: Callable[[Snapshot], Plan] = decided,
     ) -> None:
+        """`decide` is the planner, `adapt` may look into the operator before it runs."""
+        self._decide = decide
         self._credentials = Credentials(server=f"http://127.0.0.1:{port}", token=token)
         self._arguments = arguments
         self._adapt = adapt
@@ -77,10 +84,11 @@ class OperatorThread:
     async def _main(self) -> None:
         self._end = self._loop.create_future()
         given = settings.parse(self._arguments, _NO_FIXED_PORTS)
-        self.operator = Operator(given, self._credentials)
+        process = Process(given, self._credentials, self._decide)
+        self.operator = process.operator
         if self._adapt is not None:
             self._adapt(self.operator)
-        running = asyncio.create_task(self.operator.run(), name="the operator")
+        running = asyncio.create_task(process.run(), name="the operator")
         running.add_done_callback(self._finish)
         self._begun.set()
         await self._end

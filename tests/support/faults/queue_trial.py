@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from rayfleet.main import Operator
+from rayfleet.wiring import Operator
 from support.builders import raycluster
 from support.faults.bed import FaultBed
+from support.faults.broken_planners import PLANNERS
 from support.faults.history import states
 from support.faults.operator_thread import OperatorThread
 from support.faults.proxy import Exchange
@@ -176,7 +177,7 @@ def often_polled(trial: Trial) -> OperatorThread:
 
         operator._recorder.poking = asyncio.create_task(poke())  # type: ignore[attr-defined]  # kept alive
 
-    return OperatorThread(trial.proxy.port, trial.bed.token, trial.arguments, adapt)
+    return OperatorThread(trial.proxy.port, trial.bed.token, trial.arguments, adapt, PLANNERS)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from support.faults.bed import FaultBed
+from support.faults.broken_planners import PLANNERS
 from support.faults.history import Change, Object
 from support.faults.operator_thread import OperatorThread
 from support.faults.oracle import Run, judge
@@ -34,7 +35,7 @@ Launch = Callable[["Trial"], RunningOperator]
 
 def in_process(trial: "Trial") -> RunningOperator:
     """An operator in a thread of this process."""
-    return OperatorThread(trial.proxy.port, trial.bed.token, trial.arguments)
+    return OperatorThread(trial.proxy.port, trial.bed.token, trial.arguments, decide=PLANNERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,19 @@
-"""What a pass may do to the world. An action says everything; carrying it out leaves no choice."""
+"""What a pass over a RayCluster may do to the world, in its words; each is carried out as a verb."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from rayfleet.api.raycluster import WorkerGroupSpec
 from rayfleet.autoscaling import Decision
-from rayfleet.errors import ApiFailure, GcsFailure
-from rayfleet.kube.objects.pods import Pod
+from rayfleet.engine.actions import Create, Delete, Handled, Patch, PatchRoot, PatchStatus, TakeOffFinalizer
+from rayfleet.kube.objects.resources import PODS, SERVICES
+
+_OTHER_SERVICE: Final = "remove it, or name another in spec.headGroupSpec.headService"
+FINALIZER_REMEDY: Final = (
+    "grant the right to patch RayClusters (finalizers.release in the chart's values), or take it off by hand"
+)
 
 
 class Cause(Enum):
@@ -47,6 +52,10 @@ class AdvanceHeadEpoch:
     epoch: int
     reason: str
 
+    @property
+    def verb(self) -> PatchStatus:
+        return PatchStatus({"headEpoch": self.epoch})
+
 
 @dataclass(frozen=True, slots=True)
 class CreateService:
@@ -55,6 +64,10 @@ class CreateService:
     name: str
     body: Mapping[str, Any]
     reason: str
+
+    @property
+    def verb(self) -> Create:
+        return Create(SERVICES, self.name, self.body, remedy=_OTHER_SERVICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,15 @@ class SelectHead:
     """Labels that it selects by no more."""
     reason: str
 
+    @property
+    def verb(self) -> Patch:
+        return Patch(
+            SERVICES,
+            self.name,
+            self.uid,
+            {"spec": {"selector": {**self.selector, **dict.fromkeys(self.dropped)}}},
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CreateSecret:
@@ -77,6 +99,10 @@ class CreateSecret:
     body: Mapping[str, Any]
     token_key: str
     reason: str
+
+    @property
+    def verb(self) -> Handled:
+        return Handled()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +119,10 @@ class CreatePod:
     replica: str = ""
     """The multi-host replica of which it is a host: created with all the others, or not."""
 
+    @property
+    def verb(self) -> Create:
+        return Create(PODS, self.name, self.body, self.template_hash, batch=self.group)
+
 
 @dataclass(frozen=True, slots=True)
 class DeletePod:
@@ -107,6 +137,10 @@ class DeletePod:
     replica: str = ""
     """The multi-host replica of which it is a host: it goes with all the others."""
 
+    @property
+    def verb(self) -> Delete:
+        return Delete(PODS, self.name, self.uid)
+
 
 @dataclass(frozen=True, slots=True)
 class DrainNode:
@@ -116,6 +150,10 @@ class DrainNode:
     pod: str
     node_id: bytes
     reason: str
+
+    @property
+    def verb(self) -> Handled:
+        return Handled(takes_turn=False)
 
 
 class Resize(NamedTuple):
@@ -134,6 +172,15 @@ class ResizeGroups:
     changes: tuple[Resize, ...]
     reason: str
 
+    @property
+    def verb(self) -> PatchRoot:
+        operations: list[Mapping[str, Any]] = []
+        for place, group, replicas in self.changes:
+            at = f"/spec/workerGroupSpecs/{place}"
+            operations.append({"op": "test", "path": f"{at}/groupName", "value": group})
+            operations.append({"op": "add", "path": f"{at}/replicas", "value": replicas})
+        return PatchRoot(tuple(operations))
+
 
 @dataclass(frozen=True, slots=True)
 class RemoveFinalizer:
@@ -142,6 +189,10 @@ class RemoveFinalizer:
     finalizer: str
     reason: str
     """What is not done by that, in words for who has to do it."""
+
+    @property
+    def verb(self) -> TakeOffFinalizer:
+        return TakeOffFinalizer(self.finalizer, FINALIZER_REMEDY)
 
 
 Action: TypeAlias = (
@@ -162,28 +213,6 @@ def desired_replicas(group: WorkerGroupSpec) -> int:
     if group.suspend:
         return 0
     return min(max(group.replicas, group.min_replicas), group.max_replicas)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one action went. `failure` is none when it is done."""
-
-    action: Action
-    failure: ApiFailure | None = None
-    pod: Pod | None = None
-    """The pod that a create made or found."""
-    tried: bool = True
-    """False where an earlier failure of the same kind made it pointless to send."""
-    refusal: str = ""
-    """Why Ray does not give a node up, in its words."""
-    warnings: tuple[str, ...] = ()
-    """What the API server has remarked on a pod that it made."""
-    unanswered: GcsFailure | None = None
-    """Why Ray has not said whether it gives a node up."""
-
-    @property
-    def done(self) -> bool:
-        return self.failure is None and self.tried and not self.refusal and self.unanswered is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,13 +255,16 @@ class Plan:
         return self.replicas(group) * group.num_of_hosts
 
     @property
-    def actions(self) -> tuple[Action, ...]:
-        last = () if self.resize is None else (self.resize,)
+    def first(self) -> tuple[Action, ...]:
+        """What goes out at once."""
         select = () if self.select is None else (self.select,)
-        return (
-            *self.deletes,
-            *self.drains,
-            *select,
-            *(action for stage in self.stages for action in stage),
-            *last,
-        )
+        return (*self.deletes, *self.drains, *select)
+
+    @property
+    def last(self) -> tuple[Action, ...]:
+        """What goes out when all else is done."""
+        return () if self.resize is None else (self.resize,)
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        return (*self.first, *(action for stage in self.stages for action in stage), *self.last)

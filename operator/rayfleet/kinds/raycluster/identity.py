@@ -15,7 +15,7 @@ from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.kinds.raycluster.manifests import head_pod_name, worker_pod_name
 from rayfleet.kinds.raycluster.snapshot import recorded_number
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 _WORKER: Final = re.compile(r"(?P<tail>-worker-[a-z0-9]{5}-)(?P<index>[0-9]{1,9})$")
 """The end of the name of a worker of our making."""
@@ -25,7 +25,7 @@ _EPOCHS: Final = 20
 """So many epochs back the name of a head is looked for whose annotation is gone or wrong."""
 
 
-def identified(cluster: Cluster, spec: RayClusterSpec | None, pods: Iterable[Pod]) -> Iterator[Pod]:
+def identified(cluster: Root, spec: RayClusterSpec | None, pods: Iterable[Pod]) -> Iterator[Pod]:
     """`pods` of `cluster` as what they were made as, whatever has become of their labels since."""
     names = _Names(cluster, spec)
     return map(names.known, pods)
@@ -34,7 +34,7 @@ def identified(cluster: Cluster, spec: RayClusterSpec | None, pods: Iterable[Pod
 class _Names:
     """What the names of one cluster's pods say."""
 
-    def __init__(self, cluster: Cluster, spec: RayClusterSpec | None) -> None:
+    def __init__(self, cluster: Root, spec: RayClusterSpec | None) -> None:
         self._cluster = cluster
         self._groups = [group.group_name for group in spec.worker_group_specs] if spec is not None else []
         self._stems: dict[str, str] = {}

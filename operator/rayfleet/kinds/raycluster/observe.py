@@ -6,16 +6,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from rayfleet.api.raycluster import scales_here
-from rayfleet.engine.memory import ClusterMemory
 from rayfleet.kinds.raycluster.identity import identified
+from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.pod_settings import DEFAULT, PodSettings
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.sources.scaling import ScalingSources
 from rayfleet.kinds.raycluster.validity import Judgement, judge
-from rayfleet.kube.cache import ClusterStore, Store
+from rayfleet.kube.cache import RootStore, Store
 from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.kube.objects.services import Service
 
 T = TypeVar("T", Pod, Service)
@@ -45,7 +45,7 @@ class _Known(NamedTuple):
 class View:
     """The caches that a cluster is observed in."""
 
-    clusters: ClusterStore
+    clusters: RootStore
     pods: Store[Pod]
     services: Store[Service]
     scaling: ScalingSources
@@ -53,12 +53,15 @@ class View:
     _judged: OrderedDict[Key, _Known] = field(default_factory=OrderedDict)
 
     def snapshot(
-        self, cluster: Cluster, memory: ClusterMemory, other_operator: str | None, now: float
+        self, cluster: Root, memory: ClusterMemory, other_operator: str | None, now: float
     ) -> Snapshot:
         """Everything known of a cluster."""
         found = {pod.uid: pod for pod in _owned(self.pods, cluster)}
-        if memory.stray_head is not None:
-            found.setdefault(memory.stray_head.uid, memory.stray_head)
+        if (stray := memory.stray_head) is not None:
+            if stray.uid in found or self.pods.is_gone(stray):
+                memory.stray_head = None
+            else:
+                found[stray.uid] = stray
         settings = self.pod_settings
         if memory.wait_least is not None:
             settings = replace(settings, wait=settings.wait.at_least(memory.wait_least))
@@ -95,7 +98,7 @@ class View:
             scaling=scaling,
         )
 
-    def _rivals(self, cluster: Cluster) -> Iterator[Pod]:
+    def _rivals(self, cluster: Root) -> Iterator[Pod]:
         """Heads that are not this cluster's, where its Service may find them."""
         key = cluster.key
         for pod in (*self.pods.owned_by(key), *self.pods.unowned(key.namespace)):
@@ -103,7 +106,7 @@ class View:
             if others and pod.labels and not pod.ended:
                 yield pod
 
-    def _judge(self, cluster: Cluster, memory: ClusterMemory, settings: PodSettings, now: float) -> _Known:
+    def _judge(self, cluster: Root, memory: ClusterMemory, settings: PodSettings, now: float) -> _Known:
         words, withheld = memory.refused.words, memory.refused.withheld(now)
         # What is acted on instead of a refused template depends on what else was refused, and what was taken.
         refused = (cluster.uid, words, withheld, memory.proven, settings) if words else None
@@ -118,7 +121,7 @@ class View:
         return known
 
 
-def _owned(store: Store[T], cluster: Cluster) -> Iterator[T]:
+def _owned(store: Store[T], cluster: Root) -> Iterator[T]:
     """The children of this very cluster, not of one that had its name before."""
     for child in store.owned_by(cluster.key):
         if child.owner is not None and child.owner.uid == cluster.uid:

@@ -3,7 +3,7 @@
 from enum import Enum, auto
 
 from rayfleet.api.names import ManagedBy
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 
 class Ownership(Enum):
@@ -16,7 +16,7 @@ class Ownership(Enum):
     """Its spec names another controller. We write nothing, not even a condition."""
 
 
-def ownership(cluster: Cluster, other_operator: str | None) -> Ownership:
+def ownership(cluster: Root, other_operator: str | None) -> Ownership:
     """Who acts on `cluster`, given the Lease of another operator that is alive, if any."""
     managed_by = cluster.spec.get("managedBy")
     if managed_by == ManagedBy.RAYFLEET:

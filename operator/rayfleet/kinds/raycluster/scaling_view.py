@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from rayfleet.autoscaling import Memory
 from rayfleet.autoscaling.limits import NamespaceCeilings, ScalingLimits
 from rayfleet.autoscaling.metrics import GroupWish
 from rayfleet.fleet.gpu_usage import GpuUsage
 from rayfleet.ray.state import RayView
+
+NO_MEMORY: Final = Memory()
 
 
 class Sizing(NamedTuple):
@@ -30,3 +33,5 @@ class ScalingView:
     limits: ScalingLimits = field(default_factory=ScalingLimits)
     namespace_ceilings: NamespaceCeilings = field(default_factory=NamespaceCeilings)
     usage: GpuUsage = field(default_factory=GpuUsage)
+    memory: Memory = NO_MEMORY
+    """Of the last decision on sizes."""

@@ -9,7 +9,7 @@ from rayfleet.api.violation import Violation
 from rayfleet.kinds.raycluster.pod_settings import DEFAULT, PodSettings
 from rayfleet.kinds.raycluster.scaling_view import ScalingView
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.kube.objects.services import Service
 
 MOST_RECORDED = 900_000_000
@@ -45,7 +45,7 @@ class Settling(NamedTuple):
 class Snapshot:
     """Everything that one decision is made from."""
 
-    cluster: Cluster
+    cluster: Root
     spec: RayClusterSpec | None
     """The spec to act by: the stored one when it is valid, else the last valid one, else none."""
     violations: tuple[Violation, ...]

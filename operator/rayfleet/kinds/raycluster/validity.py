@@ -17,7 +17,7 @@ from rayfleet.api.raycluster.validation import validate
 from rayfleet.api.violation import Violation
 from rayfleet.kinds.raycluster.manifests import head_pod, worker_pods
 from rayfleet.kinds.raycluster.pod_settings import DEFAULT, PodSettings
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Judgement:
 
 
 def judge(
-    cluster: Cluster,
+    cluster: Root,
     last_valid: bytes | None,
     proven: bytes | None,
     refused: Mapping[str, str],
@@ -77,7 +77,7 @@ def _without_faulty_groups(
 
 
 def template_hashes(
-    cluster: Cluster,
+    cluster: Root,
     spec: RayClusterSpec,
     settings: PodSettings = DEFAULT,
     known: Mapping[str, str] = MappingProxyType({}),

@@ -1,4 +1,4 @@
-"""The cache of our own kind: RayClusters, kept compact."""
+"""The cache of one kind that users write, kept compact."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,7 +10,7 @@ import orjson
 from rayfleet.api.nesting import shallow, shallow_spec
 from rayfleet.kube.cache.tombstones import Tombstones
 from rayfleet.kube.objects.keys import Key
-from rayfleet.kube.objects.roots import Cluster, known_finalizers
+from rayfleet.kube.objects.roots import Root, known_finalizers
 from rayfleet.kube.objects.timestamps import unix_seconds
 
 UNREAD_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
@@ -21,8 +21,8 @@ UNPACKED = 128
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterRecord:
-    """A cluster with its spec and status as JSON: 26 KB of it take 103 KiB as dictionaries."""
+class RootRecord:
+    """One with its spec and status as JSON: 26 KB of it take 103 KiB as dictionaries."""
 
     key: Key
     uid: str
@@ -39,7 +39,7 @@ class ClusterRecord:
     deleted: float = 0.0
     finalizers: frozenset[str] = frozenset()
 
-    def same_as(self, other: "ClusterRecord") -> bool:
+    def same_as(self, other: "RootRecord") -> bool:
         """Whether all that we look at is equal: everything but the resourceVersion."""
         return (
             self.uid == other.uid
@@ -65,17 +65,18 @@ class Glance:
     status: Mapping[str, Any]
 
 
-class ClusterStore:
-    """RayClusters by key, fed by the watch, by lists and by the answers to reads and status writes.
+class RootStore:
+    """Objects of one kind by key, fed by the watch, by lists and by the answers to reads and status writes.
 
     The rules are those of `Store`: never back in resourceVersion, no ghosts, and a change is a change of
     what we look at. So the echo of our own status write, whose answer was applied before, wakes nobody.
     """
 
-    def __init__(self) -> None:
-        self._records: dict[Key, ClusterRecord] = {}
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._records: dict[Key, RootRecord] = {}
         self._gone = Tombstones()
-        self._unpacked: OrderedDict[Key, tuple[ClusterRecord, Cluster]] = OrderedDict()
+        self._unpacked: OrderedDict[Key, tuple[RootRecord, Root]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -89,7 +90,7 @@ class ClusterStore:
     def keys(self) -> tuple[Key, ...]:
         return tuple(self._records)
 
-    def get(self, key: Key) -> Cluster | None:
+    def get(self, key: Key) -> Root | None:
         """The cluster with its spec and status unpacked; both are shared, so nobody may change them."""
         record = self._records.get(key)
         if record is None:
@@ -121,15 +122,15 @@ class ClusterStore:
             return None
         return Glance(key, record.uid, record.created, record.labels, orjson.loads(record.status))
 
-    def known(self, key: Key, uid: str) -> ClusterRecord | None:
+    def known(self, key: Key, uid: str) -> RootRecord | None:
         """The cluster as it is kept, if it is the one with this uid."""
         record = self._records.get(key)
         return record if record is not None and record.uid == uid else None
 
-    def record(self, obj: Mapping[str, Any]) -> ClusterRecord:
+    def record(self, obj: Mapping[str, Any]) -> RootRecord:
         """A RayCluster object as it is kept; nothing is taken in yet."""
         metadata = obj["metadata"]
-        key = Key(metadata["namespace"], metadata["name"])
+        key = Key(self._kind, metadata["namespace"], metadata["name"])
         return _record(obj, key, self._records.get(key))
 
     def apply(self, obj: Mapping[str, Any], *, seen: int = 0, born: bool = False) -> bool:
@@ -141,7 +142,7 @@ class ClusterStore:
         """
         return self.take(self.record(obj), seen=seen, born=born)
 
-    def take(self, record: ClusterRecord, *, seen: int = 0, born: bool = False) -> bool:
+    def take(self, record: RootRecord, *, seen: int = 0, born: bool = False) -> bool:
         """`apply`, of a record."""
         if record.resource_version < seen:
             self._gone.clear()
@@ -163,7 +164,7 @@ class ClusterStore:
     def replace(
         self,
         namespace: str | None,
-        records: Iterable[ClusterRecord],
+        records: Iterable[RootRecord],
         list_resource_version: int,
         *,
         seen: int = 0,
@@ -206,9 +207,9 @@ class ClusterStore:
         return True
 
 
-def _unpacked(record: ClusterRecord, spec: Mapping[str, Any] | None) -> Cluster:
+def _unpacked(record: RootRecord, spec: Mapping[str, Any] | None) -> Root:
     """`spec` where it is unpacked already."""
-    return Cluster(
+    return Root(
         key=record.key,
         uid=record.uid,
         resource_version=record.resource_version,
@@ -224,12 +225,12 @@ def _unpacked(record: ClusterRecord, spec: Mapping[str, Any] | None) -> Cluster:
     )
 
 
-def _record(obj: Mapping[str, Any], key: Key, before: ClusterRecord | None) -> ClusterRecord:
+def _record(obj: Mapping[str, Any], key: Key, before: RootRecord | None) -> RootRecord:
     """`before` lends the new record what has not changed, as others hold on to the same bytes."""
     metadata = obj["metadata"]
     spec = _packed(obj.get("spec") or {}, shallow_spec)
     annotations = metadata.get("annotations") or {}
-    return ClusterRecord(
+    return RootRecord(
         key=key,
         uid=str(metadata["uid"]),
         resource_version=int(metadata["resourceVersion"]),

@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from rayfleet.kube.cache.interning import Interner
 from rayfleet.kube.cache.tombstones import Tombstones
-from rayfleet.kube.objects.keys import Key, Owner
+from rayfleet.kube.objects.keys import Key, Owner, unowned
 
 
 class Child(Protocol):
@@ -28,11 +28,6 @@ class Child(Protocol):
 T = TypeVar("T", bound=Child)
 
 
-def owner_key(obj: Child) -> Key | None:
-    """The key of the object's owner."""
-    return Key(obj.namespace, obj.owner.name) if obj.owner is not None else None
-
-
 class Store(Generic[T]):
     """The objects of one kind, fed by watches, lists and the answers to writes, in any order.
 
@@ -42,7 +37,9 @@ class Store(Generic[T]):
     - A list says what there is as of its resourceVersion; what is newer than the list stays.
     """
 
-    def __init__(self, kind: type[T]) -> None:
+    def __init__(self, kind: type[T], roots: Collection[str] = ()) -> None:
+        """`roots` are the kinds that are looked up by; what another kind controls counts as unowned."""
+        self._roots = frozenset(roots)
         self._objects: dict[str, dict[str, T]] = {}
         self._owned: dict[Key, dict[str, T]] = {}
         self._gone = Tombstones()
@@ -57,6 +54,11 @@ class Store(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         for objects in self._objects.values():
             yield from objects.values()
+
+    def owner_key(self, obj: T) -> Key | None:
+        """The key of the object's owner, where that is of a kind that is looked up by."""
+        owner = obj.owner
+        return Key(owner.kind, obj.namespace, owner.name) if owner and owner.kind in self._roots else None
 
     def get(self, namespace: str, name: str) -> T | None:
         return self._objects.get(namespace, {}).get(name)
@@ -74,8 +76,8 @@ class Store(Generic[T]):
         return self._gone.covers(obj.uid, obj.resource_version + 1)
 
     def unowned(self, namespace: str) -> tuple[T, ...]:
-        """The objects of a namespace that no cluster controls, such as what a deleted one has left."""
-        return tuple(self._owned.get(Key(namespace, ""), {}).values())
+        """The objects of a namespace that nothing controls, such as what a deleted cluster has left."""
+        return tuple(self._owned.get(unowned(namespace), {}).values())
 
     def apply(self, obj: T) -> bool:
         """Take in an object as it is at its resourceVersion; whether that changes anything we look at."""
@@ -132,21 +134,21 @@ class Store(Generic[T]):
             listed.add(obj.uid)
             before = self.get(obj.namespace, obj.name)
             if self.apply(obj):
-                changed |= {owner_key(obj), owner_key(before) if before is not None else None}
+                changed |= {self.owner_key(obj), self.owner_key(before) if before is not None else None}
         for obj in there:
             gone = obj.uid not in listed and obj.resource_version <= list_resource_version
             if gone and self.remove(obj.namespace, obj.name, obj.uid, list_resource_version) is not None:
-                changed.add(owner_key(obj))
+                changed.add(self.owner_key(obj))
         return {key for key in changed if key is not None}
 
     def _rewind(self, there: Collection[T], objects: Iterable[T]) -> set[Key]:
         self._gone.clear()
         for obj in there:
             self._drop(obj)
-        keys = {owner_key(obj) for obj in there}
+        keys = {self.owner_key(obj) for obj in there}
         for obj in objects:
             self.apply(obj)
-            keys.add(owner_key(obj))
+            keys.add(self.owner_key(obj))
         return {key for key in keys if key is not None}
 
     def _was_listed_without(self, obj: T) -> bool:
@@ -162,7 +164,7 @@ class Store(Generic[T]):
         if before is not None:
             self._disown(before)
         self._objects.setdefault(obj.namespace, {})[obj.name] = obj
-        self._owned.setdefault(_place(obj), {})[obj.name] = obj
+        self._owned.setdefault(self._place(obj), {})[obj.name] = obj
 
     def _drop(self, obj: T) -> None:
         self._disown(obj)
@@ -172,13 +174,12 @@ class Store(Generic[T]):
             del self._objects[obj.namespace]
 
     def _disown(self, obj: T) -> None:
-        place = _place(obj)
+        place = self._place(obj)
         owned = self._owned[place]
         del owned[obj.name]
         if not owned:
             del self._owned[place]
 
-
-def _place(obj: Child) -> Key:
-    """Where an object is found by its owner; of one that has none, under no name."""
-    return owner_key(obj) or Key(obj.namespace, "")
+    def _place(self, obj: T) -> Key:
+        """Where an object is found by its owner; of one that has none, under no name."""
+        return self.owner_key(obj) or unowned(obj.namespace)

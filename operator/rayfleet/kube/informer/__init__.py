@@ -2,19 +2,18 @@
 
 from rayfleet.kube.informer.informer import Health, Informer
 from rayfleet.kube.informer.reflector import Clockwork, Reflector, Source
-from rayfleet.kube.informer.scope import Stores, Wakes
+from rayfleet.kube.informer.scope import Followed
 from rayfleet.kube.informer.served import wait_until_served
-from rayfleet.kube.informer.sinks import ChildSink, ClusterSink
+from rayfleet.kube.informer.sinks import ChildSink, RootSink
 
 __all__ = [
     "ChildSink",
     "Clockwork",
-    "ClusterSink",
+    "Followed",
     "Health",
     "Informer",
     "Reflector",
+    "RootSink",
     "Source",
-    "Stores",
-    "Wakes",
     "wait_until_served",
 ]

@@ -3,13 +3,13 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.informer.reflector import Clockwork, Reflector
-from rayfleet.kube.informer.scope import Scope, Stores, Wakes
+from rayfleet.kube.informer.scope import Followed, Scope
 
 CLOCKWORK = Clockwork(clock=time.monotonic, jitter=random.random)
 PATIENCE_SECONDS = 10.0
@@ -45,14 +45,15 @@ class Informer:
         self,
         client: KubeClient,
         namespaces: Sequence[str],
-        stores: Stores,
-        wakes: Wakes,
+        followed: Sequence[Followed],
         *,
+        on_readable: Callable[[str | None], None] = lambda _: None,
         clockwork: Clockwork = CLOCKWORK,
     ) -> None:
+        """`on_readable` is called with a namespace (none: all) when all of it has been listed, also again."""
         self._stepped = asyncio.Event()
         self._scopes = {
-            namespace: Scope(client, namespace, stores, wakes, clockwork, self._stepped.set)
+            namespace: Scope(client, namespace, followed, clockwork, self._stepped.set, on_readable)
             for namespace in tuple(namespaces) or (None,)
         }
 
@@ -74,22 +75,22 @@ class Informer:
         return scope is not None and scope.readable
 
     def gaps(self, namespace: str) -> int:
-        """A number that changes when the view of this namespace's pods may have missed something."""
-        return sum(s.pods.gaps for name, s in self._scopes.items() if name in {None, namespace})
+        """A number that changes when something of this namespace may have been missed that is verified."""
+        return sum(s.gaps for name, s in self._scopes.items() if name in {None, namespace})
 
-    async def run(self, clusters_served: asyncio.Event) -> None:
-        """Follow everything until cancelled: RayClusters from when the API server serves them."""
+    async def run(self, roots_served: asyncio.Event) -> None:
+        """Follow everything until cancelled: what users write from when the API server serves it."""
 
-        async def follow_clusters(reflector: Reflector[Any]) -> None:
-            await clusters_served.wait()
+        async def follow(reflector: Reflector[Any], *, is_root: bool) -> None:
+            if is_root:
+                await roots_served.wait()
             await reflector.run()
 
         async with asyncio.TaskGroup() as group:
             for scope in self._scopes.values():
-                for reflector in (scope.pods, scope.services):
-                    group.create_task(reflector.run(), name=f"reflector of {reflector.source.words}")
-                words = scope.clusters.source.words
-                group.create_task(follow_clusters(scope.clusters), name=f"reflector of {words}")
+                for reflector in scope.reflectors:
+                    following = follow(reflector, is_root=reflector in scope.roots)
+                    group.create_task(following, name=f"reflector of {reflector.source.words}")
 
     async def wait_started(self) -> None:
         """Wait until one namespace can be read, and for the others as long as `started` and patience say."""

@@ -1,44 +1,29 @@
 """What is followed in one namespace, or in all of them together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rayfleet.api.names import GROUP, PLURAL, VERSION, Label
-from rayfleet.kube.cache.clusters import ClusterStore
-from rayfleet.kube.cache.store import Store
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.informer.reflector import Clockwork, Reflector, Source
-from rayfleet.kube.informer.sinks import ChildSink, ClusterSink, Sink
-from rayfleet.kube.objects.keys import Key
-from rayfleet.kube.objects.pods import Pod, pod_from_object
-from rayfleet.kube.objects.services import Service, service_from_object
-
-SELECTORS = {"labelSelector": Label.CLUSTER}
-"""Only what carries the cluster label, whatever its value."""
+from rayfleet.kube.informer.sinks import Sink
+from rayfleet.kube.objects.resources import Resource
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
-    """The caches that are kept current."""
+class Followed:
+    """One kind of object that is followed."""
 
-    clusters: ClusterStore = field(default_factory=ClusterStore)
-    pods: Store[Pod] = field(default_factory=lambda: Store(Pod))
-    services: Store[Service] = field(default_factory=lambda: Store(Service))
-
-
-@dataclass(frozen=True, slots=True)
-class Wakes:
-    """Who is told of what."""
-
-    cluster: Callable[[Key], None]
-    """A cluster in which something changed that we look at."""
-    child: Callable[[Key], None]
-    """The cluster of a child in which something changed that we look at."""
-    progress: Callable[[Key], None]
-    """The cluster of a pod that has but come further on its way to readiness."""
-    readable: Callable[[str | None], None] = lambda _: None
-    """A namespace (none: all) of which everything has been listed, for the first time or again."""
+    resource: Resource
+    sink: Callable[[str | None], Sink[Any]]
+    """Where the objects of a namespace (none: of all) go."""
+    selectors: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
+    """Whether the operator can do without it, where it may not be listed or is not there."""
+    is_root: bool = False
+    """Users write it, and its CRD may be installed later than the operator."""
+    is_verified: bool = False
+    """What its watch may have missed has to be listed before the next write."""
 
 
 class Scope:
@@ -48,67 +33,53 @@ class Scope:
         self,
         client: KubeClient,
         namespace: str | None,
-        stores: Stores,
-        wakes: Wakes,
+        followed: Sequence[Followed],
         clockwork: Clockwork,
         on_step: Callable[[], None],
+        on_readable: Callable[[str | None], None],
     ) -> None:
         self.namespace = namespace
-        self._wakes = wakes
         self._on_step = on_step
+        self._on_readable = on_readable
         self._was_readable = False
-        self.clusters = self._reflector(
-            client,
-            self._source(PLURAL, f"/apis/{GROUP}/{VERSION}", {}),
-            ClusterSink(namespace, stores.clusters, wakes.cluster),
-            clockwork,
-        )
-        self.pods = self._reflector(
-            client,
-            self._source("pods", "/api/v1", SELECTORS),
-            ChildSink(
-                "pods",
-                namespace,
-                pod_from_object,
-                stores.pods,
-                wakes.child,
-                on_progress=wakes.progress,
-                is_progress=Pod.is_progress_of,
-            ),
-            clockwork,
-        )
-        self.services = self._reflector(
-            client,
-            self._source("services", "/api/v1", SELECTORS),
-            ChildSink("services", namespace, service_from_object, stores.services, wakes.child),
-            clockwork,
+        self._following = tuple(
+            (each, self._reflector(client, each, each.sink(namespace), clockwork)) for each in followed
         )
 
     @property
     def reflectors(self) -> tuple[Reflector[Any], ...]:
-        return (self.pods, self.services, self.clusters)
+        return tuple(reflector for _, reflector in self._following)
+
+    @property
+    def roots(self) -> tuple[Reflector[Any], ...]:
+        """Those of what users write."""
+        return tuple(reflector for each, reflector in self._following if each.is_root)
 
     @property
     def readable(self) -> bool:
-        """Whether all has been listed, and may go on being listed."""
-        return all(reflector.synced for reflector in self.reflectors)
+        """Whether all that is needed has been listed, and may go on being listed."""
+        return all(reflector.synced for each, reflector in self._following if not each.optional)
 
     @property
     def refused(self) -> bool:
-        """Whether something may not be listed, or is not there."""
-        return any(reflector.refused for reflector in self.reflectors)
+        """Whether something that is needed may not be listed, or is not there."""
+        return any(reflector.refused for each, reflector in self._following if not each.optional)
 
-    def _source(self, kind: str, root: str, selectors: dict[str, str]) -> Source:
-        place = f"{root}/namespaces/{self.namespace}" if self.namespace else root
-        return Source(kind, f"{place}/{kind}", self.namespace, selectors)
+    @property
+    def gaps(self) -> int:
+        """Rises when something may have been missed that has to be listed before the next write."""
+        return sum(reflector.gaps for each, reflector in self._following if each.is_verified)
 
     def _reflector(
-        self, client: KubeClient, source: Source, sink: Sink[Any], clockwork: Clockwork
+        self, client: KubeClient, followed: Followed, sink: Sink[Any], clockwork: Clockwork
     ) -> Reflector[Any]:
+        resource = followed.resource
+        path = resource.collection(self.namespace)
+        source = Source(resource.plural, path, self.namespace, followed.selectors, followed.optional)
         return Reflector(client, source, sink, clockwork, on_step=self._stepped)
 
     def _stepped(self) -> None:
         was, self._was_readable = self._was_readable, self.readable
         if self._was_readable and not was:
-            self._wakes.readable(self.namespace)
+            self._on_readable(self.namespace)
         self._on_step()

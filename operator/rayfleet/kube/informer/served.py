@@ -1,26 +1,28 @@
-"""Whether the API server serves our kind yet: Helm installs the CRD and the operator in any order."""
+"""Whether the API server serves what users write: Helm installs the CRDs and the operator in any order."""
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
-from rayfleet.api.names import GROUP, PLURAL, VERSION
 from rayfleet.errors import ApiFailure
 from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.objects.resources import Resource
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 
 
-async def wait_until_served(client: KubeClient) -> None:
-    """Wait until the API server serves RayClusters."""
-    while not await _is_served(client):
-        await asyncio.sleep(POLL_SECONDS)
+async def wait_until_served(client: KubeClient, resources: Iterable[Resource]) -> None:
+    """Wait until the API server serves all of these."""
+    for resource in resources:
+        while not await _is_served(client, resource):
+            await asyncio.sleep(POLL_SECONDS)
 
 
-async def _is_served(client: KubeClient) -> bool:
-    answer = await client.get(f"/apis/{GROUP}/{VERSION}")
+async def _is_served(client: KubeClient, resource: Resource) -> bool:
+    answer = await client.get(resource.root)
     if isinstance(answer, ApiFailure):
-        log.info("Waiting for the RayCluster CRD: %s", answer.message)
+        log.info("Waiting for the %s CRD: %s", resource.kind, answer.message)
         return False
-    return any(resource.get("name") == PLURAL for resource in answer.get("resources") or ())
+    return any(served.get("name") == resource.plural for served in answer.get("resources") or ())

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from rayfleet.kube.cache.clusters import ClusterRecord, ClusterStore
-from rayfleet.kube.cache.store import Child, Store, owner_key
+from rayfleet.kube.cache.clusters import RootRecord, RootStore
+from rayfleet.kube.cache.store import Child, Store
 from rayfleet.kube.objects.keys import JsonObject, Key
+from rayfleet.kube.objects.resources import Resource
 
 log = logging.getLogger(__name__)
 
@@ -61,16 +62,16 @@ class ChildSink(Generic[C]):
             before = self.store.get(trimmed.namespace, trimmed.name)
             if self.store.apply(trimmed):
                 if before is not None and self.is_progress(trimmed, before):
-                    _tell(owner_key(trimmed), self.on_progress or self.on_change)
+                    _tell(self.store.owner_key(trimmed), self.on_progress or self.on_change)
                     continue
-                for key in {owner_key(trimmed), owner_key(before) if before else None}:
+                for key in {self.store.owner_key(trimmed), self.store.owner_key(before) if before else None}:
                     _tell(key, self.on_change)
 
     def remove(self, obj: JsonObject, version: int) -> None:
         namespace, name, uid = _identity(obj)
         gone = self.store.remove(namespace, name, uid, version)
         if gone is not None:
-            _tell(owner_key(gone), self.on_change)
+            _tell(self.store.owner_key(gone), self.on_change)
 
     def _known(self, namespace: str, name: str, uid: str) -> C | None:
         known = self.store.get(namespace, name)
@@ -78,17 +79,18 @@ class ChildSink(Generic[C]):
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterSink:
-    """The clusters themselves: `wake` is told the key of each in which something changed we look at."""
+class RootSink:
+    """What users write: `wake` is told the key of each in which something changed we look at."""
 
+    resource: Resource
     namespace: str | None
-    store: ClusterStore
+    store: RootStore
     wake: Callable[[Key], None]
 
-    def trimmed(self, objects: Iterable[JsonObject]) -> list[ClusterRecord]:
-        return _trimmed("rayclusters", objects, self.store.record, self._known)
+    def trimmed(self, objects: Iterable[JsonObject]) -> list[RootRecord]:
+        return _trimmed(self.resource.plural, objects, self.store.record, self._known)
 
-    def replace(self, objects: Iterable[ClusterRecord], version: int, *, seen: int) -> None:
+    def replace(self, objects: Iterable[RootRecord], version: int, *, seen: int) -> None:
         for key in self.store.replace(self.namespace, objects, version, seen=seen):
             self.wake(key)
 
@@ -99,11 +101,11 @@ class ClusterSink:
 
     def remove(self, obj: JsonObject, version: int) -> None:  # noqa: ARG002 - a uid never comes back
         namespace, name, uid = _identity(obj)
-        self.store.remove(Key(namespace, name), uid)
-        self.wake(Key(namespace, name))
+        self.store.remove(Key(self.resource.kind, namespace, name), uid)
+        self.wake(Key(self.resource.kind, namespace, name))
 
-    def _known(self, namespace: str, name: str, uid: str) -> ClusterRecord | None:
-        return self.store.known(Key(namespace, name), uid)
+    def _known(self, namespace: str, name: str, uid: str) -> RootRecord | None:
+        return self.store.known(Key(self.resource.kind, namespace, name), uid)
 
 
 def _tell(key: Key | None, tell: Callable[[Key], None]) -> None:

@@ -7,8 +7,9 @@ JsonObject: TypeAlias = Mapping[str, Any]
 
 
 class Key(NamedTuple):
-    """Which cluster: the key of the work queue and of every index."""
+    """One object of a kind that the operator serves: the key of the work queue and of every index."""
 
+    kind: str
     namespace: str
     name: str
 
@@ -19,12 +20,19 @@ class Key(NamedTuple):
 class Owner(NamedTuple):
     """The controlling owner of a child: its name may be used again, its uid never."""
 
+    kind: str
     name: str
     uid: str
 
 
 def controller_of(metadata: JsonObject) -> Owner | None:
+    """The owner that controls an object, of whatever kind."""
     for reference in metadata.get("ownerReferences") or ():
-        if reference.get("controller") and reference.get("kind") == "RayCluster":
-            return Owner(str(reference.get("name", "")), str(reference.get("uid", "")))
+        if reference.get("controller"):
+            return Owner(*(str(reference.get(field, "")) for field in ("kind", "name", "uid")))
     return None
+
+
+def unowned(namespace: str) -> Key:
+    """Where objects of a namespace are found that nothing controls of what the operator serves."""
+    return Key("", namespace, "")

@@ -9,8 +9,8 @@ from rayfleet.kube.objects.timestamps import unix_seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
-    """A RayCluster object as it is stored, spec and status unjudged."""
+class Root:
+    """An object of a kind that the operator serves, as it is stored: spec and status unjudged."""
 
     key: Key
     uid: str
@@ -29,11 +29,11 @@ class Cluster:
     """Those on it that we know."""
 
 
-def cluster_from_object(obj: JsonObject) -> Cluster:
-    """Take a RayCluster object apart without judging its spec."""
+def root_from_object(obj: JsonObject, kind: str) -> Root:
+    """Take an object of this kind apart without judging its spec."""
     metadata = obj["metadata"]
-    return Cluster(
-        key=Key(metadata["namespace"], metadata["name"]),
+    return Root(
+        key=Key(kind, metadata["namespace"], metadata["name"]),
         uid=metadata["uid"],
         resource_version=int(metadata["resourceVersion"]),
         generation=metadata.get("generation") or 0,

@@ -1,15 +1,14 @@
 """All metrics as text, in the format that the scraper asks for, never holding the event loop for long."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from rayfleet.kinds.raycluster.series import cluster_lines
-from rayfleet.kube.cache import ClusterStore, Store
+from rayfleet.kube.cache import Glance, RootStore, Store
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.telemetry.metrics import definitions
 from rayfleet.telemetry.metrics.definitions import Definition
@@ -29,8 +28,10 @@ class Exposition:
     """The registry of one operator, and its caches."""
 
     registry: CollectorRegistry
-    clusters: ClusterStore
+    clusters: RootStore
     pods: Store[Pod]
+    lines: Callable[[Glance, Iterable[Pod]], Iterable[tuple[Definition, str]]]
+    """The samples of one cluster, each with the metric that it belongs to."""
     leading: Callable[[], bool]
     """The clusters are shown by the leader alone: every replica is scraped."""
     pause: Callable[[], Awaitable[None]] = _next_turn
@@ -64,7 +65,7 @@ class Exposition:
                 turn = perf_counter()
             cluster = self.clusters.glance(key)
             if cluster is not None:
-                for of, line in cluster_lines(cluster, self.pods.owned_by(key)):
+                for of, line in self.lines(cluster, self.pods.owned_by(key)):
                     families[of.name].append(line)
         return families
 

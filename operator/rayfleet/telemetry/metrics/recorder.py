@@ -1,26 +1,18 @@
 """What is recorded while the operator works: a few hundred nanoseconds a record."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 
-from rayfleet.api.names import NodeType
 from rayfleet.engine.workqueue import Done, Retry, Work
-from rayfleet.kinds.raycluster.plan import Cause, CreatePod, DeletePod, Outcome
 from rayfleet.kube.objects.keys import Key
 from rayfleet.telemetry.metrics import definitions
 from rayfleet.telemetry.metrics.definitions import Definition
 
 LAG_SECONDS = 0.5
 """Between looks at the event loop."""
-
-_CREATED = {NodeType.HEAD: (Cause.MISSING, Cause.REPLACEMENT), NodeType.WORKER: (Cause.MISSING,)}
-_DELETED = {
-    NodeType.HEAD: (Cause.ENDED, Cause.SUPERSEDED),
-    NodeType.WORKER: (Cause.ENDED, Cause.SURPLUS, Cause.REQUESTED, Cause.GROUP_REMOVED),
-}
 
 # A time of creation beside each counter doubles the series, and Prometheus does not read it.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here
@@ -41,8 +33,10 @@ class Recorder:
         }
         self._duration = self._histogram(definitions.RECONCILE_DURATION)
         self._lag = self._histogram(definitions.LOOP_LAG)
-        self._created = _PodCounter(self._counter(definitions.PODS_CREATED), _CREATED)
-        self._deleted = _PodCounter(self._counter(definitions.PODS_DELETED), _DELETED)
+
+    def series(self, of: Definition, places: Iterable[tuple[str, ...]]) -> "Series":
+        """A counter of its own, with the series of these labels at 0."""
+        return Series(self._counter(of), places)
 
     def timed(self, work: Work) -> Work:
         """`work`, with the length and the result of each pass recorded."""
@@ -58,14 +52,6 @@ class Recorder:
             return done
 
         return pass_over
-
-    def count(self, outcome: Outcome) -> None:
-        """Count the pod that an action has created or deleted."""
-        match outcome.action:
-            case CreatePod(node_type=node_type, cause=cause) if outcome.done:
-                self._created[node_type, cause].inc()
-            case DeletePod(node_type=node_type, cause=cause) if outcome.done:
-                self._deleted[node_type, cause].inc()
 
     async def watch_loop(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Record how late the event loop is, until cancelled."""
@@ -85,19 +71,17 @@ class Recorder:
         return Histogram(of.name, of.help, buckets=of.buckets, registry=self.registry)
 
 
-class _PodCounter(dict[tuple[str, Cause], Counter]):
-    """The series of a counter by node type and cause; a combination that is new gets one of its own."""
+class Series(dict[tuple[str, ...], Counter]):
+    """The series of a counter by their labels; a combination that is new gets one of its own."""
 
-    def __init__(self, counter: Counter, causes: Mapping[str, Sequence[Cause]]) -> None:
+    def __init__(self, counter: Counter, places: Iterable[tuple[str, ...]]) -> None:
         self._counter = counter
         super().__init__()
-        for node_type, each in causes.items():
-            for cause in each:
-                self[node_type, cause].inc(0)
+        for place in places:
+            self[place].inc(0)
 
-    def __missing__(self, place: tuple[str, Cause]) -> Counter:
-        node_type, cause = place
-        series = self[place] = self._counter.labels(node_type, cause.value.replace(" ", "_"))
+    def __missing__(self, place: tuple[str, ...]) -> Counter:
+        series = self[place] = self._counter.labels(*place)
         return series
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
 
-from rayfleet.kinds.raycluster.actions import Cause, DeletePod, Outcome
+from rayfleet.engine.actions import Outcome
+from rayfleet.kinds.raycluster.actions import Cause, DeletePod
 from rayfleet.kinds.raycluster.healing.lifetime import SHORTEST_LIFE, round_seconds
 from rayfleet.kinds.raycluster.snapshot import Settling
 from rayfleet.kube.objects.pods import Pod

@@ -11,7 +11,7 @@ from rayfleet.api.names import Annotation, Finalizer
 from rayfleet.autoscaling.words import counted
 from rayfleet.kinds.raycluster.actions import Cause, DeletePod, Plan, RemoveFinalizer
 from rayfleet.kinds.raycluster.snapshot import Snapshot
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 PODS_SECONDS: Final = 300
 """How long a deleted cluster waits for its pods, where no annotation says otherwise: a pod on a node that is
@@ -45,7 +45,7 @@ def plan_deletion(snapshot: Snapshot) -> Plan:
     return Plan(deletes=deletes, waits=waits, requeue_after=left)
 
 
-def _without_finalizer(cluster: Cluster, besides: str) -> Plan:
+def _without_finalizer(cluster: Root, besides: str) -> Plan:
     words = (
         f"what Redis holds for this cluster, under the name {_storage_name(cluster)}, was not deleted:"
         " delete its keys there"
@@ -54,13 +54,13 @@ def _without_finalizer(cluster: Cluster, besides: str) -> Plan:
     return Plan(stages=((RemoveFinalizer(Finalizer.REDIS_CLEANUP, reason),),))
 
 
-def _pods_seconds(cluster: Cluster) -> int:
+def _pods_seconds(cluster: Root) -> int:
     text = cluster.annotations.get(Annotation.FT_DELETION_TIMEOUT, "").strip()
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(_LONGEST_SECONDS)) else 0
     return min(number, _LONGEST_SECONDS) or PODS_SECONDS
 
 
-def _storage_name(cluster: Cluster) -> str:
+def _storage_name(cluster: Root) -> str:
     """Under which the cluster's state is kept: as was asked for, else the uid; of a spec of any shape."""
     options = cluster.spec.get("gcsFaultToleranceOptions")
     stated = options.get("externalStorageNamespace") if isinstance(options, dict) else None

@@ -16,7 +16,7 @@ from rayfleet.kinds.raycluster.manifests.pod_template import (
     ray_container,
     text,
 )
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 TOKEN_KEY: Final = "auth_token"  # noqa: S105 - the name of a key, no token
 """Under which a Secret holds the token."""
@@ -41,7 +41,7 @@ class NodeAuth:
     """The token is that of the pod's service account, from a file, and not from a Secret."""
 
 
-def node_auth(cluster: Cluster, spec: RayClusterSpec) -> NodeAuth | None:
+def node_auth(cluster: Root, spec: RayClusterSpec) -> NodeAuth | None:
     """None where calls need no token."""
     auth = spec.auth_options
     if auth.mode != "token":
@@ -76,7 +76,7 @@ class SecretKey:
     key: str
 
 
-def head_token(cluster: Cluster, spec: RayClusterSpec) -> SecretKey | str | None:
+def head_token(cluster: Root, spec: RayClusterSpec) -> SecretKey | str | None:
     """The token that the head goes by, or where it is: its template's own, or else the cluster's.
 
     None where the template takes it from where only the pod can read it.
@@ -93,7 +93,7 @@ def head_token(cluster: Cluster, spec: RayClusterSpec) -> SecretKey | str | None
     return SecretKey(name, key) if name and key else None
 
 
-def auth_secret(cluster: Cluster, name: str) -> Json:
+def auth_secret(cluster: Root, name: str) -> Json:
     """The Secret with the cluster's token, but for the token, which belongs under `stringData`."""
     return {
         "apiVersion": "v1",

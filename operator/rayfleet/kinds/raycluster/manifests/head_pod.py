@@ -8,11 +8,11 @@ from rayfleet.kinds.raycluster.manifests.names import fqdn, head_pod_name
 from rayfleet.kinds.raycluster.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
 from rayfleet.kinds.raycluster.manifests.ray_start import head_params, ray_start_command
 from rayfleet.kinds.raycluster.pod_settings import DEFAULT, PodSettings
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 
 def head_pod(
-    cluster: Cluster,
+    cluster: Root,
     spec: RayClusterSpec,
     epoch: int,
     settings: PodSettings = DEFAULT,

@@ -9,7 +9,7 @@ import orjson
 
 from rayfleet.api.names import API_VERSION, HEAD_GROUP, HEAD_SELECTOR, KIND, Annotation, Label, NodeType
 from rayfleet.kinds.raycluster.manifests.pod_template import Json, mapping, texts
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 # The values that KubeRay writes: dashboards, network policies and `kubectl ray` select by them.
 _APP_NAME: Final = "kuberay"
@@ -21,7 +21,7 @@ _HASH_LENGTH: Final = 16
 
 
 def pod_labels(
-    cluster: Cluster, node_type: str, group: str, template: Mapping[str, Any], group_labels: Mapping[str, str]
+    cluster: Root, node_type: str, group: str, template: Mapping[str, Any], group_labels: Mapping[str, str]
 ) -> dict[str, str]:
     """Labels of a pod. The user's win, save those by which its cluster, group and kind are known."""
     identifier = f"{cluster.key.name}-{node_type}"[-_LONGEST_LABEL:]
@@ -39,25 +39,25 @@ def pod_labels(
     }
 
 
-def serves(cluster: Cluster) -> bool:
+def serves(cluster: Root) -> bool:
     """Whether the cluster belongs to a RayService."""
     return cluster.labels.get(Label.ORIGINATED_FROM_CRD) == "RayService"
 
 
-def _serve_label(cluster: Cluster, node_type: str) -> dict[str, str]:
+def _serve_label(cluster: Root, node_type: str) -> dict[str, str]:
     """A worker takes requests as soon as it is ready; a head once its proxy is known to be well."""
     return {Label.SERVE: str(node_type == NodeType.WORKER).lower()} if serves(cluster) else {}
 
 
 def head_selector(
-    cluster: Cluster, template: Mapping[str, Any], group_labels: Mapping[str, str]
+    cluster: Root, template: Mapping[str, Any], group_labels: Mapping[str, str]
 ) -> dict[str, str]:
     """What the head Service selects by: the head pod's own labels, so a user's value for one is followed."""
     labels = pod_labels(cluster, NodeType.HEAD, HEAD_GROUP, template, group_labels)
     return {key: labels[key] for key in HEAD_SELECTOR}
 
 
-def pod_annotations(cluster: Cluster, template: Mapping[str, Any]) -> dict[str, str]:
+def pod_annotations(cluster: Root, template: Mapping[str, Any]) -> dict[str, str]:
     """Annotations of a pod, before those that tell one pod of a group from another."""
     annotations = texts(mapping(template.get("metadata")).get("annotations"))
     overwrite = cluster.annotations.get(Annotation.OVERWRITE_COMMAND)
@@ -72,7 +72,7 @@ def is_on(switch: str) -> bool:
     return switch.lower() == "true"
 
 
-def owner_reference(cluster: Cluster) -> Json:
+def owner_reference(cluster: Root) -> Json:
     """Makes the object the cluster's: it goes when the cluster goes."""
     return {
         "apiVersion": API_VERSION,

@@ -8,7 +8,7 @@ from typing import Final
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.kinds.raycluster.manifests.pod_template import mapping, text
 from rayfleet.kinds.raycluster.pod_settings import DEFAULT_CLUSTER_DOMAIN
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 _LONGEST: Final = 63
 _LONGEST_SECRET: Final = 50
@@ -20,13 +20,13 @@ _INDEX_DIGITS: Final = 6
 _NOT_IN_A_LABEL: Final = re.compile(r"[^a-z0-9]+")
 
 
-def head_pod_name(cluster: Cluster, epoch: int) -> str:
+def head_pod_name(cluster: Root, epoch: int) -> str:
     """`<cluster>-head-<h>`: another one for each epoch, the same one for the same epoch."""
     suffix = f"-head-{_short_hash(cluster.uid, str(epoch))}"
     return _stem(cluster.key.name, _LONGEST - len(suffix)) + suffix
 
 
-def worker_pod_name(cluster: Cluster, group: str, index: int) -> str:
+def worker_pod_name(cluster: Root, group: str, index: int) -> str:
     """`<cluster>-<group>-worker-<h>-<n>`: h tells groups apart, even those that look alike when cut."""
     suffix = f"-worker-{_short_hash(cluster.uid, group)}-"
     digits = str(index)
@@ -34,18 +34,18 @@ def worker_pod_name(cluster: Cluster, group: str, index: int) -> str:
     return _stem(f"{cluster.key.name}-{group}", room) + suffix + digits
 
 
-def replica_name(cluster: Cluster, group: str, first: int) -> str:
+def replica_name(cluster: Root, group: str, first: int) -> str:
     """`<group>-<h>-<first>` of a multi-host replica, `first` being the index of its first host's pod."""
     suffix = f"-{_short_hash(cluster.uid, group)}-"
     return group[: _LONGEST - len(suffix) - _INDEX_DIGITS] + suffix + str(first)
 
 
-def headless_service_name(cluster: Cluster) -> str:
+def headless_service_name(cluster: Root) -> str:
     """The Service by which the hosts of multi-host replicas find each other."""
     return f"{cluster.key.name}-headless"
 
 
-def auth_secret_name(cluster: Cluster, spec: RayClusterSpec) -> str:
+def auth_secret_name(cluster: Root, spec: RayClusterSpec) -> str:
     """The Secret with the cluster's token: the user's, or one named like the cluster.
 
     Of a longer name the last 50 characters count, made to begin with a letter, as Ray's users know it.
@@ -56,13 +56,13 @@ def auth_secret_name(cluster: Cluster, spec: RayClusterSpec) -> str:
     return name if name[:1].isalpha() else f"r{name[1:]}"
 
 
-def head_service_name(cluster: Cluster, spec: RayClusterSpec) -> str:
+def head_service_name(cluster: Root, spec: RayClusterSpec) -> str:
     """The name that the user gave the head Service, or `<cluster>-head-svc`."""
     given = mapping(mapping(spec.head_group_spec.head_service).get("metadata"))
     return text(given.get("name")) or f"{cluster.key.name}-head-svc"
 
 
-def fqdn(cluster: Cluster, spec: RayClusterSpec, cluster_domain: str = DEFAULT_CLUSTER_DOMAIN) -> str:
+def fqdn(cluster: Root, spec: RayClusterSpec, cluster_domain: str = DEFAULT_CLUSTER_DOMAIN) -> str:
     """The host name by which workers find the head; without a domain, relative to that of their own."""
     name = f"{head_service_name(cluster, spec)}.{cluster.key.namespace}.svc"
     return f"{name}.{cluster_domain}" if cluster_domain else name

@@ -24,7 +24,7 @@ from rayfleet.kinds.raycluster.manifests.pod_template import Json, items, mappin
 from rayfleet.kinds.raycluster.manifests.probes import missing_probes, probes, serving_readiness
 from rayfleet.kinds.raycluster.manifests.ray_start import container_command
 from rayfleet.kinds.raycluster.manifests.volumes import shared_memory
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 # So that Ray Serve notices soon when a node is gone, and its calls to a head that restarts end.
 _SERVING: Final = {
@@ -69,7 +69,7 @@ class RayNode:
     """Tasks for which there can be no node are to fail; of a head."""
 
 
-def ray_pod(cluster: Cluster, node: RayNode, spec: Json) -> PodManifest:
+def ray_pod(cluster: Root, node: RayNode, spec: Json) -> PodManifest:
     """A nameless pod of `node`, its template hash among its annotations."""
     given = mapping(node.template.get("metadata"))
     metadata: Json = {
@@ -100,7 +100,7 @@ def named(
     return PodManifest({**manifest.body, "metadata": own}, name, manifest.template_hash)
 
 
-def ray_pod_spec(cluster: Cluster, node: RayNode, head: str) -> Json:
+def ray_pod_spec(cluster: Root, node: RayNode, head: str) -> Json:
     """The template's pod spec with its first container made a Ray node; `head` is the head's host name."""
     spec = dict(mapping(node.template.get("spec")))
     init_containers = objects(spec.get("initContainers"))
@@ -124,7 +124,7 @@ def ray_pod_spec(cluster: Cluster, node: RayNode, head: str) -> Json:
     return spec
 
 
-def _running_ray(cluster: Cluster, node: RayNode, container: Mapping[str, Any]) -> Json:
+def _running_ray(cluster: Root, node: RayNode, container: Mapping[str, Any]) -> Json:
     annotations = pod_annotations(cluster, node.template)
     known = known_params(node.params, environment_of(container))
     own_command = is_on(annotations.get(Annotation.OVERWRITE_COMMAND, ""))
@@ -145,7 +145,7 @@ def _running_ray(cluster: Cluster, node: RayNode, container: Mapping[str, Any]) 
 
 
 def _probes(
-    cluster: Cluster, node: RayNode, container: Mapping[str, Any], known: Mapping[str, str]
+    cluster: Root, node: RayNode, container: Mapping[str, Any], known: Mapping[str, str]
 ) -> dict[str, Json]:
     made = probes(node.node_type, known, node.ray_version)
     if node.node_type == NodeType.WORKER and serves(cluster):

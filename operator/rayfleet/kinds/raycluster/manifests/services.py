@@ -17,13 +17,13 @@ from rayfleet.kinds.raycluster.manifests.pod_template import (
     text,
     texts,
 )
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 _TCP: Final = "TCP"
 _DEFAULT_TYPE: Final = "ClusterIP"
 
 
-def head_service(cluster: Cluster, spec: RayClusterSpec) -> Json:
+def head_service(cluster: Root, spec: RayClusterSpec) -> Json:
     """The head Service, with the user's own (`headService`) laid over it.
 
     Without one, and without a type that asks for an address of its own, it is headless and shows the head
@@ -59,7 +59,7 @@ def head_service(cluster: Cluster, spec: RayClusterSpec) -> Json:
     }
 
 
-def headless_service(cluster: Cluster) -> Json:
+def headless_service(cluster: Root) -> Json:
     """The addresses of all workers by one DNS name, from their start on: hosts wait for each other.
 
     A host has a name of its own below it where its pod gets `hostname` and `subdomain`, as webhooks for

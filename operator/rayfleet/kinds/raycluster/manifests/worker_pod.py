@@ -13,7 +13,7 @@ from rayfleet.kinds.raycluster.manifests.pod_template import Json, items, mappin
 from rayfleet.kinds.raycluster.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
 from rayfleet.kinds.raycluster.manifests.ray_start import node_resources, ray_start_command, worker_params
 from rayfleet.kinds.raycluster.pod_settings import DEFAULT, WAIT_CONTAINER, PodSettings
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import Resources
 
 
@@ -21,7 +21,7 @@ from rayfleet.ray.state import Resources
 class PodFactory:
     """The pods of one group, built once and named many times."""
 
-    _cluster: Cluster
+    _cluster: Root
     _group: str
     _manifest: PodManifest
 
@@ -73,7 +73,7 @@ def _labelled(body: Json, own: dict[str, str], noted: Mapping[str, str] = Mappin
 
 
 def worker_pods(
-    cluster: Cluster, spec: RayClusterSpec, group: WorkerGroupSpec, settings: PodSettings = DEFAULT
+    cluster: Root, spec: RayClusterSpec, group: WorkerGroupSpec, settings: PodSettings = DEFAULT
 ) -> PodFactory:
     """The pods of `group`. Each waits for the head's GCS in an init container before it starts Ray.
 

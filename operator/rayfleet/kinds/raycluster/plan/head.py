@@ -16,7 +16,7 @@ from rayfleet.kinds.raycluster.manifests.metadata import is_on
 from rayfleet.kinds.raycluster.plan.head_service import is_mistakable
 from rayfleet.kinds.raycluster.snapshot import Snapshot, recorded_number
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def plan_head(snapshot: Snapshot, spec: RayClusterSpec) -> HeadPlan:
     return _replace_head(snapshot, spec, epoch, heads)
 
 
-def _wait_for(head: Pod, cluster: Cluster) -> str | None:
+def _wait_for(head: Pod, cluster: Root) -> str | None:
     """Why a head that may live is not as it should be; none where it is."""
     if head.deleting:
         return f"head {head.name} is going; the next one waits until it is gone"
@@ -98,20 +98,20 @@ def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: l
     return HeadPlan(epoch, advance=advance, create=create, deletes=deletes)
 
 
-def current_epoch(cluster: Cluster, heads: list[Pod]) -> int:
+def current_epoch(cluster: Root, heads: list[Pod]) -> int:
     """The highest epoch of which there is any trace. A status that was wiped is rebuilt from the pods."""
     known = recorded_number(cluster.status.get("headEpoch"))
     return max([known, *(recorded_number(pod.head_epoch) for pod in heads)])
 
 
-def _has_existed(cluster: Cluster, epoch: int) -> bool:
+def _has_existed(cluster: Root, epoch: int) -> bool:
     """Whether a head of `epoch` was ever seen: an epoch may be allowed and its head not made yet."""
     head = cluster.status.get("head")
     name = head.get("podName") if isinstance(head, dict) else None
     return name == head_pod_name(cluster, epoch)
 
 
-def _is_the_only_head(cluster: Cluster) -> bool:
+def _is_the_only_head(cluster: Root) -> bool:
     """Whether there has been a whole cluster, which is not to go on under another head.
 
     A head that runs the submitter of a RayJob would otherwise run the job once more.

@@ -8,7 +8,7 @@ from rayfleet.kinds.raycluster.actions import CreateService, SelectHead
 from rayfleet.kinds.raycluster.manifests import head_selector, head_service, head_service_name
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 Labels = Mapping[str, str]
 
@@ -57,7 +57,7 @@ def _head(snapshot: Snapshot) -> Pod | None:
     return max(heads, key=lambda pod: (not pod.deleting, pod.head_epoch or 0, pod.created), default=None)
 
 
-def _selector(cluster: Cluster, labels: Labels, rivals: Sequence[Pod]) -> dict[str, str]:
+def _selector(cluster: Root, labels: Labels, rivals: Sequence[Pod]) -> dict[str, str]:
     """What a Service selects this head by; empty where it cannot be told from other pods.
 
     The uid is left out where it is not needed: heads that KubeRay makes, should it go on here, have no such

@@ -22,7 +22,7 @@ from rayfleet.kinds.raycluster.plan.limits import MOST_CREATES
 from rayfleet.kinds.raycluster.plan.workers import Scaled, WorkersPlan, recorded_index
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Host, Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 AFTER_DELETES = 0.05
 """Seconds from the deletes of a broken replica to the pass that makes it anew: never both in one pass, as
@@ -268,7 +268,7 @@ def _flaw(replica: _Found, group: WorkerGroupSpec) -> tuple[Cause, str] | None:
     return None
 
 
-def _was_never_whole(replica: _Found, cluster: Cluster, factory: PodFactory, recorded: int) -> bool:
+def _was_never_whole(replica: _Found, cluster: Root, factory: PodFactory, recorded: int) -> bool:
     """Whether the hosts that it lacks were never made, and may be made now as the others were."""
     firsts = {pod.index - host.host_index for host, pod in replica.pods}
     first = min(firsts)
@@ -295,7 +295,7 @@ def _delete(pod: Pod, cause: Cause, reason: str) -> DeletePod:
     return DeletePod(NodeType.WORKER, pod.group, pod.name, pod.uid, cause, reason, replica)
 
 
-def last_index(cluster: Cluster, group: WorkerGroupSpec, pods: Sequence[Pod]) -> int:
+def last_index(cluster: Root, group: WorkerGroupSpec, pods: Sequence[Pod]) -> int:
     """The highest n of the group to be recorded: of a multi-host one, that of replicas that were whole."""
     counted = pods
     if group.num_of_hosts > 1:

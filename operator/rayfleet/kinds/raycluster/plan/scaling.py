@@ -17,7 +17,7 @@ from rayfleet.kinds.raycluster.plan.replicas import broken_replicas
 from rayfleet.kinds.raycluster.plan.workers import Scaled, recorded_group
 from rayfleet.kinds.raycluster.scaling_view import Sizing
 from rayfleet.kinds.raycluster.snapshot import Snapshot
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import NodeStatus
 
 UNHEARD_SECONDS = 1.0
@@ -196,7 +196,7 @@ def acted_on(snapshot: Snapshot, group: WorkerGroupSpec) -> Sizing | None:
     return recorded_sizing(snapshot.cluster, group)
 
 
-def recorded_sizing(cluster: Cluster, group: WorkerGroupSpec) -> Sizing | None:
+def recorded_sizing(cluster: Root, group: WorkerGroupSpec) -> Sizing | None:
     """What was last acted on by the status; none of a group that has none there."""
     recorded = recorded_group(cluster, group.group_name)
     desired, observed = recorded.get("desired"), recorded.get("observedReplicas")

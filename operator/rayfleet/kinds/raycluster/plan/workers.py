@@ -17,7 +17,7 @@ from rayfleet.kinds.raycluster.manifests import PodFactory, worker_pods
 from rayfleet.kinds.raycluster.plan.limits import MOST_CREATES
 from rayfleet.kinds.raycluster.snapshot import Snapshot, recorded_number
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def _delete(pod: Pod, cause: Cause, reason: str) -> DeletePod:
     return DeletePod(NodeType.WORKER, pod.group, pod.name, pod.uid, cause, reason)
 
 
-def recorded_group(cluster: Cluster, group: str) -> Mapping[str, Any]:
+def recorded_group(cluster: Root, group: str) -> Mapping[str, Any]:
     """What the status has about a worker group; empty where it has nothing."""
     recorded = cluster.status.get("workerGroups")
     for entry in recorded if isinstance(recorded, list) else ():
@@ -147,6 +147,6 @@ def recorded_group(cluster: Cluster, group: str) -> Mapping[str, Any]:
     return {}
 
 
-def recorded_index(cluster: Cluster, group: str) -> int:
+def recorded_index(cluster: Root, group: str) -> int:
     """The highest n that a worker of `group` was named with, as the status has it; 0 when it has none."""
     return recorded_number(recorded_group(cluster, group).get("lastIndex"))

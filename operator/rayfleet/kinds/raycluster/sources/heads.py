@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.engine.actions import Outcome
 from rayfleet.errors import GcsFailure, GcsTrouble
 from rayfleet.kinds.raycluster.manifests import gcs_port
-from rayfleet.kinds.raycluster.plan import DrainNode, Outcome
+from rayfleet.kinds.raycluster.plan import DrainNode
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.sources.addresses import PodAddresses
 from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens, NoToken, Token

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from rayfleet.api.raycluster import RayClusterSpec, scales_here
 from rayfleet.autoscaling import Decision
 from rayfleet.autoscaling.limits import ScalingLimits, ceilings_from_settings, unknown_ceilings
-from rayfleet.engine.memory import ClusterMemory
+from rayfleet.engine.actions import Outcome
 from rayfleet.errors import Policy, policy
 from rayfleet.fleet.gpu_ledger import GpuLedger
 from rayfleet.fleet.gpu_usage import GpuUsage
 from rayfleet.fleet.namespace_ceilings import NamespaceCeilingsReader
-from rayfleet.kinds.raycluster.plan import CreatePod, Outcome, Plan
+from rayfleet.kinds.raycluster.memory import ClusterMemory
+from rayfleet.kinds.raycluster.plan import CreatePod, Plan
 from rayfleet.kinds.raycluster.plan.ceilings import (
     ceilings_of,
     gpus_of_creates,
@@ -64,6 +65,7 @@ class ScalingSources:
             limits=self.limits,
             namespace_ceilings=ceilings,
             usage=self.ledger.usage(key) if shared else GpuUsage(),
+            memory=memory.scaling,
         )
 
     def ceilings_view(self, memory: ClusterMemory) -> ScalingView:
@@ -86,13 +88,12 @@ class ScalingSources:
         self.ledger.note(key, gpus_there(snapshot, each), gpus_of_creates(decided, each))
         return decided
 
-    async def know_ceilings(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> bool:
-        """Read the ceilings of its namespace where a cluster is about to get GPUs; whether that is news."""
-        if not decided.held_gpus and not gpus_of_creates(decided, gpus_of_each(snapshot)):
-            return False
-        return await self._read_ceilings(snapshot.cluster.key, memory)
+    def needs_ceilings(self, snapshot: Snapshot, decided: Plan) -> bool:
+        """Whether the ceilings of its namespace matter now: a cluster is about to get GPUs."""
+        return bool(decided.held_gpus or gpus_of_creates(decided, gpus_of_each(snapshot)))
 
-    async def _read_ceilings(self, key: Key, memory: ClusterMemory) -> bool:
+    async def read_ceilings(self, key: Key, memory: ClusterMemory) -> bool:
+        """Read the ceilings of a namespace; whether they are news."""
         before, memory.namespace_ceilings = memory.namespace_ceilings, await self.ceilings.read(key.namespace)
         return before != memory.namespace_ceilings
 
@@ -133,7 +134,7 @@ class ScalingSources:
         waits = [] if again_in is None else [again_in]
         if not await self._tell_ray(snapshot, spec, decision, dict(decided.held), memory):
             waits.append(UNTOLD_SECONDS)
-        if await self._read_ceilings(key, memory):
+        if await self.read_ceilings(key, memory):
             waits.append(0.0)
         return min(waits, default=None)
 

@@ -12,7 +12,7 @@ from rayfleet.errors import ApiFailure
 from rayfleet.kinds.raycluster.manifests import SecretKey, head_token
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.objects.keys import Key
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.roots import Root
 
 REREAD_SECONDS = 10.0
 """The least time between two reads of a cluster's Secret whose token is missing or refused."""
@@ -64,7 +64,7 @@ class ClusterTokens:
         self._clock = clock
         self._read: dict[Key, _Read] = {}
 
-    async def token(self, cluster: Cluster, spec: RayClusterSpec) -> Token | NoToken | None:
+    async def token(self, cluster: Root, spec: RayClusterSpec) -> Token | NoToken | None:
         """The token to send to the cluster's GCS; none where it asks for none."""
         place = _place(cluster, spec)
         if not isinstance(place, SecretKey):
@@ -97,7 +97,7 @@ class ClusterTokens:
     def _is_due(self, known: _Read) -> bool:
         return known.doubtful and self._clock() >= known.due
 
-    async def _get(self, cluster: Cluster, place: SecretKey) -> Token | NoToken:
+    async def _get(self, cluster: Root, place: SecretKey) -> Token | NoToken:
         name = place.name
         if not is_object_name(name):
             # A tenant's text: in a path, "../" would lead to another namespace.
@@ -116,7 +116,7 @@ class ClusterTokens:
         )
 
 
-def _place(cluster: Cluster, spec: RayClusterSpec) -> SecretKey | Token | NoToken | None:
+def _place(cluster: Root, spec: RayClusterSpec) -> SecretKey | Token | NoToken | None:
     """Where the token is, where that is a Secret; else what there is to be said without reading any."""
     auth = spec.auth_options
     if auth.mode != "token":

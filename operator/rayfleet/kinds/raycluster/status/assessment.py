@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.api.violation import Violation
+from rayfleet.engine.actions import Outcome
 from rayfleet.kinds.raycluster.ownership import ownership
 from rayfleet.kinds.raycluster.plan import (
     CreatePod,
     CreateSecret,
     CreateService,
     DeletePod,
-    Outcome,
     Ownership,
     Plan,
     SelectHead,

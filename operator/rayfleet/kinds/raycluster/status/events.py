@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rayfleet.api.names import NodeType
 from rayfleet.api.violation import Violation
 from rayfleet.autoscaling.words import counted
+from rayfleet.engine.actions import Outcome
+from rayfleet.engine.event import Event
 from rayfleet.errors import Policy, policy
 from rayfleet.kinds.raycluster.plan import (
     Action,
@@ -16,33 +17,12 @@ from rayfleet.kinds.raycluster.plan import (
     CreateSecret,
     CreateService,
     DeletePod,
-    Outcome,
     Plan,
     RemoveFinalizer,
     SelectHead,
 )
 from rayfleet.kinds.raycluster.status.conditions import ConditionType, holds, stored_conditions
 from rayfleet.kinds.raycluster.status.scaling import scaling_events
-
-LONGEST_NOTE = 1024
-"""Bytes; the API server refuses a longer note."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An event about a RayCluster (events.k8s.io/v1)."""
-
-    type: str
-    reason: str
-    action: str
-    note: str
-    heard: bool = False
-    """A head's answers have caused it, so that there may be one each second."""
-
-    def with_more(self, count: int) -> "Event":
-        """As the last one of several."""
-        more = f" (and {count} more of this kind before)"
-        return replace(self, note=_cut(self.note, LONGEST_NOTE - len(more)) + more)
 
 
 def events_of(
@@ -56,7 +36,7 @@ def events_of(
     scaling = scaling_events(plan, outcomes, before, after) if plan is not None else ()
     scaled = plan is not None and plan.decision is not None
     return tuple(
-        replace(event, note=_cut(event.note, LONGEST_NOTE))
+        event.shortened()
         for event in (
             *(Event(*each, heard=True) for each in scaling),
             *_done(outcomes, scaled=scaled),
@@ -64,11 +44,6 @@ def events_of(
             *_turned(violations, before, after),
         )
     )
-
-
-def _cut(note: str, longest: int) -> str:
-    """In so many bytes at most."""
-    return note if len(note.encode()) <= longest else note.encode()[:longest].decode(errors="ignore")
 
 
 def _done(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
@@ -79,7 +54,8 @@ def _done(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
     ).items():
         note = f"Created {counted(count, 'pod')} in group {group}: {reason}"
         heard = scaled and node_type == NodeType.WORKER
-        yield Event("Normal", f"Created{_kind(node_type)}Pod", "Create", note, heard)
+        name = f"Created{_kind(node_type)}Pod"
+        yield Event("Normal", name, "Create", note, heard, settles=f"FailedToCreate{_kind(node_type)}Pod")
     for action in done:
         if isinstance(action, SelectHead):
             note = f"Service {action.name} selects by the labels of the head: {action.reason}"
@@ -89,7 +65,8 @@ def _done(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
         reason = min(a.reason for a in deletes if (a.group, a.cause) == (group, cause))
         note = f"Deleted {counted(count, 'pod')} in group {group}, {cause.value}: {reason}"
         heard = scaled and cause in _HEARD
-        yield Event("Normal", f"Deleted{_kind(node_type)}Pod", "Delete", note, heard)
+        name = f"Deleted{_kind(node_type)}Pod"
+        yield Event("Normal", name, "Delete", note, heard, settles=f"FailedToDelete{_kind(node_type)}Pod")
     for action in done:
         if isinstance(action, RemoveFinalizer):
             note = f"Removed finalizer {action.finalizer}: {action.reason}"
@@ -157,7 +134,8 @@ def _turned(
     if violations and _message(after) and not (was_invalid and _message(before) == _message(after)):
         yield Event("Warning", "InvalidRayClusterSpec", "Validate", _message(after))
     if was_invalid and holds(after, ConditionType.VALID):
-        yield Event("Normal", "ValidRayClusterSpec", "Validate", "The spec is valid again")
+        words = "The spec is valid again"
+        yield Event("Normal", "ValidRayClusterSpec", "Validate", words, settles="InvalidRayClusterSpec")
 
 
 def _message(status: Mapping[str, Any]) -> str:

@@ -15,13 +15,17 @@ _OF_WORKERS: Final = frozenset({"FailedCreateWorkerPod", "FailedDeleteWorkerPod"
 """Whether such a failure shows depends on whether a head asks for pods."""
 
 
-def follows_a_head(status: Mapping[str, Any]) -> bool:
-    """Whether it says anything of a queue."""
-    return "autoscaler" in status
+def unheard(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """What is left of two statuses without that, where either says anything of a queue."""
+    if "autoscaler" not in before and "autoscaler" not in after:
+        return before, after
+    return without_heard(before), without_heard(after)
 
 
-def unheard(status: Mapping[str, Any]) -> dict[str, Any]:
-    """What is left of a status without that."""
+def without_heard(status: Mapping[str, Any]) -> dict[str, Any]:
+    """What is left of one."""
     kept = {name: value for name, value in status.items() if name not in _FIELDS}
     conditions = [
         {name: value for name, value in entry.items() if name != "lastTransitionTime"}

@@ -6,9 +6,11 @@ from typing import Any, Final
 from rayfleet.api.base import INT32_MAX
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.engine.actions import Outcome
+from rayfleet.engine.statuses import is_told
 from rayfleet.kinds.raycluster.manifests import head_service_name
 from rayfleet.kinds.raycluster.ownership import ownership
-from rayfleet.kinds.raycluster.plan import Outcome, Ownership, Plan
+from rayfleet.kinds.raycluster.plan import Ownership, Plan
 from rayfleet.kinds.raycluster.plan.replicas import last_index
 from rayfleet.kinds.raycluster.plan.workers import recorded_group
 from rayfleet.kinds.raycluster.snapshot import Snapshot, recorded_number
@@ -145,20 +147,6 @@ def _int32(count: int) -> int:
     return min(count, INT32_MAX)
 
 
-def status_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch (RFC 7386) from one status to the other; empty when nothing differs."""
-    patch: dict[str, Any] = {name: None for name in before if name not in after}
-    for name, value in after.items():
-        old = before.get(name)
-        if old == value:
-            continue
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            patch[name] = status_patch(old, value)
-        else:
-            patch[name] = value
-    return patch
-
-
 _NEWS: Final = {
     ConditionType.READY: "True",
     ConditionType.PROVISIONED: "True",
@@ -168,11 +156,6 @@ _NEWS: Final = {
     ConditionType.SUPPORTED: "False",
 }
 """What somebody may wait for, or should know of."""
-
-
-def is_told(status: Mapping[str, Any]) -> bool:
-    """Whether a status has ever been written; one with nothing but what others have put there has not."""
-    return bool(status.get("conditions"))
 
 
 def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rayfleet.autoscaling import AS_IT_SHOULD_BE, Answer, Decision, words
-from rayfleet.kinds.raycluster.plan import DrainNode, Outcome, Plan
+from rayfleet.engine.actions import Outcome
+from rayfleet.kinds.raycluster.plan import DrainNode, Plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.status.conditions import Condition, ConditionType, rfc3339
 from rayfleet.kinds.raycluster.status.cuts import cut

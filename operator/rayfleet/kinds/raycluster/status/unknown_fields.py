@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rayfleet.api.names import HEAD_GROUP
-from rayfleet.kinds.raycluster.plan import CreatePod, Outcome
+from rayfleet.engine.actions import Outcome
+from rayfleet.kinds.raycluster.plan import CreatePod
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 
 MOST: Final = 20

@@ -3,11 +3,12 @@
 import secrets
 from dataclasses import replace
 
+from rayfleet.engine.actions import Outcome
 from rayfleet.errors import ApiFailure, Policy, policy
-from rayfleet.kinds.raycluster.plan import CreateSecret, Outcome
-from rayfleet.kube.client import paths
+from rayfleet.kinds.raycluster.actions import CreateSecret
 from rayfleet.kube.client.client import KubeClient
-from rayfleet.kube.objects.roots import Cluster
+from rayfleet.kube.objects.resources import SECRETS
+from rayfleet.kube.objects.roots import Root
 
 TOKEN_BYTES = 32
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -15,9 +16,9 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 REMEDY = "or name a Secret of your own in spec.authOptions.secretName"
 
 
-async def create_auth_secret(client: KubeClient, cluster: Cluster, action: CreateSecret) -> Outcome:
+async def create_auth_secret(client: KubeClient, cluster: Root, action: CreateSecret) -> Outcome:
     """Create the Secret with a random token. One that is there stays as it is, if it is this cluster's."""
-    collection = paths.secrets(cluster.key.namespace)
+    collection = SECRETS.collection(cluster.key.namespace)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     body = {**action.body, "stringData": {action.token_key: token}}
     answer = await client.create(collection, body)
@@ -33,9 +34,9 @@ async def create_auth_secret(client: KubeClient, cluster: Cluster, action: Creat
 
 
 async def _unless_ours(
-    client: KubeClient, cluster: Cluster, action: CreateSecret, conflict: ApiFailure
+    client: KubeClient, cluster: Root, action: CreateSecret, conflict: ApiFailure
 ) -> ApiFailure | None:
-    path = f"{paths.secrets(cluster.key.namespace)}/{action.name}"
+    path = SECRETS.path(cluster.key.namespace, action.name)
     there = await client.request("get", path, accept=METADATA_ONLY)
     if isinstance(there, ApiFailure):
         return there

@@ -1,0 +1,37 @@
+"""What users are told of a pass, as a value."""
+
+from dataclasses import dataclass, replace
+
+LONGEST_NOTE = 1024
+"""Bytes; the API server refuses a longer note."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event about a root (events.k8s.io/v1)."""
+
+    type: str
+    reason: str
+    action: str
+    note: str
+    heard: bool = False
+    """A head's answers have caused it, so that there may be one each second."""
+    settles: str = ""
+    """The reason of a warning that it puts an end to: the next one of that reason is news again."""
+
+    def shortened(self) -> "Event":
+        """With a note that the API server takes."""
+        return (
+            self
+            if len(self.note.encode()) <= LONGEST_NOTE
+            else replace(self, note=_cut(self.note, LONGEST_NOTE))
+        )
+
+    def with_more(self, count: int) -> "Event":
+        """As the last one of several."""
+        more = f" (and {count} more of this kind before)"
+        return replace(self, note=_cut(self.note, LONGEST_NOTE - len(more)) + more)
+
+
+def _cut(note: str, longest: int) -> str:
+    return note if len(note.encode()) <= longest else note.encode()[:longest].decode(errors="ignore")

@@ -1,0 +1,25 @@
+"""Two statuses, side by side. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rayfleet.kube.objects.keys import JsonObject
+
+
+def is_told(status: JsonObject) -> bool:
+    """Whether a status has ever been written; one with nothing but what others have put there has not."""
+    return bool(status.get("conditions"))
+
+
+def status_patch(before: JsonObject, after: JsonObject) -> dict[str, Any]:
+    """The merge patch (RFC 7386) from one status to the other; empty when nothing differs."""
+    patch: dict[str, Any] = {name: None for name in before if name not in after}
+    for name, value in after.items():
+        old = before.get(name)
+        if old == value:
+            continue
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            patch[name] = status_patch(old, value)
+        else:
+            patch[name] = value
+    return patch

@@ -1,0 +1,26 @@
+"""RayCluster and what belongs to one: the kinds that are followed for it."""
+
+from typing import Any, Final
+
+from rayfleet.api.names import GROUP, KIND, PLURAL, VERSION, Label
+from rayfleet.engine.children import Child
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.pods import Pod, pod_from_object
+from rayfleet.kube.objects.resources import PODS, SERVICES, Resource
+from rayfleet.kube.objects.services import Service, service_from_object
+
+RAYCLUSTERS: Final = Resource(GROUP, VERSION, KIND, PLURAL)
+_SELECTORS: Final = {"labelSelector": str(Label.CLUSTER)}
+"""Only what carries the cluster label, whatever its value."""
+
+
+def _pods_of(key: Key) -> dict[str, str]:
+    return {"labelSelector": f"{Label.CLUSTER}={key.name}"}
+
+
+POD_CHILD: Final = Child(PODS, Pod, pod_from_object, _SELECTORS, _pods_of, is_progress=Pod.is_progress_of)
+SERVICE_CHILD: Final = Child(SERVICES, Service, service_from_object, _SELECTORS)
+CHILDREN: Final[tuple[Child[Any], ...]] = (
+    POD_CHILD,
+    SERVICE_CHILD,
+)

@@ -1,0 +1,67 @@
+"""What is asked before a plan for a RayCluster is carried out, beside what is asked for any kind."""
+
+import asyncio
+from dataclasses import dataclass
+
+from rayfleet.api.names import NodeType, is_object_name
+from rayfleet.engine.kind import Check, Guard
+from rayfleet.engine.verify import failed, read
+from rayfleet.engine.workqueue import Retry
+from rayfleet.errors import ApiFailure
+from rayfleet.kinds.raycluster.actions import AdvanceHeadEpoch, CreatePod, Plan
+from rayfleet.kinds.raycluster.children import POD_CHILD, RAYCLUSTERS
+from rayfleet.kinds.raycluster.memory import ClusterMemory
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kinds.raycluster.sources.scaling import ScalingSources
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.objects.roots import Root
+
+OUT_OF_VIEW_SECONDS = 30.0
+"""Between looks at a head that no watch shows, as its labels were taken off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """The guards, and what they ask."""
+
+    client: KubeClient
+    sources: ScalingSources
+
+    def all(self) -> tuple[Guard[ClusterMemory, Snapshot, Plan], ...]:
+        """In the order in which they are asked."""
+        return (
+            Guard(self.sources.needs_ceilings, self._read_ceilings),
+            Guard(lambda _, decided: _makes_head(decided), self._look_for_head),
+        )
+
+    async def _read_ceilings(self, cluster: Root, memory: ClusterMemory) -> Check:
+        """The ceilings of its namespace, where a cluster is about to get GPUs."""
+        is_news = await self.sources.read_ceilings(cluster.key, memory)
+        return Check.ASKED if is_news else Check.NOTHING_ASKED
+
+    async def _look_for_head(self, cluster: Root, memory: ClusterMemory) -> Check | Retry:
+        """Before a head is made: the last one may live on without the label or the owner that we find it by.
+
+        Whatever its labels and its owner are, it is the one that the status names, and its Ray goes on.
+        """
+        head = cluster.status.get("head")
+        name = head.get("podName") if isinstance(head, dict) else None
+        if not is_object_name(name):  # Anybody who may write the status can have written it.
+            return Check.NOTHING_ASKED
+        pod = await read(self.client, POD_CHILD, cluster.key.namespace, name)
+        if isinstance(pod, ApiFailure):
+            return failed(pod, "look for the head")
+        if pod is not None and not pod.ended:
+            owner = pod.owner
+            if owner is None or owner.kind != RAYCLUSTERS.kind or owner.uid == cluster.uid:
+                memory.stray_head = pod
+                memory.stray_until = asyncio.get_running_loop().time() + OUT_OF_VIEW_SECONDS
+        return Check.ASKED
+
+
+def _makes_head(decided: Plan) -> bool:
+    return any(
+        isinstance(action, AdvanceHeadEpoch)
+        or (isinstance(action, CreatePod) and action.node_type == NodeType.HEAD)
+        for action in decided.actions
+    )

@@ -1,0 +1,206 @@
+"""RayCluster, as the engine is told of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from rayfleet.api.names import HEAD_GROUP
+from rayfleet.engine.actions import Outcome
+from rayfleet.engine.event import Event
+from rayfleet.engine.kind import Kind, Moment
+from rayfleet.errors import Policy, policy
+from rayfleet.kinds.raycluster.actions import CreatePod, CreateSecret, DrainNode, Plan
+from rayfleet.kinds.raycluster.children import CHILDREN, RAYCLUSTERS
+from rayfleet.kinds.raycluster.guards import Guards
+from rayfleet.kinds.raycluster.memory import ClusterMemory
+from rayfleet.kinds.raycluster.observe import View
+from rayfleet.kinds.raycluster.ownership import Ownership, ownership
+from rayfleet.kinds.raycluster.plan import plan
+from rayfleet.kinds.raycluster.plan.scaling import is_long
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kinds.raycluster.sources.auth_secret import create_auth_secret
+from rayfleet.kinds.raycluster.sources.ray_memory import KEEP_SECONDS
+from rayfleet.kinds.raycluster.status import compute_status, events_of, is_urgent, unheard
+from rayfleet.kinds.raycluster.validity import template_hashes
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.objects.keys import JsonObject
+from rayfleet.kube.objects.roots import Root
+
+SHORTEST_WAIT: Final = 0.05
+"""Seconds between two passes over a cluster that has a group which is held."""
+
+
+def decided(snapshot: Snapshot) -> Plan:
+    """What to do next for a cluster, and why."""
+    return plan(snapshot, snapshot.scaling.memory)
+
+
+def raycluster(
+    client: KubeClient,
+    view: View,
+    other_operator: Callable[[str], str | None],
+    decide: Callable[[Snapshot], Plan],
+) -> Kind[ClusterMemory, Snapshot, Plan]:
+    """The kind; `decide` is its planner: `decided`, and another one only where a test says so."""
+    scaling, cluster = view.scaling, _RayCluster(client, view, other_operator)
+    return Kind(
+        resource=RAYCLUSTERS,
+        children=CHILDREN,
+        new_memory=lambda _: ClusterMemory(),
+        observe=cluster.observe,
+        plan=decide,
+        status=compute_status,
+        is_long=is_long,
+        admit=scaling.admit,
+        guards=Guards(client, scaling).all(),
+        handlers={CreateSecret: cluster.create_secret, DrainNode: cluster.drain},
+        settle=cluster.settle,
+        conclude=cluster.conclude,
+        follow=scaling.follow,
+        waits=_waits,
+        shortest_wait=lambda memory: SHORTEST_WAIT if memory.held else 0.0,
+        is_patient=_is_patient,
+        is_same=_is_same,
+        refreshed=_refreshed,
+        events=_events,
+        is_ours=cluster.is_ours,
+        is_urgent=is_urgent,
+        unheard=unheard,
+        forget=scaling.forget,
+        begin=scaling.ledger.begin,
+        fail=scaling.ledger.fail,
+        planned=scaling.heads.took,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _RayCluster:
+    """What the functions of the kind share."""
+
+    client: KubeClient
+    view: View
+    other_operator: Callable[[str], str | None]
+
+    def observe(self, cluster: Root, memory: ClusterMemory, moment: Moment) -> Snapshot:
+        memory.meet(moment)
+        return self.view.snapshot(cluster, memory, self.other_operator(cluster.key.namespace), moment.now)
+
+    def is_ours(self, cluster: Root) -> bool:
+        return ownership(cluster, self.other_operator(cluster.key.namespace)) is Ownership.OURS
+
+    async def create_secret(self, cluster: Root, action: CreateSecret) -> Outcome:
+        return await create_auth_secret(self.client, cluster, action)
+
+    async def drain(self, cluster: Root, action: DrainNode) -> Outcome:
+        return await self.view.scaling.heads.drain(cluster.key, action)
+
+    def settle(
+        self,
+        memory: ClusterMemory,
+        snapshot: Snapshot,
+        decided: Plan,
+        outcomes: Sequence[Outcome],
+        now: float,
+    ) -> Sequence[Outcome]:
+        self.view.scaling.remember(snapshot, decided, memory)
+        outcomes = memory.learn(outcomes, now)
+        if outcomes:
+            self.view.scaling.not_created(snapshot, outcomes)
+            memory.endings.learn(outcomes, snapshot.pods, now)
+        return outcomes
+
+    def conclude(
+        self,
+        memory: ClusterMemory,
+        before: Snapshot,
+        after: Snapshot | None,
+        decided: Plan,
+        outcomes: Sequence[Outcome],
+    ) -> Snapshot:
+        snapshot = before if after is None else _of_the_same_spec(before, after)
+        self._remember_spec(snapshot, memory, outcomes)
+        memory.release(_wanting(decided), snapshot.now)
+        # A hold that is over is no longer to be reported: nothing may happen that would do so later.
+        return replace(snapshot, held=memory.held)
+
+    def _remember_spec(self, snapshot: Snapshot, memory: ClusterMemory, outcomes: Sequence[Outcome]) -> None:
+        cluster, clusters = snapshot.cluster, self.view.clusters
+        if clusters.generation(cluster.key) != cluster.generation:
+            return
+        if snapshot.violations or snapshot.spec is None:
+            return
+        stored = memory.last_valid = clusters.stored_spec(cluster.key)
+        if memory.proven != stored:
+            taken = {pod.template_hash for pod in snapshot.pods}
+            hashes = template_hashes(cluster, snapshot.spec, snapshot.pod_settings, _taken(outcomes))
+            if all(value in taken for _, value in hashes):
+                memory.proven = stored
+
+
+def _is_same(now: Snapshot, before: Snapshot) -> bool:
+    """Whether a plan would be the same but for the GPUs of others, which are looked at last."""
+    scaling = replace(now.scaling, usage=before.scaling.usage)
+    return replace(now, now=before.now, scaling=scaling) == before
+
+
+def _of_the_same_spec(before: Snapshot, after: Snapshot) -> Snapshot:
+    """What is there after a pass, for the spec that it was about: of a newer one nothing can be said yet."""
+    if after.cluster.generation == before.cluster.generation:
+        return after
+    cluster = replace(after.cluster, generation=before.cluster.generation, spec=before.cluster.spec)
+    return replace(
+        after, cluster=cluster, spec=before.spec, violations=before.violations, withheld=before.withheld
+    )
+
+
+def _refreshed(snapshot: Snapshot, later: Snapshot) -> Snapshot:
+    return replace(snapshot, cluster=later.cluster, pods=later.pods, services=later.services)
+
+
+def _events(
+    snapshot: Snapshot,
+    decided: Plan | None,
+    outcomes: Sequence[Outcome],
+    before: JsonObject,
+    after: JsonObject,
+) -> Sequence[Event]:
+    violations = () if decided is None or snapshot.cluster.deleting else snapshot.violations
+    return events_of(outcomes, violations, before, after, decided)
+
+
+def _taken(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Template hashes that the API server has just taken, by group."""
+    done = (outcome.action for outcome in outcomes if outcome.done)
+    return {action.group: action.template_hash for action in done if isinstance(action, CreatePod)}
+
+
+def _waits(
+    memory: ClusterMemory,
+    _snapshot: Snapshot,
+    _plan: Plan,
+    outcomes: Sequence[Outcome],
+    moment: Moment,
+) -> list[float]:
+    """Seconds until things that only time changes."""
+    waits = [0.0] if memory.taught else []
+    if memory.stray_head is not None:
+        waits.append(max(memory.stray_until - moment.monotonic, 0.0))
+    if any(outcome.refusal or outcome.unanswered for outcome in outcomes):
+        waits.append(KEEP_SECONDS)
+    if (tried_in := memory.refused.tried_in(moment.now)) is not None:
+        waits.append(tried_in)
+    waits += memory.endings.looks(moment.now)
+    return [*waits, *(hold.until - moment.now for hold in memory.held.values())]
+
+
+def _wanting(decided: Plan) -> set[str]:
+    """The groups in which the plan creates pods."""
+    groups = {getattr(action, "group", HEAD_GROUP) for stage in decided.stages for action in stage}
+    return {str(group) for group in groups}
+
+
+def _is_patient(outcome: Outcome) -> bool:
+    """Whether a failed action's group is left alone for a while, or refused for good: no need to hurry."""
+    if outcome.failure is None or not isinstance(outcome.action, CreatePod):
+        return False
+    return policy(outcome.failure) in {Policy.DENIED, Policy.RETRY, Policy.INVALID}

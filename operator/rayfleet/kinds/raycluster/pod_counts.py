@@ -1,0 +1,44 @@
+"""How many pods were created and deleted for clusters, by cause, for Prometheus."""
+
+from typing import Final
+
+from rayfleet.api.names import NodeType
+from rayfleet.engine.actions import Outcome
+from rayfleet.kinds.raycluster.actions import Cause, CreatePod, DeletePod
+from rayfleet.telemetry.metrics import definitions
+from rayfleet.telemetry.metrics.recorder import Recorder
+
+_CREATED: Final = (
+    (NodeType.HEAD, Cause.MISSING),
+    (NodeType.HEAD, Cause.REPLACEMENT),
+    (NodeType.WORKER, Cause.MISSING),
+)
+_DELETED: Final = (
+    (NodeType.HEAD, Cause.ENDED),
+    (NodeType.HEAD, Cause.SUPERSEDED),
+    (NodeType.WORKER, Cause.ENDED),
+    (NodeType.WORKER, Cause.SURPLUS),
+    (NodeType.WORKER, Cause.REQUESTED),
+    (NodeType.WORKER, Cause.GROUP_REMOVED),
+)
+
+
+class PodCounts:
+    """The two counters. Every series is there from the start, at 0, so that its first increase is seen."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._created = recorder.series(definitions.PODS_CREATED, map(_labels, _CREATED))
+        self._deleted = recorder.series(definitions.PODS_DELETED, map(_labels, _DELETED))
+
+    def count(self, outcome: Outcome) -> None:
+        """Count the pod that an action has created or deleted."""
+        match outcome.action:
+            case CreatePod(node_type=node_type, cause=cause) if outcome.done:
+                self._created[_labels((node_type, cause))].inc()
+            case DeletePod(node_type=node_type, cause=cause) if outcome.done:
+                self._deleted[_labels((node_type, cause))].inc()
+
+
+def _labels(of: tuple[str, Cause]) -> tuple[str, str]:
+    node_type, cause = of
+    return node_type, cause.value.replace(" ", "_")
