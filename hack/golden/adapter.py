@@ -79,7 +79,7 @@ class Operator:
         self._seen: Json = {}
         self._heard: Observation | None = None
         heads: Any = SimpleNamespace(
-            observation=lambda _: self._heard, trouble=lambda _: "", took=lambda *_: None
+            observation=lambda _: self._heard, trouble=lambda _: "", took=lambda *_: None, poke=None
         )
         sampler: Any = SimpleNamespace(wishes=self._wishes)
         ledger: Any = SimpleNamespace(

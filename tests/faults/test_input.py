@@ -41,13 +41,13 @@ class Passes:
         return OperatorThread(trial.proxy.port, trial.bed.token, trial.arguments, self._count, PLANNERS)
 
     def _count(self, operator: Operator) -> None:
-        work = operator._queue._work
+        work = operator._loop.queue._work
 
         async def counted(key: Key) -> Done | Retry:
             self.counts[key.name] += 1
             return await work(key)
 
-        operator._queue._work = counted
+        operator._loop.queue._work = counted
 
 
 def _batch(bed: FaultBed, seed: int) -> None:

@@ -44,7 +44,7 @@ async def test_no_pass_runs_before_its_namespace_has_been_listed(api: ScriptedAp
     """Whoever leads: half a view leads to pods that are there already."""
     made = operator(api)
     known(made)
-    assert await made._reconcile(KEY) == Done()
+    assert await made._loop.reconcile(KEY) == Done()
     assert api.requests == []
 
 
@@ -54,9 +54,9 @@ async def test_no_pass_runs_while_it_is_not_known_whether_another_operator_could
     """Nor is anything said of it: it takes a moment."""
     made = operator(api)
     known(made)
-    monkeypatch.setattr(made._informer, "readable", lambda _: True)
+    monkeypatch.setattr(made._loop.informer, "readable", lambda _: True)
     monkeypatch.setattr(made._other_operator, "known", lambda _: False)
-    assert await made._reconcile(KEY) == Done()
+    assert await made._loop.reconcile(KEY) == Done()
     assert api.requests == []
 
 
@@ -67,12 +67,12 @@ async def test_a_cluster_that_gets_no_pass_holds_up_no_ceiling_of_others(
     made = operator(api)
     known(made)
     gpus = worker(cluster(spec(group("gpu", 1)), uid="u"), 1, group_name="gpu", gpus=3)
-    monkeypatch.setattr(made._stores.children[PODS], "owned_by", lambda _: (gpus,))
+    monkeypatch.setattr(made._loop.stores.children[PODS], "owned_by", lambda _: (gpus,))
     other = Key("RayCluster", "other", "one")
     usage = made._ledger.usage(other)
     assert (usage.complete, usage.total) == (True, 3)
     made._ledger.forget_all()
-    monkeypatch.setattr(made._informer, "readable", lambda _: True)
+    monkeypatch.setattr(made._loop.informer, "readable", lambda _: True)
     assert not made._ledger.usage(other).complete, "it gets a pass"
 
 
@@ -85,8 +85,8 @@ async def test_a_cluster_that_is_gone_is_forgotten_even_where_nothing_can_be_rea
         passed.append(key)
         return Done()
 
-    made._reconcilers["RayCluster"].reconcile = reconcile  # type: ignore[method-assign]  # in place of a pass
-    assert await made._reconcile(KEY) == Done()
+    made._loop._reconcilers["RayCluster"].reconcile = reconcile  # type: ignore[method-assign]  # in place of a pass
+    assert await made._loop.reconcile(KEY) == Done()
     assert passed == [KEY]
 
 
@@ -94,7 +94,7 @@ async def test_it_is_not_ready_until_it_knows_what_there_is_and_says_what_it_lac
     """In the order in which it comes to know it."""
     made = operator(api)
     assert "install the CRD" in (made._not_ready() or "")
-    made._crd_served.set()
+    made._loop.served.set()
     assert "pods have not been listed yet" in (made._not_ready() or "")
 
 

@@ -17,6 +17,9 @@ from rayfleet.kube.objects.keys import JsonObject, Key
 from rayfleet.kube.objects.resources import Resource
 from rayfleet.kube.objects.roots import Root
 
+PROGRESS_SECONDS = 0.5
+"""Children on their way to readiness are looked at together; what calls for action is looked at at once."""
+
 M = TypeVar("M")
 """What the kind remembers of one root between passes."""
 S = TypeVar("S")
@@ -117,3 +120,9 @@ class Kind(Generic[M, S, P]):
     """A pass has failed by a defect."""
     planned: Callable[[Key, float], None] = lambda _key, _seconds: None
     """A plan has taken so much CPU time."""
+    changed: Callable[[Key], None] = lambda _: None
+    """A child of this root has changed."""
+    pace: Callable[[Key], float] = lambda _: PROGRESS_SECONDS
+    """Seconds until the pass after a child has but come further on its way to readiness."""
+    stand_by: Callable[[], None] = lambda: None
+    """Another operator leads: what was learned from others is of no use any more."""

@@ -7,7 +7,7 @@ from typing import Final
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.engine.actions import Outcome
 from rayfleet.engine.event import Event
-from rayfleet.engine.kind import Kind, Moment
+from rayfleet.engine.kind import PROGRESS_SECONDS, Kind, Moment
 from rayfleet.errors import Policy, policy
 from rayfleet.kinds.raycluster.actions import CreatePod, CreateSecret, DrainNode, Plan
 from rayfleet.kinds.raycluster.children import CHILDREN, RAYCLUSTERS
@@ -23,9 +23,11 @@ from rayfleet.kinds.raycluster.sources.ray_memory import KEEP_SECONDS
 from rayfleet.kinds.raycluster.status import compute_status, events_of, is_urgent, unheard
 from rayfleet.kinds.raycluster.validity import template_hashes
 from rayfleet.kube.client.client import KubeClient
-from rayfleet.kube.objects.keys import JsonObject
+from rayfleet.kube.objects.keys import JsonObject, Key
 from rayfleet.kube.objects.roots import Root
 
+STEP_SECONDS: Final = 2.0
+"""Between passes over a cluster whose pods come up, until the last one is ready."""
 SHORTEST_WAIT: Final = 0.05
 """Seconds between two passes over a cluster that has a group which is held."""
 
@@ -70,6 +72,9 @@ def raycluster(
         begin=scaling.ledger.begin,
         fail=scaling.ledger.fail,
         planned=scaling.heads.took,
+        changed=scaling.heads.poke,
+        pace=cluster.pace,
+        stand_by=scaling.forget_all,
     )
 
 
@@ -87,6 +92,11 @@ class _RayCluster:
 
     def is_ours(self, cluster: Root) -> bool:
         return ownership(cluster, self.other_operator(cluster.key.namespace)) is Ownership.OURS
+
+    def pace(self, key: Key) -> float:
+        """Of a cluster that has other pods to wait for, nobody can wait for anything but counts."""
+        waits = any(pod.active and not pod.ready for pod in self.view.pods.owned_by(key))
+        return STEP_SECONDS if waits else PROGRESS_SECONDS
 
     async def create_secret(self, cluster: Root, action: CreateSecret) -> Outcome:
         return await create_auth_secret(self.client, cluster, action)

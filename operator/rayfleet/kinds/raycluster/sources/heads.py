@@ -113,6 +113,14 @@ class RayHeads:
         """A decision about a head's answer took so long: it is asked the less often."""
         self._poller.took(key, seconds)
 
+    def poke(self, key: Key) -> None:
+        """A pod of the cluster has changed: its head is asked soon."""
+        self._poller.poke(key)
+
+    def forget_all(self) -> None:
+        """Another operator leads: ask nobody."""
+        self._poller.forget_all()
+
     def trouble(self, key: Key) -> str:
         """Why a head cannot even be asked, in words; empty where it can."""
         return self._troubles.get(key, "")

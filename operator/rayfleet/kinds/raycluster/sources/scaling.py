@@ -173,6 +173,12 @@ class ScalingSources:
         self._unfollow(key)
         self.ledger.forget(key)
 
+    def forget_all(self) -> None:
+        """Another operator leads."""
+        self.sampler.forget_all()
+        self.heads.forget_all()
+        self.ledger.forget_all()
+
     def _unfollow(self, key: Key) -> None:
         self.heads.forget(key)
         self.sampler.forget(key)

@@ -1,0 +1,220 @@
+"""The engine of one process: it follows, leads, and makes passes over the roots of its kinds."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rayfleet.engine.actions import Outcome
+from rayfleet.engine.children import Child, Wakes, followed, stores_for
+from rayfleet.engine.events import EventRecorder
+from rayfleet.engine.executor import Executor
+from rayfleet.engine.gate import FairGate
+from rayfleet.engine.kind import Kind
+from rayfleet.engine.reconciler import Reconciler, Surroundings
+from rayfleet.engine.reporter import Reporter
+from rayfleet.engine.term import Term
+from rayfleet.engine.workqueue import Done, Retry, Work, WorkQueue
+from rayfleet.fair_threads import FairThreads
+from rayfleet.kube.client.client import KubeClient
+from rayfleet.kube.client.credentials import Credentials
+from rayfleet.kube.informer import Informer, wait_until_served
+from rayfleet.kube.leases import LeaderElector
+from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.resources import Resource
+
+REPORTING, JUST_REPORTING = 320, 64
+"""Passes that are only going to report, beside those that are worked on; the fewer had nothing else to do.
+Each holds its root unpacked, and what it has made: 30 to 70 KB. After a restart, or when a fleet is made,
+all roots have such a pass at once, and a process does not give back what it has ever needed."""
+FIRST_BACKOFF = 0.1
+LONGEST_BACKOFF = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How one process runs the engine."""
+
+    identity: str
+    namespaces: tuple[str, ...] = ()
+    """Those that are followed; all where there is none."""
+    lease_namespace: str = "default"
+    write_concurrency: int = 32
+    reconcile_concurrency: int = 32
+
+
+class Loop:
+    """Its parts, put together: `serve` hands it its kinds, `parts` is what runs."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        setup: Setup,
+        roots: Sequence[Resource],
+        children: Iterable[Child[Any]],
+        *,
+        timed: Callable[[Work], Work] = lambda work: work,
+        is_known: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        """`timed` goes around each pass; no pass is made in a namespace that is not known."""
+        self._setup = setup
+        self._roots = tuple(roots)
+        self._is_known = is_known
+        self._kinds: dict[str, Kind[Any, Any, Any]] = {}
+        self._reconcilers: dict[str, Reconciler[Any, Any, Any]] = {}
+        self.client = KubeClient(
+            credentials,
+            connections=setup.write_concurrency * 2,
+            may_write=lambda: self.term.seconds_left,
+        )
+        # A client of its own: a renewal never waits for the connections that everything else uses.
+        self._election_client = KubeClient(credentials, connections=1, calls=self.client.calls)
+        self.election = LeaderElector(
+            self._election_client,
+            setup.lease_namespace,
+            setup.identity,
+            clock=_seconds_since_boot,
+            on_gain=self._lead,
+            on_loss=self._stand_by,
+        )
+        self.term = Term(
+            self.client,
+            setup.namespaces,
+            number=lambda: self.election.term,
+            seconds_left=lambda: self.election.seconds_left,
+            roots=self._roots,
+        )
+        each = tuple(children)
+        self.stores = stores_for(self._roots, each)
+        self.threads = FairThreads()
+        self.served, self.started = asyncio.Event(), asyncio.Event()
+        wakes = Wakes(self.wake, self._wake_for_child, self._wake_soon)
+        self.informer = Informer(
+            self.client,
+            setup.namespaces,
+            tuple(followed(self._roots, each, self.stores, wakes)),
+            on_readable=self.wake_namespace,
+        )
+        self._gate = FairGate(setup.write_concurrency, per_cluster=max(1, setup.write_concurrency * 3 // 4))
+        self.queue = WorkQueue(
+            timed(self.reconcile),
+            concurrency=setup.reconcile_concurrency,
+            first_backoff=FIRST_BACKOFF,
+            longest_backoff=LONGEST_BACKOFF,
+        )
+
+    def serve(
+        self, *kinds: Kind[Any, Any, Any], on_outcome: Callable[[Outcome], None] = lambda _: None
+    ) -> None:
+        """Take in the kinds, before anything runs; `on_outcome` is called with each action that was tried."""
+        executor = Executor(self.client, self._gate, self.stores, on_outcome)
+        events = EventRecorder(self.client, self._gate, instance=self._setup.identity)
+        reporter = Reporter(self.client, self.stores, self._gate, executor, events)
+        around = Surroundings(
+            view_epoch=lambda key: (self.election.term, self.informer.gaps(key.namespace)),
+            term_number=lambda: self.election.term,
+            term=self.term.decided,
+            term_began=self.term.began,
+            coming=self._gate.coming,
+            acted=self._make_room,
+            waits=self._make_room_for_long,
+            now=self.client.clock.now,
+        )
+        for kind in kinds:
+            name = kind.resource.kind
+            self._kinds[name] = kind
+            self._reconcilers[name] = Reconciler(
+                kind, self.client, self.stores, executor, reporter, around, self.threads
+            )
+
+    def parts(self, before_leading: Callable[[], Coroutine[Any, Any, object]]) -> Mapping[str, Any]:
+        """What runs until the process ends, by name: coroutines."""
+        return {
+            "informer": self.informer.run(self.served),
+            "CRDs": self._await_crds(),
+            "beginning of terms": self.term.run(),
+            "work": self._work(before_leading),
+        }
+
+    async def stop_work(self, grace: float) -> None:
+        """Begin no pass any more; those that are under way have `grace` seconds."""
+        await self.queue.stop(grace)
+
+    async def resign(self) -> None:
+        """Let another lead."""
+        await self.election.release()
+
+    async def close(self) -> None:
+        """Close what is open."""
+        self.threads.close()
+        await self.client.close()
+        await self._election_client.close()
+
+    @property
+    def keys(self) -> Iterable[Key]:
+        """Every root that is known."""
+        return (key for store in self.stores.roots.values() for key in store)
+
+    def wake(self, key: Key) -> None:
+        """Have a look at a root."""
+        self.queue.add(key)
+
+    def wake_namespace(self, namespace: str | None) -> None:
+        """Have a look at all roots of a namespace, or of all."""
+        for key in self.keys:
+            if namespace in {None, key.namespace}:
+                self.queue.add(key)
+
+    async def reconcile(self, key: Key) -> Done | Retry:
+        """A pass, unless too little is known of its namespace; as soon as that changes, it is woken."""
+        if key in self.stores.roots[key.kind] and not self.is_known(key.namespace):
+            return Done()
+        return await self._reconcilers[key.kind].reconcile(key)
+
+    def is_known(self, namespace: str) -> bool:
+        """Whether enough is known of a namespace for a pass over what is in it."""
+        return self.informer.readable(namespace) and self._is_known(namespace)
+
+    async def _await_crds(self) -> None:
+        await wait_until_served(self.client, self._roots)
+        self.served.set()
+        await asyncio.Event().wait()  # The end of a part would be the end of the process.
+
+    async def _work(self, before_leading: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Nothing is decided before every kind that decisions need has been seen, and by the leader alone."""
+        await self.informer.wait_started()
+        self.started.set()
+        await before_leading()
+        await self.election.run()
+
+    def _lead(self) -> None:
+        """What was decided before, by us or by another, is looked at afresh."""
+        self.term.gain()
+        self.wake_namespace(None)
+        self.queue.start()
+
+    def _stand_by(self) -> None:
+        for kind in self._kinds.values():
+            kind.stand_by()
+        self.queue.pause()
+
+    def _wake_for_child(self, key: Key) -> None:
+        self._kinds[key.kind].changed(key)
+        self.queue.add(key)
+
+    def _wake_soon(self, key: Key) -> None:
+        kind = self._kinds[key.kind]
+        kind.changed(key)
+        self.queue.add_after(key, kind.pace(key))
+
+    def _make_room(self, key: Key, did: bool) -> None:  # noqa: FBT001 - told by position, as a callback is
+        self.queue.make_room(key, at_most=REPORTING if did else JUST_REPORTING)
+
+    def _make_room_for_long(self, key: Key) -> None:
+        self.queue.make_room(key)
+
+
+def _seconds_since_boot() -> float:
+    """Goes on while the process, and where that is known the machine, is stopped."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
