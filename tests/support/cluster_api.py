@@ -64,7 +64,12 @@ class ClusterApi:
         answer = self._client.rest_client.request(
             method, url, headers=headers, body=body, _request_timeout=60
         )
-        data = json.loads(answer.read() or b"{}")
+        raw = answer.read() or b"{}"
+        if not 200 <= answer.status < 300 and not raw.startswith(
+            b"{"
+        ):  # Such as of a path that is not served.
+            raise ApiError(answer.status, raw.decode(errors="replace").strip())
+        data = json.loads(raw)
         if not 200 <= answer.status < 300:
             raise ApiError(answer.status, str(data.get("message", data)))
         return data if isinstance(data, dict) else {"value": data}
