@@ -375,28 +375,3 @@ async def test_a_pass_that_fails_by_a_defect_is_told_on_the_cluster_once_for_eac
                     await bed.reconciler.reconcile(KEY)
             told = [event["reason"] for event in bed.api.bodies("POST", "/events")]
             assert told == ["ReconcileFailed"] * generation
-
-
-@pytest.mark.parametrize(
-    ("answer", "lists"),
-    [
-        pytest.param(fails(503, "ServiceUnavailable", "etcd is away"), True, id="lost"),
-        pytest.param(fails(403, "Forbidden", "exceeded quota: pods"), False, id="denied"),
-    ],
-)
-async def test_after_a_create_whose_answer_was_lost_the_pods_are_listed_again(
-    answer: Answering,
-    lists: bool,  # noqa: FBT001 - a table's column
-) -> None:
-    """The pod may be there."""
-    async with passes() as bed:
-        bed.stored()
-        await bed.reconciler.reconcile(KEY)
-        bed.stored(spec(group(replicas=5)), version=2000, generation=2)
-        bed.api.told["POST", PODS] = answer
-        await bed.reconciler.reconcile(KEY)
-        before = [each.target for each in bed.api.requests].count(PODS_OF)
-        bed.now += 10
-        await bed.reconciler.reconcile(KEY)
-        after = [each.target for each in bed.api.requests].count(PODS_OF)
-        assert (after > before) is lists
