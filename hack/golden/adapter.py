@@ -140,6 +140,7 @@ class Operator:
             known = self._heard or Observation(cluster.uid)
             deaths = {bytes.fromhex(node): DeathCause[cause] for node, cause in answer["deaths"].items()}
             self._heard, _ = observed(known, _state(answer), Moment(now, monotonic), deaths)
+        self._kind.learn(cluster, self._memory.own, moment)
         return self._kind.observe(cluster, self._memory.own, moment)
 
     def _usage(self, _: Key) -> GpuUsage:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from rayfleet.engine.actions import Outcome
+from rayfleet.engine.kind import Moment
 from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.plan import Cause, DeletePod
 from rayfleet.kube.objects.pods import Pod
@@ -41,10 +42,12 @@ async def test_a_group_that_fails_a_second_time_is_seen_so_by_the_next_pass() ->
         bed.stored(spec(group(replicas=1)))
         memory = ClusterMemory()
         first = ended(bed, 1)
+        bed.view.learn(bed.cluster, memory, Moment(NOW, 0.0))
         assert bed.view.snapshot(bed.cluster, memory, None, NOW).settling == {}
         gone = DeletePod("worker", "gpu", first.name, first.uid, Cause.ENDED, "ended")
         memory.endings.learn([Outcome(gone)], [first], NOW)
         second = ended(bed, 2)
+        bed.view.learn(bed.cluster, memory, Moment(NOW + 5, 5.0))
         settling = bed.view.snapshot(bed.cluster, memory, None, NOW + 5).settling["gpu"]
         assert (settling.rounds, settling.until) == (2, NOW + 25)
         assert second.uid in settling.ended

@@ -12,9 +12,10 @@ from rayfleet.kinds.raycluster.sources.ray_memory import (
     SETTLE_SECONDS,
     RayMemory,
 )
+from rayfleet.kube.objects.pods import Pod
 from rayfleet.ray.inventory import DeathCause
 from rayfleet.ray.polling import STALE_SECONDS, Moment, Observation
-from rayfleet.ray.state import NodeStatus, RayNode, RayState
+from rayfleet.ray.state import NodeStatus, RayNode, RayState, RayView
 from support.builders import NOW, head, worker
 from support.queued_clusters import node, scaled
 
@@ -33,6 +34,12 @@ def seen(
     return Observation("uid", state, moment, session_since=moment, deaths=deaths or {})
 
 
+def heard(memory: RayMemory, answer: Observation | None, pods: Sequence[Pod], now: float) -> RayView:
+    """An answer is taken in, and looked at."""
+    memory.learn(answer, pods, now)
+    return memory.view(answer, pods, now)
+
+
 def dead(cause: DeathCause) -> Observation:
     """The first worker's node is dead."""
     nodes = [NODES[0], replace(NODES[1], status=NodeStatus.DEAD), NODES[2]]
@@ -42,17 +49,17 @@ def dead(cause: DeathCause) -> Observation:
 def test_a_node_that_was_given_up_before_us_is_found_until_it_is_acted_on() -> None:
     """Sizes are made smaller for it once."""
     memory = RayMemory()
-    view = memory.view(dead(DeathCause.DRAIN_IDLE), PODS, NOW)
+    view = heard(memory, dead(DeathCause.DRAIN_IDLE), PODS, NOW)
     assert (view.found_drained, view.drained) == (ALL, NONE)
     memory.acted_on(view, NOW)
-    view = memory.view(dead(DeathCause.DRAIN_IDLE), PODS, NOW + 1)
+    view = heard(memory, dead(DeathCause.DRAIN_IDLE), PODS, NOW + 1)
     assert (view.found_drained, view.drained) == (NONE, ALL)
 
 
 def test_a_node_that_died_of_something_else_is_not_taken_for_given_up() -> None:
     """It may join anew, and its place is needed."""
     for cause in set(DeathCause) - {DeathCause.DRAIN_IDLE}:
-        view = RayMemory().view(dead(cause), PODS, NOW)
+        view = heard(RayMemory(), dead(cause), PODS, NOW)
         assert not view.found_drained | view.drained
 
 
@@ -60,7 +67,7 @@ def test_a_drain_that_we_asked_for_is_not_found() -> None:
     """It is counted already."""
     memory = RayMemory()
     memory.asked_to_drain(FIRST, "", NOW)
-    view = memory.view(dead(DeathCause.DRAIN_IDLE), PODS, NOW)
+    view = heard(memory, dead(DeathCause.DRAIN_IDLE), PODS, NOW)
     assert (view.found_drained, view.drained) == (NONE, ALL)
 
 
@@ -69,17 +76,17 @@ def test_a_node_that_goes_on_long_after_it_was_to_be_drained_may_be_asked_again(
     memory = RayMemory()
     memory.asked_to_drain(FIRST, "", NOW)
     soon, late = NOW + DRAIN_SECONDS - 1, NOW + DRAIN_SECONDS
-    assert memory.view(seen(NODES, soon), PODS, soon).drained == {FIRST}
+    assert heard(memory, seen(NODES, soon), PODS, soon).drained == {FIRST}
     drained = [NODES[0], replace(NODES[1], status=NodeStatus.DRAINING), NODES[2]]
-    assert memory.view(seen(drained, late), PODS, late).drained == {FIRST}
-    assert memory.view(seen(NODES, late), PODS, late + 1).drained == frozenset()
+    assert heard(memory, seen(drained, late), PODS, late).drained == {FIRST}
+    assert heard(memory, seen(NODES, late), PODS, late + 1).drained == frozenset()
 
 
 def test_an_answer_that_is_older_than_fifteen_seconds_is_not_decided_by() -> None:
     """The cluster may look quite different by now; the last second counts."""
     memory = RayMemory()
-    assert not memory.view(seen(NODES), PODS, NOW + STALE_SECONDS).trouble
-    view = memory.view(seen(NODES), PODS, NOW + STALE_SECONDS + 0.1)
+    assert not heard(memory, seen(NODES), PODS, NOW + STALE_SECONDS).trouble
+    view = heard(memory, seen(NODES), PODS, NOW + STALE_SECONDS + 0.1)
     assert (view.trouble, view.since) == ("the head has not been asked for a while", NOW)
     assert STALE_SECONDS == 15
 
@@ -87,28 +94,28 @@ def test_an_answer_that_is_older_than_fifteen_seconds_is_not_decided_by() -> Non
 def test_a_part_of_rays_nodes_is_not_decided_by() -> None:
     """The pod of one that was alive is there, and Ray does not even list it as dead."""
     memory = RayMemory()
-    assert not memory.view(seen(NODES), PODS, NOW).trouble
-    view = memory.view(seen(NODES[:2], NOW + 1), PODS, NOW + 1)
+    assert not heard(memory, seen(NODES), PODS, NOW).trouble
+    view = heard(memory, seen(NODES[:2], NOW + 1), PODS, NOW + 1)
     assert view.trouble == "Ray does not list 1 node that it had"
-    assert not memory.view(seen(NODES[:2], NOW + 2), PODS[:2], NOW + 2).trouble
+    assert not heard(memory, seen(NODES[:2], NOW + 2), PODS[:2], NOW + 2).trouble
 
 
 def test_an_answer_without_a_living_head_is_not_decided_by() -> None:
     """A head that lists only workers, or itself as dead, has not come up yet."""
     for head_node in ([], [replace(NODES[0], status=NodeStatus.DEAD)]):
-        assert RayMemory().view(seen([*head_node, *NODES[1:]]), PODS, NOW).trouble
+        assert heard(RayMemory(), seen([*head_node, *NODES[1:]]), PODS, NOW).trouble
 
 
 def test_a_new_session_is_not_decided_by_before_its_workers_have_joined_or_had_the_time() -> None:
     """A head that has lost its memory knows nobody: none of its workers is idle for that."""
     memory = RayMemory()
-    assert not memory.view(seen(NODES), PODS, NOW).trouble
+    assert not heard(memory, seen(NODES), PODS, NOW).trouble
 
     def anew(nodes: Sequence[RayNode], after: float) -> str:
         state = RayState("another", 7, tuple(nodes), (), (), ())
         at = Moment(NOW + after, NOW + after)
         answer = Observation("uid", state, at, "session", Moment(NOW, NOW))
-        return memory.view(answer, PODS, NOW + after).trouble
+        return heard(memory, answer, PODS, NOW + after).trouble
 
     assert "started anew" in anew(NODES[:1], 1)
     assert "started anew" in anew(NODES[:2], SETTLE_SECONDS - 1)
@@ -118,9 +125,9 @@ def test_a_new_session_is_not_decided_by_before_its_workers_have_joined_or_had_t
 def test_a_new_session_that_all_workers_have_joined_is_decided_by_at_once() -> None:
     """It is whole."""
     memory = RayMemory()
-    assert not memory.view(seen(NODES), PODS, NOW).trouble
+    assert not heard(memory, seen(NODES), PODS, NOW).trouble
     answer = Observation("uid", RayState("another", 7, tuple(NODES), (), (), ()), Moment(NOW + 1, 1))
-    assert not memory.view(answer, PODS, NOW + 1).trouble
+    assert not heard(memory, answer, PODS, NOW + 1).trouble
 
 
 def test_a_node_that_ray_would_not_give_up_is_kept_for_a_moment_and_is_not_draining() -> None:
@@ -128,22 +135,22 @@ def test_a_node_that_ray_would_not_give_up_is_kept_for_a_moment_and_is_not_drain
     memory = RayMemory()
     memory.asked_to_drain(FIRST, "", NOW)
     memory.asked_to_drain(FIRST, "busy", NOW)
-    view = memory.view(seen(NODES), PODS, NOW)
+    view = heard(memory, seen(NODES), PODS, NOW)
     assert set(view.kept) == ALL
     assert view.drained == NONE
     later = NOW + KEEP_SECONDS
-    assert memory.view(seen(NODES, later), PODS, later).kept == {}
+    assert heard(memory, seen(NODES, later), PODS, later).kept == {}
 
 
 @pytest.mark.parametrize("trouble", [GcsTrouble.TOO_LARGE, GcsTrouble.INVALID])
 def test_an_answer_that_is_not_taken_is_said_to_be_so(trouble: GcsTrouble) -> None:
     """And what was known before is not decided by: nothing shrinks."""
     answer = replace(seen(NODES), failure=GcsFailure(trouble, "4001 nodes"), unknown_since=Moment(NOW, NOW))
-    view = RayMemory().view(answer, PODS, NOW)
+    view = heard(RayMemory(), answer, PODS, NOW)
     assert view.trouble == "the head's answer is not taken: 4001 nodes"
 
 
 def test_a_first_answer_that_is_not_taken_is_no_silence() -> None:
     """A head whose answer was not kept has answered."""
     answer = Observation("uid", failure=GcsFailure(GcsTrouble.TOO_LARGE, "4001 nodes"))
-    assert RayMemory().view(answer, PODS, NOW).trouble == "the head's answer is not taken: 4001 nodes"
+    assert heard(RayMemory(), answer, PODS, NOW).trouble == "the head's answer is not taken: 4001 nodes"

@@ -1,7 +1,8 @@
 """What the engine is told of a kind: a record of functions. The loop is written once, and knows no kind.
 
-A pass over one root is `observe`, `plan`, the guards, the executor, `settle`, `observe` again, `conclude`,
-`follow`, then the status and the events. Everything but guards, handlers and `follow` is without I/O.
+A pass over one root is `learn`, `observe`, `plan`, the guards, the executor, `settle`, `learn` and
+`observe` again, `conclude`, `follow`, then the status and the events. All but guards, handlers and `follow`
+is without I/O.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -72,11 +73,14 @@ class Kind(Generic[M, S, P]):
     children: tuple[Child[Any], ...]
     new_memory: Callable[[Root], M]
     observe: Callable[[Root, M, Moment], S]
+    """What there is, as values. Looking changes nothing."""
     plan: Callable[[S], P]
     """Pure: it contains every write of the pass."""
     status: Callable[[S, P, Sequence[Outcome]], dict[str, Any]]
     """Pure: the status as it should be stored, given what is there once the plan was carried out."""
 
+    learn: Callable[[Root, M, Moment], None] = lambda *_: None
+    """Take in what was heard since the last look; apart from this and `settle`, nothing changes memory."""
     is_long: Callable[[S], bool] = lambda _: False
     """Whether to plan may take so long that nobody should wait for it."""
     admit: Callable[[S, P], P] = lambda _seen, plan: plan

@@ -183,6 +183,15 @@ class Reconciler(Generic[M, S, P]):
                 # Nobody but us can have made children for it, and we have not yet.
                 memory.verified_epoch, memory.newborn = self._around.view_epoch(key), True
         moment = memory.meet(root.generation, self._around.now(), asyncio.get_running_loop().time())
+        self._kind.learn(root, memory.own, moment)
+        return root, self._kind.observe(root, memory.own, moment)
+
+    def _look(self, key: Key) -> tuple[Root, S] | None:
+        """What there is by now, without taking anything in."""
+        root, memory = self._roots.get(key), self._memories.get(key)
+        if root is None or memory is None or memory.uid != root.uid:
+            return None
+        moment = Moment(self._around.now(), asyncio.get_running_loop().time())
         return root, self._kind.observe(root, memory.own, moment)
 
     def _forget(self, key: Key) -> None:
@@ -213,9 +222,9 @@ class Reconciler(Generic[M, S, P]):
         waits = [*kind.waits(memory.own, snapshot, decided, outcomes, moment)]
         waits += [wait for wait in (decided.requeue_after, again_in) if wait is not None]
         waits += [] if is_newest else [0.0]
-        observe = partial(self._observe, root.key)
+        look = partial(self._look, root.key)
         done = self._done(root, snapshot, decided, outcomes, memory)
-        failure = await self._reporter.report(done, observe)
+        failure = await self._reporter.report(done, look)
         if failure is not None:
             return failed(failure, "write the status")
         clock = asyncio.get_running_loop().time()

@@ -49,6 +49,7 @@ def raycluster(
         resource=RAYCLUSTERS,
         children=CHILDREN,
         new_memory=lambda _: ClusterMemory(),
+        learn=view.learn,
         observe=cluster.observe,
         plan=decide,
         status=compute_status,
@@ -87,7 +88,6 @@ class _RayCluster:
     other_operator: Callable[[str], str | None]
 
     def observe(self, cluster: Root, memory: ClusterMemory, moment: Moment) -> Snapshot:
-        memory.meet(moment)
         return self.view.snapshot(cluster, memory, self.other_operator(cluster.key.namespace), moment.now)
 
     def is_ours(self, cluster: Root) -> bool:

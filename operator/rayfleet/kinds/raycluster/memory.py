@@ -1,9 +1,8 @@
 """What is remembered of a RayCluster between passes. Losing it costs a restart nothing but time."""
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.autoscaling import Memory
 from rayfleet.autoscaling.limits import NamespaceCeilings
 from rayfleet.engine.actions import Outcome
@@ -11,7 +10,6 @@ from rayfleet.engine.kind import Moment
 from rayfleet.errors import ApiFailure, Policy, is_in_other_order, policy
 from rayfleet.kinds.raycluster.actions import CreatePod, CreateSecret, DrainNode, ResizeGroups
 from rayfleet.kinds.raycluster.healing.endings import Endings
-from rayfleet.kinds.raycluster.plan.ceilings import gpus_of_groups
 from rayfleet.kinds.raycluster.pod_settings import WaitSize, least_wait
 from rayfleet.kinds.raycluster.refusals import Refusals
 from rayfleet.kinds.raycluster.scaling_view import Sizing
@@ -59,8 +57,6 @@ class ClusterMemory:
     scaling: Memory = field(default_factory=Memory)
     """Of the last decision on sizes."""
     acted_on: dict[str, Sizing] = field(default_factory=dict)
-    gpus: tuple[Hashable, Mapping[str, int]] | None = None
-    """Which spec (its generation, how many templates were refused), and GPUs of one pod of each group."""
     reported: int | None = None
     """The hash of what Ray was last told of scaling."""
     namespace_ceilings: NamespaceCeilings | None = None
@@ -72,17 +68,6 @@ class ClusterMemory:
     def held(self) -> Mapping[str, Hold]:
         """Groups in which nothing could be created, and until when they are left alone."""
         return {group: backoff.hold for group, backoff in self._backoffs.items()}
-
-    def gpus_of(
-        self, spec: RayClusterSpec | None, generation: int, refused: Collection[str]
-    ) -> Mapping[str, int] | None:
-        """GPUs of one pod of each group, worked out once for each spec that is acted by."""
-        if spec is None:
-            return None
-        known = generation, frozenset(refused)
-        if self.gpus is None or self.gpus[0] != known:
-            self.gpus = known, gpus_of_groups(spec)
-        return self.gpus[1]
 
     def meet(self, moment: Moment) -> None:
         """Take in what has changed around the cluster since the last look at it.

@@ -1,11 +1,12 @@
 """From the caches to a snapshot: reading, and no choices."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from rayfleet.api.raycluster import scales_here
+from rayfleet.engine.kind import Moment
 from rayfleet.kinds.raycluster.identity import identified
 from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.pod_settings import DEFAULT, PodSettings
@@ -27,7 +28,8 @@ _Refused: TypeAlias = tuple[str, Mapping[str, str], Mapping[str, str], bytes | N
 _Judged: TypeAlias = tuple[bytes | None, Mapping[str, str], Mapping[str, str], _Refused | None]
 
 
-class _Known(NamedTuple):
+@dataclass(slots=True)
+class _Known:
     """A judgement, and what it was made from."""
 
     judged: _Judged
@@ -35,6 +37,8 @@ class _Known(NamedTuple):
     judgement: Judgement
     worked_out: dict[str, Any]
     """What plans have worked out from that."""
+    pods: tuple[Sequence[Pod], object, tuple[Pod, ...]] | None = None
+    """Pods and a status as they were seen, and the pods as what they were made as, oldest first."""
 
     def holds(self, judged: _Judged, last_valid: bytes | None) -> bool:
         """Whether it would be the same now: what was valid before counts where something is wrong."""
@@ -52,51 +56,68 @@ class View:
     pod_settings: PodSettings = DEFAULT
     _judged: OrderedDict[Key, _Known] = field(default_factory=OrderedDict)
 
+    def learn(self, cluster: Root, memory: ClusterMemory, moment: Moment) -> None:
+        """Take in what was heard of a cluster since the last look: of its pods, and of its Ray."""
+        memory.meet(moment)
+        stray = memory.stray_head
+        if stray is not None and (
+            self.pods.is_gone(stray) or any(pod.uid == stray.uid for pod in _owned(self.pods, cluster))
+        ):
+            memory.stray_head = None
+        known = self._judge(cluster, memory, self._settings(memory), moment.now)
+        pods, spec = self._pods(cluster, memory, known), known.judgement.spec
+        memory.endings.see(pods, moment.now)
+        if spec is not None and scales_here(spec):
+            self.scaling.learn(cluster.key, memory, pods, moment.now)
+
     def snapshot(
         self, cluster: Root, memory: ClusterMemory, other_operator: str | None, now: float
     ) -> Snapshot:
-        """Everything known of a cluster."""
-        found = {pod.uid: pod for pod in _owned(self.pods, cluster)}
-        if (stray := memory.stray_head) is not None:
-            if stray.uid in found or self.pods.is_gone(stray):
-                memory.stray_head = None
-            else:
-                found[stray.uid] = stray
-        settings = self.pod_settings
-        if memory.wait_least is not None:
-            settings = replace(settings, wait=settings.wait.at_least(memory.wait_least))
+        """Everything known of a cluster. Looking changes nothing."""
+        settings = self._settings(memory)
         known = self._judge(cluster, memory, settings, now)
-        judgement = known.judgement
-        pods = sorted(
-            identified(cluster, judgement.spec, found.values()), key=lambda pod: (pod.created, pod.name)
-        )
-        memory.endings.see(pods, now)
+        judgement, pods = known.judgement, self._pods(cluster, memory, known)
         scaling = self.scaling.ceilings_view(memory)
         if judgement.spec is not None and scales_here(judgement.spec):
             scaling = self.scaling.view(cluster.key, judgement.spec, memory, pods, now)
-        refused = memory.refused.withheld(now)
         return Snapshot(
             cluster=cluster,
             spec=judgement.spec,
             violations=judgement.violations,
             withheld=judgement.withheld,
             pod_settings=settings,
-            pods=tuple(pods),
+            pods=pods,
             services=tuple(_owned(self.services, cluster)),
             now=now,
             rivals=tuple(self._rivals(cluster)),
-            refused=refused,
+            refused=memory.refused.withheld(now),
             worked_out=known.worked_out,
-            # Which spec is acted on instead of one at fault, labels and annotations have a say in.
-            gpus=None
-            if judgement.violations
-            else memory.gpus_of(judgement.spec, cluster.generation, refused),
             held=memory.held,
             settling=memory.endings.settling,
             auth_secret_made=memory.auth_secret_made,
             other_operator=other_operator,
             scaling=scaling,
         )
+
+    def _settings(self, memory: ClusterMemory) -> PodSettings:
+        """The administrator's, and what the namespace was seen to ask for."""
+        settings = self.pod_settings
+        if memory.wait_least is None:
+            return settings
+        return replace(settings, wait=settings.wait.at_least(memory.wait_least))
+
+    def _pods(self, cluster: Root, memory: ClusterMemory, known: _Known) -> tuple[Pod, ...]:
+        """The cluster's pods as what they were made as, oldest first."""
+        found = [*_owned(self.pods, cluster)]
+        stray = memory.stray_head
+        if stray is not None and all(pod.uid != stray.uid for pod in found):
+            found.append(stray)
+        before = known.pods
+        if before is None or before[0] != found or before[1] is not cluster.status:
+            made = identified(cluster, known.judgement.spec, found)
+            pods = tuple(sorted(made, key=lambda pod: (pod.created, pod.name)))
+            before = known.pods = found, cluster.status, pods
+        return before[2]
 
     def _rivals(self, cluster: Root) -> Iterator[Pod]:
         """Heads that are not this cluster's, where its Service may find them."""

@@ -63,8 +63,6 @@ class Snapshot:
     """Group name (`headgroup` for the head) to why nothing is created in it for now."""
     settling: Mapping[str, Settling] = field(default_factory=dict)
     """Group name (`headgroup` for the head) to how its ended pods are replaced."""
-    gpus: Mapping[str, int] | None = None
-    """GPUs of one pod of each group of `spec`, where that has been worked out before."""
     worked_out: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What plans by this very spec, labels and annotations have worked out, for the next one: never news."""
     auth_secret_made: bool = False

@@ -61,8 +61,6 @@ def gpus_of_each(snapshot: Snapshot) -> Mapping[str, int]:
     """The same of the spec that is acted by, worked out here where it has not been."""
     if snapshot.spec is None:
         return {}
-    if snapshot.gpus is not None:
-        return snapshot.gpus
     return snapshot.once("gpus", snapshot.spec, None, partial(gpus_of_groups, snapshot.spec))
 
 

@@ -51,8 +51,14 @@ class RayMemory:
         """Note that sizes count nodes no more that were given up by another operator than this one."""
         self.drained |= dict.fromkeys(view.found_drained, now)
 
+    def learn(self, seen: Observation | None, pods: Sequence[Pod], now: float) -> None:
+        """Remember the last answer as far as it can be believed."""
+        if seen is None or seen.state is None or self._trouble(seen, seen.state, pods, now)[0]:
+            return
+        self._learn(seen.state, seen.taken.unix if seen.taken is not None else 0.0, pods, now)
+
     def view(self, seen: Observation | None, pods: Sequence[Pod], now: float) -> RayView:
-        """What the last answer is worth now; it is remembered as far as it can be believed."""
+        """What the last answer is worth now."""
         if seen is None or seen.state is None:
             words = seen.failure.message if seen is not None and seen.failure is not None else ""
             since = seen.unknown_since.unix if seen is not None and seen.unknown_since is not None else None
@@ -62,8 +68,6 @@ class RayMemory:
             return RayView(trouble=trouble, since=since)
         state, taken = seen.state, seen.taken.unix if seen.taken is not None else 0.0
         trouble, since, settles_at = self._trouble(seen, state, pods, now)
-        if not trouble:
-            self._learn(state, taken, pods, now)
         return RayView(
             state=state,
             taken=taken,

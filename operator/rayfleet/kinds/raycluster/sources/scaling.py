@@ -49,6 +49,10 @@ class ScalingSources:
         unread = ScalingView(limits=self.limits, namespace_ceilings=_NOT_READ)
         object.__setattr__(self, "_nothing_read", unread)
 
+    def learn(self, key: Key, memory: ClusterMemory, pods: Sequence[Pod], now: float) -> None:
+        """Take in what the head has said."""
+        memory.ray.learn(self.heads.observation(key), pods, now)
+
     def view(
         self, key: Key, spec: RayClusterSpec, memory: ClusterMemory, pods: Sequence[Pod], now: float
     ) -> ScalingView:
