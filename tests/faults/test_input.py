@@ -97,6 +97,8 @@ def _submit_pairs(trial: Trial, specs: RandomSpecs) -> tuple[list[str], list[str
 
 
 def _settle(trial: Trial, names: Collection[str]) -> None:
+    for name in names:
+        trial.history.catch_up("rayclusters", trial.namespace.cluster(name))
     deadline = time.monotonic() + SETTLE_S
     while words := [w for name in names if (w := unsettled(trial.history, name))]:
         trial.check_alive()

@@ -1,6 +1,7 @@
 """What an API server went through, in the order of its resourceVersions."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,6 +81,21 @@ class History:
     def objects(self, kind: str) -> list[Object]:
         with self._news:
             return list(self._now.of(kind).values())
+
+    def catch_up(self, kind: str, written: Object, seconds: float = 30.0) -> None:
+        """Wait until an object that was written has been seen as it was, or later: the record lags behind."""
+        name, version = written["metadata"]["name"], int(written["metadata"]["resourceVersion"])
+        deadline = time.monotonic() + seconds
+        while int(self.look_at(kind, name).get("resourceVersion", 0)) < version:
+            left = deadline - time.monotonic()
+            assert left > 0, f"waited {seconds:g} s for {kind} {name} to be seen at {version}, in vain"
+            self.pause(left)
+
+    def look_at(self, kind: str, name: str) -> Object:
+        """The metadata of an object as it was seen last; empty where it is not there."""
+        with self._news:
+            found = self._now.of(kind).get(name)
+            return found["metadata"] if found is not None else {}
 
     def pause(self, seconds: float) -> None:
         """Wait for the next change, `seconds` at most."""

@@ -36,9 +36,10 @@ class Apply:
         there = {cluster["metadata"]["name"] for cluster in history.objects("rayclusters")}
         for name, sizes in self.fleet.items():
             if name in there:
-                namespace.patch(name, {"workerGroupSpecs": _groups(sizes)})
+                written = namespace.patch(name, {"workerGroupSpecs": _groups(sizes)})
             else:
-                namespace.apply(raycluster(name, spec_fields=spec_of(sizes)))
+                written = namespace.apply(raycluster(name, spec_fields=spec_of(sizes)))
+            history.catch_up("rayclusters", written)
 
 
 @dataclass(frozen=True, slots=True)
