@@ -17,6 +17,7 @@ from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec
 from rayfleet.autoscaling.words import counted
 from rayfleet.kinds.raycluster.actions import Cause, CreatePod, DeletePod, desired_replicas
 from rayfleet.kinds.raycluster.healing.lifetime import Ended, sort_ended
+from rayfleet.kinds.raycluster.leaving.states import GOING, SETTLING, state_of
 from rayfleet.kinds.raycluster.manifests import PodFactory, Replica, replica_name, worker_pods
 from rayfleet.kinds.raycluster.plan.limits import MOST_CREATES
 from rayfleet.kinds.raycluster.plan.workers import Scaled, WorkersPlan, recorded_index
@@ -120,7 +121,7 @@ def _pods_of(replica: _Found) -> tuple[Pod, ...]:
 
 
 def _has_ended(replica: _Found) -> bool:
-    return any(pod.ended and not pod.deleting for pod in _pods_of(replica))
+    return any(state_of(pod) is SETTLING for pod in _pods_of(replica))
 
 
 def _going(replica: _Found, scaled: Scaled) -> tuple[Cause, str] | None:
@@ -134,15 +135,12 @@ def _sort(
     found, strays = _take_apart(pods)
     made = _Sorted(deletes=strays)
     recorded = recorded_index(snapshot.cluster, group.group_name)
-    broken = [(one, flaw) for one in found if _has_ended(one) and (flaw := _flaw(one, group)) is not None]
-    ended = [one for one, (cause, _) in broken if cause is Cause.BROKEN_REPLICA]
+    flaws = [(one, _flaw(one, group)) for one in found]
+    ended = [one for one, why in flaws if why and why[0] is Cause.BROKEN_REPLICA and _has_ended(one)]
     made.settling = sort_ended(snapshot, group.group_name, ended, _pods_of, "replica")
     left = {one.name for one in made.settling.left}
-    for replica in found:
-        if all(pod.deleting for _, pod in replica.pods):
-            continue
-        flaw = _flaw(replica, group)
-        if replica.name in left:
+    for replica, flaw in flaws:
+        if replica.name in left or all(pod.deleting for _, pod in replica.pods):
             continue
         if flaw is not None:
             made.deletes += _delete_whole(replica, *flaw)
@@ -258,9 +256,10 @@ def _flaw(replica: _Found, group: WorkerGroupSpec) -> tuple[Cause, str] | None:
     if named is not None:
         return Cause.REQUESTED, f"{named} is named in workersToDelete"
     for host, pod in replica.pods:
-        if pod.deleting:
+        state = state_of(pod)
+        if state is GOING:
             return Cause.BROKEN_REPLICA, f"host {host.host_index} is going"
-        if pod.ended:
+        if state is SETTLING:
             return Cause.BROKEN_REPLICA, f"host {host.host_index} has ended: {pod.ended_reason or pod.phase}"
     there = [host.host_index for host, _ in replica.pods]
     if len(set(there)) < len(there) or max(there) >= group.num_of_hosts:

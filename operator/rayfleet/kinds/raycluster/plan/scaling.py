@@ -10,6 +10,7 @@ from rayfleet.autoscaling import Ceiling, Decision, Group, HoldKind, Memory, Pol
 from rayfleet.kinds.raycluster.actions import Cause, DrainNode, desired_replicas
 from rayfleet.kinds.raycluster.healing.coming import Coming, refusal
 from rayfleet.kinds.raycluster.leaving.ray_nodes import Gone, trusted_state, with_its_own_head
+from rayfleet.kinds.raycluster.leaving.states import Counts, said_by, state_of
 from rayfleet.kinds.raycluster.manifests import HEAD_OF_SLICE, is_of_one_host, slice_of, worker_resources
 from rayfleet.kinds.raycluster.plan.ceilings import A_MINUTE, CEILING_SECONDS, COUNTING_SECONDS, rooms_of
 from rayfleet.kinds.raycluster.plan.learned import NOTHING_LEARNED, Learned, learned
@@ -209,22 +210,19 @@ def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[W
     groups = {group.group_name: group for group in spec.worker_group_specs}
     requested = {n for group in spec.worker_group_specs for n in group.scale_strategy.workers_to_delete}
     ray, leaving = snapshot.scaling.ray, gone.parted | broken_replicas(snapshot, spec)
-    nodes = ray.state.nodes if ray.state is not None else ()
-    joined = ray.state.joined if ray.state is not None else frozenset()
+    said = said_by(ray, gone.causes)
     coming = Coming(ray.session_since if not ray.trouble else None, snapshot.now)
-    draining = {node.instance_id for node in nodes if node.node_id in ray.drained}
     for pod in snapshot.pods:
-        if pod.name in gone.causes:
-            continue
-        if pod.node_type == NodeType.WORKER and pod.group in groups and pod.active:
+        state = state_of(pod, said)
+        if state.lives and pod.node_type == NodeType.WORKER and pod.group in groups:
             replica = "" if pod.host is None else pod.host.replica
             yield Worker(
                 pod.name,
                 pod.group,
                 pod.created,
                 replica,
-                None if pod.name in joined else coming.blocked(pod, groups[pod.group]),
-                draining=pod.name in draining or replica in leaving,
+                None if pod.name in said.joined else coming.blocked(pod, groups[pod.group]),
+                draining=state.counts is Counts.LEAVING or replica in leaving,
                 pending=pod.phase == "Pending",
                 requested=pod.name in requested,
             )

@@ -13,6 +13,7 @@ from rayfleet.autoscaling.words import counted
 from rayfleet.kinds.raycluster.actions import Cause, CreatePod, DeletePod, desired_replicas
 from rayfleet.kinds.raycluster.healing.lifetime import sort_ended
 from rayfleet.kinds.raycluster.leaving.scale_down import victims
+from rayfleet.kinds.raycluster.leaving.states import GOING, SETTLING, state_of
 from rayfleet.kinds.raycluster.manifests import PodFactory, worker_pods
 from rayfleet.kinds.raycluster.plan.limits import MOST_CREATES
 from rayfleet.kinds.raycluster.snapshot import Snapshot, recorded_number
@@ -53,13 +54,16 @@ def plan_workers(
     """Bring `group`, whose pods (in any state) are `pods`, to its size."""
     highest = max([recorded_index(snapshot.cluster, group.group_name), *(pod.index for pod in pods)])
     requested = set(group.scale_strategy.workers_to_delete)
-    ended = sort_ended(
-        snapshot, group.group_name, [p for p in pods if p.ended and not p.deleting], lambda p: (p,), "pod"
-    )
+    settling, named, active = list[Pod](), list[Pod](), list[Pod]()
+    for pod in pods:
+        state = state_of(pod)
+        if state is SETTLING:
+            settling.append(pod)
+        elif state is not GOING:
+            (named if pod.name in requested else active).append(pod)
+    ended = sort_ended(snapshot, group.group_name, settling, lambda p: (p,), "pod")
     deletes = [_delete(pod, Cause.ENDED, pod.ended_reason or "ended") for pod in ended.due]
-    marked = [pod for pod in pods if pod.active and pod.name in requested]
-    deletes += [_delete(pod, Cause.REQUESTED, "named in workersToDelete") for pod in marked]
-    active = [pod for pod in pods if pod.active and pod.name not in requested]
+    deletes += [_delete(pod, Cause.REQUESTED, "named in workersToDelete") for pod in named]
     if scaled is None:
         desired = desired_replicas(group)
         surplus = victims(active, len(active) - desired)
