@@ -9,7 +9,8 @@ from typing import Final
 
 from rayfleet.api.names import Annotation, Finalizer
 from rayfleet.autoscaling.words import counted
-from rayfleet.kinds.raycluster.actions import Cause, DeletePod, Plan, RemoveFinalizer
+from rayfleet.kinds.raycluster.actions import Cause, Plan, RemoveFinalizer
+from rayfleet.kinds.raycluster.leaving.leave import pod_leaves, steps
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.roots import Root
 
@@ -34,15 +35,9 @@ def plan_deletion(snapshot: Snapshot) -> Plan:
         count = len(snapshot.pods)
         late = f"{counted(count, 'pod')} had not ended by then" if count else ""
         return _without_finalizer(cluster, late)
-    deletes = tuple(
-        DeletePod(
-            pod.node_type, pod.group, pod.name, pod.uid, Cause.CLUSTER_DELETED, "the cluster is deleted"
-        )
-        for pod in snapshot.pods
-        if not pod.deleting
-    )
+    leaves = (pod_leaves(pod, Cause.CLUSTER_DELETED, "the cluster is deleted") for pod in snapshot.pods)
     waits = (f"the cluster is being deleted; {len(snapshot.pods)} of its pods have to end first",)
-    return Plan(deletes=deletes, waits=waits, requeue_after=left)
+    return Plan(deletes=steps(leaves).deletes, waits=waits, requeue_after=left)
 
 
 def _without_finalizer(cluster: Root, besides: str) -> Plan:

@@ -25,6 +25,7 @@ from rayfleet.kinds.raycluster.actions import (
 )
 from rayfleet.kinds.raycluster.aside import seen, without_harm
 from rayfleet.kinds.raycluster.leaving.deletion import plan_deletion
+from rayfleet.kinds.raycluster.leaving.leave import Leave, steps
 from rayfleet.kinds.raycluster.leaving.ray_nodes import Gone, gone_with_their_node
 from rayfleet.kinds.raycluster.manifests import (
     TOKEN_KEY,
@@ -44,8 +45,8 @@ from rayfleet.kinds.raycluster.plan.limits import limit_creates, limit_deletes
 from rayfleet.kinds.raycluster.plan.replicas import plan_replicas
 from rayfleet.kinds.raycluster.plan.scaling import (
     decide_sizes,
-    drains,
     has_head_of_another,
+    idle,
     looks,
     scaled_groups,
 )
@@ -141,13 +142,14 @@ def _plan_cluster(
     if resize is not None:
         # Its answer is known to the cache before the watch has it, so no event leads to the pods.
         requeues.append(0.0)
+    leaves: list[Leave] = [*head.leaves, *removed_groups(spec, workers)]
+    leaves += [leave for group in groups for leave in group.leaves]
+    if decision is not None:
+        leaves += idle(snapshot, decision, gone)
+    deletes, drains = steps(leaves, snapshot.scaling.ray)
     return Plan(
-        deletes=(
-            *head.deletes,
-            *removed_groups(spec, workers),
-            *(delete for group in groups for delete in group.deletes),
-        ),
-        drains=drains(snapshot, decision, gone) if decision is not None else (),
+        deletes=deletes,
+        drains=drains,
         select=select_head(snapshot, spec),
         resize=resize,
         stages=_with_secret(snapshot, spec, _stages(_services(snapshot, spec), head, groups)),

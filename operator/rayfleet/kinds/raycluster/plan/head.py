@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from rayfleet.api.names import HEAD_GROUP, Annotation, Label, NodeType
 from rayfleet.api.raycluster import RayClusterSpec
-from rayfleet.kinds.raycluster.actions import AdvanceHeadEpoch, Cause, CreatePod, DeletePod
+from rayfleet.kinds.raycluster.actions import AdvanceHeadEpoch, Cause, CreatePod
 from rayfleet.kinds.raycluster.healing.lifetime import sort_ended
+from rayfleet.kinds.raycluster.leaving.leave import Leave, ended, pod_leaves
 from rayfleet.kinds.raycluster.manifests import head_pod, head_pod_name
 from rayfleet.kinds.raycluster.manifests.metadata import is_on
 from rayfleet.kinds.raycluster.plan.head_service import is_mistakable
@@ -28,7 +29,7 @@ class HeadPlan:
     """There is a head that may live."""
     advance: AdvanceHeadEpoch | None = None
     create: CreatePod | None = None
-    deletes: tuple[DeletePod, ...] = ()
+    leaves: tuple[Leave, ...] = ()
     wait: str | None = None
     requeue_after: float | None = None
 
@@ -42,10 +43,11 @@ def plan_head(snapshot: Snapshot, spec: RayClusterSpec) -> HeadPlan:
         key=lambda pod: (-(pod.head_epoch or 0), pod.created, pod.name),
     )
     if living:
-        deletes = [_delete(pod, Cause.SUPERSEDED, "another head is current") for pod in living[1:]]
-        deletes += [_delete_ended(pod) for pod in heads if pod.ended]
-        deletes = [d for d, pod in _with_pods(deletes, heads) if not pod.deleting and pod.owner is not None]
-        return HeadPlan(epoch, True, deletes=tuple(deletes), wait=_wait_for(living[0], snapshot.cluster))
+        leaves = [
+            pod_leaves(pod, Cause.SUPERSEDED, "another head is current") for pod in living[1:] if pod.owner
+        ]
+        leaves += [ended(pod) for pod in heads if pod.ended and pod.owner]
+        return HeadPlan(epoch, True, leaves=tuple(leaves), wait=_wait_for(living[0], snapshot.cluster))
     return _replace_head(snapshot, spec, epoch, heads)
 
 
@@ -61,13 +63,13 @@ def _wait_for(head: Pod, cluster: Root) -> str | None:
     return f"head {head.name} lives on without {' and '.join(lost)}: put that back, or delete the pod"
 
 
-def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: list[Pod]) -> HeadPlan:
+def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, old: list[Pod]) -> HeadPlan:
     if _is_the_only_head(snapshot.cluster):
         # What ended stays, with its logs: nothing comes in its place.
         wait = f"the head has ended, and {Annotation.NO_HEAD_RESTART} forbids another one"
         return HeadPlan(epoch, wait=wait)
     settling = sort_ended(
-        snapshot, HEAD_GROUP, [pod for pod in ended if not pod.deleting], lambda p: (p,), "head"
+        snapshot, HEAD_GROUP, [pod for pod in old if not pod.deleting], lambda p: (p,), "head"
     )
     if settling.left:
         return HeadPlan(epoch, wait=settling.words, requeue_after=settling.later)
@@ -78,8 +80,8 @@ def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: l
         return HeadPlan(epoch, wait=snapshot.withheld[HEAD_GROUP])
     cluster = snapshot.cluster
     advance = None
-    if _has_existed(cluster, epoch) or any((pod.head_epoch or 0) == epoch for pod in ended):
-        reason = f"head {ended[0].name} has ended" if ended else "the head pod is gone"
+    if _has_existed(cluster, epoch) or any((pod.head_epoch or 0) == epoch for pod in old):
+        reason = f"head {old[0].name} has ended" if old else "the head pod is gone"
         epoch += 1
         advance = AdvanceHeadEpoch(epoch, reason)
     manifest = head_pod(cluster, spec, epoch, snapshot.pod_settings, with_uid=is_mistakable(snapshot, spec))
@@ -94,8 +96,7 @@ def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, ended: l
         advance.reason if advance else "the cluster has no head",
         Cause.REPLACEMENT if epoch else Cause.MISSING,
     )
-    deletes = tuple(_delete_ended(pod) for pod in ended if not pod.deleting)
-    return HeadPlan(epoch, advance=advance, create=create, deletes=deletes)
+    return HeadPlan(epoch, advance=advance, create=create, leaves=tuple(map(ended, old)))
 
 
 def current_epoch(cluster: Root, heads: list[Pod]) -> int:
@@ -122,16 +123,3 @@ def _is_the_only_head(cluster: Root) -> bool:
         for entry in (conditions if isinstance(conditions, list) else ())
         if isinstance(entry, dict)
     )
-
-
-def _delete(pod: Pod, cause: Cause, reason: str) -> DeletePod:
-    return DeletePod(NodeType.HEAD, HEAD_GROUP, pod.name, pod.uid, cause, reason)
-
-
-def _delete_ended(pod: Pod) -> DeletePod:
-    return _delete(pod, Cause.ENDED, pod.ended_reason or "ended")
-
-
-def _with_pods(deletes: list[DeletePod], pods: list[Pod]) -> list[tuple[DeletePod, Pod]]:
-    by_uid = {pod.uid: pod for pod in pods}
-    return [(delete, by_uid[delete.uid]) for delete in deletes]

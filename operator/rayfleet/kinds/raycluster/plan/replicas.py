@@ -15,8 +15,9 @@ from itertools import count, islice
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec
 from rayfleet.autoscaling.words import counted
-from rayfleet.kinds.raycluster.actions import Cause, CreatePod, DeletePod, desired_replicas
+from rayfleet.kinds.raycluster.actions import Cause, CreatePod, desired_replicas
 from rayfleet.kinds.raycluster.healing.lifetime import Ended, sort_ended
+from rayfleet.kinds.raycluster.leaving.leave import Leave, Unit, pod_leaves
 from rayfleet.kinds.raycluster.leaving.states import GOING, SETTLING, state_of
 from rayfleet.kinds.raycluster.manifests import PodFactory, Replica, replica_name, worker_pods
 from rayfleet.kinds.raycluster.plan.limits import MOST_CREATES
@@ -59,7 +60,7 @@ class _Sorted:
     """To be completed."""
     settling: Ended[_Found] = field(default_factory=Ended)
     """Those that ended soon after their start, and wait to be replaced."""
-    deletes: list[DeletePod] = field(default_factory=list)
+    leaves: list[Leave] = field(default_factory=list)
 
 
 def plan_replicas(
@@ -76,15 +77,13 @@ def plan_replicas(
     if scaled is None:
         desired = desired_replicas(group)
         surplus = there[: max(len(there) - desired, 0)]
-        for replica in surplus:
-            made.deletes += _delete_whole(
-                replica, Cause.SURPLUS, f"{counted(len(there), 'replica')}, {desired} wanted"
-            )
+        words = f"{counted(len(there), 'replica')}, {desired} wanted"
+        made.leaves += [_leaves(replica, Cause.SURPLUS, words) for replica in surplus]
         missing = desired - len(there)
     else:
-        surplus = [replica for replica in there if _going(replica, scaled)]
-        for replica in surplus:
-            made.deletes += _delete_whole(replica, *(_going(replica, scaled) or (Cause.SURPLUS, "")))
+        going = [(replica, why) for replica in there if (why := _going(replica, scaled))]
+        surplus = [replica for replica, _ in going]
+        made.leaves += [_leaves(replica, *why) for replica, why in going]
         missing = scaled.launches
     making = _Making(
         snapshot,
@@ -95,7 +94,7 @@ def plan_replicas(
         missing=max(missing - len(made.settling.left), 0),
     )
     settling = made.settling
-    plan = WorkersPlan((), tuple(made.deletes), settling.words or None, settling.later)
+    plan = WorkersPlan((), tuple(made.leaves), settling.words or None, settling.later)
     return _with_creates(making, plan) if making.parts or making.missing else plan
 
 
@@ -133,7 +132,7 @@ def _sort(
     snapshot: Snapshot, group: WorkerGroupSpec, pods: Sequence[Pod], factory: Callable[[], PodFactory]
 ) -> _Sorted:
     found, strays = _take_apart(pods)
-    made = _Sorted(deletes=strays)
+    made = _Sorted(leaves=strays)
     recorded = recorded_index(snapshot.cluster, group.group_name)
     flaws = [(one, _flaw(one, group)) for one in found]
     ended = [one for one, why in flaws if why and why[0] is Cause.BROKEN_REPLICA and _has_ended(one)]
@@ -143,14 +142,14 @@ def _sort(
         if replica.name in left or all(pod.deleting for _, pod in replica.pods):
             continue
         if flaw is not None:
-            made.deletes += _delete_whole(replica, *flaw)
+            made.leaves.append(_leaves(replica, *flaw))
         elif len(replica.pods) == group.num_of_hosts:
             made.whole.append(replica)
         elif _was_never_whole(replica, snapshot.cluster, factory(), recorded):
             made.parts.append(replica)
         else:
             gone = replica.lacking(group.num_of_hosts)[0]
-            made.deletes += _delete_whole(replica, Cause.BROKEN_REPLICA, f"host {gone} is gone")
+            made.leaves.append(_leaves(replica, Cause.BROKEN_REPLICA, f"host {gone} is gone"))
     return made
 
 
@@ -170,8 +169,7 @@ class _Making:
 def _with_creates(making: _Making, plan: WorkersPlan) -> WorkersPlan:
     """`plan` with the creates, or with why there are none now."""
     snapshot, group = making.snapshot, making.group
-    active = {pod.uid for pod in making.pods if pod.active}
-    if any(delete.uid in active for delete in plan.deletes):
+    if any(pod.active for leave in plan.leaves for pod in leave.unit.pods):
         return replace(plan, requeue_after=_sooner(plan, AFTER_DELETES))
     hold = snapshot.held.get(group.group_name)
     if hold is not None and hold.until > snapshot.now:
@@ -237,15 +235,15 @@ def _create(making: _Making, replica: Replica, index: int, reason: str) -> Creat
     )
 
 
-def _take_apart(pods: Sequence[Pod]) -> tuple[list[_Found], list[DeletePod]]:
-    """The replicas, oldest first, and the deletes of pods that belong to none."""
+def _take_apart(pods: Sequence[Pod]) -> tuple[list[_Found], list[Leave]]:
+    """The replicas, oldest first, and the pods that belong to none, which leave."""
     by_name: dict[str, list[tuple[Host, Pod]]] = {}
     strays = []
     for pod in pods:
         if pod.host is not None:
             by_name.setdefault(pod.host.replica, []).append((pod.host, pod))
-        elif not pod.deleting:
-            strays.append(_delete(pod, Cause.BROKEN_REPLICA, "it belongs to no replica"))
+        else:
+            strays.append(pod_leaves(pod, Cause.BROKEN_REPLICA, "it belongs to no replica"))
     return [_Found(name, tuple(hosts)) for name, hosts in by_name.items()], strays
 
 
@@ -279,19 +277,8 @@ def _was_never_whole(replica: _Found, cluster: Root, factory: PodFactory, record
     return first + next(index for index in count() if index not in there) > recorded
 
 
-def _delete_whole(replica: _Found, cause: Cause, reason: str) -> list[DeletePod]:
-    return [
-        _delete(pod, Cause.ENDED, pod.ended_reason or "ended")
-        if pod.ended
-        else _delete(pod, cause, f"replica {replica.name}: {reason}")
-        for _, pod in replica.pods
-        if not pod.deleting
-    ]
-
-
-def _delete(pod: Pod, cause: Cause, reason: str) -> DeletePod:
-    replica = pod.host.replica if pod.host is not None else ""
-    return DeletePod(NodeType.WORKER, pod.group, pod.name, pod.uid, cause, reason, replica)
+def _leaves(replica: _Found, cause: Cause, reason: str) -> Leave:
+    return Leave(Unit(_pods_of(replica), replica.name), cause, reason)
 
 
 def last_index(cluster: Root, group: WorkerGroupSpec, pods: Sequence[Pod]) -> int:

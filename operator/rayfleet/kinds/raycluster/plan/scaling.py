@@ -7,8 +7,9 @@ from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec
 from rayfleet.autoscaling import Ceiling, Decision, Group, HoldKind, Memory, Policy, Worker, decide
-from rayfleet.kinds.raycluster.actions import Cause, DrainNode, desired_replicas
+from rayfleet.kinds.raycluster.actions import Cause, desired_replicas
 from rayfleet.kinds.raycluster.healing.coming import Coming, refusal
+from rayfleet.kinds.raycluster.leaving.leave import Leave, Unit
 from rayfleet.kinds.raycluster.leaving.ray_nodes import Gone, trusted_state, with_its_own_head
 from rayfleet.kinds.raycluster.leaving.states import Counts, said_by, state_of
 from rayfleet.kinds.raycluster.manifests import HEAD_OF_SLICE, is_of_one_host, slice_of, worker_resources
@@ -108,19 +109,19 @@ def looks(snapshot: Snapshot, decision: Decision, gone: Gone) -> list[float]:
     return found
 
 
-def drains(snapshot: Snapshot, decision: Decision, gone: Gone) -> tuple[DrainNode, ...]:
-    """The nodes that Ray is asked to give up now: not twice, and not again just after it has refused."""
-    ray = snapshot.scaling.ray
-    asked = [
-        DrainNode(drain.group, node.instance_id, node.node_id, drain.words)
+def idle(snapshot: Snapshot, decision: Decision, gone: Gone) -> tuple[Leave, ...]:
+    """What is idle and not needed."""
+    if not decision.drains and not gone.parted:
+        return ()
+    pods = {pod.name: pod for pod in snapshot.pods}
+    found = [
+        Leave(Unit(tuple(pods[name] for name, _ in drain.nodes)), Cause.IDLE, drain.words, drain.nodes)
         for drain in decision.drains
-        for node in drain.nodes
     ]
-    asked += _rests_of_replicas(snapshot, gone)
-    return tuple(drain for drain in asked if drain.node_id not in ray.drained | ray.kept.keys())
+    return (*found, *_rests_of_replicas(snapshot, gone))
 
 
-def _rests_of_replicas(snapshot: Snapshot, gone: Gone) -> Iterator[DrainNode]:
+def _rests_of_replicas(snapshot: Snapshot, gone: Gone) -> Iterator[Leave]:
     """Idle hosts of replicas that have lost another one: without it they serve for nothing."""
     state = trusted_state(snapshot)
     if state is None or not gone.parted:
@@ -130,7 +131,8 @@ def _rests_of_replicas(snapshot: Snapshot, gone: Gone) -> Iterator[DrainNode]:
     for node in state.nodes:
         pod = pods.get(node.instance_id)
         if pod is not None and node.status is NodeStatus.IDLE:
-            yield DrainNode(pod.group, pod.name, node.node_id, "another host of its replica was given up")
+            words = "another host of its replica was given up"
+            yield Leave(Unit((pod,)), Cause.IDLE, words, ((pod.name, node.node_id),))
 
 
 def group_of(group: WorkerGroupSpec, idle_timeout_seconds: int, known: Learned = NOTHING_LEARNED) -> Group:

@@ -10,8 +10,9 @@ from typing import Any
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec
 from rayfleet.autoscaling.words import counted
-from rayfleet.kinds.raycluster.actions import Cause, CreatePod, DeletePod, desired_replicas
+from rayfleet.kinds.raycluster.actions import Cause, CreatePod, desired_replicas
 from rayfleet.kinds.raycluster.healing.lifetime import sort_ended
+from rayfleet.kinds.raycluster.leaving.leave import Leave, ended, pod_leaves
 from rayfleet.kinds.raycluster.leaving.scale_down import victims
 from rayfleet.kinds.raycluster.leaving.states import GOING, SETTLING, state_of
 from rayfleet.kinds.raycluster.manifests import PodFactory, worker_pods
@@ -26,7 +27,7 @@ class WorkersPlan:
     """What to do about one group."""
 
     creates: tuple[CreatePod, ...] = ()
-    deletes: tuple[DeletePod, ...] = ()
+    leaves: tuple[Leave, ...] = ()
     wait: str | None = None
     requeue_after: float | None = None
 
@@ -61,21 +62,20 @@ def plan_workers(
             settling.append(pod)
         elif state is not GOING:
             (named if pod.name in requested else active).append(pod)
-    ended = sort_ended(snapshot, group.group_name, settling, lambda p: (p,), "pod")
-    deletes = [_delete(pod, Cause.ENDED, pod.ended_reason or "ended") for pod in ended.due]
-    deletes += [_delete(pod, Cause.REQUESTED, "named in workersToDelete") for pod in named]
+    sorted_out = sort_ended(snapshot, group.group_name, settling, lambda p: (p,), "pod")
+    leaves = [ended(pod) for pod in sorted_out.due]
+    leaves += [pod_leaves(pod, Cause.REQUESTED, "named in workersToDelete") for pod in named]
     if scaled is None:
         desired = desired_replicas(group)
         surplus = victims(active, len(active) - desired)
-        deletes += [
-            _delete(pod, Cause.SURPLUS, f"{counted(len(active), 'pod')}, {desired} wanted") for pod in surplus
-        ]
-        missing = desired - len(active) - len(ended.left)
+        words = f"{counted(len(active), 'pod')}, {desired} wanted"
+        leaves += [pod_leaves(pod, Cause.SURPLUS, words) for pod in surplus]
+        missing = desired - len(active) - len(sorted_out.left)
     else:
         going = [pod for pod in active if pod.name in scaled.deletes]
-        deletes += [_delete(pod, *scaled.deletes[pod.name]) for pod in going]
-        missing = scaled.launches - len(ended.left)
-    wait, later = ended.words or None, ended.later
+        leaves += [pod_leaves(pod, *scaled.deletes[pod.name]) for pod in going]
+        missing = scaled.launches - len(sorted_out.left)
+    wait, later = sorted_out.words or None, sorted_out.later
     creates: tuple[CreatePod, ...] = ()
     hold = snapshot.held.get(group.group_name)
     if missing > 0 and hold is not None and hold.until > snapshot.now:
@@ -87,7 +87,7 @@ def plan_workers(
             words = scaled.growth
         taken = {pod.place for pod in pods}
         creates, wait = _creates(snapshot, spec, group, (missing, words), (highest, taken))
-    return WorkersPlan(creates, tuple(deletes), wait, later)
+    return WorkersPlan(creates, tuple(leaves), wait, later)
 
 
 def _wanted_before(snapshot: Snapshot, group: WorkerGroupSpec) -> int:
@@ -128,18 +128,14 @@ def _create(group: WorkerGroupSpec, body: Mapping[str, Any], template_hash: str,
     return CreatePod(NodeType.WORKER, group.group_name, name, template_hash, body, reason)
 
 
-def removed_groups(spec: RayClusterSpec, workers: Sequence[Pod]) -> tuple[DeletePod, ...]:
+def removed_groups(spec: RayClusterSpec, workers: Sequence[Pod]) -> tuple[Leave, ...]:
     """The pods of groups that are no longer in the spec."""
     groups = {group.group_name for group in spec.worker_group_specs}
     return tuple(
-        _delete(pod, Cause.GROUP_REMOVED, f"group {pod.group} is no longer in the spec")
+        pod_leaves(pod, Cause.GROUP_REMOVED, f"group {pod.group} is no longer in the spec")
         for pod in workers
-        if pod.group not in groups and not pod.deleting
+        if pod.group not in groups
     )
-
-
-def _delete(pod: Pod, cause: Cause, reason: str) -> DeletePod:
-    return DeletePod(NodeType.WORKER, pod.group, pod.name, pod.uid, cause, reason)
 
 
 def recorded_group(cluster: Root, group: str) -> Mapping[str, Any]:

@@ -1,0 +1,82 @@
+"""What is to leave, and why; and the actions by which it does.
+
+Whoever finds a reason says no more than what leaves and why. How a pod is made to go is decided here alone: a
+node that is idle is asked for, and what Ray does not work in is deleted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rayfleet.api.names import HEAD_GROUP, NodeType
+from rayfleet.kinds.raycluster.actions import Cause, DeletePod, DrainNode
+from rayfleet.kinds.raycluster.leaving.states import GOING, SETTLING, state_of
+from rayfleet.kube.objects.pods import Pod
+from rayfleet.ray.state import RayView
+
+
+class Unit(NamedTuple):
+    """What leaves whole: a replica of 1 to n hosts, or a head."""
+
+    pods: tuple[Pod, ...]
+    replica: str = ""
+    """The name of a replica of several hosts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A unit that is to leave."""
+
+    unit: Unit
+    cause: Cause
+    reason: str
+    nodes: tuple[tuple[str, bytes], ...] = ()
+    """Ray nodes that Ray is asked for first, by pod: of those that are idle."""
+    window: float = 0.0
+    """Seconds that what runs in it has to end. Nothing has any yet: what is busy is not asked for."""
+    deadline: float | None = None
+    """When it is gone at the latest, Unix seconds; none where nothing forces it."""
+
+
+class Steps(NamedTuple):
+    """How what leaves is made to."""
+
+    deletes: tuple[DeletePod, ...]
+    drains: tuple[DrainNode, ...]
+
+
+def pod_leaves(pod: Pod, cause: Cause, reason: str) -> Leave:
+    """A pod that leaves by itself."""
+    return Leave(Unit((pod,)), cause, reason)
+
+
+def ended(pod: Pod) -> Leave:
+    """A pod that leaves as nothing of Ray runs in it any more."""
+    return pod_leaves(pod, Cause.ENDED, pod.ended_reason or "ended")
+
+
+def steps(leaves: Iterable[Leave], ray: RayView | None = None) -> Steps:
+    """The steps to be taken now, in the order of `leaves`.
+
+    Ray is not asked twice for a node, and not again just after it has refused. Nothing is deleted twice.
+    """
+    asked = ray.drained | ray.kept.keys() if ray is not None else frozenset()
+    deletes, drains = list[DeletePod](), list[DrainNode]()
+    for leave in leaves:
+        pods = leave.unit.pods
+        if leave.nodes:
+            nodes = [(pod, node_id) for pod, node_id in leave.nodes if node_id not in asked]
+            drains += [DrainNode(pods[0].group, pod, node_id, leave.reason) for pod, node_id in nodes]
+        else:
+            deletes += [_delete(pod, leave) for pod in pods if state_of(pod) is not GOING]
+    return Steps(tuple(deletes), tuple(drains))
+
+
+def _delete(pod: Pod, leave: Leave) -> DeletePod:
+    replica, cause, reason = leave.unit.replica, leave.cause, leave.reason
+    if replica and state_of(pod) is SETTLING:
+        cause, reason = Cause.ENDED, pod.ended_reason or "ended"
+    elif replica:
+        reason = f"replica {replica}: {reason}"
+    group = HEAD_GROUP if pod.node_type == NodeType.HEAD else pod.group
+    return DeletePod(pod.node_type, group, pod.name, pod.uid, cause, reason, replica)
