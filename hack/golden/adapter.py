@@ -17,8 +17,8 @@ from rayfleet.api.raycluster import RayClusterSpec, parse_spec
 from rayfleet.autoscaling import Decision
 from rayfleet.autoscaling.limits import ceilings_from_annotations
 from rayfleet.autoscaling.metrics import Reading, replica_wishes
-from rayfleet.engine.actions import Outcome
 from rayfleet.engine.memory import Remembered
+from rayfleet.engine.outcome import Failed, NotTried, Outcome, Refused, Succeeded, Unanswered
 from rayfleet.engine.statuses import status_patch
 from rayfleet.errors import ApiFailure, GcsFailure, GcsTrouble, is_of_new_kind
 from rayfleet.errors import Cause as FieldCause
@@ -184,17 +184,20 @@ def _state(answer: Json) -> Any:  # noqa: ANN401 - a state, or why there is none
 
 
 def _outcome(action: Action, given: Json) -> Outcome:
-    fields = dict(given)
-    if (failure := fields.get("failure")) is not None:
-        causes = tuple(FieldCause(**cause) for cause in failure.get("causes", ()))
-        fields["failure"] = refusal = ApiFailure(**{**failure, "causes": causes})
-        if is_of_new_kind(refusal):
-            return Outcome(action, tried=False)
-    if (pod := fields.get("pod")) is not None:
-        fields["pod"] = pod_from_object(pod)
-    if (unanswered := fields.get("unanswered")) is not None:
-        fields["unanswered"] = GcsFailure(GcsTrouble(unanswered["trouble"]), unanswered["message"])
-    return Outcome(action, **fields)
+    match given:
+        case {"tried": False}:
+            return NotTried(action)
+        case {"failure": told}:
+            causes = tuple(FieldCause(**cause) for cause in told.get("causes", ()))
+            failure = ApiFailure(**{**told, "causes": causes})
+            return NotTried(action) if is_of_new_kind(failure) else Failed(action, failure)
+        case {"refusal": message}:
+            return Refused(action, message)
+        case {"unanswered": told}:
+            return Unanswered(action, GcsFailure(GcsTrouble(told["trouble"]), told["message"]))
+        case _:
+            made = pod_from_object(given["pod"]) if "pod" in given else None
+            return Succeeded(action, made, tuple(given.get("warnings", ())))
 
 
 def _plan(snapshot: Snapshot, decided: Plan) -> Json:

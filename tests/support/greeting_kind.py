@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rayfleet.api.names import Annotation
-from rayfleet.engine.actions import Create, Delete, Outcome
+from rayfleet.engine.actions import Create, Delete
 from rayfleet.engine.children import Child, Stores
 from rayfleet.engine.kind import Kind, Moment
+from rayfleet.engine.outcome import Outcome
 from rayfleet.kube.objects.keys import JsonObject, Owner, controller_of
 from rayfleet.kube.objects.resources import Resource
 from rayfleet.kube.objects.roots import Root

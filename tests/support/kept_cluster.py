@@ -9,13 +9,13 @@ from typing import Any
 import orjson
 
 from rayfleet.autoscaling.limits import ScalingLimits
-from rayfleet.engine.actions import Outcome
 from rayfleet.engine.children import stores_for
 from rayfleet.engine.events import EventRecorder
 from rayfleet.engine.executor import Executor
 from rayfleet.engine.gate import FairGate
 from rayfleet.engine.kind import Kind
 from rayfleet.engine.memory import Remembered
+from rayfleet.engine.outcome import Outcome
 from rayfleet.engine.reporter import Pass, Reporter
 from rayfleet.errors import ApiFailure
 from rayfleet.fleet.gpu_ledger import GpuLedger

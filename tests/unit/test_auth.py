@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Failed, NotTried, Succeeded
 from rayfleet.kinds.raycluster.manifests import auth_secret_name
 from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.plan import CreatePod, CreateSecret, Plan, plan
@@ -150,7 +150,7 @@ async def test_a_token_is_random_and_only_sent() -> None:
         sent = [orjson.loads(request.body)["stringData"]["auth_token"] for request in server.requests]
     assert len(set(sent)) == 2
     assert all(re.fullmatch(r"[\w-]{43}", token) for token in sent)
-    assert all(outcome.done for outcome in outcomes)
+    assert all(isinstance(outcome, Succeeded) for outcome in outcomes)
     shown = snapshot(of, [head(of)])
     status = compute_status(shown, plan(shown), outcomes)
     for words in (
@@ -167,7 +167,8 @@ async def test_a_secret_that_is_there_and_ours_stays_as_it_is() -> None:
     of = with_token()
     ours = {"metadata": {"ownerReferences": [{"uid": of.uid}]}}
     async with talking(fails(409, "AlreadyExists", "exists"), says(ours)) as (server, client):
-        assert (await create_auth_secret(client, of, make_secret(of))).done
+        outcome = await create_auth_secret(client, of, make_secret(of))
+        assert isinstance(outcome, Succeeded)
         assert [request.method for request in server.requests] == ["POST", "GET"]
         assert "PartialObjectMetadata" in server.requests[1].headers["accept"]
 
@@ -199,15 +200,15 @@ async def test_a_refusal_that_repeats_what_it_was_shown_does_not_give_the_token_
     of = with_token()
     async with talking(repeats) as (server, client):
         outcome = await create_auth_secret(client, of, make_secret(of))
-    assert outcome.failure is not None
+    assert isinstance(outcome, Failed)
     assert outcome.failure.message.startswith("not with ...; or name a Secret of your own")
 
 
 def test_a_process_remembers_that_the_secret_is_there() -> None:
     memory, action = ClusterMemory(), make_secret(with_token())
-    memory.learn([Outcome(action, tried=False)], now=0.0)
+    memory.learn([NotTried(action)], now=0.0)
     assert not memory.auth_secret_made
-    memory.learn([Outcome(action)], now=0.0)
+    memory.learn([Succeeded(action)], now=0.0)
     assert memory.auth_secret_made
 
 

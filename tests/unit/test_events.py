@@ -1,7 +1,7 @@
 """Events: few, and in words."""
 
 from rayfleet.api.violation import Violation
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Failed, NotTried, Outcome, Succeeded
 from rayfleet.errors import ApiFailure
 from rayfleet.kinds.raycluster.plan import Cause, CreatePod, CreateService, DeletePod, plan
 from rayfleet.kinds.raycluster.status import compute_status, events_of
@@ -10,15 +10,13 @@ from support.builders import cluster, snapshot
 QUOTA = ApiFailure(403, "Forbidden", "exceeded quota: gpus")
 
 
-def create(name: str, failure: ApiFailure | None = None, *, tried: bool = True) -> Outcome:
-    return Outcome(
-        CreatePod("worker", "gpu", name, "h", {}, "3 pods fewer than wanted"), failure, tried=tried
-    )
+def create(name: str) -> CreatePod:
+    return CreatePod("worker", "gpu", name, "h", {}, "3 pods fewer than wanted")
 
 
 def test_pods_created_together_make_one_event() -> None:
     """A kind of action, group and pass."""
-    events = events_of([create(f"w-{n}") for n in range(3)], (), {}, {})
+    events = events_of([Succeeded(create(f"w-{n}")) for n in range(3)], (), {}, {})
     assert [(e.type, e.reason, e.note) for e in events] == [
         ("Normal", "CreatedWorkerPod", "Created 3 pods in group gpu: 3 pods fewer than wanted")
     ]
@@ -27,7 +25,7 @@ def test_pods_created_together_make_one_event() -> None:
 def test_pods_deleted_for_one_cause_make_one_event() -> None:
     """Another cause is another event."""
     outcomes = [
-        Outcome(DeletePod("worker", "gpu", f"w-{n}", f"u-{n}", cause, "why"))
+        Succeeded(DeletePod("worker", "gpu", f"w-{n}", f"u-{n}", cause, "why"))
         for n, cause in enumerate([Cause.SURPLUS, Cause.SURPLUS, Cause.ENDED])
     ]
     notes = [event.note for event in events_of(outcomes, (), {}, {})]
@@ -36,7 +34,11 @@ def test_pods_deleted_for_one_cause_make_one_event() -> None:
 
 def test_a_failure_is_told_once_a_pass_in_the_servers_words() -> None:
     """And what was not tried is not told."""
-    outcomes = [create("w-1", QUOTA), create("w-2", QUOTA), create("w-3", tried=False)]
+    outcomes: list[Outcome] = [
+        Failed(create("w-1"), QUOTA),
+        Failed(create("w-2"), QUOTA),
+        NotTried(create("w-3")),
+    ]
     events = events_of(outcomes, (), {}, {})
     assert [(e.type, e.reason, e.note) for e in events] == [
         ("Warning", "FailedToCreateWorkerPod", "group gpu: exceeded quota: gpus")
@@ -45,7 +47,7 @@ def test_a_failure_is_told_once_a_pass_in_the_servers_words() -> None:
 
 def test_a_conflict_is_no_event() -> None:
     """It is how two writers take turns."""
-    assert events_of([create("w-1", ApiFailure(409, "AlreadyExists", "exists"))], (), {}, {}) == ()
+    assert events_of([Failed(create("w-1"), ApiFailure(409, "AlreadyExists", "exists"))], (), {}, {}) == ()
 
 
 def test_an_invalid_spec_is_told_once_and_its_repair_too() -> None:
@@ -62,7 +64,7 @@ def test_an_invalid_spec_is_told_once_and_its_repair_too() -> None:
 
 def test_a_service_that_cannot_be_created_is_told() -> None:
     """Whatever the reason: there is no other place where it would show."""
-    outcome = Outcome(
+    outcome = Failed(
         CreateService("demo-head-svc", {}, "none yet"), ApiFailure(409, "AlreadyExists", "taken")
     )
     assert [(e.reason, e.note) for e in events_of([outcome], (), {}, {})] == [
@@ -72,5 +74,5 @@ def test_a_service_that_cannot_be_created_is_told() -> None:
 
 def test_a_long_note_is_cut_to_the_bytes_that_the_api_server_takes() -> None:
     """Not in the middle of a character."""
-    event = events_of([create("w", ApiFailure(403, "Forbidden", "…" * 1024))], (), {}, {})[0]
+    event = events_of([Failed(create("w"), ApiFailure(403, "Forbidden", "…" * 1024))], (), {}, {})[0]
     assert 1020 < len(event.note.encode()) <= 1024

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Failed, NotTried, Outcome, Succeeded
 from rayfleet.kinds.raycluster.manifests import head_service, head_service_name
 from rayfleet.kinds.raycluster.plan import (
     Action,
@@ -71,7 +71,7 @@ async def test_a_pod_whose_name_was_taken_is_made_only_if_it_is_the_one_that_was
         bed.api.told["POST", PODS] = CONFLICT
         bed.api.there[f"{PODS}/p"] = there
         (outcome,) = await carried_out(bed, (create(),))
-        assert outcome.done is done
+        assert isinstance(outcome, Succeeded) is done
         assert (bed.pods.get("ml", "p") is not None) is done
 
 
@@ -98,7 +98,7 @@ async def test_a_delete_is_done_only_if_the_pod_is_gone_or_going(
         if there is not None:
             bed.api.there[f"{PODS}/p"] = there
         (outcome,) = await carried_out(bed, deletes=(delete(),))
-        assert outcome.done is done
+        assert isinstance(outcome, Succeeded) is done
         assert bed.api.bodies("DELETE", "/p")[0]["preconditions"] == {"uid": "u"}
 
 
@@ -110,7 +110,7 @@ async def test_a_stage_waits_for_the_one_before_and_is_left_out_where_that_faile
         body = head_service(bed.cluster, parsed(bed.cluster.spec))
         service = CreateService(head_service_name(bed.cluster, parsed(bed.cluster.spec)), body, "missing")
         first, second, third = await carried_out(bed, (service,), (create("a"),), (create("b"),))
-        assert (first.done, second.tried, third.tried) == (False, False, False)
+        assert [type(outcome) for outcome in (first, second, third)] == [Failed, NotTried, NotTried]
         assert bed.api.writes == [f"POST {SERVICES}"]
 
 
@@ -120,7 +120,7 @@ async def test_an_epoch_that_is_not_won_makes_no_head() -> None:
         path = "/apis/ray.io/v1/namespaces/ml/rayclusters/demo/status"
         bed.api.told["PATCH", path] = fails(409, "Conflict", "modified")
         won, made = await carried_out(bed, (AdvanceHeadEpoch(1, "gone"),), (create(),))
-        assert (won.done, made.tried) == (False, False)
+        assert (type(won), type(made)) == (Failed, NotTried)
         (body,) = bed.api.bodies("PATCH", "/status")
         assert body["metadata"] == {"uid": UID, "resourceVersion": "1000"}
 
@@ -130,9 +130,9 @@ async def test_after_a_create_that_fails_the_rest_of_its_group_is_not_sent_and_o
         bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota")
         creates = (create("a1", "a"), *(create(f"a{n}", "a") for n in range(2, 40)), create("b1", "b"))
         outcomes = await carried_out(bed, creates)
-        assert not outcomes[0].done
-        assert outcomes[-1].done
-        assert sum(outcome.tried for outcome in outcomes) < 20
+        assert isinstance(outcomes[0], Failed)
+        assert isinstance(outcomes[-1], Succeeded)
+        assert sum(not isinstance(outcome, NotTried) for outcome in outcomes) < 20
 
 
 @pytest.mark.parametrize("left", [0.0, -1.0], ids=["now", "passed"])
@@ -141,7 +141,8 @@ async def test_nothing_is_written_once_the_leaders_time_is_up(left: float) -> No
     async with passes() as bed:
         bed.seconds_left = left
         outcomes = await carried_out(bed, (AdvanceHeadEpoch(1, "gone"),), deletes=(delete(),))
-        assert [outcome.failure for outcome in outcomes] == [NOT_LEADING] * 2
+        assert outcomes == [Failed(outcome.action, NOT_LEADING) for outcome in outcomes]
+        assert len(outcomes) == 2
         assert bed.api.requests == []
 
 
@@ -151,7 +152,7 @@ async def test_no_write_is_waited_for_beyond_the_leaders_time() -> None:
         bed.seconds_left = 0.1
         bed.api.told["DELETE", f"{PODS}/p"] = says_nothing
         (outcome,) = await carried_out(bed, deletes=(delete(),))
-        assert outcome.failure is not None
+        assert isinstance(outcome, Failed)
         assert outcome.failure.reason == "Timeout"
 
 
@@ -161,9 +162,11 @@ async def test_what_was_decided_in_an_earlier_term_is_not_carried_out() -> None:
         with bed.term.decided():
             bed.term_number = 2
             outcomes = await carried_out(bed, (create(),), deletes=(delete(),))
-        assert [outcome.failure for outcome in outcomes] == [NOT_LEADING] * 2
+        assert outcomes == [Failed(outcome.action, NOT_LEADING) for outcome in outcomes]
+        assert len(outcomes) == 2
         assert bed.api.requests == []
-        assert all(outcome.done for outcome in await carried_out(bed, (create(),), deletes=(delete(),)))
+        outcomes = await carried_out(bed, (create(),), deletes=(delete(),))
+        assert all(isinstance(outcome, Succeeded) for outcome in outcomes)
 
 
 async def test_a_service_is_made_to_select_by_other_labels_and_by_no_old_ones() -> None:
@@ -174,14 +177,14 @@ async def test_a_service_is_made_to_select_by_other_labels_and_by_no_old_ones() 
         bed.api.there[f"{SERVICES}/demo-head-svc"] = {"metadata": known}
         action = SelectHead("demo-head-svc", "u", {"a": "1", "b": "2"}, ("c",), "other labels")
         (outcome,) = await bed.executor.run(bed.kind, bed.cluster, Plan(select=action))
-        assert outcome.done
+        assert isinstance(outcome, Succeeded)
         assert bed.services.get("ml", "demo-head-svc") is not None
         assert bed.api.bodies("PATCH", "/demo-head-svc") == [
             {"metadata": {"uid": "u"}, "spec": {"selector": {"a": "1", "b": "2", "c": None}}}
         ]
         bed.api.told["PATCH", f"{SERVICES}/demo-head-svc"] = fails(403, "Forbidden", "no")
         outcomes = await bed.executor.run(bed.kind, bed.cluster, Plan(select=action, stages=((create(),),)))
-        assert [outcome.done for outcome in outcomes] == [False, True], "nothing else waits for it"
+        assert [type(outcome) for outcome in outcomes] == [Failed, Succeeded], "nothing else waits for it"
 
 
 @pytest.mark.parametrize("newer", [False, True], ids=["a refusal", "somebody wrote first"])
@@ -200,7 +203,7 @@ async def test_sizes_are_written_to_the_spec_that_they_were_decided_by_and_to_no
                 "metadata": obj["metadata"] | {"resourceVersion": "1001", "generation": 2},
             }
         _, outcome = await bed.executor.run(bed.kind, bed.cluster, Plan(deletes=(delete(),), resize=action))
-        assert (outcome.tried, outcome.failure is None) == (not newer, newer)
+        assert isinstance(outcome, NotTried if newer else Failed)
         (patch,) = bed.api.bodies("PATCH", "/demo")
         assert patch == [
             {"op": "test", "path": "/metadata/resourceVersion", "value": "1000"},

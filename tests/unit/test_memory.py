@@ -2,8 +2,8 @@
 
 import pytest
 
-from rayfleet.engine.actions import Outcome
 from rayfleet.engine.kind import Moment
+from rayfleet.engine.outcome import Failed, Outcome, outcome_of
 from rayfleet.errors import ApiFailure, Cause
 from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.plan import CreatePod
@@ -14,7 +14,7 @@ REFUSED = ApiFailure(422, "Invalid", 'Pod "x-7" is invalid', (Cause("spec.priori
 
 
 def create(group: str = "gpu", failure: ApiFailure | None = None) -> Outcome:
-    return Outcome(CreatePod("worker", group, "x", "hash-1", {}, "wanted"), failure)
+    return outcome_of(CreatePod("worker", group, "x", "hash-1", {}, "wanted"), failure)
 
 
 def holds_after(*failures: ApiFailure | None) -> list[float]:
@@ -109,7 +109,7 @@ def test_words_of_a_refusal_that_come_in_another_order_are_the_same_message(
     memory = ClusterMemory()
     memory.learn([create(failure=ApiFailure(403, "Forbidden", first))], now=0.0)
     (outcome,) = memory.learn([create(failure=ApiFailure(403, "Forbidden", then))], now=10.0)
-    assert outcome.failure is not None
+    assert isinstance(outcome, Failed)
     assert (outcome.failure.message, memory.held["gpu"].words) == (told, told)
 
 

@@ -2,15 +2,20 @@
 
 from typing import Any
 
-from rayfleet.engine.actions import Outcome
+import pytest
+
 from rayfleet.engine.kind import Moment
+from rayfleet.engine.outcome import NotTried, Outcome, Refused, Succeeded, Unanswered
+from rayfleet.errors import GcsFailure, GcsTrouble
 from rayfleet.kinds.raycluster.memory import ClusterMemory
-from rayfleet.kinds.raycluster.plan import Cause, DeletePod
+from rayfleet.kinds.raycluster.plan import Cause, DeletePod, DrainNode, Plan
+from rayfleet.kinds.raycluster.sources.ray_memory import KEEP_SECONDS
 from rayfleet.kube.objects.pods import Pod
-from support.builders import NOW, group, spec
+from support.builders import NOW, cluster, group, snapshot, spec
 from support.passes import KEY, PODS, Passes, passes
 from support.wire import fails
 
+DRAIN = DrainNode("gpu", "demo-gpu-worker-0001", b"n", "idle")
 ENDED = {
     "phase": "Failed",
     "containerStatuses": [
@@ -45,7 +50,7 @@ async def test_a_group_that_fails_a_second_time_is_seen_so_by_the_next_pass() ->
         bed.view.learn(bed.cluster, memory, Moment(NOW, 0.0))
         assert bed.view.snapshot(bed.cluster, memory, None, NOW).settling == {}
         gone = DeletePod("worker", "gpu", first.name, first.uid, Cause.ENDED, "ended")
-        memory.endings.learn([Outcome(gone)], [first], NOW)
+        memory.endings.learn([Succeeded(gone)], [first], NOW)
         second = ended(bed, 2)
         bed.view.learn(bed.cluster, memory, Moment(NOW + 5, 5.0))
         settling = bed.view.snapshot(bed.cluster, memory, None, NOW + 5).settling["gpu"]
@@ -66,3 +71,21 @@ async def test_a_group_that_is_held_is_not_held_for_longer_as_the_clock_was_set_
         bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
         await bed.reconciler.reconcile(KEY)
         assert bed.api.writes.count(f"POST {PODS}") == tried + 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "waits"),
+    [
+        pytest.param(Succeeded(DRAIN), [], id="given up"),
+        pytest.param(Refused(DRAIN, "it is busy"), [KEEP_SECONDS], id="refused"),
+        pytest.param(Unanswered(DRAIN, GcsFailure(GcsTrouble.DEADLINE, "")), [KEEP_SECONDS], id="unanswered"),
+        pytest.param(NotTried(DRAIN), [KEEP_SECONDS], id="not asked"),
+    ],
+)
+async def test_an_idle_node_that_ray_has_not_given_up_is_looked_at_again_soon(
+    outcome: Outcome, waits: list[float]
+) -> None:
+    """Nothing else may happen in its cluster that would be a reason."""
+    async with passes() as bed:
+        seen, moment = snapshot(cluster()), Moment(NOW, 0.0)
+        assert bed.kind.waits(ClusterMemory(), seen, Plan(), (outcome,), moment) == waits

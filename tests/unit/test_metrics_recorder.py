@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Failed, NotTried, Succeeded
 from rayfleet.engine.workqueue import Done, Retry
 from rayfleet.errors import ApiFailure
 from rayfleet.kinds.raycluster.plan import Action, Cause, CreatePod, DeletePod, plan
@@ -77,7 +77,7 @@ def test_only_what_was_done_is_counted_as_created_or_deleted() -> None:
     recorder = Recorder()
     counts = PodCounts(recorder)
     create = CreatePod("worker", "gpu", "x", "hash", {}, "3 pods fewer than wanted")
-    for outcome in (Outcome(create), Outcome(create, REFUSED), Outcome(create, tried=False)):
+    for outcome in (Succeeded(create), Failed(create, REFUSED), NotTried(create)):
         counts.count(outcome)
     assert of_reason(recorder, "rayfleet_pods_created_total") == {("worker", "missing"): 1}
 
@@ -99,7 +99,7 @@ def test_every_reason_that_the_planner_gives_can_be_counted() -> None:
     counts = PodCounts(recorder)
     for pods in ([], replaced, crowd):
         for action in plan(snapshot(of, pods)).actions:
-            counts.count(Outcome(action))
+            counts.count(Succeeded(action))
     assert of_reason(recorder, "rayfleet_pods_created_total") == {
         ("head", "missing"): 1,
         ("head", "replacement"): 1,
@@ -125,7 +125,7 @@ def test_every_reason_that_the_planner_gives_can_be_counted() -> None:
 def test_a_reason_that_is_new_is_counted_all_the_same(action: Action) -> None:
     """A metric must never be what stops a pass."""
     recorder = Recorder()
-    PodCounts(recorder).count(Outcome(action))
+    PodCounts(recorder).count(Succeeded(action))
     found = {
         **of_reason(recorder, "rayfleet_pods_created_total"),
         **of_reason(recorder, "rayfleet_pods_deleted_total"),
@@ -145,7 +145,7 @@ def test_two_operators_of_a_process_count_each_for_itself() -> None:
     """There is no registry that they share."""
     one, other = Recorder(), Recorder()
     counts = [PodCounts(each) for each in (one, other)]
-    counts[0].count(Outcome(CreatePod("head", "headgroup", "x", "hash", {}, "why")))
+    counts[0].count(Succeeded(CreatePod("head", "headgroup", "x", "hash", {}, "why")))
     assert of_reason(one, "rayfleet_pods_created_total")
     assert not of_reason(other, "rayfleet_pods_created_total")
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Succeeded
 from rayfleet.kinds.raycluster.healing.endings import FORGET_SECONDS, SOON, Endings
 from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, CreatePod, DeletePod, Plan, plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot
@@ -37,7 +37,7 @@ class Fleet:
         self.pods = [self._lived(pod) for pod in self.pods]
         seen = self._snapshot()
         decided = plan(seen)
-        done = [Outcome(action) for action in decided.actions]
+        done = [Succeeded(action) for action in decided.actions]
         self.endings.learn(done, seen.pods, self.now)
         self.words |= set(decided.waits)
         self._carry_out(decided)
@@ -153,7 +153,7 @@ def test_a_head_that_ends_at_once_time_and_again_is_replaced_more_and_more_slowl
         )
         actions = plan(seen).actions
         if any(isinstance(action, AdvanceHeadEpoch) for action in actions):
-            endings.learn([Outcome(action) for action in actions], pods, now)
+            endings.learn([Succeeded(action) for action in actions], pods, now)
             replaced.append(second)
             epoch, born = epoch + 1, now
     gaps = [later - earlier for earlier, later in pairwise(replaced)]
@@ -180,7 +180,7 @@ def test_a_group_that_fails_once_in_a_while_starts_with_a_clean_sheet_each_time(
         failed: Sequence[Pod] = [worker(of, number + 1, created=now, ray_ended=True, ran=1.0)]
         endings.see(failed, now)
         assert endings.settling == {}
-        endings.learn([Outcome(action) for action in _deletes(of, failed, now)], failed, now)
+        endings.learn([Succeeded(action) for action in _deletes(of, failed, now)], failed, now)
         endings.see([], now + 1)
 
 

@@ -2,8 +2,8 @@
 
 import orjson
 
-from rayfleet.engine.actions import Outcome
 from rayfleet.engine.kind import Moment
+from rayfleet.engine.outcome import Outcome, outcome_of
 from rayfleet.errors import ApiFailure, Cause
 from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.plan import CreatePod, plan
@@ -15,7 +15,7 @@ REFUSED = ApiFailure(422, "Invalid", "no", (Cause("image", "Required value"),))
 
 
 def create(template_hash: str, failure: ApiFailure | None = REFUSED) -> Outcome:
-    return Outcome(CreatePod("worker", "gpu", "x", template_hash, {}, "wanted"), failure)
+    return outcome_of(CreatePod("worker", "gpu", "x", template_hash, {}, "wanted"), failure)
 
 
 def test_after_two_thousand_edits_the_refusals_of_the_last_one_are_remembered() -> None:

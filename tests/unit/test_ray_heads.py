@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from rayfleet.engine.outcome import NotTried, Refused, Succeeded, Unanswered
 from rayfleet.errors import GcsTrouble
 from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.plan import DrainNode
@@ -206,11 +207,11 @@ async def test_a_head_that_does_not_answer_is_told_nothing_for_a_while(
         at.hangs(DRAIN)
         of, pod = followed(at)
         await scene.follow(of, pod)
-        tried = [(await scene.heads.drain(of.key, DRAINED)).tried]
-        tried.append((await scene.heads.drain(of.key, DRAINED)).tried)
+        outcomes = [await scene.heads.drain(of.key, DRAINED)]
+        outcomes.append(await scene.heads.drain(of.key, DRAINED))
         scene.now += SILENT_SECONDS
-        tried.append((await scene.heads.drain(of.key, DRAINED)).tried)
-        assert tried == [True, False, True]
+        outcomes.append(await scene.heads.drain(of.key, DRAINED))
+        assert [type(outcome) for outcome in outcomes] == [Unanswered, NotTried, Unanswered]
 
 
 async def test_the_last_of_several_reports_is_told_when_the_first_is_through() -> None:
@@ -233,11 +234,14 @@ async def test_a_refusal_of_a_drain_is_the_outcome_and_remembered() -> None:
         of, pod = followed(at)
         await scene.follow(of, pod)
         memory = ClusterMemory()
-        for accepted, words in ((False, "it is busy"), (False, ""), (True, "")):
+        for accepted, words, wanted in (
+            (False, "it is busy", Refused(DRAINED, "it is busy")),
+            (False, "", Refused(DRAINED, "refused")),
+            (True, "", Succeeded(DRAINED)),
+        ):
             at.says(DRAIN, ray_pb2.DrainNodeReply(is_accepted=accepted, rejection_reason_message=words))
             outcome = await scene.heads.drain(of.key, DRAINED)
-            assert bool(outcome.refusal) is not accepted
-            assert words in outcome.refusal
+            assert outcome == wanted
             memory.learn((outcome,), NOW)
             assert (DRAINED.node_id in memory.ray.drained) is accepted
             await asyncio.sleep(0)

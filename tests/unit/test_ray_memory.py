@@ -66,7 +66,7 @@ def test_a_node_that_died_of_something_else_is_not_taken_for_given_up() -> None:
 def test_a_drain_that_we_asked_for_is_not_found() -> None:
     """It is counted already."""
     memory = RayMemory()
-    memory.asked_to_drain(FIRST, "", NOW)
+    memory.asked_to_drain(FIRST, NOW)
     view = heard(memory, dead(DeathCause.DRAIN_IDLE), PODS, NOW)
     assert (view.found_drained, view.drained) == (NONE, ALL)
 
@@ -74,7 +74,7 @@ def test_a_drain_that_we_asked_for_is_not_found() -> None:
 def test_a_node_that_goes_on_long_after_it_was_to_be_drained_may_be_asked_again() -> None:
     """The question never came to Ray: else an idle worker would stay for ever."""
     memory = RayMemory()
-    memory.asked_to_drain(FIRST, "", NOW)
+    memory.asked_to_drain(FIRST, NOW)
     soon, late = NOW + DRAIN_SECONDS - 1, NOW + DRAIN_SECONDS
     assert heard(memory, seen(NODES, soon), PODS, soon).drained == {FIRST}
     drained = [NODES[0], replace(NODES[1], status=NodeStatus.DRAINING), NODES[2]]
@@ -133,8 +133,8 @@ def test_a_new_session_that_all_workers_have_joined_is_decided_by_at_once() -> N
 def test_a_node_that_ray_would_not_give_up_is_kept_for_a_moment_and_is_not_draining() -> None:
     """It is asked again later."""
     memory = RayMemory()
-    memory.asked_to_drain(FIRST, "", NOW)
-    memory.asked_to_drain(FIRST, "busy", NOW)
+    memory.asked_to_drain(FIRST, NOW)
+    memory.refused_to_drain(FIRST, NOW)
     view = heard(memory, seen(NODES), PODS, NOW)
     assert set(view.kept) == ALL
     assert view.drained == NONE

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from rayfleet.engine.actions import Outcome
 from rayfleet.engine.memory import Remembered
+from rayfleet.engine.outcome import Outcome
 from rayfleet.kinds.raycluster.plan import Plan, plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.ray.state import Demand, Shape

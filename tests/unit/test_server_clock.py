@@ -5,8 +5,8 @@ from email.utils import formatdate
 
 import pytest
 
-from rayfleet.engine.actions import Outcome
 from rayfleet.engine.memory import Remembered
+from rayfleet.engine.outcome import Failed, Succeeded
 from rayfleet.errors import ApiFailure
 from rayfleet.kinds.raycluster.healing.endings import Endings
 from rayfleet.kinds.raycluster.memory import ClusterMemory
@@ -121,7 +121,7 @@ def test_a_head_that_was_created_in_the_future_is_replaced_when_it_has_ended() -
     assert any(isinstance(one, AdvanceHeadEpoch) for one in plan(snapshot(of, [ended])).actions)
     endings = Endings()
     endings.see([ended], NOW)
-    endings.learn([Outcome(action) for action in plan(snapshot(of, [ended])).actions], [ended], NOW)
+    endings.learn([Succeeded(action) for action in plan(snapshot(of, [ended])).actions], [ended], NOW)
     again = head(of, epoch=1, created=NOW + 1200, ray_ended=True, ready=False, ran=1.0)
     endings.see([again], NOW + 2)
     decided = plan(snapshot(of, [again], now=NOW + 2, settling=endings.settling))
@@ -143,7 +143,7 @@ def test_holds_and_the_like_begin_anew_when_the_clock_was_set() -> None:
     memory.meet(1, NOW, 100.0)
     own = memory.own
     denied = ApiFailure(403, "Forbidden", "exceeded quota")
-    own.learn([Outcome(CreatePod("worker", "gpu", "x", "h", {}, "why"), denied)], NOW)
+    own.learn([Failed(CreatePod("worker", "gpu", "x", "h", {}, "why"), denied)], NOW)
     own.ray.dead_since = {b"n": NOW}
     own.ray.kept = {b"n": NOW + 2}
     own.meet(memory.meet(1, NOW + 60, 160.5))

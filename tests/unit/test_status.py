@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rayfleet.api.violation import Violation
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Failed, NotTried, Outcome, Succeeded
 from rayfleet.engine.statuses import status_patch
 from rayfleet.errors import ApiFailure, Cause
 from rayfleet.kinds.raycluster.plan import CreatePod, plan
@@ -95,8 +95,8 @@ def test_a_cluster_that_the_last_action_of_a_pass_completes_is_provisioned() -> 
     of = cluster(spec(group(replicas=1)))
     pods = [head(of), worker(of, 1)]
     decided = plan(snapshot(of, pods, with_service=False))
-    done = tuple(map(Outcome, decided.actions))
-    not_tried = tuple(Outcome(action, tried=False) for action in decided.actions)
+    done = tuple(map(Succeeded, decided.actions))
+    not_tried = tuple(map(NotTried, decided.actions))
     assert decided.actions
     assert compute_status(snapshot(of, pods), decided, done)["state"] == "ready"
     assert "state" not in compute_status(snapshot(of, pods), decided, not_tried)
@@ -213,7 +213,7 @@ def test_only_real_trouble_is_a_replica_failure(failure: ApiFailure, shows: bool
     """A conflict is two writers taking turns; a refused template shows as `Valid`."""
     of = cluster()
     create = CreatePod("worker", "gpu", "x", "hash", {}, "3 pods fewer than wanted")
-    status = status_of(snapshot(of, [head(of)]), (Outcome(create, failure),))
+    status = status_of(snapshot(of, [head(of)]), (Failed(create, failure),))
     assert (condition(status, "ReplicaFailure") is not None) is shows
 
 
@@ -221,7 +221,7 @@ def test_a_refusal_reads_the_same_while_its_group_is_left_alone() -> None:
     """It names the group from the first moment, and the attempts that follow change nothing."""
     of = cluster()
     create = CreatePod("worker", "gpu", "x", "hash", {}, "3 pods fewer than wanted")
-    refused = status_of(snapshot(of, [head(of)]), (Outcome(create, QUOTA),))
+    refused = status_of(snapshot(of, [head(of)]), (Failed(create, QUOTA),))
     waiting = status_of(snapshot(of, [head(of)], held={"gpu": Hold(NOW + 5, QUOTA.message)}))
     assert (condition(refused, "ReplicaFailure") or {})["message"] == "group gpu: exceeded quota"
     assert condition(refused, "ReplicaFailure") == condition(waiting, "ReplicaFailure")

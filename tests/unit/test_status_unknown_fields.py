@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Outcome, Succeeded
 from rayfleet.kinds.raycluster.plan import CreatePod, Plan
 from rayfleet.kinds.raycluster.status import compute_status
 from rayfleet.kinds.raycluster.status.unknown_fields import MOST
@@ -14,7 +14,7 @@ WARNING = 'unknown field "spec.nodeSelectors"'
 
 
 def made(group_name: str, *warnings: str) -> Outcome:
-    return Outcome(CreatePod("worker", group_name, "x", "h", {}, "wanted"), warnings=warnings)
+    return Succeeded(CreatePod("worker", group_name, "x", "h", {}, "wanted"), warnings=warnings)
 
 
 def status_after(

@@ -9,7 +9,7 @@ from rayfleet.autoscaling import Answer, DemandKind, Hold, HoldKind, words
 from rayfleet.autoscaling.summary import summary_of
 from rayfleet.cli.explanation_data import explanation_data
 from rayfleet.cli.explanation_text import explanation_text
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Succeeded
 from rayfleet.explain.explanation import explanation_of
 from rayfleet.explain.sources import Queue, Sources
 from rayfleet.kinds.raycluster.leaving.ray_nodes import node_trouble
@@ -180,7 +180,7 @@ def created(**fields: Any) -> set[str]:
     of = fields.pop("of", scaled())
     seen = snapshot(of, [head(of)], **fields)
     decided = plan(seen)
-    outcomes = [Outcome(create) for create in creates(decided)]
+    outcomes = [Succeeded(create) for create in creates(decided)]
     return {event.note for event in events_of(outcomes, (), {}, {}, decided) if event.action == "Create"}
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from rayfleet.errors import ApiFailure, GcsFailure
 from rayfleet.kube.objects.resources import Resource
 
 
@@ -88,45 +87,23 @@ class Action(Protocol):
     def verb(self) -> Verb: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one action went. `failure` is none when it is done."""
-
-    action: Any
-    failure: ApiFailure | None = None
-    pod: Any = None
-    """The child that a create made or found, trimmed."""
-    tried: bool = True
-    """False where an earlier failure of the same kind made it pointless to send."""
-    refusal: str = ""
-    """Why Ray does not give a node up, in its words."""
-    warnings: tuple[str, ...] = ()
-    """What the API server has remarked on an object that it made."""
-    unanswered: GcsFailure | None = None
-    """Why Ray has not said whether it gives a node up."""
-
-    @property
-    def done(self) -> bool:
-        return self.failure is None and self.tried and not self.refusal and self.unanswered is None
-
-
 class Plan(Protocol):
     """What one pass is to do, in an order: `first` at once, then stage after stage, then `last`."""
 
     @property
-    def first(self) -> tuple[Any, ...]:
+    def first(self) -> tuple[Action, ...]:
         """Actions that go out at once, whatever becomes of the others."""
 
     @property
-    def stages(self) -> tuple[tuple[Any, ...], ...]:
+    def stages(self) -> tuple[tuple[Action, ...], ...]:
         """Each begins when every action of the one before is done."""
 
     @property
-    def last(self) -> tuple[Any, ...]:
+    def last(self) -> tuple[Action, ...]:
         """Actions that are carried out after all others, whatever became of them."""
 
     @property
-    def actions(self) -> tuple[Any, ...]:
+    def actions(self) -> tuple[Action, ...]:
         """All of them."""
 
     @property

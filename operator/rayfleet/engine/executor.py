@@ -7,10 +7,10 @@ from typing import Any
 
 from rayfleet.api.names import Annotation
 from rayfleet.engine.actions import (
+    Action,
     Create,
     Delete,
     Handled,
-    Outcome,
     Patch,
     PatchRoot,
     PatchStatus,
@@ -21,6 +21,7 @@ from rayfleet.engine.children import Stores
 from rayfleet.engine.finalizers import take_off
 from rayfleet.engine.gate import FairGate
 from rayfleet.engine.kind import Kind
+from rayfleet.engine.outcome import Failed, NotTried, Outcome, Succeeded, outcome_of
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 from rayfleet.kube.client.client import FIELD_MANAGER, KubeClient
 from rayfleet.kube.objects.keys import JsonObject, controller_of
@@ -73,21 +74,21 @@ class Executor:
         return None
 
     async def _stages(
-        self, kind: Kind[Any, Any, Any], root: Root, stages: Iterable[Sequence[Any]]
+        self, kind: Kind[Any, Any, Any], root: Root, stages: Iterable[Sequence[Action]]
     ) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for stage in stages:
-            if all(outcome.done for outcome in outcomes):
+            if all(isinstance(outcome, Succeeded) for outcome in outcomes):
                 outcomes += await self._all(kind, root, stage)
             else:
-                outcomes += [Outcome(action, tried=False) for action in stage]
+                outcomes += map(NotTried, stage)
         return outcomes
 
-    async def _all(self, kind: Kind[Any, Any, Any], root: Root, actions: Sequence[Any]) -> list[Outcome]:
+    async def _all(self, kind: Kind[Any, Any, Any], root: Root, actions: Sequence[Action]) -> list[Outcome]:
         broken: set[str] = set()
         return list(await asyncio.gather(*(self._one(kind, root, action, broken) for action in actions)))
 
-    async def _one(self, kind: Kind[Any, Any, Any], root: Root, action: Any, broken: set[str]) -> Outcome:  # noqa: ANN401 - each kind has actions of its own
+    async def _one(self, kind: Kind[Any, Any, Any], root: Root, action: Action, broken: set[str]) -> Outcome:
         """`broken` are the batches in which a create has failed: the rest is not sent."""
         verb = action.verb
         if isinstance(verb, Handled) and not verb.takes_turn:
@@ -95,43 +96,44 @@ class Executor:
         batch = verb.batch if isinstance(verb, Create) else ""
         async with self._gate.turn(root.key):
             if batch in broken:
-                return Outcome(action, tried=False)
+                return NotTried(action)
             outcome = await self._send(kind, root, action)
             self._on_outcome(outcome)
-            if batch and not outcome.done:
+            if batch and not isinstance(outcome, Succeeded):
                 broken.add(batch)
             return outcome
 
-    async def _send(self, kind: Kind[Any, Any, Any], root: Root, action: Any) -> Outcome:  # noqa: ANN401 - as above
+    async def _send(self, kind: Kind[Any, Any, Any], root: Root, action: Action) -> Outcome:
         match action.verb:
             case Create() as create:
                 return await self._create(root, action, create)
             case Delete() as delete:
-                return Outcome(action, await self._delete(root, delete))
+                return outcome_of(action, await self._delete(root, delete))
             case Patch() as patch:
-                return Outcome(action, await self._patch(root, patch))
+                return outcome_of(action, await self._patch(root, patch))
             case PatchRoot() as patch_root:
                 return await self._patch_root(kind.resource, root, action, patch_root)
             case PatchStatus(fields=fields):
-                return Outcome(action, await self.patch_status(kind.resource, root, fields))
+                return outcome_of(action, await self.patch_status(kind.resource, root, fields))
             case TakeOffFinalizer() as finalizer:
                 store = self._stores.roots[kind.resource.kind]
-                return Outcome(action, await take_off(self._client, kind.resource, store, root, finalizer))
+                failure = await take_off(self._client, kind.resource, store, root, finalizer)
+                return outcome_of(action, failure)
             case _:
                 return await kind.handlers[type(action)](root, action)
 
-    async def _create(self, root: Root, action: Any, verb: Create) -> Outcome:  # noqa: ANN401 - as above
+    async def _create(self, root: Root, action: Action, verb: Create) -> Outcome:
         resource, namespace = verb.resource, root.key.namespace
         warnings: list[str] = []
         answer = await self._client.create(resource.collection(namespace), verb.body, warn=warnings.append)
         if isinstance(answer, ApiFailure) and policy(answer) is Policy.CONFLICT:
             there = await self._client.get(resource.path(namespace, verb.name))
             if isinstance(there, ApiFailure):
-                return Outcome(action, there)
+                return Failed(action, there)
             answer = there if _is_ours(there, root, verb.template_hash) else _taken(answer, root, verb)
         if isinstance(answer, ApiFailure):
-            return Outcome(action, answer)
-        return Outcome(action, pod=self._stores.keep(resource, answer), warnings=tuple(warnings))
+            return Failed(action, answer)
+        return Succeeded(action, self._stores.keep(resource, answer), tuple(warnings))
 
     async def _delete(self, root: Root, verb: Delete) -> ApiFailure | None:
         path = verb.resource.path(root.key.namespace, verb.name)
@@ -157,7 +159,7 @@ class Executor:
         self._stores.keep(verb.resource, answer)
         return None
 
-    async def _patch_root(self, resource: Resource, root: Root, action: Any, verb: PatchRoot) -> Outcome:  # noqa: ANN401 - as above
+    async def _patch_root(self, resource: Resource, root: Root, action: Action, verb: PatchRoot) -> Outcome:
         path, store = resource.path(root.key.namespace, root.key.name), self._stores.roots[resource.kind]
         version = str(root.resource_version)
         test: Mapping[str, Any] = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
@@ -167,10 +169,10 @@ class Executor:
             live = await self._client.get(path)
             if not isinstance(live, ApiFailure) and store.apply(live):
                 # A test of the patch has failed: somebody has written first, and all is decided anew.
-                return Outcome(action, tried=False)
-            return Outcome(action, answer)
+                return NotTried(action)
+            return Failed(action, answer)
         store.apply(answer)
-        return Outcome(action)
+        return Succeeded(action)
 
 
 def _is_going(obj: JsonObject) -> bool:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from rayfleet.engine.actions import Outcome, Plan
+from rayfleet.engine.actions import Plan
 from rayfleet.engine.children import Child
 from rayfleet.engine.event import Event
+from rayfleet.engine.outcome import Failed, Outcome
 from rayfleet.engine.workqueue import Done, Retry
 from rayfleet.kube.objects.keys import JsonObject, Key
 from rayfleet.kube.objects.resources import Resource
@@ -102,7 +103,7 @@ class Kind(Generic[M, S, P]):
     """Seconds until things that only time changes."""
     shortest_wait: Callable[[M], float] = lambda _: 0.0
     """Seconds until its next pass at least, where only time has passed."""
-    is_patient: Callable[[Outcome], bool] = lambda _: False
+    is_patient: Callable[[Failed], bool] = lambda _: False
     """Whether a failure is waited out by `waits`, rather than by a retry with backoff."""
     is_same: Callable[[S, S], bool] = lambda one, other: one == other
     """Whether a plan would be the same for both."""

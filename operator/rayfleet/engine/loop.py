@@ -6,12 +6,12 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rayfleet.engine.actions import Outcome
 from rayfleet.engine.children import Child, Wakes, followed, stores_for
 from rayfleet.engine.events import EventRecorder
 from rayfleet.engine.executor import Executor
 from rayfleet.engine.gate import FairGate
 from rayfleet.engine.kind import Kind
+from rayfleet.engine.outcome import Outcome
 from rayfleet.engine.reconciler import Reconciler, Surroundings
 from rayfleet.engine.reporter import Reporter
 from rayfleet.engine.term import Term

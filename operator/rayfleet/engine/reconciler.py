@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic
 
-from rayfleet.engine.actions import Create, Outcome
+from rayfleet.engine.actions import Create
 from rayfleet.engine.children import Stores
 from rayfleet.engine.executor import Executor
 from rayfleet.engine.kind import Check, Guard, Kind, M, Moment, P, S
 from rayfleet.engine.memory import Remembered
+from rayfleet.engine.outcome import Failed, NotTried, Outcome
 from rayfleet.engine.reporter import Pass, Reporter
 from rayfleet.engine.verify import Gone, Verifier, failed
 from rayfleet.engine.workqueue import Done, Retry
@@ -231,7 +232,7 @@ class Reconciler(Generic[M, S, P]):
         if (due := memory.tells_at(clock)) is not None:
             waits.append(due - clock)
         for outcome in outcomes:
-            if outcome.failure is not None and not kind.is_patient(outcome):
+            if isinstance(outcome, Failed) and not kind.is_patient(outcome):
                 return failed(outcome.failure, f"carry out {type(outcome.action).__name__}")
         waits += [NEW_KIND_SECONDS] if is_early else []
         return Done(requeue_after=max(min(waits), kind.shortest_wait(memory.own)) if waits else None)
@@ -248,9 +249,10 @@ class Reconciler(Generic[M, S, P]):
 
     def _may_have_been_made(self, outcome: Outcome) -> bool:
         """Whether the answer to a create was lost: then what there is is listed before the next write."""
-        verb, failure = outcome.action.verb, outcome.failure
-        made = isinstance(verb, Create) and verb.resource in self._verified
-        return made and failure is not None and policy(failure) is Policy.RETRY
+        if not isinstance(outcome, Failed) or policy(outcome.failure) is not Policy.RETRY:
+            return False
+        verb = outcome.action.verb
+        return isinstance(verb, Create) and verb.resource in self._verified
 
 
 def _timed(plan: Callable[[S], P], snapshot: S) -> tuple[P, float]:
@@ -261,8 +263,6 @@ def _timed(plan: Callable[[S], P], snapshot: S) -> tuple[P, float]:
 
 def _without_new_kind(outcomes: Sequence[Outcome]) -> tuple[Sequence[Outcome], bool]:
     """What was refused as our kind is new counts as not tried, which troubles nobody; and whether any was."""
-    early = [o.failure is not None and is_of_new_kind(o.failure) for o in outcomes]
-    return [
-        replace(o, failure=None, tried=False) if is_early else o
-        for o, is_early in zip(outcomes, early, strict=True)
-    ], any(early)
+    early = [isinstance(o, Failed) and is_of_new_kind(o.failure) for o in outcomes]
+    told = [NotTried(o.action) if is_early else o for o, is_early in zip(outcomes, early, strict=True)]
+    return told, any(early)

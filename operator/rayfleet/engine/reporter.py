@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rayfleet.engine.actions import Outcome, Plan
+from rayfleet.engine.actions import Plan
 from rayfleet.engine.children import Stores
 from rayfleet.engine.event import Event
 from rayfleet.engine.events import EventRecorder, loop_time
@@ -12,6 +12,7 @@ from rayfleet.engine.executor import Executor
 from rayfleet.engine.gate import FairGate
 from rayfleet.engine.kind import Kind
 from rayfleet.engine.memory import Remembered
+from rayfleet.engine.outcome import Outcome
 from rayfleet.engine.pacing import Topic
 from rayfleet.engine.statuses import is_told, status_patch
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from rayfleet.api.names import HEAD_GROUP
-from rayfleet.engine.actions import Outcome
 from rayfleet.engine.event import Event
 from rayfleet.engine.kind import PROGRESS_SECONDS, Kind, Moment
+from rayfleet.engine.outcome import Failed, Outcome, Succeeded
 from rayfleet.errors import Policy, policy
 from rayfleet.kinds.raycluster.actions import CreatePod, CreateSecret, DrainNode, Plan
 from rayfleet.kinds.raycluster.children import CHILDREN, RAYCLUSTERS
@@ -180,7 +180,7 @@ def _events(
 
 def _taken(outcomes: Sequence[Outcome]) -> dict[str, str]:
     """Template hashes that the API server has just taken, by group."""
-    done = (outcome.action for outcome in outcomes if outcome.done)
+    done = (outcome.action for outcome in outcomes if isinstance(outcome, Succeeded))
     return {action.group: action.template_hash for action in done if isinstance(action, CreatePod)}
 
 
@@ -195,7 +195,7 @@ def _waits(
     waits = [0.0] if memory.taught else []
     if memory.stray_head is not None:
         waits.append(max(memory.stray_until - moment.monotonic, 0.0))
-    if any(outcome.refusal or outcome.unanswered for outcome in outcomes):
+    if any(map(_is_drain_to_repeat, outcomes)):
         waits.append(KEEP_SECONDS)
     if (tried_in := memory.refused.tried_in(moment.now)) is not None:
         waits.append(tried_in)
@@ -209,8 +209,12 @@ def _wanting(decided: Plan) -> set[str]:
     return {str(group) for group in groups}
 
 
-def _is_patient(outcome: Outcome) -> bool:
+def _is_drain_to_repeat(outcome: Outcome) -> bool:
+    """Whether Ray has not agreed to give a node up, or could not be asked."""
+    return isinstance(outcome.action, DrainNode) and not isinstance(outcome, Succeeded)
+
+
+def _is_patient(failed: Failed) -> bool:
     """Whether a failed action's group is left alone for a while, or refused for good: no need to hurry."""
-    if outcome.failure is None or not isinstance(outcome.action, CreatePod):
-        return False
-    return policy(outcome.failure) in {Policy.DENIED, Policy.RETRY, Policy.INVALID}
+    patient = {Policy.DENIED, Policy.RETRY, Policy.INVALID}
+    return isinstance(failed.action, CreatePod) and policy(failed.failure) in patient

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from rayfleet.autoscaling import Memory
 from rayfleet.autoscaling.limits import NamespaceCeilings
-from rayfleet.engine.actions import Outcome
 from rayfleet.engine.kind import Moment
+from rayfleet.engine.outcome import Failed, NotTried, Outcome, Refused, Succeeded, Unanswered
 from rayfleet.errors import ApiFailure, Policy, is_in_other_order, policy
 from rayfleet.kinds.raycluster.actions import CreatePod, CreateSecret, DrainNode, ResizeGroups
 from rayfleet.kinds.raycluster.healing.endings import Endings
@@ -95,45 +95,49 @@ class ClusterMemory:
         """Take in how the actions of a pass went, and return them as they are to be told."""
         before = self.refused.times, self.lessons
         outcomes = tuple(map(self._told, outcomes))
-        failed = {}
+        held = {}
         for outcome in outcomes:
-            action, failure = outcome.action, outcome.failure
+            action = outcome.action
             if not isinstance(action, CreatePod):
                 self._learn_of(outcome, now)
-            elif outcome.done:
+            elif isinstance(outcome, Succeeded):
                 self._backoffs.pop(action.group, None)
                 self.refused.taken(action.template_hash)
-            elif failure is not None and policy(failure) is Policy.INVALID:
-                self.refused.note(action.template_hash, _words(failure), now)
-            elif failure is not None and policy(failure) in {Policy.DENIED, Policy.RETRY}:
-                failed[action.group] = failure
-        for group, failure in failed.items():
+            elif isinstance(outcome, Failed) and policy(outcome.failure) is Policy.INVALID:
+                self.refused.note(action.template_hash, _words(outcome.failure), now)
+            elif isinstance(outcome, Failed) and policy(outcome.failure) in {Policy.DENIED, Policy.RETRY}:
+                held[action.group] = outcome.failure
+        for group, failure in held.items():
             self._hold(group, failure, now)
         self.taught = before != (self.refused.times, self.lessons)
         return outcomes
 
     def _told(self, outcome: Outcome) -> Outcome:
         """The outcome, but for trouble that another attempt ends, and for new words that say the same."""
+        if not isinstance(outcome, Failed) or not isinstance(outcome.action, CreatePod):
+            return outcome
         action, failure = outcome.action, outcome.failure
-        if failure is None or not isinstance(action, CreatePod) or policy(failure) is not Policy.DENIED:
+        if policy(failure) is not Policy.DENIED:
             return outcome
         least = least_wait(action.body, failure.message) if self.lessons < MOST_LESSONS else None
         if least is not None:
             self.lessons += 1
             self.wait_least = least.at_least(self.wait_least)
-            return Outcome(action, tried=False)
+            return NotTried(action)
         before = self._backoffs.get(action.group)
         if before is not None and is_in_other_order(before.hold.words, failure.message):
-            return replace(outcome, failure=replace(failure, message=before.hold.words))
+            return Failed(action, replace(failure, message=before.hold.words))
         return outcome
 
     def _learn_of(self, outcome: Outcome, now: float) -> None:
-        match outcome.action:
-            case CreateSecret() if outcome.done:
+        match outcome:
+            case Succeeded(CreateSecret()):
                 self.auth_secret_made = True
-            case DrainNode(node_id=node_id) if outcome.tried:
-                self.ray.asked_to_drain(node_id, outcome.refusal, now)
-            case ResizeGroups(changes=changes) if outcome.done:
+            case Succeeded(DrainNode(node_id=node_id)) | Unanswered(DrainNode(node_id=node_id)):
+                self.ray.asked_to_drain(node_id, now)
+            case Refused(DrainNode(node_id=node_id)):
+                self.ray.refused_to_drain(node_id, now)
+            case Succeeded(ResizeGroups(changes=changes)):
                 for _, group, replicas in changes:  # Our own value is no wish of a user's.
                     self.acted_on[group] = self.acted_on[group]._replace(replicas=replicas)
             case _:

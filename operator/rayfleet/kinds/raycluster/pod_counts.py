@@ -3,7 +3,7 @@
 from typing import Final
 
 from rayfleet.api.names import NodeType
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Outcome, Succeeded
 from rayfleet.kinds.raycluster.actions import Cause, CreatePod, DeletePod
 from rayfleet.telemetry.metrics import definitions
 from rayfleet.telemetry.metrics.recorder import Recorder
@@ -32,10 +32,10 @@ class PodCounts:
 
     def count(self, outcome: Outcome) -> None:
         """Count the pod that an action has created or deleted."""
-        match outcome.action:
-            case CreatePod(node_type=node_type, cause=cause) if outcome.done:
+        match outcome:
+            case Succeeded(CreatePod(node_type=node_type, cause=cause)):
                 self._created[_labels((node_type, cause))].inc()
-            case DeletePod(node_type=node_type, cause=cause) if outcome.done:
+            case Succeeded(DeletePod(node_type=node_type, cause=cause)):
                 self._deleted[_labels((node_type, cause))].inc()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
 
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Outcome, Succeeded
 from rayfleet.kinds.raycluster.actions import Cause, DeletePod
 from rayfleet.kinds.raycluster.healing.lifetime import SHORTEST_LIFE, round_seconds
 from rayfleet.kinds.raycluster.snapshot import Settling
@@ -68,10 +68,11 @@ class Endings:
 
     def learn(self, outcomes: Iterable[Outcome], pods: Iterable[Pod], now: float) -> None:
         """Take in that pods which had ended were replaced: that is the next round."""
+        done = [outcome.action for outcome in outcomes if isinstance(outcome, Succeeded)]
         deleted = {
-            outcome.action.uid: outcome.action.group
-            for outcome in outcomes
-            if outcome.done and isinstance(outcome.action, DeletePod) and outcome.action.cause is Cause.ENDED
+            action.uid: action.group
+            for action in done
+            if isinstance(action, DeletePod) and action.cause is Cause.ENDED
         }
         for uid, name in deleted.items():
             group = self._groups.get(name)

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import replace
 
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Failed, Outcome, Succeeded, outcome_of
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.kinds.raycluster.actions import CreateSecret
 from rayfleet.kube.client.client import KubeClient
@@ -23,14 +23,14 @@ async def create_auth_secret(client: KubeClient, cluster: Root, action: CreateSe
     body = {**action.body, "stringData": {action.token_key: token}}
     answer = await client.create(collection, body)
     if not isinstance(answer, ApiFailure):
-        return Outcome(action)
+        return Succeeded(action)
     if policy(answer) is Policy.CONFLICT:
-        return Outcome(action, await _unless_ours(client, cluster, action, answer))
+        return outcome_of(action, await _unless_ours(client, cluster, action, answer))
     # A webhook may repeat in its refusal what it was shown.
     words = answer.message.replace(token, "...")
     if policy(answer) in {Policy.DENIED, Policy.INVALID}:
         words = f"{words}; {REMEDY}"
-    return Outcome(action, replace(answer, message=words, causes=()))
+    return Failed(action, replace(answer, message=words, causes=()))
 
 
 async def _unless_ours(

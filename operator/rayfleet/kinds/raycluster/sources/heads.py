@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import NotTried, Outcome, Refused, Succeeded, Unanswered
 from rayfleet.errors import GcsFailure, GcsTrouble
 from rayfleet.kinds.raycluster.manifests import gcs_port
 from rayfleet.kinds.raycluster.plan import DrainNode
@@ -32,7 +32,6 @@ LOOK_AGAIN_SECONDS = 10.0
 """Between looks at whether a head is where its token may be sent."""
 SILENT_SECONDS = 60.0
 """A head that has not said so in that time is told nothing for so long: others are not to wait for it."""
-NOT_NOW = GcsFailure(GcsTrouble.UNREACHABLE, "the head is not known, or this operator is not the leader")
 
 
 class RayHeads:
@@ -129,15 +128,15 @@ class RayHeads:
         """Ask Ray to give up a node that is idle."""
         client = self._poller.client(key)
         if client is None or self._may_write() <= 0 or self._is_silent(key):
-            return Outcome(action, tried=False, unanswered=NOT_NOW)
+            return NotTried(action)
         answer = await client.drain_node(
             action.node_id, DrainReason.IDLE_TERMINATION, action.reason, seconds=TELL_SECONDS
         )
         self._poller.poke(key)
         if isinstance(answer, GcsFailure):
             self._note_silence(key, answer)
-            return Outcome(action, unanswered=answer)
-        return Outcome(action, refusal="" if answer.accepted else answer.refusal or "refused")
+            return Unanswered(action, answer)
+        return Succeeded(action) if answer.accepted else Refused(action, answer.refusal or "refused")
 
     async def report(self, key: Key, report: AutoscalingReport, told: Callable[[], None]) -> None:
         """Tell Ray what is on its way, and what cannot be had; `told` is called when it knows.

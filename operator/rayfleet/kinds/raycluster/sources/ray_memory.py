@@ -33,13 +33,14 @@ class RayMemory:
     """Ids of nodes that Ray would not give up, to when it may be asked again; Unix seconds."""
     session: str = ""
 
-    def asked_to_drain(self, node_id: bytes, refusal: str, now: float) -> None:
+    def asked_to_drain(self, node_id: bytes, now: float) -> None:
         """Note that Ray was asked to give a node up. Without an answer it may well have done so."""
-        if refusal:
-            self.drained.pop(node_id, None)
-            self.kept[node_id] = now + KEEP_SECONDS
-        else:
-            self.drained[node_id] = now
+        self.drained[node_id] = now
+
+    def refused_to_drain(self, node_id: bytes, now: float) -> None:
+        """Note that Ray keeps a node that it was asked to give up."""
+        self.drained.pop(node_id, None)
+        self.kept[node_id] = now + KEEP_SECONDS
 
     def forget_times(self, now: float) -> None:
         """The clock was set: what has a time begins anew."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from rayfleet.api.raycluster import RayClusterSpec, scales_here
 from rayfleet.autoscaling import Decision
 from rayfleet.autoscaling.limits import ScalingLimits, ceilings_from_settings, unknown_ceilings
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Failed, Outcome, Succeeded
 from rayfleet.errors import Policy, policy
 from rayfleet.fleet.gpu_ledger import GpuLedger
 from rayfleet.fleet.gpu_usage import GpuUsage
@@ -107,9 +107,7 @@ class ScalingSources:
         gpus = sum(
             each.get(outcome.action.group, 0)
             for outcome in outcomes
-            if isinstance(outcome.action, CreatePod)
-            and not outcome.done
-            and (outcome.failure is None or policy(outcome.failure) in {Policy.DENIED, Policy.INVALID})
+            if isinstance(outcome.action, CreatePod) and _is_certainly_undone(outcome)
         )
         if gpus:
             self.ledger.give_back(snapshot.cluster.key, gpus)
@@ -186,3 +184,10 @@ class ScalingSources:
     def _unfollow(self, key: Key) -> None:
         self.heads.forget(key)
         self.sampler.forget(key)
+
+
+def _is_certainly_undone(outcome: Outcome) -> bool:
+    """Whether an action has changed nothing: of one that was not answered, nobody knows."""
+    if isinstance(outcome, Failed):
+        return policy(outcome.failure) in {Policy.DENIED, Policy.INVALID}
+    return not isinstance(outcome, Succeeded)

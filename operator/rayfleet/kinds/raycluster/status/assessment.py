@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.api.violation import Violation
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Failed, Outcome, Succeeded
 from rayfleet.kinds.raycluster.ownership import ownership
 from rayfleet.kinds.raycluster.plan import (
     CreatePod,
@@ -19,7 +19,7 @@ from rayfleet.kinds.raycluster.plan import (
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.status.conditions import LONGEST_MESSAGE, Condition, ConditionType, holds
 from rayfleet.kinds.raycluster.status.cuts import listed
-from rayfleet.kinds.raycluster.status.events import is_trouble
+from rayfleet.kinds.raycluster.status.events import troubles
 from rayfleet.kinds.raycluster.status.scaling import autoscaling_condition
 from rayfleet.kinds.raycluster.status.unknown_fields import unknown_fields
 from rayfleet.kube.objects.pods import Pod
@@ -41,7 +41,7 @@ def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterat
     yield _head_ready(snapshot)
     was_provisioned = holds(snapshot.cluster.status, ConditionType.PROVISIONED)
     # What the pass has done is in the snapshot, and nothing may be left that would wake us once more.
-    carried_out = len(plan.actions) == sum(outcome.done for outcome in outcomes)
+    carried_out = len(plan.actions) == sum(isinstance(outcome, Succeeded) for outcome in outcomes)
     if was_provisioned or (complete and failure is None and carried_out):
         yield Condition(ConditionType.PROVISIONED, True, "AllPodRunningAndReadyFirstTime")
     else:
@@ -118,14 +118,11 @@ def _valid(violations: Sequence[Violation]) -> Condition:
 
 def _replica_failure(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> Condition | None:
     """The first failure of this pass, or what an earlier one left held."""
-    for outcome in outcomes:
-        if outcome.failure is not None and is_trouble(outcome):
-            action, words = outcome.action, outcome.failure.message
-            # The words of a hold, so that nothing changes when the hold is all that is left of it.
-            what = f"group {action.group}" if isinstance(action, CreatePod) else action.reason
-            return Condition(
-                ConditionType.REPLICA_FAILURE, True, _failure_reason(outcome), f"{what}: {words}"
-            )
+    for failed in troubles(outcomes):
+        action, words = failed.action, failed.failure.message
+        # The words of a hold, so that nothing changes when the hold is all that is left of it.
+        what = f"group {action.group}" if isinstance(action, CreatePod) else action.reason
+        return Condition(ConditionType.REPLICA_FAILURE, True, _failure_reason(failed), f"{what}: {words}")
     for group, hold in sorted(snapshot.held.items()):
         kind = "Head" if group == HEAD_GROUP else "Worker"
         return Condition(
@@ -134,8 +131,8 @@ def _replica_failure(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> Conditi
     return None
 
 
-def _failure_reason(outcome: Outcome) -> str:
-    match outcome.action:
+def _failure_reason(failed: Failed) -> str:
+    match failed.action:
         case CreateService():
             return "FailedCreateService"
         case SelectHead():

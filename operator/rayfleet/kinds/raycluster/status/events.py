@@ -7,11 +7,11 @@ from typing import Any, Final
 from rayfleet.api.names import NodeType
 from rayfleet.api.violation import Violation
 from rayfleet.autoscaling.words import counted
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.actions import Action
 from rayfleet.engine.event import Event
+from rayfleet.engine.outcome import Failed, Outcome, Succeeded
 from rayfleet.errors import Policy, policy
 from rayfleet.kinds.raycluster.plan import (
-    Action,
     Cause,
     CreatePod,
     CreateSecret,
@@ -47,7 +47,7 @@ def events_of(
 
 
 def _done(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
-    done = [outcome.action for outcome in outcomes if outcome.done]
+    done = [outcome.action for outcome in outcomes if isinstance(outcome, Succeeded)]
     creates = [action for action in done if isinstance(action, CreatePod)]
     for (node_type, group, reason), count in Counter(
         (a.node_type, a.group, a.reason) for a in creates
@@ -80,29 +80,27 @@ _HEARD: Final = frozenset({Cause.IDLE, Cause.NOT_NEEDED, Cause.RAY_ENDED})
 def _failed(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
     """The first failure of each kind; a conflict is no failure, it is how two writers take turns."""
     seen = set()
-    for outcome in outcomes:
-        failure = outcome.failure
-        if failure is None or not is_trouble(outcome):
-            continue
-        told = _attempt(outcome.action)
+    for failed in troubles(outcomes):
+        told = _attempt(failed.action)
         if told is not None and told not in seen:
             seen.add(told)
             verb, what, where = told
             heard = scaled and what == f"{_kind(NodeType.WORKER)}Pod"
-            yield Event("Warning", f"FailedTo{verb}{what}", verb, f"{where}: {failure.message}", heard)
+            yield Event("Warning", f"FailedTo{verb}{what}", verb, f"{where}: {failed.failure.message}", heard)
 
 
-def is_trouble(outcome: Outcome) -> bool:
-    """Whether users are told that an action failed.
+def troubles(outcomes: Sequence[Outcome]) -> Iterator[Failed]:
+    """The failures that users are told of.
 
     Not where two writers take turns, nor of a refused template, which shows as `Valid`. Services and
     Secrets have no other place to show.
     """
-    if outcome.failure is None:
-        return False
-    if isinstance(outcome.action, CreateService | CreateSecret):
-        return True
-    return policy(outcome.failure) not in {Policy.CONFLICT, Policy.GONE, Policy.INVALID}
+    silent = {Policy.CONFLICT, Policy.GONE, Policy.INVALID}
+    for outcome in outcomes:
+        if isinstance(outcome, Failed) and (
+            isinstance(outcome.action, CreateService | CreateSecret) or policy(outcome.failure) not in silent
+        ):
+            yield outcome
 
 
 def _attempt(action: Action) -> tuple[str, str, str] | None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from rayfleet.api.base import INT32_MAX
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Outcome
 from rayfleet.engine.statuses import is_told
 from rayfleet.kinds.raycluster.manifests import head_service_name
 from rayfleet.kinds.raycluster.ownership import ownership

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rayfleet.autoscaling import AS_IT_SHOULD_BE, Answer, Decision, words
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Outcome, Refused
 from rayfleet.kinds.raycluster.plan import DrainNode, Plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.status.conditions import Condition, ConditionType, rfc3339
@@ -102,8 +102,8 @@ def scaling_events(
             step = f"Group {name}: {sizes[name]} -> {words.counted(size, 'pod')}"
             yield "Normal", reason, "Scale", f"{step}: {why}" if why else step
     for outcome in outcomes:
-        if isinstance(outcome.action, DrainNode) and outcome.refusal:
-            note = f"Ray keeps the node of pod {outcome.action.pod}: {outcome.refusal}"
+        if isinstance(outcome, Refused) and isinstance(outcome.action, DrainNode):
+            note = f"Ray keeps the node of pod {outcome.action.pod}: {outcome.message}"
             yield "Normal", "DrainRefused", "Drain", note
     told = {entry.get("message") for entry in _entries(before)}
     for entry in _entries(after):

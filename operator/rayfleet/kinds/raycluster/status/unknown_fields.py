@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rayfleet.api.names import HEAD_GROUP
-from rayfleet.engine.actions import Outcome
+from rayfleet.engine.outcome import Outcome, Succeeded
 from rayfleet.kinds.raycluster.plan import CreatePod
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 
@@ -30,11 +30,12 @@ def unknown_fields(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> list[str]
     without a warning.
     """
     known = snapshot.cluster.status.get("unknownFields")
-    if not known and not any(outcome.warnings for outcome in outcomes):
+    done = [outcome for outcome in outcomes if isinstance(outcome, Succeeded)]
+    if not known and not any(outcome.warnings for outcome in done):
         return []  # As it is nearly always.
     named: dict[str, set[str]] = {}
-    for outcome in outcomes:
-        if isinstance(outcome.action, CreatePod) and outcome.done:
+    for outcome in done:
+        if isinstance(outcome.action, CreatePod):
             place = _template_of(snapshot, outcome.action.group)
             named.setdefault(place, set()).update(_named(place, outcome.warnings))
     kept = {
