@@ -148,7 +148,8 @@ async def test_a_head_that_is_killed_and_comes_back_is_told(head: RayHead) -> No
     await until("the new head", known, seconds=25)
     new = poller.observation(key)
     assert new is not None
-    assert new.previous_session == first.state.session
+    assert new.state is not None
+    assert new.state.session != first.state.session
     client = poller.client(key)
     assert client is not None
     state = await state_with(client, head, lambda said: said.nodes[0].status is NodeStatus.IDLE)

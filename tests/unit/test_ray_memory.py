@@ -114,7 +114,7 @@ def test_a_new_session_is_not_decided_by_before_its_workers_have_joined_or_had_t
     def anew(nodes: Sequence[RayNode], after: float) -> str:
         state = RayState("another", 7, tuple(nodes), (), (), ())
         at = Moment(NOW + after, NOW + after)
-        answer = Observation("uid", state, at, "session", Moment(NOW, NOW))
+        answer = Observation("uid", state, at, session_since=Moment(NOW, NOW))
         return heard(memory, answer, PODS, NOW + after).trouble
 
     assert "started anew" in anew(NODES[:1], 1)

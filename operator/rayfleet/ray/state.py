@@ -229,5 +229,3 @@ class AutoscalingReport:
     failures: tuple[FailedLaunch, ...] = ()
     infeasible: tuple[Shape, ...] = ()
     """Where the head was started with early exit, tasks of these shapes fail at once."""
-    infeasible_gangs: tuple[Gang, ...] = ()
-    infeasible_constraints: tuple[tuple[Demand, ...], ...] = ()

@@ -26,8 +26,6 @@ class Judgement:
 
     spec: RayClusterSpec | None
     violations: tuple[Violation, ...]
-    by_rule: bool = False
-    """The stored spec breaks a rule, rather than having a template that was refused."""
     withheld: Mapping[str, str] = field(default_factory=dict)
     """Groups in which nothing can be created, and why: at fault, and no earlier definition is known."""
 
@@ -52,7 +50,7 @@ def judge(
     else:
         broken = spec
     if not isinstance(spec, RayClusterSpec) or any(violation.group is None for violation in broken):
-        return Judgement(_parsed(last_valid), broken, by_rule=True)
+        return Judgement(_parsed(last_valid), broken)
     stopped: Mapping[str, str] = {}
     if broken:
         spec, stopped = _without_faulty_groups(spec, broken, _parsed(last_valid))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from rayfleet.ray.gcs.protocol import ray_pb2
-from rayfleet.ray.state import AutoscalingReport, Demand, DrainReason, Gang, LabelSelector, Shape
+from rayfleet.ray.state import AutoscalingReport, DrainReason, LabelSelector, Shape
 
 _REASON: Final[Mapping[DrainReason, int]] = {DrainReason.IDLE_TERMINATION: 1, DrainReason.PREEMPTION: 2}
 _UNEXPECTED_TERMINATION = 2
@@ -17,11 +17,6 @@ def report(values: AutoscalingReport) -> bytes:
         last_seen_cluster_resource_state_version=values.seen_version,
         autoscaler_state_version=values.version,
         infeasible_resource_requests=[_request(shape) for shape in values.infeasible],
-        infeasible_gang_resource_requests=[_gang(gang) for gang in values.infeasible_gangs],
-        infeasible_cluster_resource_constraints=[
-            ray_pb2.ClusterResourceConstraint(resource_requests=[_by_count(each) for each in demands])
-            for demands in values.infeasible_constraints
-        ],
     )
     for launch in values.launches:
         state.pending_instance_requests.add(
@@ -93,10 +88,6 @@ def _bytes(message: object) -> bytes:
     return bytes(message.SerializeToString())  # type: ignore[attr-defined]  # messages have no types
 
 
-def _by_count(demand: Demand) -> ray_pb2.ResourceRequestByCount:
-    return ray_pb2.ResourceRequestByCount(request=_request(demand.shape), count=demand.count)
-
-
 def _request(shape: Shape) -> ray_pb2.ResourceRequest:
     # Ray writes "any node" as one selector without a condition.
     selectors = shape.selectors or ((),)
@@ -113,13 +104,4 @@ def _selector(selector: LabelSelector) -> ray_pb2.LabelSelector:
             )
             for each in selector
         ]
-    )
-
-
-def _gang(gang: Gang) -> ray_pb2.GangResourceRequest:
-    bundles = [_request(each.shape) for each in gang.bundles for _ in range(each.count)]
-    return ray_pb2.GangResourceRequest(
-        requests=bundles,
-        details=f"{gang.name}:{gang.strategy}|PENDING",
-        bundle_selectors=[ray_pb2.BundleSelector(resource_requests=bundles)],
     )

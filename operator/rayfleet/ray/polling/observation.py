@@ -31,8 +31,6 @@ class Observation:
     """The last answer that was understood, also while the head is out of reach; none before the first."""
     taken: Moment | None = None
     """When that was."""
-    previous_session: str = ""
-    """The session before `state.session`; empty where only one was seen."""
     session_since: Moment | None = None
     """When `state.session` was first seen."""
     failure: GcsFailure | None = None
@@ -70,7 +68,6 @@ def observed(
         uid=before.uid,
         state=answer,
         taken=moment,
-        previous_session=known.session if known is not None and renewed else before.previous_session,
         session_since=moment if renewed else before.session_since,
         deaths=deaths,
     )
