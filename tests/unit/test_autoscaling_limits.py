@@ -174,11 +174,9 @@ def test_the_first_choice_is_taken_again_when_it_is_free() -> None:
     """New work goes back; what runs on the fallback stays until it is idle."""
     group = replace(GPU, fallback=Fallback(groups=("spot",)))
     there = busy("s", SPOT)
-    memory = Memory(diverted_since={"gpu": NOW - 500})
     ray = state(tasks(1, GPU=1), nodes=[there])
-    decision = decided(ray, group, replace(SPOT, desired=1), workers=pods(there), memory=memory)
+    decision = decided(ray, group, replace(SPOT, desired=1), workers=pods(there))
     assert (decision.group("gpu").wanted, decision.group("spot").wanted) == (1, 1)
-    assert decision.memory.diverted_since == {}
 
 
 def test_pods_that_the_api_server_refuses_are_blocked_as_well() -> None:

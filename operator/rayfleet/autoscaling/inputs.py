@@ -161,8 +161,6 @@ class Memory:
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     blocked_since: Mapping[str, float] = field(default_factory=dict)
     """Since when each group's pods do not come."""
-    diverted_since: Mapping[str, float] = field(default_factory=dict)
-    """Since when each blocked group's work goes elsewhere."""
     unneeded_since: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """For each group: since when at least k + 1 of its coming replicas were not needed, oldest first."""
     shrink_to: Mapping[str, int] = field(default_factory=dict)

@@ -190,7 +190,6 @@ def _memory(changes: Sequence[Change], solution: Solution, moment: Moment) -> Me
         {change.census.group.name: change.recommended for change in changes},
         {change.census.group.name: change.wanted - change.census.present for change in changes},
     )
-    diverted = _diverted(changes)
     return Memory(
         began=memory.began if memory.began is not None else now,
         recommendations=recommendations,
@@ -200,22 +199,9 @@ def _memory(changes: Sequence[Change], solution: Solution, moment: Moment) -> Me
             for change in changes
             if (one := change.census).group.refused
         },
-        diverted_since={name: memory.diverted_since.get(name, now) for name in sorted(diverted)},
         unneeded_since={change.census.group.name: change.unneeded for change in changes if change.unneeded},
         shrink_to={
             change.census.group.name: change.shrink_to for change in changes if change.shrink_to is not None
         },
         settled=settle_for(moment.grounds, changes, solution) if moment.known else memory.settled,
     )
-
-
-def _diverted(changes: Sequence[Change]) -> set[str]:
-    """Groups whose pods do not come, while one of their fallbacks is there or is started."""
-    there = {c.census.group.name for c in changes if c.census.replicas or c.started}
-    return {
-        group.name
-        for change in changes
-        if change.census.stuck
-        and (group := change.census.group).fallback
-        and there & {*group.fallback.groups}
-    }
