@@ -10,7 +10,7 @@ from rayfleet.autoscaling.effort import MOST_WORDS, TOO_MUCH, Effort
 from rayfleet.autoscaling.inputs import Policy
 from rayfleet.autoscaling.placing.capacity import HEAD
 from rayfleet.autoscaling.placing.packing import Packing, Rooms
-from rayfleet.autoscaling.placing.stages import Entry, Solution
+from rayfleet.autoscaling.placing.solution import Entry, Solution
 from rayfleet.autoscaling.sizing.census import Census
 from rayfleet.autoscaling.sizing.holds import GroupHolds, blocked_hold, holds_of, is_oversized, whole_nodes
 from rayfleet.autoscaling.sizing.sizes import Sizes

@@ -77,6 +77,14 @@ class Template:
             return ((self.first, count),)
         return ((self.first, 1), (self.node, count - 1))
 
+    def nodes(
+        self, like: Node, tier: Tier, size: int, members: tuple[str, ...] = (), *, fixed: bool = False
+    ) -> Bin:
+        """So many of its nodes, with nothing on them."""
+        total, kind = like
+        accelerated = self.gpus > 0
+        return Bin(self.index, tier, kind, total, total, size, members, accelerated=accelerated, fixed=fixed)
+
 
 def templates_of(space: Space, groups: Sequence[Group], stuck: frozenset[str]) -> tuple[Template, ...]:
     """One for each group, in the same order."""

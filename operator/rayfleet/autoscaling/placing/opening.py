@@ -1,123 +1,98 @@
 """Which nodes to start: again and again those that the waiting work fills best."""
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand.needs import Need, Space
-from rayfleet.autoscaling.placing.capacity import Bin, Node, Template
-from rayfleet.autoscaling.placing.packing import Packing
-from rayfleet.autoscaling.placing.scoring import Load, Suited, fill, suited, unchanged_for, utilisation
+from rayfleet.autoscaling.placing.capacity import Node, Template
+from rayfleet.autoscaling.placing.greedy import Offer, place_best_first
+from rayfleet.autoscaling.placing.packing import Packing, Search
+from rayfleet.autoscaling.placing.scoring import Load, Suited, fill, suited, utilisation
 
 _BEGUN: Final = 30
 """Steps that each kind of node takes by itself, whatever the needs are."""
 _LOOKED_AT: Final = 6
 """Steps that it takes to see whether a kind of node could take a need at all."""
-_OFFERED: Final = 30
-"""Steps that it takes to make an offer, besides filling its nodes."""
-_FILLED: Final = 4
-"""Steps that it takes to see how many of a need a node takes besides what it has."""
-
-_COMPARED: Final = 3
-"""Steps that it takes to compare one offer with the best."""
 
 
-class Offer(NamedTuple):
-    """What one more replica of a group would take."""
-
-    hosts: tuple[tuple[Node, Load, int], ...]
-    """What its hosts get, equal ones as one with a count."""
-    takes: Load
-    """All of them together."""
-    score: tuple[float, ...]
-
-    def holds(self, left: Sequence[int]) -> bool:
-        """Whether there is still as much left as it would take, so that it would take just this."""
-        return all(left[at] >= n for at, n in self.takes)
+def start_nodes(
+    packing: Packing, needs: Sequence[Need], left: list[int], search: Search, *, blocked: bool
+) -> None:
+    """Start nodes for what is left of each need, and place it there; `blocked`: of groups whose pods are."""
+    candidates = _startable(packing, needs, search, search.late if blocked else search.fresh)
+    place_best_first(candidates, left, packing.effort, thorough=search.thorough)
 
 
-def start_nodes(packing: Packing, needs: Sequence[Need], left: list[int], usable: Sequence[Template]) -> None:
-    """Start nodes of the usable groups for what is left of each need, and place it there."""
-    space = packing.space
-    fits, offers = _offers(packing, needs, left, usable)
-    while offers and not space.effort.spent:
-        space.effort.spend(_COMPARED * len(offers))
-        index = max(offers, key=lambda one: (offers[one].score, -one))
-        template, offer = packing.templates[index], offers[index]
-        if not packing.can_start(template):
-            del offers[index]
-            continue
-        if packing.thorough:
-            stale = [one for one in offers if not offers[one].holds(left)]
-        else:
-            # Offers get worse as demand is placed, nearly always: those behind the best can wait.
-            stale = [] if offer.holds(left) else [index]
-        for one in stale:
-            offers[one] = _offer(space, packing.templates[one], needs, fits[one], left)
-            if not offers[one].takes:
-                del offers[one]
-        if stale:
-            continue
-        others = [one.takes for one in offers.values()] if packing.thorough else ()
-        replicas = min(packing.can_start(template), unchanged_for(offer.takes, others, left))
-        _open(packing, template, offer, replicas, needs)
-        for at, n in offer.takes:
-            left[at] -= n * replicas
-
-
-def _offers(
-    packing: Packing, needs: Sequence[Need], left: Sequence[int], usable: Sequence[Template]
-) -> tuple[dict[int, tuple[Suited, ...]], dict[int, Offer]]:
-    """By group: the needs that its nodes could take, and what the next replica would take.
-
-    Groups that would take nothing are left out at once: of a hundred groups most are none for one need.
-    """
+def _startable(
+    packing: Packing, needs: Sequence[Need], search: Search, usable: Sequence[Template]
+) -> Iterator["_Startable"]:
+    """The groups whose nodes could take any of the needs: of a hundred most take none of one need."""
     space = packing.space
     each = _BEGUN + (_LOOKED_AT + space.width) * len(needs)
-    fits: dict[int, tuple[Suited, ...]] = {}
-    offers: dict[int, Offer] = {}
     for template in usable:
         if space.effort.spent:
             break
         hosts = template.hosts
         space.effort.spend(each * len(hosts))
-        of = tuple([suited(space, needs, *node) for node, _ in hosts])
-        if any([fitting.items for fitting in of]) and packing.can_start(template):  # noqa: C419 - quicker so
-            offer = _offer(space, template, needs, of, left)
-            if offer.takes:
-                fits[template.index], offers[template.index] = of, offer
-    return fits, offers
+        fits = tuple([suited(space, needs, *node) for node, _ in hosts])
+        if any([one.items for one in fits]) and packing.can_start(template):  # noqa: C419 - quicker so
+            yield _Startable(packing, template, needs, fits, search)
 
 
-def _offer(
-    space: Space, template: Template, needs: Sequence[Need], of: Sequence[Suited], left: Sequence[int]
-) -> Offer:
-    space.effort.spend(_OFFERED)
-    score: tuple[float, ...] = ()
-    remaining = left
-    hosts: list[tuple[Node, Load, int]] = []
-    takes: dict[int, int] = {}
-    for (node, count), fitting in zip(template.hosts, of, strict=True):
-        fitting.prune(left)
-        unfilled = count
-        while unfilled:
-            space.effort.spend((_FILLED + space.width) * len(fitting.items) + len(node.total))
-            load, free = fill(node.total, fitting, remaining)
-            if not load:
-                break
-            score = score or _score(space, template, node, needs, load, free)
-            if template.group.num_of_hosts == 1:
-                return Offer(((node, load, 1),), load, score)
-            remaining = list(remaining)
-            equal = min(unfilled, *(remaining[at] // n for at, n in load))
-            hosts.append((node, load, equal))
-            unfilled -= equal
-            for at, n in load:
-                takes[at] = takes.get(at, 0) + n * equal
-                remaining[at] -= n * equal
-        if unfilled:
-            hosts.append((node, (), unfilled))
-    return Offer(tuple(hosts), tuple(takes.items()), score) if takes else Offer((), (), ())
+@dataclass(slots=True)
+class _Startable:
+    """Nodes of one group that can be started."""
+
+    packing: Packing
+    template: Template
+    needs: Sequence[Need]
+    fits: tuple[Suited, ...]
+    """For each kind of host: the needs that it could take."""
+    search: Search
+
+    def room(self) -> int:
+        return self.packing.can_start(self.template)
+
+    def offer(self, left: Sequence[int]) -> Offer:
+        """What the next replica would take."""
+        space, template = self.packing.space, self.template
+        score: tuple[float, ...] = ()
+        remaining = left
+        hosts: list[tuple[Node, Load, int]] = []
+        takes: dict[int, int] = {}
+        for (node, count), fits in zip(template.hosts, self.fits, strict=True):
+            fits.prune(left)
+            unfilled = count
+            while unfilled:
+                load, free = fill(space, node.total, fits, remaining)
+                if not load:
+                    break
+                score = score or _score(space, template, node, self.needs, load, free)
+                if template.group.num_of_hosts == 1:
+                    return Offer(load, score, ((node, load, 1),))
+                remaining = list(remaining)
+                equal = min(unfilled, *(remaining[at] // n for at, n in load))
+                hosts.append((node, load, equal))
+                unfilled -= equal
+                for at, n in load:
+                    takes[at] = takes.get(at, 0) + n * equal
+                    remaining[at] -= n * equal
+            if unfilled:
+                hosts.append((node, (), unfilled))
+        return Offer(tuple(takes.items()), score, tuple(hosts)) if takes else Offer()
+
+    def take(self, offer: Offer, times: int) -> None:
+        """Start so many replicas."""
+        packing = self.packing
+        packing.start(self.template, times)
+        for node, load, count in offer.hosts:
+            one = packing.load(self.template.nodes(node, Tier.NEW, count * times), self.needs, load)
+            if self.search.last:
+                packing.bins.append(one)
+            else:
+                packing.add(one)
 
 
 def _score(
@@ -142,32 +117,3 @@ def _score(
     )
     taken = sum(n for _, n in load)
     return (rank, spared, -template.depth, *rest, template.group.priority, taken, -template.extent)
-
-
-def _open(packing: Packing, template: Template, offer: Offer, replicas: int, needs: Sequence[Need]) -> None:
-    packing.start(template, replicas)
-    for node, load, count in offer.hosts:
-        free = list(node.total)
-        gang, accelerator_work = -1, False
-        for at, n in load:
-            need = needs[at]
-            packing.note(need, template.index, Tier.NEW, n * count * replicas)
-            gang = max(gang, need.gang)
-            accelerator_work |= need.wants_accelerator
-            for dimension, amount in need.amounts:
-                free[dimension] -= amount * n
-        packing.add(
-            Bin(
-                template.index,
-                Tier.NEW,
-                node.kind,
-                tuple(free),
-                node.total,
-                count * replicas,
-                (),
-                tuple([(needs[at].entry, n) for at, n in load]),
-                gang,
-                template.gpus > 0,
-                accelerator_work,
-            )
-        )

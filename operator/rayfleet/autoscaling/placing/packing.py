@@ -1,7 +1,7 @@
 """Placing work on nodes that are there: each request on the first node it fits, in order of preference."""
 
 from bisect import insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand.needs import Kind, Need, Space
 from rayfleet.autoscaling.effort import Effort
 from rayfleet.autoscaling.placing.capacity import Bin, Template, preference
+from rayfleet.autoscaling.placing.scoring import Load
 
 _ADDED = 100
 """Steps that it takes to find the place of one more kind of nodes."""
@@ -45,10 +46,6 @@ class Packing:
     """How many more replicas each group may get."""
     gpus_left: int | None
     """How many more GPUs the ceilings allow; none where there is no ceiling."""
-    thorough: bool = False
-    """Whether to look at whole nodes where a look at single requests is the quicker way."""
-    last: bool = False
-    """Whether the work that is placed now is the last."""
     new: list[int] = field(default_factory=list)
     """How many replicas are to be started, by group."""
     placed: dict[tuple[int, int, Tier], int] = field(default_factory=dict)
@@ -77,8 +74,6 @@ class Packing:
             self.bins.copy(),
             self.room.copy(),
             self.gpus_left,
-            self.thorough,
-            self.last,
             self.new.copy(),
             self.placed.copy() if placed is None else placed,
         )
@@ -100,11 +95,21 @@ class Packing:
         key = (need.entry, group, tier)
         self.placed[key] = self.placed.get(key, 0) + count
 
+    def load(self, nodes: Bin, needs: Sequence[Need], load: Load) -> Bin:
+        """Place this on each of these nodes; what they are then."""
+        free, gang, accelerator_work = list(nodes.free), nodes.gang, nodes.accelerator_work
+        for at, n in load:
+            need = needs[at]
+            self.note(need, nodes.group, nodes.tier, n * nodes.size)
+            gang = need.gang if need.gang >= 0 else gang
+            accelerator_work |= need.wants_accelerator
+            for dimension, amount in need.amounts:
+                free[dimension] -= amount * n
+        placed = (*nodes.load, *[(needs[at].entry, n) for at, n in load])
+        return nodes._replace(free=tuple(free), load=placed, gang=gang, accelerator_work=accelerator_work)
+
     def add(self, fresh: Bin) -> None:
-        """Put nodes where their order of preference wants them; at the end when no more work follows."""
-        if self.last:
-            self.bins.append(fresh)
-            return
+        """Put nodes where their order of preference wants them."""
         gpu = self.space.gpu
         self.effort.spend(_ADDED + 12 * len(self.space.names))
         insort(self.bins, fresh, key=lambda one: preference(one, gpu))
@@ -113,6 +118,27 @@ class Packing:
         """The same for many at once."""
         gpu = self.space.gpu
         self.bins = sorted([*self.bins, *fresh], key=lambda one: preference(one, gpu))
+
+    def put_in_order(self, bins: list[Bin]) -> None:
+        """Have these instead of those there were, in their order of preference."""
+        gpu = self.space.gpu
+        self.effort.spend((_ADDED + 12 * len(self.space.names)) * len(bins))
+        self.bins = sorted(bins, key=lambda one: preference(one, gpu))
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One way to look for places."""
+
+    fresh: tuple[Template, ...]
+    """Groups of which nodes can be started."""
+    late: tuple[Template, ...]
+    """Groups whose pods do not come: for work that has no place anywhere else."""
+    thorough: bool
+    """Whether to look at all that each node could hold together. Else each request goes to the first node
+    that it fits: the quicker way, and now and then the better one."""
+    last: bool = False
+    """Whether no more work is placed afterwards: then nodes are not kept in their order of preference."""
 
 
 def place(packing: Packing, need: Need, count: int, *, blocked: bool = False) -> int:
@@ -188,9 +214,9 @@ def _split(found: Bin, need: Need, count: int) -> tuple[int, list[Bin]]:
     rest = min(count - full * each, each) if full < found.size else 0
     parts = []
     if full:
-        parts.append(loaded(found, need, each, 0, full))
+        parts.append(_loaded(found, need, each, 0, full))
     if rest:
-        parts.append(loaded(found, need, rest, full, full + 1))
+        parts.append(_loaded(found, need, rest, full, full + 1))
     used = full + (1 if rest else 0)
     if used < found.size:
         parts.append(
@@ -212,7 +238,7 @@ def _split(found: Bin, need: Need, count: int) -> tuple[int, list[Bin]]:
     return full * each + rest, parts
 
 
-def loaded(found: Bin, need: Need, each: int, first: int, last: int) -> Bin:
+def _loaded(found: Bin, need: Need, each: int, first: int, last: int) -> Bin:
     """Nodes `first` up to `last` of a bin, each with so many of the requests more."""
     free = list(found.free)
     for dimension, amount in need.amounts:

@@ -1,25 +1,22 @@
 """After the fact: a node that is to be started becomes one of a smaller group where its load fits that."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.placing.capacity import Bin, Template
 from rayfleet.autoscaling.placing.packing import Packing
+from rayfleet.autoscaling.placing.solution import Entry
 from rayfleet.ray.state import LabelSelector
 
-if TYPE_CHECKING:
-    from rayfleet.autoscaling.placing.stages import Entry
 
-
-def right_size(packing: Packing, entries: "Sequence[Entry]", stuck: frozenset[str]) -> bool:
-    """Take the smallest group that is enough for each new node; whether that changed anything.
+def right_size(packing: Packing, entries: Iterable[Entry], usable: Sequence[Template]) -> bool:
+    """Take the smallest of the usable groups that is enough for each new node; whether that changed anything.
 
     The number of nodes stays the same.
     """
     single = [t for t in packing.templates if t.group.num_of_hosts == 1]
     sizes = {t.index: _size(packing, t) for t in single}
-    ordered = sorted((t for t in single if t.group.name not in stuck), key=lambda t: sizes[t.index])
+    ordered = sorted([t for t in usable if t.index in sizes], key=lambda t: sizes[t.index])
     if len(ordered) < 2:  # noqa: PLR2004 - a choice takes two
         return False
     selectors = {entry.need.entry: entry.need.shape.selectors for entry in entries}

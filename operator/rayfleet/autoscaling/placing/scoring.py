@@ -10,6 +10,8 @@ Load: TypeAlias = tuple[tuple[int, int], ...]
 """(position of a need, how many on one node)."""
 
 _PRUNED_EVERY: Final = 16
+_FILLED: Final = 4
+"""Steps that it takes to see how many of a need a node takes besides what it has."""
 
 Item: TypeAlias = tuple[int, int, int, int, tuple[tuple[int, int], ...]]
 """(position, gang, the resource it takes the largest share of, how much of it, all amounts)."""
@@ -63,8 +65,9 @@ def suited(space: Space, needs: Iterable[Need], room: Sequence[int], kind: Kind,
     return Suited(items, _least(items))
 
 
-def fill(room: Vector, of: Suited, left: Sequence[int]) -> tuple[Load, list[int]]:
+def fill(space: Space, room: Vector, of: Suited, left: Sequence[int]) -> tuple[Load, list[int]]:
     """What one node takes of what is left of each need, in their order, and what room it has then."""
+    space.effort.spend((_FILLED + space.width) * len(of.items) + len(room))
     free, load, gangs = list(room), [], set[int]()
     for at, gang, scarce, least, amounts in of.items:
         if free[scarce] < least or not left[at] or gang in gangs:

@@ -174,8 +174,11 @@ def coming_bins(
             for tier, replicas in _missing(group):
                 for node, count in template.hosts:
                     unmade[tier, node] = unmade.get((tier, node), 0) + count * replicas
-        bins += [_bin(template, *key, len(names), tuple(sorted(names))) for key, names in coming.items()]
-        bins += [_bin(template, *key, count, ()) for key, count in unmade.items() if count]
+        bins += [
+            template.nodes(node, tier, len(names), tuple(sorted(names)))
+            for (tier, node), names in coming.items()
+        ]
+        bins += [template.nodes(node, tier, count) for (tier, node), count in unmade.items() if count]
     return bins
 
 
@@ -196,10 +199,3 @@ def _rest(template: Template, there: Sequence[RayNode]) -> list[Node]:
         elif nodes:
             nodes.pop()
     return nodes
-
-
-def _bin(template: Template, tier: Tier, node: Node, count: int, members: tuple[str, ...]) -> Bin:
-    accelerated = template.gpus > 0
-    return Bin(
-        template.index, tier, node.kind, node.total, node.total, count, members, accelerated=accelerated
-    )

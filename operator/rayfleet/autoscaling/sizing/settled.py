@@ -12,7 +12,7 @@ from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand.needs import merged
 from rayfleet.autoscaling.inputs import Group, Memory, Settled
 from rayfleet.autoscaling.placing.capacity import Bin
-from rayfleet.autoscaling.placing.stages import Solution
+from rayfleet.autoscaling.placing.solution import Solution
 from rayfleet.autoscaling.sizing.changes import Change
 from rayfleet.ray.state import Demand, RayState, Shape
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rayfleet.autoscaling import words
 from rayfleet.autoscaling.decision import AS_IT_SHOULD_BE, Cancel, Drain, GroupDecision, Hold, Tier
 from rayfleet.autoscaling.inputs import Memory, Policy
-from rayfleet.autoscaling.placing.stages import Solution
+from rayfleet.autoscaling.placing.solution import Solution
 from rayfleet.autoscaling.sizing.census import Census
 from rayfleet.autoscaling.sizing.changes import Change
 from rayfleet.autoscaling.sizing.growing import ask, grow
