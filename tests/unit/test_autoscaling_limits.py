@@ -20,6 +20,7 @@ from rayfleet.autoscaling import (
     decide,
 )
 from rayfleet.autoscaling.inputs import Change, Recommendation
+from rayfleet.autoscaling.sizing.context import SizingContext
 from rayfleet.autoscaling.sizing.rates import rate_limited
 from rayfleet.ray.state import Demand, Gang, RayState, Strategy
 from support.demand_cases import busy, pods, resources, state, tasks
@@ -327,5 +328,5 @@ def test_a_window_is_looked_at_again_when_the_first_of_it_is_remembered_or_the_l
         (NOW - 900, ((NOW - 800, 5),), 0, 300),
     ):
         memory = Memory(began=began, recommendations={"gpu": tuple(Recommendation(*one) for one in seen)})
-        limited = rate_limited(GPU, policy, memory, NOW, size=5, asked=3, up=False)
+        limited = rate_limited(GPU, SizingContext(policy, memory, NOW), size=5, asked=3, up=False)
         assert (limited.replicas, limited.again_in) == (possible, again)

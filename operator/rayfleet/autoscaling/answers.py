@@ -1,6 +1,6 @@
 """What becomes of each entry of demand, for people who ask."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.autoscaling.decision import Answer, DemandKind, Hold, HoldKind, Placed, Tier
@@ -12,7 +12,7 @@ from rayfleet.autoscaling.placing.capacity import HEAD
 from rayfleet.autoscaling.placing.packing import Packing, Rooms
 from rayfleet.autoscaling.placing.solution import Entry, Solution
 from rayfleet.autoscaling.sizing.census import Census
-from rayfleet.autoscaling.sizing.holds import GroupHolds, blocked_hold, holds_of, is_oversized, whole_nodes
+from rayfleet.autoscaling.sizing.holds import DemandHolds, blocked_hold, is_oversized, whole_nodes
 from rayfleet.autoscaling.sizing.sizes import Sizes
 from rayfleet.ray.state import Shape
 
@@ -25,25 +25,50 @@ def answers_of(
     for (need, group, tier), count in sorted(solution.packing.placed.items()):
         if count:
             placed.setdefault(need, []).append((group, tier, count))
-    reasons = _Reasons(solution.packing, census, policy)
+    reasons = _Reasons(solution.packing, census, policy, sizes.rates)
     return tuple(
-        _answer(reasons, entry, placed.get(entry.need.entry, ()), census, sizes) for entry in solution.entries
+        Answer(
+            kind=entry.kind,
+            shape=entry.need.shape,
+            count=entry.need.copies,
+            placed=tuple(
+                Placed(HEAD_GROUP if group == HEAD else census[group].group.name, tier, count)
+                for group, tier, count in placed.get(entry.need.entry, ())
+            ),
+            holds=reasons.of(entry, placed.get(entry.need.entry, ())),
+            gang=entry.gang.name if entry.gang else "",
+        )
+        for entry in solution.entries
     )
 
 
 class _Reasons:
     """Why entries wait, each kind worked out once, and so many."""
 
-    def __init__(self, packing: Packing, census: Sequence[Census], policy: Policy) -> None:
-        self._packing = packing
-        self._groups = GroupHolds(census, policy)
-        self._nodes = whole_nodes(packing)
-        self._effort = Effort(MOST_WORDS)
+    def __init__(
+        self, packing: Packing, census: Sequence[Census], policy: Policy, rates: Mapping[str, Hold]
+    ) -> None:
+        self._census = census
+        self._rates = rates
         self._rooms = packing.rooms
+        self._holds = DemandHolds(packing, census, policy)
+        self._effort = Effort(MOST_WORDS)
         self._known: dict[tuple[Shape, Rooms], tuple[Hold, ...]] = {}
         self._at_once: dict[tuple[tuple[Hold, ...], str], tuple[Hold, ...]] = {}
 
-    def of(self, entry: Entry) -> tuple[Hold, ...]:
+    def of(self, entry: Entry, placed: Iterable[tuple[int, Tier, int]]) -> tuple[Hold, ...]:
+        """Of what has no place, and of what goes to nodes that do not come or are not started yet."""
+        holds = self._of_rest(entry) if entry.left else ()
+        others = []
+        for group, tier, _ in placed:
+            if tier is Tier.BLOCKED and (hold := blocked_hold(self._census[group])):
+                others.append(hold)
+            if tier is Tier.NEW and (rate := self._rates.get(self._census[group].group.name)):
+                others.append(rate)
+        # Where these are all, one tuple serves many entries.
+        return tuple(dict.fromkeys((*holds, *others))) if others else holds
+
+    def _of_rest(self, entry: Entry) -> tuple[Hold, ...]:
         if entry.skipped:
             return (TOO_MUCH,)
         if entry.gang is None:
@@ -62,44 +87,9 @@ class _Reasons:
         if known is None:
             if self._effort.spent:
                 return (TOO_MUCH,)
-            self._effort.spend(_steps(self._packing, self._nodes, need))
-            known = holds_of(self._packing, self._nodes, self._groups, need, rooms)
-            self._known[need.shape, rooms] = known
+            self._effort.spend(self._holds.steps(need))
+            known = self._known[need.shape, rooms] = self._holds.of(need, rooms)
         return known
-
-
-def _steps(packing: Packing, nodes: Sequence[object], need: Need) -> int:
-    """To look at every kind of node there is or could be, and to put it into words."""
-    parts = len(need.amounts) + sum(map(len, need.shape.selectors))
-    return (len(packing.templates) + len(nodes) + 20) * (3 * parts + 4)
-
-
-def _answer(
-    reasons: _Reasons,
-    entry: Entry,
-    placed: Sequence[tuple[int, Tier, int]],
-    census: Sequence[Census],
-    sizes: Sizes,
-) -> Answer:
-    holds = reasons.of(entry) if entry.left else ()
-    others = []
-    for group, tier, _ in placed:
-        if tier is Tier.BLOCKED and (hold := blocked_hold(census[group])):
-            others.append(hold)
-        if tier is Tier.NEW and (rate := sizes.rates.get(census[group].group.name)):
-            others.append(rate)
-    return Answer(
-        kind=entry.kind,
-        shape=entry.need.shape,
-        count=entry.need.copies,
-        placed=tuple(
-            Placed(HEAD_GROUP if group == HEAD else census[group].group.name, tier, count)
-            for group, tier, count in placed
-        ),
-        # Where these are all, one tuple serves many entries.
-        holds=tuple(dict.fromkeys((*holds, *others))) if others else holds,
-        gang=entry.gang.name if entry.gang else "",
-    )
 
 
 def oversized(solution: Solution) -> tuple[Shape, ...]:

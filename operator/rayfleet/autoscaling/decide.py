@@ -12,8 +12,9 @@ from rayfleet.autoscaling.placing.capacity import running_bins, templates_of
 from rayfleet.autoscaling.placing.packing import Packing
 from rayfleet.autoscaling.placing.stages import solve
 from rayfleet.autoscaling.sizing.census import Census, coming_bins, room_for_missing, take_census
+from rayfleet.autoscaling.sizing.context import SizingContext
 from rayfleet.autoscaling.sizing.settled import grounds_of
-from rayfleet.autoscaling.sizing.sizes import Moment, size_groups
+from rayfleet.autoscaling.sizing.sizes import size_groups
 from rayfleet.autoscaling.summary import summary_of
 from rayfleet.ray.state import RayState
 
@@ -42,7 +43,8 @@ def decide(
     narrowed = (demand for found in ways.values() for choice in found for way in choice for demand in way)
     space = space_of(shapes_of(known, narrowed))
     bins, joined = running_bins(space, known, groups, workers)
-    census = take_census(groups, workers, joined, policy, now, known=ray is not None)
+    context = SizingContext(policy, memory, now, joined, known=ray is not None)
+    census = take_census(groups, workers, context)
     stuck = frozenset(one.group.name for one in census if one.stuck)
     templates = templates_of(space, groups, stuck)
     gpus_left = min((max(0, ceiling.gpus_left) for ceiling in policy.ceilings), default=None)
@@ -56,12 +58,12 @@ def decide(
     )
     packing.add_all((*bins, *coming_bins(templates, census, joined)))
     floors = {at: _floor(one) for at, one in enumerate(census)}
-    grounds = grounds_of(known, groups, packing.bins)
+    context = replace(context, grounds=grounds_of(known, groups, packing.bins))
     solution = solve(packing, known, ways, floors, stuck)
-    # What was not looked at may need what seems to be idle.
-    whole = ray is not None and not any(entry.skipped for entry in solution.entries)
-    moment = Moment(joined, policy, memory, now, grounds, known=whole)
-    sizes = size_groups(solution, census, floors, moment)
+    if any(entry.skipped for entry in solution.entries):
+        # What was not looked at may need what seems to be idle.
+        context = replace(context, known=False)
+    sizes = size_groups(solution, census, floors, context)
     answers = answers_of(solution, census, policy, sizes)
     return Decision(
         groups=sizes.groups,

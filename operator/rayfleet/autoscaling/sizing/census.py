@@ -7,6 +7,7 @@ from rayfleet.api.base import INT32_MAX
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.inputs import Blocked, Group, Policy, Worker
 from rayfleet.autoscaling.placing.capacity import Bin, Node, Template
+from rayfleet.autoscaling.sizing.context import SizingContext
 from rayfleet.autoscaling.sizing.surplus import removable
 from rayfleet.ray.state import RayNode
 
@@ -59,20 +60,9 @@ def patience(group: Group, policy: Policy) -> float:
     )
 
 
-def take_census(
-    groups: Sequence[Group],
-    workers: Sequence[Worker],
-    joined: Mapping[str, RayNode],
-    policy: Policy,
-    now: float,
-    *,
-    known: bool = True,
-) -> list[Census]:
-    """One for each group, in their order. `joined`: by pod, the Ray node it runs.
-
-    `known`: whether a pod that is not among `joined` has not joined.
-    """
-    found = {group.name: Census(group, _maximum(group, policy)) for group in groups}
+def take_census(groups: Sequence[Group], workers: Sequence[Worker], context: SizingContext) -> list[Census]:
+    """One for each group, in their order."""
+    found = {group.name: Census(group, _maximum(group, context.policy)) for group in groups}
     leaving = {(worker.group, worker.replica or worker.name) for worker in workers if worker.draining}
     for worker in workers:
         census = found.get(worker.group)
@@ -80,16 +70,16 @@ def take_census(
         if census is None or (worker.group, replica) in leaving:
             continue
         census.replicas.setdefault(replica, []).append(worker)
-        if worker.blocked and worker.name not in joined:
-            _note_blocked(census, replica, worker.blocked, patience(census.group, policy), now)
+        if worker.blocked and worker.name not in context.joined:
+            _note_blocked(census, replica, worker.blocked, context)
     for census in found.values():
-        _give_up_surplus(census, joined, now, known=known)
-        _count_missing(census, policy, now)
+        _give_up_surplus(census, context)
+        _count_missing(census, context)
     return list(found.values())
 
 
-def _note_blocked(census: Census, replica: str, blocked: Blocked, patience: float, now: float) -> None:
-    late_in = blocked.late_at(patience) - now
+def _note_blocked(census: Census, replica: str, blocked: Blocked, context: SizingContext) -> None:
+    late_in = blocked.late_at(patience(census.group, context.policy)) - context.now
     if late_in > 0:
         census.looks.append(late_in)
     else:
@@ -99,13 +89,13 @@ def _note_blocked(census: Census, replica: str, blocked: Blocked, patience: floa
         census.blocked = blocked
 
 
-def _give_up_surplus(census: Census, joined: Mapping[str, RayNode], now: float, *, known: bool) -> None:
+def _give_up_surplus(census: Census, context: SizingContext) -> None:
     """Take out what has not joined and is more than the maximum: it goes before anything that runs."""
     going = sum(any(worker.requested for worker in workers) for workers in census.replicas.values())
     over = len(census.replicas) - going - census.maximum
     if over <= 0:
         return
-    possible, looks = removable(census.replicas, joined, census.late, now, known=known)
+    possible, looks = removable(census.replicas, census.late, context)
     census.looks += looks
     for replica in possible[:over]:
         census.given_up.append(tuple(worker.name for worker in census.replicas.pop(replica)))
@@ -118,14 +108,14 @@ def _maximum(group: Group, policy: Policy) -> int:
     return group.max_replicas
 
 
-def _count_missing(census: Census, policy: Policy, now: float) -> None:
+def _count_missing(census: Census, context: SizingContext) -> None:
     group, refused = census.group, census.group.refused
     wanted = group.desired if group.resized_to is None else min(group.desired, group.resized_to)
     census.missing = max(0, min(wanted, census.maximum) - len(census.replicas))
     if refused:
         if census.blocked is None or refused.since < census.blocked.since:
             census.blocked = refused
-        late_in = refused.late_at(patience(group, policy)) - now
+        late_in = refused.late_at(patience(group, context.policy)) - context.now
         census.refused = late_in <= 0
         if late_in > 0:
             census.looks.append(late_in)

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from rayfleet.autoscaling.decision import Hold, HoldKind
-from rayfleet.autoscaling.inputs import Memory, Policy
 from rayfleet.autoscaling.placing.packing import Packing
 from rayfleet.autoscaling.sizing.changes import Change
+from rayfleet.autoscaling.sizing.context import SizingContext
 from rayfleet.autoscaling.sizing.rates import Limited, conservative, rate_limited
-from rayfleet.ray.state import RayNode
 
 
 def ask(
@@ -28,38 +27,37 @@ def grow(
     changes: Sequence[Change],
     packing: Packing,
     floors: Mapping[int, int],
-    joined: Mapping[str, RayNode],
-    policy: Policy,
-    memory: Memory,
-    now: float,
+    context: SizingContext,
 ) -> None:
     """Set what each group starts. What a floor asks for waits for no window, but for the limit of GPUs."""
     for at, change in enumerate(changes):
         floor = min(floors.get(at, 0), change.asked)
-        _limit(change, floor, joined, policy, memory, now)
-    if policy.new_gpus is None:
+        _limit(change, floor, context)
+    limit = context.policy.new_gpus
+    if limit is None:
         return
     missing = sum(c.census.missing * t.gpus for c, t in zip(changes, packing.templates, strict=True))
-    left = max(0, policy.new_gpus.gpus_left - missing)
+    left = max(0, limit.gpus_left - missing)
     for change, template in sorted(
         zip(changes, packing.templates, strict=True),
         key=lambda one: (-one[0].census.group.priority, one[0].census.group.name),
     ):
         if template.gpus and change.started * template.gpus > left:
             change.started = left // template.gpus
-            change.rate = Hold(HoldKind.RATE, f"{change.census.group.name}: {policy.new_gpus.words}")
+            change.rate = Hold(HoldKind.RATE, f"{change.census.group.name}: {limit.words}")
         left -= change.started * template.gpus
 
 
-def _limit(
-    change: Change, floor: int, joined: Mapping[str, RayNode], policy: Policy, memory: Memory, now: float
-) -> None:
+def _limit(change: Change, floor: int, context: SizingContext) -> None:
     census, asked = change.census, change.asked - floor
     group = census.group
-    running = sum(all(worker.name in joined for worker in workers) for workers in census.replicas.values())
+    running = sum(
+        all(worker.name in context.joined for worker in workers) for workers in census.replicas.values()
+    )
+    coming = census.present - running + floor
     limits: list[Limited] = [
-        conservative(group, policy, running=running, coming=census.present - running + floor, asked=asked),
-        rate_limited(group, policy, memory, now, size=census.present + floor, asked=asked, up=True),
+        conservative(group, context.policy, running=running, coming=coming, asked=asked),
+        rate_limited(group, context, size=census.present + floor, asked=asked, up=True),
     ]
     tightest = min(limits, key=lambda limit: limit.replicas)
     change.started = floor + tightest.replicas

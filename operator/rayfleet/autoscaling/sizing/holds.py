@@ -29,45 +29,48 @@ def could_hold(space: Space, need: Need, template: Template) -> bool:
     return any(suits(space, need, *node) for node, _ in template.hosts)
 
 
-class GroupHolds:
-    """Why no more of some groups is started: said once, however many entries wait for them.
+class DemandHolds:
+    """Why needs are not placed: said once of each group, however many entries wait for it.
 
     A hundred groups each with its own words for each of thousands of entries would be a hundred megabytes.
     """
 
-    def __init__(self, census: Sequence[Census], policy: Policy) -> None:
+    def __init__(self, packing: Packing, census: Sequence[Census], policy: Policy) -> None:
+        self._packing = packing
+        self._nodes = whole_nodes(packing)
         self._census = census
         self._policy = policy
         self._each: dict[tuple[Rooms, int], Hold | None] = {}
         self._together: dict[tuple[Rooms, tuple[int, ...]], tuple[Hold, ...]] = {}
 
-    def of(self, rooms: Rooms, groups: Sequence[Template]) -> tuple[Hold, ...]:
-        """One reason for each of `groups` that has one."""
+    def of(self, need: Need, rooms: Rooms) -> tuple[Hold, ...]:
+        """What keeps this need from being placed, one reason for each group that could take it."""
+        space = self._packing.space
+        able = [t for t in self._packing.templates if could_hold(space, need, t)]
+        if able:
+            return self._of_groups(rooms, able)
+        if any(suits(space, need, total, kind) for total, kind in self._nodes):
+            said = "only nodes that are busy can take it, and no group has more of them"
+            return (Hold(HoldKind.MAX, said),)
+        return (Hold(HoldKind.INFEASIBLE, _infeasible(self._packing, need)),)
+
+    def steps(self, need: Need) -> int:
+        """To look at every kind of node there is or could be, and to put it into words."""
+        parts = len(need.amounts) + sum(map(len, need.shape.selectors))
+        return (len(self._packing.templates) + len(self._nodes) + 20) * (3 * parts + 4)
+
+    def _of_groups(self, rooms: Rooms, groups: Sequence[Template]) -> tuple[Hold, ...]:
         which = rooms, tuple([group.index for group in groups])
         if which not in self._together:
-            found = [hold for group in groups if (hold := self._of(rooms, group)) is not None]
+            found = [hold for group in groups if (hold := self._of_group(rooms, group)) is not None]
             self._together[which] = tuple(dict.fromkeys(found))
         return self._together[which]
 
-    def _of(self, rooms: Rooms, group: Template) -> Hold | None:
+    def _of_group(self, rooms: Rooms, group: Template) -> Hold | None:
         which = rooms, group.index
         if which not in self._each:
             self._each[which] = group_hold(rooms, group, self._census[group.index], self._policy)
         return self._each[which]
-
-
-def holds_of(
-    packing: Packing, nodes: Sequence[tuple[Vector, Kind]], groups: GroupHolds, need: Need, rooms: Rooms
-) -> tuple[Hold, ...]:
-    """What keeps this need from being placed, one reason for each group that could take it."""
-    space = packing.space
-    able = [t for t in packing.templates if could_hold(space, need, t)]
-    if able:
-        return groups.of(rooms, able)
-    if any(suits(space, need, total, kind) for total, kind in nodes):
-        said = "only nodes that are busy can take it, and no group has more of them"
-        return (Hold(HoldKind.MAX, said),)
-    return (Hold(HoldKind.INFEASIBLE, _infeasible(packing, need)),)
 
 
 def group_hold(rooms: Rooms, template: Template, census: Census, policy: Policy) -> Hold | None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from rayfleet.api.raycluster import ScalingPolicy, ScalingRules
 from rayfleet.autoscaling.inputs import Change, Group, Memory, Policy, Recommendation
+from rayfleet.autoscaling.sizing.context import SizingContext
 
 LONGEST_PERIOD: Final = 1800
 
@@ -22,16 +23,15 @@ class Limited:
     """Seconds until more may be possible by time alone."""
 
 
-def rate_limited(
-    group: Group, policy: Policy, memory: Memory, now: float, *, size: int, asked: int, up: bool
-) -> Limited:
+def rate_limited(group: Group, context: SizingContext, *, size: int, asked: int, up: bool) -> Limited:
     """How many of the `asked` replicas may be added (`up`) or removed now, from `size` on."""
-    rules = policy.behavior.scale_up if up else policy.behavior.scale_down
+    behavior = context.policy.behavior
+    rules = behavior.scale_up if up else behavior.scale_down
     limits = [
         Limited(asked),
         *_disabled(rules, up=up),
-        *_by_policies(group, rules, memory, now, size, up=up),
-        *_by_window(group, rules, memory, now, size, up=up),
+        *_by_policies(group, rules, context, size, up=up),
+        *_by_window(group.name, rules, context, size, up=up),
     ]
     return min(limits, key=lambda limit: limit.replicas)
 
@@ -42,12 +42,12 @@ def _disabled(rules: ScalingRules, *, up: bool) -> Iterable[Limited]:
 
 
 def _by_policies(
-    group: Group, rules: ScalingRules, memory: Memory, now: float, size: int, *, up: bool
+    group: Group, rules: ScalingRules, context: SizingContext, size: int, *, up: bool
 ) -> Iterable[Limited]:
     if not rules.policies or rules.select_policy == "Disabled":
         return
-    changes = memory.changes.get(group.name, ())
-    found = [_by_policy(group, one, changes, now, size, up=up) for one in rules.policies]
+    changes = context.memory.changes.get(group.name, ())
+    found = [_by_policy(group, one, changes, context.now, size, up=up) for one in rules.policies]
     choose = max if rules.select_policy == "Max" else min
     yield choose(found, key=lambda limit: limit.replicas)
 
@@ -71,13 +71,14 @@ def _by_policy(
 
 
 def _by_window(
-    group: Group, rules: ScalingRules, memory: Memory, now: float, size: int, *, up: bool
+    group: str, rules: ScalingRules, context: SizingContext, size: int, *, up: bool
 ) -> Iterable[Limited]:
     """As far as all recommendations of the window go; those from before our memory count as `size`."""
     window = rules.stabilization_window_seconds or 0
     if not window:
         return
-    seen = _in_window(group.name, memory, now, window)
+    memory, now = context.memory, context.now
+    seen = _in_window(group, memory, now, window)
     sizes = [one.replicas for one in seen] or [size]
     if memory.began is None or now - memory.began < window:
         sizes.append(size)
@@ -117,10 +118,11 @@ def _window_ends(seen: Sequence[Recommendation], memory: Memory, now: float, win
 
 
 def remembered(
-    memory: Memory, policy: Policy, now: float, recommended: dict[str, int], changed: dict[str, int]
+    context: SizingContext, recommended: dict[str, int], changed: dict[str, int]
 ) -> tuple[dict[str, tuple[Recommendation, ...]], dict[str, tuple[Change, ...]]]:
     """The histories with this decision added, and what is too old to matter left out."""
-    up, down = policy.behavior.scale_up, policy.behavior.scale_down
+    memory, now, behavior = context.memory, context.now, context.policy.behavior
+    up, down = behavior.scale_up, behavior.scale_down
     window = max(up.stabilization_window_seconds or 0, down.stabilization_window_seconds or 0)
     recommendations = {}
     for name, replicas in recommended.items() if window else ():

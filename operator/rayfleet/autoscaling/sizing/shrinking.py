@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from rayfleet.autoscaling.decision import Cancel, Drain, IdleNode
-from rayfleet.autoscaling.inputs import Memory, Policy, Worker
+from rayfleet.autoscaling.inputs import Worker
 from rayfleet.autoscaling.sizing.census import Census
 from rayfleet.autoscaling.sizing.changes import Change
+from rayfleet.autoscaling.sizing.context import SizingContext
 from rayfleet.autoscaling.sizing.idle import Replica, idle_replicas, partly_joined
 from rayfleet.autoscaling.sizing.rates import rate_limited
 from rayfleet.autoscaling.sizing.surplus import removable
@@ -20,16 +21,9 @@ def give_up_surplus(change: Change) -> None:
     change.over += [Cancel(census.group.name, pods, words) for pods in census.given_up]
 
 
-def drain_idle(
-    change: Change,
-    joined: Mapping[str, RayNode],
-    needed: AbstractSet[str],
-    policy: Policy,
-    memory: Memory,
-    now: float,
-) -> None:
+def drain_idle(change: Change, needed: AbstractSet[str], context: SizingContext) -> None:
     """Choose what is drained: at once what is above max or a lowered `replicas`, the rest by its timeout."""
-    census = change.census
+    census, joined = change.census, context.joined
     group = census.group
     over_max = max(0, len(census.replicas) - census.maximum)
     if over_max:
@@ -43,14 +37,14 @@ def drain_idle(
     gone = {drain.replica for drain in change.drains}
     due = [one for one in idle.due if one.name not in gone]
     surplus = [one for one in idle.surplus if one.name not in gone]
-    _shrink_as_asked(change, [*due, *surplus], joined, needed, memory, now)
+    _shrink_as_asked(change, [*due, *surplus], needed, context)
     gone = {drain.replica for drain in change.drains}
     due = [one for one in due if one.name not in gone]
     spare = max(0, change.wanted - census.floor)
     going = len(change.drains) + len(change.cancels)
     change.recommended = census.present + change.asked - going - min(spare, len(due))
     asked = min(spare, len(due))
-    limited = rate_limited(group, policy, memory, now, size=change.wanted, asked=asked, up=False)
+    limited = rate_limited(group, context, size=change.wanted, asked=asked, up=False)
     if limited.replicas < asked:
         change.waiting.append(limited.words)
         if limited.again_in is not None:
@@ -63,27 +57,23 @@ def drain_idle(
 
 
 def _shrink_as_asked(
-    change: Change,
-    idle: list[Replica],
-    joined: Mapping[str, RayNode],
-    needed: AbstractSet[str],
-    memory: Memory,
-    now: float,
+    change: Change, idle: list[Replica], needed: AbstractSet[str], context: SizingContext
 ) -> None:
     """A lowered `replicas` takes what has not joined or is idle at once, and what is busy when it is idle."""
     census = change.census
     group = census.group
-    asked = group.resized_to if group.resized_to is not None else memory.shrink_to.get(group.name)
+    remembered = context.memory.shrink_to.get(group.name)
+    asked = group.resized_to if group.resized_to is not None else remembered
     if asked is None or change.started or census.present <= max(asked, census.floor):
         return
     asked = max(asked, census.floor)
     words = f"replicas of {group.name} was lowered to {asked}"
     unneeded = {name: pods for name, pods in census.replicas.items() if not _is_needed(pods, needed)}
-    coming, looks = removable(unneeded, joined, census.late, now, known=True)
+    coming, looks = removable(unneeded, census.late, context)
     change.again_in += looks
     for name in coming[: max(0, change.wanted - asked)]:
         change.cancels.append(Cancel(group.name, tuple(one.name for one in census.replicas[name]), words))
-    _drain(change, idle[: max(0, change.wanted - asked)], joined, words)
+    _drain(change, idle[: max(0, change.wanted - asked)], context.joined, words)
     if change.wanted > asked:
         change.shrink_to = asked
         change.waiting.append(f"replicas was lowered to {asked}: the others go when they are idle")
@@ -98,27 +88,20 @@ def _drain(change: Change, replicas: list[Replica], joined: Mapping[str, RayNode
 
 
 def cancel_unneeded(
-    change: Change,
-    joined: Mapping[str, RayNode],
-    needed: AbstractSet[str],
-    unneeded_missing: int,
-    memory: Memory,
-    now: float,
-    *,
-    probe: bool,
+    change: Change, needed: AbstractSet[str], unneeded_missing: int, context: SizingContext, *, probe: bool
 ) -> None:
     """Give up what does not come and has been needed by nothing for as long as an idle node may stay.
 
     A pod that starts is left to start, unless it is late. `probe`: keep one that is blocked, to see when
     there is room again.
     """
-    census = change.census
+    census, now = change.census, context.now
     group = census.group
     cancelled = {name for cancel in change.cancels for name in cancel.pods}
-    waiting = _blocked_replicas(census, joined, needed | cancelled)
+    waiting = _blocked_replicas(census, context.joined, needed | cancelled)
     spare = max(0, change.wanted - census.floor)
     possible = min(spare, unneeded_missing + max(0, len(waiting) - int(probe)))
-    since = [*memory.unneeded_since.get(group.name, ())[:possible]]
+    since = [*context.memory.unneeded_since.get(group.name, ())[:possible]]
     since += [now] * (possible - len(since))
     timeout = group.idle_timeout_seconds
     count = sum(now - one >= timeout for one in since)

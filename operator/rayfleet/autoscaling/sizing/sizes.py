@@ -9,12 +9,12 @@ from rayfleet.autoscaling.inputs import Memory, Policy
 from rayfleet.autoscaling.placing.solution import Solution
 from rayfleet.autoscaling.sizing.census import Census
 from rayfleet.autoscaling.sizing.changes import Change
+from rayfleet.autoscaling.sizing.context import SizingContext
 from rayfleet.autoscaling.sizing.growing import ask, grow
 from rayfleet.autoscaling.sizing.holds import blocked_hold, ceiling_hold, could_hold, group_hold
 from rayfleet.autoscaling.sizing.rates import remembered
 from rayfleet.autoscaling.sizing.settled import settle_for, sizes_before
 from rayfleet.autoscaling.sizing.shrinking import cancel_unneeded, drain_idle, give_up_surplus
-from rayfleet.ray.state import RayNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,54 +30,43 @@ class Sizes:
     memory: Memory
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What sizes depend on besides demand."""
-
-    joined: Mapping[str, RayNode]
-    policy: Policy
-    memory: Memory
-    now: float
-    grounds: tuple[object, ...]
-    known: bool
-    """Whether there is a view of Ray; nothing shrinks without one."""
-
-
 def size_groups(
-    solution: Solution, census: Sequence[Census], floors: Mapping[int, int], moment: Moment
+    solution: Solution, census: Sequence[Census], floors: Mapping[int, int], context: SizingContext
 ) -> Sizes:
     """Sizes, with the limits of how fast they may change."""
-    policy, memory, now = moment.policy, moment.memory, moment.now
+    memory = context.memory
     changes = [Change(one, recommended=one.present) for one in census]
-    ask(changes, solution.packing, floors, sizes_before(memory, moment.grounds))
-    grow(changes, solution.packing, floors, moment.joined, policy, memory, now)
+    ask(changes, solution.packing, floors, sizes_before(memory, context.grounds))
+    grow(changes, solution.packing, floors, context)
     for at, change in enumerate(changes):
         change.recommended += change.asked
         give_up_surplus(change)
-        if moment.known:
-            _shrink(change, at, solution, census, moment)
+        if context.known:
+            _shrink(change, at, solution, census, context)
         else:
             change.shrink_to = _still_asked(change.census, memory)
     looks = [seconds for change in changes for seconds in change.again_in]
     looks += [seconds for one in census for seconds in one.looks]
-    held = _held_gangs(solution, census, policy)
+    held = _held_gangs(solution, census, context.policy)
     return Sizes(
         groups=tuple(
-            _group_decision(change, floors.get(at, 0), moment, held.get(at, ""))
+            _group_decision(change, floors.get(at, 0), context, held.get(at, ""))
             for at, change in enumerate(changes)
         ),
         drains=tuple(drain for change in changes for drain in change.drains),
         cancels=tuple(cancel for change in changes for cancel in (*change.over, *change.cancels)),
         next_look=min(looks, default=None),
         rates={change.census.group.name: change.rate for change in changes if change.rate},
-        memory=_memory(changes, solution, moment),
+        memory=_memory(changes, solution, context),
     )
 
 
-def _shrink(change: Change, at: int, solution: Solution, census: Sequence[Census], moment: Moment) -> None:
+def _shrink(
+    change: Change, at: int, solution: Solution, census: Sequence[Census], context: SizingContext
+) -> None:
     mine = [one for one in solution.packing.bins if one.group == at]
     needed = {name for one in mine if one.load for name in one.members} | solution.kept
-    drain_idle(change, moment.joined, needed, moment.policy, moment.memory, moment.now)
+    drain_idle(change, needed, context)
     hosts = change.census.group.num_of_hosts
     unmade = sum(
         one.size
@@ -89,7 +78,7 @@ def _shrink(change: Change, at: int, solution: Solution, census: Sequence[Census
     probe = change.census.stuck and any(
         one.replicas for one in census if fallback and one.group.name in fallback.groups
     )
-    cancel_unneeded(change, moment.joined, needed, missing, moment.memory, moment.now, probe=probe)
+    cancel_unneeded(change, needed, missing, context, probe=probe)
 
 
 def _still_asked(census: Census, memory: Memory) -> int | None:
@@ -122,19 +111,19 @@ def _held_gangs(solution: Solution, census: Sequence[Census], policy: Policy) ->
     return found
 
 
-def _group_decision(change: Change, floor: int, moment: Moment, held: str) -> GroupDecision:
+def _group_decision(change: Change, floor: int, context: SizingContext, held: str) -> GroupDecision:
     census = change.census
     blocked = blocked_hold(census)
     kept = len(census.replicas) - len(change.drains) - sum(bool(cancel.pods) for cancel in change.cancels)
     hosts = census.group.num_of_hosts
     cancelled = {name for cancel in change.cancels for name in cancel.pods}
     not_joined = sum(
-        worker.name not in moment.joined and worker.name not in cancelled
+        worker.name not in context.joined and worker.name not in cancelled
         for workers in census.replicas.values()
         for worker in workers
     )
     launches = 0 if census.group.withheld else max(0, change.wanted - kept)
-    ceiling = ceiling_hold(census, moment.policy)
+    ceiling = ceiling_hold(census, context.policy)
     growth = _growth(change, floor)
     return GroupDecision(
         name=census.group.name,
@@ -142,7 +131,7 @@ def _group_decision(change: Change, floor: int, moment: Moment, held: str) -> Gr
         wanted=min(change.wanted, census.maximum),
         launches=launches,
         pending=not_joined + launches * hosts,
-        reason=_reason(change, growth, ceiling, held, known=moment.known),
+        reason=_reason(change, growth, ceiling, held, known=context.known),
         growth=growth,
         holds=tuple(hold for hold in (change.rate, ceiling) if hold),
         blocked=blocked.words if blocked else "",
@@ -181,12 +170,10 @@ def _reason(change: Change, growth: str, ceiling: Hold | None, held: str, *, kno
     return "; ".join(parts) or held or AS_IT_SHOULD_BE
 
 
-def _memory(changes: Sequence[Change], solution: Solution, moment: Moment) -> Memory:
-    memory, now = moment.memory, moment.now
+def _memory(changes: Sequence[Change], solution: Solution, context: SizingContext) -> Memory:
+    memory, now = context.memory, context.now
     recommendations, history = remembered(
-        memory,
-        moment.policy,
-        now,
+        context,
         {change.census.group.name: change.recommended for change in changes},
         {change.census.group.name: change.wanted - change.census.present for change in changes},
     )
@@ -203,5 +190,5 @@ def _memory(changes: Sequence[Change], solution: Solution, moment: Moment) -> Me
         shrink_to={
             change.census.group.name: change.shrink_to for change in changes if change.shrink_to is not None
         },
-        settled=settle_for(moment.grounds, changes, solution) if moment.known else memory.settled,
+        settled=settle_for(context.grounds, changes, solution) if context.known else memory.settled,
     )
