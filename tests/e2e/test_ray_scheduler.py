@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rayfleet.autoscaling import DemandKind, Memory, Policy, decide
+from rayfleet.autoscaling import AutoscalingPolicy, DemandKind, Memory, decide
 from support.demand_cases import Case, draw
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def asked(first: int, last: int) -> list[dict[str, Any]]:
 
 def left_by_us(case: Case) -> tuple[Counter[Any], set[str], bool, int]:
     """What has no place: tasks by shape, gangs, any of `request_resources`; and the nodes to start."""
-    decision = decide(case.ray, case.groups, case.workers, Policy(), Memory(), now=0)
+    decision = decide(case.ray, case.groups, case.workers, AutoscalingPolicy(), Memory(), now=0)
     tasks, gangs, unsatisfied = Counter[Any](), set[str](), False
     for answer in decision.answers:
         if answer.kind is DemandKind.TASKS:

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, TypeAlias
 
 from rayfleet.api.names import HEAD_GROUP
-from rayfleet.autoscaling import Group, Worker
+from rayfleet.autoscaling import Worker, WorkerGroup
 from rayfleet.ray.state import (
     Demand,
     Gang,
@@ -31,7 +31,7 @@ class Case:
     """What both schedulers are asked."""
 
     seed: int
-    groups: tuple[Group, ...]
+    groups: tuple[WorkerGroup, ...]
     workers: tuple[Worker, ...]
     ray: RayState
 
@@ -73,12 +73,12 @@ def state(
     return RayState("session", 1, tuple(nodes), demands, tuple(gangs), tuple(constraints))
 
 
-def idle(name: str, group: Group, seconds: float) -> RayNode:
+def idle(name: str, group: WorkerGroup, seconds: float) -> RayNode:
     """A node of the group that has had nothing to do for so long."""
     return node(name, group.name, group.resources, status=NodeStatus.IDLE, idle_seconds=seconds)
 
 
-def busy(name: str, group: Group, **free: float) -> RayNode:
+def busy(name: str, group: WorkerGroup, **free: float) -> RayNode:
     """A node of the group with so much free."""
     return node(name, group.name, group.resources, available=resources(**free))
 
@@ -117,7 +117,7 @@ def draw(seed: int) -> Case:
     return Case(seed, groups, tuple(workers), ray)
 
 
-def _group(random: Random, index: int) -> Group:
+def _group(random: Random, index: int) -> WorkerGroup:
     cpus = random.choice([1, 2, 4, 8, 16, 32])
     gpus = random.choice([0, 0, 1, 2, 4, 8])
     extra: dict[str, float] = {}
@@ -133,7 +133,7 @@ def _group(random: Random, index: int) -> Group:
     if random.random() < 0.3:
         labels[MARKET] = random.choice(["spot", "on-demand"])
     most = random.choice([1, 3, 5, 10, 20, 50])
-    return Group(
+    return WorkerGroup(
         name=f"g{index}",
         resources=resources(CPU=cpus, GPU=gpus, **extra),
         labels=tuple(sorted(labels.items())),

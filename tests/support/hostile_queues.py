@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Final
 
-from rayfleet.autoscaling import Group
+from rayfleet.autoscaling import WorkerGroup
 from rayfleet.ray.gcs import bounds
 from rayfleet.ray.gcs.protocol import ray_pb2
 from support.stand_in_gcs import node, state
 
 Reply = ray_pb2.GetClusterResourceStateReply
 GROUPS: Final = [
-    Group(
+    WorkerGroup(
         f"g{i:02}",
         tuple(sorted({"CPU": 4.0 + i, "GPU": float(i % 9), "memory": 1e10 * (1 + i)}.items())),
         (("zone", "abcd"[i % 4]),),

@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 
 from rayfleet.autoscaling import (
-    Answer,
-    Ceiling,
+    AutoscalingPolicy,
     Decision,
-    Group,
-    Hold,
+    DemandAnswer,
+    DemandHold,
+    GpuHeadroom,
     HoldKind,
     Memory,
-    Policy,
     Worker,
+    WorkerGroup,
     decide,
 )
 from rayfleet.autoscaling.decision import DemandKind
@@ -28,7 +28,7 @@ from support.demand_cases import node, resources, tasks
 from support.hostile_queues import GROUPS, QUEUES, gangs_of_two, some_of_everything
 from support.stand_in_gcs import state
 
-CPU = Group("cpu", resources(CPU=8))
+CPU = WorkerGroup("cpu", resources(CPU=8))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def everything() -> RayState:
 
 
 def decided(ray: RayState) -> Decision:
-    return decide(ray, GROUPS, (), Policy(), Memory(), 0.0)
+    return decide(ray, GROUPS, (), AutoscalingPolicy(), Memory(), 0.0)
 
 
 def too_much(decision: Decision) -> int:
@@ -63,16 +63,16 @@ def test_nothing_shrinks_while_not_all_that_waits_was_looked_at(monkeypatch: pyt
     idle = node("c0", "cpu", CPU.resources, status=NodeStatus.IDLE, idle_seconds=1000.0)
     ray = RayState("s", 1, (idle,), (tasks(1, CPU=10_000.0), tasks(1, CPU=20_000.0)), (), ())
     workers = [Worker("c0", "cpu", 0)]
-    assert decide(ray, [CPU], workers, Policy(), Memory(began=0.0), 5000.0).drains
+    assert decide(ray, [CPU], workers, AutoscalingPolicy(), Memory(began=0.0), 5000.0).drains
     monkeypatch.setattr("rayfleet.autoscaling.effort.MOST_STEPS", -1)
-    assert not decide(ray, [CPU], workers, Policy(), Memory(began=0.0), 5000.0).drains
+    assert not decide(ray, [CPU], workers, AutoscalingPolicy(), Memory(began=0.0), 5000.0).drains
 
 
 def test_what_was_tried_for_a_gang_is_not_kept() -> None:
     """Of 10,000 gangs it would be gigabytes."""
     ray = state_from(gangs_of_two(150, nodes=1_500).SerializeToString())
     tracemalloc.start()
-    decision = decide(ray, GROUPS[:2], (), Policy(), Memory(), 0.0)
+    decision = decide(ray, GROUPS[:2], (), AutoscalingPolicy(), Memory(), 0.0)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(decision.answers) == 300
@@ -87,7 +87,7 @@ def test_the_hardest_queues_that_are_read_are_decided_on_within_their_memory(
     monkeypatch.setattr("rayfleet.autoscaling.effort.MOST_STEPS", 20_000)
     raw = QUEUES[queue]().SerializeToString()
     tracemalloc.start()
-    decision = decide(state_from(raw), GROUPS[:4], (), Policy(), Memory(), 0.0)
+    decision = decide(state_from(raw), GROUPS[:4], (), AutoscalingPolicy(), Memory(), 0.0)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert decision.answers
@@ -142,7 +142,7 @@ def test_what_a_decision_does_is_bounded_by_its_steps(ray: RayState, monkeypatch
 def test_what_holds_a_group_is_said_once_however_many_entries_wait_for_it() -> None:
     """A ceiling says it of each of a hundred groups, to each of thousands of entries."""
     ray = gangs("PACK", 1, [1.0, 2.0])
-    nothing = Policy(ceilings=(Ceiling("0 GPUs in namespace ml", 0),))
+    nothing = AutoscalingPolicy(ceilings=(GpuHeadroom("0 GPUs in namespace ml", 0),))
     all_with_gpus = [replace(group, resources=resources(CPU=64, GPU=1)) for group in GROUPS]
     decision = decide(ray, all_with_gpus, (), nothing, Memory(), 0.0)
     holds = [hold for one in decision.answers for hold in one.holds]
@@ -153,10 +153,10 @@ def test_what_holds_a_group_is_said_once_however_many_entries_wait_for_it() -> N
 def test_a_summary_of_thousands_of_entries_that_wait_takes_no_more_than_it_says() -> None:
     """Each waits for a hundred groups; three are told of, and how many there are besides."""
     holds = tuple(
-        Hold(HoldKind.CEILING, f"g{n:02}: a ceiling of its namespace, in words") for n in range(100)
+        DemandHold(HoldKind.CEILING, f"g{n:02}: a ceiling of its namespace, in words") for n in range(100)
     )
     shapes = [Shape((("CPU", float(n)),)) for n in range(1, 2_001)]
-    answers = [Answer(DemandKind.TASKS, shape, 1, (), holds) for shape in shapes * 2]
+    answers = [DemandAnswer(DemandKind.TASKS, shape, 1, (), holds) for shape in shapes * 2]
     tracemalloc.start()
     summary = summary_of((), answers, known=True)
     _, peak = tracemalloc.get_traced_memory()

@@ -5,18 +5,27 @@ from dataclasses import replace
 import pytest
 
 from rayfleet.api.raycluster import Behavior, Fallback
-from rayfleet.autoscaling import Blocked, BlockedReason, Decision, Group, Memory, Policy, Worker, decide
+from rayfleet.autoscaling import (
+    AutoscalingPolicy,
+    Blocked,
+    BlockedReason,
+    Decision,
+    Memory,
+    Worker,
+    WorkerGroup,
+    decide,
+)
 from rayfleet.autoscaling.inputs import Recommendation
 from rayfleet.ray.state import Gang, NodeStatus, RayNode, RayState, Strategy
 from support.demand_cases import busy, idle, node, pods, resources, state, tasks
 
 NOW = 10_000.0
-CPU = Group("cpu", resources(CPU=8), max_replicas=10)
-POLICY = Policy()
+CPU = WorkerGroup("cpu", resources(CPU=8), max_replicas=10)
+POLICY = AutoscalingPolicy()
 
 
 def decided(
-    ray: RayState | None, *groups: Group, workers: tuple[Worker, ...] = (), memory: Memory | None = None
+    ray: RayState | None, *groups: WorkerGroup, workers: tuple[Worker, ...] = (), memory: Memory | None = None
 ) -> Decision:
     return decide(ray, groups, workers, POLICY, memory or Memory(), now=NOW)
 
@@ -100,14 +109,14 @@ def test_the_head_is_never_drained() -> None:
     assert decided(state(nodes=[head]), CPU).drains == ()
 
 
-def _slice(name: str, group: Group, *ages: float) -> tuple[list[RayNode], list[Worker]]:
+def _slice(name: str, group: WorkerGroup, *ages: float) -> tuple[list[RayNode], list[Worker]]:
     nodes = [idle(f"{name}-{host}", group, age) for host, age in enumerate(ages)]
     return nodes, [Worker(one.instance_id, group.name, 0, replica=name) for one in nodes]
 
 
 def test_only_whole_replicas_of_a_multi_host_group_go() -> None:
     """One host that is busy, or not long enough idle, keeps its replica."""
-    group = Group("tpu", resources(CPU=4), num_of_hosts=2, max_replicas=5)
+    group = WorkerGroup("tpu", resources(CPU=4), num_of_hosts=2, max_replicas=5)
     due, due_pods = _slice("a", group, 100, 70)
     young, young_pods = _slice("b", group, 100, 50)
     half, half_pods = _slice("c", group, 100)
@@ -199,7 +208,9 @@ def test_a_blocked_pod_is_kept_while_its_fallback_does_the_work() -> None:
 @pytest.mark.parametrize(("began", "gone"), [(None, []), (NOW - 299, []), (NOW - 300, ["c0"])])
 def test_nothing_shrinks_before_one_stabilisation_window(began: float | None, gone: list[str]) -> None:
     """Whoever forgot what was wanted before waits for a whole window."""
-    policy = Policy(behavior=Behavior.model_validate({"scaleDown": {"stabilizationWindowSeconds": 300}}))
+    policy = AutoscalingPolicy(
+        behavior=Behavior.model_validate({"scaleDown": {"stabilizationWindowSeconds": 300}})
+    )
     node_ = idle("c0", CPU, 100)
     memory = Memory(began=began, recommendations={"cpu": (Recommendation(began, 0),)} if began else {})
     decision = decide(state(nodes=[node_]), [CPU], pods(node_), policy, memory, NOW)

@@ -7,38 +7,38 @@ import pytest
 
 from rayfleet.api.raycluster import Behavior, Fallback, ScalingRules
 from rayfleet.autoscaling import (
+    AutoscalingPolicy,
     Blocked,
     BlockedReason,
-    Ceiling,
     Decision,
-    Group,
+    GpuHeadroom,
     HoldKind,
     Memory,
-    Policy,
     Tier,
     Worker,
+    WorkerGroup,
     decide,
 )
-from rayfleet.autoscaling.inputs import Change, Recommendation
+from rayfleet.autoscaling.inputs import Recommendation, ScaleEvent
 from rayfleet.autoscaling.sizing.context import SizingContext
 from rayfleet.autoscaling.sizing.rates import rate_limited
 from rayfleet.ray.state import Demand, Gang, RayState, Strategy
 from support.demand_cases import busy, pods, resources, state, tasks
 
 NOW = 10_000.0
-GPU = Group("gpu", resources(CPU=4, GPU=1), max_replicas=10)
-SPOT = Group("spot", resources(CPU=4, GPU=1), max_replicas=10)
+GPU = WorkerGroup("gpu", resources(CPU=4, GPU=1), max_replicas=10)
+SPOT = WorkerGroup("spot", resources(CPU=4, GPU=1), max_replicas=10)
 NO_ROOM = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu"
 
 
 def decided(
     ray: RayState,
-    *groups: Group,
+    *groups: WorkerGroup,
     workers: tuple[Worker, ...] = (),
     memory: Memory | None = None,
     **policy: Any,
 ) -> Decision:
-    return decide(ray, groups, workers, Policy(**policy), memory or Memory(), now=NOW)
+    return decide(ray, groups, workers, AutoscalingPolicy(**policy), memory or Memory(), now=NOW)
 
 
 def behavior(**rules: Any) -> Behavior:
@@ -72,14 +72,14 @@ def test_a_group_that_a_gang_waits_for_in_vain_is_not_said_to_be_large_enough() 
 
 def test_an_open_max_has_a_ceiling_of_its_own() -> None:
     """One typing error must not ask a cloud for ten thousand GPUs."""
-    decision = decided(state(tasks(10_000, GPU=1)), Group("gpu", resources(GPU=1)), open_max_pods=100)
+    decision = decided(state(tasks(10_000, GPU=1)), WorkerGroup("gpu", resources(GPU=1)), open_max_pods=100)
     assert decision.group("gpu").wanted == 100
     assert held(decision)[0][1].endswith("(maxReplicas is not set, so 100 pods at most)")
 
 
 def test_the_tightest_ceiling_of_cost_holds_and_is_named() -> None:
     """Three more GPUs, whatever max says."""
-    ceilings = (Ceiling("32 GPUs in namespace team-a", 3), Ceiling("100 GPUs in total", 50))
+    ceilings = (GpuHeadroom("32 GPUs in namespace team-a", 3), GpuHeadroom("100 GPUs in total", 50))
     decision = decided(state(tasks(5, GPU=1)), GPU, ceilings=ceilings)
     assert decision.group("gpu").wanted == 3
     assert held(decision) == [(HoldKind.CEILING, "gpu: 32 GPUs in namespace team-a")]
@@ -87,27 +87,27 @@ def test_the_tightest_ceiling_of_cost_holds_and_is_named() -> None:
 
 def test_a_ceiling_of_gpus_does_not_hold_groups_without() -> None:
     """They cost none."""
-    cpu = Group("cpu", resources(CPU=4), max_replicas=5)
-    decision = decided(state(tasks(1, GPU=1), tasks(4, CPU=4)), GPU, cpu, ceilings=(Ceiling("none", 0),))
+    cpu = WorkerGroup("cpu", resources(CPU=4), max_replicas=5)
+    decision = decided(state(tasks(1, GPU=1), tasks(4, CPU=4)), GPU, cpu, ceilings=(GpuHeadroom("none", 0),))
     assert (decision.group("cpu").wanted, decision.group("gpu").wanted) == (4, 0)
 
 
 def test_a_ceiling_goes_before_min() -> None:
     """A limit of cost is the admin's, min the user's."""
-    decision = decided(state(), replace(GPU, min_replicas=5), ceilings=(Ceiling("2 GPUs", 2),))
+    decision = decided(state(), replace(GPU, min_replicas=5), ceilings=(GpuHeadroom("2 GPUs", 2),))
     assert decision.group("gpu").wanted == 2
 
 
 def test_a_replica_of_many_hosts_needs_room_for_all_of_its_gpus() -> None:
     """Four hosts of one GPU do not fit under three."""
     group = replace(GPU, num_of_hosts=4)
-    decision = decided(state(tasks(1, GPU=1)), group, ceilings=(Ceiling("3 GPUs", 3),))
+    decision = decided(state(tasks(1, GPU=1)), group, ceilings=(GpuHeadroom("3 GPUs", 3),))
     assert decision.group("gpu").wanted == 0
 
 
 def test_new_gpus_a_minute_spread_growth() -> None:
     """The rest waits for the next minute, by name."""
-    decision = decided(state(tasks(5, GPU=1)), GPU, new_gpus=Ceiling("2 new GPUs a minute", 2))
+    decision = decided(state(tasks(5, GPU=1)), GPU, new_gpus=GpuHeadroom("2 new GPUs a minute", 2))
     assert decision.group("gpu").wanted == 2
     assert (HoldKind.RATE, "gpu: 2 new GPUs a minute") in held(decision)
 
@@ -226,13 +226,13 @@ def test_policies_limit_growth_in_a_period(limit: dict[str, Any], more: int) -> 
     group = replace(GPU, desired=4)
     decision = decided(ray, group, workers=pods(*nodes), behavior=rules)
     assert decision.group("gpu").wanted == 4 + more
-    assert decision.memory.changes == {"gpu": (Change(NOW, more),)}
+    assert decision.memory.changes == {"gpu": (ScaleEvent(NOW, more),)}
 
 
 def test_what_changed_in_the_period_counts() -> None:
     """The rest comes when it has ended, and the loop is told when."""
     rules = behavior(scaleUp={"policies": [{"type": "Pods", "value": 3, "periodSeconds": 60}]})
-    memory = Memory(began=0, changes={"gpu": (Change(NOW - 20, 2), Change(NOW - 70, 3))})
+    memory = Memory(began=0, changes={"gpu": (ScaleEvent(NOW - 20, 2), ScaleEvent(NOW - 70, 3))})
     decision = decided(state(tasks(9, GPU=1)), GPU, behavior=rules, memory=memory)
     assert (decision.group("gpu").wanted, decision.next_look) == (1, 40)
 
@@ -274,7 +274,7 @@ INFEASIBLE = [
 @pytest.mark.parametrize(("demand", "words"), INFEASIBLE)
 def test_infeasible_demand_is_told_in_words(demand: Demand, words: str) -> None:
     """And it is larger than every node, so it may be failed where that is asked for."""
-    memory = Group("memory", resources(CPU=4, memory=16 << 30), max_replicas=3)
+    memory = WorkerGroup("memory", resources(CPU=4, memory=16 << 30), max_replicas=3)
     decision = decided(state(demand), GPU, memory)
     assert held(decision) == [(HoldKind.INFEASIBLE, words)]
     assert decision.oversized == (demand.shape,)
@@ -284,7 +284,7 @@ def test_what_max_or_a_ceiling_holds_back_is_never_called_oversized() -> None:
     """It waits: a max of 0 may be raised."""
     closed = replace(GPU, max_replicas=0)
     assert decided(state(tasks(1, GPU=1)), closed).oversized == ()
-    assert decided(state(tasks(1, GPU=1)), GPU, ceilings=(Ceiling("0 GPUs", 0),)).oversized == ()
+    assert decided(state(tasks(1, GPU=1)), GPU, ceilings=(GpuHeadroom("0 GPUs", 0),)).oversized == ()
 
 
 @pytest.mark.parametrize("amount", [float("nan"), float("inf")])
@@ -296,9 +296,9 @@ def test_an_amount_that_is_no_number_fits_nowhere(amount: float) -> None:
 
 def test_replicas_that_a_ceiling_holds_are_no_capacity_on_its_way() -> None:
     """Work that any node can do does not wait for them; they stay wanted, and are named."""
-    cpu = Group("cpu", resources(CPU=4), max_replicas=5)
+    cpu = WorkerGroup("cpu", resources(CPU=4), max_replicas=5)
     first = replace(GPU, desired=6)
-    decision = decided(state(tasks(8, CPU=4)), first, cpu, ceilings=(Ceiling("2 GPUs", 2),))
+    decision = decided(state(tasks(8, CPU=4)), first, cpu, ceilings=(GpuHeadroom("2 GPUs", 2),))
     assert (decision.group("gpu").wanted, decision.group("cpu").wanted) == (6, 5)
     hold = (HoldKind.CEILING, "4 replicas of gpu wait: 2 GPUs")
     assert decision.group("gpu").holds == (hold,)
@@ -306,7 +306,7 @@ def test_replicas_that_a_ceiling_holds_are_no_capacity_on_its_way() -> None:
 
 def test_what_is_wanted_already_is_not_given_room_twice() -> None:
     """Two of the three GPUs are for pods that are still to be made."""
-    decision = decided(state(tasks(9, GPU=1)), replace(GPU, desired=2), ceilings=(Ceiling("3 GPUs", 3),))
+    decision = decided(state(tasks(9, GPU=1)), replace(GPU, desired=2), ceilings=(GpuHeadroom("3 GPUs", 3),))
     assert decision.group("gpu").wanted == 3
 
 
@@ -314,14 +314,14 @@ def test_parts_of_replicas_have_their_room_first() -> None:
     """One host of four is there; the other three take the room."""
     group = replace(GPU, num_of_hosts=4, desired=1)
     there = (Worker("a-0", "gpu", 0.0, replica="a"),)
-    decision = decided(state(tasks(9, GPU=1)), group, workers=there, ceilings=(Ceiling("6 GPUs", 6),))
+    decision = decided(state(tasks(9, GPU=1)), group, workers=there, ceilings=(GpuHeadroom("6 GPUs", 6),))
     assert decision.group("gpu").wanted == 1
 
 
 def test_a_window_is_looked_at_again_when_the_first_of_it_is_remembered_or_the_largest_leaves_it() -> None:
     """Before 300 s are remembered nothing goes; then only the largest of what was recommended counts."""
     rules = ScalingRules(stabilization_window_seconds=300)
-    policy = Policy(behavior=Behavior(scale_down=rules))
+    policy = AutoscalingPolicy(behavior=Behavior(scale_down=rules))
     for began, seen, possible, again in (
         (NOW - 290, ((NOW - 290, 3), (NOW - 100, 4)), 0, 10),
         (NOW - 300, ((NOW - 300, 3), (NOW - 100, 4)), 1, 200),

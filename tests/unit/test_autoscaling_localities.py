@@ -5,16 +5,17 @@ from typing import Any
 
 import pytest
 
-from rayfleet.autoscaling import Decision, Group, HoldKind, Memory, Policy, Worker, decide
+from rayfleet.autoscaling import AutoscalingPolicy, Decision, HoldKind, Memory, Worker, WorkerGroup, decide
 from rayfleet.ray.state import Choice, Demand, Gang, LabelConstraint, Locality, RayNode, Strategy
 from support.demand_cases import node, pods, resources, state, tasks
 
 DOMAIN = "ray.io/gpu-domain"
 NVL = Locality(DOMAIN)
 A, B = (
-    Group(name, resources(CPU=8, GPU=4), ((DOMAIN, name),), max_replicas=2) for name in ("dom-a", "dom-b")
+    WorkerGroup(name, resources(CPU=8, GPU=4), ((DOMAIN, name),), max_replicas=2)
+    for name in ("dom-a", "dom-b")
 )
-PLAIN = Group("plain", resources(CPU=8, GPU=4), max_replicas=9)
+PLAIN = WorkerGroup("plain", resources(CPU=8, GPU=4), max_replicas=9)
 
 
 def gang(count: int, *, strategy: Strategy = Strategy.PACK, **fields: Any) -> Gang:
@@ -22,15 +23,17 @@ def gang(count: int, *, strategy: Strategy = Strategy.PACK, **fields: Any) -> Ga
     return Gang("ab12", strategy, (tasks(count, GPU=4),), **{"locality": NVL, **fields})
 
 
-def there(name: str, domain: str, *, free: float = 4.0, group: Group = PLAIN) -> RayNode:
+def there(name: str, domain: str, *, free: float = 4.0, group: WorkerGroup = PLAIN) -> RayNode:
     labels = ((DOMAIN, domain),)
     return node(name, group.name, group.resources, available=resources(CPU=8, GPU=free), labels=labels)
 
 
-def decided(one: Gang, *groups: Group, nodes: tuple[RayNode, ...] = (), **policy: Any) -> Decision:
+def decided(one: Gang, *groups: WorkerGroup, nodes: tuple[RayNode, ...] = (), **policy: Any) -> Decision:
     workers: tuple[Worker, ...] = pods(*nodes)
     given = [replace(g, desired=sum(w.group == g.name for w in workers)) for g in groups]
-    return decide(state(gangs=[one], nodes=nodes), given, workers, Policy(**policy), Memory(), now=1000)
+    return decide(
+        state(gangs=[one], nodes=nodes), given, workers, AutoscalingPolicy(**policy), Memory(), now=1000
+    )
 
 
 def wanted(decision: Decision) -> dict[str, int]:
@@ -101,7 +104,7 @@ def test_a_domain_that_nodes_only_happen_to_share_tells_nothing_of_the_next() ->
     decision = decided(gang(2), learned, nodes=(there("x-1", "x"),))
     assert wanted(decision) == {"plain": 1}
     ordinary = state(tasks(1, (LabelConstraint(DOMAIN, ("x",)),), GPU=4))
-    found = decide(ordinary, [learned], (), Policy(), Memory(), now=1000)
+    found = decide(ordinary, [learned], (), AutoscalingPolicy(), Memory(), now=1000)
     assert wanted(found) == {"plain": 1}, "a task by itself may try"
 
 
@@ -149,14 +152,14 @@ def test_the_next_choice_is_taken_where_the_first_cannot_be_had() -> None:
     cpus = Choice((tasks(2, CPU=8),))
     assert wanted(decided(gang(2, others=(small, cpus)), A, PLAIN)) == {"dom-a": 2}
     assert wanted(decided(gang(3, others=(small, cpus)), A, PLAIN)) == {"dom-a": 1}
-    cpu = Group("cpu", resources(CPU=8), max_replicas=9)
+    cpu = WorkerGroup("cpu", resources(CPU=8), max_replicas=9)
     assert wanted(decided(gang(3, others=(small, cpus)), cpu)) == {"cpu": 2}
 
 
 def test_the_first_choice_is_taken_whatever_a_later_one_would_cost() -> None:
     """A preference is not a matter of price."""
     running = node("cpu-1", "cpu", resources(CPU=16))
-    cpu = Group("cpu", resources(CPU=16), max_replicas=9)
+    cpu = WorkerGroup("cpu", resources(CPU=16), max_replicas=9)
     one = gang(1, others=(Choice((tasks(1, CPU=8),)),))
     assert wanted(decided(one, A, cpu, nodes=(running,)))["dom-a"] == 1
 
@@ -171,5 +174,5 @@ def test_a_great_many_domains_cost_no_more_than_a_few() -> None:
 def test_two_such_groups_do_not_share_the_same_room() -> None:
     """One domain each."""
     both = [gang(2), gang(2)._replace(name="cd34")]
-    decision = decide(state(gangs=both), [A, B], (), Policy(), Memory(), now=1000)
+    decision = decide(state(gangs=both), [A, B], (), AutoscalingPolicy(), Memory(), now=1000)
     assert wanted(decision) == {"dom-a": 2, "dom-b": 2}

@@ -3,22 +3,31 @@
 import pytest
 
 from rayfleet.api.names import HEAD_GROUP
-from rayfleet.autoscaling import Decision, Group, HoldKind, Memory, Policy, Tier, Worker, decide
+from rayfleet.autoscaling import (
+    AutoscalingPolicy,
+    Decision,
+    HoldKind,
+    Memory,
+    Tier,
+    Worker,
+    WorkerGroup,
+    decide,
+)
 from rayfleet.ray.state import Gang, LabelConstraint, NodeStatus, RayState, Strategy
 from support.demand_cases import ACCELERATOR, busy, idle, node, pods, resources, state, tasks
 
-CPU = Group("cpu", resources(CPU=8), max_replicas=10)
-GPU = Group("gpu", resources(CPU=4, GPU=1), max_replicas=10)
-BIG = Group("big", resources(CPU=32, GPU=8), max_replicas=10)
+CPU = WorkerGroup("cpu", resources(CPU=8), max_replicas=10)
+GPU = WorkerGroup("gpu", resources(CPU=4, GPU=1), max_replicas=10)
+BIG = WorkerGroup("big", resources(CPU=32, GPU=8), max_replicas=10)
 H100 = (LabelConstraint(ACCELERATOR, ("H100",)),)
 L4 = (LabelConstraint(ACCELERATOR, ("L4",)),)
 
 
-def decided(ray: RayState, *groups: Group, workers: tuple[Worker, ...] = ()) -> Decision:
-    return decide(ray, groups, workers, Policy(), Memory(), now=1000)
+def decided(ray: RayState, *groups: WorkerGroup, workers: tuple[Worker, ...] = ()) -> Decision:
+    return decide(ray, groups, workers, AutoscalingPolicy(), Memory(), now=1000)
 
 
-def wanted(ray: RayState, *groups: Group, workers: tuple[Worker, ...] = ()) -> dict[str, int]:
+def wanted(ray: RayState, *groups: WorkerGroup, workers: tuple[Worker, ...] = ()) -> dict[str, int]:
     return {
         group.name: group.wanted for group in decided(ray, *groups, workers=workers).groups if group.wanted
     }
@@ -65,36 +74,36 @@ def test_a_new_node_is_no_larger_than_its_work() -> None:
 
 def test_among_equals_the_higher_priority_grows_first() -> None:
     """And the other takes what is above its max."""
-    low = Group("a", resources(GPU=1), max_replicas=5, priority=1)
-    high = Group("b", resources(GPU=1), max_replicas=2, priority=2)
+    low = WorkerGroup("a", resources(GPU=1), max_replicas=5, priority=1)
+    high = WorkerGroup("b", resources(GPU=1), max_replicas=2, priority=2)
     assert wanted(state(tasks(3, GPU=1)), low, high) == {"a": 1, "b": 2}
 
 
 def test_labels_choose_the_group() -> None:
     """Only nodes whose labels satisfy the selector count."""
-    h100 = Group("h100", resources(GPU=1), ((ACCELERATOR, "H100"),), max_replicas=5)
-    l4 = Group("l4", resources(GPU=1), ((ACCELERATOR, "L4"),), max_replicas=5)
+    h100 = WorkerGroup("h100", resources(GPU=1), ((ACCELERATOR, "H100"),), max_replicas=5)
+    l4 = WorkerGroup("l4", resources(GPU=1), ((ACCELERATOR, "L4"),), max_replicas=5)
     assert wanted(state(tasks(2, H100, GPU=1), tasks(1, L4, GPU=1)), h100, l4) == {"h100": 2, "l4": 1}
 
 
 def test_the_fallback_of_a_selector_is_taken_when_the_first_choice_is_full() -> None:
     """Best alternatives first."""
-    h100 = Group("h100", resources(GPU=1), ((ACCELERATOR, "H100"),), max_replicas=1)
-    l4 = Group("l4", resources(GPU=1), ((ACCELERATOR, "L4"),), max_replicas=5)
+    h100 = WorkerGroup("h100", resources(GPU=1), ((ACCELERATOR, "H100"),), max_replicas=1)
+    l4 = WorkerGroup("l4", resources(GPU=1), ((ACCELERATOR, "L4"),), max_replicas=5)
     assert wanted(state(tasks(3, H100, L4, GPU=1)), h100, l4) == {"h100": 1, "l4": 2}
 
 
 def test_a_negated_selector_takes_nodes_without_the_label() -> None:
     """NOT IN is satisfied where the label is not there at all."""
-    spot = Group("spot", resources(CPU=4), (("market", "spot"),), max_replicas=5)
-    plain = Group("plain", resources(CPU=4), max_replicas=5)
+    spot = WorkerGroup("spot", resources(CPU=4), (("market", "spot"),), max_replicas=5)
+    plain = WorkerGroup("plain", resources(CPU=4), max_replicas=5)
     not_spot = (LabelConstraint("market", ("spot",), negated=True),)
     assert wanted(state(tasks(4, not_spot, CPU=1)), spot, plain) == {"plain": 1}
 
 
 def test_ray_s_own_label_of_the_group_can_be_selected() -> None:
     """Ray sets it on every node, so templates have it too."""
-    other = Group("other", resources(CPU=8), max_replicas=10)
+    other = WorkerGroup("other", resources(CPU=8), max_replicas=10)
     mine = (LabelConstraint("ray.io/node-group", ("other",)),)
     assert wanted(state(tasks(1, mine, CPU=1)), CPU, other) == {"other": 1}
 
@@ -117,13 +126,13 @@ def test_what_the_head_has_free_is_used() -> None:
 def test_pods_on_their_way_count() -> None:
     """The same demand asks for nothing twice."""
     coming = (Worker("p1", "gpu", since=990), Worker("p2", "gpu", since=990))
-    decision = decided(state(tasks(2, GPU=1)), Group("gpu", GPU.resources, desired=2), workers=coming)
+    decision = decided(state(tasks(2, GPU=1)), WorkerGroup("gpu", GPU.resources, desired=2), workers=coming)
     assert (decision.group("gpu").wanted, decision.group("gpu").launches) == (2, 0)
 
 
 def test_replicas_that_no_pod_exists_for_yet_count_too() -> None:
     """They were wanted by the last decision and are about to be created."""
-    decision = decided(state(tasks(2, GPU=1)), Group("gpu", GPU.resources, desired=2))
+    decision = decided(state(tasks(2, GPU=1)), WorkerGroup("gpu", GPU.resources, desired=2))
     assert (decision.group("gpu").wanted, decision.group("gpu").launches) == (2, 2)
 
 
@@ -145,7 +154,7 @@ def test_a_dead_node_s_pod_is_not_taken_for_running() -> None:
 @pytest.mark.parametrize("strategy", list(Strategy))
 def test_a_gang_is_started_whole_or_not_at_all(strategy: Strategy) -> None:
     """Four GPUs where three are the most: nothing starts, and the reason is told."""
-    few = Group("gpu", resources(CPU=4, GPU=1), max_replicas=3)
+    few = WorkerGroup("gpu", resources(CPU=4, GPU=1), max_replicas=3)
     decision = decided(state(gangs=[Gang("pg", strategy, (tasks(4, GPU=1),))]), few)
     (answer,) = decision.answers
     assert decision.group("gpu").wanted == 0
@@ -155,7 +164,7 @@ def test_a_gang_is_started_whole_or_not_at_all(strategy: Strategy) -> None:
 
 def test_a_gang_that_max_holds_back_says_so() -> None:
     """In the words that the status shows."""
-    few = Group("gpu", resources(CPU=4, GPU=1), max_replicas=3)
+    few = WorkerGroup("gpu", resources(CPU=4, GPU=1), max_replicas=3)
     decision = decided(state(gangs=[Gang("pg", Strategy.PACK, (tasks(4, GPU=1),))]), few)
     assert decision.summary == (
         "Wanted: gpu 0. A gang with bundles of 1 GPU waits: "
@@ -174,7 +183,7 @@ STRATEGIES = [
 @pytest.mark.parametrize(("strategy", "size"), STRATEGIES)
 def test_a_gang_lies_as_its_strategy_says(strategy: Strategy, size: dict[str, int]) -> None:
     """Eight bundles of one GPU."""
-    few = Group("gpu", resources(CPU=4, GPU=1), max_replicas=4)
+    few = WorkerGroup("gpu", resources(CPU=4, GPU=1), max_replicas=4)
     found = wanted(state(gangs=[Gang("pg", strategy, (tasks(8, CPU=4, GPU=1),))]), few, BIG)
     assert found == size
 
@@ -188,7 +197,7 @@ def test_a_strict_spread_takes_different_nodes_of_those_there() -> None:
 
 def test_a_multi_host_group_grows_by_whole_replicas() -> None:
     """Five tasks of a host each on replicas of four."""
-    slices = Group("tpu", resources(CPU=4, TPU=4), num_of_hosts=4, max_replicas=3)
+    slices = WorkerGroup("tpu", resources(CPU=4, TPU=4), num_of_hosts=4, max_replicas=3)
     decision = decided(state(tasks(5, TPU=4)), slices)
     assert (decision.group("tpu").wanted, decision.group("tpu").pending) == (2, 8)
 
@@ -219,10 +228,10 @@ def test_lists_of_request_resources_are_not_added_up() -> None:
 
 def test_ten_shapes_on_four_groups_end_as_computed_by_hand() -> None:
     """Labels, fractions, memory, custom resources, and parents that hold CPUs while their children wait."""
-    cpu = Group("cpu", resources(CPU=8, memory=32 << 30), max_replicas=5)
-    licence = Group("licence", resources(CPU=2, licence=1), max_replicas=2)
-    l4 = Group("l4", resources(CPU=8, GPU=1), ((ACCELERATOR, "L4"),), max_replicas=5)
-    h100 = Group("h100", resources(CPU=32, GPU=8), ((ACCELERATOR, "H100"),), max_replicas=3)
+    cpu = WorkerGroup("cpu", resources(CPU=8, memory=32 << 30), max_replicas=5)
+    licence = WorkerGroup("licence", resources(CPU=2, licence=1), max_replicas=2)
+    l4 = WorkerGroup("l4", resources(CPU=8, GPU=1), ((ACCELERATOR, "L4"),), max_replicas=5)
+    h100 = WorkerGroup("h100", resources(CPU=32, GPU=8), ((ACCELERATOR, "H100"),), max_replicas=3)
     # A node full of parents that wait for their children: no room, and it stays.
     parents = busy("parents", cpu, memory=32 << 30)
     ray = state(

@@ -9,7 +9,16 @@ from typing import TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rayfleet.autoscaling import Ceiling, Decision, Group, Memory, Policy, Tier, Worker, decide
+from rayfleet.autoscaling import (
+    AutoscalingPolicy,
+    Decision,
+    GpuHeadroom,
+    Memory,
+    Tier,
+    Worker,
+    WorkerGroup,
+    decide,
+)
 from rayfleet.autoscaling.demand.needs import SCALE
 from rayfleet.ray.state import NodeStatus, Resources
 from support.demand_cases import Case, draw, resources, state, tasks
@@ -20,8 +29,8 @@ cases = st.integers(0, 1_000_000).map(draw)
 few = settings(max_examples=40, deadline=None)
 
 
-def decided(case: Case, policy: Policy | None = None, memory: Memory | None = None) -> Decision:
-    return decide(case.ray, case.groups, case.workers, policy or Policy(), memory or Memory(), NOW)
+def decided(case: Case, policy: AutoscalingPolicy | None = None, memory: Memory | None = None) -> Decision:
+    return decide(case.ray, case.groups, case.workers, policy or AutoscalingPolicy(), memory or Memory(), NOW)
 
 
 def with_idle_nodes(case: Case, random: Random) -> Case:
@@ -43,7 +52,7 @@ def test_no_decision_is_above_max_or_a_ceiling_or_below_min(case: Case, gpus: in
     for group in case.groups:
         wanted = free.group(group.name).wanted
         assert group.min_replicas <= wanted <= group.max_replicas
-    limited = decided(case, Policy(ceilings=(Ceiling("GPUs", gpus),)))
+    limited = decided(case, AutoscalingPolicy(ceilings=(GpuHeadroom("GPUs", gpus),)))
     before = Counter(worker.group for worker in case.workers)
     new = sum(
         (limited.group(group.name).wanted - before[group.name]) * dict(group.resources).get("GPU", 0)
@@ -206,13 +215,15 @@ def test_more_of_the_same_demand_never_makes_the_cluster_smaller(case: Case, mor
 def test_more_tasks_of_one_shape_never_get_fewer_gpus(count: int, more: int, gpus: float) -> None:
     """Whatever groups they are spread over."""
     groups = [
-        Group("small", resources(CPU=4, GPU=1), max_replicas=10),
-        Group("middle", resources(CPU=16, GPU=4), max_replicas=10),
-        Group("big", resources(CPU=64, GPU=8), max_replicas=10),
+        WorkerGroup("small", resources(CPU=4, GPU=1), max_replicas=10),
+        WorkerGroup("middle", resources(CPU=16, GPU=4), max_replicas=10),
+        WorkerGroup("big", resources(CPU=64, GPU=8), max_replicas=10),
     ]
 
     def total(number: int) -> float:
-        decision = decide(state(tasks(number, CPU=1, GPU=gpus)), groups, (), Policy(), Memory(), NOW)
+        decision = decide(
+            state(tasks(number, CPU=1, GPU=gpus)), groups, (), AutoscalingPolicy(), Memory(), NOW
+        )
         return sum(decision.group(one.name).wanted * dict(one.resources)["GPU"] for one in groups)
 
     assert total(count) <= total(count + more)

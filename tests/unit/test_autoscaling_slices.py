@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.autoscaling import Decision, Group, Memory, Policy, Worker, decide
+from rayfleet.autoscaling import AutoscalingPolicy, Decision, Memory, Worker, WorkerGroup, decide
 from rayfleet.kinds.raycluster.plan.learned import learned
 from rayfleet.kinds.raycluster.plan.scaling import group_of
 from rayfleet.ray.state import Gang, LabelConstraint, RayNode, RayState, Strategy
@@ -18,13 +18,13 @@ SELECTOR = {
     "cloud.google.com/gke-tpu-accelerator": "tpu-v4-podslice",
     "cloud.google.com/gke-tpu-topology": "2x2x2",
 }
-SLICE = Group(
+SLICE = WorkerGroup(
     "slice", resources(CPU=8, TPU=4), num_of_hosts=2, max_replicas=9, first_host=resources(**{HEAD: 1})
 )
 HEAD_TASK: dict[str, float] = {HEAD: 1}
 
 
-def manifest(**fields: Any) -> Group:
+def manifest(**fields: Any) -> WorkerGroup:
     """A group of slices as a user writes it."""
     made = template(cpu="8", **{"google.com/tpu": "4"})
     made["spec"]["nodeSelector"] = SELECTOR
@@ -44,13 +44,13 @@ def slices(count: int, *, free: bool = False) -> tuple[list[RayNode], list[Worke
     return nodes, workers
 
 
-def decided(ray: RayState, of: Group, workers: Iterable[Worker] = ()) -> Decision:
-    return decide(ray, [of], tuple(workers), Policy(), Memory(), now=1000)
+def decided(ray: RayState, of: WorkerGroup, workers: Iterable[Worker] = ()) -> Decision:
+    return decide(ray, [of], tuple(workers), AutoscalingPolicy(), Memory(), now=1000)
 
 
 @pytest.mark.parametrize("of", [pytest.param(SLICE, id="group"), pytest.param(manifest(), id="manifest")])
 @pytest.mark.parametrize("asked", [1, 3])
-def test_so_many_slices_asked_for_are_so_many_replicas(of: Group, asked: int) -> None:
+def test_so_many_slices_asked_for_are_so_many_replicas(of: WorkerGroup, asked: int) -> None:
     """From zero, by the head that each has once; the other hosts are there for the rest of the work."""
     assert decided(state(tasks(asked, **HEAD_TASK)), of).group("slice").wanted == asked
     whole = state(tasks(asked, **HEAD_TASK), tasks(2 * asked, TPU=4))

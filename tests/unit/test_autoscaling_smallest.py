@@ -5,22 +5,22 @@ from typing import Any
 
 import pytest
 
-from rayfleet.autoscaling import Group, Memory, Policy, decide
+from rayfleet.autoscaling import AutoscalingPolicy, Memory, WorkerGroup, decide
 from rayfleet.kinds.raycluster.plan.scaling import group_of
 from rayfleet.ray.state import Gang, RayState, Strategy
 from support.builders import group, parsed, spec
 from support.demand_cases import idle, node, pods, resources, state, tasks
 
 GIB = 1 << 30
-A100 = Group("a100", resources(CPU=12, GPU=1, memory=80 * GIB), max_replicas=5)
-T4 = Group("t4", resources(CPU=4, GPU=1, memory=15 * GIB), max_replicas=5)
-HIGHMEM = Group("highmem", resources(CPU=4, memory=512 * GIB), max_replicas=5)
-STANDARD = Group("standard", resources(CPU=4, memory=16 * GIB), max_replicas=5)
-CPU = Group("z-cpu", resources(CPU=4, memory=16 * GIB), max_replicas=50)
+A100 = WorkerGroup("a100", resources(CPU=12, GPU=1, memory=80 * GIB), max_replicas=5)
+T4 = WorkerGroup("t4", resources(CPU=4, GPU=1, memory=15 * GIB), max_replicas=5)
+HIGHMEM = WorkerGroup("highmem", resources(CPU=4, memory=512 * GIB), max_replicas=5)
+STANDARD = WorkerGroup("standard", resources(CPU=4, memory=16 * GIB), max_replicas=5)
+CPU = WorkerGroup("z-cpu", resources(CPU=4, memory=16 * GIB), max_replicas=50)
 
 
-def wanted(ray: RayState, *groups: Group) -> dict[str, int]:
-    decision = decide(ray, groups, (), Policy(), Memory(), now=1000)
+def wanted(ray: RayState, *groups: WorkerGroup) -> dict[str, int]:
+    decision = decide(ray, groups, (), AutoscalingPolicy(), Memory(), now=1000)
     return {group.name: group.wanted for group in decision.groups if group.wanted}
 
 
@@ -46,7 +46,7 @@ def wanted(ray: RayState, *groups: Group) -> dict[str, int]:
     ],
 )
 def test_of_groups_that_are_enough_the_one_with_less_of_everything_grows(
-    ray: RayState, groups: tuple[Group, ...], sizes: dict[str, int]
+    ray: RayState, groups: tuple[WorkerGroup, ...], sizes: dict[str, int]
 ) -> None:
     """Whatever their names are, and in whatever order they come."""
     assert wanted(ray, *groups) == sizes
@@ -62,7 +62,7 @@ def test_a_priority_goes_before_what_nobody_asks_for() -> None:
 @pytest.mark.parametrize("name", ["TPU", "neuron_cores", "HPU", "NPU", "RBLN", "FURIOSA"])
 def test_work_without_accelerators_takes_no_node_that_has_one(name: str) -> None:
     """However well it would fill that node."""
-    big = Group("big", resources(CPU=200, memory=800 * GIB, **{name: 4}), max_replicas=5)
+    big = WorkerGroup("big", resources(CPU=200, memory=800 * GIB, **{name: 4}), max_replicas=5)
     assert wanted(state(tasks(100, CPU=2)), big, CPU) == {"z-cpu": 50}
     assert wanted(state(tasks(3, CPU=1, **{name: 4})), big, CPU) == {"big": 3}
     assert wanted(state(tasks(3, CPU=2)), big) == {"big": 1}, "where nothing else can, it does"
@@ -70,17 +70,22 @@ def test_work_without_accelerators_takes_no_node_that_has_one(name: str) -> None
 
 def test_work_without_accelerators_uses_other_running_nodes_first() -> None:
     """An idle TPU node is given back, and the CPU node is used."""
-    tpu = Group("tpu", resources(CPU=4, TPU=4), max_replicas=5, idle_timeout_seconds=1)
+    tpu = WorkerGroup("tpu", resources(CPU=4, TPU=4), max_replicas=5, idle_timeout_seconds=1)
     there = [idle("tpu-1", tpu, 600.0), idle("cpu-1", CPU, 600.0)]
     decision = decide(
-        state(tasks(1, CPU=1), nodes=there), [tpu, CPU], pods(*there), Policy(), Memory(began=0), now=1000
+        state(tasks(1, CPU=1), nodes=there),
+        [tpu, CPU],
+        pods(*there),
+        AutoscalingPolicy(),
+        Memory(began=0),
+        now=1000,
     )
     assert [drain.replica for drain in decision.drains] == ["tpu-1"]
 
 
 def test_what_has_accelerator_work_may_have_other_work_besides() -> None:
     """As on nodes with GPUs: no second node for it."""
-    tpu = Group("tpu", resources(CPU=8, TPU=4), max_replicas=5)
+    tpu = WorkerGroup("tpu", resources(CPU=8, TPU=4), max_replicas=5)
     assert wanted(state(tasks(1, TPU=4), tasks(4, CPU=1)), tpu, CPU) == {"tpu": 1}
 
 
@@ -92,11 +97,13 @@ def test_a_device_that_ray_is_not_told_of_is_an_accelerator_all_the_same(device:
     made = group_of(parsed(spec(group("dear", 0, template=template))).worker_group_specs[0], 60)
     assert wanted(state(tasks(30, CPU=2)), made, CPU) == {"z-cpu": 15}
     there = node("dear-1", "dear", made.resources)
-    decision = decide(state(tasks(1, CPU=1), nodes=[there]), [made, CPU], pods(there), Policy(), Memory(), 0)
+    decision = decide(
+        state(tasks(1, CPU=1), nodes=[there]), [made, CPU], pods(there), AutoscalingPolicy(), Memory(), 0
+    )
     assert decision.answers[0].placed[0].group == "dear", "a node that runs is used before another is started"
 
 
 def test_two_groups_of_equal_size_go_by_name() -> None:
     """The same answer every time."""
     twin: dict[str, Any] = {"resources": resources(CPU=4), "max_replicas": 5}
-    assert wanted(state(tasks(1, CPU=1)), Group("b", **twin), Group("a", **twin)) == {"a": 1}
+    assert wanted(state(tasks(1, CPU=1)), WorkerGroup("b", **twin), WorkerGroup("a", **twin)) == {"a": 1}

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from checks.pace import slowdown
-from rayfleet.autoscaling import Group, Memory, Policy, Worker, decide
+from rayfleet.autoscaling import AutoscalingPolicy, Memory, Worker, WorkerGroup, decide
 from rayfleet.ray.state import Demand, LabelConstraint, RayNode, RayState
 from support.demand_cases import node, resources, tasks
 
@@ -20,9 +20,9 @@ CASES = [
 ]
 
 
-def groups() -> list[Group]:
+def groups() -> list[WorkerGroup]:
     return [
-        Group(
+        WorkerGroup(
             f"g{i}",
             resources(CPU=2 ** (i % 6 + 1), GPU=[0, 1, 4, 8, 0][i % 5], memory=float((4 << i % 5) << 30)),
             (("zone", "ab"[i % 2]),),
@@ -80,6 +80,6 @@ def test_a_decision_takes_its_time(count: int, states: int, shapes: int, bound: 
     taken = []
     for _ in range(3):
         started = time.process_time()
-        decide(ray, groups(), workers, Policy(), Memory(), now=0)
+        decide(ray, groups(), workers, AutoscalingPolicy(), Memory(), now=0)
         taken.append(time.process_time() - started)
     assert min(taken) < bound * MARGIN * slowdown()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rayfleet.api.accelerators import accelerators_of_pod
-from rayfleet.autoscaling import Memory, Policy, decide
+from rayfleet.autoscaling import AutoscalingPolicy, Memory, decide
 from rayfleet.kinds.raycluster.manifests import worker_resources
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kinds.raycluster.plan.learned import learned
@@ -83,7 +83,7 @@ def test_memory_in_requests_only_serves_the_queue_and_ray_is_told_no_limit() -> 
         ).worker_group_specs[0],
         60,
     )
-    decision = decide(state(tasks(2, CPU=1, memory=4 * GIB)), [made], (), Policy(), Memory(), 0)
+    decision = decide(state(tasks(2, CPU=1, memory=4 * GIB)), [made], (), AutoscalingPolicy(), Memory(), 0)
     assert decision.group("burst").wanted == 1
     pod = built_worker(sample_spec(worker={"template": template}))
     assert "memory" not in flags(pod)

@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from rayfleet.api.raycluster import Fallback
-from rayfleet.autoscaling import Blocked, BlockedReason, Group, HoldKind, Memory, Policy, Worker, decide
+from rayfleet.autoscaling import (
+    AutoscalingPolicy,
+    Blocked,
+    BlockedReason,
+    HoldKind,
+    Memory,
+    Worker,
+    WorkerGroup,
+    decide,
+)
 from rayfleet.kinds.raycluster.plan import Cause, plan
 from rayfleet.kinds.raycluster.scaling_view import Sizing
 from rayfleet.ray.state import Demand
@@ -73,15 +82,15 @@ def test_demand_does_not_make_a_gated_group_grow_and_says_so() -> None:
     assert again.decision.group("gpu").launches == 0, "Ray is not told that they are coming"
 
 
-H100 = Group(
+H100 = WorkerGroup(
     "h100",
     resources(GPU=1),
     max_replicas=9,
     fallback=Fallback(groups=("a100",), after_seconds=600),
     withheld=WORDS,
 )
-A100 = Group("a100", resources(GPU=1), max_replicas=9)
-OTHER = Group("l4", resources(GPU=1), max_replicas=9)
+A100 = WorkerGroup("a100", resources(GPU=1), max_replicas=9)
+OTHER = WorkerGroup("l4", resources(GPU=1), max_replicas=9)
 
 
 def blocked(name: str, since: float) -> Worker:
@@ -94,7 +103,9 @@ def blocked(name: str, since: float) -> Worker:
 def test_a_gated_group_falls_back_at_once(pods: tuple[Worker, ...]) -> None:
     """Whatever afterSeconds says: who set the gate knows that its pods do not come."""
     given = replace(H100, desired=len(pods))
-    decision = decide(state(tasks(2, GPU=1)), [given, A100, OTHER], pods, Policy(), Memory(), now=1000.0)
+    decision = decide(
+        state(tasks(2, GPU=1)), [given, A100, OTHER], pods, AutoscalingPolicy(), Memory(), now=1000.0
+    )
     assert (decision.group("a100").wanted, decision.group("l4").wanted) == (2, 0)
 
 
@@ -102,7 +113,9 @@ def test_without_the_gate_the_same_group_is_waited_for() -> None:
     """For as long as its fallback says."""
     pods = (blocked("h100-1", 999.0), blocked("h100-2", 999.0))
     given = replace(H100, desired=2, withheld="")
-    decision = decide(state(tasks(2, GPU=1)), [given, A100, OTHER], pods, Policy(), Memory(), now=1000.0)
+    decision = decide(
+        state(tasks(2, GPU=1)), [given, A100, OTHER], pods, AutoscalingPolicy(), Memory(), now=1000.0
+    )
     assert decision.group("a100").wanted == 0
 
 

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 
-from rayfleet.autoscaling import Group
+from rayfleet.autoscaling import WorkerGroup
 from rayfleet.autoscaling.demand.needs import space_of
 from rayfleet.autoscaling.placing.capacity import templates_of
 from rayfleet.kinds.raycluster.plan.scaling import is_long
@@ -14,7 +14,7 @@ from support.demand_cases import resources
 def calls_for(count: int) -> int:
     """Calls that it takes to describe so many groups, each with as many names of its own."""
     groups = [
-        Group(f"g{k}", resources(**{f"r{k}-{i}": 1.0 for i in range(count)}), max_replicas=1)
+        WorkerGroup(f"g{k}", resources(**{f"r{k}-{i}": 1.0 for i in range(count)}), max_replicas=1)
         for k in range(count)
     ]
     calls = 0

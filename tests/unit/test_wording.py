@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.autoscaling import Answer, DemandKind, Hold, HoldKind, words
+from rayfleet.autoscaling import DemandAnswer, DemandHold, DemandKind, HoldKind, words
 from rayfleet.autoscaling.summary import summary_of
 from rayfleet.cli.explanation_data import explanation_data
 from rayfleet.cli.explanation_text import explanation_text
@@ -140,7 +140,7 @@ def test_one_gpu_waits_and_two_gpus_wait(count: float, said: str) -> None:
     ],
 )
 def test_verbs_agree_with_what_waits(kind: DemandKind, said: str) -> None:
-    answer = Answer(kind, GPU_TASK, 1, (), (Hold(HoldKind.MAX, "full"),))
+    answer = DemandAnswer(kind, GPU_TASK, 1, (), (DemandHold(HoldKind.MAX, "full"),))
     assert summary_of((), [answer], known=True) == f"Wanted: no worker groups. {said}"
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from rayfleet.api.names import HEAD_GROUP
-from rayfleet.autoscaling.decision import Answer, DemandKind, Hold, HoldKind, Placed, Tier
+from rayfleet.autoscaling.decision import DemandAnswer, DemandHold, DemandKind, HoldKind, Placed, Tier
 from rayfleet.autoscaling.demand.localities import NO_VALUES, within_words
 from rayfleet.autoscaling.demand.needs import Need
 from rayfleet.autoscaling.effort import MOST_WORDS, TOO_MUCH, Effort
-from rayfleet.autoscaling.inputs import Policy
+from rayfleet.autoscaling.inputs import AutoscalingPolicy
 from rayfleet.autoscaling.placing.capacity import HEAD
 from rayfleet.autoscaling.placing.packing import Packing, Rooms
 from rayfleet.autoscaling.placing.solution import Entry, Solution
@@ -18,8 +18,8 @@ from rayfleet.ray.state import Shape
 
 
 def answers_of(
-    solution: Solution, census: Sequence[Census], policy: Policy, sizes: Sizes
-) -> tuple[Answer, ...]:
+    solution: Solution, census: Sequence[Census], policy: AutoscalingPolicy, sizes: Sizes
+) -> tuple[DemandAnswer, ...]:
     """One for each entry of demand."""
     placed: dict[int, list[tuple[int, Tier, int]]] = {}
     for (need, group, tier), count in sorted(solution.packing.placed.items()):
@@ -27,7 +27,7 @@ def answers_of(
             placed.setdefault(need, []).append((group, tier, count))
     reasons = _Reasons(solution.packing, census, policy, sizes.rates)
     return tuple(
-        Answer(
+        DemandAnswer(
             kind=entry.kind,
             shape=entry.need.shape,
             count=entry.need.copies,
@@ -46,17 +46,21 @@ class _Reasons:
     """Why entries wait, each kind worked out once, and so many."""
 
     def __init__(
-        self, packing: Packing, census: Sequence[Census], policy: Policy, rates: Mapping[str, Hold]
+        self,
+        packing: Packing,
+        census: Sequence[Census],
+        policy: AutoscalingPolicy,
+        rates: Mapping[str, DemandHold],
     ) -> None:
         self._census = census
         self._rates = rates
         self._rooms = packing.rooms
         self._holds = DemandHolds(packing, census, policy)
         self._effort = Effort(MOST_WORDS)
-        self._known: dict[tuple[Shape, Rooms], tuple[Hold, ...]] = {}
-        self._at_once: dict[tuple[tuple[Hold, ...], str], tuple[Hold, ...]] = {}
+        self._known: dict[tuple[Shape, Rooms], tuple[DemandHold, ...]] = {}
+        self._at_once: dict[tuple[tuple[DemandHold, ...], str], tuple[DemandHold, ...]] = {}
 
-    def of(self, entry: Entry, placed: Iterable[tuple[int, Tier, int]]) -> tuple[Hold, ...]:
+    def of(self, entry: Entry, placed: Iterable[tuple[int, Tier, int]]) -> tuple[DemandHold, ...]:
         """Of what has no place, and of what goes to nodes that do not come or are not started yet."""
         holds = self._of_rest(entry) if entry.left else ()
         others = []
@@ -68,21 +72,21 @@ class _Reasons:
         # Where these are all, one tuple serves many entries.
         return tuple(dict.fromkeys((*holds, *others))) if others else holds
 
-    def _of_rest(self, entry: Entry) -> tuple[Hold, ...]:
+    def _of_rest(self, entry: Entry) -> tuple[DemandHold, ...]:
         if entry.skipped:
             return (TOO_MUCH,)
         if entry.gang is None:
             return self._about(entry.need, self._rooms)
         where = within_words(entry.gang.locality) if entry.gang.locality else ""
-        found: tuple[Hold, ...] = (Hold(HoldKind.INFEASIBLE, NO_VALUES),)
+        found: tuple[DemandHold, ...] = (DemandHold(HoldKind.INFEASIBLE, NO_VALUES),)
         if entry.lacking:
             found = self._about(entry.lacking, entry.rooms or self._rooms)
         if (found, where) not in self._at_once:
             said = f"all of its bundles at once{where}: "
-            self._at_once[found, where] = tuple([Hold(kind, said + words) for kind, words in found])
+            self._at_once[found, where] = tuple([DemandHold(kind, said + words) for kind, words in found])
         return self._at_once[found, where]
 
-    def _about(self, need: Need, rooms: Rooms) -> tuple[Hold, ...]:
+    def _about(self, need: Need, rooms: Rooms) -> tuple[DemandHold, ...]:
         known = self._known.get((need.shape, rooms))
         if known is None:
             if self._effort.spent:

@@ -7,7 +7,7 @@ from rayfleet.autoscaling.answers import answers_of, oversized
 from rayfleet.autoscaling.decision import Decision
 from rayfleet.autoscaling.demand.localities import placeable, ways_of
 from rayfleet.autoscaling.demand.needs import shapes_of, space_of
-from rayfleet.autoscaling.inputs import Group, Memory, Policy, Worker
+from rayfleet.autoscaling.inputs import AutoscalingPolicy, Memory, Worker, WorkerGroup
 from rayfleet.autoscaling.placing.capacity import running_bins, templates_of
 from rayfleet.autoscaling.placing.packing import Packing
 from rayfleet.autoscaling.placing.stages import solve
@@ -21,9 +21,9 @@ from rayfleet.ray.state import RayState
 
 def decide(
     ray: RayState | None,
-    groups: Sequence[Group],
+    groups: Sequence[WorkerGroup],
     workers: Sequence[Worker],
-    policy: Policy,
+    policy: AutoscalingPolicy,
     memory: Memory,
     now: float,
 ) -> Decision:
@@ -78,7 +78,7 @@ def decide(
     )
 
 
-def _with_remembered(group: Group, memory: Memory) -> Group:
+def _with_remembered(group: WorkerGroup, memory: Memory) -> WorkerGroup:
     """The group, refused since the first time that it was, as far back as we remember."""
     since = memory.blocked_since.get(group.name)
     if group.refused and since is not None and since < group.refused.since:

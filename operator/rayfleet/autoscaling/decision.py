@@ -49,7 +49,7 @@ class DemandKind(StrEnum):
     CONSTRAINT = "request_resources"
 
 
-class Hold(NamedTuple):
+class DemandHold(NamedTuple):
     """One reason, and its words for a user."""
 
     kind: HoldKind
@@ -65,7 +65,7 @@ class Placed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DemandAnswer:
     """What becomes of one entry of demand."""
 
     kind: DemandKind
@@ -73,7 +73,7 @@ class Answer:
     """Of a gang: one of its bundles."""
     count: int
     placed: tuple[Placed, ...]
-    holds: tuple[Hold, ...] = ()
+    holds: tuple[DemandHold, ...] = ()
     """Why the rest waits; none where everything is placed on nodes that run, come or may be started."""
     gang: str = ""
     """The placement group's id, where the entry is a bundle of one."""
@@ -92,7 +92,7 @@ class IdleNode(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Drain:
+class ReplicaDrain:
     """One replica that is to go: each of its nodes is idle and needed by nothing."""
 
     group: str
@@ -103,7 +103,7 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class ReplicaCancel:
     """One replica that has not joined Ray and that nothing needs any more: its pods can be deleted."""
 
     group: str
@@ -126,7 +126,7 @@ class GroupDecision:
     """Why this size, in words; changes only when the decision does."""
     growth: str = ""
     """How many replicas it grows by now, and what for, in words; empty where it does not grow."""
-    holds: tuple[Hold, ...] = ()
+    holds: tuple[DemandHold, ...] = ()
     """What keeps it from being larger, where demand asks for more."""
     blocked: str = ""
     """Why pods of it do not come, in words."""
@@ -140,11 +140,11 @@ class Decision:
 
     groups: tuple[GroupDecision, ...]
     """By name."""
-    drains: tuple[Drain, ...] = ()
-    cancels: tuple[Cancel, ...] = ()
+    drains: tuple[ReplicaDrain, ...] = ()
+    cancels: tuple[ReplicaCancel, ...] = ()
     next_look: float | None = None
     """Seconds until time alone may change the decision; none where it cannot."""
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[DemandAnswer, ...] = ()
     """What becomes of each demand, the largest first."""
     oversized: tuple[Shape, ...] = ()
     """Shapes of tasks that are larger than a whole node of every group, whatever max is."""

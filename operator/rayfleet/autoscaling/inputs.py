@@ -69,7 +69,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class WorkerGroup:
     """A worker group: what one more of it would bring, and how many there may be (all in replicas)."""
 
     name: str
@@ -103,8 +103,8 @@ class Group:
     """How many the pod of one node takes, as Kubernetes counts them and whatever Ray is told of them."""
 
 
-class Ceiling(NamedTuple):
-    """A limit of cost that is shared with others."""
+class GpuHeadroom(NamedTuple):
+    """What a limit of cost, shared with others, still leaves room for."""
 
     words: str
     """Which limit, such as `32 GPUs in namespace team-a`."""
@@ -113,15 +113,15 @@ class Ceiling(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class AutoscalingPolicy:
     """How the cluster is scaled."""
 
     upscaling_mode: Literal["Default", "Aggressive", "Conservative"] = "Default"
     """Conservative: at most as many workers of a group are coming as are running, at least one."""
     behavior: Behavior = field(default_factory=Behavior)
-    ceilings: tuple[Ceiling, ...] = ()
+    ceilings: tuple[GpuHeadroom, ...] = ()
     """Each holds until there is less of something; work goes to groups that they leave room for."""
-    new_gpus: Ceiling | None = None
+    new_gpus: GpuHeadroom | None = None
     """How many GPUs may be added now by the limit of new GPUs a minute; the rest waits."""
     blocked_seconds: float = 900
     """How long a blocked pod counts as capacity that comes."""
@@ -136,7 +136,7 @@ class Recommendation(NamedTuple):
     replicas: int
 
 
-class Change(NamedTuple):
+class ScaleEvent(NamedTuple):
     """By how many replicas a group was changed, at one time."""
 
     time: float
@@ -158,7 +158,7 @@ class Memory:
     began: float | None = None
     """When this memory starts, Unix seconds; nothing shrinks before one stabilisation window has passed."""
     recommendations: Mapping[str, tuple[Recommendation, ...]] = field(default_factory=dict)
-    changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
+    changes: Mapping[str, tuple[ScaleEvent, ...]] = field(default_factory=dict)
     blocked_since: Mapping[str, float] = field(default_factory=dict)
     """Since when each group's pods do not come."""
     unneeded_since: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

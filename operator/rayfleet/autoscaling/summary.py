@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from rayfleet.autoscaling import words
-from rayfleet.autoscaling.decision import Answer, DemandKind, GroupDecision, Hold
+from rayfleet.autoscaling.decision import DemandAnswer, DemandHold, DemandKind, GroupDecision
 
 _MOST = 3
 
 
-def summary_of(groups: Sequence[GroupDecision], answers: Sequence[Answer], *, known: bool) -> str:
+def summary_of(groups: Sequence[GroupDecision], answers: Sequence[DemandAnswer], *, known: bool) -> str:
     """Sizes, and what waits for what. No times, and no counts of tasks, which move all the time."""
     sizes = ", ".join(f"{group.name} {group.wanted}" for group in groups) or "no worker groups"
     said = [f"Wanted: {sizes}."]
@@ -27,24 +27,26 @@ def summary_of(groups: Sequence[GroupDecision], answers: Sequence[Answer], *, kn
     return " ".join(said)
 
 
-def _told_apart(answers: Sequence[Answer], reasons: Mapping[int, tuple[Hold, ...]]) -> list[Answer]:
+def _told_apart(
+    answers: Sequence[DemandAnswer], reasons: Mapping[int, tuple[DemandHold, ...]]
+) -> list[DemandAnswer]:
     """One of each of those that would be told of in the same words.
 
     The words of all of them are not kept: thousands of entries with a hundred reasons each take megabytes.
     """
     whys = {which: hash(_why(holds)) for which, holds in reasons.items()}
-    found: dict[tuple[DemandKind, str, int], Answer] = {}
+    found: dict[tuple[DemandKind, str, int], DemandAnswer] = {}
     for answer in answers:
         if answer.holds:
             found.setdefault((answer.kind, words.shape(answer.shape), whys[id(answer.holds)]), answer)
     return list(found.values())
 
 
-def _why(holds: Sequence[Hold]) -> str:
+def _why(holds: Sequence[DemandHold]) -> str:
     return "; ".join([hold.words for hold in holds])
 
 
-def _held(answer: Answer) -> str:
+def _held(answer: DemandAnswer) -> str:
     what = {
         DemandKind.TASKS: "Tasks of",
         DemandKind.GANG: "A gang with bundles of",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from rayfleet.autoscaling import Answer, DemandKind, Hold, Tier, words
+from rayfleet.autoscaling import DemandAnswer, DemandHold, DemandKind, Tier, words
 from rayfleet.cli.tables import table
 from rayfleet.ray.state import Shape
 
@@ -15,13 +15,13 @@ _TIERS: Final[Mapping[Tier, str]] = {
 }
 
 
-def demand_table(answers: Sequence[Answer]) -> str:
+def demand_table(answers: Sequence[DemandAnswer]) -> str:
     """One row for each entry of demand; empty where nothing waits."""
     rows = [(str(answer.count), _what(answer), _served(answer)) for answer in answers]
     return table(("COUNT", "DEMAND", "SERVED BY"), rows, numbers=("COUNT",))
 
 
-def demand_data(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+def demand_data(answers: Sequence[DemandAnswer]) -> list[dict[str, Any]]:
     """The same for programs."""
     return [_data(answer) for answer in answers]
 
@@ -40,19 +40,19 @@ def shape_data(shape: Shape) -> dict[str, Any]:
     return found
 
 
-def holds_data(holds: Sequence[Hold]) -> list[dict[str, str]]:
+def holds_data(holds: Sequence[DemandHold]) -> list[dict[str, str]]:
     """Why something waits."""
     return [{"kind": str(hold.kind), "message": hold.words} for hold in holds]
 
 
-def _what(answer: Answer) -> str:
+def _what(answer: DemandAnswer) -> str:
     shape = words.shape(answer.shape)
     if answer.kind is DemandKind.GANG:
         return f"{shape}, each; gang {answer.gang[:12]}"
     return f"{shape}, by request_resources" if answer.kind is DemandKind.CONSTRAINT else shape
 
 
-def _served(answer: Answer) -> str:
+def _served(answer: DemandAnswer) -> str:
     said = [
         f"{_share(placed.number, answer.count)} {placed.group} ({_TIERS[placed.tier]})"
         for placed in answer.placed
@@ -71,7 +71,7 @@ def _share(number: int, count: int, *, wait: bool = False) -> str:
     return f"{who} wait{'s' * (number == 1)}" if wait else f"{who} on"
 
 
-def _data(answer: Answer) -> dict[str, Any]:
+def _data(answer: DemandAnswer) -> dict[str, Any]:
     found: dict[str, Any] = {
         "kind": str(answer.kind),
         **shape_data(answer.shape),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec, scales_here
-from rayfleet.autoscaling import Answer, Decision, GroupDecision, Hold, HoldKind, Memory
+from rayfleet.autoscaling import Decision, DemandAnswer, DemandHold, GroupDecision, HoldKind, Memory
 from rayfleet.autoscaling.limits import CeilingScope, NamespaceCeilings
 from rayfleet.autoscaling.metrics import GroupWish
 from rayfleet.explain.idle_clocks import IdleClock, idle_clocks
@@ -96,7 +96,7 @@ class Explanation:
     """Whether the head has answered."""
     conditions: tuple[ConditionNote, ...]
     groups: tuple[GroupNote, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[DemandAnswer, ...]
     """What becomes of each demand, now; none where the queue is not known."""
     noted: tuple[Noted, ...]
     """Demand that waits, as the operator has noted it."""
@@ -231,11 +231,11 @@ def _pending(pods: tuple[Pod, ...]) -> Iterator[PendingPod]:
             yield PendingPod(pod.name, pod.group, since, pod.unready_container, *pod.waits_for)
 
 
-def _with_noted(answer: Answer, noted: tuple[Noted, ...]) -> Answer:
+def _with_noted(answer: DemandAnswer, noted: tuple[Noted, ...]) -> DemandAnswer:
     """With what the operator says besides: it knows of limits and windows that cannot be seen from here."""
     if answer.holds:
         return answer
     found = [one for one in noted if one.is_about(answer)]
     kinds = {str(kind): kind for kind in HoldKind}
-    holds = tuple(Hold(kinds.get(one.reason, HoldKind.WITHHELD), one.message) for one in found)
+    holds = tuple(DemandHold(kinds.get(one.reason, HoldKind.WITHHELD), one.message) for one in found)
     return replace(answer, holds=holds)

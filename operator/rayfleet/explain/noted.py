@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from rayfleet.autoscaling import Answer, words
+from rayfleet.autoscaling import DemandAnswer, words
 from rayfleet.kinds.raycluster.status.scaling import noted_resources
 from rayfleet.kube.objects.timestamps import unix_seconds
 from rayfleet.ray.state import Resources
@@ -25,7 +25,7 @@ class Noted(NamedTuple):
         except ValueError:
             return " and ".join(f"{amount} {name}" for name, amount in self.resources)
 
-    def is_about(self, answer: Answer) -> bool:
+    def is_about(self, answer: DemandAnswer) -> bool:
         """Whether this entry and a demand of now may be the same."""
         return self.kind == str(answer.kind) and self.resources == as_noted(answer.shape.resources)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from rayfleet.autoscaling.inputs import Group
+from rayfleet.autoscaling.inputs import WorkerGroup
 from rayfleet.ray.state import (
     Choice,
     Demand,
@@ -43,7 +43,7 @@ def within_words(locality: Locality) -> str:
     return f" within {how} of {locality.label}"
 
 
-def placeable(ray: RayState, groups: Sequence[Group]) -> Sequence[Group]:
+def placeable(ray: RayState, groups: Sequence[WorkerGroup]) -> Sequence[WorkerGroup]:
     """The groups, with none of these labels that they only happen to have so far."""
     labels = {
         c.locality.label for gang in ray.gangs if gang[3:] != _PLAIN for c in _choices(gang) if c.locality
@@ -58,7 +58,7 @@ def placeable(ray: RayState, groups: Sequence[Group]) -> Sequence[Group]:
     ]
 
 
-def ways_of(ray: RayState, groups: Sequence[Group]) -> dict[Gang, Ways]:
+def ways_of(ray: RayState, groups: Sequence[WorkerGroup]) -> dict[Gang, Ways]:
     """How each placement group may be had that asks for more than its bundles.
 
     The values of a label are those that nodes that run or groups have; of others nobody knows.
@@ -104,7 +104,7 @@ def _at(by: LabelSelector, shape: Shape, count: int = 1) -> Demand:
     return Demand(Shape(shape.resources, selectors), count)
 
 
-def _values(label: str, nodes: Iterable[RayNode], groups: Iterable[Group]) -> list[str]:
+def _values(label: str, nodes: Iterable[RayNode], groups: Iterable[WorkerGroup]) -> list[str]:
     there, idle = Counter[str](), Counter[str]()
     for node in nodes:
         value = dict(node.labels).get(label)

@@ -8,7 +8,7 @@ from rayfleet.api.accelerators import whole_accelerators
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand.needs import Kind, Space, Vector
-from rayfleet.autoscaling.inputs import Group, Worker
+from rayfleet.autoscaling.inputs import Worker, WorkerGroup
 from rayfleet.ray.state import NodeStatus, RayNode, RayState, Resources
 
 HEAD: Final = -1
@@ -18,7 +18,7 @@ _ACCELERATOR: Final = "ray.io/accelerator-type"
 _ORDER: Final = {Tier.RUNNING: 0, Tier.COMING: 1, Tier.NEW: 2, Tier.BLOCKED: 3}
 
 
-class Node(NamedTuple):
+class NodeShape(NamedTuple):
     """What one node of a group has, or would have."""
 
     total: Vector
@@ -54,10 +54,10 @@ class Template:
     """What one more node of a group would be."""
 
     index: int
-    group: Group
-    first: Node
+    group: WorkerGroup
+    first: NodeShape
     """The host of each replica that has most: one of a TPU slice is its head."""
-    node: Node
+    node: NodeShape
     """Each of the others."""
     gpus: int
     """Whole accelerators of one replica, for ceilings of cost."""
@@ -70,7 +70,7 @@ class Template:
     """0, or how many groups come first because they name this one as their fallback."""
 
     @property
-    def hosts(self) -> tuple[tuple[Node, int], ...]:
+    def hosts(self) -> tuple[tuple[NodeShape, int], ...]:
         """The nodes of one replica, equal ones as one with a count."""
         count = self.group.num_of_hosts
         if count == 1 or self.first == self.node:
@@ -78,7 +78,7 @@ class Template:
         return ((self.first, 1), (self.node, count - 1))
 
     def nodes(
-        self, like: Node, tier: Tier, size: int, members: tuple[str, ...] = (), *, fixed: bool = False
+        self, like: NodeShape, tier: Tier, size: int, members: tuple[str, ...] = (), *, fixed: bool = False
     ) -> Bin:
         """So many of its nodes, with nothing on them."""
         total, kind = like
@@ -86,7 +86,7 @@ class Template:
         return Bin(self.index, tier, kind, total, total, size, members, accelerated=accelerated, fixed=fixed)
 
 
-def templates_of(space: Space, groups: Sequence[Group], stuck: frozenset[str]) -> tuple[Template, ...]:
+def templates_of(space: Space, groups: Sequence[WorkerGroup], stuck: frozenset[str]) -> tuple[Template, ...]:
     """One for each group, in the same order."""
     depths = _depths(groups, stuck)
     everything = [
@@ -112,15 +112,15 @@ def templates_of(space: Space, groups: Sequence[Group], stuck: frozenset[str]) -
     )
 
 
-def _node(space: Space, group: Group, *, first: bool) -> Node:
+def _node(space: Space, group: WorkerGroup, *, first: bool) -> NodeShape:
     resources, labels = dict(_node_resources(group)), {**dict(group.labels), _NODE_GROUP: group.name}
     if first:
         resources |= dict(group.first_host)
         labels |= dict(group.first_host_labels)
-    return Node(space.vector(tuple(resources.items())), space.kind(labels.items()))
+    return NodeShape(space.vector(tuple(resources.items())), space.kind(labels.items()))
 
 
-def _node_resources(group: Group) -> Resources:
+def _node_resources(group: WorkerGroup) -> Resources:
     """What Ray adds by itself on a node with a known accelerator."""
     accelerator = dict(group.labels).get(_ACCELERATOR)
     name = f"accelerator_type:{accelerator}"
@@ -129,7 +129,7 @@ def _node_resources(group: Group) -> Resources:
     return group.resources
 
 
-def _depths(groups: Sequence[Group], stuck: frozenset[str]) -> dict[str, int]:
+def _depths(groups: Sequence[WorkerGroup], stuck: frozenset[str]) -> dict[str, int]:
     """A group comes after every group that names it as its fallback, unless that one's pods do not come."""
     before: dict[str, set[str]] = {group.name: set() for group in groups}
     for group in groups:
@@ -169,7 +169,7 @@ def preference(bin_: Bin, gpu: int) -> tuple[object, ...]:
 
 
 def running_bins(
-    space: Space, ray: RayState, groups: Sequence[Group], workers: Iterable[Worker]
+    space: Space, ray: RayState, groups: Sequence[WorkerGroup], workers: Iterable[Worker]
 ) -> tuple[list[Bin], dict[str, RayNode]]:
     """Nodes that Ray has and that may take work, as bins; and for each pod that Ray knows, its node."""
     index = {group.name: at for at, group in enumerate(groups)}

@@ -20,15 +20,15 @@ def fill_nodes(
 ) -> None:
     """Place what is left of each need on the nodes there are, and lower it."""
     done: list[Bin] = []
-    standing: list[_Standing] = []
+    existing: list[_ExistingNodes] = []
     for one in packing.bins:
         fits = suited(packing.space, needs, one.free, one.kind, one.gang)
         if fits.items and (one.tier is Tier.BLOCKED) is blocked:
-            standing.append(_Standing(packing, needs, one, fits, done))
+            existing.append(_ExistingNodes(packing, needs, one, fits, done))
         else:
             done.append(one)
-    place_best_first(standing, left, packing.effort, thorough=search.thorough)
-    done += [one.nodes for one in standing if one.nodes.size]
+    place_best_first(existing, left, packing.effort, thorough=search.thorough)
+    done += [one.nodes for one in existing if one.nodes.size]
     if search.last:
         packing.bins = done
     else:
@@ -36,7 +36,7 @@ def fill_nodes(
 
 
 @dataclass(slots=True)
-class _Standing:
+class _ExistingNodes:
     """Equal nodes that are there."""
 
     packing: Packing

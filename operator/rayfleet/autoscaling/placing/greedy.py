@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from rayfleet.autoscaling.effort import Effort
-from rayfleet.autoscaling.placing.capacity import Node
+from rayfleet.autoscaling.placing.capacity import NodeShape
 from rayfleet.autoscaling.placing.scoring import Load, unchanged_for
 
 _OFFERED: Final = 30
@@ -20,7 +20,7 @@ class Offer(NamedTuple):
     """Nothing where it has no room for any of what is left."""
     score: tuple[float, ...] = ()
     """Larger for one that the work suits better."""
-    hosts: tuple[tuple[Node, Load, int], ...] = ()
+    hosts: tuple[tuple[NodeShape, Load, int], ...] = ()
     """Of a group: what the hosts of a new replica get, equal ones as one with a count."""
 
     def holds(self, left: Sequence[int]) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand.needs import Need, Space
-from rayfleet.autoscaling.placing.capacity import Node, Template
+from rayfleet.autoscaling.placing.capacity import NodeShape, Template
 from rayfleet.autoscaling.placing.greedy import Offer, place_best_first
 from rayfleet.autoscaling.placing.packing import Packing, Search
 from rayfleet.autoscaling.placing.scoring import Load, Suited, fill, suited, utilisation
@@ -21,13 +21,13 @@ def start_nodes(
     packing: Packing, needs: Sequence[Need], left: list[int], search: Search, *, blocked: bool
 ) -> None:
     """Start nodes for what is left of each need, and place it there; `blocked`: of groups whose pods are."""
-    candidates = _startable(packing, needs, search, search.late if blocked else search.fresh)
+    candidates = _candidates(packing, needs, search, search.late if blocked else search.fresh)
     place_best_first(candidates, left, packing.effort, thorough=search.thorough)
 
 
-def _startable(
+def _candidates(
     packing: Packing, needs: Sequence[Need], search: Search, usable: Sequence[Template]
-) -> Iterator["_Startable"]:
+) -> Iterator["_NewNodes"]:
     """The groups whose nodes could take any of the needs: of a hundred most take none of one need."""
     space = packing.space
     each = _BEGUN + (_LOOKED_AT + space.width) * len(needs)
@@ -38,11 +38,11 @@ def _startable(
         space.effort.spend(each * len(hosts))
         fits = tuple([suited(space, needs, *node) for node, _ in hosts])
         if any([one.items for one in fits]) and packing.can_start(template):  # noqa: C419 - quicker so
-            yield _Startable(packing, template, needs, fits, search)
+            yield _NewNodes(packing, template, needs, fits, search)
 
 
 @dataclass(slots=True)
-class _Startable:
+class _NewNodes:
     """Nodes of one group that can be started."""
 
     packing: Packing
@@ -60,7 +60,7 @@ class _Startable:
         space, template = self.packing.space, self.template
         score: tuple[float, ...] = ()
         remaining = left
-        hosts: list[tuple[Node, Load, int]] = []
+        hosts: list[tuple[NodeShape, Load, int]] = []
         takes: dict[int, int] = {}
         for (node, count), fits in zip(template.hosts, self.fits, strict=True):
             fits.prune(left)
@@ -98,7 +98,7 @@ class _Startable:
 def _score(
     space: Space,
     template: Template,
-    node: Node,
+    node: NodeShape,
     needs: Sequence[Need],
     load: Load,
     free: Sequence[int],

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from rayfleet.api.base import INT32_MAX
 from rayfleet.autoscaling.decision import Tier
-from rayfleet.autoscaling.inputs import Blocked, Group, Policy, Worker
-from rayfleet.autoscaling.placing.capacity import Bin, Node, Template
+from rayfleet.autoscaling.inputs import AutoscalingPolicy, Blocked, Worker, WorkerGroup
+from rayfleet.autoscaling.placing.capacity import Bin, NodeShape, Template
 from rayfleet.autoscaling.sizing.context import SizingContext
 from rayfleet.autoscaling.sizing.surplus import removable
 from rayfleet.ray.state import RayNode
@@ -16,7 +16,7 @@ from rayfleet.ray.state import RayNode
 class Census:
     """The replicas of one group. Those that are draining count no more."""
 
-    group: Group
+    group: WorkerGroup
     maximum: int
     replicas: dict[str, list[Worker]] = field(default_factory=dict)
     """Active, by name: of the replica, or of the one pod it has."""
@@ -49,7 +49,7 @@ class Census:
         return bool(self.late) or self.refused or bool(self.group.withheld)
 
 
-def patience(group: Group, policy: Policy) -> float:
+def patience(group: WorkerGroup, policy: AutoscalingPolicy) -> float:
     """How long blocked pods of the group count as capacity that comes, in seconds."""
     if group.withheld and group.fallback and group.fallback.groups:
         return 0.0  # Whoever has set the gate knows already that they do not come.
@@ -60,7 +60,9 @@ def patience(group: Group, policy: Policy) -> float:
     )
 
 
-def take_census(groups: Sequence[Group], workers: Sequence[Worker], context: SizingContext) -> list[Census]:
+def take_census(
+    groups: Sequence[WorkerGroup], workers: Sequence[Worker], context: SizingContext
+) -> list[Census]:
     """One for each group, in their order."""
     found = {group.name: Census(group, _maximum(group, context.policy)) for group in groups}
     leaving = {(worker.group, worker.replica or worker.name) for worker in workers if worker.draining}
@@ -102,7 +104,7 @@ def _give_up_surplus(census: Census, context: SizingContext) -> None:
         census.late.discard(replica)
 
 
-def _maximum(group: Group, policy: Policy) -> int:
+def _maximum(group: WorkerGroup, policy: AutoscalingPolicy) -> int:
     if group.max_replicas >= INT32_MAX:
         return max(group.min_replicas, policy.open_max_pods // group.num_of_hosts)
     return group.max_replicas
@@ -148,8 +150,8 @@ def coming_bins(
     """Nodes that are on their way, with a pod or without."""
     bins: list[Bin] = []
     for template, group in zip(templates, census, strict=True):
-        coming: dict[tuple[Tier, Node], list[str]] = {}
-        unmade: dict[tuple[Tier, Node], int] = {}
+        coming: dict[tuple[Tier, NodeShape], list[str]] = {}
+        unmade: dict[tuple[Tier, NodeShape], int] = {}
         for replica, workers in group.replicas.items():
             names = sorted([worker.name for worker in workers if worker.name not in joined])
             if not names and len(workers) >= template.group.num_of_hosts:
@@ -178,7 +180,7 @@ def _missing(census: Census) -> tuple[tuple[Tier, int], ...]:
     return ((in_time, census.missing - census.held), (Tier.BLOCKED, census.held))
 
 
-def _rest(template: Template, there: Sequence[RayNode]) -> list[Node]:
+def _rest(template: Template, there: Sequence[RayNode]) -> list[NodeShape]:
     """The nodes of a replica that are still to come, beside those that are there."""
     nodes = [node for node, count in template.hosts for _ in range(count)]
     special = {name for name, _ in template.group.first_host}

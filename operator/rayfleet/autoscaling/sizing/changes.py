@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from rayfleet.autoscaling.decision import Cancel, Drain, Hold
+from rayfleet.autoscaling.decision import DemandHold, ReplicaCancel, ReplicaDrain
 from rayfleet.autoscaling.sizing.census import Census
 
 
@@ -15,11 +15,11 @@ class Change:
     """Replicas that a floor and the demand ask for, besides those present."""
     started: int = 0
     """How many of them are started now."""
-    rate: Hold | None = None
+    rate: DemandHold | None = None
     """What spreads the growth over time."""
-    drains: list[Drain] = field(default_factory=list)
-    cancels: list[Cancel] = field(default_factory=list)
-    over: list[Cancel] = field(default_factory=list)
+    drains: list[ReplicaDrain] = field(default_factory=list)
+    cancels: list[ReplicaCancel] = field(default_factory=list)
+    over: list[ReplicaCancel] = field(default_factory=list)
     """Replicas that the census has left out already."""
     waiting: list[str] = field(default_factory=list)
     """Why something that could go stays for now, in words."""

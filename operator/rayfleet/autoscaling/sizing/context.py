@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rayfleet.autoscaling.inputs import Memory, Policy
+from rayfleet.autoscaling.inputs import AutoscalingPolicy, Memory
 from rayfleet.ray.state import RayNode
 
 
@@ -11,7 +11,7 @@ from rayfleet.ray.state import RayNode
 class SizingContext:
     """The moment at which sizes are decided, and what is known at it."""
 
-    policy: Policy
+    policy: AutoscalingPolicy
     memory: Memory
     """Of the last decision."""
     now: float

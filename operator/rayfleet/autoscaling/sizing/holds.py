@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from rayfleet.api.base import INT32_MAX
 from rayfleet.autoscaling import words
-from rayfleet.autoscaling.decision import Hold, HoldKind
+from rayfleet.autoscaling.decision import DemandHold, HoldKind
 from rayfleet.autoscaling.demand.needs import SCALE, Kind, Need, Space, Vector
-from rayfleet.autoscaling.inputs import Ceiling, Policy
+from rayfleet.autoscaling.inputs import AutoscalingPolicy, GpuHeadroom
 from rayfleet.autoscaling.placing.capacity import Template
 from rayfleet.autoscaling.placing.packing import Packing, Rooms
 from rayfleet.autoscaling.placing.scoring import suits
@@ -35,15 +35,15 @@ class DemandHolds:
     A hundred groups each with its own words for each of thousands of entries would be a hundred megabytes.
     """
 
-    def __init__(self, packing: Packing, census: Sequence[Census], policy: Policy) -> None:
+    def __init__(self, packing: Packing, census: Sequence[Census], policy: AutoscalingPolicy) -> None:
         self._packing = packing
         self._nodes = whole_nodes(packing)
         self._census = census
         self._policy = policy
-        self._each: dict[tuple[Rooms, int], Hold | None] = {}
-        self._together: dict[tuple[Rooms, tuple[int, ...]], tuple[Hold, ...]] = {}
+        self._each: dict[tuple[Rooms, int], DemandHold | None] = {}
+        self._together: dict[tuple[Rooms, tuple[int, ...]], tuple[DemandHold, ...]] = {}
 
-    def of(self, need: Need, rooms: Rooms) -> tuple[Hold, ...]:
+    def of(self, need: Need, rooms: Rooms) -> tuple[DemandHold, ...]:
         """What keeps this need from being placed, one reason for each group that could take it."""
         space = self._packing.space
         able = [t for t in self._packing.templates if could_hold(space, need, t)]
@@ -51,65 +51,69 @@ class DemandHolds:
             return self._of_groups(rooms, able)
         if any(suits(space, need, total, kind) for total, kind in self._nodes):
             said = "only nodes that are busy can take it, and no group has more of them"
-            return (Hold(HoldKind.MAX, said),)
-        return (Hold(HoldKind.INFEASIBLE, _infeasible(self._packing, need)),)
+            return (DemandHold(HoldKind.MAX, said),)
+        return (DemandHold(HoldKind.INFEASIBLE, _infeasible(self._packing, need)),)
 
     def steps(self, need: Need) -> int:
         """To look at every kind of node there is or could be, and to put it into words."""
         parts = len(need.amounts) + sum(map(len, need.shape.selectors))
         return (len(self._packing.templates) + len(self._nodes) + 20) * (3 * parts + 4)
 
-    def _of_groups(self, rooms: Rooms, groups: Sequence[Template]) -> tuple[Hold, ...]:
+    def _of_groups(self, rooms: Rooms, groups: Sequence[Template]) -> tuple[DemandHold, ...]:
         which = rooms, tuple([group.index for group in groups])
         if which not in self._together:
             found = [hold for group in groups if (hold := self._of_group(rooms, group)) is not None]
             self._together[which] = tuple(dict.fromkeys(found))
         return self._together[which]
 
-    def _of_group(self, rooms: Rooms, group: Template) -> Hold | None:
+    def _of_group(self, rooms: Rooms, group: Template) -> DemandHold | None:
         which = rooms, group.index
         if which not in self._each:
             self._each[which] = group_hold(rooms, group, self._census[group.index], self._policy)
         return self._each[which]
 
 
-def group_hold(rooms: Rooms, template: Template, census: Census, policy: Policy) -> Hold | None:
+def group_hold(
+    rooms: Rooms, template: Template, census: Census, policy: AutoscalingPolicy
+) -> DemandHold | None:
     """Why no more of this group is started; none where more could be."""
     name = template.group.name
     if template.group.withheld:
-        return Hold(HoldKind.WITHHELD, f"{name}: {template.group.withheld}")
+        return DemandHold(HoldKind.WITHHELD, f"{name}: {template.group.withheld}")
     if rooms.groups[template.index] <= 0:
-        return Hold(HoldKind.MAX, f"{name} is at its max of {_max_words(census, policy)}")
+        return DemandHold(HoldKind.MAX, f"{name} is at its max of {_max_words(census, policy)}")
     if not rooms.can_start(template):
-        return Hold(HoldKind.CEILING, f"{name}: {_tightest(policy.ceilings)}")
+        return DemandHold(HoldKind.CEILING, f"{name}: {_tightest(policy.ceilings)}")
     return blocked_hold(census)
 
 
-def ceiling_hold(census: Census, policy: Policy) -> Hold | None:
+def ceiling_hold(census: Census, policy: AutoscalingPolicy) -> DemandHold | None:
     """Why replicas that are wanted are not created, where a ceiling is the matter."""
     if not census.held or not policy.ceilings:
         return None
     count = words.counted(census.held, "replica")
     verb = "waits" if census.held == 1 else "wait"
-    return Hold(HoldKind.CEILING, f"{count} of {census.group.name} {verb}: {_tightest(policy.ceilings)}")
+    return DemandHold(
+        HoldKind.CEILING, f"{count} of {census.group.name} {verb}: {_tightest(policy.ceilings)}"
+    )
 
 
-def blocked_hold(census: Census) -> Hold | None:
+def blocked_hold(census: Census) -> DemandHold | None:
     if census.blocked is None:
         return None
-    return Hold(
+    return DemandHold(
         HoldKind.BLOCKED, f"{census.group.name}: {census.blocked.reason.value}: {census.blocked.words}"
     )
 
 
-def _max_words(census: Census, policy: Policy) -> str:
+def _max_words(census: Census, policy: AutoscalingPolicy) -> str:
     said = words.counted(census.maximum, "replica")
     if census.group.max_replicas >= INT32_MAX:
         said += f" (maxReplicas is not set, so {words.counted(policy.open_max_pods, 'pod')} at most)"
     return said
 
 
-def _tightest(ceilings: Sequence[Ceiling]) -> str:
+def _tightest(ceilings: Sequence[GpuHeadroom]) -> str:
     return min(ceilings, key=lambda one: (one.gpus_left, one.words)).words
 
 

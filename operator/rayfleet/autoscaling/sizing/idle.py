@@ -10,7 +10,7 @@ from rayfleet.autoscaling.sizing.census import Census
 from rayfleet.ray.state import NodeStatus, RayNode
 
 
-class Replica(NamedTuple):
+class IdleReplica(NamedTuple):
     """One replica and its pods."""
 
     name: str
@@ -21,8 +21,8 @@ class Replica(NamedTuple):
 class Idleness:
     """The replicas of one group that may go, the longest idle first."""
 
-    due: list[Replica] = field(default_factory=list)
-    surplus: list[Replica] = field(default_factory=list)
+    due: list[IdleReplica] = field(default_factory=list)
+    surplus: list[IdleReplica] = field(default_factory=list)
     """Idle and not needed, but not yet for long enough."""
     next_in: float | None = None
     """Seconds until the first of `surplus` is due."""
@@ -40,20 +40,20 @@ def idle_replicas(census: Census, joined: Mapping[str, RayNode], needed: Abstrac
                 ages.append((min(idle), replica, workers))
     for age, replica, workers in sorted(ages, key=lambda one: (-one[0], one[1])):
         if age >= group.idle_timeout_seconds:
-            found.due.append(Replica(replica, tuple(workers)))
+            found.due.append(IdleReplica(replica, tuple(workers)))
         else:
-            found.surplus.append(Replica(replica, tuple(workers)))
+            found.surplus.append(IdleReplica(replica, tuple(workers)))
             if found.next_in is None:
                 found.next_in = group.idle_timeout_seconds - age
     return found
 
 
-def partly_joined(census: Census, joined: Mapping[str, RayNode]) -> list[Replica]:
+def partly_joined(census: Census, joined: Mapping[str, RayNode]) -> list[IdleReplica]:
     """Replicas of several hosts of which some have not joined, and of the others none works."""
     found = []
     for replica, workers in census.replicas.items():
         nodes = [joined[worker.name] for worker in workers if worker.name in joined]
         idle = all(node.status is NodeStatus.IDLE for node in nodes)
         if nodes and idle and len(nodes) < census.group.num_of_hosts:
-            found.append(Replica(replica, tuple(workers)))
+            found.append(IdleReplica(replica, tuple(workers)))
     return sorted(found)

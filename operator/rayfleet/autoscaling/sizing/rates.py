@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rayfleet.api.raycluster import ScalingPolicy, ScalingRules
-from rayfleet.autoscaling.inputs import Change, Group, Memory, Policy, Recommendation
+from rayfleet.autoscaling.inputs import AutoscalingPolicy, Memory, Recommendation, ScaleEvent, WorkerGroup
 from rayfleet.autoscaling.sizing.context import SizingContext
 
 LONGEST_PERIOD: Final = 1800
@@ -23,7 +23,7 @@ class Limited:
     """Seconds until more may be possible by time alone."""
 
 
-def rate_limited(group: Group, context: SizingContext, *, size: int, asked: int, up: bool) -> Limited:
+def rate_limited(group: WorkerGroup, context: SizingContext, *, size: int, asked: int, up: bool) -> Limited:
     """How many of the `asked` replicas may be added (`up`) or removed now, from `size` on."""
     behavior = context.policy.behavior
     rules = behavior.scale_up if up else behavior.scale_down
@@ -42,7 +42,7 @@ def _disabled(rules: ScalingRules, *, up: bool) -> Iterable[Limited]:
 
 
 def _by_policies(
-    group: Group, rules: ScalingRules, context: SizingContext, size: int, *, up: bool
+    group: WorkerGroup, rules: ScalingRules, context: SizingContext, size: int, *, up: bool
 ) -> Iterable[Limited]:
     if not rules.policies or rules.select_policy == "Disabled":
         return
@@ -53,7 +53,7 @@ def _by_policies(
 
 
 def _by_policy(
-    group: Group, one: ScalingPolicy, changes: Sequence[Change], now: float, size: int, *, up: bool
+    group: WorkerGroup, one: ScalingPolicy, changes: Sequence[ScaleEvent], now: float, size: int, *, up: bool
 ) -> Limited:
     """Counted from the size at the start of the period. At least one replica, or it would stand still."""
     recent = [change for change in changes if now - change.time < one.period_seconds]
@@ -91,7 +91,9 @@ def _name(*, up: bool) -> str:
     return "scaleUp" if up else "scaleDown"
 
 
-def conservative(group: Group, policy: Policy, *, running: int, coming: int, asked: int) -> Limited:
+def conservative(
+    group: WorkerGroup, policy: AutoscalingPolicy, *, running: int, coming: int, asked: int
+) -> Limited:
     """Conservative growth: at most as many are coming as are running, at least one."""
     allowed = max(0, max(1, running) - coming)
     if policy.upscaling_mode != "Conservative" or allowed >= asked:
@@ -119,7 +121,7 @@ def _window_ends(seen: Sequence[Recommendation], memory: Memory, now: float, win
 
 def remembered(
     context: SizingContext, recommended: dict[str, int], changed: dict[str, int]
-) -> tuple[dict[str, tuple[Recommendation, ...]], dict[str, tuple[Change, ...]]]:
+) -> tuple[dict[str, tuple[Recommendation, ...]], dict[str, tuple[ScaleEvent, ...]]]:
     """The histories with this decision added, and what is too old to matter left out."""
     memory, now, behavior = context.memory, context.now, context.policy.behavior
     up, down = behavior.scale_up, behavior.scale_down
@@ -133,7 +135,7 @@ def remembered(
     changes = {}
     for name, by in changed.items() if up.policies or down.policies else ():
         recent = [one for one in memory.changes.get(name, ()) if now - one.time < LONGEST_PERIOD]
-        recent += [Change(now, by)] if by else []
+        recent += [ScaleEvent(now, by)] if by else []
         if recent:
             changes[name] = tuple(recent)
     return recommendations, changes

@@ -10,14 +10,14 @@ from dataclasses import replace
 
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand.needs import merged
-from rayfleet.autoscaling.inputs import Group, Memory, Settled
+from rayfleet.autoscaling.inputs import Memory, Settled, WorkerGroup
 from rayfleet.autoscaling.placing.capacity import Bin
 from rayfleet.autoscaling.placing.solution import Solution
 from rayfleet.autoscaling.sizing.changes import Change
 from rayfleet.ray.state import Demand, RayState, Shape
 
 
-def grounds_of(ray: RayState, groups: Sequence[Group], bins: Iterable[Bin]) -> tuple[object, ...]:
+def grounds_of(ray: RayState, groups: Sequence[WorkerGroup], bins: Iterable[Bin]) -> tuple[object, ...]:
     """What a decision rests on, without nodes that are on their way or have just arrived."""
     nodes = [
         (one.tier.value, one.group, one.free, tuple(map(str, one.kind)), one.size)

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from rayfleet.autoscaling.decision import Cancel, Drain, IdleNode
+from rayfleet.autoscaling.decision import IdleNode, ReplicaCancel, ReplicaDrain
 from rayfleet.autoscaling.inputs import Worker
 from rayfleet.autoscaling.sizing.census import Census
 from rayfleet.autoscaling.sizing.changes import Change
 from rayfleet.autoscaling.sizing.context import SizingContext
-from rayfleet.autoscaling.sizing.idle import Replica, idle_replicas, partly_joined
+from rayfleet.autoscaling.sizing.idle import IdleReplica, idle_replicas, partly_joined
 from rayfleet.autoscaling.sizing.rates import rate_limited
 from rayfleet.autoscaling.sizing.surplus import removable
 from rayfleet.ray.state import NodeStatus, RayNode
@@ -18,7 +18,7 @@ def give_up_surplus(change: Change) -> None:
     """Give up what has not joined and is above a lowered maximum, whether Ray's state is known or not."""
     census = change.census
     words = f"{census.group.name} is above its max of {census.maximum}"
-    change.over += [Cancel(census.group.name, pods, words) for pods in census.given_up]
+    change.over += [ReplicaCancel(census.group.name, pods, words) for pods in census.given_up]
 
 
 def drain_idle(change: Change, needed: AbstractSet[str], context: SizingContext) -> None:
@@ -57,7 +57,7 @@ def drain_idle(change: Change, needed: AbstractSet[str], context: SizingContext)
 
 
 def _shrink_as_asked(
-    change: Change, idle: list[Replica], needed: AbstractSet[str], context: SizingContext
+    change: Change, idle: list[IdleReplica], needed: AbstractSet[str], context: SizingContext
 ) -> None:
     """A lowered `replicas` takes what has not joined or is idle at once, and what is busy when it is idle."""
     census = change.census
@@ -72,19 +72,21 @@ def _shrink_as_asked(
     coming, looks = removable(unneeded, census.late, context)
     change.again_in += looks
     for name in coming[: max(0, change.wanted - asked)]:
-        change.cancels.append(Cancel(group.name, tuple(one.name for one in census.replicas[name]), words))
+        change.cancels.append(
+            ReplicaCancel(group.name, tuple(one.name for one in census.replicas[name]), words)
+        )
     _drain(change, idle[: max(0, change.wanted - asked)], context.joined, words)
     if change.wanted > asked:
         change.shrink_to = asked
         change.waiting.append(f"replicas was lowered to {asked}: the others go when they are idle")
 
 
-def _drain(change: Change, replicas: list[Replica], joined: Mapping[str, RayNode], words: str) -> None:
+def _drain(change: Change, replicas: list[IdleReplica], joined: Mapping[str, RayNode], words: str) -> None:
     for replica in replicas:
         nodes = tuple(
             IdleNode(one.name, joined[one.name].node_id) for one in replica.workers if one.name in joined
         )
-        change.drains.append(Drain(change.census.group.name, replica.name, nodes, words))
+        change.drains.append(ReplicaDrain(change.census.group.name, replica.name, nodes, words))
 
 
 def cancel_unneeded(
@@ -107,8 +109,8 @@ def cancel_unneeded(
     count = sum(now - one >= timeout for one in since)
     words = f"not started, and not needed for {timeout:g} s"
     unmade = min(count, unneeded_missing)
-    change.cancels += [Cancel(group.name, (), words)] * unmade
-    change.cancels += [Cancel(group.name, pods, words) for pods in waiting[: count - unmade]]
+    change.cancels += [ReplicaCancel(group.name, (), words)] * unmade
+    change.cancels += [ReplicaCancel(group.name, pods, words) for pods in waiting[: count - unmade]]
     change.recommended -= count
     change.unneeded = tuple(since[count:])
     if change.unneeded:

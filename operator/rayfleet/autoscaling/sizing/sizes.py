@@ -4,8 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rayfleet.autoscaling import words
-from rayfleet.autoscaling.decision import AS_IT_SHOULD_BE, Cancel, Drain, GroupDecision, Hold, Tier
-from rayfleet.autoscaling.inputs import Memory, Policy
+from rayfleet.autoscaling.decision import (
+    AS_IT_SHOULD_BE,
+    DemandHold,
+    GroupDecision,
+    ReplicaCancel,
+    ReplicaDrain,
+    Tier,
+)
+from rayfleet.autoscaling.inputs import AutoscalingPolicy, Memory
 from rayfleet.autoscaling.placing.solution import Solution
 from rayfleet.autoscaling.sizing.census import Census
 from rayfleet.autoscaling.sizing.changes import Change
@@ -22,10 +29,10 @@ class Sizes:
     """The decision for all groups, before demand is explained."""
 
     groups: tuple[GroupDecision, ...]
-    drains: tuple[Drain, ...]
-    cancels: tuple[Cancel, ...]
+    drains: tuple[ReplicaDrain, ...]
+    cancels: tuple[ReplicaCancel, ...]
     next_look: float | None
-    rates: Mapping[str, Hold]
+    rates: Mapping[str, DemandHold]
     """What spreads the growth of a group over time."""
     memory: Memory
 
@@ -89,7 +96,7 @@ def _still_asked(census: Census, memory: Memory) -> int | None:
     return asked if asked is not None and asked < census.present else None
 
 
-def _held_gangs(solution: Solution, census: Sequence[Census], policy: Policy) -> dict[int, str]:
+def _held_gangs(solution: Solution, census: Sequence[Census], policy: AutoscalingPolicy) -> dict[int, str]:
     """For each group that a gang waits for, what holds that."""
     found: dict[int, str] = {}
     seen: set[tuple[object, ...]] = set()
@@ -154,7 +161,7 @@ def _growth(change: Change, floor: int) -> str:
     return f"{words.counted(change.started, 'replica')} more, as {' and '.join(why)}"
 
 
-def _reason(change: Change, growth: str, ceiling: Hold | None, held: str, *, known: bool) -> str:
+def _reason(change: Change, growth: str, ceiling: DemandHold | None, held: str, *, known: bool) -> str:
     """In words that stay the same while the decision does."""
     census, parts = change.census, [growth] if growth else []
     for group in (change.over, change.drains, change.cancels):

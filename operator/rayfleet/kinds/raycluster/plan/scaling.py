@@ -6,7 +6,16 @@ from dataclasses import replace
 from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec
-from rayfleet.autoscaling import Ceiling, Decision, Group, HoldKind, Memory, Policy, Worker, decide
+from rayfleet.autoscaling import (
+    AutoscalingPolicy,
+    Decision,
+    GpuHeadroom,
+    HoldKind,
+    Memory,
+    Worker,
+    WorkerGroup,
+    decide,
+)
 from rayfleet.kinds.raycluster.actions import Cause, desired_replicas
 from rayfleet.kinds.raycluster.healing.coming import Coming, refusal
 from rayfleet.kinds.raycluster.leaving.leave import Leave, Unit
@@ -135,13 +144,15 @@ def _rests_of_replicas(snapshot: Snapshot, gone: Gone) -> Iterator[Leave]:
             yield Leave(Unit((pod,)), Cause.IDLE, words, ((pod.name, node.node_id),))
 
 
-def group_of(group: WorkerGroupSpec, idle_timeout_seconds: int, known: Learned = NOTHING_LEARNED) -> Group:
+def group_of(
+    group: WorkerGroupSpec, idle_timeout_seconds: int, known: Learned = NOTHING_LEARNED
+) -> WorkerGroup:
     """A worker group as its manifest describes it and, where that is silent, as its nodes have turned out."""
     resources = worker_resources(group, known.resources)
     of_slice = slice_of(group, resources)
     of_one_host = tuple(one for one in resources if is_of_one_host(one[0]))
     first_host = {**dict(of_slice.first_host), **dict(known.first_host), **dict(of_one_host)}
-    return Group(
+    return WorkerGroup(
         name=group.group_name,
         resources=tuple(one for one in resources if one not in of_one_host),
         first_host=tuple(sorted(first_host.items())),
@@ -163,7 +174,7 @@ def group_of(group: WorkerGroupSpec, idle_timeout_seconds: int, known: Learned =
 
 def _group(
     snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, gone: Gone, known: Learned
-) -> Group:
+) -> WorkerGroup:
     name = group.group_name
     pods = [pod for pod in snapshot.pods if pod.group == name and pod.active]
     there = sum(pod.name not in gone.causes for pod in pods) // group.num_of_hosts
@@ -230,16 +241,16 @@ def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[W
             )
 
 
-def policy_of(snapshot: Snapshot, spec: RayClusterSpec) -> Policy:
+def policy_of(snapshot: Snapshot, spec: RayClusterSpec) -> AutoscalingPolicy:
     """How the cluster may be scaled: its own options, and what limits there are around it."""
     scaling, options = snapshot.scaling, spec.autoscaler_options
     rooms = rooms_of(snapshot)
-    return Policy(
+    return AutoscalingPolicy(
         upscaling_mode=options.upscaling_mode,
         behavior=options.behavior,
-        ceilings=tuple(Ceiling(room.words, room.gpus) for room in rooms if room.scope not in A_MINUTE),
+        ceilings=tuple(GpuHeadroom(room.words, room.gpus) for room in rooms if room.scope not in A_MINUTE),
         new_gpus=min(
-            (Ceiling(room.words, room.gpus) for room in rooms if room.scope in A_MINUTE),
+            (GpuHeadroom(room.words, room.gpus) for room in rooms if room.scope in A_MINUTE),
             key=lambda room: room.gpus_left,
             default=None,
         ),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from rayfleet.autoscaling import AS_IT_SHOULD_BE, Answer, Decision, words
+from rayfleet.autoscaling import AS_IT_SHOULD_BE, Decision, DemandAnswer, words
 from rayfleet.engine.outcome import Outcome, Refused
 from rayfleet.kinds.raycluster.plan import DrainNode, Plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot
@@ -111,11 +111,11 @@ def scaling_events(
             yield "Warning", "DemandHeld", "Scale", f"{_who_waits(entry)}: {entry.get('message')}"
 
 
-def _waiting(decision: Decision) -> list[Answer]:
+def _waiting(decision: Decision) -> list[DemandAnswer]:
     return [answer for answer in decision.answers if answer.holds][:MOST_UNSERVED]
 
 
-def _unserved(answer: Answer) -> dict[str, Any]:
+def _unserved(answer: DemandAnswer) -> dict[str, Any]:
     asked = answer.shape.resources
     said = [hold.words for hold in answer.holds]
     if len(asked) > words.MOST_NAMES:
