@@ -56,8 +56,9 @@ def place_best_first(
         _ask(one, place, offers, left, effort)
     while offers and not effort.spent:
         effort.spend(_COMPARED * len(offers))
-        best = max(offers, key=lambda place: (offers[place].score, -place))
-        candidate, offer = by_place[best], offers[best]
+        # Of equal ones `max` takes the first, and they are in the order of their places.
+        best, offer = max(offers.items(), key=_score)
+        candidate = by_place[best]
         room = candidate.room()
         if not room:
             del offers[best]
@@ -74,6 +75,10 @@ def place_best_first(
             left[at] -= n * times
         if times == room:
             del offers[best]
+
+
+def _score(item: tuple[int, Offer]) -> tuple[float, ...]:
+    return item[1].score
 
 
 def _ask(

@@ -106,7 +106,20 @@ class Packing:
             for dimension, amount in need.amounts:
                 free[dimension] -= amount * n
         placed = (*nodes.load, *[(needs[at].entry, n) for at, n in load])
-        return nodes._replace(free=tuple(free), load=placed, gang=gang, accelerator_work=accelerator_work)
+        return Bin(
+            nodes.group,
+            nodes.tier,
+            nodes.kind,
+            tuple(free),
+            nodes.total,
+            nodes.size,
+            nodes.members,
+            placed,
+            gang,
+            nodes.accelerated,
+            accelerator_work,
+            nodes.fixed,
+        )
 
     def add(self, fresh: Bin) -> None:
         """Put nodes where their order of preference wants them."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from rayfleet.autoscaling.decision import Tier
-from rayfleet.autoscaling.placing.capacity import Bin, Template
+from rayfleet.autoscaling.demand.needs import Kind
+from rayfleet.autoscaling.placing.capacity import Template
 from rayfleet.autoscaling.placing.packing import Packing
 from rayfleet.autoscaling.placing.solution import Entry
 from rayfleet.ray.state import LabelSelector
@@ -40,11 +41,12 @@ def _pass(
         if found.tier is not Tier.NEW or found.fixed or not found.load or found.group not in sizes:
             continue
         asked = [one for index, _ in found.load if (one := selectors.get(index))]
+        used = [before - left for before, left in zip(found.total, found.free, strict=True)]
         for template in ordered:
             if sizes[template.index] >= sizes[found.group]:
                 break
-            if _suits(packing, template, found, asked):
-                _move(packing, at, template)
+            if _suits(packing, template, found.kind, used, asked):
+                _move(packing, at, template, used)
                 changed = True
                 break
     return changed
@@ -62,27 +64,28 @@ def _size(packing: Packing, template: Template) -> tuple[object, ...]:
 
 
 def _suits(
-    packing: Packing, template: Template, found: Bin, asked: Sequence[tuple[LabelSelector, ...]]
+    packing: Packing,
+    template: Template,
+    kind: Kind,
+    used: Sequence[int],
+    asked: Sequence[tuple[LabelSelector, ...]],
 ) -> bool:
-    packing.effort.spend(len(found.total) + 5 * len(asked) + 5)
+    packing.effort.spend(len(used) + 5 * len(asked) + 5)
     if not packing.can_start(template):
         return False
-    for total, before, left in zip(template.first.total, found.total, found.free, strict=True):
-        if before - left > total:
+    for total, amount in zip(template.first.total, used, strict=True):
+        if amount > total:
             return False
     rank = packing.space.rank
-    return all(0 <= rank(one, template.first.kind) <= rank(one, found.kind) for one in asked)
+    return all(0 <= rank(one, template.first.kind) <= rank(one, kind) for one in asked)
 
 
-def _move(packing: Packing, at: int, template: Template) -> None:
+def _move(packing: Packing, at: int, template: Template, used: Sequence[int]) -> None:
     found = packing.bins[at]
     count = min(found.size, packing.can_start(template))
     if count < found.size:
         packing.bins.insert(at + 1, found._replace(size=found.size - count))
-    free = tuple(
-        now - (before - left)
-        for now, before, left in zip(template.first.total, found.total, found.free, strict=True)
-    )
+    free = tuple([total - amount for total, amount in zip(template.first.total, used, strict=True)])
     packing.bins[at] = found._replace(
         group=template.index,
         kind=template.first.kind,

@@ -42,10 +42,16 @@ def solve(
         late=tuple([t for t in packing.templates if t.group.name in stuck]),
         thorough=False,
     )
-    if len(packing.bins) * entries > _SMALL:
-        return _solve(packing, ray, ways, floors, search)
-    best = _solve(packing.copy(), ray, ways, floors, replace(search, thorough=True))
-    quicker = _solve(packing, ray, ways, floors, search)
+    is_small = len(packing.bins) * entries <= _SMALL
+    for index, replicas in sorted(floors.items()):
+        template = packing.templates[index]
+        _start(packing, template, min(replicas, packing.can_start(template)))
+    if not is_small:
+        return _solve(packing, ray, ways, search)
+    best = _solve(packing.copy(), ray, ways, replace(search, thorough=True))
+    if best.packing.new == packing.new:
+        return best  # Nothing can start less.
+    quicker = _solve(packing, ray, ways, search)
     return quicker if _serves(quicker, best) and cost(quicker.packing) < cost(best.packing) else best
 
 
@@ -57,13 +63,8 @@ def _serves(solution: Solution, other: Solution) -> bool:
     )
 
 
-def _solve(
-    packing: Packing, ray: RayState, ways: Mapping[Gang, Ways], floors: Mapping[int, int], search: Search
-) -> Solution:
+def _solve(packing: Packing, ray: RayState, ways: Mapping[Gang, Ways], search: Search) -> Solution:
     solution = Solution(packing, [], set())
-    for index, replicas in sorted(floors.items()):
-        template = packing.templates[index]
-        _start(packing, template, min(replicas, packing.can_start(template)))
     constraints = [merged(constraint) for constraint in ray.constraints]
     constraints.sort(key=lambda one: [(demand.shape, demand.count) for demand in one])
     partly = [one for one in constraints if not _satisfy(solution, one, search, whole=True)]
