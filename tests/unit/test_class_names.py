@@ -7,10 +7,13 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[2] / "operator" / "rayfleet"
 STILL_TWICE = {
     "Cause",
+    "Child",
     "Clockwork",
     "Gone",
+    "Moment",
     "Parts",
     "PendingPod",
+    "Plan",
     "RayNode",
     "Room",
     "Token",
