@@ -15,6 +15,8 @@ from rayfleet.kinds.raycluster.manifests import (
 )
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.keys import Key, Owner
+from rayfleet.kube.objects.pod_end import End
+from rayfleet.kube.objects.pod_readiness import READY
 from rayfleet.kube.objects.pods import Host, Pod
 from rayfleet.kube.objects.roots import Root
 from rayfleet.kube.objects.services import Service
@@ -140,17 +142,42 @@ def _pod(
         created=NOW - 3600 + index,
         deleting=False,
         phase="Running",
-        ready=True,
-        unready_reason="",
-        ray_ended=False,
-        ended_reason="",
+        readiness=READY,
         node_name="node-1",
         pod_ip="10.0.0.9",
         head_epoch=head_epoch,
         index=index,
         template_hash="",
     )
+    return changed(pod, **changes)
+
+
+_READINESS = {
+    "ready": "ready",
+    "sandboxed": "sandboxed",
+    "unready_reason": "reason",
+    "unready_words": "message",
+    "unready_container": "container",
+}
+"""What a test may say of a pod's readiness, one by one."""
+
+
+def changed(pod: Pod, **changes: Any) -> Pod:
+    """The pod with other fields, or others of its readiness: `ready=False, unready_reason="OOMKilled"`."""
+    facts = {_READINESS[name]: changes.pop(name) for name in _READINESS if name in changes}
+    if facts:
+        changes["readiness"] = pod.readiness._replace(**facts)
     return replace(pod, **changes)
+
+
+def ray_ended(exit_code: int = 1, ran: float | None = None) -> End:
+    """The end of a Ray container that is not started again."""
+    return End("Error", exit_code, ran=ran, for_good=True)
+
+
+def ended_by_kubelet(reason: str, ran: float | None = None) -> End:
+    """The end of a pod that the kubelet, or a node's shutdown, has ended."""
+    return End(reason, ran=ran, for_good=True, of_pod=True)
 
 
 def service(of: Root, name: str | None = None) -> Service:

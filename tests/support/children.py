@@ -3,6 +3,7 @@
 from typing import Any
 
 from rayfleet.kube.objects.keys import Key, Owner
+from rayfleet.kube.objects.pod_readiness import Readiness
 from rayfleet.kube.objects.pods import Pod
 
 KEY = Key("RayCluster", "ml", "demo")
@@ -25,10 +26,7 @@ def pod(
         "created": 1000.0,
         "deleting": False,
         "phase": "Pending",
-        "ready": False,
-        "unready_reason": "",
-        "ray_ended": False,
-        "ended_reason": "",
+        "readiness": Readiness(),
         "node_name": "",
         "pod_ip": "",
         "head_epoch": None,

@@ -3,7 +3,7 @@
 from rayfleet.kinds.raycluster.actions import Cause
 from rayfleet.kinds.raycluster.leaving.leave import Leave, Unit, ended, pod_leaves, steps
 from rayfleet.ray.state import RayView
-from support.builders import cluster, group, replica, spec, worker
+from support.builders import cluster, ended_by_kubelet, group, ray_ended, replica, spec, worker
 from support.queued_clusters import node, scaled
 
 OF = scaled()
@@ -17,7 +17,7 @@ def test_a_pod_without_work_is_deleted_for_the_reason_it_leaves_for() -> None:
 
 
 def test_a_pod_that_is_going_is_not_deleted_once_more() -> None:
-    assert not steps([ended(worker(OF, 1, ray_ended=True, deleting=True))]).deletes
+    assert not steps([ended(worker(OF, 1, end=ray_ended(), deleting=True))]).deletes
 
 
 def test_for_an_idle_node_ray_is_asked_and_nothing_is_deleted() -> None:
@@ -35,7 +35,8 @@ def test_ray_is_not_asked_twice_and_not_just_after_it_has_refused() -> None:
 def test_a_replica_leaves_whole_and_a_host_of_it_that_ended_says_so() -> None:
     of = cluster(spec(group("tpu", numOfHosts=2)))
     first, second = replica(of, 1, hosts=2)
-    hosts = (first, worker(of, 2, group_name="tpu", host=second.host, phase="Failed", ended_reason="Evicted"))
+    evicted = {"phase": "Failed", "end": ended_by_kubelet("Evicted")}
+    hosts = (first, worker(of, 2, group_name="tpu", host=second.host, **evicted))
     name = first.host.replica if first.host is not None else ""
     deletes = steps([Leave(Unit(hosts, name), Cause.BROKEN_REPLICA, "host 1 has ended")]).deletes
     assert [(one.cause, one.reason, one.replica) for one in deletes] == [

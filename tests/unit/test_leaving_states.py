@@ -6,7 +6,7 @@ import pytest
 
 from rayfleet.kinds.raycluster.leaving.states import NOT_ASKED, Counts, PodState, Said, said_by, state_of
 from rayfleet.ray.state import NodeStatus, RayState, RayView
-from support.builders import worker
+from support.builders import ray_ended, worker
 from support.queued_clusters import node, scaled
 
 OF = scaled()
@@ -50,8 +50,8 @@ def test_a_node_that_somebody_else_drains_counts_until_it_is_dead() -> None:
     ("changes", "state"),
     [
         ({"deleting": True}, PodState.GOING),
-        ({"deleting": True, "ray_ended": True}, PodState.GOING),
-        ({"ray_ended": True}, PodState.SETTLING),
+        ({"deleting": True, "end": ray_ended()}, PodState.GOING),
+        ({"end": ray_ended()}, PodState.SETTLING),
         ({"phase": "Failed"}, PodState.SETTLING),
     ],
 )

@@ -38,7 +38,8 @@ def ended(bed: Passes, index: int) -> Pod:
     pod: dict[str, Any] = bed.worker(index, cached=False) | {"status": ENDED}
     bed.show(pod)
     (found,) = [one for one in bed.pods.owned_by(KEY) if one.name == pod["metadata"]["name"]]
-    assert found.ran == 2.0
+    assert found.end is not None
+    assert found.end.ran == 2.0
     return found
 
 

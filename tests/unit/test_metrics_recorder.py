@@ -12,7 +12,7 @@ from rayfleet.kinds.raycluster.plan import Action, Cause, CreatePod, DeletePod, 
 from rayfleet.kinds.raycluster.pod_counts import PodCounts
 from rayfleet.kube.objects.keys import Key
 from rayfleet.telemetry.metrics import Recorder
-from support.builders import NOW, cluster, group, head, snapshot, spec, worker
+from support.builders import NOW, cluster, group, head, ray_ended, snapshot, spec, worker
 
 KEY = Key("RayCluster", "ml", "demo")
 REFUSED = ApiFailure(403, "Forbidden", "exceeded quota")
@@ -85,7 +85,7 @@ def test_only_what_was_done_is_counted_as_created_or_deleted() -> None:
 def test_every_reason_that_the_planner_gives_can_be_counted() -> None:
     """Each action of a plan that does all there is to do."""
     of = cluster(spec(group("gpu", 1, scaleStrategy={"workersToDelete": ["demo-gpu-worker-asked"]})))
-    replaced = [head(of, ray_ended=True, created=NOW - 100)]
+    replaced = [head(of, end=ray_ended(), created=NOW - 100)]
     crowd = [
         head(of),
         head(of, epoch=1),

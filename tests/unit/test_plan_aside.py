@@ -11,7 +11,7 @@ from rayfleet.kinds.raycluster.identity import identified
 from rayfleet.kinds.raycluster.plan import Plan, plan
 from rayfleet.kube.objects.pods import Host, Pod
 from rayfleet.kube.objects.roots import Root
-from support.builders import NOW, cluster, group, head, parsed, snapshot, spec, worker
+from support.builders import NOW, cluster, group, head, parsed, ray_ended, snapshot, spec, worker
 
 ASIDE = {"node_type": "aside"}
 
@@ -117,9 +117,8 @@ def test_one_that_was_set_aside_and_has_ended_is_replaced_as_any_other() -> None
 def test_one_that_was_set_aside_and_has_ended_wakes_nobody() -> None:
     """It may stay for days beside its replacement."""
     of, endings = cluster(spec(group("gpu", 1))), Endings()
-    pods = list(
-        identified(of, parsed(of.spec), [worker(of, 1, phase="Failed", ran=1.0, **ASIDE), worker(of, 2)])
-    )
+    failed = worker(of, 1, phase="Failed", end=ray_ended(ran=1.0), **ASIDE)
+    pods = list(identified(of, parsed(of.spec), [failed, worker(of, 2)]))
     for now in (NOW, NOW + 60, NOW + 120):
         endings.see(pods, now)
         assert list(endings.looks(now)) == []

@@ -12,7 +12,18 @@ from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, CreatePod, DeletePo
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Host, Pod
 from rayfleet.kube.objects.roots import Root
-from support.builders import NOW, cluster, group, head, snapshot, spec, worker
+from support.builders import (
+    NOW,
+    changed,
+    cluster,
+    ended_by_kubelet,
+    group,
+    head,
+    ray_ended,
+    snapshot,
+    spec,
+    worker,
+)
 
 
 class Fleet:
@@ -51,8 +62,8 @@ class Fleet:
     def _lived(self, pod: Pod) -> Pod:
         age = self.now - pod.created
         if self.lives is not None and age >= self.lives:
-            return replace(pod, ray_ended=True, ready=False, ended_reason="exit code 1", ran=self.lives)
-        return replace(pod, ready=age >= 1)
+            return changed(pod, ready=False, end=ray_ended(ran=self.lives))
+        return changed(pod, ready=age >= 1)
 
     def _carry_out(self, decided: Plan) -> None:
         for action in decided.actions:
@@ -129,7 +140,9 @@ def test_a_pod_that_nobody_says_the_times_of_ended_soon_if_that_is_seen_soon() -
     endings = Endings()
     of = cluster()
     for index, age in ((1, 3.0), (2, 30.0)):
-        rejected = worker(of, index, created=NOW - age, phase="Failed", ready=False, ended_reason="OutOfcpu")
+        rejected = worker(
+            of, index, created=NOW - age, phase="Failed", ready=False, end=ended_by_kubelet("OutOfcpu")
+        )
         endings = Endings()
         endings.see([rejected], NOW)
         assert (rejected.uid in str(endings)) is (age < 10)
@@ -143,7 +156,7 @@ def test_a_head_that_ends_at_once_time_and_again_is_replaced_more_and_more_slowl
     for second in range(0, 2400, 5):
         now = NOW + second
         pod = head(of, epoch=epoch, created=born)
-        pods = [replace(pod, ray_ended=True, ready=False, ran=1.0, uid=f"u{epoch}") if now > born else pod]
+        pods = [changed(pod, ready=False, end=ray_ended(ran=1.0), uid=f"u{epoch}") if now > born else pod]
         endings.see(pods, now)
         seen = snapshot(
             replace(of, status={"headEpoch": epoch, "head": {"podName": pod.name}}),
@@ -177,7 +190,7 @@ def test_a_group_that_fails_once_in_a_while_starts_with_a_clean_sheet_each_time(
     endings, of = Endings(), cluster()
     for number in range(5):
         now = NOW + number * (FORGET_SECONDS + 60)
-        failed: Sequence[Pod] = [worker(of, number + 1, created=now, ray_ended=True, ran=1.0)]
+        failed: Sequence[Pod] = [worker(of, number + 1, created=now, end=ray_ended(ran=1.0))]
         endings.see(failed, now)
         assert endings.settling == {}
         endings.learn([Succeeded(action) for action in _deletes(of, failed, now)], failed, now)
@@ -186,7 +199,7 @@ def test_a_group_that_fails_once_in_a_while_starts_with_a_clean_sheet_each_time(
 
 def test_nothing_is_remembered_of_groups_that_are_well() -> None:
     endings, of = Endings(), cluster()
-    endings.see([worker(of, 1, created=NOW, ray_ended=True, ran=1.0)], NOW)
+    endings.see([worker(of, 1, created=NOW, end=ray_ended(ran=1.0))], NOW)
     endings.see([], NOW + FORGET_SECONDS + 1)
     assert endings == Endings()
 

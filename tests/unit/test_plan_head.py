@@ -8,7 +8,7 @@ import pytest
 from rayfleet.kinds.raycluster.manifests import head_pod, head_pod_name
 from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, Cause, CreatePod, DeletePod, Plan, plan
 from rayfleet.kinds.raycluster.snapshot import Hold
-from support.builders import NOW, cluster, group, head, snapshot, spec, worker
+from support.builders import NOW, cluster, ended_by_kubelet, group, head, ray_ended, snapshot, spec, worker
 
 LONE = spec(group(replicas=0))
 
@@ -53,8 +53,8 @@ def test_an_epoch_that_was_allowed_but_not_used_is_used_and_not_raised_again() -
 
 
 ENDED = [
-    pytest.param({"ray_ended": True, "ended_reason": "exit code 137"}, id="its container has ended"),
-    pytest.param({"phase": "Failed", "ended_reason": "Evicted"}, id="it was evicted"),
+    pytest.param({"end": ray_ended(137)}, id="its container has ended"),
+    pytest.param({"phase": "Failed", "end": ended_by_kubelet("Evicted")}, id="it was evicted"),
     pytest.param({"phase": "Succeeded"}, id="it has exited"),
 ]
 
@@ -97,7 +97,7 @@ def test_of_two_heads_the_one_of_the_older_epoch_goes() -> None:
 def test_a_wiped_status_is_rebuilt_from_the_pods() -> None:
     """The epoch of a head that ended is known from its annotation: its name is not used again."""
     of = cluster(LONE)
-    decided = plan(snapshot(of, [head(of, epoch=5, ray_ended=True)]))
+    decided = plan(snapshot(of, [head(of, epoch=5, end=ray_ended())]))
     assert [a.name for a in heads_of(decided)] == [head_pod_name(of, 6)]
 
 
@@ -111,7 +111,7 @@ def test_a_head_made_by_another_operator_counts() -> None:
 def test_a_head_that_ends_at_once_is_not_replaced_before_ten_seconds() -> None:
     """A head that cannot start does not cost a pod as often as the API server takes one."""
     of = cluster(LONE, status=existing(0))
-    decided = plan(snapshot(of, [head(of, ray_ended=True, created=NOW - 4)]))
+    decided = plan(snapshot(of, [head(of, end=ray_ended(), created=NOW - 4)]))
     assert decided.actions == ()
     assert decided.requeue_after == pytest.approx(6.0)
 
@@ -134,7 +134,7 @@ def test_a_head_that_could_not_be_created_is_held_until_its_time() -> None:
 def test_an_ended_head_whose_object_stays_does_not_raise_the_epoch_again() -> None:
     """Its finalizer may hang while the next head cannot be created."""
     of = cluster(LONE, status=existing(0) | {"headEpoch": 1})
-    decided = plan(snapshot(of, [head(of, epoch=0, ray_ended=True)]))
+    decided = plan(snapshot(of, [head(of, epoch=0, end=ray_ended())]))
     assert not [a for a in decided.actions if isinstance(a, AdvanceHeadEpoch)]
     assert [a.name for a in heads_of(decided)] == [head_pod_name(of, 1)]
 
@@ -147,7 +147,7 @@ NO_RESTART = {"ray.io/disable-provisioned-head-restart": "true"}
 def test_a_cluster_that_forbids_it_gets_no_second_head_once_it_was_whole(*, ended: bool) -> None:
     """A head that carries the submitter of a job would run it once more; what ended stays, with its logs."""
     of = replace(cluster(status=existing(0) | PROVISIONED), annotations=NO_RESTART)
-    pods = [worker(of, 1), *([head(of, ray_ended=True)] if ended else [])]
+    pods = [worker(of, 1), *([head(of, end=ray_ended())] if ended else [])]
     decided = plan(snapshot(of, pods))
     assert decided.actions == ()
     assert decided.waits == (

@@ -5,7 +5,7 @@ carried out, refused or cut off in between.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import given, settings
@@ -19,7 +19,7 @@ from rayfleet.kinds.raycluster.status import compute_status
 from rayfleet.kube.objects.pods import Host, Pod
 from rayfleet.kube.objects.roots import Root
 from rayfleet.kube.objects.services import Service
-from support.builders import NOW, cluster, group, parsed, snapshot, spec
+from support.builders import NOW, changed, cluster, group, parsed, ray_ended, snapshot, spec
 from support.builders import head as head_of
 from support.builders import service as service_of
 from support.builders import worker as worker_of
@@ -65,7 +65,7 @@ class World:
                     self.pods[name] = self._pod(action)
             case DeletePod(name=name, uid=uid):
                 if name in self.pods and self.pods[name].uid == uid:
-                    self.pods[name] = replace(self.pods[name], deleting=True, ready=False)
+                    self.pods[name] = changed(self.pods[name], deleting=True, ready=False)
 
     def _pod(self, action: CreatePod) -> Pod:
         self.serial += 1
@@ -122,11 +122,11 @@ class Runs(RuleBasedStateMachine):
         pod = self.world.pods[name]
         happens = data.draw(st.sampled_from(["starts", "ends", "deleted", "vanishes"]))
         if happens == "starts" and pod.active:
-            self.world.pods[name] = replace(pod, phase="Running", ready=True)
+            self.world.pods[name] = changed(pod, phase="Running", ready=True)
         elif happens == "ends":
-            self.world.pods[name] = replace(pod, ready=False, ray_ended=True, ended_reason="exit code 1")
+            self.world.pods[name] = changed(pod, ready=False, end=ray_ended())
         elif happens == "deleted":
-            self.world.pods[name] = replace(pod, deleting=True, ready=False)
+            self.world.pods[name] = changed(pod, deleting=True, ready=False)
         elif pod.deleting:
             del self.world.pods[name]
 
@@ -181,7 +181,7 @@ class Runs(RuleBasedStateMachine):
                 if pod.deleting:
                     del self.world.pods[name]
                 elif not pod.ended:
-                    self.world.pods[name] = replace(pod, phase="Running", ready=True)
+                    self.world.pods[name] = changed(pod, phase="Running", ready=True)
             decided = plan(self.world.snapshot())
             for action in decided.actions:
                 self.world.carry_out(action)
@@ -216,7 +216,7 @@ def test_the_same_snapshot_gives_the_same_plan(
     world = World(dict(sizes))
     of = world.cluster
     for name, index, deleting, ended in workers:
-        pod = worker_of(of, index, group_name=name, deleting=deleting, ray_ended=ended)
+        pod = worker_of(of, index, group_name=name, deleting=deleting, end=ray_ended() if ended else None)
         world.pods[pod.name] = pod
     first = plan(world.snapshot())
     world.pods = dict(reversed(world.pods.items()))

@@ -13,7 +13,19 @@ from rayfleet.kinds.raycluster.plan.replicas import last_index
 from rayfleet.kinds.raycluster.snapshot import Hold
 from rayfleet.kube.objects.pods import Pod, pod_from_object
 from rayfleet.kube.objects.roots import Root
-from support.builders import NOW, cluster, group, head, host, parsed, replica, snapshot, spec
+from support.builders import (
+    NOW,
+    changed,
+    cluster,
+    group,
+    head,
+    host,
+    parsed,
+    ray_ended,
+    replica,
+    snapshot,
+    spec,
+)
 
 HOSTS = 4
 
@@ -82,9 +94,7 @@ def test_replicas_that_are_whole_are_left_alone() -> None:
 LOST: list[Any] = [
     pytest.param(None, "host 1 is gone", id="gone"),
     pytest.param({"deleting": True}, "host 1 is going", id="going"),
-    pytest.param(
-        {"ray_ended": True, "ended_reason": "exit code 137"}, "host 1 has ended: exit code 137", id="ended"
-    ),
+    pytest.param({"end": ray_ended(137)}, "host 1 has ended: exit code 137", id="ended"),
 ]
 
 
@@ -151,7 +161,7 @@ def test_hosts_that_ended_at_once_are_replaced_after_a_while_with_their_replica(
     """Its place stays taken meanwhile."""
     of = recorded(4, tpu(replicas=1))
     pods = [replace(pod, created=NOW - 3) for pod in replica(of, 1)]
-    pods[2] = replace(pods[2], ray_ended=True)
+    pods[2] = replace(pods[2], end=ray_ended())
     decided = decide(of, pods, headless=True)
     assert decided.actions == ()
     assert decided.requeue_after == pytest.approx(7.0)
@@ -160,7 +170,7 @@ def test_hosts_that_ended_at_once_are_replaced_after_a_while_with_their_replica(
 def test_scale_down_takes_whole_replicas_parts_first_then_pending_then_the_newest() -> None:
     of = recorded(12, tpu(replicas=1))
     old, new = replica(of, 1), replica(of, 9)
-    pending = [*replica(of, 5)[:3], replace(replica(of, 5)[3], phase="Pending", ready=False)]
+    pending = [*replica(of, 5)[:3], changed(replica(of, 5)[3], phase="Pending", ready=False)]
     decided = decide(of, [*old, *pending, *new])
     assert deleted(decided) == {pod.name: Cause.SURPLUS for pod in (*pending, *new)}
     two = decide(recorded(12, tpu(replicas=2)), [*old, *pending, *new])

@@ -9,7 +9,18 @@ from rayfleet.kinds.raycluster.plan import Cause, CreatePod, DeletePod, Plan, Re
 from rayfleet.kinds.raycluster.plan.limits import MOST_DELETES, limit_creates, limit_deletes
 from rayfleet.kinds.raycluster.snapshot import Hold
 from rayfleet.kube.objects.pods import Pod
-from support.builders import NOW, cluster, group, head, parsed, snapshot, spec, worker
+from support.builders import (
+    NOW,
+    cluster,
+    ended_by_kubelet,
+    group,
+    head,
+    parsed,
+    ray_ended,
+    snapshot,
+    spec,
+    worker,
+)
 
 
 def created(decided: Plan) -> list[str]:
@@ -99,8 +110,8 @@ def test_the_highest_index_is_remembered_when_its_pod_is_gone() -> None:
 
 
 ENDED = [
-    pytest.param({"ray_ended": True, "ended_reason": "exit code 137"}, id="killed"),
-    pytest.param({"phase": "Failed", "ended_reason": "Evicted"}, id="evicted"),
+    pytest.param({"end": ray_ended(137)}, id="killed"),
+    pytest.param({"phase": "Failed", "end": ended_by_kubelet("Evicted")}, id="evicted"),
     pytest.param({"phase": "Succeeded"}, id="exited"),
 ]
 
@@ -118,7 +129,7 @@ def test_a_pod_that_ended_is_deleted_and_replaced_in_one_pass(how: dict[str, Any
 def test_a_pod_that_ended_at_once_is_replaced_ten_seconds_after_its_creation() -> None:
     """Its place stays taken meanwhile."""
     of = cluster(spec(group(replicas=1)))
-    decided = plan(snapshot(of, [head(of), worker(of, 1, ray_ended=True, created=NOW - 3)]))
+    decided = plan(snapshot(of, [head(of), worker(of, 1, end=ray_ended(), created=NOW - 3)]))
     assert decided.actions == ()
     assert decided.requeue_after == pytest.approx(7.0)
 
@@ -221,7 +232,7 @@ def test_a_size_beyond_reason_costs_a_pass_no_more_than_a_sane_one() -> None:
 
 WITHOUT_HEAD = [
     pytest.param([], {"held": {"headgroup": Hold(NOW + 9, "exceeded quota")}}, id="the head is held"),
-    pytest.param([{"ray_ended": True, "created": NOW - 2}], {}, id="the head has just ended"),
+    pytest.param([{"end": ray_ended(), "created": NOW - 2}], {}, id="the head has just ended"),
 ]
 
 
@@ -257,7 +268,7 @@ def test_nothing_is_made_in_the_place_of_pods_that_are_still_to_go() -> None:
 def test_pods_that_have_ended_are_replaced_though_not_all_of_them_are_deleted_at_once() -> None:
     many = MOST_DELETES + 10
     of = cluster(spec(group(replicas=many, maxReplicas=many)))
-    workers = [worker(of, index, phase="Failed", ray_ended=True) for index in range(1, many + 1)]
+    workers = [worker(of, index, phase="Failed", end=ray_ended()) for index in range(1, many + 1)]
     decided = plan(snapshot(of, [head(of), *workers]))
     assert (len(decided.deletes), len(created(decided))) == (MOST_DELETES, many)
 

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from rayfleet.kube.objects.pod_readiness import Readiness, readiness_of
+from rayfleet.kinds.raycluster.pod_words import said_of
+from rayfleet.kube.objects.pod_readiness import READY, Readiness
+from rayfleet.kube.objects.pods import Pod, pod_from_object
 
 BOUND = "2026-11-30T12:00:00Z"
 UNREADY = "2026-11-30T12:00:01Z"
@@ -46,6 +48,19 @@ def status(
         "initContainerStatuses": list(inits),
         "containerStatuses": list(containers),
     }
+
+
+def read(status: dict[str, Any]) -> Pod:
+    """A pod with this status."""
+    metadata = {"name": "p", "namespace": "ml", "uid": "u", "resourceVersion": "1"}
+    return pod_from_object({"metadata": metadata, "spec": {}, "status": status})
+
+
+def told(status: dict[str, Any]) -> tuple[str, str, str]:
+    """Of a pod that is not ready: why, in whose words, and of which container."""
+    pod = read(status)
+    assert not pod.ready
+    return pod.readiness.reason, said_of(pod), pod.readiness.container
 
 
 RUNNING = {"running": {"startedAt": UNREADY}}
@@ -97,7 +112,8 @@ TABLE = {
 @pytest.mark.parametrize("name", TABLE)
 def test_a_pod_that_is_not_ready_says_which_container_it_waits_for_and_why(name: str) -> None:
     of, at, reason, words = TABLE[name]
-    assert readiness_of(of) == Readiness(False, reason, words, at, SINCE)
+    assert told(of) == (reason, words, at)
+    assert read(of).readiness_since == SINCE
 
 
 @pytest.mark.parametrize("state", [waiting("CrashLoopBackOff", BACK_OFF), RUNNING, ended(137, "OOMKilled")])
@@ -106,36 +122,38 @@ def test_a_crash_loop_says_the_same_at_each_of_its_turns(state: dict[str, Any], 
     """Else each turn, and each longer back-off, would be a write of the status."""
     loops = container("loops", state, restartCount=3, **LAST)
     of = status(LATER, inits=(loops,)) if inits else status(loops)
-    assert readiness_of(of)[1:4] == ("CrashLoopBackOff", "OOMKilled, exit code 137", "loops")
+    assert told(of) == ("CrashLoopBackOff", "OOMKilled, exit code 137", "loops")
 
 
 def test_a_pod_whose_volumes_and_network_are_there_waits_for_its_images_only() -> None:
     """A large image takes minutes, and is no sign of trouble."""
     of = [status(LATER, PodReadyToStartContainers=value) for value in ("False", "True")]
-    assert [readiness_of(one).sandboxed for one in of] == [False, True]
+    assert [read(one).readiness.sandboxed for one in of] == [False, True]
 
 
 def test_a_pod_that_has_no_place_says_so_in_the_schedulers_words() -> None:
     full = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": full}
     of = {"phase": "Pending", "conditions": [condition | {"lastTransitionTime": UNREADY}]}
-    assert readiness_of(of) == Readiness(False, "Unschedulable", full, since=SINCE)
+    assert read(of).readiness == Readiness(False, "Unschedulable", full)
+    assert read(of).readiness_since == SINCE
 
 
 def test_a_kubelet_that_says_little_is_understood() -> None:
     """Statuses without conditions, states without reasons, words without end."""
-    assert readiness_of({}) == Readiness()
-    assert readiness_of({"containerStatuses": [container("ray", {"waiting": {}})]}) == Readiness()
-    assert readiness_of({"containerStatuses": [LATER]})[1:4] == ("PodInitializing", "", "ray")
-    long = readiness_of({"containerStatuses": [container("ray", waiting("ErrImagePull", "x" * 10_000))]})
-    assert len(long.words) == 512
-    assert readiness_of({"reason": "Evicted", "phase": "Failed"}).reason == "Evicted"
+    assert read({}).readiness == Readiness()
+    assert read({"containerStatuses": [container("ray", {"waiting": {}})]}).readiness == Readiness()
+    assert told({"containerStatuses": [LATER]}) == ("PodInitializing", "", "ray")
+    long = read({"containerStatuses": [container("ray", waiting("ErrImagePull", "x" * 10_000))]})
+    assert len(long.readiness.message) == 512
+    assert read({"reason": "Evicted", "phase": "Failed"}).readiness.reason == "Evicted"
     unready = {
         "type": "Ready",
         "status": "False",
         "reason": "ReadinessGatesNotReady",
         "lastTransitionTime": UNREADY,
     }
-    assert readiness_of({"conditions": [unready]})[1:5] == ("ReadinessGatesNotReady", "", "", SINCE)
+    assert told({"conditions": [unready]}) == ("ReadinessGatesNotReady", "", "")
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": UNREADY}
-    assert readiness_of({"conditions": [ready]}) == Readiness(ready=True, since=SINCE)
+    pod = read({"conditions": [ready]})
+    assert (pod.readiness, pod.readiness_since) == (READY, SINCE)

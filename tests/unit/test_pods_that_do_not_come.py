@@ -11,7 +11,7 @@ from rayfleet.kinds.raycluster.status import compute_status
 from rayfleet.kube.objects.pods import Host, Pod
 from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import Demand, NodeStatus
-from support.builders import NOW, cluster, group, head, snapshot, spec, template, worker
+from support.builders import NOW, changed, cluster, group, head, snapshot, spec, template, worker
 from support.queued_clusters import GPU_TASK, creates, node, view
 
 NO_SUCH = 'secret "not-there" not found'
@@ -195,7 +195,7 @@ def test_a_replica_with_a_host_that_works_is_not_given_up_for_one_that_does_not_
     hosts = group("fast", replicas=0, maxReplicas=2, numOfHosts=2, template=template(gpu="1"))
     of = cluster(spec(hosts, enableInTreeAutoscaling=True, autoscalerOptions={"idleTimeoutSeconds": 1}))
     pods = [worker(of, n + 1, group_name="fast", host=Host("r", 0, n)) for n in range(2)]
-    pods[1] = replace(pods[1], ready=False, phase="Pending", unready_reason="Unschedulable", created=LONG_AGO)
+    pods[1] = changed(pods[1], ready=False, phase="Pending", unready_reason="Unschedulable", created=LONG_AGO)
     for status, kept in ((NodeStatus.RUNNING, True), (NodeStatus.IDLE, False)):
         nodes = [node(head(of)), node(pods[0], status, idle=7200 if status is NodeStatus.IDLE else 0)]
         around = {"acted_on": {"fast": Sizing(1, 0)}}

@@ -14,7 +14,7 @@ from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, CreatePod, plan
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.credentials import Credentials
 from rayfleet.kube.client.server_clock import IN_A_ROW, LATEST, TOLERANCE, ServerClock
-from support.builders import NOW, cluster, head, snapshot
+from support.builders import NOW, cluster, head, ray_ended, snapshot
 from support.wire import says, wire
 
 
@@ -117,12 +117,12 @@ async def test_the_client_hears_the_date_of_each_answer() -> None:
 def test_a_head_that_was_created_in_the_future_is_replaced_when_it_has_ended() -> None:
     """Where no answer has a date: nobody can say how long ago it was made, and the next one waits longer."""
     of = replace(cluster(), status={"head": {"podName": head(cluster()).name}})
-    ended = head(of, created=NOW + 1200, ray_ended=True, ready=False, ran=1.0)
+    ended = head(of, created=NOW + 1200, ready=False, end=ray_ended(ran=1.0))
     assert any(isinstance(one, AdvanceHeadEpoch) for one in plan(snapshot(of, [ended])).actions)
     endings = Endings()
     endings.see([ended], NOW)
     endings.learn([Succeeded(action) for action in plan(snapshot(of, [ended])).actions], [ended], NOW)
-    again = head(of, epoch=1, created=NOW + 1200, ray_ended=True, ready=False, ran=1.0)
+    again = head(of, epoch=1, created=NOW + 1200, ready=False, end=ray_ended(ran=1.0))
     endings.see([again], NOW + 2)
     decided = plan(snapshot(of, [again], now=NOW + 2, settling=endings.settling))
     assert decided.actions == ()
@@ -132,7 +132,7 @@ def test_a_head_that_was_created_in_the_future_is_replaced_when_it_has_ended() -
 def test_a_clock_that_is_a_little_behind_does_not_make_a_head_wait_for_more_than_twenty_seconds() -> None:
     of = cluster()
     for ahead in (0.0, 5.0, 9.9, 10.1, 60.0):
-        ended = head(of, created=NOW + ahead, ray_ended=True, ready=False)
+        ended = head(of, created=NOW + ahead, ready=False, end=ray_ended())
         decided = plan(snapshot(of, [ended]))
         assert decided.actions or (decided.requeue_after or 0) <= 20
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rayfleet.kube.objects.pods import Pod
-from support.builders import cluster, worker
+from support.builders import changed, cluster, ray_ended, worker
 
 WAITING = worker(cluster(), 1, phase="Pending", ready=False, unready_reason="Unschedulable")
 
@@ -15,8 +15,9 @@ WAITING = worker(cluster(), 1, phase="Pending", ready=False, unready_reason="Uns
     [
         replace(WAITING, node_name="n1", resource_version=2000),
         replace(WAITING, phase="Running", pod_ip="10.0.0.1"),
-        replace(WAITING, phase="Running", ready=True, unready_reason=""),
-        replace(WAITING, unready_reason="ImagePullBackOff"),
+        changed(WAITING, phase="Running", ready=True, unready_reason=""),
+        changed(WAITING, unready_reason="ImagePullBackOff"),
+        replace(WAITING, restarts=1),
     ],
 )
 def test_the_way_to_readiness_is_progress(after: Pod) -> None:
@@ -29,11 +30,12 @@ def test_the_way_to_readiness_is_progress(after: Pod) -> None:
     [
         replace(WAITING, deleting=True),
         replace(WAITING, phase="Failed"),
-        replace(WAITING, ray_ended=True),
+        replace(WAITING, end=ray_ended()),
         replace(WAITING, group="other"),
         replace(WAITING, owner=None),
         replace(WAITING, uid="another"),
         replace(WAITING, template_hash="other"),
+        replace(WAITING, disruption="PreemptionByScheduler"),
     ],
 )
 def test_what_may_call_for_action_is_no_progress(after: Pod) -> None:

@@ -21,7 +21,20 @@ from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.inventory import DeathCause
 from rayfleet.ray.polling import Moment, Observation
 from rayfleet.ray.state import Demand, NodeStatus, RayNode, RayState, RayView
-from support.builders import NOW, cluster, group, head, parsed, replica, snapshot, spec, template, worker
+from support.builders import (
+    NOW,
+    changed,
+    cluster,
+    group,
+    head,
+    parsed,
+    ray_ended,
+    replica,
+    snapshot,
+    spec,
+    template,
+    worker,
+)
 from support.queued_clusters import GPU_TASK, creates, node, scaled, view
 
 HORIZON = 5000.0
@@ -29,7 +42,7 @@ HORIZON = 5000.0
 AGES = st.sampled_from(
     [0.0, 0.5, 1.0, 2.0, 5.0, 9.0, 10.0, 15.0, 29.0, 30.0, 60.0, 69.0, 70.0, 299.0, 301.0, 900.0]
 )
-ENDED: dict[str, Any] = {"ray_ended": True, "ready": False, "created": NOW - 4}
+ENDED: dict[str, Any] = {"end": ray_ended(), "ready": False, "created": NOW - 4}
 T = TypeVar("T")
 FEATURES = [
     *(
@@ -158,11 +171,11 @@ def states(draw: st.DrawFn, pod: Pod, features: set[str]) -> Pod:
     kinds = ["ready", *(kind for kind in ("unready", "ended", "deleting") if kind in features)]
     kind = draw(st.sampled_from(kinds))
     if kind == "ended":
-        return replace(pod, ready=False, ray_ended=True, ended_reason="exit code 1")
+        return changed(pod, ready=False, end=ray_ended())
     if kind != "unready":
         return replace(pod, deleting=kind == "deleting")
     reason, container, sandboxed = draw(UNREADY)
-    return replace(
+    return changed(
         pod,
         ready=False,
         phase="Running" if reason == "ContainersNotReady" else "Pending",
@@ -290,7 +303,7 @@ def test_an_ended_pod_is_looked_at_in_time_though_its_group_is_held_for_longer()
         (cluster(spec(group(replicas=2))), worker(cluster(), 1, **ENDED), "gpu"),
         (
             cluster(spec(group("tpu", replicas=2, numOfHosts=2))),
-            replace(replica(cluster(), 1, hosts=2)[0], **ENDED),
+            changed(replica(cluster(), 1, hosts=2)[0], **ENDED),
             "tpu",
         ),
     ):

@@ -100,8 +100,9 @@ def _of_container(container: object) -> int:
     for place in ("requests", "limits"):
         amounts = resources.get(place)
         if isinstance(amounts, dict):
-            # Devices have a domain; the others are most.
-            devices.update(amount for amount in amounts.items() if "/" in amount[0])
+            for name in amounts:
+                if "/" in name:  # Devices have a domain; the others are most.
+                    devices[name] = amounts[name]
     return _whole_or_part(devices) if devices else 0
 
 
@@ -142,6 +143,8 @@ def _named(words: Iterable[str]) -> bool:
 
 
 def _whole(value: object) -> int:
+    if isinstance(value, str) and len(value) <= _MOST_DIGITS and value.isdecimal() and value.isascii():
+        return int(value)  # Nearly every one is written so.
     if not isinstance(value, str | int | float):
         return 0
     try:
@@ -151,4 +154,5 @@ def _whole(value: object) -> int:
     return math.ceil(min(amount, _MOST)) if amount > 0 else 0
 
 
-_MOST: Final = Decimal(10**9)
+_MOST_DIGITS: Final = 9
+_MOST: Final = Decimal(10**_MOST_DIGITS)

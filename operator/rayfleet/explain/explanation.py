@@ -18,6 +18,7 @@ from rayfleet.kinds.raycluster.leaving.ray_nodes import node_trouble
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kinds.raycluster.plan.scaling import recorded_sizing
 from rayfleet.kinds.raycluster.plan.workers import recorded_group
+from rayfleet.kinds.raycluster.pod_words import waits_for
 from rayfleet.kinds.raycluster.scaling_view import ScalingView, Sizing
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.status.conditions import stored_conditions
@@ -228,7 +229,7 @@ def _pending(pods: tuple[Pod, ...]) -> Iterator[PendingPod]:
     for pod in pods:
         if pod.active and not pod.ready:
             since = pod.readiness_since or pod.created
-            yield PendingPod(pod.name, pod.group, since, pod.unready_container, *pod.waits_for)
+            yield PendingPod(pod.name, pod.group, since, pod.readiness.container, *waits_for(pod))
 
 
 def _with_noted(answer: DemandAnswer, noted: tuple[Noted, ...]) -> DemandAnswer:

@@ -5,7 +5,7 @@ from typing import Any
 
 MOST = 20_000
 """Values kept. When there are more, sharing starts anew: it saves memory, nothing depends on it."""
-UNIQUE = frozenset({"name", "uid", "pod_ip", "host"})
+UNIQUE = frozenset({"name", "uid", "pod_ip", "host", "end"})
 """Fields whose value no other object has."""
 
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.api.names import HEAD_SELECTOR, START_COMMAND, Annotation, Label
 from rayfleet.kube.objects.keys import JsonObject, Owner, controller_of
-from rayfleet.kube.objects.pod_readiness import RUNNING, end_of, readiness_of, told
+from rayfleet.kube.objects.pod_end import OVER, End, end_of
+from rayfleet.kube.objects.pod_readiness import Readiness, readiness_of
 from rayfleet.kube.objects.timestamps import unix_seconds
 
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -42,13 +43,8 @@ class Pod:
     """Unix seconds, of the object's creationTimestamp."""
     deleting: bool
     phase: str
-    ready: bool
-    unready_reason: str
-    """Of the first container that waits, or of the pod's condition; empty when ready."""
-    ray_ended: bool
-    """The Ray container has terminated and will not be started again in this pod."""
-    ended_reason: str
-    """Why: `Evicted`, `OOMKilled`, `exit code 137`, ..."""
+    readiness: Readiness
+    """Whether it is ready; if not, of the first container that waits, or of the pod's condition."""
     node_name: str
     pod_ip: str
     head_epoch: int | None
@@ -57,53 +53,37 @@ class Pod:
     template_hash: str
     host: Host | None = None
     """None in a group whose replicas are one pod each."""
-    ran: float | None = None
-    """Seconds from the start of its Ray container to its end, by the kubelet; none where it does not say."""
+    end: End | None = None
+    """The last of its Ray container, or of the pod; none while it runs, or is yet to."""
     place: int | None = None
     """Which replica of its group it is, from 0; None of a pod that was made without saying so."""
     labels: tuple[tuple[str, str], ...] = ()
     """Of a head, those that its Service may select by; none of workers of our making."""
-    unready_words: str = ""
-    """What the scheduler or the kubelet says about a pod that does not come."""
-    unready_container: str = ""
-    """The container that it waits for; empty where no container is the matter."""
     readiness_since: float = 0.0
     """Since when it is ready, or is not, Unix seconds; 0 where nobody says."""
     gpus: int = 0
     """Accelerators of every kind that its containers take."""
-    sandboxed: bool = False
-    """Its volumes are mounted and its network is there: what is left is its images and its containers."""
+    restarts: int = 0
+    """How often its Ray container was started again."""
+    disruption: str = ""
+    """Why Kubernetes ends it before its time, or has: `PreemptionByScheduler`, ...; else empty."""
     aside: bool = False
     """Its labels say something else than what it was made as: somebody has set it aside."""
 
     @property
-    def state(self) -> str:
-        """What it is doing, in a few words: of one that is not ready, which container waits for what."""
-        if self.ended:
-            return self.ended_reason or self.phase
-        if self.deleting:
-            return "Terminating"
-        reason, words = self.waits_for
-        if reason == RUNNING and self.unready_container:
-            return f"container {self.unready_container} is running; {words}"
-        of = f" of container {self.unready_container}" if self.unready_container else ""
-        return f"{reason}{of}: {words}" if words else f"{reason}{of}"
-
-    @property
-    def waits_for(self) -> tuple[str, str]:
-        """The state of the container, or of the pod, that it waits for, and what is said of it."""
-        given = self.unready_reason or self.phase, self.unready_words
-        return told(*given, container=self.unready_container, phase=self.phase)
+    def ready(self) -> bool:
+        """Kubernetes takes it for ready."""
+        return self.readiness.ready
 
     @property
     def ended(self) -> bool:
         """Nothing of Ray runs here, nor will again."""
-        return self.ray_ended or self.phase in {"Failed", "Succeeded"}
+        return self.phase in OVER or (self.end is not None and self.end.for_good)
 
     @property
     def holds_devices(self) -> bool:
         """What its containers take is not free for others: until they have all ended, or the pod is gone."""
-        return self.phase not in {"Failed", "Succeeded"}
+        return self.phase not in OVER
 
     def is_progress_of(self, before: "Pod") -> bool:
         """Whether only the way to readiness lies between `before` and this.
@@ -119,10 +99,7 @@ class Pod:
 
 
 _OF_PROGRESS = frozenset(
-    {
-        *("resource_version", "phase", "ready", "unready_reason", "unready_words", "unready_container"),
-        *("readiness_since", "sandboxed", "node_name", "pod_ip"),
-    }
+    {"resource_version", "phase", "readiness", "readiness_since", "restarts", "node_name", "pod_ip"}
 )
 
 
@@ -147,8 +124,10 @@ def pod_from_object(obj: JsonObject) -> Pod:
     """Trim a Pod object. Raises nothing for an object that the API server can hold."""
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    readiness = readiness_of(status)
-    end = end_of(ray_container_of(spec), spec, status)
+    conditions = {condition.get("type"): condition for condition in status.get("conditions") or ()}
+    readiness, since = readiness_of(status, conditions)
+    ray = ray_container_of(spec)
+    ray_status = _status_of(ray, status)
     return Pod(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -160,25 +139,34 @@ def pod_from_object(obj: JsonObject) -> Pod:
         created=unix_seconds(metadata.get("creationTimestamp")),
         deleting="deletionTimestamp" in metadata,
         phase=status.get("phase") or "Pending",
-        ready=readiness.ready,
-        unready_reason=readiness.reason,
-        ray_ended=end.for_good,
-        ended_reason=status.get("reason") or end.words,
+        readiness=readiness,
         node_name=spec.get("nodeName") or "",
         pod_ip=status.get("podIP") or "",
         head_epoch=number_of(annotations.get(Annotation.HEAD_EPOCH)),
         index=number_of(annotations.get(Annotation.INDEX)) or 0,
         template_hash=annotations.get(Annotation.TEMPLATE_HASH, ""),
-        ran=end.ran,
+        end=end_of(ray, ray_status, spec, status),
         host=_host(metadata["name"], labels, annotations),
         place=number_of(labels.get(Label.REPLICA_INDEX)),
         labels=() if Annotation.INDEX in annotations else _selected_by(labels),
-        unready_words=readiness.words,
-        unready_container=readiness.container,
-        readiness_since=readiness.since,
-        sandboxed=readiness.sandboxed,
+        readiness_since=since,
+        restarts=int(ray_status.get("restartCount") or 0),
+        disruption=_disruption(conditions.get("DisruptionTarget")),
         gpus=accelerators_of_pod(spec),
     )
+
+
+def _status_of(container: JsonObject, status: JsonObject) -> JsonObject:
+    name = container.get("name")
+    statuses: Sequence[JsonObject] = status.get("containerStatuses") or ()
+    for each in statuses:
+        if each.get("name") == name:
+            return each
+    return {}
+
+
+def _disruption(condition: JsonObject | None) -> str:
+    return str(condition.get("reason") or "") if condition and condition.get("status") == "True" else ""
 
 
 def _selected_by(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from rayfleet.api.raycluster import WorkerGroupSpec
 from rayfleet.autoscaling import Blocked, BlockedReason
 from rayfleet.autoscaling.words import several
+from rayfleet.kinds.raycluster.pod_words import said_of, state_words
 from rayfleet.kinds.raycluster.snapshot import Hold
 from rayfleet.kube.objects.pod_readiness import CRASH_LOOP
 from rayfleet.kube.objects.pods import Pod
@@ -48,23 +49,23 @@ class Coming:
         since = pod.readiness_since
         if not pod.created <= since <= self._now:  # Nobody says, or a node's clock is wrong.
             since = pod.created
-        outside = _OUTSIDE.get(pod.unready_reason)
+        reason = pod.readiness.reason
+        outside = _OUTSIDE.get(reason)
         if not pod.ready and outside is not None:
-            return Blocked(outside, pod.unready_words or pod.unready_reason, since)
+            return Blocked(outside, said_of(pod) or reason, since)
         # A worker can't join before there is a head to join: nobody is late for a head that is late itself.
         joining = since if self._heard is None else max(since, self._heard)
-        if not pod.ready and pod.unready_container and pod.unready_reason not in _CREATING | _RUNS:
-            if pod.unready_reason in _ENDED:
-                return Blocked(BlockedReason.CRASHING, pod.state, joining)
-            return Blocked(BlockedReason.NOT_STARTED, pod.state, since)
+        if not pod.ready and pod.readiness.container and reason not in _CREATING | _RUNS:
+            if reason in _ENDED:
+                return Blocked(BlockedReason.CRASHING, state_words(pod), joining)
+            return Blocked(BlockedReason.NOT_STARTED, state_words(pod), since)
         if self._heard is None:
             return None
         start = self._start(pod, group)
         return Blocked(start.reason, start.words, joining, True, start.at_least, start.at_most)
 
     def _start(self, pod: Pod, group: WorkerGroupSpec) -> Blocked:
-        said = (pod.unready_container, pod.unready_reason, pod.unready_words)
-        key = (pod.group, pod.ready, pod.phase, bool(pod.node_name), pod.sandboxed, *said)
+        key = (pod.group, pod.phase, bool(pod.node_name), pod.readiness)
         if key not in self._starts:
             self._starts[key] = _start(pod, group)
         return self._starts[key]
@@ -89,9 +90,9 @@ def _start(pod: Pod, group: WorkerGroupSpec) -> Blocked:
     # "At once" would be before any pod can have started.
     at_least = joins_in if fallback is not None and fallback.after_seconds == 0 else 0.0
     if pod.ready or pod.phase == "Running":
-        words = f"it runs, but has not joined Ray{'' if pod.ready else f' ({pod.state})'}"
+        words = f"it runs, but has not joined Ray{'' if pod.ready else f' ({state_words(pod)})'}"
         return Blocked(BlockedReason.NOT_JOINED, words, 0.0, True, at_least, joins_in)
-    if pod.sandboxed and not pod.unready_words:  # A large image takes minutes.
+    if pod.readiness.sandboxed and not said_of(pod):  # A large image takes minutes.
         at_least = joins_in
     return Blocked(BlockedReason.NOT_STARTED, _start_words(pod, group), 0.0, True, at_least)
 
@@ -99,10 +100,10 @@ def _start(pod: Pod, group: WorkerGroupSpec) -> Blocked:
 def _start_words(pod: Pod, group: WorkerGroupSpec) -> str:
     if not pod.node_name:
         return "no scheduler has said anything about it; is there one of the name in its schedulerName?"
-    words = pod.state
-    if pod.unready_words or pod.unready_reason not in _CREATING:
+    words = state_words(pod)
+    if said_of(pod) or pod.readiness.reason not in _CREATING:
         return words
-    if pod.sandboxed:
+    if pod.readiness.sandboxed:
         return f"{words}: its image is being pulled, or takes long to start"
     volumes = list(_volumes(group.template))
     named = (

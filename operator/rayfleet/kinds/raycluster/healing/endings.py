@@ -118,7 +118,8 @@ def _ended_soon(pod: Pod, now: float) -> bool:
     """By the kubelet's times where it gives them, which are of one clock. One set aside may stay as it is."""
     if not pod.ended or pod.deleting or pod.aside:
         return False
-    return pod.ran < SOON if pod.ran is not None else now - pod.created < SHORTEST_LIFE
+    ran = pod.end.ran if pod.end is not None else None
+    return ran < SOON if ran is not None else now - pod.created < SHORTEST_LIFE
 
 
 def _number(pod: Pod) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from rayfleet.autoscaling.words import counted
+from rayfleet.kinds.raycluster.pod_words import end_words
 from rayfleet.kinds.raycluster.snapshot import Settling, Snapshot
 from rayfleet.kube.objects.pods import Pod
 
@@ -74,7 +75,7 @@ def _words(
     ended = f"{counted(len(left), noun)} ended soon after {whose} start"
     if settling is None:
         return ended
-    why = next((pod.ended_reason for unit in left for pod in pods_of(unit) if pod.ended_reason), "")
+    why = next((why for unit in left for pod in pods_of(unit) if (why := end_words(pod))), "")
     row = f"{settling.rounds} times in a row{f' ({why})' if why else ''}"
     return f"{group}: {ended}, {row}: tried again in steps of {round_seconds(settling.rounds):g} s"
 

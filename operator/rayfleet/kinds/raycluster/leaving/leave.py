@@ -11,6 +11,7 @@ from typing import NamedTuple
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.kinds.raycluster.actions import Cause, DeletePod, DrainNode
 from rayfleet.kinds.raycluster.leaving.states import GOING, SETTLING, state_of
+from rayfleet.kinds.raycluster.pod_words import end_words
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.ray.state import RayView
 
@@ -52,7 +53,7 @@ def pod_leaves(pod: Pod, cause: Cause, reason: str) -> Leave:
 
 def ended(pod: Pod) -> Leave:
     """A pod that leaves as nothing of Ray runs in it any more."""
-    return pod_leaves(pod, Cause.ENDED, pod.ended_reason or "ended")
+    return pod_leaves(pod, Cause.ENDED, end_words(pod) or "ended")
 
 
 def steps(leaves: Iterable[Leave], ray: RayView | None = None) -> Steps:
@@ -75,7 +76,7 @@ def steps(leaves: Iterable[Leave], ray: RayView | None = None) -> Steps:
 def _delete(pod: Pod, leave: Leave) -> DeletePod:
     replica, cause, reason = leave.unit.replica, leave.cause, leave.reason
     if replica and state_of(pod) is SETTLING:
-        cause, reason = Cause.ENDED, pod.ended_reason or "ended"
+        cause, reason = Cause.ENDED, end_words(pod) or "ended"
     elif replica:
         reason = f"replica {replica}: {reason}"
     group = HEAD_GROUP if pod.node_type == NodeType.HEAD else pod.group

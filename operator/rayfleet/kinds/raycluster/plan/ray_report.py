@@ -34,7 +34,7 @@ def ray_report(
             if (count := group.launches * hosts[group.name] - held.get(group.name, 0)) > 0
         ),
         pods=tuple(
-            PendingPod(pod.group, pod.name, pod.pod_ip, pod.unready_reason or pod.phase) for pod in coming
+            PendingPod(pod.group, pod.name, pod.pod_ip, pod.readiness.reason or pod.phase) for pod in coming
         ),
         failures=tuple(
             FailedLaunch(group, 1, hold.words, hold.since, snapshot.now)

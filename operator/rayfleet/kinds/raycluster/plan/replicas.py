@@ -22,6 +22,7 @@ from rayfleet.kinds.raycluster.leaving.states import GOING, SETTLING, state_of
 from rayfleet.kinds.raycluster.manifests import PodFactory, Replica, replica_name, worker_pods
 from rayfleet.kinds.raycluster.plan.limits import MOST_CREATES
 from rayfleet.kinds.raycluster.plan.workers import Scaled, WorkersPlan, recorded_index
+from rayfleet.kinds.raycluster.pod_words import end_words
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Host, Pod
 from rayfleet.kube.objects.roots import Root
@@ -258,7 +259,7 @@ def _flaw(replica: _Found, group: WorkerGroupSpec) -> tuple[Cause, str] | None:
         if state is GOING:
             return Cause.BROKEN_REPLICA, f"host {host.host_index} is going"
         if state is SETTLING:
-            return Cause.BROKEN_REPLICA, f"host {host.host_index} has ended: {pod.ended_reason or pod.phase}"
+            return Cause.BROKEN_REPLICA, f"host {host.host_index} has ended: {end_words(pod) or pod.phase}"
     there = [host.host_index for host, _ in replica.pods]
     if len(set(there)) < len(there) or max(there) >= group.num_of_hosts:
         return Cause.BROKEN_REPLICA, f"it has {counted(len(there), 'host')}, {group.num_of_hosts} are wanted"

@@ -16,6 +16,7 @@ from rayfleet.kinds.raycluster.plan import (
     Plan,
     SelectHead,
 )
+from rayfleet.kinds.raycluster.pod_words import end_words, state_words
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.status.conditions import LONGEST_MESSAGE, Condition, ConditionType, holds
 from rayfleet.kinds.raycluster.status.cuts import listed
@@ -71,8 +72,10 @@ def _head_ready(snapshot: Snapshot) -> Condition:
     head = max(heads, key=lambda pod: (not pod.ended, pod.head_epoch or 0, pod.created))
     if head.ready and head.active:
         return Condition(ConditionType.HEAD_POD_READY, True, "HeadPodRunningAndReady")
-    reason = head.ended_reason if head.ended else head.unready_reason
-    return Condition(ConditionType.HEAD_POD_READY, False, _reason(reason), f"pod {head.name}: {head.state}")
+    reason = end_words(head) if head.ended else head.readiness.reason
+    return Condition(
+        ConditionType.HEAD_POD_READY, False, _reason(reason), f"pod {head.name}: {state_words(head)}"
+    )
 
 
 def _wanted_pods(spec: RayClusterSpec, plan: Plan) -> int:
@@ -103,7 +106,7 @@ def _ready(snapshot: Snapshot, plan: Plan, complete: bool) -> Condition:  # noqa
     wanted = _wanted_pods(snapshot.spec, plan)
     pods = _counted(snapshot, snapshot.spec)
     ready = sum(pod.ready and pod.active for pod in pods)
-    blocked = sorted({f"{pod.group}: {pod.state}" for pod in pods if not (pod.ready and pod.active)})
+    blocked = sorted({f"{pod.group}: {state_words(pod)}" for pod in pods if not (pod.ready and pod.active)})
     words = [f"{ready} of {wanted} {'pod is' if wanted == 1 else 'pods are'} ready", *plan.waits, *blocked]
     return Condition(ConditionType.READY, False, "PodsNotReady", listed(words, LONGEST_MESSAGE))
 

@@ -1,0 +1,58 @@
+"""How the Ray container of a pod has ended, by the pod's status."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from rayfleet.kube.objects.timestamps import unix_seconds
+
+JsonObject: TypeAlias = Mapping[str, Any]
+
+OVER: Final = frozenset({"Failed", "Succeeded"})
+"""Phases in which all of a pod's containers have ended, and none is started again."""
+
+
+class End(NamedTuple):
+    """The end of a container, or of its whole pod with it."""
+
+    reason: str = ""
+    """Of the pod where the kubelet ended that (`Evicted`), else of the container (`OOMKilled`, `Error`)."""
+    exit_code: int | None = None
+    """None where no container was there to end."""
+    signal: int | None = None
+    at: float = 0.0
+    """Unix seconds, by the kubelet; 0 where it does not say."""
+    ran: float | None = None
+    """Seconds from the container's start, by the kubelet; none where it does not say."""
+    for_good: bool = False
+    """It will not be started again in this pod."""
+    of_pod: bool = False
+    """The kubelet ended the whole pod, for `reason`."""
+
+
+def end_of(
+    container: JsonObject, container_status: JsonObject, spec: JsonObject, status: JsonObject
+) -> End | None:
+    """The end of a container; none of one that runs, or is yet to."""
+    terminated: JsonObject | None = (container_status.get("state") or {}).get("terminated")
+    over = status.get("phase") in OVER
+    if not terminated and not over:
+        return None
+    of_pod, by = status.get("reason") or "", terminated or {}
+    started, ended = unix_seconds(by.get("startedAt")), unix_seconds(by.get("finishedAt"))
+    return End(
+        reason=of_pod or by.get("reason") or "",
+        exit_code=by.get("exitCode"),
+        signal=by.get("signal"),
+        at=ended,
+        ran=max(ended - started, 0.0) if started and ended else None,
+        for_good=over or not _is_restarted(spec, container, by),
+        of_pod=bool(of_pod),
+    )
+
+
+def _is_restarted(spec: JsonObject, container: JsonObject, terminated: JsonObject) -> bool:
+    """Whether the kubelet may start the container again: its own policy goes before the pod's."""
+    if container.get("restartPolicyRules"):
+        return True
+    restarts = container.get("restartPolicy") or spec.get("restartPolicy") or "Always"
+    return restarts == "Always" or (restarts == "OnFailure" and terminated.get("exitCode") != 0)
