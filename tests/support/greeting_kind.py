@@ -7,7 +7,7 @@ from typing import Any, Final
 from rayfleet.api.names import Annotation
 from rayfleet.engine.actions import Create, Delete
 from rayfleet.engine.children import Child, Stores
-from rayfleet.engine.kind import Kind, Moment
+from rayfleet.engine.kind import Kind, Look
 from rayfleet.engine.outcome import Outcome
 from rayfleet.kube.objects.keys import JsonObject, Owner, controller_of
 from rayfleet.kube.objects.resources import Resource
@@ -105,7 +105,7 @@ def plan(seen: Seen) -> Todo:
 
 
 def greetings(stores: Stores) -> Kind[None, Seen, Todo]:
-    def observe(greeting: Root, _: None, __: Moment) -> Seen:
+    def observe(greeting: Root, _: None, __: Look) -> Seen:
         cards = stores.of(CARD).owned_by(greeting.key)
         return greeting, tuple(card for card in cards if card.owner and card.owner.uid == greeting.uid)
 

@@ -7,13 +7,9 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[2] / "operator" / "rayfleet"
 STILL_TWICE = {
     "Cause",
-    "Child",
     "Clockwork",
-    "Gone",
-    "Moment",
     "Parts",
     "PendingPod",
-    "Plan",
     "RayNode",
     "Room",
     "Token",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rayfleet.engine.kind import Moment
+from rayfleet.engine.kind import Look
 from rayfleet.engine.outcome import Failed, Outcome, outcome_of
 from rayfleet.errors import ApiFailure, Cause
 from rayfleet.kinds.raycluster.memory import ClusterMemory
@@ -54,9 +54,9 @@ def test_what_was_denied_to_one_spec_is_asked_for_at_once_with_the_next() -> Non
     memory = ClusterMemory()
     memory.learn([create(failure=QUOTA)], now=100.0)
     memory.learn([create(failure=QUOTA)], now=101.0)
-    memory.meet(Moment(102.0, 0.0))
+    memory.meet(Look(102.0, 0.0))
     assert memory.held["gpu"].until == 103.0
-    memory.meet(Moment(102.0, 0.0, is_new_generation=True))
+    memory.meet(Look(102.0, 0.0, is_new_generation=True))
     assert (memory.held["gpu"].until, memory.held["gpu"].since) == (102.0, 100.0)
     memory.learn([create(failure=QUOTA)], now=102.0)
     assert memory.held["gpu"].until == 106.0
@@ -68,7 +68,7 @@ def test_a_server_that_asked_for_patience_is_left_alone_whatever_the_spec() -> N
     memory.learn(
         [create(failure=ApiFailure(429, "TooManyRequests", "slow down", retry_after=9.0))], now=100.0
     )
-    memory.meet(Moment(101.0, 0.0, is_new_generation=True))
+    memory.meet(Look(101.0, 0.0, is_new_generation=True))
     assert memory.held["gpu"].until == 109.0
 
 

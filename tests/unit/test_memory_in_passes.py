@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.engine.kind import Moment
+from rayfleet.engine.kind import Look
 from rayfleet.engine.outcome import NotTried, Outcome, Refused, Succeeded, Unanswered
 from rayfleet.errors import GcsFailure, GcsTrouble
 from rayfleet.kinds.raycluster.memory import ClusterMemory
@@ -48,12 +48,12 @@ async def test_a_group_that_fails_a_second_time_is_seen_so_by_the_next_pass() ->
         bed.stored(spec(group(replicas=1)))
         memory = ClusterMemory()
         first = ended(bed, 1)
-        bed.view.learn(bed.cluster, memory, Moment(NOW, 0.0))
+        bed.view.learn(bed.cluster, memory, Look(NOW, 0.0))
         assert bed.view.snapshot(bed.cluster, memory, None, NOW).settling == {}
         gone = DeletePod("worker", "gpu", first.name, first.uid, Cause.ENDED, "ended")
         memory.endings.learn([Succeeded(gone)], [first], NOW)
         second = ended(bed, 2)
-        bed.view.learn(bed.cluster, memory, Moment(NOW + 5, 5.0))
+        bed.view.learn(bed.cluster, memory, Look(NOW + 5, 5.0))
         settling = bed.view.snapshot(bed.cluster, memory, None, NOW + 5).settling["gpu"]
         assert (settling.rounds, settling.until) == (2, NOW + 25)
         assert second.uid in settling.ended
@@ -88,5 +88,5 @@ async def test_an_idle_node_that_ray_has_not_given_up_is_looked_at_again_soon(
 ) -> None:
     """Nothing else may happen in its cluster that would be a reason."""
     async with passes() as bed:
-        seen, moment = snapshot(cluster()), Moment(NOW, 0.0)
+        seen, moment = snapshot(cluster()), Look(NOW, 0.0)
         assert bed.kind.waits(ClusterMemory(), seen, Plan(), (outcome,), moment) == waits

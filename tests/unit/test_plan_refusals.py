@@ -2,7 +2,7 @@
 
 import orjson
 
-from rayfleet.engine.kind import Moment
+from rayfleet.engine.kind import Look
 from rayfleet.engine.outcome import Outcome, outcome_of
 from rayfleet.errors import ApiFailure, Cause
 from rayfleet.kinds.raycluster.memory import ClusterMemory
@@ -22,7 +22,7 @@ def test_after_two_thousand_edits_the_refusals_of_the_last_one_are_remembered() 
     """What was refused of an earlier spec says nothing of this one."""
     memory = ClusterMemory()
     for generation in range(2_000):
-        memory.meet(Moment(NOW, 0.0, is_new_generation=True))
+        memory.meet(Look(NOW, 0.0, is_new_generation=True))
         memory.learn([create(f"hash-{generation}")], NOW)
     assert list(memory.refused.words) == ["hash-1999"]
 

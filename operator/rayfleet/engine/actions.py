@@ -87,7 +87,7 @@ class Action(Protocol):
     def verb(self) -> Verb: ...
 
 
-class Plan(Protocol):
+class Steps(Protocol):
     """What one pass is to do, in an order: `first` at once, then stage after stage, then `last`."""
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from rayfleet.kube.cache import RootStore, Store
-from rayfleet.kube.cache.store import Child as Trimmed
+from rayfleet.kube.cache.store import Trimmed
 from rayfleet.kube.informer import ChildSink, Followed, RootSink
 from rayfleet.kube.objects.keys import JsonObject, Key
 from rayfleet.kube.objects.resources import Resource

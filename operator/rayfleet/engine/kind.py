@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from rayfleet.engine.actions import Plan
+from rayfleet.engine.actions import Steps
 from rayfleet.engine.children import Child
 from rayfleet.engine.event import Event
 from rayfleet.engine.outcome import Failed, Outcome
@@ -26,10 +26,10 @@ M = TypeVar("M")
 """What the kind remembers of one root between passes."""
 S = TypeVar("S")
 """What one decision is made from: frozen values."""
-P = TypeVar("P", bound=Plan)
+P = TypeVar("P", bound=Steps)
 
 
-class Moment(NamedTuple):
+class Look(NamedTuple):
     """When a root is looked at, and what has changed around it since the last time."""
 
     now: float
@@ -73,14 +73,14 @@ class Kind(Generic[M, S, P]):
     resource: Resource
     children: tuple[Child[Any], ...]
     new_memory: Callable[[Root], M]
-    observe: Callable[[Root, M, Moment], S]
+    observe: Callable[[Root, M, Look], S]
     """What there is, as values. Looking changes nothing."""
     plan: Callable[[S], P]
     """Pure: it contains every write of the pass."""
     status: Callable[[S, P, Sequence[Outcome]], dict[str, Any]]
     """Pure: the status as it should be stored, given what is there once the plan was carried out."""
 
-    learn: Callable[[Root, M, Moment], None] = lambda *_: None
+    learn: Callable[[Root, M, Look], None] = lambda *_: None
     """Take in what was heard since the last look; apart from this and `settle`, nothing changes memory."""
     is_long: Callable[[S], bool] = lambda _: False
     """Whether to plan may take so long that nobody should wait for it."""
@@ -99,7 +99,7 @@ class Kind(Generic[M, S, P]):
     """What is reported on: what was seen before the pass, or after it; none where nothing was done."""
     follow: Callable[[S, P, M], Awaitable[float | None]] = _unfollowed
     """Pass on what was decided to others; seconds until that is to be done again, none where never."""
-    waits: Callable[[M, S, P, Sequence[Outcome], Moment], Sequence[float]] = lambda *_: ()
+    waits: Callable[[M, S, P, Sequence[Outcome], Look], Sequence[float]] = lambda *_: ()
     """Seconds until things that only time changes."""
     shortest_wait: Callable[[M], float] = lambda _: 0.0
     """Seconds until its next pass at least, where only time has passed."""

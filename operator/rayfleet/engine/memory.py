@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from rayfleet.engine.kind import Moment
+from rayfleet.engine.kind import Look
 from rayfleet.engine.pacing import Tellings, Topic
 
 M = TypeVar("M")
@@ -42,12 +42,12 @@ class Remembered(Generic[M]):
     """Loop time until which that change waits."""
     tellings: Tellings = field(default_factory=Tellings)
 
-    def meet(self, generation: int, now: float, monotonic: float) -> Moment:
+    def meet(self, generation: int, now: float, monotonic: float) -> Look:
         """The moment of a look at its root, and what has changed since the last one."""
         before, self.offset = self.offset, now - monotonic
         jumped = before is not None and abs(self.offset - before) > CLOCK_JUMP
         is_new, self.generation = generation != self.generation, generation
-        return Moment(now, monotonic, is_new, jumped)
+        return Look(now, monotonic, is_new, jumped)
 
     def tells_at(self, clock: float) -> float | None:
         """Loop time at which a status or an event is due that waits; none where none does."""

@@ -12,11 +12,11 @@ from typing import Generic
 from rayfleet.engine.actions import Create
 from rayfleet.engine.children import Stores
 from rayfleet.engine.executor import Executor
-from rayfleet.engine.kind import Check, Guard, Kind, M, Moment, P, S
+from rayfleet.engine.kind import Check, Guard, Kind, Look, M, P, S
 from rayfleet.engine.memory import Remembered
 from rayfleet.engine.outcome import Failed, NotTried, Outcome
 from rayfleet.engine.reporter import Pass, Reporter
-from rayfleet.engine.verify import Gone, Verifier, failed
+from rayfleet.engine.verify import RootIsGone, Verifier, failed
 from rayfleet.engine.workqueue import Done, Retry
 from rayfleet.errors import Policy, is_of_new_kind, policy
 from rayfleet.fair_threads import FairThreads
@@ -136,7 +136,7 @@ class Reconciler(Generic[M, S, P]):
             if not (decided.actions if guard is None else guard.applies(snapshot, decided)):
                 continue
             found = await self._ask(guard, root)
-            if isinstance(found, Gone):
+            if isinstance(found, RootIsGone):
                 self._forget(root.key)
                 return Done()
             if isinstance(found, Done | Retry):
@@ -151,7 +151,7 @@ class Reconciler(Generic[M, S, P]):
                 decided = await self._plan(root, snapshot)
         return root, snapshot, decided
 
-    async def _ask(self, guard: Guard[M, S, P] | None, root: Root) -> Check | Gone | Done | Retry:
+    async def _ask(self, guard: Guard[M, S, P] | None, root: Root) -> Check | RootIsGone | Done | Retry:
         """One of the kind's guards, or the one of all kinds."""
         memory = self._memories[root.key]
         with self._around.coming():
@@ -192,7 +192,7 @@ class Reconciler(Generic[M, S, P]):
         root, memory = self._roots.get(key), self._memories.get(key)
         if root is None or memory is None or memory.uid != root.uid:
             return None
-        moment = Moment(self._around.now(), asyncio.get_running_loop().time())
+        moment = Look(self._around.now(), asyncio.get_running_loop().time())
         return root, self._kind.observe(root, memory.own, moment)
 
     def _forget(self, key: Key) -> None:
@@ -219,7 +219,7 @@ class Reconciler(Generic[M, S, P]):
         snapshot = kind.conclude(memory.own, snapshot, later, decided, outcomes)
         self._around.acted(root.key, bool(outcomes))
         again_in = await kind.follow(snapshot, decided, memory.own)
-        moment = Moment(self._around.now(), asyncio.get_running_loop().time())
+        moment = Look(self._around.now(), asyncio.get_running_loop().time())
         waits = [*kind.waits(memory.own, snapshot, decided, outcomes, moment)]
         waits += [wait for wait in (decided.requeue_after, again_in) if wait is not None]
         waits += [] if is_newest else [0.0]

@@ -22,7 +22,7 @@ LONGEST_WISH = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class RootIsGone:
     """The root is not there any more."""
 
 
@@ -36,7 +36,7 @@ class Verifier:
 
     async def verify(
         self, kind: Kind[Any, Any, Any], root: Root, memory: Remembered[Any]
-    ) -> Check | Gone | Done | Retry:
+    ) -> Check | RootIsGone | Done | Retry:
         """Make sure that what is about to be acted on is no old view; without asking where it can be none.
 
         The caches may be behind, and in a new view epoch they may have missed things: then the
@@ -57,7 +57,7 @@ class Verifier:
         if isinstance(live, ApiFailure):
             if is_gone(live, resource.plural, root.key.name):
                 store.remove(root.key, root.uid)
-                return Gone()
+                return RootIsGone()
             return failed(live, f"read the {_noun(resource)}")
         store.apply(live, seen=root.resource_version)
         now = root_from_object(live, resource.kind)

@@ -6,7 +6,7 @@ from typing import Final
 
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.engine.event import Event
-from rayfleet.engine.kind import PROGRESS_SECONDS, Kind, Moment
+from rayfleet.engine.kind import PROGRESS_SECONDS, Kind, Look
 from rayfleet.engine.outcome import Failed, Outcome, Succeeded
 from rayfleet.errors import Policy, policy
 from rayfleet.kinds.raycluster.actions import CreatePod, CreateSecret, DrainNode, Plan
@@ -87,7 +87,7 @@ class _RayCluster:
     view: View
     other_operator: Callable[[str], str | None]
 
-    def observe(self, cluster: Root, memory: ClusterMemory, moment: Moment) -> Snapshot:
+    def observe(self, cluster: Root, memory: ClusterMemory, moment: Look) -> Snapshot:
         return self.view.snapshot(cluster, memory, self.other_operator(cluster.key.namespace), moment.now)
 
     def is_ours(self, cluster: Root) -> bool:
@@ -189,7 +189,7 @@ def _waits(
     _snapshot: Snapshot,
     _plan: Plan,
     outcomes: Sequence[Outcome],
-    moment: Moment,
+    moment: Look,
 ) -> list[float]:
     """Seconds until things that only time changes."""
     waits = [0.0] if memory.taught else []

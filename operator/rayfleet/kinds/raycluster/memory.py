@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from rayfleet.autoscaling import Memory
 from rayfleet.autoscaling.limits import NamespaceCeilings
-from rayfleet.engine.kind import Moment
+from rayfleet.engine.kind import Look
 from rayfleet.engine.outcome import Failed, NotTried, Outcome, Refused, Succeeded, Unanswered
 from rayfleet.errors import ApiFailure, Policy, is_in_other_order, policy
 from rayfleet.kinds.raycluster.actions import CreatePod, CreateSecret, DrainNode, ResizeGroups
@@ -69,7 +69,7 @@ class ClusterMemory:
         """Groups in which nothing could be created, and until when they are left alone."""
         return {group: backoff.hold for group, backoff in self._backoffs.items()}
 
-    def meet(self, moment: Moment) -> None:
+    def meet(self, moment: Look) -> None:
         """Take in what has changed around the cluster since the last look at it.
 
         What was denied to the last spec may be asked for now. Where the clock was set, since when and until

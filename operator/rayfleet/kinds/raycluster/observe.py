@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 from rayfleet.api.raycluster import scales_here
-from rayfleet.engine.kind import Moment
+from rayfleet.engine.kind import Look
 from rayfleet.kinds.raycluster.identity import identified
 from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.pod_settings import DEFAULT, PodSettings
@@ -56,7 +56,7 @@ class View:
     pod_settings: PodSettings = DEFAULT
     _judged: OrderedDict[Key, _Known] = field(default_factory=OrderedDict)
 
-    def learn(self, cluster: Root, memory: ClusterMemory, moment: Moment) -> None:
+    def learn(self, cluster: Root, memory: ClusterMemory, moment: Look) -> None:
         """Take in what was heard of a cluster since the last look: of its pods, and of its Ray."""
         memory.meet(moment)
         stray = memory.stray_head

@@ -10,7 +10,7 @@ from rayfleet.kube.cache.tombstones import Tombstones
 from rayfleet.kube.objects.keys import Key, Owner, unowned
 
 
-class Child(Protocol):
+class Trimmed(Protocol):
     """A trimmed object: a frozen dataclass of at least these fields."""
 
     @property
@@ -25,7 +25,7 @@ class Child(Protocol):
     def owner(self) -> Owner | None: ...
 
 
-T = TypeVar("T", bound=Child)
+T = TypeVar("T", bound=Trimmed)
 
 
 class Store(Generic[T]):

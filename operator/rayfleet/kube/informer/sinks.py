@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from rayfleet.kube.cache.clusters import RootRecord, RootStore
-from rayfleet.kube.cache.store import Child, Store
+from rayfleet.kube.cache.store import Store, Trimmed
 from rayfleet.kube.objects.keys import JsonObject, Key
 from rayfleet.kube.objects.resources import Resource
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-C = TypeVar("C", bound=Child)
+C = TypeVar("C", bound=Trimmed)
 
 UNTRIMMABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 """What taking an object apart may raise when it has a shape or numbers that nobody expected."""
