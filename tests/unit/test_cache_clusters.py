@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.kube.cache.clusters import Glance, RootStore
+from rayfleet.kube.cache.clusters import LARGEST_UNPACKED, Glance, RootStore
 from rayfleet.kube.objects.keys import Key
 
 KEY = Key("RayCluster", "ml", "demo")
@@ -227,3 +227,12 @@ def test_a_read_that_was_overtaken_by_an_event_is_no_going_back(store: RootStore
     found = store.get(KEY)
     assert found is not None
     assert found.resource_version == 20
+
+
+def test_a_cluster_is_unpacked_once_for_many_looks_unless_it_is_large(store: RootStore) -> None:
+    """The largest would be kept in memory, many times as large, long after their last pass."""
+    assert store.get(KEY) is store.get(KEY)
+    store.apply(_cluster(11, name="large", uid="u2", status={"note": "x" * LARGEST_UNPACKED}))
+    key = KEY._replace(name="large")
+    assert store.get(key) == store.get(key)
+    assert store.get(key) is not store.get(key)

@@ -15,7 +15,7 @@ from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.roots import Root, root_from_object
 from support.builders import UID, group, parsed, raycluster, spec, template
-from support.passes import KEY, PODS, Passes, passes
+from support.passes import CLUSTER, KEY, PODS, Passes, passes
 from support.wire import fails
 
 NAMESPACE = "/api/v1/namespaces/ml"
@@ -173,3 +173,15 @@ async def test_a_cluster_that_is_made_again_waits_for_the_gpus_of_the_one_before
             bed.pods.remove("ml", pod["metadata"]["name"], pod["metadata"]["uid"])
         await bed.reconciler.reconcile(KEY)
         assert workers(bed) == 3
+
+
+async def test_what_the_ceilings_let_go_is_asked_for_only_when_the_cluster_itself_was_read() -> None:
+    """The first plan of a process holds every GPU, and so does nothing: what it has seen may be old."""
+    async with passes() as bed:
+        annotate(bed, "9")
+        bed.stored(with_gpus(2))
+        bed.head()
+        await bed.reconciler.reconcile(KEY)
+        assert workers(bed) == 2
+        asked = bed.api.asked
+        assert asked.index(f"GET {CLUSTER}") < asked.index(f"POST {PODS}")

@@ -87,7 +87,7 @@ class Action(Protocol):
     def verb(self) -> Verb: ...
 
 
-class Steps(Protocol):
+class StagedPlan(Protocol):
     """What one pass is to do, in an order: `first` at once, then stage after stage, then `last`."""
 
     @property

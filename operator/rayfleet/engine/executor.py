@@ -14,7 +14,7 @@ from rayfleet.engine.actions import (
     Patch,
     PatchRoot,
     PatchStatus,
-    Steps,
+    StagedPlan,
     TakeOffFinalizer,
 )
 from rayfleet.engine.children import Stores
@@ -47,7 +47,7 @@ class Executor:
         self._stores = stores
         self._on_outcome = on_outcome
 
-    async def run(self, kind: Kind[Any, Any, Any], root: Root, plan: Steps) -> tuple[Outcome, ...]:
+    async def run(self, kind: Kind[Any, Any, Any], root: Root, plan: StagedPlan) -> tuple[Outcome, ...]:
         """Carry out `plan`: what is first at once, then stage after stage while each goes well."""
         first, stages = await asyncio.gather(
             self._all(kind, root, plan.first), self._stages(kind, root, plan.stages)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from rayfleet.engine.actions import Steps
+from rayfleet.engine.actions import StagedPlan
 from rayfleet.engine.children import Child
 from rayfleet.engine.event import Event
 from rayfleet.engine.outcome import Failed, Outcome
@@ -26,7 +26,7 @@ M = TypeVar("M")
 """What the kind remembers of one root between passes."""
 S = TypeVar("S")
 """What one decision is made from: frozen values."""
-P = TypeVar("P", bound=Steps)
+P = TypeVar("P", bound=StagedPlan)
 
 
 class Look(NamedTuple):
@@ -56,6 +56,8 @@ class Guard(Generic[M, S, P]):
 
     applies: Callable[[S, P], bool]
     check: Callable[[Root, M], Awaitable[Check | Done | Retry]]
+    before_verified: bool = False
+    """Asked before the root itself is: what it says may be what makes a plan act at all."""
 
 
 def _no_events(*_: object) -> Sequence[Event]:

@@ -132,7 +132,9 @@ class Reconciler(Generic[M, S, P]):
 
     async def _check(self, root: Root, snapshot: S, decided: P) -> tuple[Root, S, P] | Done | Retry:
         """What to act on once the API server has said that it is no old view, and the plan for that."""
-        for guard in (None, *self._kind.guards):
+        guards = self._kind.guards
+        early = [guard for guard in guards if guard.before_verified]
+        for guard in (*early, None, *(guard for guard in guards if not guard.before_verified)):
             if not (decided.actions if guard is None else guard.applies(snapshot, decided)):
                 continue
             found = await self._ask(guard, root)
@@ -154,6 +156,8 @@ class Reconciler(Generic[M, S, P]):
     async def _ask(self, guard: Guard[M, S, P] | None, root: Root) -> Check | RootIsGone | Done | Retry:
         """One of the kind's guards, or the one of all kinds."""
         memory = self._memories[root.key]
+        if guard is not None and guard.before_verified:
+            return await guard.check(root, memory.own)
         with self._around.coming():
             if guard is None:
                 return await self._verifier.verify(self._kind, root, memory)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rayfleet.engine.actions import Steps
+from rayfleet.engine.actions import StagedPlan
 from rayfleet.engine.children import Stores
 from rayfleet.engine.event import Event
 from rayfleet.engine.events import EventRecorder, loop_time
@@ -49,7 +49,7 @@ class Pass:
     root: Root
     snapshot: Any
     """The kind's, of after the pass."""
-    plan: Steps | None
+    plan: StagedPlan | None
     """None where the root was gone afterwards."""
     outcomes: Sequence[Outcome]
     memory: Remembered[Any]

@@ -21,17 +21,13 @@ class GpuPods:
     def left(self, key: Key) -> int:
         """Of clusters that had this name and are gone; of no name, what was left running without an owner.
 
-        A pod without an owner that runs nowhere holds nothing, whoever made it.
+        A pod that no cluster controls and that runs nowhere holds nothing, whoever made it.
         """
         return sum(
             [
                 pod.gpus
                 for pod in self._holding(key)
-                if (
-                    pod.template_hash and pod.node_name
-                    if pod.owner is None
-                    else not self._has_cluster(key, pod)
-                )
+                if (pod.template_hash and pod.node_name if not key.kind else not self._has_cluster(key, pod))
             ]
         )
 

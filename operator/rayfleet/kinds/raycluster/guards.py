@@ -1,7 +1,7 @@
 """What is asked before a plan for a RayCluster is carried out, beside what is asked for any kind."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rayfleet.api.names import NodeType, is_object_name
 from rayfleet.engine.kind import Check, Guard
@@ -30,7 +30,7 @@ class Guards:
     def all(self) -> tuple[Guard[ClusterMemory, Snapshot, Plan], ...]:
         """In the order in which they are asked."""
         return (
-            Guard(self.sources.needs_ceilings, self._read_ceilings),
+            Guard(self.sources.needs_ceilings, self._read_ceilings, before_verified=True),
             Guard(lambda _, decided: _makes_head(decided), self._look_for_head),
         )
 
@@ -53,8 +53,10 @@ class Guards:
             return failed(pod, "look for the head")
         if pod is not None and not pod.ended:
             owner = pod.owner
-            if owner is None or owner.kind != RAYCLUSTERS.kind or owner.uid == cluster.uid:
-                memory.stray_head = pod
+            ours = owner is not None and owner.kind == RAYCLUSTERS.kind
+            if not ours or owner.uid == cluster.uid:
+                # What another kind controls is nobody's here: it is waited for, and never deleted.
+                memory.stray_head = pod if ours else replace(pod, owner=None)
                 memory.stray_until = asyncio.get_running_loop().time() + OUT_OF_VIEW_SECONDS
         return Check.ASKED
 

@@ -186,7 +186,7 @@ def _taken(outcomes: Sequence[Outcome]) -> dict[str, str]:
 
 def _waits(
     memory: ClusterMemory,
-    _snapshot: Snapshot,
+    snapshot: Snapshot,
     _plan: Plan,
     outcomes: Sequence[Outcome],
     moment: Look,
@@ -197,10 +197,10 @@ def _waits(
         waits.append(max(memory.stray_until - moment.monotonic, 0.0))
     if any(map(_is_drain_to_repeat, outcomes)):
         waits.append(KEEP_SECONDS)
-    if (tried_in := memory.refused.tried_in(moment.now)) is not None:
+    if (tried_in := memory.refused.tried_in(snapshot.now)) is not None:
         waits.append(tried_in)
-    waits += memory.endings.looks(moment.now)
-    return [*waits, *(hold.until - moment.now for hold in memory.held.values())]
+    waits += memory.endings.looks(snapshot.now)
+    return [*waits, *(hold.until - snapshot.now for hold in memory.held.values())]
 
 
 def _wanting(decided: Plan) -> set[str]:

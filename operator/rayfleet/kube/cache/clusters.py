@@ -18,6 +18,8 @@ UNREAD_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuratio
 
 UNPACKED = 128
 """Clusters kept unpacked for the next look: as many as are likely to be in a burst of passes."""
+LARGEST_UNPACKED = 64 << 10
+"""Bytes of JSON above which one is unpacked for each look: unpacked it takes four times as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ class RootStore:
             # Most often the status alone is new.
             same_spec = known is not None and known[0].spec is record.spec
             known = record, _unpacked(record, known[1].spec if known and same_spec else None)
-        self._unpacked[key] = known
+        if len(record.spec) + len(record.status) <= LARGEST_UNPACKED:
+            self._unpacked[key] = known
         if len(self._unpacked) > UNPACKED:
             self._unpacked.popitem(last=False)
         return known[1]
@@ -203,6 +206,7 @@ class RootStore:
         record = self._records.get(key)
         if record is None or record.uid != uid:
             return False
+        self._unpacked.pop(key, None)
         del self._records[key]
         return True
 
