@@ -9,7 +9,7 @@ import pytest
 from rayfleet.kinds.raycluster.manifests import worker_pods
 from rayfleet.kinds.raycluster.plan import Cause, CreatePod, CreateService, Plan, plan
 from rayfleet.kinds.raycluster.plan.limits import limit_creates
-from rayfleet.kinds.raycluster.plan.replicas import last_index
+from rayfleet.kinds.raycluster.plan.units import last_index
 from rayfleet.kinds.raycluster.snapshot import Hold
 from rayfleet.kube.objects.pods import Pod, pod_from_object
 from rayfleet.kube.objects.roots import Root

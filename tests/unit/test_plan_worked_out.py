@@ -35,7 +35,7 @@ async def test_the_pods_of_a_group_are_built_once_for_all_plans_by_one_spec(
         built.append(given)
         return worker_pods(*given)
 
-    monkeypatch.setattr("rayfleet.kinds.raycluster.plan.workers.worker_pods", counted)
+    monkeypatch.setattr("rayfleet.kinds.raycluster.plan.units.worker_pods", counted)
     async with passes() as bed:
         bed.stored(spec(group("a", 2)))
         memory = ClusterMemory()

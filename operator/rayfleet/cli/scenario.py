@@ -11,7 +11,7 @@ from rayfleet.autoscaling import Decision, Memory, Worker, WorkerGroup, decide
 from rayfleet.cli.demand_file import DemandFile, Node
 from rayfleet.kinds.raycluster.manifests import head_resources
 from rayfleet.kinds.raycluster.plan import unsupported
-from rayfleet.kinds.raycluster.plan.gates import gated_groups
+from rayfleet.kinds.raycluster.plan.gate import gated_groups
 from rayfleet.kinds.raycluster.plan.scaling import group_of, policy_of
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.roots import Root

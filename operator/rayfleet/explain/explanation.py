@@ -17,7 +17,7 @@ from rayfleet.explain.sources import EventNote, Sources
 from rayfleet.kinds.raycluster.leaving.ray_nodes import node_trouble
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kinds.raycluster.plan.scaling import recorded_sizing
-from rayfleet.kinds.raycluster.plan.workers import recorded_group
+from rayfleet.kinds.raycluster.plan.units import recorded_group
 from rayfleet.kinds.raycluster.pod_words import waits_for
 from rayfleet.kinds.raycluster.scaling_view import ScalingView, Sizing
 from rayfleet.kinds.raycluster.snapshot import Snapshot

@@ -45,6 +45,8 @@ def sort_ended(
 ) -> Ended[T]:
     """Which of the ended `units` of a group are replaced now: a few, where it fails again and again."""
     found: Ended[T] = Ended()
+    if not units:
+        return found  # As it is nearly always.
     now, settling = snapshot.now, snapshot.settling.get(group)
     failing, looks = [], []
     for unit in units:

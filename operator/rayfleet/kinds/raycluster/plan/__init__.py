@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from rayfleet.api.names import NodeType
-from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec, scales_here
+from rayfleet.api.raycluster import RayClusterSpec, scales_here
 from rayfleet.autoscaling import Decision, Memory
 from rayfleet.kinds.raycluster.actions import (
     Action,
@@ -21,7 +21,6 @@ from rayfleet.kinds.raycluster.actions import (
     Resize,
     ResizeGroups,
     SelectHead,
-    desired_replicas,
 )
 from rayfleet.kinds.raycluster.aside import seen, without_harm
 from rayfleet.kinds.raycluster.leaving.deletion import plan_deletion
@@ -38,11 +37,11 @@ from rayfleet.kinds.raycluster.manifests import (
 )
 from rayfleet.kinds.raycluster.ownership import Ownership, ownership
 from rayfleet.kinds.raycluster.plan.ceilings import within_ceilings
-from rayfleet.kinds.raycluster.plan.gates import behind_gate, gate_words, gated_groups
+from rayfleet.kinds.raycluster.plan.gate import gated_groups
+from rayfleet.kinds.raycluster.plan.groups import GroupPlan, plan_group, removed_groups
 from rayfleet.kinds.raycluster.plan.head import HeadPlan, plan_head
 from rayfleet.kinds.raycluster.plan.head_service import create_head_service, select_head
 from rayfleet.kinds.raycluster.plan.limits import limit_creates, limit_deletes
-from rayfleet.kinds.raycluster.plan.replicas import plan_replicas
 from rayfleet.kinds.raycluster.plan.scaling import (
     decide_sizes,
     has_head_of_another,
@@ -51,7 +50,6 @@ from rayfleet.kinds.raycluster.plan.scaling import (
     scaled_groups,
 )
 from rayfleet.kinds.raycluster.plan.spec_target import keeps_sizes_in_spec, resize_groups, within_spec
-from rayfleet.kinds.raycluster.plan.workers import Scaled, WorkersPlan, plan_workers, removed_groups
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.support import Unsupported, in_words, unsupported, unsupported_of
 from rayfleet.kube.objects.pods import Pod
@@ -120,7 +118,7 @@ def _plan_cluster(
 ) -> Plan:
     head = plan_head(snapshot, spec)
     workers = [pod for pod in snapshot.pods if pod.node_type == NodeType.WORKER]
-    by_group: dict[str, list[Pod]] = {group.group_name: [] for group in spec.worker_group_specs}
+    by_group = {group.group_name: list[Pod]() for group in spec.worker_group_specs}
     for pod in workers:
         if pod.group in by_group:
             by_group[pod.group].append(pod)
@@ -131,11 +129,11 @@ def _plan_cluster(
             resize = resize_groups(snapshot, spec, decision, scaled)
             scaled = within_spec(spec, scaled)
     groups = [
-        _plan_group(snapshot, spec, group, by_group[group.group_name], scaled.get(group.group_name))
+        plan_group(snapshot, spec, group, by_group[group.group_name], scaled.get(group.group_name))
         for group in spec.worker_group_specs
         if group.group_name not in withheld
     ]
-    parts: list[HeadPlan | WorkersPlan] = [head, *groups]
+    parts: list[HeadPlan | GroupPlan] = [head, *groups]
     requeues = [part.requeue_after for part in parts if part.requeue_after is not None]
     if decision is not None:
         requeues += looks(snapshot, decision, gone)
@@ -160,16 +158,6 @@ def _plan_cluster(
     )
 
 
-def _plan_group(
-    snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, pods: list[Pod], scaled: Scaled | None
-) -> WorkersPlan:
-    plan_pods = plan_replicas if group.num_of_hosts > 1 else plan_workers
-    planned = plan_pods(snapshot, spec, group, pods, scaled)
-    wanted = desired_replicas(group) if scaled is None else scaled.wanted
-    missing = wanted * group.num_of_hosts - sum(pod.active for pod in pods)
-    return behind_gate(planned, group, missing, gate_words(group))
-
-
 def _services(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[CreateService, ...]:
     """The head's Service and, where there are multi-host groups, theirs, unless they are there."""
     cluster = snapshot.cluster
@@ -187,7 +175,7 @@ def _services(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[CreateService, 
 
 
 def _stages(
-    services: tuple[CreateService, ...], head: HeadPlan, groups: list[WorkersPlan]
+    services: tuple[CreateService, ...], head: HeadPlan, groups: list[GroupPlan]
 ) -> tuple[tuple[Action, ...], ...]:
     """Head before workers: without one they could only wait, on GPUs that others could use."""
     create: tuple[Action, ...] = (head.create,) if head.create else ()

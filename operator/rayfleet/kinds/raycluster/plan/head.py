@@ -6,14 +6,16 @@ the old head can be running any more; only then does the next head have a name.
 """
 
 from dataclasses import dataclass
+from functools import cache, partial
 
 from rayfleet.api.names import HEAD_GROUP, Annotation, Label, NodeType
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.kinds.raycluster.actions import AdvanceHeadEpoch, Cause, CreatePod
 from rayfleet.kinds.raycluster.healing.lifetime import sort_ended
 from rayfleet.kinds.raycluster.leaving.leave import Leave, ended, pod_leaves
-from rayfleet.kinds.raycluster.manifests import head_pod, head_pod_name
+from rayfleet.kinds.raycluster.manifests import PodManifest, head_pod, head_pod_name
 from rayfleet.kinds.raycluster.manifests.metadata import is_on
+from rayfleet.kinds.raycluster.plan.gate import closed
 from rayfleet.kinds.raycluster.plan.head_service import is_mistakable
 from rayfleet.kinds.raycluster.snapshot import Snapshot, recorded_number
 from rayfleet.kube.objects.pods import Pod
@@ -73,30 +75,31 @@ def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, old: lis
     )
     if settling.left:
         return HeadPlan(epoch, wait=settling.words, requeue_after=settling.later)
-    hold = snapshot.held.get(HEAD_GROUP)
-    if hold is not None and hold.until > snapshot.now:
-        return HeadPlan(epoch, wait=hold.words, requeue_after=hold.until - snapshot.now)
-    if HEAD_GROUP in snapshot.withheld:
-        return HeadPlan(epoch, wait=snapshot.withheld[HEAD_GROUP])
     cluster = snapshot.cluster
     advance = None
     if _has_existed(cluster, epoch) or any((pod.head_epoch or 0) == epoch for pod in old):
         reason = f"head {old[0].name} has ended" if old else "the head pod is gone"
-        epoch += 1
-        advance = AdvanceHeadEpoch(epoch, reason)
-    manifest = head_pod(cluster, spec, epoch, snapshot.pod_settings, with_uid=is_mistakable(snapshot, spec))
-    if manifest.template_hash in snapshot.refused:
-        return HeadPlan(epoch - (advance is not None), wait=snapshot.refused[manifest.template_hash])
+        advance = AdvanceHeadEpoch(epoch + 1, reason)
+    manifest = cache(partial(_manifest, snapshot, spec, epoch if advance is None else advance.epoch))
+    shut = closed(snapshot, HEAD_GROUP, lambda: manifest().template_hash)
+    if shut is not None:
+        return HeadPlan(epoch, wait=shut.words, requeue_after=shut.later)
+    epoch = epoch if advance is None else advance.epoch
     create = CreatePod(
         NodeType.HEAD,
         HEAD_GROUP,
-        manifest.name,
-        manifest.template_hash,
-        manifest.body,
+        manifest().name,
+        manifest().template_hash,
+        manifest().body,
         advance.reason if advance else "the cluster has no head",
         Cause.REPLACEMENT if epoch else Cause.MISSING,
     )
     return HeadPlan(epoch, advance=advance, create=create, leaves=tuple(map(ended, old)))
+
+
+def _manifest(snapshot: Snapshot, spec: RayClusterSpec, epoch: int) -> PodManifest:
+    with_uid = is_mistakable(snapshot, spec)
+    return head_pod(snapshot.cluster, spec, epoch, snapshot.pod_settings, with_uid=with_uid)
 
 
 def current_epoch(cluster: Root, heads: list[Pod]) -> int:

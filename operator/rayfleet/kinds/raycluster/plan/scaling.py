@@ -23,9 +23,9 @@ from rayfleet.kinds.raycluster.leaving.ray_nodes import Gone, trusted_state, wit
 from rayfleet.kinds.raycluster.leaving.states import Counts, said_by, state_of
 from rayfleet.kinds.raycluster.manifests import HEAD_OF_SLICE, is_of_one_host, slice_of, worker_resources
 from rayfleet.kinds.raycluster.plan.ceilings import A_MINUTE, CEILING_SECONDS, COUNTING_SECONDS, rooms_of
+from rayfleet.kinds.raycluster.plan.groups import Scaled
 from rayfleet.kinds.raycluster.plan.learned import NOTHING_LEARNED, Learned, learned
-from rayfleet.kinds.raycluster.plan.replicas import broken_replicas
-from rayfleet.kinds.raycluster.plan.workers import Scaled, recorded_group
+from rayfleet.kinds.raycluster.plan.units import broken_replicas, recorded_group
 from rayfleet.kinds.raycluster.scaling_view import Sizing
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.roots import Root

@@ -6,7 +6,7 @@ from rayfleet.api.names import Label
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.autoscaling import Decision
 from rayfleet.kinds.raycluster.actions import Resize, ResizeGroups
-from rayfleet.kinds.raycluster.plan.workers import Scaled
+from rayfleet.kinds.raycluster.plan.groups import Scaled
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 
 

@@ -11,8 +11,7 @@ from rayfleet.engine.statuses import is_told
 from rayfleet.kinds.raycluster.manifests import head_service_name
 from rayfleet.kinds.raycluster.ownership import ownership
 from rayfleet.kinds.raycluster.plan import Ownership, Plan
-from rayfleet.kinds.raycluster.plan.replicas import last_index
-from rayfleet.kinds.raycluster.plan.workers import recorded_group
+from rayfleet.kinds.raycluster.plan.units import last_index, recorded_group
 from rayfleet.kinds.raycluster.snapshot import Snapshot, recorded_number
 from rayfleet.kinds.raycluster.status.assessment import assess
 from rayfleet.kinds.raycluster.status.capacity import desired_capacity

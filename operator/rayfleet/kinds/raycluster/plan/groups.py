@@ -1,0 +1,224 @@
+"""The workers of one group: as many units as wanted, each of those that ended or broke made anew.
+
+A unit is a replica of 1 to n hosts, planned whole or not at all.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count, islice
+from typing import Any
+
+from rayfleet.api.names import NodeType
+from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec
+from rayfleet.autoscaling.words import counted
+from rayfleet.kinds.raycluster.actions import Cause, CreatePod, desired_replicas
+from rayfleet.kinds.raycluster.leaving.leave import Leave, Unit, pod_leaves
+from rayfleet.kinds.raycluster.manifests import PodFactory
+from rayfleet.kinds.raycluster.plan.gate import closed, gate_words
+from rayfleet.kinds.raycluster.plan.limits import MOST_CREATES
+from rayfleet.kinds.raycluster.plan.units import (
+    Sorted,
+    cost,
+    factory_of,
+    host_of,
+    lacking,
+    recorded_index,
+    sort_units,
+)
+from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.kube.objects.pods import Pod
+
+AFTER_DELETES = 0.05
+"""Seconds from the deletes of a broken replica to the pass that makes it anew: never both in one pass, as
+that could take the group above its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """What to do about one group."""
+
+    creates: tuple[CreatePod, ...] = ()
+    leaves: tuple[Leave, ...] = ()
+    wait: str | None = None
+    requeue_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """What the queue has decided about one group, in replicas."""
+
+    wanted: int
+    launches: int
+    """Replicas to be started now."""
+    growth: str
+    """How many of them are more than before, and what for; empty where none are."""
+    deletes: Mapping[str, tuple[Cause, str]]
+    """Pods that are to go, by name, and why. All others stay: they are busy, or may be needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """What is to be made, and of what."""
+
+    snapshot: Snapshot
+    spec: RayClusterSpec
+    group: WorkerGroupSpec
+    pods: Sequence[Pod]
+    scaled: Scaled | None
+    parts: Sequence[Unit]
+    missing: int
+    """Whole units."""
+
+
+def plan_group(
+    snapshot: Snapshot,
+    spec: RayClusterSpec,
+    group: WorkerGroupSpec,
+    pods: Sequence[Pod],
+    scaled: Scaled | None = None,
+) -> GroupPlan:
+    """Bring `group`, whose pods (in any state) are `pods`, to its number of whole units."""
+    made = sort_units(snapshot, spec, group, pods)
+    going, missing = _sized(group, made, scaled)
+    settling = made.settling
+    missing = max(missing - len(settling.left), 0)
+    parts = made.parts
+    if parts and going:
+        gone = {leave.unit.replica for leave in going}
+        parts = [part for part in parts if part.replica not in gone]
+    plan = GroupPlan((), (*made.leaves, *going), settling.words or None, settling.later)
+    if parts or missing:
+        plan = _with_creates(_Making(snapshot, spec, group, pods, scaled, parts, missing), plan)
+    words = gate_words(group)
+    return _behind_gate(plan, group, pods, scaled, words) if words else plan
+
+
+def _sized(group: WorkerGroupSpec, made: Sorted, scaled: Scaled | None) -> tuple[list[Leave], int]:
+    """What goes for the size of the group, and how many units it lacks."""
+    there = len(made.parts) + len(made.whole)
+    if scaled is None:
+        desired = desired_replicas(group)
+        if there <= desired:
+            return [], desired - there
+        noun = "pod" if group.num_of_hosts == 1 else "replica"
+        words = f"{counted(there, noun)}, {desired} wanted"
+        return [Leave(unit, Cause.SURPLUS, words) for unit in _by_cost(made)[: there - desired]], 0
+    if not scaled.deletes:
+        return [], scaled.launches
+    units = made.whole if group.num_of_hosts == 1 else _by_cost(made)
+    return [Leave(unit, *why) for unit in units if (why := _decided(unit, scaled))], scaled.launches
+
+
+def _by_cost(made: Sorted) -> list[Unit]:
+    return [*sorted(made.parts, key=cost), *sorted(made.whole, key=cost)]
+
+
+def _decided(unit: Unit, scaled: Scaled) -> tuple[Cause, str] | None:
+    """Why a unit is to go by decision, if any of its hosts is."""
+    return next((scaled.deletes[pod.name] for pod in unit.pods if pod.name in scaled.deletes), None)
+
+
+def _behind_gate(
+    plan: GroupPlan, group: WorkerGroupSpec, pods: Sequence[Pod], scaled: Scaled | None, words: str
+) -> GroupPlan:
+    """`plan` without the pods that a gate keeps from being created; what is to go goes all the same."""
+    wanted = desired_replicas(group) if scaled is None else scaled.wanted
+    missing = wanted * group.num_of_hosts - sum(pod.active for pod in pods)
+    number = max(missing, len(plan.creates))
+    if number <= 0:
+        return plan
+    which = f"{counted(number, 'pod')} of {group.group_name} {'waits' if number == 1 else 'wait'}"
+    return replace(plan, creates=(), wait=f"{which}: {words}")
+
+
+def _with_creates(making: _Making, plan: GroupPlan) -> GroupPlan:
+    """`plan` with the creates, or with why there are none now."""
+    snapshot, spec, group = making.snapshot, making.spec, making.group
+    single = group.num_of_hosts == 1
+    if not single and any(pod.active for leave in plan.leaves for pod in leave.unit.pods):
+        return replace(plan, requeue_after=_sooner(plan, AFTER_DELETES))
+    shut = closed(snapshot, group.group_name, lambda: factory_of(snapshot, spec, group).template_hash)
+    if shut is not None:
+        return replace(plan, wait=shut.words, requeue_after=_sooner(plan, shut.later))
+    factory = factory_of(snapshot, spec, group)
+    creates = [create for part in making.parts for create in _rest_of(making, factory, part)]
+    # Single pods that settle are not told of while others are made.
+    return replace(plan, creates=(*creates, *_new(making, factory)), wait=None if single else plan.wait)
+
+
+def _sooner(plan: GroupPlan, seconds: float | None) -> float | None:
+    return min((at for at in (plan.requeue_after, seconds) if at is not None), default=None)
+
+
+def _rest_of(making: _Making, factory: PodFactory, part: Unit) -> Iterator[CreatePod]:
+    hosts, first = making.group.num_of_hosts, part.pods[0]
+    place = first.host.replica_index if first.host is not None else 0
+    missing = lacking(part, hosts)
+    were = f"{len(missing)} of {hosts} hosts {'was' if len(missing) == 1 else 'were'} not made"
+    reason = f"replica {part.replica} is not whole: {were}"
+    yield from _hosts(making, factory, (place, first.index - host_of(first)), missing, reason)
+
+
+def _new(making: _Making, factory: PodFactory) -> Iterator[CreatePod]:
+    hosts, missing, pods = making.group.num_of_hosts, making.missing, making.pods
+    recorded = recorded_index(making.snapshot.cluster, making.group.group_name)
+    highest = max([recorded, *(pod.index for pod in pods), *(_last_of(part, hosts) for part in making.parts)])
+    taken = {pod.place for pod in pods}
+    if hosts > 1:
+        taken = {pod.host.replica_index for pod in pods if pod.host is not None}
+    places = (place for place in count() if place not in taken)
+    reason = _reason(making)
+    # A pod more than a pass may create, so that the rest is known to be left; never a million bodies.
+    most = -(-(MOST_CREATES + 1) // hosts)
+    for step, place in enumerate(islice(places, min(missing, most))):
+        yield from _hosts(making, factory, (place, highest + 1 + step * hosts), range(hosts), reason)
+
+
+def _reason(making: _Making) -> str:
+    hosts, missing, scaled = making.group.num_of_hosts, making.missing, making.scaled
+    if hosts > 1:
+        return f"{counted(missing, 'replica')} of {hosts} hosts fewer than wanted"
+    if scaled is not None and scaled.growth and scaled.wanted > _wanted_before(making):
+        return scaled.growth
+    return f"{counted(missing, 'pod')} fewer than wanted"
+
+
+def _wanted_before(making: _Making) -> int:
+    """What was last acted on: where no more is wanted now, a pod is made in place of another."""
+    sizing = making.snapshot.scaling.acted_on.get(making.group.group_name)
+    return sizing.wanted if sizing is not None else 0
+
+
+def _last_of(part: Unit, hosts: int) -> int:
+    """The n of the last host of a replica, made or not."""
+    return part.pods[0].index - host_of(part.pods[0]) + hosts - 1
+
+
+def _hosts(
+    making: _Making, factory: PodFactory, at: tuple[int, int], indexes: Sequence[int], reason: str
+) -> Iterator[CreatePod]:
+    """Hosts of the unit at this place of the group, with this first n."""
+    (place, first), hosts = at, making.group.num_of_hosts
+    if hosts == 1:
+        yield _create(making, factory, factory.named(first, place), reason)
+        return
+    replica = factory.replica(place, first, hosts)
+    for index in indexes:
+        yield _create(making, factory, replica.host(index), reason, replica.name)
+
+
+def _create(
+    making: _Making, factory: PodFactory, body: Mapping[str, Any], reason: str, replica: str = ""
+) -> CreatePod:
+    name, group = body["metadata"]["name"], making.group.group_name
+    return CreatePod(NodeType.WORKER, group, name, factory.template_hash, body, reason, replica=replica)
+
+
+def removed_groups(spec: RayClusterSpec, workers: Sequence[Pod]) -> tuple[Leave, ...]:
+    """The pods of groups that are no longer in the spec."""
+    groups = {group.group_name for group in spec.worker_group_specs}
+    return tuple(
+        pod_leaves(pod, Cause.GROUP_REMOVED, f"group {pod.group} is no longer in the spec")
+        for pod in workers
+        if pod.group not in groups
+    )
