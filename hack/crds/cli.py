@@ -13,9 +13,11 @@ from crds.field_reference import field_reference
 from crds.kubernetes_types import KubernetesTypes
 from crds.raycluster import raycluster_crd
 from crds.render import chart_template, manifest
+from crds.status_reference import status_reference
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES_TYPES = ROOT / "hack/crds/kubernetes-types.json"
+STATUS_PAGE = "docs/reference/status.md"
 
 
 @cache
@@ -26,6 +28,7 @@ def generated() -> Mapping[str, str]:
         "crds/ray.io_rayclusters.yaml": manifest(crd),
         "charts/rayfleet/templates/crds/ray.io_rayclusters.yaml": chart_template(crd),
         "docs/reference/raycluster.md": field_reference(),
+        STATUS_PAGE: status_reference(ROOT / STATUS_PAGE),
     }
 
 

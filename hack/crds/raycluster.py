@@ -4,9 +4,10 @@ from typing import Any, Final, TypeAlias
 
 from crds.kubernetes_types import KubernetesTypes, Schema
 from crds.model_schema import model_schema
-from crds.status_schema import STATUS
+from crds.status_schema import status_schema
 from rayfleet.api.names import GROUP, KIND, PLURAL, VERSION
 from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.api.raycluster.status import RayClusterStatus
 
 Crd: TypeAlias = dict[str, Any]
 
@@ -62,7 +63,7 @@ def _v1(spec: Schema) -> dict[str, Any]:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": spec,
-            "status": STATUS,
+            "status": status_schema(RayClusterStatus),
         },
         "x-kubernetes-preserve-unknown-fields": True,
     }

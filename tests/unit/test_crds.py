@@ -54,12 +54,12 @@ class TestFiles:
     def test_a_file_that_differs_or_is_missing_is_named(self, tmp_path: Path) -> None:
         """As far as it goes by name, so that nobody has to look for it."""
         files = generated()
-        crd, chart, page = files
+        crd, chart, page, status = files
         for path in (crd, chart):
             (tmp_path / path).parent.mkdir(parents=True)
             (tmp_path / path).write_text(files[path])
         (tmp_path / crd).write_text("# edited by hand")
-        assert outdated(tmp_path) == [crd, page]
+        assert outdated(tmp_path) == [crd, page, status]
 
     def test_plain_kubectl_apply_can_hold_it(self) -> None:
         """It keeps a copy in an annotation of at most 256 KiB."""

@@ -1,0 +1,278 @@
+"""What the models of statuses share: a part of a status is its JSON, seen through the fields of its model.
+
+Whoever may write a status can write anything into it. So each field is read when it is asked for, and what is
+of another type or out of bounds reads as absent: no reader has to look twice. What the model does not know
+stays in a part that is changed, as it is somebody else's.
+
+The fields of a model are its annotations: the type, what may be in it, and what it means. The CRD's schema
+and the reference page are made from them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import get_annotations
+from types import MappingProxyType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    NamedTuple,
+    Self,
+    TypeAlias,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
+
+from pydantic.alias_generators import to_camel
+
+from rayfleet.api.base import INT32_MAX
+
+T = TypeVar("T")
+P = TypeVar("P", bound="StatusPart")
+
+LONGEST_TIME: Final = 35
+"""Characters, with nanoseconds and the offset of a zone; the schema takes any number of digits."""
+MOST_RECORDED: Final = 900_000_000
+"""Names have nine digits: from here there is room for as many pods as will ever be."""
+_INT64_MAX: Final = 2**63 - 1
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """What one value may be."""
+
+    schema: Mapping[str, Any]
+    """In the CRD; `x-embedded` names a type of Kubernetes' own."""
+    read: Callable[[Any], Any]
+    """The value of some JSON. Of what is none of the kind, and of None: what stands for an absent value."""
+
+
+class Named(NamedTuple):
+    """The name of a field on the wire, where it is not its name here in camel case."""
+
+    wire_name: str
+
+
+REQUIRED: Final = object()
+"""The API server refuses a part without such a field."""
+
+
+class ListKey(NamedTuple):
+    """The field by which the entries of a list are told apart."""
+
+    wire_name: str
+
+
+def _text(value: object) -> str:
+    """Any text; none reads as empty."""
+    return value if isinstance(value, str) else ""
+
+
+def _time(value: object) -> str | None:
+    """What can be a time (RFC 3339)."""
+    return value if isinstance(value, str) and 0 < len(value) <= LONGEST_TIME else None
+
+
+def _whole(most: int) -> Callable[[object], int | None]:
+    """A number from 0 to `most`; True is none, though Python thinks so."""
+    return lambda value: value if type(value) is int and 0 <= value <= most else None
+
+
+recorded_number: Final = _whole(MOST_RECORDED)
+"""A number that names are counted on from; none where it can be none of ours.
+
+Whoever may write a status can write any number: above this one they would soon have too many digits.
+"""
+
+
+def _quantity(value: object) -> str:
+    return str(value) if type(value) is int and value >= 0 else _text(value)
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def choice(*values: str) -> Kind:
+    """One of a few texts; any other reads as empty."""
+    schema = {"type": "string", "enum": list(values)}
+    return Kind(schema, lambda value: value if isinstance(value, str) and value in values else "")
+
+
+Text: TypeAlias = Annotated[str, Kind({"type": "string"}, _text)]
+Time: TypeAlias = Annotated[str | None, Kind({"x-embedded": "Time"}, _time)]
+Size: TypeAlias = Annotated[int | None, Kind({"type": "integer", "format": "int32"}, _whole(INT32_MAX))]
+Number: TypeAlias = Annotated[int | None, Kind({"type": "integer", "format": "int32"}, recorded_number)]
+Generation: TypeAlias = Annotated[
+    int | None, Kind({"type": "integer", "format": "int64"}, _whole(_INT64_MAX))
+]
+Quantity: TypeAlias = Annotated[str, Kind({"x-embedded": "Quantity"}, _quantity)]
+Flag: TypeAlias = Annotated[bool | None, Kind({"type": "boolean"}, _flag)]
+
+
+class Field(property):
+    """One field of a model: of the class it is this, of a part its value."""
+
+    def __init__(self, name: str, annotation: Any) -> None:  # noqa: ANN401 - any type
+        hint, *notes = get_args(annotation)
+        self.required = REQUIRED in notes
+        self.wire_name: str = next((one.wire_name for one in notes if isinstance(one, Named)), to_camel(name))
+        self.key: str = next((one.wire_name for one in notes if isinstance(one, ListKey)), "")
+        self.description: str = next((one for one in notes if isinstance(one, str)), "")
+        self.of: Any = next((one for one in notes if isinstance(one, Kind)), hint)
+        """A kind, a model, or a map or tuple of either."""
+        read, self.write = _read_and_write(self.of)
+        super().__init__(_getter(name, self.wire_name, read, kept=get_origin(hint) is tuple))
+
+
+def _getter(
+    name: str, wire_name: str, read: Callable[[Any], Any], *, kept: bool
+) -> Callable[["StatusPart"], Any]:
+    """Reads a field of a part; what takes long to read is kept."""
+
+    def value(part: "StatusPart") -> Any:  # noqa: ANN401 - any type
+        return read(part.wire.get(wire_name))
+
+    def value_kept(part: "StatusPart") -> Any:  # noqa: ANN401 - any type
+        return part.once(name, lambda: read(part.wire.get(wire_name)))
+
+    return value_kept if kept else value
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class StatusPart:
+    """A piece of a status. Made from fields it is what is to be written; `recorded`, what is stored."""
+
+    __slots__ = ("kept", "wire")
+    wire: Mapping[str, Any]
+    """As JSON. It is shared with whoever has read it, so nobody may change it."""
+    kept: dict[str, Any] | None
+    """What was read, of what takes long."""
+    fields: ClassVar[Mapping[str, Field]]
+    names: ClassVar[Mapping[str, str]]
+    """On the wire, of each field."""
+    writers: ClassVar[Mapping[str, Callable[[Any], Any]]]
+    """To JSON, of those whose value is none yet."""
+
+    def __init_subclass__(cls) -> None:
+        cls.fields = {name: Field(name, annotation) for name, annotation in get_annotations(cls).items()}
+        cls.names = {name: field.wire_name for name, field in cls.fields.items()}
+        cls.writers = {name: field.write for name, field in cls.fields.items() if field.write is not None}
+        for name, field in cls.fields.items():
+            setattr(cls, name, field)
+
+    def __init__(self, **given: Any) -> None:
+        """With these fields; those that are None are left out."""
+        names, writers = self.names, self.writers
+        self.kept = None
+        self.wire = wire = {}
+        for name, value in given.items():
+            if value is not None:
+                wire[names[name]] = writers[name](value) if name in writers else value
+
+    @classmethod
+    def recorded(cls, wire: object) -> Self:
+        """What is stored, whatever it is."""
+        return _stored(cls, wire if type(wire) is dict or isinstance(wire, Mapping) else _NOTHING)
+
+    def once(self, what: str, make: Callable[[], T]) -> T:
+        """What `make` gives, the first time."""
+        if self.kept is None:
+            self.kept = {}
+        if what not in self.kept:
+            self.kept[what] = make()
+        made: T = self.kept[what]
+        return made
+
+    def __or__(self, other: Self) -> Self:
+        """This one with what the other has instead."""
+        return self.updated((other,))
+
+    def updated(self, others: Iterable[Self]) -> Self:
+        """This one with what the others have instead, one after the other."""
+        wire = dict(self.wire)
+        for other in others:
+            wire.update(other.wire)
+        return _stored(type(self), wire)
+
+    def without(self, *names: str) -> Self:
+        """Whatever it has but these fields."""
+        there = [self.names[name] for name in names if self.names[name] in self.wire]
+        if not there:
+            return self
+        return _stored(type(self), {name: value for name, value in self.wire.items() if name not in there})
+
+    def only(self, *names: str) -> Self:
+        """Nothing but these fields, of those that it has, as they are stored."""
+        wire, kept = self.wire, [self.names[name] for name in names]
+        return _stored(type(self), {name: wire[name] for name in kept if name in wire})
+
+    def has(self, name: str) -> bool:
+        """Whether there is anything in a field, even what reads as absent."""
+        return self.names[name] in self.wire
+
+    def __bool__(self) -> bool:
+        return bool(self.wire)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({dict(self.wire)})"
+
+
+def _read_and_write(of: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any] | None]:  # noqa: ANN401
+    """From JSON, and to JSON where that is not the value itself."""
+    if isinstance(of, Kind):
+        return of.read, None
+    if isinstance(of, type) and issubclass(of, StatusPart):
+        return lambda value: _stored(of, value if type(value) is dict else _NOTHING), _wire
+    inner = item_of(of)
+    if get_origin(of) is tuple:
+        if isinstance(inner, Kind):
+            return lambda value: _texts(inner, value), list
+        return lambda value: _parts(inner, value), _wires
+    return lambda value: _map(inner, value), dict
+
+
+def item_of(of: Any) -> Any:  # noqa: ANN401 - as of a field
+    """Of a map or a tuple, the kind or the model of its values."""
+    inner = next(one for one in get_args(of) if one not in {str, Ellipsis})
+    return next((one for one in get_args(inner) if isinstance(one, Kind)), inner)
+
+
+def _stored(model: type[P], wire: Mapping[str, Any]) -> P:
+    part = object.__new__(model)
+    part.wire = wire
+    part.kept = None
+    return part
+
+
+def _wire(part: StatusPart) -> Mapping[str, Any]:
+    return part.wire
+
+
+def _wires(parts: Iterable[StatusPart]) -> Sequence[Mapping[str, Any]]:
+    return [part.wire for part in parts]
+
+
+def _parts(model: type[P], value: object) -> tuple[P, ...]:
+    """The entries that are objects."""
+    if not isinstance(value, list):
+        return ()
+    return tuple([_stored(model, entry) for entry in value if isinstance(entry, dict)])
+
+
+def _texts(kind: Kind, value: object) -> tuple[Any, ...]:
+    """The entries of a kind."""
+    return tuple([entry for entry in value if _is(kind, entry)]) if isinstance(value, list) else ()
+
+
+def _map(kind: Kind, value: object) -> Mapping[str, Any]:
+    """The values of a kind, by their names."""
+    return {name: one for name, one in value.items() if _is(kind, one)} if isinstance(value, dict) else {}
+
+
+def _is(kind: Kind, value: object) -> bool:
+    return value is not None and bool(kind.read(value) == value)

@@ -1,0 +1,207 @@
+"""The status as a model: it believes nothing that is stored, and what it writes it reads."""
+
+import json
+from typing import Any, get_origin
+
+import pytest
+
+from crds.status_schema import status_schema
+from rayfleet.api.raycluster.status import (
+    AutoscalerStatus,
+    ConditionType,
+    HeadStatus,
+    QueueStatus,
+    RayClusterStatus,
+    StatusCondition,
+    UnservedDemand,
+    WorkerGroupStatus,
+    recorded,
+)
+from rayfleet.api.status_model import Kind, StatusPart, item_of
+from support.structural_schema import faults
+
+MODELS: tuple[type[StatusPart], ...] = (
+    *(RayClusterStatus, HeadStatus, StatusCondition, WorkerGroupStatus, AutoscalerStatus, QueueStatus),
+    UnservedDemand,
+)
+FIELDS = [(model, name) for model in MODELS for name in model.fields]
+JUNK: list[Any] = [
+    *(None, True, False, 0, -1, 2**31, 2**63, 10**30, 0.5, "", "x", "-1", "y" * 100_000),
+    *([], [None], [[]], ["x", 1], [{}], [{"type": []}], [{"groupName": {}}]),
+    *({}, {"x": None}, {"x": {}}, {"x": ["x"]}, {"queue": 1, "unserved": {"x": 1}}, {"podName": 7}),
+]
+FULL = RayClusterStatus(
+    state="ready",
+    desired_cpu="4",
+    last_update_time="2027-01-15T08:00:00Z",
+    state_transition_times={"ready": "2027-01-15T08:00:00Z"},
+    endpoints={"gcs": "6379"},
+    head=HeadStatus(pod_ip="10.0.0.9", pod_name="demo-head", service_ip="", service_name="demo-head-svc"),
+    desired_worker_replicas=2,
+    observed_generation=2**40,
+    conditions=(
+        StatusCondition(
+            type="Ready",
+            status="False",
+            observed_generation=3,
+            last_transition_time="2027-01-15T08:00:00Z",
+            reason="PodsNotReady",
+            message="",
+        ),
+    ),
+    unknown_fields=("spec.headGroupSpec.template.spec.x",),
+    head_epoch=0,
+    worker_groups=(
+        WorkerGroupStatus(group_name="gpu", desired=8, observed_replicas=2, last_index=11),
+        WorkerGroupStatus(
+            group_name="cpu", reason="Ceiling", message="1 pod waits", since="2027-01-15T08:00:00Z"
+        ),
+    ),
+    autoscaler=AutoscalerStatus(
+        summary="As wanted.",
+        queue=QueueStatus(known=False, since="2027-01-15T08:00:00Z", message="no answer"),
+        unserved=(UnservedDemand(kind="tasks", resources={"GPU": "1"}, reason="Max", message="gpu is"),),
+        faults=("query x",),
+    ),
+)
+
+
+def is_sound(of: Any, value: object) -> bool:  # noqa: ANN401 - as of a field
+    """Whether a field reads as what its type may be, or as absent."""
+    if isinstance(of, Kind):
+        absent = of.read(None)
+        schema = {"type": "string"} if "x-embedded" in of.schema else of.schema
+        return (type(value) is type(absent) and value == absent) or not list(faults(schema, value))
+    if isinstance(of, type) and issubclass(of, StatusPart):
+        return isinstance(value, of) and all(
+            is_sound(f.of, getattr(value, name)) for name, f in of.fields.items()
+        )
+    if get_origin(of) is tuple:
+        return isinstance(value, tuple) and all(is_sound(item_of(of), one) for one in value)
+    return isinstance(value, dict) and all(is_sound(item_of(of), one) for one in value.values())
+
+
+@pytest.mark.parametrize(("model", "name"), FIELDS, ids=lambda of: getattr(of, "__name__", of))
+def test_whatever_is_in_a_field_it_reads_as_its_type_or_as_absent(model: type[StatusPart], name: str) -> None:
+    """And raises nothing: anybody may have written it."""
+    field = model.fields[name]
+    for junk in JUNK:
+        value = getattr(model.recorded({field.wire_name: junk}), name)
+        assert is_sound(field.of, value), (junk, value)
+
+
+@pytest.mark.parametrize("junk", [*JUNK, [FULL.wire], "text"], ids=lambda of: str(of)[:20])
+def test_what_is_no_object_reads_as_an_empty_status(junk: object) -> None:
+    status = recorded(junk)
+    assert (status.head_epoch, status.head.pod_name, status.conditions) == (None, "", ())
+    assert status.group("gpu").desired is None
+    assert not status.holds(ConditionType.READY)
+
+
+NOT_OURS = [-1, -(2**31), True, False, 1.5, 1.0, "7", None, [], {}, 10**30]
+
+
+@pytest.mark.parametrize("value", NOT_OURS, ids=str)
+def test_a_number_of_another_type_or_out_of_bounds_reads_as_absent(value: object) -> None:
+    """Sizes are 32 bits wide; what names are counted on from has nine digits."""
+    status = recorded({"headEpoch": value, "observedGeneration": value, "readyWorkerReplicas": value})
+    assert (status.head_epoch, status.observed_generation, status.ready_worker_replicas) == (None, None, None)
+    group = WorkerGroupStatus.recorded({"desired": value, "observedReplicas": value, "lastIndex": value})
+    assert (group.desired, group.observed_replicas, group.last_index) == (None, None, None)
+
+
+def test_bounds_are_those_of_the_field() -> None:
+    group = WorkerGroupStatus.recorded({"desired": 2**31 - 1, "lastIndex": 900_000_000, "ready": 0})
+    assert (group.desired, group.last_index, group.ready) == (2**31 - 1, 900_000_000, 0)
+    beyond = WorkerGroupStatus.recorded({"desired": 2**31, "lastIndex": 900_000_001})
+    assert (beyond.desired, beyond.last_index) == (None, None)
+    assert recorded({"observedGeneration": 2**40}).observed_generation == 2**40
+
+
+def test_a_time_is_no_longer_than_a_time_can_be() -> None:
+    """The schema takes any number of digits of a second."""
+    exact = "2026-01-01T00:00:00.123456789+02:00"
+    assert recorded({"lastUpdateTime": exact}).last_update_time == exact
+    assert recorded({"lastUpdateTime": f"2026-01-01T00:00:00.{'0' * 200_000}Z"}).last_update_time is None
+    times = {"ready": "2026-01-01T00:00:00Z", "suspended": 7, "failed": None, "x": ""}
+    assert recorded({"stateTransitionTimes": times}).state_transition_times == {"ready": times["ready"]}
+
+
+def test_of_two_groups_of_one_name_the_first_counts() -> None:
+    """What is no entry is passed over."""
+    entries = [None, "gpu", {"groupName": ["gpu"], "desired": 1}, {"desired": 2}]
+    entries += [{"groupName": "gpu", "desired": 3}, {"groupName": "gpu", "desired": 4}]
+    status = recorded({"workerGroups": entries})
+    assert status.group("gpu").desired == 3
+    assert status.group("other").desired is None
+
+
+def test_a_condition_is_true_by_the_word_alone() -> None:
+    entries = [None, {}, {"type": "Ready", "status": True}, {"type": ["Ready"], "status": "True"}]
+    assert not recorded({"conditions": entries}).holds(ConditionType.READY)
+    assert recorded({"conditions": [*entries, {"type": "Ready", "status": "True"}]}).holds(
+        ConditionType.READY
+    )
+    assert not recorded({"conditions": {"Ready": "True"}}).holds(ConditionType.READY)
+
+
+def test_what_was_written_is_read() -> None:
+    """By way of JSON, field by field."""
+
+    def same(before: object, after: object) -> bool:
+        if isinstance(before, StatusPart):
+            return all(same(getattr(before, name), getattr(after, name)) for name in before.fields)
+        if isinstance(before, tuple):
+            return isinstance(after, tuple) and len(before) == len(after) and all(map(same, before, after))
+        return bool(before == after)
+
+    read = recorded(json.loads(json.dumps(FULL.wire)))
+    assert same(FULL, read)
+    assert read.worker_groups[0].desired == 8
+    assert read.autoscaler.unserved[0].resources == {"GPU": "1"}
+    assert list(faults(status_schema(RayClusterStatus), FULL.wire)) == []
+
+
+def test_names_on_the_wire_are_those_of_the_api() -> None:
+    """Ray's users know them; ours are stored in every cluster."""
+    assert set(FULL.wire) == {
+        *("state", "desiredCPU", "lastUpdateTime", "stateTransitionTimes", "endpoints", "head"),
+        *("desiredWorkerReplicas", "observedGeneration", "conditions", "unknownFields", "headEpoch"),
+        *("workerGroups", "autoscaler"),
+    }
+    assert set(FULL.wire["head"]) == {"podIP", "podName", "serviceIP", "serviceName"}
+    assert FULL.wire["workerGroups"][0] == {
+        "groupName": "gpu",
+        "desired": 8,
+        "observedReplicas": 2,
+        "lastIndex": 11,
+    }
+    assert FULL.wire["autoscaler"]["queue"] == {
+        "known": False,
+        "since": "2027-01-15T08:00:00Z",
+        "message": "no answer",
+    }
+
+
+def test_what_the_model_does_not_know_stays_in_what_is_changed() -> None:
+    """It is somebody else's."""
+    status = recorded({"others": 1, "head": {"theirs": 2, "podIP": "10.0.0.1"}, "state": 7})
+    after = status | RayClusterStatus(head=status.head | HeadStatus(pod_ip=""))
+    assert after.wire == {"others": 1, "head": {"theirs": 2, "podIP": ""}, "state": 7}
+    assert after.without("state", "head").wire == {"others": 1}
+    assert after.only("head").wire == {"head": {"theirs": 2, "podIP": ""}}
+    assert status.wire["head"] == {"theirs": 2, "podIP": "10.0.0.1"}
+
+
+def test_something_that_reads_as_absent_is_there_all_the_same() -> None:
+    """So that it can be put right."""
+    status = recorded({"headEpoch": "x"})
+    assert status.head_epoch is None
+    assert status.has("head_epoch")
+    assert not status.has("state")
+
+
+def test_a_part_is_not_changed() -> None:
+    """Whoever has read it shares it."""
+    with pytest.raises(AttributeError):
+        setattr(FULL, "head_epoch", 3)  # noqa: B010 - the type checker refuses it, too
