@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final, get_origin
 
 from rayfleet.api.raycluster.status import RayClusterStatus
-from rayfleet.api.status_model import Field, Kind, StatusPart, item_of
+from rayfleet.api.status_model import Field, Scalar, StatusPart, item_of
 
 BEGIN: Final = "<!-- Generated from the model of the status by `make crds`. Do not edit. -->\n"
 END: Final = "<!-- End of what is generated. -->\n"
@@ -48,7 +48,7 @@ def _type(field: Field) -> str:
 
 
 def _named(of: Any) -> str:  # noqa: ANN401 - as of a field
-    if isinstance(of, Kind):
+    if isinstance(of, Scalar):
         schema = of.schema
         return _TYPES[schema.get("format") or schema.get("x-embedded") or schema["type"]]
     if isinstance(of, type) and issubclass(of, StatusPart):

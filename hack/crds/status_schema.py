@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, get_origin
 
 from crds.kubernetes_types import QUANTITY, TIME, Schema
-from rayfleet.api.status_model import Field, Kind, StatusPart, item_of
+from rayfleet.api.status_model import Field, Scalar, StatusPart, item_of
 
 _EMBEDDED: Final[Mapping[str, Schema]] = {"Time": TIME, "Quantity": QUANTITY}
 
@@ -31,7 +31,7 @@ def _field(field: Field) -> Schema:
 
 
 def _value(of: Any) -> Schema:  # noqa: ANN401 - as of a field
-    if isinstance(of, Kind):
+    if isinstance(of, Scalar):
         return dict(_EMBEDDED.get(of.schema.get("x-embedded", ""), of.schema))
     if isinstance(of, type) and issubclass(of, StatusPart):
         return status_schema(of)

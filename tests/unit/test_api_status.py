@@ -17,7 +17,7 @@ from rayfleet.api.raycluster.status import (
     WorkerGroupStatus,
     recorded,
 )
-from rayfleet.api.status_model import Kind, StatusPart, item_of
+from rayfleet.api.status_model import Scalar, StatusPart, item_of
 from support.structural_schema import faults
 
 MODELS: tuple[type[StatusPart], ...] = (
@@ -68,7 +68,7 @@ FULL = RayClusterStatus(
 
 def is_sound(of: Any, value: object) -> bool:  # noqa: ANN401 - as of a field
     """Whether a field reads as what its type may be, or as absent."""
-    if isinstance(of, Kind):
+    if isinstance(of, Scalar):
         absent = of.read(None)
         schema = {"type": "string"} if "x-embedded" in of.schema else of.schema
         return (type(value) is type(absent) and value == absent) or not list(faults(schema, value))

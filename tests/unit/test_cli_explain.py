@@ -104,33 +104,65 @@ def test_a_pod_that_runs_and_never_joins_is_told_as_late() -> None:
 
 QUOTA = 'pods "demo-gpu-worker-x-1" is forbidden: exceeded quota: q'
 REFUSED = EventNote(NOW - 30, "FailedToCreateWorkerPod", f"group gpu: {QUOTA}", warning=True, times=3)
-FAILURE = {"type": "ReplicaFailure", "status": "True", "lastTransitionTime": rfc3339(NOW - 60)}
+
+
+def held(reason: str, message: str, desired: int = 1) -> dict[str, Any]:
+    """A status that says why pods of the group cannot be created."""
+    status = recorded(desired)
+    status["workerGroups"][0] |= {"reason": reason, "message": message, "since": rfc3339(NOW - 60)}
+    return status
+
+
+def test_a_pod_that_is_refused_is_told_in_the_words_of_the_api_server() -> None:
+    """There is no pod to show; the demand does not seem to be served. No event has to say so."""
+    found = explained(ray(tasks(1, CPU=1, GPU=1)), status=held("QuotaExceeded", QUOTA))
+    assert found.groups[0].reason.endswith(f"its pods do not come: QuotaExceeded: {QUOTA}")
+    assert [step.words for step in found.steps][:1] == [f"waits: {QUOTA}"]
+    data = explanation_data(found)["groups"][0]["held"]
+    assert data == {"reason": "QuotaExceeded", "message": QUOTA, "since": rfc3339(NOW - 60)}
 
 
 @pytest.mark.parametrize(
-    ("message", "events"), [("1 replica more: " + QUOTA, (REFUSED,)), (f"group gpu: {QUOTA}", ())]
+    ("reason", "words"),
+    [
+        ("Ceiling", "1 pod of gpu waits for 1 GPU: at most 0 GPUs in total (ceilings.gpusTotal)"),
+        ("TemplateRefused", "spec.containers[0].image: Required value"),
+    ],
 )
-def test_a_pod_that_is_refused_is_told_in_the_words_of_the_api_server(
-    message: str, events: tuple[EventNote, ...]
-) -> None:
-    """There is no pod to show, but an event, or a condition; the demand does not seem to be served."""
-    failure = FAILURE | {"reason": "FailedCreateWorkerPod", "message": message}
-    status = recorded(1, conditions=[failure])
-    found = explained(ray(tasks(1, CPU=1, GPU=1)), status=status, events=events)
-    assert found.groups[0].reason.endswith(f"its pods do not come: QuotaExceeded: {QUOTA}")
-    assert [step.words for step in found.steps][:1] == [f"waits: {QUOTA}"]
+def test_pods_that_the_operator_does_not_ask_for_are_not_said_to_be_created(reason: str, words: str) -> None:
+    """It alone knows its ceilings, and what the API server has said to a template."""
+    found = explained(ray(tasks(1, CPU=1, GPU=1)), status=held(reason, words))
+    assert [step.words for step in found.steps][:1] == [f"waits: {words}"]
+    assert "do not come" not in found.groups[0].reason
+
+
+def test_a_group_of_a_cluster_of_fixed_size_says_why_its_pods_cannot_be_created() -> None:
+    """No decision on its size could."""
+    found = explained(None, status=held("QuotaExceeded", QUOTA), manifest=spec(GPU))
+    assert "its pods cannot be created: " in words(found)
+    assert "exceeded quota: q" in words(found)
 
 
 def test_a_refusal_that_is_over_is_not_told() -> None:
-    """Its pod has been created since, or nothing fails any more."""
-    created = EventNote(NOW - 10, "CreatedWorkerPod", "Created 1 pod in group gpu: x", warning=False, times=1)
-    failure = FAILURE | {"reason": "FailedCreateHeadPod", "message": "the head"}
-    for conditions, events in (([failure], (REFUSED, created)), ([], (REFUSED,))):
-        found = explained(ray(), status=recorded(1, conditions=conditions), events=events)
-        assert "do not come" not in found.groups[0].reason
-        assert [step.words for step in found.steps][:1] == [
-            "1 pod of group gpu is created: 1 pod fewer than wanted"
-        ]
+    """The status says nothing of it any more, whatever the events and other groups say."""
+    failure = {"type": "ReplicaFailure", "status": "True", "lastTransitionTime": rfc3339(NOW - 60)}
+    failure |= {"reason": "FailedCreateWorkerPod", "message": "group other: exceeded quota"}
+    found = explained(ray(), status=recorded(1, conditions=[failure]), events=(REFUSED,))
+    assert "do not come" not in found.groups[0].reason
+    assert explanation_data(found)["groups"][0]["held"] is None
+    assert [step.words for step in found.steps][:1] == [
+        "1 pod of group gpu is created: 1 pod fewer than wanted"
+    ]
+
+
+@pytest.mark.parametrize("forged", [7, None, [], {"a": 1}, True])
+def test_what_keeps_a_group_is_read_whatever_somebody_has_written(forged: object) -> None:
+    status = recorded(1)
+    status["workerGroups"][0] |= {"reason": forged, "message": forged, "since": forged}
+    assert explanation_data(explained(ray(), status=status))["groups"][0]["held"] is None
+    status["workerGroups"][0]["reason"] = "OfALaterVersion"
+    (found,) = explanation_data(explained(ray(), status=status))["groups"]
+    assert found["held"] == {"reason": "OfALaterVersion", "message": "", "since": None}
 
 
 def test_an_idle_node_says_how_long_it_has_been_idle_and_when_it_goes() -> None:

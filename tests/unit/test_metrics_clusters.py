@@ -9,10 +9,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from rayfleet.api.raycluster.status import ConditionType
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kinds.raycluster.series import cluster_lines
 from rayfleet.kinds.raycluster.status import compute_status
-from rayfleet.kinds.raycluster.status.conditions import ConditionType
 from rayfleet.kube.cache import Glance
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root

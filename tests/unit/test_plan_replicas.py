@@ -201,8 +201,8 @@ def test_the_highest_recorded_index_counts_whole_replicas_only() -> None:
     """What lies above it was never part of one, and may be completed."""
     of = recorded(4)
     model = parsed(of.spec).worker_group_specs[0]
-    assert last_index(of, model, [*replica(of, 1), *replica(of, 5)[:3]]) == 4
-    assert last_index(of, model, [*replica(of, 1), *replica(of, 5)]) == 8
+    assert last_index(snapshot(of), model, [*replica(of, 1), *replica(of, 5)[:3]]) == 4
+    assert last_index(snapshot(of), model, [*replica(of, 1), *replica(of, 5)]) == 8
 
 
 def test_a_refused_template_makes_nothing_and_deletes_nothing() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rayfleet.api.raycluster.status import recorded
 from rayfleet.api.violation import Violation
 from rayfleet.autoscaling import words
 from rayfleet.engine.statuses import status_patch
@@ -60,7 +61,7 @@ def test_names_that_were_cut_are_known_again_by_the_command_line() -> None:
     seen = asks(Shape(tuple((f"{n}{LONG}", 1.0) for n in range(20)), ()))
     decision = plan(seen).decision
     assert decision is not None
-    (noted,) = noted_demand(status_of(seen))
+    (noted,) = noted_demand(recorded(status_of(seen)))
     assert noted.is_about(decision.answers[0])
 
 

@@ -42,13 +42,13 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kind:
+class Scalar:
     """What one value may be."""
 
     schema: Mapping[str, Any]
     """In the CRD; `x-embedded` names a type of Kubernetes' own."""
     read: Callable[[Any], Any]
-    """The value of some JSON. Of what is none of the kind, and of None: what stands for an absent value."""
+    """The value of some JSON. Of what is none, and of None: what stands for an absent value."""
 
 
 class Named(NamedTuple):
@@ -97,21 +97,21 @@ def _flag(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def choice(*values: str) -> Kind:
+def choice(*values: str) -> Scalar:
     """One of a few texts; any other reads as empty."""
     schema = {"type": "string", "enum": list(values)}
-    return Kind(schema, lambda value: value if isinstance(value, str) and value in values else "")
+    return Scalar(schema, lambda value: value if isinstance(value, str) and value in values else "")
 
 
-Text: TypeAlias = Annotated[str, Kind({"type": "string"}, _text)]
-Time: TypeAlias = Annotated[str | None, Kind({"x-embedded": "Time"}, _time)]
-Size: TypeAlias = Annotated[int | None, Kind({"type": "integer", "format": "int32"}, _whole(INT32_MAX))]
-Number: TypeAlias = Annotated[int | None, Kind({"type": "integer", "format": "int32"}, recorded_number)]
+Text: TypeAlias = Annotated[str, Scalar({"type": "string"}, _text)]
+Time: TypeAlias = Annotated[str | None, Scalar({"x-embedded": "Time"}, _time)]
+Size: TypeAlias = Annotated[int | None, Scalar({"type": "integer", "format": "int32"}, _whole(INT32_MAX))]
+Number: TypeAlias = Annotated[int | None, Scalar({"type": "integer", "format": "int32"}, recorded_number)]
 Generation: TypeAlias = Annotated[
-    int | None, Kind({"type": "integer", "format": "int64"}, _whole(_INT64_MAX))
+    int | None, Scalar({"type": "integer", "format": "int64"}, _whole(_INT64_MAX))
 ]
-Quantity: TypeAlias = Annotated[str, Kind({"x-embedded": "Quantity"}, _quantity)]
-Flag: TypeAlias = Annotated[bool | None, Kind({"type": "boolean"}, _flag)]
+Quantity: TypeAlias = Annotated[str, Scalar({"x-embedded": "Quantity"}, _quantity)]
+Flag: TypeAlias = Annotated[bool | None, Scalar({"type": "boolean"}, _flag)]
 
 
 class Field(property):
@@ -123,8 +123,8 @@ class Field(property):
         self.wire_name: str = next((one.wire_name for one in notes if isinstance(one, Named)), to_camel(name))
         self.key: str = next((one.wire_name for one in notes if isinstance(one, ListKey)), "")
         self.description: str = next((one for one in notes if isinstance(one, str)), "")
-        self.of: Any = next((one for one in notes if isinstance(one, Kind)), hint)
-        """A kind, a model, or a map or tuple of either."""
+        self.of: Any = next((one for one in notes if isinstance(one, Scalar)), hint)
+        """A scalar, a model, or a map or tuple of either."""
         read, self.write = _read_and_write(self.of)
         super().__init__(_getter(name, self.wire_name, read, kept=get_origin(hint) is tuple))
 
@@ -224,22 +224,22 @@ class StatusPart:
 
 def _read_and_write(of: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any] | None]:  # noqa: ANN401
     """From JSON, and to JSON where that is not the value itself."""
-    if isinstance(of, Kind):
+    if isinstance(of, Scalar):
         return of.read, None
     if isinstance(of, type) and issubclass(of, StatusPart):
         return lambda value: _stored(of, value if type(value) is dict else _NOTHING), _wire
     inner = item_of(of)
     if get_origin(of) is tuple:
-        if isinstance(inner, Kind):
+        if isinstance(inner, Scalar):
             return lambda value: _texts(inner, value), list
         return lambda value: _parts(inner, value), _wires
     return lambda value: _map(inner, value), dict
 
 
 def item_of(of: Any) -> Any:  # noqa: ANN401 - as of a field
-    """Of a map or a tuple, the kind or the model of its values."""
+    """Of a map or a tuple, the scalar or the model of its values."""
     inner = next(one for one in get_args(of) if one not in {str, Ellipsis})
-    return next((one for one in get_args(inner) if isinstance(one, Kind)), inner)
+    return next((one for one in get_args(inner) if isinstance(one, Scalar)), inner)
 
 
 def _stored(model: type[P], wire: Mapping[str, Any]) -> P:
@@ -264,15 +264,15 @@ def _parts(model: type[P], value: object) -> tuple[P, ...]:
     return tuple([_stored(model, entry) for entry in value if isinstance(entry, dict)])
 
 
-def _texts(kind: Kind, value: object) -> tuple[Any, ...]:
-    """The entries of a kind."""
-    return tuple([entry for entry in value if _is(kind, entry)]) if isinstance(value, list) else ()
+def _texts(of: Scalar, value: object) -> tuple[Any, ...]:
+    """The entries that are such."""
+    return tuple([entry for entry in value if _is(of, entry)]) if isinstance(value, list) else ()
 
 
-def _map(kind: Kind, value: object) -> Mapping[str, Any]:
-    """The values of a kind, by their names."""
-    return {name: one for name, one in value.items() if _is(kind, one)} if isinstance(value, dict) else {}
+def _map(of: Scalar, value: object) -> Mapping[str, Any]:
+    """The values that are such, by their names."""
+    return {name: one for name, one in value.items() if _is(of, one)} if isinstance(value, dict) else {}
 
 
-def _is(kind: Kind, value: object) -> bool:
-    return value is not None and bool(kind.read(value) == value)
+def _is(of: Scalar, value: object) -> bool:
+    return value is not None and bool(of.read(value) == value)

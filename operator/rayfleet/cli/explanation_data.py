@@ -5,6 +5,7 @@ from typing import Any
 from rayfleet.api.base import INT32_MAX
 from rayfleet.cli.answers import demand_data
 from rayfleet.explain.explanation import Explanation
+from rayfleet.explain.held_groups import HeldNote
 from rayfleet.kinds.raycluster.status.conditions import rfc3339
 
 
@@ -36,6 +37,7 @@ def explanation_data(of: Explanation) -> dict[str, Any]:
                 "max": None if one.most >= INT32_MAX else one.most,
                 "idleTimeoutSeconds": one.idle_timeout,
                 "reason": one.reason,
+                "held": _held(one.held),
             }
             for one in of.groups
         ],
@@ -85,3 +87,10 @@ def explanation_data(of: Explanation) -> dict[str, Any]:
         ],
         "notRead": list(of.missing),
     }
+
+
+def _held(note: HeldNote | None) -> dict[str, Any] | None:
+    if note is None:
+        return None
+    since = rfc3339(note.since) if note.since else None
+    return {"reason": note.reason, "message": note.message, "since": since}

@@ -55,7 +55,8 @@ def _groups(of: Explanation) -> str:
         there, ready = ("-" if count is None else str(count) for count in (one.there, one.ready))
         counts = (str(one.wanted), there, ready, str(one.least), most)
         idle = f"{one.idle_timeout} s" if of.scaled else "-"
-        rows.append((one.name, *counts, idle, one.reason or "-"))
+        held = "" if one.held is None else f"its pods cannot be created: {one.held.message}"
+        rows.append((one.name, *counts, idle, one.reason or held or "-"))
     heads = ("GROUP", "WANTED", "PODS", "READY", "MIN", "MAX", "IDLE TIMEOUT", "WHY")
     return table(heads, rows, numbers=heads[1:7])
 

@@ -1,33 +1,36 @@
 """Why a cluster has the size that it has, as values: from what was read to what is told. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec, scales_here
+from rayfleet.api.raycluster.status import ConditionType, RayClusterStatus, recorded
 from rayfleet.autoscaling import Decision, DemandAnswer, DemandHold, GroupDecision, HoldKind, Memory
 from rayfleet.autoscaling.limits import CeilingScope, NamespaceCeilings
 from rayfleet.autoscaling.metrics import GroupWish
+from rayfleet.explain.held_groups import HeldNote, held_note, holds, not_asked_for
 from rayfleet.explain.idle_clocks import IdleClock, idle_clocks
 from rayfleet.explain.next_steps import Step, next_steps
-from rayfleet.explain.noted import Noted, noted_demand, noted_faults, noted_time
-from rayfleet.explain.refused_pods import refused_groups
+from rayfleet.explain.noted import Noted, noted_demand
 from rayfleet.explain.sources import EventNote, Sources
 from rayfleet.kinds.raycluster.leaving.ray_nodes import node_trouble
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kinds.raycluster.plan.scaling import recorded_sizing
-from rayfleet.kinds.raycluster.plan.units import recorded_group
 from rayfleet.kinds.raycluster.pod_words import waits_for
 from rayfleet.kinds.raycluster.scaling_view import ScalingView, Sizing
 from rayfleet.kinds.raycluster.snapshot import Snapshot
-from rayfleet.kinds.raycluster.status.conditions import stored_conditions
 from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.timestamps import unix_seconds
 from rayfleet.ray.state import RayView
 
 EVENTS_SHOWN = 8
 LONG_AGO = 0.0
 """When our memory of earlier decisions begins: the windows of the operator's own we cannot know."""
+_WRONG_WHERE_FALSE: Final = frozenset(
+    {ConditionType.VALID, ConditionType.SUPPORTED, ConditionType.MANAGED, ConditionType.HEAD_POD_READY}
+)
 
 
 class ConditionNote(NamedTuple):
@@ -56,6 +59,8 @@ class GroupNote(NamedTuple):
     """Seconds."""
     reason: str
     """Why this size; empty where the queue is not known."""
+    held: HeldNote | None
+    """Why its pods cannot be created, as the operator has noted it."""
 
 
 class PendingPod(NamedTuple):
@@ -121,13 +126,14 @@ def explanation_of(sources: Sources) -> Explanation:
     scaled = spec is not None and scales_here(spec)
     trouble = sources.queue.trouble if scaled else ""
     planned, snapshot, decision = None, _snapshot(sources), None
+    status = snapshot.recorded
     if scaled and sources.queue.state is not None:
         trouble = node_trouble(sources.queue.state, sources.pods, {})
         planned = plan(snapshot, Memory(began=LONG_AGO)) if not trouble else None
         decision = planned.decision if planned is not None else None
         if planned is not None and decision is None:
             trouble = "; ".join(planned.waits) or "the operator does not decide on this cluster's size"
-    noted = noted_demand(cluster.status)
+    noted = noted_demand(status)
     idle = idle_clocks(snapshot, spec, planned) if planned is not None and spec is not None else ()
     return Explanation(
         namespace=cluster.key.namespace,
@@ -136,11 +142,11 @@ def explanation_of(sources: Sources) -> Explanation:
         scaled=scaled,
         trouble=trouble,
         seen=sources.queue.state is not None,
-        conditions=tuple(_conditions(cluster.status, scaled=scaled)),
-        groups=tuple(_groups(sources, spec, decision)) if spec is not None else (),
+        conditions=tuple(_conditions(status, scaled=scaled)),
+        groups=tuple(_groups(sources, status, spec, decision)) if spec is not None else (),
         answers=tuple(_with_noted(answer, noted) for answer in decision.answers) if decision else (),
         noted=noted,
-        faults=noted_faults(cluster.status),
+        faults=status.autoscaler.faults,
         pending=tuple(_pending(sources.pods)),
         idle=idle,
         steps=next_steps(planned, idle),
@@ -155,14 +161,14 @@ def _snapshot(sources: Sources) -> Snapshot:
     spec = sources.spec
     heads = [pod.readiness_since for pod in sources.pods if pod.node_type == NodeType.HEAD and pod.ready]
     followed = {metric.worker_group for metric in spec.autoscaler_options.metrics} if spec is not None else ()
+    status = recorded(sources.cluster.status)
     view = ScalingView(
         ray=RayView(state=sources.queue.state, taken=sources.now, session_since=max(heads, default=None)),
         # Metrics are the operator's to read: what they keep is not taken for idle here.
         wishes=tuple(GroupWish(group, None, known=False) for group in sorted(followed)),
         namespace_ceilings=NamespaceCeilings(tuple(known), sources.ceilings.faults),
-        acted_on=dict(_acted_on(sources)),
+        acted_on=dict(_acted_on(sources, status)),
     )
-    held = refused_groups(sources)
     return Snapshot(
         sources.cluster,
         spec,
@@ -170,53 +176,50 @@ def _snapshot(sources: Sources) -> Snapshot:
         sources.pods,
         (),
         sources.now,
-        held=held,
+        refused=not_asked_for(sources, status),
+        held=holds(sources, status),
         withheld=sources.withheld,
         scaling=view,
     )
 
 
-def _acted_on(sources: Sources) -> Iterator[tuple[str, Sizing]]:
+def _acted_on(sources: Sources, status: RayClusterStatus) -> Iterator[tuple[str, Sizing]]:
     """The sizes that the operator has decided on: what is missing of them is not news."""
     for group in sources.spec.worker_group_specs if sources.spec is not None else ():
-        if (sizing := recorded_sizing(sources.cluster, group)) is not None:
+        if (sizing := recorded_sizing(status, group)) is not None:
             yield group.group_name, sizing
 
 
-def _conditions(status: Mapping[str, Any], *, scaled: bool) -> Iterator[ConditionNote]:
+def _conditions(status: RayClusterStatus, *, scaled: bool) -> Iterator[ConditionNote]:
     """That on scaling, or what a cluster of fixed size waits for, and every one that tells of trouble."""
-    for entry in stored_conditions(status):
-        kind, holds = str(entry.get("type")), entry.get("status") == "True"
-        trouble = (kind in {"Valid", "Supported", "Managed", "HeadPodReady"} and not holds) or (
-            kind == "ReplicaFailure" and holds
-        )
-        trouble |= kind == "Ready" and not holds and not scaled
-        if kind == "Autoscaling" or trouble:
-            yield ConditionNote(
-                kind,
-                holds,
-                str(entry.get("reason") or ""),
-                str(entry.get("message") or ""),
-                noted_time(entry.get("lastTransitionTime")),
-            )
+    for one in status.conditions:
+        kind = one.type
+        trouble = kind == ConditionType.REPLICA_FAILURE if one.holds else kind in _WRONG_WHERE_FALSE
+        trouble |= kind == ConditionType.READY and not one.holds and not scaled
+        if kind == ConditionType.AUTOSCALING or trouble:
+            since = unix_seconds(one.last_transition_time)
+            yield ConditionNote(kind, one.holds, one.reason, one.message, since)
 
 
-def _groups(sources: Sources, spec: RayClusterSpec, decision: Decision | None) -> Iterator[GroupNote]:
+def _groups(
+    sources: Sources, status: RayClusterStatus, spec: RayClusterSpec, decision: Decision | None
+) -> Iterator[GroupNote]:
     reasons = {group.name: _reason(group) for group in decision.groups} if decision is not None else {}
     timeout = spec.autoscaler_options.idle_timeout_seconds
     for group in spec.worker_group_specs:
         name, hosts = group.group_name, group.num_of_hosts
         pods = [pod for pod in sources.pods if pod.group == name and pod.active]
-        desired = recorded_group(sources.cluster, name).get("desired")
+        desired = status.group(name).desired
         yield GroupNote(
             name=name,
-            wanted=desired if isinstance(desired, int) else group.replicas * hosts,
+            wanted=group.replicas * hosts if desired is None else desired,
             there=len(pods) if sources.pods_known else None,
             ready=sum(pod.ready for pod in pods) if sources.pods_known else None,
             least=group.min_replicas * hosts,
             most=group.max_replicas * hosts,
             idle_timeout=timeout if group.idle_timeout_seconds is None else group.idle_timeout_seconds,
             reason=reasons.get(name, ""),
+            held=held_note(status, name),
         )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from rayfleet.api.names import NodeType, is_object_name
+from rayfleet.api.raycluster.status import recorded
 from rayfleet.engine.kind import Check, Guard
 from rayfleet.engine.verify import failed, read
 from rayfleet.engine.workqueue import Retry
@@ -44,8 +45,7 @@ class Guards:
 
         Whatever its labels and its owner are, it is the one that the status names, and its Ray goes on.
         """
-        head = cluster.status.get("head")
-        name = head.get("podName") if isinstance(head, dict) else None
+        name = recorded(cluster.status).head.pod_name
         if not is_object_name(name):  # Anybody who may write the status can have written it.
             return Check.NOTHING_ASKED
         pod = await read(self.client, POD_CHILD, cluster.key.namespace, name)

@@ -12,8 +12,8 @@ from typing import Final
 
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.api.raycluster.status import recorded
 from rayfleet.kinds.raycluster.manifests import head_pod_name, worker_pod_name
-from rayfleet.kinds.raycluster.snapshot import recorded_number
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root
 
@@ -36,6 +36,7 @@ class _Names:
 
     def __init__(self, cluster: Root, spec: RayClusterSpec | None) -> None:
         self._cluster = cluster
+        self._recorded = recorded(cluster.status)
         self._groups = [group.group_name for group in spec.worker_group_specs] if spec is not None else []
         self._stems: dict[str, str] = {}
 
@@ -83,8 +84,7 @@ class _Names:
         return pod.group
 
     def _is_head(self, name: str) -> bool:
-        head = self._cluster.status.get("head")
-        if isinstance(head, dict) and head.get("podName") == name:
+        if self._recorded.head.pod_name == name:
             return True
         ours, kuberay = head_pod_name(self._cluster, 0)[:-5], f"{self._cluster.key.name}-head"
         return name == kuberay or (
@@ -93,7 +93,7 @@ class _Names:
 
     def _epoch(self, pod: Pod) -> int | None:
         """The epoch of a head of our making; none of another's."""
-        last = recorded_number(self._cluster.status.get("headEpoch"))
+        last = self._recorded.head_epoch or 0
         epochs: list[int] = [last] if pod.head_epoch is None else [pod.head_epoch, last]
         epochs += range(last + 1, max(last - _EPOCHS, -1), -1)
         return next((epoch for epoch in epochs if head_pod_name(self._cluster, epoch) == pod.name), None)

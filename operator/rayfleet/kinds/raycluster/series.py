@@ -5,10 +5,10 @@ a tenth of a second. As lines they cost some 25 µs a cluster, and the writer ca
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from rayfleet.api.names import Label, NodeType
-from rayfleet.kinds.raycluster.status.conditions import ConditionType, stored_conditions
+from rayfleet.api.raycluster.status import ConditionType, RayClusterStatus, StatusCondition, recorded
 from rayfleet.kube.cache import Glance
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.timestamps import unix_seconds
@@ -27,26 +27,31 @@ def cluster_lines(cluster: Glance, pods: Iterable[Pod]) -> Iterator[Line]:
     identity = f'{place},uid="{cluster.uid}"'
     owner_kind = escaped(cluster.labels.get(Label.ORIGINATED_FROM_CRD) or "None")
     yield _line(definitions.CLUSTER_INFO, f'{identity},owner_kind="{owner_kind}"', 1)
-    provisioned = False
-    for condition in _conditions(cluster.status):
-        kind, holds = condition["type"], condition.get("status") == "True"
-        reason = escaped(str(condition.get("reason") or ""))
+    provisioned, status = False, recorded(cluster.status)
+    for condition in _conditions(status):
+        kind, holds, reason = condition.type, condition.holds, escaped(condition.reason)
         yield _line(
             definitions.CLUSTER_CONDITION, f'{place},condition="{kind}",reason="{reason}"', 1 if holds else 0
         )
         if kind == ConditionType.PROVISIONED and holds:
             provisioned = True
-            since = _time(condition.get("lastTransitionTime"))
+            since = unix_seconds(condition.last_transition_time)
             if since and cluster.created:
                 took = max(since - cluster.created, 0.0)
                 yield _line(definitions.CLUSTER_PROVISIONED_DURATION, identity, took)
     words = "true" if provisioned else "false"
     yield _line(definitions.CLUSTER_PROVISIONED, f'{identity},condition="{words}"', 1)
-    yield from _group_lines(place, cluster, pods)
+    desired = {
+        one.group_name: one.desired
+        for one in status.worker_groups
+        if one.group_name and one.desired is not None
+    }
+    yield from _group_lines(place, cluster, desired, pods)
 
 
-def _group_lines(place: str, cluster: Glance, pods: Iterable[Pod]) -> Iterator[Line]:
-    desired = dict(_desired(cluster.status))
+def _group_lines(
+    place: str, cluster: Glance, desired: Mapping[str, int], pods: Iterable[Pod]
+) -> Iterator[Line]:
     sizes = {group: [0, 0, 0] for group in desired}
     for pod in pods:
         if pod.node_type == NodeType.WORKER and pod.owner is not None and pod.owner.uid == cluster.uid:
@@ -64,30 +69,14 @@ def _group_lines(place: str, cluster: Glance, pods: Iterable[Pod]) -> Iterator[L
         yield _line(definitions.GROUP_READY, labels, ready)
 
 
-def _conditions(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _conditions(status: RayClusterStatus) -> Iterator[StatusCondition]:
     """The conditions that this operator writes, each once."""
     seen = set()
-    for condition in stored_conditions(status):
-        kind = condition.get("type")
+    for condition in status.conditions:
+        kind = condition.type
         if kind in _OURS and kind not in seen:
             seen.add(kind)
             yield condition
-
-
-def _desired(status: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    entries = status.get("workerGroups")
-    for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, Mapping):
-            name, desired = entry.get("groupName"), entry.get("desired")
-            if isinstance(name, str) and isinstance(desired, int):
-                yield name, desired
-
-
-def _time(text: object) -> float:
-    try:
-        return unix_seconds(text) if isinstance(text, str) else 0.0
-    except ValueError:
-        return 0.0
 
 
 def _line(of: Definition, labels: str, value: float) -> Line:

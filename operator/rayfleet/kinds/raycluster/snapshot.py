@@ -5,16 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.api.raycluster.status import RayClusterStatus, recorded
 from rayfleet.api.violation import Violation
 from rayfleet.kinds.raycluster.pod_settings import DEFAULT, PodSettings
 from rayfleet.kinds.raycluster.scaling_view import ScalingView
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root
 from rayfleet.kube.objects.services import Service
-
-MOST_RECORDED = 900_000_000
-"""Names have nine digits: from here there is room for as many pods as will ever be."""
-
 
 T = TypeVar("T")
 
@@ -74,6 +71,11 @@ class Snapshot:
     scaling: ScalingView = field(default_factory=ScalingView)
     pod_settings: PodSettings = DEFAULT
     """What the administrator has set for pods, and what the namespace was seen to ask of them."""
+    recorded: RayClusterStatus = field(init=False, compare=False, repr=False)
+    """What the status of `cluster` says."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recorded", recorded(self.cluster.status))
 
     def once(self, what: str, spec: RayClusterSpec, made_for: object, make: Callable[[], T]) -> T:
         """What `make` gives for this spec and what else it was made for: worked out anew for another."""
@@ -82,12 +84,3 @@ class Snapshot:
             known = self.worked_out[what] = spec, made_for, make()
         made: T = known[2]
         return made
-
-
-def recorded_number(value: object) -> int:
-    """A number that a status or a pod notes, 0 where it can be none of ours: names are counted on from it.
-
-    Whoever may write a status can write any number: above this one they would soon have too many digits.
-    """
-    ours = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_RECORDED
-    return value if ours and isinstance(value, int) else 0

@@ -206,9 +206,8 @@ LABELS: Final = (
 def unsupported_of(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[Unsupported, ...]:
     """As `unsupported`, of a cluster as it is."""
     cluster = snapshot.cluster
-    head = cluster.status.get("head")
-    recorded = isinstance(head, Mapping) and bool(head.get("podName"))
-    has_head = recorded or any(p.node_type == NodeType.HEAD and not p.ended for p in snapshot.pods)
+    had_one = snapshot.recorded.head.pod_name
+    has_head = bool(had_one) or any(p.node_type == NodeType.HEAD and not p.ended for p in snapshot.pods)
     find = partial(
         unsupported, spec, labels=cluster.labels, annotations=cluster.annotations, has_head=has_head
     )

@@ -161,7 +161,7 @@ def _rest_of(making: _Making, factory: PodFactory, part: Unit) -> Iterator[Creat
 
 def _new(making: _Making, factory: PodFactory) -> Iterator[CreatePod]:
     hosts, missing, pods = making.group.num_of_hosts, making.missing, making.pods
-    recorded = recorded_index(making.snapshot.cluster, making.group.group_name)
+    recorded = recorded_index(making.snapshot, making.group.group_name)
     highest = max([recorded, *(pod.index for pod in pods), *(_last_of(part, hosts) for part in making.parts)])
     taken = {pod.place for pod in pods}
     if hosts > 1:

@@ -10,6 +10,8 @@ from functools import cache, partial
 
 from rayfleet.api.names import HEAD_GROUP, Annotation, Label, NodeType
 from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.api.raycluster.status import ConditionType, RayClusterStatus
+from rayfleet.api.status_model import recorded_number
 from rayfleet.kinds.raycluster.actions import AdvanceHeadEpoch, Cause, CreatePod
 from rayfleet.kinds.raycluster.healing.lifetime import sort_ended
 from rayfleet.kinds.raycluster.leaving.leave import Leave, ended, pod_leaves
@@ -17,7 +19,7 @@ from rayfleet.kinds.raycluster.manifests import PodManifest, head_pod, head_pod_
 from rayfleet.kinds.raycluster.manifests.metadata import is_on
 from rayfleet.kinds.raycluster.plan.gate import closed
 from rayfleet.kinds.raycluster.plan.head_service import is_mistakable
-from rayfleet.kinds.raycluster.snapshot import Snapshot, recorded_number
+from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root
 
@@ -39,7 +41,7 @@ class HeadPlan:
 def plan_head(snapshot: Snapshot, spec: RayClusterSpec) -> HeadPlan:
     """One living head, of the highest epoch."""
     heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD]
-    epoch = current_epoch(snapshot.cluster, heads)
+    epoch = current_epoch(snapshot.recorded, heads)
     living = sorted(
         (pod for pod in heads if not pod.ended),
         key=lambda pod: (-(pod.head_epoch or 0), pod.created, pod.name),
@@ -66,7 +68,7 @@ def _wait_for(head: Pod, cluster: Root) -> str | None:
 
 
 def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, old: list[Pod]) -> HeadPlan:
-    if _is_the_only_head(snapshot.cluster):
+    if _is_the_only_head(snapshot):
         # What ended stays, with its logs: nothing comes in its place.
         wait = f"the head has ended, and {Annotation.NO_HEAD_RESTART} forbids another one"
         return HeadPlan(epoch, wait=wait)
@@ -75,9 +77,8 @@ def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, old: lis
     )
     if settling.left:
         return HeadPlan(epoch, wait=settling.words, requeue_after=settling.later)
-    cluster = snapshot.cluster
     advance = None
-    if _has_existed(cluster, epoch) or any((pod.head_epoch or 0) == epoch for pod in old):
+    if _has_existed(snapshot, epoch) or any((pod.head_epoch or 0) == epoch for pod in old):
         reason = f"head {old[0].name} has ended" if old else "the head pod is gone"
         advance = AdvanceHeadEpoch(epoch + 1, reason)
     manifest = cache(partial(_manifest, snapshot, spec, epoch if advance is None else advance.epoch))
@@ -102,27 +103,20 @@ def _manifest(snapshot: Snapshot, spec: RayClusterSpec, epoch: int) -> PodManife
     return head_pod(snapshot.cluster, spec, epoch, snapshot.pod_settings, with_uid=with_uid)
 
 
-def current_epoch(cluster: Root, heads: list[Pod]) -> int:
+def current_epoch(recorded: RayClusterStatus, heads: list[Pod]) -> int:
     """The highest epoch of which there is any trace. A status that was wiped is rebuilt from the pods."""
-    known = recorded_number(cluster.status.get("headEpoch"))
-    return max([known, *(recorded_number(pod.head_epoch) for pod in heads)])
+    return max([recorded.head_epoch or 0, *(recorded_number(pod.head_epoch) or 0 for pod in heads)])
 
 
-def _has_existed(cluster: Root, epoch: int) -> bool:
+def _has_existed(snapshot: Snapshot, epoch: int) -> bool:
     """Whether a head of `epoch` was ever seen: an epoch may be allowed and its head not made yet."""
-    head = cluster.status.get("head")
-    name = head.get("podName") if isinstance(head, dict) else None
-    return name == head_pod_name(cluster, epoch)
+    return snapshot.recorded.head.pod_name == head_pod_name(snapshot.cluster, epoch)
 
 
-def _is_the_only_head(cluster: Root) -> bool:
+def _is_the_only_head(snapshot: Snapshot) -> bool:
     """Whether there has been a whole cluster, which is not to go on under another head.
 
     A head that runs the submitter of a RayJob would otherwise run the job once more.
     """
-    conditions = cluster.status.get("conditions")
-    return is_on(cluster.annotations.get(Annotation.NO_HEAD_RESTART, "")) and any(
-        entry.get("type") == "RayClusterProvisioned" and entry.get("status") == "True"
-        for entry in (conditions if isinstance(conditions, list) else ())
-        if isinstance(entry, dict)
-    )
+    is_meant = is_on(snapshot.cluster.annotations.get(Annotation.NO_HEAD_RESTART, ""))
+    return is_meant and snapshot.recorded.holds(ConditionType.PROVISIONED)

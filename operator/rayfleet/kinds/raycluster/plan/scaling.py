@@ -6,6 +6,7 @@ from dataclasses import replace
 from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec
+from rayfleet.api.raycluster.status import RayClusterStatus
 from rayfleet.autoscaling import (
     AutoscalingPolicy,
     Decision,
@@ -25,10 +26,9 @@ from rayfleet.kinds.raycluster.manifests import HEAD_OF_SLICE, is_of_one_host, s
 from rayfleet.kinds.raycluster.plan.ceilings import A_MINUTE, CEILING_SECONDS, COUNTING_SECONDS, rooms_of
 from rayfleet.kinds.raycluster.plan.groups import Scaled
 from rayfleet.kinds.raycluster.plan.learned import NOTHING_LEARNED, Learned, learned
-from rayfleet.kinds.raycluster.plan.units import broken_replicas, recorded_group
+from rayfleet.kinds.raycluster.plan.units import broken_replicas
 from rayfleet.kinds.raycluster.scaling_view import Sizing
 from rayfleet.kinds.raycluster.snapshot import Snapshot
-from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import NodeStatus
 
 UNHEARD_SECONDS = 1.0
@@ -207,16 +207,15 @@ def acted_on(snapshot: Snapshot, group: WorkerGroupSpec) -> Sizing | None:
     """What was last acted on: by this process, else as the status has it."""
     if group.group_name in snapshot.scaling.acted_on:
         return snapshot.scaling.acted_on[group.group_name]
-    return recorded_sizing(snapshot.cluster, group)
+    return recorded_sizing(snapshot.recorded, group)
 
 
-def recorded_sizing(cluster: Root, group: WorkerGroupSpec) -> Sizing | None:
+def recorded_sizing(recorded: RayClusterStatus, group: WorkerGroupSpec) -> Sizing | None:
     """What was last acted on by the status; none of a group that has none there."""
-    recorded = recorded_group(cluster, group.group_name)
-    desired, observed = recorded.get("desired"), recorded.get("observedReplicas")
-    if not (isinstance(desired, int) and isinstance(observed, int)):
+    known = recorded.group(group.group_name)
+    if known.desired is None or known.observed_replicas is None:
         return None
-    return Sizing(desired // group.num_of_hosts, observed)
+    return Sizing(known.desired // group.num_of_hosts, known.observed_replicas)
 
 
 def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[Worker]:

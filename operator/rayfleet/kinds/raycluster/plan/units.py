@@ -7,13 +7,12 @@ in the status, which counts whole replicas only: what lies above it has never be
 leaves doubt the replica is made anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from operator import attrgetter
-from typing import Any
 
 from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec
 from rayfleet.autoscaling.words import counted
@@ -23,7 +22,7 @@ from rayfleet.kinds.raycluster.leaving.leave import Leave, Unit, ended, pod_leav
 from rayfleet.kinds.raycluster.leaving.states import GOING, SETTLING, state_of
 from rayfleet.kinds.raycluster.manifests import PodFactory, replica_name, worker_pods
 from rayfleet.kinds.raycluster.pod_words import end_words
-from rayfleet.kinds.raycluster.snapshot import Snapshot, recorded_number
+from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root
 
@@ -77,7 +76,7 @@ def _sort_replicas(
     requested: AbstractSet[str],
 ) -> Sorted:
     found, strays = _replicas(pods)
-    hosts, recorded = group.num_of_hosts, recorded_index(snapshot.cluster, group.group_name)
+    hosts, recorded = group.num_of_hosts, recorded_index(snapshot, group.group_name)
     flaws = [(unit, _flaw(unit, hosts, requested)) for unit in found]
     over = [unit for unit, why in flaws if why and why[0] is Cause.BROKEN_REPLICA and _has_ended(unit)]
     made = Sorted(sort_ended(snapshot, group.group_name, over, _pods_of, "replica"), strays, [])
@@ -178,24 +177,15 @@ def _was_never_whole(unit: Unit, cluster: Root, factory: PodFactory, recorded: i
     return first + next(index for index in count() if index not in there) > recorded
 
 
-def recorded_group(cluster: Root, group: str) -> Mapping[str, Any]:
-    """What the status has about a worker group; empty where it has nothing."""
-    recorded = cluster.status.get("workerGroups")
-    for entry in recorded if isinstance(recorded, list) else ():
-        if isinstance(entry, dict) and entry.get("groupName") == group:
-            return entry
-    return {}
-
-
-def recorded_index(cluster: Root, group: str) -> int:
+def recorded_index(snapshot: Snapshot, group: str) -> int:
     """The highest n that a worker of `group` was named with, as the status has it; 0 when it has none."""
-    return recorded_number(recorded_group(cluster, group).get("lastIndex"))
+    return snapshot.recorded.group(group).last_index or 0
 
 
-def last_index(cluster: Root, group: WorkerGroupSpec, pods: Sequence[Pod]) -> int:
+def last_index(snapshot: Snapshot, group: WorkerGroupSpec, pods: Sequence[Pod]) -> int:
     """The highest n of the group to be recorded: of a multi-host one, that of replicas that were whole."""
     counts, hosts = pods, group.num_of_hosts
     if hosts > 1:
         whole = (unit for unit in _replicas(pods)[0] if len(set(map(host_of, unit.pods))) >= hosts)
         counts = [pod for unit in whole for pod in unit.pods]
-    return max([recorded_index(cluster, group.group_name), *(pod.index for pod in counts)])
+    return max([recorded_index(snapshot, group.group_name), *(pod.index for pod in counts)])

@@ -1,16 +1,14 @@
 """The status of a cluster: computed in one place, from what was decided and what came of it."""
 
-from rayfleet.kinds.raycluster.status.conditions import Condition, ConditionType, holds, rfc3339
+from rayfleet.kinds.raycluster.status.conditions import Condition, rfc3339
 from rayfleet.kinds.raycluster.status.events import events_of
 from rayfleet.kinds.raycluster.status.heard import unheard
 from rayfleet.kinds.raycluster.status.raycluster import compute_status, is_urgent
 
 __all__ = [
     "Condition",
-    "ConditionType",
     "compute_status",
     "events_of",
-    "holds",
     "is_urgent",
     "rfc3339",
     "unheard",

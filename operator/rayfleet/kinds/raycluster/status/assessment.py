@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.api.raycluster.status import ConditionType
 from rayfleet.api.violation import Violation
 from rayfleet.engine.outcome import Failed, Outcome, Succeeded
 from rayfleet.kinds.raycluster.ownership import ownership
@@ -18,7 +19,7 @@ from rayfleet.kinds.raycluster.plan import (
 )
 from rayfleet.kinds.raycluster.pod_words import end_words, state_words
 from rayfleet.kinds.raycluster.snapshot import Snapshot
-from rayfleet.kinds.raycluster.status.conditions import LONGEST_MESSAGE, Condition, ConditionType, holds
+from rayfleet.kinds.raycluster.status.conditions import LONGEST_MESSAGE, Condition
 from rayfleet.kinds.raycluster.status.cuts import listed
 from rayfleet.kinds.raycluster.status.events import troubles
 from rayfleet.kinds.raycluster.status.scaling import autoscaling_condition
@@ -40,7 +41,7 @@ def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterat
     failure = _replica_failure(snapshot, outcomes)
     complete = _complete(snapshot, plan)
     yield _head_ready(snapshot)
-    was_provisioned = holds(snapshot.cluster.status, ConditionType.PROVISIONED)
+    was_provisioned = snapshot.recorded.holds(ConditionType.PROVISIONED)
     # What the pass has done is in the snapshot, and nothing may be left that would wake us once more.
     carried_out = len(plan.actions) == sum(isinstance(outcome, Succeeded) for outcome in outcomes)
     if was_provisioned or (complete and failure is None and carried_out):

@@ -8,6 +8,7 @@ from typing import Any
 from rayfleet.api.accelerators import TPU, is_gpu
 from rayfleet.api.quantity import bounded_quantity, format_quantity
 from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.api.raycluster.status import RayClusterStatus
 from rayfleet.kinds.raycluster.plan import Plan
 
 _NANO = Decimal("1e-9")
@@ -15,7 +16,7 @@ _NANO = Decimal("1e-9")
 _EXACT = Context(prec=80)
 
 
-def desired_capacity(spec: RayClusterSpec, plan: Plan) -> dict[str, str]:
+def desired_capacity(spec: RayClusterSpec, plan: Plan) -> RayClusterStatus:
     """CPU, memory, GPU and TPU of the head and of every wanted worker, as quantities."""
     total = {"cpu": Decimal(0), "memory": Decimal(0), "gpu": Decimal(0), "tpu": Decimal(0)}
     parts = [(spec.head_group_spec.template, 1)]
@@ -23,12 +24,12 @@ def desired_capacity(spec: RayClusterSpec, plan: Plan) -> dict[str, str]:
     for template, count in parts:
         for kind, amount in _of_template(template).items():
             total[kind] += amount * count
-    return {
-        "desiredCPU": format_quantity(total["cpu"]),
-        "desiredMemory": format_quantity(total["memory"], binary=True),
-        "desiredGPU": format_quantity(total["gpu"]),
-        "desiredTPU": format_quantity(total["tpu"]),
-    }
+    return RayClusterStatus(
+        desired_cpu=format_quantity(total["cpu"]),
+        desired_memory=format_quantity(total["memory"], binary=True),
+        desired_gpu=format_quantity(total["gpu"]),
+        desired_tpu=format_quantity(total["tpu"]),
+    )
 
 
 def _of_template(template: Mapping[str, Any]) -> dict[str, Decimal]:

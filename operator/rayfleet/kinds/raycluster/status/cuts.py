@@ -10,20 +10,25 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from rayfleet.api.base import MOST_GROUPS
+from rayfleet.api.raycluster.status import (
+    AutoscalerStatus,
+    HeadStatus,
+    QueueStatus,
+    RayClusterStatus,
+    StatusCondition,
+    UnservedDemand,
+    WorkerGroupStatus,
+    recorded,
+)
 from rayfleet.autoscaling.words import counted, printable, several
 
 MOST_BYTES: Final = 64 * 1024
 """Of the status as JSON, counted as etcd keeps it."""
-_OURS: Final = frozenset(
-    {
-        *("state", "desiredCPU", "desiredMemory", "desiredGPU", "desiredTPU", "lastUpdateTime"),
-        *("stateTransitionTimes", "endpoints", "head", "readyWorkerReplicas", "availableWorkerReplicas"),
-        *("desiredWorkerReplicas", "minWorkerReplicas", "maxWorkerReplicas", "observedGeneration"),
-        *("conditions", "headEpoch", "workerGroups", "autoscaler", "unknownFields", "leftOut"),
-    }
-)
-_CONDITION: Final = ("type", "status", "lastTransitionTime", "observedGeneration")
-_HEAD: Final = frozenset({"podIP", "podName", "serviceIP", "serviceName"})
+_NOT_OURS: Final = frozenset({"reason"})
+"""Known fields that this operator does not write."""
+_OURS: Final = tuple(name for name in RayClusterStatus.fields if name not in _NOT_OURS)
+_OF_OTHERS: Final = ("type", "status", "last_transition_time", "observed_generation")
+"""Of a condition, beside its texts."""
 
 
 class _Level(NamedTuple):
@@ -31,6 +36,8 @@ class _Level(NamedTuple):
 
     words: int
     """Characters of one text."""
+    groups: int
+    """Characters of what is said of one group; with none, its reason is left."""
     entries: int
     """Of each list in `autoscaler`."""
     ports: int
@@ -44,12 +51,12 @@ _ALL: Final = 1_000_000
 _LONGEST_NAME: Final = 253
 _MOST_NAMES: Final = 30
 _LEVELS: Final = (
-    _Level(512, 20, 1000, _ALL),
-    _Level(256, 10, 300, _ALL),
-    _Level(128, 5, 100, _ALL),
-    _Level(64, 2, 30, _ALL),
-    _Level(64, 2, 30, 20),
-    _Level(32, 0, 10, 0),
+    _Level(512, 256, 20, 1000, _ALL),
+    _Level(256, 128, 10, 300, _ALL),
+    _Level(128, 64, 5, 100, _ALL),
+    _Level(64, 0, 2, 30, _ALL),
+    _Level(64, 0, 2, 30, 20),
+    _Level(32, 0, 0, 10, 0),
 )
 
 
@@ -78,28 +85,30 @@ def listed(parts: Sequence[str], longest: int) -> str:
     return several(kept, len(parts), "; ", "; and ")
 
 
-def within_limit(status: Mapping[str, Any], ours: frozenset[str]) -> dict[str, Any]:
+def within_limit(status: RayClusterStatus, ours: frozenset[str]) -> RayClusterStatus:
     """The status, cut as far as its size asks for; `ours` are the conditions that this operator writes."""
-    whole = {name: value for name, value in status.items() if name != "leftOut"}
-    if size_of(whole) <= MOST_BYTES:
+    whole = status.without("left_out")
+    if size_of(whole.wire) <= MOST_BYTES:
         return whole
     level = _level_of(whole, ours)
     if level.others < _ALL:
         # What others lose is never there again: the next pass must come to the same without it.
         whole = _with_less_of_others(level, whole, ours)
-        if size_of(whole) <= MOST_BYTES:
+        if size_of(whole.wire) <= MOST_BYTES:
             return whole
         level = _level_of(whole, ours)
     smaller = _at(level, whole, ours)
-    if size_of(smaller) <= MOST_BYTES:
+    if size_of(smaller.wire) <= MOST_BYTES:
         return smaller
-    whole = {name: _bounded(value) for name, value in whole.items()}
-    return whole if size_of(whole) <= MOST_BYTES else _at(_level_of(whole, ours), whole, ours)
+    whole = recorded({name: _bounded(value) for name, value in whole.wire.items()})
+    return whole if size_of(whole.wire) <= MOST_BYTES else _at(_level_of(whole, ours), whole, ours)
 
 
-def _level_of(whole: Mapping[str, Any], ours: frozenset[str]) -> _Level:
+def _level_of(whole: RayClusterStatus, ours: frozenset[str]) -> _Level:
     """The first at which it fits."""
-    return next((level for level in _LEVELS if size_of(_at(level, whole, ours)) <= MOST_BYTES), _LEVELS[-1])
+    return next(
+        (level for level in _LEVELS if size_of(_at(level, whole, ours).wire) <= MOST_BYTES), _LEVELS[-1]
+    )
 
 
 def _bounded(value: object) -> object:
@@ -120,74 +129,87 @@ def size_of(status: Mapping[str, Any]) -> int:
     return len(raw) + 5 * sum(raw.count(character) for character in (b"<", b">", b"&"))
 
 
-def _at(level: _Level, whole: Mapping[str, Any], ours: frozenset[str]) -> dict[str, Any]:
-    smaller, left = dict(whole), dict[str, int]()
-    smaller["conditions"] = list(_conditions(level, whole.get("conditions") or (), ours, left))
-    if isinstance(whole.get("autoscaler"), Mapping):
-        smaller["autoscaler"] = _autoscaler(level, whole["autoscaler"], left)
-    endpoints = whole.get("endpoints")
-    if isinstance(endpoints, Mapping) and len(endpoints) > level.ports:
-        smaller["endpoints"] = {name: endpoints[name] for name in sorted(endpoints)[: level.ports]}
+def _at(level: _Level, whole: RayClusterStatus, ours: frozenset[str]) -> RayClusterStatus:
+    left = dict[str, int]()
+    smaller = whole | RayClusterStatus(conditions=tuple(_conditions(level, whole.conditions, ours, left)))
+    if whole.autoscaler:
+        smaller |= RayClusterStatus(autoscaler=_autoscaler(level, whole.autoscaler, left))
+    if any(group.message for group in whole.worker_groups):
+        groups = tuple(_group(level, group, left) for group in whole.worker_groups)
+        smaller |= RayClusterStatus(worker_groups=groups)
+    endpoints = whole.endpoints
+    if len(endpoints) > level.ports:
+        few = {name: endpoints[name] for name in sorted(endpoints)[: level.ports]}
+        smaller |= RayClusterStatus(endpoints=few)
         left["port"] = len(endpoints) - level.ports
     if level.others < _ALL:
         smaller = _with_less_of_others(level, smaller, ours)
     said = [counted(count, what) for what, count in left.items() if count]
-    smaller["leftOut"] = ", ".join([*said, f"of each text what is above {level.words} characters"])
-    return smaller
+    above = f"of each text what is above {level.words} characters"
+    return smaller | RayClusterStatus(left_out=", ".join([*said, above]))
 
 
-def _with_less_of_others(level: _Level, whole: Mapping[str, Any], ours: frozenset[str]) -> dict[str, Any]:
+def _with_less_of_others(level: _Level, whole: RayClusterStatus, ours: frozenset[str]) -> RayClusterStatus:
     """Without most of what is not of our writing; ours is whole."""
-    smaller = {name: value for name, value in whole.items() if name in _OURS}
-    conditions = whole.get("conditions") or ()
-    others = [entry for entry in conditions if entry.get("type") not in ours]
+    smaller = whole.only(*_OURS)
+    others = [entry for entry in whole.conditions if entry.type not in ours]
     kept = _conditions(level, others, ours, {})
-    placed = (entry if entry.get("type") in ours else next(kept, None) for entry in conditions)
-    smaller["conditions"] = [entry for entry in placed if entry is not None]
-    if isinstance(smaller.get("head"), Mapping):
-        smaller["head"] = {name: value for name, value in smaller["head"].items() if name in _HEAD}
-    times = smaller.get("stateTransitionTimes")
-    if isinstance(times, Mapping):
-        smaller["stateTransitionTimes"] = {
-            name: times[name] for name in sorted(times, key=len)[:10] if len(name) <= level.words
-        }
-    if "state" in smaller:
-        smaller["state"] = cut(str(smaller["state"]), level.words)
-    if "workerGroups" in smaller:
-        smaller["workerGroups"] = list(smaller["workerGroups"] or ())[:MOST_GROUPS]
+    placed = (entry if entry.type in ours else next(kept, None) for entry in whole.conditions)
+    smaller |= RayClusterStatus(conditions=tuple(entry for entry in placed if entry is not None))
+    if whole.has("head"):
+        smaller |= RayClusterStatus(head=whole.head.only(*HeadStatus.fields))
+    if whole.has("state_transition_times"):
+        times = whole.state_transition_times
+        few = [name for name in sorted(times, key=len)[:10] if len(name) <= level.words]
+        smaller |= RayClusterStatus(state_transition_times={name: times[name] for name in few})
+    if whole.has("state"):
+        smaller |= RayClusterStatus(state=cut(whole.state, level.words))
+    if whole.has("worker_groups"):
+        smaller |= RayClusterStatus(worker_groups=whole.worker_groups[:MOST_GROUPS])
     return smaller
 
 
 def _conditions(
-    level: _Level, conditions: Sequence[Mapping[str, Any]], ours: frozenset[str], left: dict[str, int]
-) -> Iterator[Mapping[str, Any]]:
+    level: _Level, conditions: Sequence[StatusCondition], ours: frozenset[str], left: dict[str, int]
+) -> Iterator[StatusCondition]:
     others = 0
     for entry in conditions:
-        mine = entry.get("type") in ours
+        mine = entry.type in ours
         others += not mine
         if not mine and others > level.others:
             left["condition"] = others - level.others
         elif mine:
-            yield {**entry, "message": cut(str(entry.get("message") or ""), level.words)}
+            yield entry | StatusCondition(message=cut(entry.message, level.words))
         elif level.others == _ALL:
             yield entry
         else:
-            texts = {name: cut(str(entry.get(name) or ""), level.words) for name in ("reason", "message")}
-            yield {**{name: entry[name] for name in _CONDITION if name in entry}, **texts}
+            texts = StatusCondition(
+                reason=cut(entry.reason, level.words), message=cut(entry.message, level.words)
+            )
+            yield entry.only(*_OF_OTHERS) | texts
 
 
-def _autoscaler(level: _Level, autoscaler: Mapping[str, Any], left: dict[str, int]) -> dict[str, Any]:
-    smaller = dict(autoscaler)
-    smaller["summary"] = cut(str(autoscaler.get("summary") or ""), level.words)
-    queue = autoscaler.get("queue")
-    if isinstance(queue, Mapping) and "message" in queue:
-        smaller["queue"] = {**queue, "message": cut(str(queue["message"]), level.words)}
-    unserved, faults = list(autoscaler.get("unserved") or ()), list(autoscaler.get("faults") or ())
+def _group(level: _Level, group: WorkerGroupStatus, left: dict[str, int]) -> WorkerGroupStatus:
+    if not group.message:
+        return group
+    if not level.groups:
+        left["message"] = left.get("message", 0) + 1
+        return group.without("message")
+    return group | WorkerGroupStatus(message=cut(group.message, level.groups))
+
+
+def _autoscaler(level: _Level, autoscaler: AutoscalerStatus, left: dict[str, int]) -> AutoscalerStatus:
+    unserved, faults = autoscaler.unserved, autoscaler.faults
     left["demand"] = max(len(unserved) - level.entries, 0)
     left["fault"] = max(len(faults) - level.entries, 0)
-    smaller["unserved"] = [
-        {**entry, "message": cut(str(entry.get("message") or ""), level.words)}
-        for entry in unserved[: level.entries]
-    ]
-    smaller["faults"] = [cut(str(fault), level.words) for fault in faults[: level.entries]]
-    return {name: value for name, value in smaller.items() if value != []}
+    smaller = autoscaler.without("unserved", "faults")
+    smaller |= AutoscalerStatus(summary=cut(autoscaler.summary, level.words))
+    if queue := autoscaler.queue.message:
+        said = QueueStatus(message=cut(queue, level.words))
+        smaller |= AutoscalerStatus(queue=autoscaler.queue | said)
+    if few := unserved[: level.entries]:
+        told = [entry | UnservedDemand(message=cut(entry.message, level.words)) for entry in few]
+        smaller |= AutoscalerStatus(unserved=tuple(told))
+    if first := faults[: level.entries]:
+        smaller |= AutoscalerStatus(faults=tuple(cut(fault, level.words) for fault in first))
+    return smaller

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rayfleet.api.names import NodeType
+from rayfleet.api.raycluster.status import ConditionType, RayClusterStatus, recorded
 from rayfleet.api.violation import Violation
 from rayfleet.autoscaling.words import counted
 from rayfleet.engine.actions import Action
@@ -21,7 +22,6 @@ from rayfleet.kinds.raycluster.plan import (
     RemoveFinalizer,
     SelectHead,
 )
-from rayfleet.kinds.raycluster.status.conditions import ConditionType, holds, stored_conditions
 from rayfleet.kinds.raycluster.status.scaling import scaling_events
 
 
@@ -33,7 +33,8 @@ def events_of(
     plan: Plan | None = None,
 ) -> tuple[Event, ...]:
     """What a pass did and could not do, which conditions of the status it turned, and what was decided."""
-    scaling = scaling_events(plan, outcomes, before, after) if plan is not None else ()
+    was, now = recorded(before), recorded(after)
+    scaling = scaling_events(plan, outcomes, was, now) if plan is not None else ()
     scaled = plan is not None and plan.decision is not None
     return tuple(
         event.shortened()
@@ -41,7 +42,7 @@ def events_of(
             *(Event(*each, heard=True) for each in scaling),
             *_done(outcomes, scaled=scaled),
             *_failed(outcomes, scaled=scaled),
-            *_turned(violations, before, after),
+            *_turned(violations, was, now),
         )
     )
 
@@ -123,24 +124,19 @@ def _attempt(action: Action) -> tuple[str, str, str] | None:
 
 
 def _turned(
-    violations: Sequence[Violation], before: Mapping[str, Any], after: Mapping[str, Any]
+    violations: Sequence[Violation], before: RayClusterStatus, after: RayClusterStatus
 ) -> Iterator[Event]:
-    was_invalid = any(
-        entry.get("type") == ConditionType.VALID and entry.get("status") == "False"
-        for entry in stored_conditions(before)
-    )
+    was_invalid = any(one.type == ConditionType.VALID and one.status == "False" for one in before.conditions)
     if violations and _message(after) and not (was_invalid and _message(before) == _message(after)):
         yield Event("Warning", "InvalidRayClusterSpec", "Validate", _message(after))
-    if was_invalid and holds(after, ConditionType.VALID):
+    if was_invalid and after.holds(ConditionType.VALID):
         words = "The spec is valid again"
         yield Event("Normal", "ValidRayClusterSpec", "Validate", words, settles="InvalidRayClusterSpec")
 
 
-def _message(status: Mapping[str, Any]) -> str:
-    for entry in stored_conditions(status):
-        if entry.get("type") == ConditionType.VALID:
-            return str(entry.get("message"))
-    return ""
+def _message(status: RayClusterStatus) -> str:
+    valid = status.condition(ConditionType.VALID)
+    return "" if valid is None else valid.message
 
 
 def _kind(node_type: str) -> str:

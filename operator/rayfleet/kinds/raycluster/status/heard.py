@@ -6,10 +6,14 @@ All else follows from the spec and from pods. It is told without regard to how m
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rayfleet.kinds.raycluster.status.conditions import ConditionType, stored_conditions
+from rayfleet.api.raycluster.status import ConditionType, RayClusterStatus, recorded
 
-_SIZES: Final = ("desiredWorkerReplicas", "desiredCPU", "desiredMemory", "desiredGPU", "desiredTPU")
-_FIELDS: Final = frozenset({"autoscaler", "leftOut", "lastUpdateTime", *_SIZES})
+_FIELDS: Final = (
+    *("desired_worker_replicas", "desired_cpu", "desired_memory", "desired_gpu", "desired_tpu"),
+    *("autoscaler", "left_out", "last_update_time"),
+)
+_OF_A_GROUP: Final = ("desired", "reason", "message", "since")
+"""Whether pods of it cannot be created shows where a head asks for pods."""
 _CONDITIONS: Final = frozenset({ConditionType.AUTOSCALING, ConditionType.READY})
 _OF_WORKERS: Final = frozenset({"FailedCreateWorkerPod", "FailedDeleteWorkerPod"})
 """Whether such a failure shows depends on whether a head asks for pods."""
@@ -19,24 +23,21 @@ def unheard(
     before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """What is left of two statuses without that, where either says anything of a queue."""
-    if "autoscaler" not in before and "autoscaler" not in after:
+    if not (recorded(before).autoscaler or recorded(after).autoscaler):
         return before, after
     return without_heard(before), without_heard(after)
 
 
-def without_heard(status: Mapping[str, Any]) -> dict[str, Any]:
+def without_heard(status: Mapping[str, Any]) -> Mapping[str, Any]:
     """What is left of one."""
-    kept = {name: value for name, value in status.items() if name not in _FIELDS}
+    whole = recorded(status)
     conditions = [
-        {name: value for name, value in entry.items() if name != "lastTransitionTime"}
-        for entry in stored_conditions(status)
-        if entry.get("type") not in _CONDITIONS and entry.get("reason") not in _OF_WORKERS
+        entry.without("last_transition_time")
+        for entry in whole.conditions
+        if entry.type not in _CONDITIONS and entry.reason not in _OF_WORKERS
     ]
-    kept["conditions"] = sorted(conditions, key=lambda entry: str(entry.get("type")))
-    groups = kept.get("workerGroups")
-    kept["workerGroups"] = [
-        {name: value for name, value in entry.items() if name != "desired"}
-        for entry in (groups if isinstance(groups, list) else ())
-        if isinstance(entry, Mapping)
-    ]
-    return kept
+    kept = RayClusterStatus(
+        conditions=tuple(sorted(conditions, key=lambda entry: entry.type)),
+        worker_groups=tuple(group.without(*_OF_A_GROUP) for group in whole.worker_groups),
+    )
+    return (whole.without(*_FIELDS) | kept).wire

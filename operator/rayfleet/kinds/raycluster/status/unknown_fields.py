@@ -23,16 +23,16 @@ _PATH: Final = re.compile(
 _STEP: Final = re.compile(r"\.?([A-Za-z0-9_-]+)|\[([0-9]{1,6})\]")
 
 
-def unknown_fields(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> list[str]:
+def unknown_fields(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """Their paths in the RayCluster: those of pods that were just made, and what was known before.
 
     What was known before counts as long as the spec has the field, and no later pod of its group was made
     without a warning.
     """
-    known = snapshot.cluster.status.get("unknownFields")
+    known = snapshot.recorded.unknown_fields
     done = [outcome for outcome in outcomes if isinstance(outcome, Succeeded)]
     if not known and not any(outcome.warnings for outcome in done):
-        return []  # As it is nearly always.
+        return ()  # As it is nearly always.
     named: dict[str, set[str]] = {}
     for outcome in done:
         if isinstance(outcome.action, CreatePod):
@@ -40,13 +40,12 @@ def unknown_fields(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> list[str]
             named.setdefault(place, set()).update(_named(place, outcome.warnings))
     kept = {
         path
-        for path in (known if isinstance(known, list) else ())
-        if isinstance(path, str)
-        and _PATH.fullmatch(path)
+        for path in known
+        if _PATH.fullmatch(path)
         and not any(path.startswith(f"{place}.") for place in named)
         and _is_there(snapshot.cluster.spec, path)
     }
-    return sorted(kept.union(*named.values()))[:MOST]
+    return tuple(sorted(kept.union(*named.values()))[:MOST])
 
 
 def _named(place: str, warnings: Sequence[str]) -> set[str]:
