@@ -29,6 +29,10 @@ def valid(namespace: Namespace, name: str = "demo") -> dict[str, Any]:
     return namespace.condition(name, "Valid")
 
 
+def group_status(namespace: Namespace, name: str) -> dict[str, Any]:
+    return next((one for one in namespace.status("demo")["workerGroups"] if one["groupName"] == name), {})
+
+
 def refused_creates(operator: OperatorProcess) -> float:
     """Creates of pods that the API server has denied, by the operator's own count."""
     families = text_string_to_metric_families(operator.metrics())
@@ -135,8 +139,16 @@ def test_quota_holds_one_group_with_words_and_lets_the_other_go(
     failure = eventually("ReplicaFailure", lambda: namespace.condition("demo", "ReplicaFailure"))
     assert "exceeded quota" in failure["message"]
     assert valid(namespace)["status"] == "True"
+    held = eventually(
+        "the group to say so", lambda: g if "reason" in (g := group_status(namespace, "large")) else None
+    )
+    assert (held["reason"], held["message"] in failure["message"]) == ("QuotaExceeded", True)
+    assert "reason" not in group_status(namespace, "small")
+    eventually("three refusals", lambda: refused_creates(operator) >= 3, seconds=15)
+    assert group_status(namespace, "large") == held, "the time of the first refusal"
     namespace.set_quota("cpu", {"requests.cpu": "100"})
     eventually("the large group's pod", lambda: group_size(namespace, "large") == 1, seconds=40)
+    eventually("nothing to say", lambda: "reason" not in group_status(namespace, "large"), seconds=15)
     assert operator.runs
 
 
