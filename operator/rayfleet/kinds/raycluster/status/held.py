@@ -1,5 +1,6 @@
 """Why pods of a group cannot be created: the reason, its words and its time, in the group's status."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -43,9 +44,9 @@ def _refused(snapshot: Snapshot, spec: RayClusterSpec, plan: Plan) -> Iterator[t
     """Groups that lack pods, and whose template the API server does not take, with its words."""
     if not snapshot.refused:
         return
-    there = [pod.group for pod in snapshot.pods if pod.active]
+    there = Counter(pod.group for pod in snapshot.pods if pod.active)
     for group in spec.worker_group_specs:
-        if there.count(group.group_name) < plan.pods(group):
+        if there[group.group_name] < plan.pods(group):
             words = snapshot.refused.get(factory_of(snapshot, spec, group).template_hash)
             if words is not None:
                 yield group.group_name, words
