@@ -17,8 +17,9 @@ from support.waiting import eventually
 
 IMPATIENT = """
 import sys
-from rayfleet import main, ray_memory
-from rayfleet.kinds.raycluster.plan import ray_nodes
+from rayfleet import main
+from rayfleet.kinds.raycluster.leaving import ray_nodes
+from rayfleet.kinds.raycluster.sources import ray_memory
 
 ray_memory.SETTLE_SECONDS, ray_nodes.DEAD_SECONDS = 15.0, 3.0
 sys.exit(main.main())
