@@ -1,5 +1,6 @@
 """A worker that is lost."""
 
+from benchmarks.client import NOT_FOUND, RefusedError
 from benchmarks.clusters import pods
 from benchmarks.lab import Lab
 from benchmarks.operator_process import OperatorProcess
@@ -10,6 +11,11 @@ async def replace_worker(lab: Lab, where: Where, running: OperatorProcess) -> fl
     """Delete a worker without grace; seconds from that request to the event of the new pod."""
     victim = next(name for name, kind in lab.watch.alive[where].items() if kind == WORKER)
     with lab.watch.expecting(where, 1) as sighting:
-        await lab.client.call("DELETE", f"{pods(where.namespace)}/{victim}", {"gracePeriodSeconds": 0})
+        try:
+            await lab.client.call("DELETE", f"{pods(where.namespace)}/{victim}", {"gracePeriodSeconds": 0})
+        except RefusedError as refused:
+            # A DELETE whose connection was cut is sent once more by the library: the first has done it.
+            if refused.status != NOT_FOUND:
+                raise
         await lab.until("a lost worker to be replaced", lambda: sighting.added, running)
         return sighting.first
