@@ -196,8 +196,7 @@ def _outcome(action: Action, given: Json) -> Outcome:
         case {"unanswered": told}:
             return Unanswered(action, GcsFailure(GcsTrouble(told["trouble"]), told["message"]))
         case _:
-            made = pod_from_object(given["pod"]) if "pod" in given else None
-            return Succeeded(action, made, tuple(given.get("warnings", ())))
+            return Succeeded(action, tuple(given.get("warnings", ())))
 
 
 def _plan(snapshot: Snapshot, decided: Plan) -> Json:

@@ -1,12 +1,14 @@
 """Clusters that follow a queue, as values: what their heads say, and what is planned for them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rayfleet.kinds.raycluster.plan import CreatePod, Plan
 from rayfleet.kinds.raycluster.scaling_view import ScalingView, Sizing
+from rayfleet.kinds.raycluster.sources.ray_memory import RayMemory
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root
+from rayfleet.ray.polling import Observation
 from rayfleet.ray.state import Demand, NodeStatus, RayNode, RayState, RayView, Resources, Shape
 from support.builders import NOW, cluster, group, spec
 
@@ -40,3 +42,9 @@ def view(nodes: Iterable[RayNode], *demands: Demand, **fields: Any) -> ScalingVi
 
 def creates(decided: Plan) -> list[CreatePod]:
     return [action for action in decided.actions if isinstance(action, CreatePod)]
+
+
+def heard(memory: RayMemory, answer: Observation | None, pods: Sequence[Pod], now: float) -> RayView:
+    """An answer is taken in, and looked at."""
+    memory.learn(answer, pods, now)
+    return memory.view(answer, pods, now)

@@ -12,12 +12,11 @@ from rayfleet.kinds.raycluster.sources.ray_memory import (
     SETTLE_SECONDS,
     RayMemory,
 )
-from rayfleet.kube.objects.pods import Pod
 from rayfleet.ray.inventory import DeathCause
 from rayfleet.ray.polling import STALE_SECONDS, Moment, Observation
-from rayfleet.ray.state import NodeStatus, RayNode, RayState, RayView
+from rayfleet.ray.state import NodeStatus, RayNode, RayState
 from support.builders import NOW, head, worker
-from support.queued_clusters import node, scaled
+from support.queued_clusters import heard, node, scaled
 
 OF = scaled()
 PODS = [head(OF), worker(OF, 1), worker(OF, 2)]
@@ -32,12 +31,6 @@ def seen(
     """An answer."""
     state, moment = RayState("session", 7, tuple(nodes), (), (), ()), Moment(at, at)
     return Observation("uid", state, moment, session_since=moment, deaths=deaths or {})
-
-
-def heard(memory: RayMemory, answer: Observation | None, pods: Sequence[Pod], now: float) -> RayView:
-    """An answer is taken in, and looked at."""
-    memory.learn(answer, pods, now)
-    return memory.view(answer, pods, now)
 
 
 def dead(cause: DeathCause) -> Observation:

@@ -20,7 +20,7 @@ from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.inventory import DeathCause
 from rayfleet.ray.polling import Moment, Observation
-from rayfleet.ray.state import Demand, NodeStatus, RayNode, RayState, RayView
+from rayfleet.ray.state import Demand, NodeStatus, RayNode, RayState
 from support.builders import (
     NOW,
     changed,
@@ -35,7 +35,7 @@ from support.builders import (
     template,
     worker,
 )
-from support.queued_clusters import GPU_TASK, creates, node, scaled, view
+from support.queued_clusters import GPU_TASK, creates, heard, node, scaled, view
 
 HORIZON = 5000.0
 """Seconds. Longer than anything that the operator waits for."""
@@ -106,7 +106,7 @@ class World:
         if now < self.new_gpus_until:
             usage = GpuUsage(new_in_total=2, renewed_in=self.new_gpus_until - now)
         view = ScalingView(
-            _heard(deepcopy(self.ray), seen, self.pods, now), self.acted_on, (), self.limits, usage=usage
+            heard(deepcopy(self.ray), seen, self.pods, now), self.acted_on, (), self.limits, usage=usage
         )
         scaling = view if self.of.spec.get("enableInTreeAutoscaling") else ScalingView()
         around: dict[str, Any] = {"held": self.held, "settling": self.settling, "scaling": scaling}
@@ -262,11 +262,11 @@ def test_a_dead_node_whose_pod_lives_is_looked_at_when_its_time_to_join_anew_is_
     nodes = [node(pods[0]), node(pods[1], NodeStatus.DEAD), node(pods[2])]
     ray, seen = RayMemory(session="session"), answered(nodes, 1)
     around = {"acted_on": {"gpu": Sizing(2, 0)}}
-    first = plan(snapshot(of, pods, scaling=view([], ray=_heard(ray, seen, pods, NOW), **around)))
+    first = plan(snapshot(of, pods, scaling=view([], ray=heard(ray, seen, pods, NOW), **around)))
     assert not first.deletes
     assert first.requeue_after == DEAD_SECONDS
     now = NOW + DEAD_SECONDS
-    later = _heard(ray, replace(seen, taken=Moment(now, now)), pods, now)
+    later = heard(ray, replace(seen, taken=Moment(now, now)), pods, now)
     second = plan(snapshot(of, pods, now=now, scaling=view([], ray=later, **around)))
     assert [delete.name for delete in second.deletes] == [pods[1].name]
     assert len(creates(second)) == 1
@@ -278,12 +278,12 @@ def test_a_head_that_was_replaced_is_scaled_by_again_when_the_settling_time_is_o
     pods = [head(of, epoch=1), worker(of, 1), worker(of, 2)]
     ray = RayMemory(session="before", alive={b"1": pods[1].name, b"2": pods[2].name})
     seen, around = answered([node(pods[0]), node(pods[1])], 2), {"acted_on": {"gpu": Sizing(2, 0)}}
-    first = plan(snapshot(of, pods, scaling=view([], ray=_heard(ray, seen, pods, NOW), **around)))
+    first = plan(snapshot(of, pods, scaling=view([], ray=heard(ray, seen, pods, NOW), **around)))
     assert first.decision is not None
     assert not first.decision.known
     assert first.requeue_after == SETTLE_SECONDS
     now = NOW + SETTLE_SECONDS
-    later = _heard(ray, replace(seen, taken=Moment(now, now)), pods, now)
+    later = heard(ray, replace(seen, taken=Moment(now, now)), pods, now)
     second = plan(snapshot(of, pods, now=now, scaling=view([], ray=later, **around)))
     assert second.decision is not None
     assert second.decision.known
@@ -309,9 +309,3 @@ def test_an_ended_pod_is_looked_at_in_time_though_its_group_is_held_for_longer()
     ):
         decided = plan(snapshot(of, [head(of), pod], held={name: hold}, headless=True))
         assert decided.requeue_after == 6.0
-
-
-def _heard(ray: RayMemory, seen: Observation | None, pods: Sequence[Pod], now: float) -> RayView:
-    """An answer is taken in, and looked at."""
-    ray.learn(seen, pods, now)
-    return ray.view(seen, pods, now)

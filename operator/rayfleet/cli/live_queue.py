@@ -16,6 +16,7 @@ from rayfleet.errors import ApiFailure, GcsFailure, GcsTrouble
 from rayfleet.explain.sources import Queue
 from rayfleet.kinds.raycluster.manifests import SecretKey, gcs_port, head_token
 from rayfleet.kube.objects.pods import Pod
+from rayfleet.kube.objects.resources import SECRETS
 from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.gcs.client import GcsClient
 from rayfleet.ray.state import RayState
@@ -90,7 +91,7 @@ def find_token(server: ApiServer, cluster: Root, spec: RayClusterSpec) -> Token:
     if isinstance(place, str):
         return Token(place)
     name = quote(place.name, safe="")
-    found = server.get(f"/api/v1/namespaces/{cluster.key.namespace}/secrets/{name}")
+    found = server.get(SECRETS.path(cluster.key.namespace, name))
     if isinstance(found, ApiFailure):
         return Token(
             None, f"the head asks for the token of Secret {name}, which you cannot read: {found.message}"

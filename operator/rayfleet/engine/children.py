@@ -55,14 +55,11 @@ class Stores:
         """The children of one kind."""
         return self.children[child.resource]
 
-    def keep(self, resource: Resource, obj: JsonObject) -> object:
-        """Take in an object, trimmed, as an answer has it; none where its kind is not followed."""
+    def keep(self, resource: Resource, obj: JsonObject) -> None:
+        """Take in an object, trimmed, as an answer has it, where its kind is followed."""
         store = self.children.get(resource)
-        if store is None:
-            return None
-        trimmed = self.trims[resource](obj)
-        store.apply(trimmed)
-        return trimmed
+        if store is not None:
+            store.apply(self.trims[resource](obj))
 
 
 def stores_for(roots: Collection[Resource], children: Iterable[Child[Any]]) -> Stores:

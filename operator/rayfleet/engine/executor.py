@@ -133,7 +133,8 @@ class Executor:
             answer = there if _is_ours(there, root, verb.template_hash) else _taken(answer, root, verb)
         if isinstance(answer, ApiFailure):
             return Failed(action, answer)
-        return Succeeded(action, self._stores.keep(resource, answer), tuple(warnings))
+        self._stores.keep(resource, answer)
+        return Succeeded(action, tuple(warnings))
 
     async def _delete(self, root: Root, verb: Delete) -> ApiFailure | None:
         path = verb.resource.path(root.key.namespace, verb.name)
@@ -190,6 +191,5 @@ def _is_ours(obj: JsonObject, root: Root, template_hash: str) -> bool:
 def _taken(conflict: ApiFailure, root: Root, verb: Create) -> ApiFailure:
     if not verb.remedy:
         return conflict
-    whose = root.key.kind.removeprefix("Ray").lower()
-    words = f"{verb.resource.kind} {verb.name} is there and is not this {whose}'s: {verb.remedy}"
+    words = f"{verb.resource.kind} {verb.name} is there and is not this {root.key.noun}'s: {verb.remedy}"
     return replace(conflict, message=words)

@@ -12,8 +12,6 @@ class Succeeded:
     """What the action is for is so: by this attempt, or by an earlier one."""
 
     action: Action
-    made: object = None
-    """The child that a create made or found, trimmed."""
     warnings: tuple[str, ...] = ()
     """What the API server has remarked on an object that it made."""
 

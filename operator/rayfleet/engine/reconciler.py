@@ -79,6 +79,9 @@ class Reconciler(Generic[M, S, P]):
         self._verifier = Verifier(client, stores, surroundings.view_epoch)
         self._threads = threads if threads is not None else FairThreads()
         self._memories: dict[Key, Remembered[M]] = {}
+        early = [guard for guard in kind.guards if guard.before_verified]
+        self._guards = (*early, None, *(guard for guard in kind.guards if not guard.before_verified))
+        """In the order in which they are asked; None is the verification, which every kind has."""
         self._verified = {child.resource for child in kind.children if child.selectors_of is not None}
 
     async def reconcile(self, key: Key) -> Done | Retry:
@@ -132,9 +135,7 @@ class Reconciler(Generic[M, S, P]):
 
     async def _check(self, root: Root, snapshot: S, decided: P) -> tuple[Root, S, P] | Done | Retry:
         """What to act on once the API server has said that it is no old view, and the plan for that."""
-        guards = self._kind.guards
-        early = [guard for guard in guards if guard.before_verified]
-        for guard in (*early, None, *(guard for guard in guards if not guard.before_verified)):
+        for guard in self._guards:
             if not (decided.actions if guard is None else guard.applies(snapshot, decided)):
                 continue
             found = await self._ask(guard, root)

@@ -12,7 +12,6 @@ from rayfleet.engine.workqueue import Done, Retry
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.objects.keys import Key
-from rayfleet.kube.objects.resources import Resource
 from rayfleet.kube.objects.roots import Root, root_from_object
 
 UNANSWERED_BACKOFF = 5.0
@@ -58,7 +57,7 @@ class Verifier:
             if is_gone(live, resource.plural, root.key.name):
                 store.remove(root.key, root.uid)
                 return RootIsGone()
-            return failed(live, f"read the {_noun(resource)}")
+            return failed(live, f"read the {root.key.noun}")
         store.apply(live, seen=root.resource_version)
         now = root_from_object(live, resource.kind)
         if (now.uid, now.generation, now.deleting) != (root.uid, root.generation, root.deleting):
@@ -112,8 +111,3 @@ def failed(failure: ApiFailure, what: str) -> Retry:
     at_most = UNANSWERED_BACKOFF if policy(failure) is Policy.RETRY else None
     at_least = min(failure.retry_after or 0.0, LONGEST_WISH)
     return Retry(f"could not {what}: {failure.message}", at_most, at_least)
-
-
-def _noun(resource: Resource) -> str:
-    """As its users call it: the cluster, the job."""
-    return resource.kind.removeprefix("Ray").lower()

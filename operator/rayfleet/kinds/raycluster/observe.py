@@ -64,6 +64,9 @@ class View:
             self.pods.is_gone(stray) or any(pod.uid == stray.uid for pod in _owned(self.pods, cluster))
         ):
             memory.stray_head = None
+        heard = self.scaling.heads.observation(cluster.key)
+        if heard is None and not memory.endings.matter(self._found(cluster, memory)):
+            return
         known = self._judge(cluster, memory, self._settings(memory), moment.now)
         pods, spec = self._pods(cluster, memory, known), known.judgement.spec
         memory.endings.see(pods, moment.now)
@@ -108,16 +111,19 @@ class View:
 
     def _pods(self, cluster: Root, memory: ClusterMemory, known: _Known) -> tuple[Pod, ...]:
         """The cluster's pods as what they were made as, oldest first."""
-        found = [*_owned(self.pods, cluster)]
-        stray = memory.stray_head
-        if stray is not None and all(pod.uid != stray.uid for pod in found):
-            found.append(stray)
-        before = known.pods
+        found, before = self._found(cluster, memory), known.pods
         if before is None or before[0] != found or before[1] is not cluster.status:
             made = identified(cluster, known.judgement.spec, found)
             pods = tuple(sorted(made, key=lambda pod: (pod.created, pod.name)))
             before = known.pods = found, cluster.status, pods
         return before[2]
+
+    def _found(self, cluster: Root, memory: ClusterMemory) -> list[Pod]:
+        """The cluster's pods as they are cached, and its head where no watch shows it."""
+        found, stray = [*_owned(self.pods, cluster)], memory.stray_head
+        if stray is not None and all(pod.uid != stray.uid for pod in found):
+            found.append(stray)
+        return found
 
     def _rivals(self, cluster: Root) -> Iterator[Pod]:
         """Heads that are not this cluster's, where its Service may find them."""

@@ -18,6 +18,7 @@ from rayfleet.kube.leases.lease import (
     renewal,
 )
 from rayfleet.kube.leases.objects import Lease, lease_from_object
+from rayfleet.kube.objects.resources import LEASES
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class LeaderElector:
     ) -> None:
         self._client = client
         self._namespace = namespace
-        self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._collection = LEASES.collection(namespace)
         self._path = f"{self._collection}/{LEASE_NAME}"
         self._identity = identity
         self._clock = clock

@@ -16,6 +16,11 @@ class Key(NamedTuple):
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
 
+    @property
+    def noun(self) -> str:
+        """What its users call such an object: the cluster, the job."""
+        return self.kind.removeprefix("Ray").lower()
+
 
 class Owner(NamedTuple):
     """The controlling owner of a child: its name may be used again, its uid never."""

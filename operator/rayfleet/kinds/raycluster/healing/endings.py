@@ -43,10 +43,14 @@ class Endings:
 
     _groups: dict[str, _Group] = field(default_factory=dict)
 
+    def matter(self, pods: Iterable[Pod]) -> bool:
+        """Whether there is anything to take in of these pods; nearly always there is not."""
+        return bool(self._groups) or any(map(_has_ended, pods))
+
     def see(self, pods: Sequence[Pod], now: float) -> None:
         """Take in which pods there are."""
-        if not self._groups and not any(map(_has_ended, pods)):
-            return  # As it is nearly always.
+        if not self.matter(pods):
+            return
         ended: dict[str, dict[str, int]] = {}
         for pod in pods:
             known = self._groups.get(pod.group)

@@ -4,6 +4,7 @@ from rayfleet.errors import ApiFailure
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.pods import Pod, pod_from_object
+from rayfleet.kube.objects.resources import PODS
 
 
 class PodAddresses:
@@ -19,7 +20,7 @@ class PodAddresses:
         meant = (pod.uid, pod.pod_ip)
         if self._known.get(key) == meant:
             return ""
-        answer = await self._client.get(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}")
+        answer = await self._client.get(PODS.path(pod.namespace, pod.name))
         if isinstance(answer, ApiFailure):
             return f"the head pod {pod.name} cannot be looked up, so no token is sent: {answer.message}"
         found = pod_from_object(answer)

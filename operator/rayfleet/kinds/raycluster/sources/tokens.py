@@ -12,6 +12,7 @@ from rayfleet.errors import ApiFailure
 from rayfleet.kinds.raycluster.manifests import SecretKey, head_token
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.resources import SECRETS
 from rayfleet.kube.objects.roots import Root
 
 REREAD_SECONDS = 10.0
@@ -102,7 +103,7 @@ class ClusterTokens:
         if not is_object_name(name):
             # A tenant's text: in a path, "../" would lead to another namespace.
             return NoToken("the name of the Secret with the cluster's token is none that a Secret can have")
-        answer = await self._client.get(f"/api/v1/namespaces/{cluster.key.namespace}/secrets/{name}")
+        answer = await self._client.get(SECRETS.path(cluster.key.namespace, name))
         if isinstance(answer, ApiFailure):
             return NoToken(f"the cluster's token cannot be read from Secret {name}: {answer.message}")
         data = answer.get("data")

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from rayfleet.api.names import GROUP, PLURAL, is_object_name
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 from rayfleet.kube.client.client import Answer
+from rayfleet.kube.objects.resources import PODS
 
 REVIEW = "/apis/authorization.k8s.io/v1"
 HOLDER_SECONDS = 60.0
@@ -194,7 +195,7 @@ class Holders:
         absent = ApiFailure(404, "NotFound", "there is no such pod", kind="pods", name=name)
         if not is_object_name(name):
             return absent
-        pods = f"/api/v1/namespaces/{namespace}/pods"
+        pods = PODS.collection(namespace)
         async with self._questions:
             answer = await self._client.get(f"{pods}/{name}")
             if len(name) < CUT_NAME or not (isinstance(answer, ApiFailure) and is_gone(answer, "pods", name)):

@@ -8,6 +8,7 @@ from rayfleet.api.names import OTHER_OPERATOR_LEASE
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.events import Telling, event_body
+from rayfleet.kube.objects.resources import EVENTS
 
 MOST_AT_ONCE = 10
 LONGEST_NOTE = 1000
@@ -31,7 +32,7 @@ async def report_ignored(
             del reported[namespace]
     for namespace in due[:MOST_AT_ONCE]:
         body = _event(namespace, ignored[namespace], today, now)
-        answer = await client.create(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", body)
+        answer = await client.create(EVENTS.collection(namespace), body)
         if not isinstance(answer, ApiFailure) or policy(answer) is not Policy.RETRY:
             reported[namespace] = today
 

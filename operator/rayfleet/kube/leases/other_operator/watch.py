@@ -13,6 +13,7 @@ from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.leases.other_operator.holders import Holders
 from rayfleet.kube.leases.other_operator.ignored import report_ignored
 from rayfleet.kube.leases.other_operator.leases import OthersLeases
+from rayfleet.kube.objects.resources import LEASES
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,7 @@ class _Place:
     """Where Leases are looked for: one namespace, or all (none)."""
 
     def __init__(self, client: KubeClient, namespace: str | None, on_news: Callable[[], None]) -> None:
-        scope = f"/namespaces/{namespace}" if namespace else ""
-        self._path = f"/apis/coordination.k8s.io/v1{scope}/leases"
+        self._path = LEASES.collection(namespace)
         self._client = client
         self._on_news = on_news
         self._due = 0.0
