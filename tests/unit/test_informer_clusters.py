@@ -1,25 +1,17 @@
 """RayClusters are followed as pods are: each namespace by itself, whatever its watch comes to."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from rayfleet.engine.children import Stores, Wakes, followed, stores_for
 from rayfleet.errors import ApiFailure
-from rayfleet.kinds.raycluster.children import CHILDREN, RAYCLUSTERS
 from rayfleet.kube.client.answers import Listing
-from rayfleet.kube.informer import Clockwork, Health, Informer, machine
 from rayfleet.kube.informer import informer as module
 from rayfleet.kube.objects.keys import Key
 from rayfleet.telemetry import readiness
+from support.scripted_watch import FORBIDDEN, ILL, Server, following, hurry, until
 
-FORBIDDEN = ApiFailure(403, "Forbidden", "you may not")
-ILL = ApiFailure(500, "InternalError", "etcd is away")
 KEY = Key("RayCluster", "red", "demo")
 
 
@@ -32,92 +24,9 @@ def bookmark(version: int) -> dict[str, Any]:
     return {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}
 
 
-@dataclass
-class Server:
-    """An API server's answers about RayClusters by namespace; of all else there is nothing."""
-
-    lists: dict[str, Listing | ApiFailure] = field(default_factory=dict)
-    watches: dict[str, asyncio.Queue[dict[str, Any] | ApiFailure]] = field(
-        default_factory=lambda: defaultdict(asyncio.Queue)
-    )
-    listed: list[str] = field(default_factory=list)
-
-    async def list_pages(
-        self, path: str, _: Mapping[str, str], *, limit: int
-    ) -> AsyncGenerator[Listing | ApiFailure, None]:
-        assert limit
-        place = _place(path)
-        self.listed.append(place)
-        yield self.lists.get(place, Listing([], 1))
-
-    async def watch(
-        self, path: str, _: Mapping[str, str], *, silence: float, on_open: Callable[[], None]
-    ) -> AsyncGenerator[dict[str, Any] | ApiFailure, None]:
-        assert silence
-        while True:
-            event = await self.watches[_place(path)].get()
-            if not isinstance(event, ApiFailure):
-                on_open()
-            yield event
-            if isinstance(event, ApiFailure):
-                return
-
-    def send(self, namespace: str, *events: dict[str, Any] | ApiFailure) -> None:
-        for event in events:
-            self.watches[f"rayclusters {namespace}"].put_nowait(event)
-
-
-def _place(path: str) -> str:
-    parts = path.split("/")
-    return f"{parts[-1]} {parts[parts.index('namespaces') + 1] if 'namespaces' in parts else ''}".strip()
-
-
-@dataclass
-class Following:
-    server: Server
-    stores: Stores
-    informer: Informer
-    told: list[Key]
-    readable: list[str | None]
-    now: list[float]
-
-    def health(self, namespace: str | None, kind: str = "rayclusters") -> Health:
-        (found,) = (h for h in self.informer.health if (h.kind, h.namespace) == (kind, namespace))
-        return found
-
-
-@asynccontextmanager
-async def following(server: Server, *namespaces: str) -> AsyncIterator[Following]:
-    told, readable, now, served = list[Key](), list[str | None](), [0.0], asyncio.Event()
-    stores = stores_for((RAYCLUSTERS,), CHILDREN)
-    what = tuple(followed((RAYCLUSTERS,), CHILDREN, stores, Wakes(told.append, told.append, told.append)))
-    clockwork = Clockwork(lambda: now[0], jitter=lambda: 0.0)
-    client: Any = server
-    informer = Informer(client, namespaces, what, on_readable=readable.append, clockwork=clockwork)
-    running = asyncio.create_task(informer.run(served))
-    served.set()
-    try:
-        yield Following(server, stores, informer, told, readable, now)
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-
-async def until(what: str, look: Callable[[], object]) -> None:
-    try:
-        async with asyncio.timeout(5):
-            while not look():
-                await asyncio.sleep(0.001)
-    except TimeoutError:
-        raise AssertionError(f"waited for {what}, in vain") from None
-
-
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits are as long as in a dream."""
-    monkeypatch.setattr(machine, "FIRST_WAIT", 0.002)
-    monkeypatch.setattr(machine, "LONGEST_WAIT", 0.01)
-    monkeypatch.setattr(machine, "LONGEST_REFUSED_WAIT", 0.01)
+    hurry(monkeypatch)
 
 
 async def test_a_cluster_is_followed_from_its_birth_to_its_end() -> None:
@@ -125,9 +34,9 @@ async def test_a_cluster_is_followed_from_its_birth_to_its_end() -> None:
     server = Server({"rayclusters red": Listing([cluster(5, "old")], 7)})
     async with following(server, "red") as seen:
         await until("the list", lambda: len(seen.stores.roots["RayCluster"]) == 1)
-        server.send("red", {"type": "ADDED", "object": cluster(8)})
+        server.send("rayclusters red", {"type": "ADDED", "object": cluster(8)})
         await until("the new one", lambda: KEY in seen.stores.roots["RayCluster"])
-        server.send("red", {"type": "MODIFIED", "object": cluster(9, a=1)})
+        server.send("rayclusters red", {"type": "MODIFIED", "object": cluster(9, a=1)})
         await until("the change", lambda: seen.told.count(KEY) == 2)
         born = {
             key: found.born
@@ -135,7 +44,7 @@ async def test_a_cluster_is_followed_from_its_birth_to_its_end() -> None:
             if (found := seen.stores.roots["RayCluster"].get(key))
         }
         assert born == {Key("RayCluster", "red", "old"): 0, KEY: 8}
-        server.send("red", {"type": "DELETED", "object": cluster(10)})
+        server.send("rayclusters red", {"type": "DELETED", "object": cluster(10)})
         await until("its end", lambda: KEY not in seen.stores.roots["RayCluster"])
         assert seen.told.count(KEY) == 3
 
@@ -146,7 +55,7 @@ async def test_a_deletion_in_a_gap_of_the_watch_is_told_of_by_the_list() -> None
     async with following(server, "red") as seen:
         await until("the list", lambda: KEY in seen.stores.roots["RayCluster"])
         server.lists["rayclusters red"] = Listing([], 20)
-        server.send("red", ApiFailure(410, "Expired", "too old"))
+        server.send("rayclusters red", ApiFailure(410, "Expired", "too old"))
         await until("the deletion", lambda: KEY not in seen.stores.roots["RayCluster"])
         health = seen.health("red")
         assert (health.losses, health.relists) == (1, 1)
@@ -157,12 +66,12 @@ async def test_after_a_restored_etcd_the_clusters_are_rewound() -> None:
     server = Server({"rayclusters red": Listing([cluster(5, a=1)], 7)})
     async with following(server, "red") as seen:
         await until("the list", lambda: KEY in seen.stores.roots["RayCluster"])
-        server.send("red", {"type": "MODIFIED", "object": cluster(30, a=2)})
-        server.send("red", {"type": "ADDED", "object": cluster(31, "later")})
+        server.send("rayclusters red", {"type": "MODIFIED", "object": cluster(30, a=2)})
+        server.send("rayclusters red", {"type": "ADDED", "object": cluster(31, "later")})
         await until("both", lambda: len(seen.stores.roots["RayCluster"]) == 2)
         seen.told.clear()
         server.lists["rayclusters red"] = Listing([cluster(5, a=1)], 6)
-        server.send("red", bookmark(6))
+        server.send("rayclusters red", bookmark(6))
         await until("the later one to be gone", lambda: len(seen.stores.roots["RayCluster"]) == 1)
         found = seen.stores.roots["RayCluster"].get(KEY)
         assert found is not None
@@ -186,7 +95,7 @@ async def test_a_namespace_that_is_refused_holds_up_no_other() -> None:
         assert seen.readable == ["blue", "red"]
         assert not readiness.remarks(seen.informer.health)
         server.lists["rayclusters red"] = FORBIDDEN
-        server.send("red", FORBIDDEN)
+        server.send("rayclusters red", FORBIDDEN)
         await until("the refusal", lambda: not seen.informer.readable("red"))
         assert seen.informer.readable("blue")
 

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
@@ -90,6 +90,13 @@ def accelerators_of_pod(spec: Mapping[str, Any]) -> int:
             else:
                 once = max(once, kept + gpus)
     return max(once, kept + total)
+
+
+def accelerators_among(resources: Mapping[str, object]) -> Iterator[tuple[str, int]]:
+    """Of a node's resources those that are accelerators or parts of one, each with how many there are."""
+    for name, amount in resources.items():
+        if "/" in name and _unit(name) is not None:
+            yield name, _whole(amount)
 
 
 def _of_container(container: object) -> int:

@@ -83,7 +83,7 @@ class _Gang(_Strict):
     bundles: tuple[_Requests, ...]
 
 
-class Node(_Strict):
+class GivenNodes(_Strict):
     """Equal nodes that are there, or on their way."""
 
     group: str
@@ -105,7 +105,7 @@ class DemandFile(_Strict):
     tasks: tuple[_Requests, ...] = ()
     gangs: tuple[_Gang, ...] = ()
     request_resources: tuple[_Requests, ...] = ()
-    nodes: tuple[Node, ...] | None = None
+    nodes: tuple[GivenNodes, ...] | None = None
     """None: the cluster has just been made from its manifest."""
 
     def demands(self) -> tuple[Demand, ...]:

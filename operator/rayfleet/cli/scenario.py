@@ -8,7 +8,7 @@ from rayfleet.api.names import HEAD_GROUP
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.api.violation import Violation
 from rayfleet.autoscaling import Decision, Memory, Worker, WorkerGroup, decide
-from rayfleet.cli.demand_file import DemandFile, Node
+from rayfleet.cli.demand_file import DemandFile, GivenNodes
 from rayfleet.kinds.raycluster.manifests import head_resources
 from rayfleet.kinds.raycluster.plan import unsupported
 from rayfleet.kinds.raycluster.plan.gate import gated_groups
@@ -59,7 +59,7 @@ def scenario_of(cluster: Root, spec: RayClusterSpec, demand: DemandFile) -> Scen
     return Scenario(tuple(groups), tuple(workers), ray, decision)
 
 
-def _faults(groups: Sequence[WorkerGroup], nodes: Sequence[Node]) -> Iterator[Violation]:
+def _faults(groups: Sequence[WorkerGroup], nodes: Sequence[GivenNodes]) -> Iterator[Violation]:
     resources = {group.name: {**dict(group.resources), **dict(group.first_host)} for group in groups}
     for index, node in enumerate(nodes):
         if node.group not in resources:
@@ -78,7 +78,7 @@ def _faults(groups: Sequence[WorkerGroup], nodes: Sequence[Node]) -> Iterator[Vi
                 )
 
 
-def _pods(given: Node, group: WorkerGroup, index: int) -> Iterator[Worker]:
+def _pods(given: GivenNodes, group: WorkerGroup, index: int) -> Iterator[Worker]:
     name = given.name or f"{given.group}-node-{index + 1}"
     for number in range(1, given.count + 1):
         replica = f"{name}-{number}"
@@ -88,7 +88,7 @@ def _pods(given: Node, group: WorkerGroup, index: int) -> Iterator[Worker]:
             yield Worker(f"{replica}-{host}", group.name, since=0.0, replica=replica)
 
 
-def _node(given: Node, group: WorkerGroup, pod: Worker) -> RayNode:
+def _node(given: GivenNodes, group: WorkerGroup, pod: Worker) -> RayNode:
     name, has, used = pod.name, dict(group.resources), given.used
     labels = {**given.labels, **dict(group.labels)}
     if not pod.replica or name == f"{pod.replica}-0":

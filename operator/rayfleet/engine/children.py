@@ -15,7 +15,7 @@ C = TypeVar("C", bound=Trimmed)
 
 @dataclass(frozen=True, slots=True)
 class Child(Generic[C]):
-    """A kind of object that belongs to others: a line of a kind's table."""
+    """A kind of object that belongs to others, or that they are to be placed by: a line of a kind's table."""
 
     resource: Resource
     trimmed: type[C]

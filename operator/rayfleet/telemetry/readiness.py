@@ -11,6 +11,9 @@ STALE_SECONDS = 150.0
 def view_trouble(health: Iterable[Health]) -> str | None:
     """Why no namespace can be relied upon, by the trouble of the first; none where one is well."""
     troubles = _troubles(health)
+    everywhere = troubles.pop(None, None)
+    if everywhere or not troubles:
+        return everywhere
     return None if None in troubles.values() else next(iter(troubles.values()), None)
 
 
@@ -22,17 +25,21 @@ def unavailable(health: Iterable[Health]) -> dict[str, str | None]:
 def remarks(health: Sequence[Health]) -> tuple[str, ...]:
     """What is not well though we are ready: a line a namespace, and one for each watch in trouble."""
     away = {name: words for name, words in unavailable(health).items() if words}
-    troubled = (each for each in health if each.error and each.namespace not in away)
+    troubled = (each for each in health if each.namespace not in away)
+    said = ((each.error or (each.optional and _trouble(each))) for each in troubled)
     return (
         *(f"namespace {name} is unavailable: {words}" for name, words in away.items()),
-        *(each.error for each in troubled),
+        *(words for words in said if words),
     )
 
 
 def _troubles(health: Iterable[Health]) -> dict[str | None, str | None]:
-    """The first thing that is wrong in each scope, a namespace or all of them; none where nothing is."""
+    """The first thing that is wrong in each scope, a namespace or all of them; none where nothing is.
+
+    What the operator can do without is no trouble, whatever comes of it.
+    """
     troubles: dict[str | None, str | None] = {}
-    for reflector in health:
+    for reflector in (each for each in health if not each.optional):
         troubles[reflector.namespace] = troubles.get(reflector.namespace) or _trouble(reflector)
     return troubles
 

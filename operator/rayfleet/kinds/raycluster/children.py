@@ -5,8 +5,9 @@ from typing import Any, Final
 from rayfleet.api.names import GROUP, KIND, PLURAL, VERSION, Label
 from rayfleet.engine.children import Child
 from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.nodes import Node, node_from_object
 from rayfleet.kube.objects.pods import Pod, pod_from_object
-from rayfleet.kube.objects.resources import PODS, SERVICES, Resource
+from rayfleet.kube.objects.resources import NODES, PODS, SERVICES, Resource
 from rayfleet.kube.objects.services import Service, service_from_object
 
 RAYCLUSTERS: Final = Resource(GROUP, VERSION, KIND, PLURAL)
@@ -24,3 +25,5 @@ CHILDREN: Final[tuple[Child[Any], ...]] = (
     POD_CHILD,
     SERVICE_CHILD,
 )
+NODE_CHILD: Final = Child(NODES, Node, node_from_object, optional=True)
+"""Followed only where the settings say so: what it takes is a right on the whole cluster."""

@@ -33,12 +33,15 @@ class Health:
     relists: int
     refused: bool = False
     """It may not be listed, or is not there."""
+    optional: bool = False
+    """The operator can do without it."""
 
 
 class Informer:
     """Keeps the stores current, in all namespaces or in each of a list.
 
-    Each namespace is listed and watched by itself: one that cannot be read holds up no other.
+    Each namespace is listed and watched by itself: one that cannot be read holds up no other. What belongs to
+    no namespace is followed once, whichever namespaces are.
     """
 
     def __init__(
@@ -52,31 +55,35 @@ class Informer:
     ) -> None:
         """`on_readable` is called with a namespace (none: all) when all of it has been listed, also again."""
         self._stepped = asyncio.Event()
-        self._scopes = {
-            namespace: Scope(client, namespace, followed, clockwork, self._stepped.set, on_readable)
-            for namespace in tuple(namespaces) or (None,)
-        }
+
+        def scope(namespace: str | None, *, namespaced: bool) -> Scope:
+            what = [each for each in followed if each.resource.namespaced is namespaced]
+            return Scope(client, namespace, what, clockwork, self._stepped.set, on_readable)
+
+        self._cluster = scope(None, namespaced=False)
+        self._scopes = {name: scope(name, namespaced=True) for name in tuple(namespaces) or (None,)}
 
     @property
     def health(self) -> tuple[Health, ...]:
         """Each reflector's, those of one kind together."""
         kinds = zip(*(scope.reflectors for scope in self._scopes.values()), strict=True)
-        return tuple(_health(reflector) for kind in kinds for reflector in kind)
+        namespaced = (reflector for kind in kinds for reflector in kind)
+        return tuple(_health(reflector) for reflector in (*namespaced, *self._cluster.reflectors))
 
     @property
     def started(self) -> bool:
         """Whether a namespace can be read, and each other one as well or it is known that it cannot."""
-        scopes = self._scopes.values()
-        return any(s.readable for s in scopes) and all(s.readable or s.refused for s in scopes)
+        return self._some_readable and all(s.readable or s.refused for s in self._scopes.values())
 
     def readable(self, namespace: str) -> bool:
         """Whether everything in a namespace has been listed, and may go on being listed."""
         scope = self._scopes.get(namespace) or self._scopes.get(None)
-        return scope is not None and scope.readable
+        return scope is not None and scope.readable and self._cluster.readable
 
     def gaps(self, namespace: str) -> int:
         """A number that changes when something of this namespace may have been missed that is verified."""
-        return sum(s.gaps for name, s in self._scopes.items() if name in {None, namespace})
+        scopes = (scope for name, scope in self._scopes.items() if name in {None, namespace})
+        return sum(scope.gaps for scope in (self._cluster, *scopes))
 
     async def run(self, roots_served: asyncio.Event) -> None:
         """Follow everything until cancelled: what users write from when the API server serves it."""
@@ -87,7 +94,7 @@ class Informer:
             await reflector.run()
 
         async with asyncio.TaskGroup() as group:
-            for scope in self._scopes.values():
+            for scope in (self._cluster, *self._scopes.values()):
                 for reflector in scope.reflectors:
                     following = follow(reflector, is_root=reflector in scope.roots)
                     group.create_task(following, name=f"reflector of {reflector.source.words}")
@@ -103,8 +110,12 @@ class Informer:
             return
 
     async def _until_readable(self) -> None:
-        while not any(scope.readable for scope in self._scopes.values()):
+        while not self._some_readable:
             await self._next_step()
+
+    @property
+    def _some_readable(self) -> bool:
+        return self._cluster.readable and any(scope.readable for scope in self._scopes.values())
 
     async def _next_step(self) -> None:
         self._stepped.clear()
@@ -123,4 +134,5 @@ def _health(reflector: Reflector[Any]) -> Health:
         losses=reflector.losses,
         relists=reflector.relists,
         refused=reflector.refused,
+        optional=reflector.source.optional,
     )

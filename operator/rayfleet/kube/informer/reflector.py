@@ -42,9 +42,13 @@ class Source:
     """`labelSelector`, `fieldSelector`."""
     optional: bool = False
     """Whether the operator can do without this kind."""
+    namespaced: bool = True
+    """Whether its objects are in namespaces."""
 
     @property
     def words(self) -> str:
+        if not self.namespaced:
+            return self.kind
         return f"{self.kind} in {f'namespace {self.namespace}' if self.namespace else 'all namespaces'}"
 
 

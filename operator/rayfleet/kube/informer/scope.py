@@ -1,4 +1,4 @@
-"""What is followed in one namespace, or in all of them together."""
+"""What is followed in one namespace, in all of them together, or in none, as nodes are."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,10 +41,10 @@ class Scope:
         self.namespace = namespace
         self._on_step = on_step
         self._on_readable = on_readable
-        self._was_readable = False
         self._following = tuple(
             (each, self._reflector(client, each, each.sink(namespace), clockwork)) for each in followed
         )
+        self._was_readable = self.readable
 
     @property
     def reflectors(self) -> tuple[Reflector[Any], ...]:
@@ -75,7 +75,14 @@ class Scope:
     ) -> Reflector[Any]:
         resource = followed.resource
         path = resource.collection(self.namespace)
-        source = Source(resource.plural, path, self.namespace, followed.selectors, followed.optional)
+        source = Source(
+            resource.plural,
+            path,
+            self.namespace,
+            followed.selectors,
+            followed.optional,
+            resource.namespaced,
+        )
         return Reflector(client, source, sink, clockwork, on_step=self._stepped)
 
     def _stepped(self) -> None:

@@ -116,7 +116,7 @@ def _tell(key: Key | None, tell: Callable[[Key], None]) -> None:
 def _identity(obj: JsonObject) -> tuple[str, str, str]:
     found = obj.get("metadata") if isinstance(obj, Mapping) else None
     metadata: Any = found if isinstance(found, Mapping) else {}
-    return str(metadata.get("namespace")), str(metadata.get("name")), str(metadata.get("uid"))
+    return str(metadata.get("namespace") or ""), str(metadata.get("name")), str(metadata.get("uid"))
 
 
 def _trimmed(

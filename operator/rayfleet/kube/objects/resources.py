@@ -11,6 +11,8 @@ class Resource(NamedTuple):
     version: str
     kind: str
     plural: str
+    namespaced: bool = True
+    """False of a kind whose objects belong to the whole cluster, such as nodes."""
 
     @property
     def api_version(self) -> str:
@@ -23,7 +25,7 @@ class Resource(NamedTuple):
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
 
     def collection(self, namespace: str | None = None) -> str:
-        """The path of all objects of a namespace, or of all namespaces."""
+        """The path of all objects of a namespace, or of all."""
         return (
             f"{self.root}/namespaces/{namespace}/{self.plural}" if namespace else f"{self.root}/{self.plural}"
         )
@@ -37,4 +39,5 @@ PODS: Final = Resource("", "v1", "Pod", "pods")
 SERVICES: Final = Resource("", "v1", "Service", "services")
 SECRETS: Final = Resource("", "v1", "Secret", "secrets")
 EVENTS: Final = Resource("events.k8s.io", "v1", "Event", "events")
+NODES: Final = Resource("", "v1", "Node", "nodes", namespaced=False)
 LEASES: Final = Resource("coordination.k8s.io", "v1", "Lease", "leases")
