@@ -42,7 +42,7 @@ lint: $(VENV)/installed ## Style, types, import order, file length, generated an
 	@$(RUN) -m protocol --check
 	@$(RUN) -m golden --check
 
-format: $(VENV)/installed ## Format the code, and mend what ruff can mend
+format: $(VENV)/installed ## Format the code, and fix what ruff can fix
 	@$(VENV)/bin/ruff check --fix --quiet . || true
 	@$(VENV)/bin/ruff format .
 
@@ -98,13 +98,13 @@ cli-reference: $(VENV)/installed ## Generate the page of the command line
 protocol: $(VENV)/installed ## Compile the definition of Ray's messages
 	@$(RUN) -m protocol
 
-golden: $(VENV)/installed ## Write down what the operator does on fixed input (tests/golden)
+golden: $(VENV)/installed ## Record what the operator does on fixed input (tests/golden)
 	@$(RUN) -m golden
 
 images: setup ## Build the operator's and Ray's images (3 min the first time)
 	@$(RUN) -m images build
 
-lock: $(VENV)/installed ## Resolve the dependencies anew into requirements/
+lock: $(VENV)/installed ## Resolve the dependencies again into requirements/
 	@$(VENV)/bin/pip install --quiet uv==0.13.8
 	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 $(UPGRADE) \
 		pyproject.toml -o requirements/operator.txt

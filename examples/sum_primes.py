@@ -36,7 +36,7 @@ def start_worker() -> None:
 
 @ray.remote
 def task(limit: int, share: int) -> tuple[int, str]:
-    """One of the eight shares, and the Ray node that it ran on."""
+    """The sum of one of the eight shares, and the Ray node that computed it."""
     return sum_primes(limit, share, TASKS), ray.get_runtime_context().get_node_id()
 
 

@@ -1,4 +1,4 @@
-"""Queues tasks that need a GPU each, and waits for their end: a cluster that follows its queue gets workers.
+"""Queues tasks that need one GPU each, and waits for them: a cluster that follows its queue starts workers.
 
 ray job submit --working-dir examples/autoscaling -- python gpu_tasks.py
 """
@@ -11,7 +11,7 @@ import ray
 
 @ray.remote(num_gpus=1)
 def task(seconds: float) -> str:
-    """Keep a GPU for so long; the Ray node that it is on."""
+    """Hold a GPU for some seconds; return the Ray node it is on."""
     time.sleep(seconds)
     return ray.get_runtime_context().get_node_id()
 

@@ -4,8 +4,8 @@
   resources: [rayclusters]
   verbs: [get, list, watch]
 {{- if or .Values.autoscaling.targetSpec (.Values.finalizers | default dict).release }}
-# For clusters that keep their sizes in `replicas`, by `target: Spec` or because Kueue counts them, and to let deleted ones
-# go that KubeRay has left its finalizer on.
+# For clusters that keep their sizes in `replicas`, by `target: Spec` or because Kueue counts them, and to release deleted
+# clusters on which KubeRay left its finalizer.
 - apiGroups: [ray.io]
   resources: [rayclusters]
   verbs: [patch]
@@ -13,21 +13,21 @@
 - apiGroups: [ray.io]
   resources: [rayclusters/status]
   verbs: [patch]
-# Where the admission plugin OwnerReferencesPermissionEnforcement is on, a child whose owner reference blocks the owner's
-# deletion may only be created by who may update the owner's finalizers.
+# If the admission plugin OwnerReferencesPermissionEnforcement is on, creating a child whose owner reference blocks the
+# owner's deletion takes the right to update the owner's finalizers.
 - apiGroups: [ray.io]
   resources: [rayclusters/finalizers]
   verbs: [update]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, create, delete]
-# Patched is only what the head's Service selects by, when the labels of the head are others.
+# The patch changes only the selector of the head's Service, when the labels of the head have changed.
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch]
 {{- if .Values.tokenAuth.enabled }}
-# For clusters with authOptions.mode token. Made once and never changed; read by name, never listed nor watched. Neither can
-# be bound to names, as clusters are named by their users.
+# For clusters with authOptions.mode token. Created once and never changed; read by name, never listed or watched. Neither
+# right can be limited to names, because users name their clusters.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create]
@@ -35,17 +35,17 @@
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
-# To read the annotations rayfleet.io/max-gpus and its like of a namespace whose clusters scale; by its name alone.
+# To read annotations such as rayfleet.io/max-gpus of a namespace whose clusters scale; by its name only.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
-# To see whether another operator of this API is at work; only its Lease.
+# To see whether another operator of this API is active; only its Lease.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   resourceNames: [ray-operator-leader]
   verbs: [list]
-# Such a Lease counts where the service account of its holder's pod may update RayClusters: this asks whether it may. It
-# stores nothing, and tells of rights only.
+# Such a Lease counts where the service account of its holder's pod may update RayClusters; this review asks whether it may.
+# It stores nothing, and reveals only rights.
 - apiGroups: [authorization.k8s.io]
   resources: [{{ .Values.watchNamespaces | empty | ternary "subjectaccessreviews" "localsubjectaccessreviews" }}]
   verbs: [create]

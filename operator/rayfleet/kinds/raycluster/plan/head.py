@@ -1,8 +1,24 @@
-"""The head: exactly one, and never two that may both live.
+"""The head: exactly one.
 
-The name of a head is a function of the cluster and of its *epoch*, so within an epoch the API server
-itself refuses a second one. The epoch rises, by a write that only one writer can win, when nothing of
-the old head can be running any more; only then does the next head have a name.
+The head epoch
+--------------
+Two live heads would be two Ray clusters behind one Service, so there are never two, although the cache may be
+old, a request may arrive late, and two operators may both believe that they lead. A head's name is a function
+of (cluster uid, epoch); the epoch is a number in the status. Operators A and B, epoch 3:
+
+1. Both see no head, and both create the head of epoch 3. Its name is the same, so the API server accepts one
+   create. The other gets 409, which counts as done if the pod there is ours and has the same template.
+2. The head is lost. Epoch 4 may begin only when the old head's object is gone or its Ray container has ended
+   for good. A head that is being deleted still lives: the next one waits.
+3. Before the write, the head that the status names is read by name: it may live on without the label by which
+   the watch finds it, or without its owner reference. While it lives, no head is created.
+4. Both write epoch 4, guarded by uid and resourceVersion. One write wins. The other gets 409, and its
+   operator reads and plans again. Creates follow the write, so epoch 4 has one head, as in step 1.
+5. A create of epoch 3 arrives late. Epoch 4 begins only after a head of epoch 3 was seen, so a late create
+   usually meets its own name and gets 409. A request is sent only within its leader's term, and times out
+   with it. Should an older head appear nevertheless, it is deleted as superseded.
+6. The status is wiped or restored from a backup. The current epoch is the highest of the status and all head
+   pods, so it never falls below that of an existing head.
 """
 
 from dataclasses import dataclass
@@ -30,7 +46,7 @@ class HeadPlan:
 
     epoch: int
     exists: bool = False
-    """There is a head that may live."""
+    """A head lives, or may live."""
     advance: AdvanceHeadEpoch | None = None
     create: CreatePod | None = None
     leaves: tuple[Leave, ...] = ()
@@ -39,7 +55,7 @@ class HeadPlan:
 
 
 def plan_head(snapshot: Snapshot, spec: RayClusterSpec) -> HeadPlan:
-    """One living head, of the highest epoch."""
+    """Keep the live head of the highest epoch, or replace it (see "The head epoch")."""
     heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD]
     epoch = current_epoch(snapshot.recorded, heads)
     living = sorted(
@@ -56,7 +72,7 @@ def plan_head(snapshot: Snapshot, spec: RayClusterSpec) -> HeadPlan:
 
 
 def _wait_for(head: Pod, cluster: Root) -> str | None:
-    """Why a head that may live is not as it should be; none where it is."""
+    """Why a live head is not as it should be; None if it is."""
     if head.deleting:
         return f"head {head.name} is going; the next one waits until it is gone"
     lost = [] if head.owner is not None else ["its owner reference"]
@@ -69,7 +85,7 @@ def _wait_for(head: Pod, cluster: Root) -> str | None:
 
 def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, old: list[Pod]) -> HeadPlan:
     if _is_the_only_head(snapshot):
-        # What ended stays, with its logs: nothing comes in its place.
+        # The ended head stays, with its logs: nothing replaces it.
         wait = f"the head has ended, and {Annotation.NO_HEAD_RESTART} forbids another one"
         return HeadPlan(epoch, wait=wait)
     settling = sort_ended(
@@ -104,19 +120,19 @@ def _manifest(snapshot: Snapshot, spec: RayClusterSpec, epoch: int) -> PodManife
 
 
 def current_epoch(recorded: RayClusterStatus, heads: list[Pod]) -> int:
-    """The highest epoch of which there is any trace. A status that was wiped is rebuilt from the pods."""
+    """The highest epoch in the status and the pods; a wiped status is rebuilt from the pods."""
     return max([recorded.head_epoch or 0, *(recorded_number(pod.head_epoch) or 0 for pod in heads)])
 
 
 def _has_existed(snapshot: Snapshot, epoch: int) -> bool:
-    """Whether a head of `epoch` was ever seen: an epoch may be allowed and its head not made yet."""
+    """Whether a head of `epoch` was ever seen: an epoch may have begun before its head was created."""
     return snapshot.recorded.head.pod_name == head_pod_name(snapshot.cluster, epoch)
 
 
 def _is_the_only_head(snapshot: Snapshot) -> bool:
-    """Whether there has been a whole cluster, which is not to go on under another head.
+    """Whether the cluster was provisioned once and must not continue under another head.
 
-    A head that runs the submitter of a RayJob would otherwise run the job once more.
+    A head that runs the submitter of a RayJob would otherwise run the job again.
     """
     is_meant = is_on(snapshot.cluster.annotations.get(Annotation.NO_HEAD_RESTART, ""))
     return is_meant and snapshot.recorded.holds(ConditionType.PROVISIONED)
