@@ -1,8 +1,7 @@
-"""Failures that are expected in the course of things, as values.
+"""Expected failures, as values.
 
-A request to the API server ends in its answer or in an `ApiFailure`. What to do about one is
-decided in one place, `policy`, not at each call. A call to a Ray head ends in its answer or in a
-`GcsFailure`.
+A request to the API server ends in its answer or in an `ApiFailure`. `policy` decides, in one place and not
+at each call, what to do about a failure. A call to a Ray head ends in its answer or in a `GcsFailure`.
 """
 
 import re
@@ -34,7 +33,7 @@ class ApiFailure:
     """Seconds, from the Retry-After header."""
     kind: str = ""
     name: str = ""
-    """What it is about by the `details` of the Status object: a resource (`pods`), and an object's name."""
+    """From the `details` of the Status object: a resource (`pods`), and an object's name."""
 
 
 _LONGEST_COMPARED = 8192
@@ -42,20 +41,20 @@ _PARTS = re.compile(r"[][,;\n]+ ?")
 
 
 class Policy(Enum):
-    """What a failed request means for the one who sent it."""
+    """What a failed request means for its sender."""
 
     GONE = auto()
-    """Something is not there (any more): the object only where `is_gone` says so. Look again."""
+    """Something does not exist (any more); it is the object itself only if `is_gone` says so. Look again."""
     CONFLICT = auto()
-    """Somebody else wrote first, or the name is taken. Look again, then decide anew."""
+    """Somebody else wrote first, or the name is taken. Look again, then decide again."""
     EXPIRED = auto()
     """A resourceVersion or continue token is too old. List again from the start."""
     INVALID = auto()
-    """The object can never be accepted as it is. Tell the user; do not send it again."""
+    """The object will never be accepted as it is. Report it to the user; do not send it again."""
     DENIED = auto()
-    """Quota, admission or RBAC said no. It may pass later: tell the user, and back off."""
+    """Quota, admission or RBAC said no. It may pass later: report it to the user, and back off."""
     UNAUTHENTICATED = auto()
-    """The credentials have expired. Read them anew, then retry."""
+    """The credentials have expired. Read them again, then retry."""
     RETRY = auto()
     """Overload, an outage or a cut connection. Back off and retry."""
 
@@ -71,7 +70,7 @@ _BY_STATUS: Mapping[int, Policy] = {
 
 _LAGGING_ADMISSION = "cannot find RESTMapping"
 """For up to half a minute after a CRD is installed, an API server that checks owner references does not
-know the new kind. That is no refusal: it passes by itself."""
+know the new kind. That is not a refusal: it goes away by itself."""
 
 
 def policy(failure: ApiFailure) -> Policy:
@@ -81,7 +80,7 @@ def policy(failure: ApiFailure) -> Policy:
     if failure.status in _BY_STATUS:
         return _BY_STATUS[failure.status]
     # Only an answer that names fields is a verdict on the object. A webhook may answer 400 or 422 with
-    # words alone, and may think otherwise tomorrow.
+    # just a message, and may decide differently tomorrow.
     if failure.status == 422:  # noqa: PLR2004 - the HTTP status is its own name
         return Policy.INVALID if any(cause.field for cause in failure.causes) else Policy.DENIED
     if 400 <= failure.status < 500 and failure.status not in {408, 429}:  # noqa: PLR2004 - as above
@@ -90,36 +89,36 @@ def policy(failure: ApiFailure) -> Policy:
 
 
 def is_of_new_kind(failure: ApiFailure) -> bool:
-    """Whether a child was refused as the API server does not know our kind yet; see above."""
+    """Whether a child was refused because the API server does not know our kind yet; see above."""
     return failure.status == 403 and _LAGGING_ADMISSION in failure.message  # noqa: PLR2004 - as above
 
 
-def is_in_other_order(words: str, others: str) -> bool:
-    """Whether two messages say the same things, which their authors have listed in another order.
+def is_in_other_order(message: str, other: str) -> bool:
+    """Whether two messages list the same items in a different order.
 
-    A LimitRange's minima, for one, come as a map gives them: differently each time.
+    A LimitRange's minima, for example, come in the order of a map, which differs each time.
     """
-    if len(words) != len(others) or len(words) > _LONGEST_COMPARED:
+    if len(message) != len(other) or len(message) > _LONGEST_COMPARED:
         return False
-    return sorted(_PARTS.split(words)) == sorted(_PARTS.split(others))
+    return sorted(_PARTS.split(message)) == sorted(_PARTS.split(other))
 
 
 def is_gone(failure: ApiFailure, resource: str, name: str) -> bool:
-    """Whether the API server has said that the object itself is not there.
+    """Whether the API server has said that the object itself does not exist.
 
-    Any other 404 is of an API that is not served at the moment, of a namespace, or of something between us
-    and the server; what its words happen to mention means nothing.
+    Any other 404 is about an API that is not served at the moment, a namespace, or something between us
+    and the server; what its message happens to mention means nothing.
     """
     return policy(failure) is Policy.GONE and (failure.kind, failure.name) == (resource, name)
 
 
 class GcsTrouble(StrEnum):
-    """Of what kind the failure of a call to a Ray head is."""
+    """The kind of failure of a GCS call."""
 
     UNREACHABLE = "unreachable"
-    """Nobody listens there, or the connection was cut."""
+    """Nothing listens there, or the connection was cut."""
     DEADLINE = "deadline"
-    """No whole answer in time."""
+    """No complete answer in time."""
     UNAUTHENTICATED = "unauthenticated"
     """The token is missing or wrong."""
     UNIMPLEMENTED = "unimplemented"
@@ -132,7 +131,7 @@ class GcsTrouble(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GcsFailure:
-    """Why a call to a Ray head did not succeed. Nothing secret is in its words."""
+    """Why a call to a Ray head did not succeed. The message holds nothing secret."""
 
     trouble: GcsTrouble
     message: str

@@ -1,4 +1,4 @@
-"""Long work in threads of its own, a turn a namespace: one tenant's holds up no other's."""
+"""Long work in threads of its own, one turn per namespace, so that no tenant holds up another."""
 
 import asyncio
 from collections import Counter, OrderedDict, deque
@@ -9,13 +9,13 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 THREADS: Final = 2
 MOST_WAITING: Final = 32 << 20
-"""Bytes of all that waits for a thread."""
+"""Bytes of all work that waits for a thread."""
 
 T = TypeVar("T")
 
 
 class GaveWay(Exception):  # noqa: N818 - it says what became of the work
-    """Work that is not done, as too much waits; its words say of whom."""
+    """The work is not done because too much is waiting; the message says how much."""
 
 
 class _Entry(NamedTuple, Generic[T]):
@@ -24,9 +24,9 @@ class _Entry(NamedTuple, Generic[T]):
 
 
 class Turns(Generic[T]):
-    """What waits, a turn a namespace; within one, first come, first served. No I/O.
+    """The work that waits, one turn per namespace; within a namespace, first come, first served. No I/O.
 
-    Where all of it is larger than `most`, the namespace of which most waits gives way.
+    When it is larger than `most` in total, the namespace with the most waiting gives way.
     """
 
     def __init__(self, most: int) -> None:
@@ -36,7 +36,10 @@ class Turns(Generic[T]):
         self._all = 0
 
     def put(self, namespace: str, what: T, size: int = 0) -> list[T]:
-        """Let it wait; what gives way, it may be this: of a namespace the largest, of equals the last."""
+        """Queue a piece of work; return what gives way, which may be this piece.
+
+        Within a namespace the largest piece gives way, and of equals the last.
+        """
         self._waiting.setdefault(namespace, deque()).append(_Entry(what, size))
         self._count(namespace, size)
         gone = []
@@ -53,7 +56,7 @@ class Turns(Generic[T]):
         return gone
 
     def take(self, busy: Collection[str] = ()) -> tuple[str, T] | None:
-        """Whose turn it is among namespaces that are not `busy`, and what of it has waited longest."""
+        """The next namespace that is not `busy`, and its work that has waited longest."""
         namespace = next((name for name in self._waiting if name not in busy), None)
         if namespace is None:
             return None
@@ -72,9 +75,10 @@ class Turns(Generic[T]):
 
 
 class FairThreads:
-    """Threads for work that takes long, of each namespace one piece at a time.
+    """Threads for work that takes long; each namespace has one piece under way at a time.
 
-    Python runs one thread at a time, so a second piece would only take from others. In one event loop alone.
+    Python runs one thread at a time, so a second piece would only take time from others. For use in one
+    event loop only.
     """
 
     def __init__(self, threads: int = THREADS, most_waiting: int = MOST_WAITING) -> None:
@@ -85,7 +89,7 @@ class FairThreads:
         self._pool: ThreadPoolExecutor | None = None
 
     async def run(self, namespace: str, work: Callable[[], T], size: int = 0) -> T:
-        """What `work` gives or raises. Raises `GaveWay` where it is not done; `size` bytes wait with it."""
+        """Return or raise what `work` does. `size` bytes wait with it; raises `GaveWay` if it is not done."""
         turn = asyncio.get_running_loop().create_future()
         for other in self._turns.put(namespace, turn, size):
             if not other.done():
@@ -112,10 +116,10 @@ class FairThreads:
         running = self._pool.submit(work)
 
         def ended(_: object) -> None:
-            with suppress(RuntimeError):  # The loop is closed: nobody waits any more.
+            with suppress(RuntimeError):  # The loop is closed: nobody is waiting any more.
                 loop.call_soon_threadsafe(self._leave, namespace)
 
-        # Whoever gives up waiting: the thread is free only when its work is at its end.
+        # Even if the caller stops waiting, the thread is free only when its work has ended.
         running.add_done_callback(ended)
         return await asyncio.wrap_future(running)
 

@@ -269,7 +269,7 @@ async def test_an_object_that_cannot_be_read_stops_nothing(
 
         await until("the pod after it", lambda: len(store) == 2)
         assert {pod.phase for pod in store} == {"Pending"}
-        assert "odd of pods has a shape that cannot be read" in caplog.text
+        assert f"Cannot read pods {objects.namespace}/odd: unexpected shape" in caplog.text
 
 
 @pytest.mark.parametrize("optional", [True, False], ids=["optional", "core"])

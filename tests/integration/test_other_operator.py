@@ -120,7 +120,7 @@ async def test_a_lease_without_a_living_pod_behind_it_counts_nowhere(
         other.hold(as_holder="kuberay-operator-0_1")
         async with watching(everywhere) as seen:
             assert await seen.answer(ml.name) is None
-            assert "is no pod of this namespace" in seen.watch.ignored[tenant.name]
+            assert "is not a pod of this namespace" in seen.watch.ignored[tenant.name]
 
 
 async def test_an_operator_of_one_namespace_is_respected_there_alone(

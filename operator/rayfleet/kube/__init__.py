@@ -1,1 +1,1 @@
-"""Kubernetes: its objects trimmed, its API server's client, the cache, the informer and Leases."""
+"""Kubernetes: its objects, trimmed; a client of the API server; the cache, the informer and Leases."""

@@ -14,17 +14,17 @@ from rayfleet.kube.objects.roots import Root, known_finalizers
 from rayfleet.kube.objects.timestamps import unix_seconds
 
 UNREAD_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
-"""A second copy of the spec, which nobody here reads."""
+"""A second copy of the spec, which the operator does not read."""
 
 UNPACKED = 128
-"""Clusters kept unpacked for the next look: as many as are likely to be in a burst of passes."""
+"""Clusters kept unpacked for the next read: as many as a burst of passes is likely to touch."""
 LARGEST_UNPACKED = 64 << 10
-"""Bytes of JSON above which one is unpacked for each look: unpacked it takes four times as many."""
+"""Bytes of JSON above which a cluster is unpacked for each read: unpacked it takes four times the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class RootRecord:
-    """One with its spec and status as JSON: 26 KB of it take 103 KiB as dictionaries."""
+    """An object with its spec and status as JSON: 26 KB of JSON take 103 KiB as dictionaries."""
 
     key: Key
     uid: str
@@ -37,12 +37,12 @@ class RootRecord:
     spec: bytes
     status: bytes
     born: int = 0
-    """Its resourceVersion when it was created, where we saw that."""
+    """Its resourceVersion when it was created, if we saw that; else 0."""
     deleted: float = 0.0
     finalizers: frozenset[str] = frozenset()
 
     def same_as(self, other: "RootRecord") -> bool:
-        """Whether all that we look at is equal: everything but the resourceVersion."""
+        """Whether everything but the resourceVersion is equal."""
         return (
             self.uid == other.uid
             and self.generation == other.generation
@@ -57,7 +57,7 @@ class RootRecord:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What metrics look at: all but the spec, which takes longest to unpack."""
+    """What metrics read: everything but the spec, which takes longest to unpack."""
 
     key: Key
     uid: str
@@ -70,8 +70,8 @@ class Glance:
 class RootStore:
     """Objects of one kind by key, fed by the watch, by lists and by the answers to reads and status writes.
 
-    The rules are those of `Store`: never back in resourceVersion, no ghosts, and a change is a change of
-    what we look at. So the echo of our own status write, whose answer was applied before, wakes nobody.
+    The rules are those of `Store`: never back in resourceVersion, no ghosts, and only a change of what we
+    read counts as one. See the note in `store.py` on answers that enter the cache before their events.
     """
 
     def __init__(self, kind: str) -> None:
@@ -93,13 +93,13 @@ class RootStore:
         return tuple(self._records)
 
     def get(self, key: Key) -> Root | None:
-        """The cluster with its spec and status unpacked; both are shared, so nobody may change them."""
+        """The cluster with its spec and status unpacked; both are shared and must not be changed."""
         record = self._records.get(key)
         if record is None:
             return None
         known = self._unpacked.pop(key, None)
         if known is None or known[0] is not record:
-            # Most often the status alone is new.
+            # Usually only the status is new.
             same_spec = known is not None and known[0].spec is record.spec
             known = record, _unpacked(record, known[1].spec if known and same_spec else None)
         if len(record.spec) + len(record.status) <= LARGEST_UNPACKED:
@@ -109,44 +109,44 @@ class RootStore:
         return known[1]
 
     def generation(self, key: Key) -> int | None:
-        """Of the cluster's spec, without unpacking anything."""
+        """The generation of the cluster's spec, without unpacking anything."""
         record = self._records.get(key)
         return None if record is None else record.generation
 
     def stored_spec(self, key: Key) -> bytes | None:
-        """The cluster's spec as JSON, as it is kept here; to be shared, as bytes never change."""
+        """The cluster's spec as JSON, as stored here; safe to share, as bytes never change."""
         record = self._records.get(key)
         return None if record is None else record.spec
 
     def glance(self, key: Key) -> Glance | None:
-        """The cluster without its spec, for those who look at all of them often."""
+        """The cluster without its spec, for callers that read all clusters often."""
         record = self._records.get(key)
         if record is None:
             return None
         return Glance(key, record.uid, record.created, record.labels, orjson.loads(record.status))
 
     def known(self, key: Key, uid: str) -> RootRecord | None:
-        """The cluster as it is kept, if it is the one with this uid."""
+        """The stored record of the cluster, if it has this uid."""
         record = self._records.get(key)
         return record if record is not None and record.uid == uid else None
 
     def record(self, obj: Mapping[str, Any]) -> RootRecord:
-        """A RayCluster object as it is kept; nothing is taken in yet."""
+        """The record of a RayCluster object; nothing is stored yet."""
         metadata = obj["metadata"]
         key = Key(self._kind, metadata["namespace"], metadata["name"])
         return _record(obj, key, self._records.get(key))
 
     def apply(self, obj: Mapping[str, Any], *, seen: int = 0, born: bool = False) -> bool:
-        """Take in a RayCluster object; whether that changes anything we look at.
+        """Store a RayCluster object; return whether anything that we read has changed.
 
-        `born` says that this is the object as it was created, rather than one that was there before.
-        After a consistent read, `seen` is the cluster's resourceVersion before the read was sent: an
-        answer from before that means that the server went back in time, and then the answer is true.
+        `born` means that this is the object as it was created, not one that existed before. After a
+        consistent read, `seen` is the cluster's resourceVersion before the read was sent: an older answer
+        means that the server went back in time, and then the answer is right.
         """
         return self.take(self.record(obj), seen=seen, born=born)
 
     def take(self, record: RootRecord, *, seen: int = 0, born: bool = False) -> bool:
-        """`apply`, of a record."""
+        """`apply` for a record."""
         if record.resource_version < seen:
             self._gone.clear()
             self._records.pop(record.key, None)
@@ -172,11 +172,11 @@ class RootStore:
         *,
         seen: int = 0,
     ) -> set[Key]:
-        """Take in a whole consistent list of a namespace (none: of all); the keys of what changed.
+        """Store a complete consistent list of a namespace (None: of all); return the keys of what changed.
 
         What the list lacks is gone, unless it is newer than the list. `seen` is the highest resourceVersion
-        that the watch had shown before the list was asked for: a list from before that means that the
-        server went back in time (its storage was restored), and then the list alone is true.
+        that the watch had shown before the list was requested: an older list means that the server went
+        back in time (its storage was restored), and then only the list is right.
         """
         there = {key: record for key, record in self._records.items() if namespace in {None, key.namespace}}
         if list_resource_version < seen:
@@ -201,7 +201,7 @@ class RootStore:
         return changed
 
     def remove(self, key: Key, uid: str) -> bool:
-        """Drop a cluster that is gone for good; whether it was there."""
+        """Drop a cluster that is gone for good; return whether it was stored."""
         self._gone.bury(uid, None)
         record = self._records.get(key)
         if record is None or record.uid != uid:
@@ -212,7 +212,7 @@ class RootStore:
 
 
 def _unpacked(record: RootRecord, spec: Mapping[str, Any] | None) -> Root:
-    """`spec` where it is unpacked already."""
+    """`spec` is given if it is already unpacked."""
     return Root(
         key=record.key,
         uid=record.uid,
@@ -230,7 +230,7 @@ def _unpacked(record: RootRecord, spec: Mapping[str, Any] | None) -> Root:
 
 
 def _record(obj: Mapping[str, Any], key: Key, before: RootRecord | None) -> RootRecord:
-    """`before` lends the new record what has not changed, as others hold on to the same bytes."""
+    """The new record shares unchanged bytes with `before`, as others hold on to them."""
     metadata = obj["metadata"]
     spec = _packed(obj.get("spec") or {}, shallow_spec)
     annotations = metadata.get("annotations") or {}
@@ -251,12 +251,12 @@ def _record(obj: Mapping[str, Any], key: Key, before: RootRecord | None) -> Root
 
 
 def _packed(value: Mapping[str, Any], without_depths: Callable[[Mapping[str, Any]], object]) -> bytes:
-    """Equal bytes for equal values, in as much memory as they need.
+    """Equal bytes for equal values, in no more memory than they need.
 
     What orjson returns holds on to the buffer it was written in, which is two to eight times as large.
     """
     try:
         raw = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:  # As read, it can be nothing else than nested too deeply.
+    except orjson.JSONEncodeError:  # It was read as JSON, so it can only be nested too deeply.
         raw = orjson.dumps(without_depths(value), option=orjson.OPT_SORT_KEYS)
     return bytes(memoryview(raw))

@@ -1,10 +1,10 @@
-"""Equal strings of many objects as one string in memory."""
+"""Equal strings of many objects, kept as one string in memory."""
 
 from dataclasses import fields
 from typing import Any, get_origin
 
 MOST = 20_000
-"""Values kept. When there are more, sharing starts anew: it saves memory, nothing depends on it."""
+"""Values kept. Beyond that, sharing starts over: it saves memory, and nothing depends on it."""
 UNIQUE = frozenset({"name", "uid", "pod_ip", "host", "end"})
 """Fields whose value no other object has."""
 
@@ -12,8 +12,8 @@ UNIQUE = frozenset({"name", "uid", "pod_ip", "host", "end"})
 class Interner:
     """Gives the objects of one class their namespace, node name, group, owner ... from a common pool.
 
-    Of a tuple its elements are shared, too: nodes have most of their labels in common, but never all.
-    Values are replaced by equal ones, so for everyone else an object stays as it was.
+    The elements of a tuple are shared, too: nodes have most of their labels in common, but never all.
+    Values are replaced by equal ones, so no reader of an object sees a difference.
     """
 
     def __init__(self, kind: type[Any], most: int = MOST) -> None:
@@ -23,15 +23,15 @@ class Interner:
         self._tuples = frozenset(f.name for f in fields(kind) if get_origin(f.type) is tuple)
 
     def intern(self, obj: object) -> None:
-        """Share the values of `obj`, which nobody else holds yet."""
+        """Share the values of `obj`, which nothing else holds yet."""
         pool = self._pool
         for name in self._names:
-            value = found = getattr(obj, name)
-            if found and name in self._tuples:
-                value = tuple(pool.setdefault(each, each) for each in found)
+            value = own = getattr(obj, name)
+            if own and name in self._tuples:
+                value = tuple(pool.setdefault(each, each) for each in own)
             shared = pool.setdefault(value, value)
-            if shared is not found:
-                object.__setattr__(obj, name, shared)  # Frozen against change; this is none.
+            if shared is not own:
+                object.__setattr__(obj, name, shared)  # It is frozen, but an equal value is no change.
         if len(pool) > self._most:
             pool.clear()
 

@@ -1,4 +1,28 @@
-"""The cache of one kind of child: pods, services."""
+"""The cache of one kind of child: pods, services.
+
+Answers enter the cache before their events
+-------------------------------------------
+The answer to a create, a delete, a patch or a read holds the object at a resourceVersion, so it goes straight
+into the cache. The next pass sees its own writes, and no list of expected writes is kept. The watch brings
+the same versions, before or after the answers:
+
+1. A pass creates pod P; the API server stores it at version 7 and sends an answer and an event.
+2. The answer arrives: P@7 is stored.
+3. The event arrives: 7 is not newer, so it changes nothing and wakes no key. (If the event comes first, it
+   wakes the owner's key, and the answer changes nothing.)
+
+Two rules follow. A pass that needs another pass after its own write asks for it (`requeue_after`), as no
+event will wake its key. And a late answer must not bring an object back:
+
+- P is deleted at 9, and that event arrives before the answer of 7: the tombstone of P's uid covers 7.
+- P is created at 7 and deleted at 9, and a list at 10 replaces the cache while the answer is still under way.
+  No event of P was seen, so there is no tombstone; but the list is newer than 7 and does not hold P.
+- P loses the label that we select by, which the watch shows as a deletion at 9, and gets it back at 12: 12 is
+  later than the tombstone, so P is stored again.
+
+If the server's storage is restored from a backup, versions start lower: a list older than what the watch had
+shown proves it, and then the cache becomes that list.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import fields
@@ -11,7 +35,7 @@ from rayfleet.kube.objects.keys import Key, Owner, unowned
 
 
 class Trimmed(Protocol):
-    """A trimmed object: a frozen dataclass of at least these fields."""
+    """A trimmed object: a frozen dataclass with at least these fields."""
 
     @property
     def namespace(self) -> str: ...
@@ -31,14 +55,14 @@ T = TypeVar("T", bound=Trimmed)
 class Store(Generic[T]):
     """The objects of one kind, fed by watches, lists and the answers to writes, in any order.
 
-    - An object never goes back in resourceVersion, nor does one that was deleted come back as a ghost.
+    - An object never goes back in resourceVersion, and a deleted one does not come back as a ghost.
     - Another uid under the same name is another object: the newer one counts.
-    - A new resourceVersion alone is no change: nothing we look at is different.
-    - A list says what there is as of its resourceVersion; what is newer than the list stays.
+    - A new resourceVersion alone is not a change: nothing we read is different.
+    - A list is complete as of its resourceVersion; what is newer than the list stays.
     """
 
     def __init__(self, kind: type[T], roots: Collection[str] = ()) -> None:
-        """`roots` are the kinds that are looked up by; what another kind controls counts as unowned."""
+        """`roots` are the kinds whose children can be looked up; what another kind controls is unowned."""
         self._roots = frozenset(roots)
         self._objects: dict[str, dict[str, T]] = {}
         self._owned: dict[Key, dict[str, T]] = {}
@@ -56,7 +80,7 @@ class Store(Generic[T]):
             yield from objects.values()
 
     def owner_key(self, obj: T) -> Key | None:
-        """The key of the object's owner, where that is of a kind that is looked up by."""
+        """The key of the object's owner, if its kind is one of `roots`."""
         owner = obj.owner
         return Key(owner.kind, obj.namespace, owner.name) if owner and owner.kind in self._roots else None
 
@@ -68,19 +92,19 @@ class Store(Generic[T]):
         return tuple(self._owned.get(key, {}).values())
 
     def owners(self) -> Collection[Key]:
-        """Those that objects are owned by, whether they are there; of objects without an owner, no name."""
+        """The owners of objects, whether they exist or not; the name is empty for unowned objects."""
         return self._owned.keys()
 
     def is_gone(self, obj: T) -> bool:
-        """Whether it has been deleted since it was at its resourceVersion, or has left the watch since."""
+        """Whether the object was deleted, or left the watch, after its resourceVersion."""
         return self._gone.covers(obj.uid, obj.resource_version + 1)
 
     def unowned(self, namespace: str) -> tuple[T, ...]:
-        """The objects of a namespace that nothing controls, such as what a deleted cluster has left."""
+        """The objects of a namespace that nothing controls, such as what a deleted cluster left behind."""
         return tuple(self._owned.get(unowned(namespace), {}).values())
 
     def apply(self, obj: T) -> bool:
-        """Take in an object as it is at its resourceVersion; whether that changes anything we look at."""
+        """Store an object at its resourceVersion; return whether anything that we read has changed."""
         before = self.get(obj.namespace, obj.name)
         if self._gone.covers(obj.uid, obj.resource_version):
             return False
@@ -94,7 +118,7 @@ class Store(Generic[T]):
         return before is None or self._projection(before) != self._projection(obj)
 
     def remove(self, namespace: str, name: str, uid: str, resource_version: int | None = None) -> T | None:
-        """Drop an object that was gone at `resource_version` (none: for good); the one that was dropped."""
+        """Drop an object that was gone at `resource_version` (None: for good); return what was dropped."""
         self._gone.bury(uid, resource_version)
         there = self.get(namespace, name)
         if there is None or there.uid != uid:
@@ -107,11 +131,11 @@ class Store(Generic[T]):
     def replace(
         self, namespace: str | None, objects: Iterable[T], list_resource_version: int, *, seen: int = 0
     ) -> set[Key]:
-        """Take in a whole consistent list of a namespace (none: of all); the owners of what changed.
+        """Store a complete consistent list of a namespace (None: of all); return the owners of what changed.
 
         What the list lacks is gone, unless it is newer than the list. `seen` is the highest resourceVersion
-        that the watch had shown before the list was asked for: a list from before that means that the
-        server went back in time (its storage was restored), and then the list alone is true.
+        that the watch had shown before the list was requested: an older list means that the server went
+        back in time, and then only the list is right.
         """
         spaces = list(self._objects) if namespace is None else [namespace]
         there = [obj for space in spaces for obj in self._objects.get(space, {}).values()]
@@ -124,7 +148,7 @@ class Store(Generic[T]):
         return changed
 
     def replace_owned(self, key: Key, objects: Iterable[T], list_resource_version: int) -> set[Key]:
-        """Take in a consistent list of all that belongs to one cluster; the owners of what changed."""
+        """Store a consistent list of all children of one cluster; return the owners of what changed."""
         return self._merge(self.owned_by(key), objects, list_resource_version)
 
     def _merge(self, there: Collection[T], objects: Iterable[T], list_resource_version: int) -> set[Key]:
@@ -152,9 +176,9 @@ class Store(Generic[T]):
         return {key for key in keys if key is not None}
 
     def _was_listed_without(self, obj: T) -> bool:
-        """Whether an object that is not there was already gone when everything was last listed.
+        """Whether an object that is not stored was already gone when everything was last listed.
 
-        So it is with the late answer to a create, if the pod was deleted before a list and never seen.
+        That happens to the late answer to a create, if the pod was deleted before a list and never seen.
         """
         listed = max(self._listed.get(None, 0), self._listed.get(obj.namespace, 0))
         return obj.resource_version <= listed
@@ -181,5 +205,5 @@ class Store(Generic[T]):
             del self._owned[place]
 
     def _place(self, obj: T) -> Key:
-        """Where an object is found by its owner; of one that has none, under no name."""
+        """The key of the owner, with an empty name if there is none."""
         return self.owner_key(obj) or unowned(obj.namespace)

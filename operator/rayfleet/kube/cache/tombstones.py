@@ -1,14 +1,14 @@
-"""Objects that were deleted not long ago."""
+"""Objects that were deleted recently."""
 
 REMEMBERED = 10_000
-"""Deletions. The oldest are forgotten first: an answer that late would have timed out long before."""
+"""Deletions. The oldest are forgotten first: an answer that old would have timed out long before."""
 
 
 class Tombstones:
-    """Up to which resourceVersion a uid is known to be gone.
+    """The resourceVersion up to which each uid is known to be gone.
 
     An old list or the late answer to a write may still show an object that has been deleted since. A
-    *later* version is believed: an object that lost the label we select by, and got it back, is not dead.
+    *later* version is believed: an object that lost the label we select by, and got it back, is not gone.
     """
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
@@ -19,7 +19,7 @@ class Tombstones:
         return len(self._gone)
 
     def bury(self, uid: str, resource_version: int | None) -> None:
-        """Note a deletion seen at `resource_version`; none means that the uid is gone for good."""
+        """Record a deletion seen at `resource_version`; None means that the uid is gone for good."""
         before = self._gone.pop(uid, 0)
         later = None if resource_version is None or before is None else max(before, resource_version)
         self._gone[uid] = later
@@ -32,5 +32,5 @@ class Tombstones:
         return gone is None or resource_version <= gone
 
     def clear(self) -> None:
-        """Forget all: the server's history was rewound."""
+        """Forget everything: the server's history was rewound."""
         self._gone.clear()

@@ -1,4 +1,4 @@
-"""From what came over the wire to an answer or an `ApiFailure`. No I/O here."""
+"""Turns what came over the wire into an answer or an `ApiFailure`. No I/O here."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from rayfleet.errors import NO_ANSWER, ApiFailure, Cause
 from rayfleet.kube.client.decoding import decoded
 
 _SHOWN = 300
-"""Characters shown of an answer that is no Status object, such as a proxy's page."""
+"""Characters shown of an answer that is not a Status object, such as a proxy's page."""
 _WARNING = re.compile(r'^\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 _SUCCESS = range(200, 300)
 
@@ -21,11 +21,11 @@ class Listing(NamedTuple):
     items: list[dict[str, Any]]
     resource_version: int
     continue_token: str = ""
-    """Asks for the next page; empty on the last."""
+    """Requests the next page; empty on the last."""
 
 
 def answer_from(status: int, retry_after: str | None, raw: bytes) -> dict[str, Any] | ApiFailure:
-    """The decoded body of a success, else the failure in the server's words."""
+    """The decoded body of a success, else the failure with the server's message."""
     try:
         body = decoded(raw)
     except orjson.JSONDecodeError:
@@ -33,16 +33,16 @@ def answer_from(status: int, retry_after: str | None, raw: bytes) -> dict[str, A
     if status in _SUCCESS:
         if isinstance(body, dict):
             return body
-        return ApiFailure(NO_ANSWER, "BadAnswer", f"the answer is no JSON object: {_words(raw)}")
+        return ApiFailure(NO_ANSWER, "BadAnswer", f"the answer is not a JSON object: {_shown(raw)}")
     if isinstance(body, dict) and body.get("kind") == "Status":
         return failure_from_status(body, status, retry_after)
-    return ApiFailure(status, "", _words(raw) or f"HTTP status {status}", retry_after=_seconds(retry_after))
+    return ApiFailure(status, "", _shown(raw) or f"HTTP status {status}", retry_after=_seconds(retry_after))
 
 
 def failure_from_status(
     body: Mapping[str, Any], status: int | None = None, retry_after: str | None = None
 ) -> ApiFailure:
-    """The failure that a Status object describes; without `status`, its own code counts."""
+    """The failure that a Status object describes; without `status`, with the code in the object."""
     details = body.get("details")
     if not isinstance(details, dict):
         details = {}
@@ -63,31 +63,31 @@ def failure_from_status(
 def no_answer(error: BaseException, server: str, seconds: float | None = None) -> ApiFailure:
     """The failure of a request that was not answered: refused, cut, or timed out."""
     if isinstance(error, TimeoutError):
-        how = f": {error}" if str(error) else f" within {seconds:g} s" if seconds is not None else ""
-        return ApiFailure(NO_ANSWER, "Timeout", f"no answer from {server}{how}")
+        detail = f": {error}" if str(error) else f" within {seconds:g} s" if seconds is not None else ""
+        return ApiFailure(NO_ANSWER, "Timeout", f"no answer from {server}{detail}")
     return ApiFailure(NO_ANSWER, "NoAnswer", f"no answer from {server}: {error or type(error).__name__}")
 
 
 def listing_from(answer: Mapping[str, Any]) -> Listing | ApiFailure:
-    """A list answer taken apart."""
+    """The list that an answer holds."""
     metadata, items = answer.get("metadata"), answer.get("items")
     version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
     if not isinstance(metadata, dict) or not str(version).isdecimal() or not isinstance(items, list | None):
-        return ApiFailure(NO_ANSWER, "BadAnswer", "the answer is no list with a resourceVersion")
+        return ApiFailure(NO_ANSWER, "BadAnswer", "the answer is not a list with a resourceVersion")
     return Listing(items or [], int(str(version)), str(metadata.get("continue") or ""))
 
 
 def warnings_from(headers: Iterable[str]) -> list[str]:
-    """The words of `Warning` headers, as the API server sends them about unknown or deprecated fields."""
-    found = (_WARNING.match(header) for header in headers)
-    return [re.sub(r"\\(.)", r"\1", match.group(1)) for match in found if match]
+    """The texts of `Warning` headers, which the API server sends about unknown or deprecated fields."""
+    matches = (_WARNING.match(header) for header in headers)
+    return [re.sub(r"\\(.)", r"\1", match.group(1)) for match in matches if match]
 
 
-def _words(raw: bytes) -> str:
+def _shown(raw: bytes) -> str:
     return raw[: 4 * _SHOWN].decode("utf-8", "replace").strip()[:_SHOWN]
 
 
 def _seconds(value: object) -> float | None:
-    """A delay. The form with a date is for proxies; nobody here sends it, and back-off covers it."""
+    """A delay. The form with a date is for proxies; no API server sends it, and back-off covers it."""
     text = str(value) if value is not None else ""
     return float(text) if text.isascii() and text.isdigit() else None

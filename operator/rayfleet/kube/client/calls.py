@@ -1,4 +1,4 @@
-"""How often others were called, for metrics and for tests that count writes."""
+"""Counts of outgoing calls, for metrics and for tests that count writes."""
 
 from collections import Counter
 
@@ -16,7 +16,7 @@ class ApiCalls:
 
     @property
     def mutating(self) -> int:
-        """Calls that were to write, answered or not."""
+        """Calls meant to write, answered or not."""
         return sum(n for (verb, _), n in self.by_verb_and_code.items() if verb in MUTATING)
 
 

@@ -1,4 +1,4 @@
-"""The client of the Kubernetes API: raw objects in and out, expected trouble as values."""
+"""The client of the Kubernetes API: raw objects in and out, expected failures as values."""
 
 import asyncio
 import time
@@ -39,27 +39,28 @@ METHODS: Mapping[str, tuple[str, str]] = {
     "json-patch": ("PATCH", JSON_PATCH),
     "delete": ("DELETE", JSON),
 }
-"""Verb to HTTP method and content type. A review asks who may do what, and stores nothing."""
+"""HTTP method and content type per verb. A review asks who may do what, and stores nothing."""
 
 NOT_LEADING = ApiFailure(NO_ANSWER, "NotLeading", "not sent: this operator is not the leader (any more)")
-"""What a write ends in that may not be sent."""
+"""The result of a write that may not be sent."""
 
 _TROUBLE = (aiohttp.ClientError, OSError, LineTooLongError, orjson.JSONDecodeError)
-"""What a request may end in when the server or the network is at fault; TimeoutError is an OSError."""
+"""What a request may raise when the server or the network is at fault; TimeoutError is an OSError."""
 _LARGE = 1024 * 1024
-"""Bytes of a body above which it is sent in pieces, so that the event loop is not held up."""
+"""Bytes above which a body is sent in pieces, so that the event loop is not held up."""
 
 
 class KubeClient:
     """Requests to one API server.
 
     - A method returns the answer, or an `ApiFailure` for everything that can be expected to go wrong.
-    - A 401 makes the token be read again; with another token the request is sent once more.
-    - At most `connections` requests are under way at a time; watches are not among them.
+    - After a 401 the token is read again; if it has changed, the request is sent once more.
+    - At most `connections` requests are under way at a time, not counting watches.
     - Paths start at the server's root, such as `/api/v1/namespaces/default/pods`.
-    - A write is sent only while `may_write` gives more than no seconds, and may take no longer than these.
+    - A write is sent only while `may_write` returns more than 0 seconds, and may take no longer than that.
+      `kube/leases/elector.py` says why.
 
-    Raises CredentialsError where the credentials' files cannot be used at all.
+    Raises CredentialsError if the credentials' files cannot be used at all.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class KubeClient:
         await self._sessions.close()
 
     async def get(self, path: str, params: Params | None = None, *, within: float | None = None) -> Answer:
-        """Read an object, or anything else that has one JSON answer."""
+        """Read an object, or anything else with a single JSON answer."""
         return await self.request("get", path, params=params, within=within)
 
     async def create(
@@ -105,14 +106,14 @@ class KubeClient:
         within: float | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> Answer:
-        """Create an object in the collection at `path`; `warn` is told each of the server's warnings."""
+        """Create an object in the collection at `path`; `warn` is called with each warning of the server."""
         params = {"fieldManager": FIELD_MANAGER, **(params or {})}
         return await self.request("create", path, params=params, body=body, within=within, warn=warn)
 
     async def delete(
         self, path: str, uid: str, grace: int | None = None, *, within: float | None = None
     ) -> Answer:
-        """Delete the object only if it still is the one with this uid; `grace` in seconds."""
+        """Delete the object only if it still has this uid; `grace` is in seconds."""
         body: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -141,7 +142,7 @@ class KubeClient:
         within: float | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> Answer:
-        """Send a request and decode its answer. `verb` is one of METHODS, `within` in seconds for it all."""
+        """Send a request and decode its answer. `verb` is one of METHODS, `within` the seconds for it all."""
         seconds = self._timeout if within is None else within
         method, content_type = METHODS[verb]
         headers = {"Accept": accept}
@@ -168,8 +169,8 @@ class KubeClient:
                 raw = await response.read()
             self.calls.count("patch" if verb == "json-patch" else verb, response.status)
             if warn is not None:
-                for words in warnings_from(response.headers.getall("Warning", ())):
-                    warn(words)
+                for warning in warnings_from(response.headers.getall("Warning", ())):
+                    warn(warning)
             return answer_from(response.status, response.headers.get("Retry-After"), raw)
 
         return await self._with_fresh_token(send, verb, seconds)
@@ -177,9 +178,9 @@ class KubeClient:
     async def list_pages(
         self, path: str, params: Params | None = None, *, limit: int = 500, accept: str = JSON
     ) -> AsyncGenerator[Listing | ApiFailure, None]:
-        """A consistent list, page by page; a failure ends it. `limit` 0: all in one.
+        """A consistent list, page by page; a failure ends it. `limit` 0 returns all in one page.
 
-        Status 410 means that the continue token has expired: the pages so far are to be thrown away.
+        Status 410 means that the continue token has expired: discard the pages read so far.
         """
         query = dict(params or {})
         if limit:
@@ -195,7 +196,7 @@ class KubeClient:
     async def list_all(
         self, path: str, params: Params | None = None, *, accept: str = JSON
     ) -> Listing | ApiFailure:
-        """A consistent list in one piece, read in pages, and at once where the pages expire meanwhile."""
+        """A consistent list, read in pages, or in one piece if the pages expire meanwhile."""
         for limit in (500, 0):
             items: list[dict[str, Any]] = []
             async for page in self.list_pages(path, params, limit=limit, accept=accept):
@@ -209,7 +210,7 @@ class KubeClient:
         raise AssertionError("unreachable: a list without a limit ends in an answer or a failure")
 
     async def list_metadata(self, path: str, params: Params | None = None) -> Listing | ApiFailure:
-        """A consistent list of the objects' metadata alone."""
+        """A consistent list of the objects' metadata only."""
         return await self.list_all(path, params, accept=METADATA_ONLY)
 
     async def watch(
@@ -220,11 +221,11 @@ class KubeClient:
         silence: float = 90.0,
         on_open: Callable[[], None] | None = None,
     ) -> AsyncGenerator[Answer, None]:
-        """The raw events of a watch: `{"type": ..., "object": ...}`, bookmarks and errors among them.
+        """The raw events of a watch: `{"type": ..., "object": ...}`, including bookmarks and errors.
 
         Ends quietly when the server ends it; otherwise its last item is the failure, which has no status
-        when the stream was cut or nothing came for `silence` seconds. `on_open` is called at its start.
-        To be closed (`contextlib.aclosing`) by one who leaves it early.
+        if the stream was cut or nothing came for `silence` seconds. `on_open` is called at its start.
+        A caller that leaves it early must close it (`contextlib.aclosing`).
         """
         query = {**(params or {}), "watch": "true"}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=silence)
@@ -242,7 +243,9 @@ class KubeClient:
                     raw = await response.read()
             answer = answer_from(response.status, response.headers.get("Retry-After"), raw)
             return (
-                answer if isinstance(answer, ApiFailure) else ApiFailure(NO_ANSWER, "BadAnswer", "no stream")
+                answer
+                if isinstance(answer, ApiFailure)
+                else ApiFailure(NO_ANSWER, "BadAnswer", "not a stream")
             )
 
         response = await self._with_fresh_token(send, "watch", self._timeout)
@@ -258,7 +261,7 @@ class KubeClient:
                     event = decoded(line)
                     if not isinstance(event, dict):
                         yield ApiFailure(
-                            NO_ANSWER, "BadAnswer", "the stream holds something else than events"
+                            NO_ANSWER, "BadAnswer", "the stream holds something other than events"
                         )
                         return
                     yield event
@@ -272,7 +275,7 @@ class KubeClient:
     async def _with_fresh_token(
         self, send: Callable[[str | None], Awaitable[T | ApiFailure]], verb: str, seconds: float
     ) -> T | ApiFailure:
-        """Send, and send once more if the server refuses a token in whose place there is another by now."""
+        """Send, and send once more if the server refuses the token and it has been replaced by now."""
         used = self._token.current()
         answer = await self._attempt(send(used), verb, seconds)
         if isinstance(answer, ApiFailure) and policy(answer) is Policy.UNAUTHENTICATED:
@@ -290,7 +293,7 @@ class KubeClient:
 
 
 def _hang_up(response: aiohttp.ClientResponse) -> None:
-    """Leave a stream at once: to close it politely would wait for a server that has nothing more to say."""
+    """Leave a stream at once: an orderly close would wait for a server that has nothing more to send."""
     if response.connection is not None and response.connection.transport is not None:
         response.connection.transport.abort()
     response.close()

@@ -1,4 +1,4 @@
-"""What a connection to the API server needs: its address, whom to trust, and who we are."""
+"""What a connection to the API server needs: its address, its CA, and our identity."""
 
 import os
 import ssl
@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where the kubelet puts a pod's token, the CA and the namespace."""
+"""Where the kubelet puts a pod's token, CA and namespace."""
 TOKEN_LIFE = 60.0
 """Seconds after which a token file is read again: the kubelet replaces it well before it expires."""
 
 
 class CredentialsError(Exception):
-    """There is no usable way to the API server; the message says why and what to do."""
+    """The API server cannot be reached with what is configured; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +24,17 @@ class Credentials:
 
     server: str
     ca: Path | bytes | None = None
-    """None: the system's authorities."""
+    """None means the system's authorities."""
     certificate: Path | bytes | None = None
     key: Path | bytes | None = field(default=None, repr=False)
     token: Path | str | None = field(default=None, repr=False)
-    """A path is read again as time goes by; a string is the token itself."""
+    """A file is read again from time to time; a string is the token itself."""
     insecure: bool = False
     """Do not check the server's certificate."""
     namespace: str = "default"
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """The TLS side, read from the files now; none for a plain `http` server.
+        """The TLS context, read from the files now; None for a plain `http` server.
 
         Raises CredentialsError for files that are missing or hold no certificate.
         """
@@ -53,7 +53,7 @@ class Credentials:
             cafile=self.ca if isinstance(self.ca, Path) else None,
             cadata=self.ca.decode("ascii") if isinstance(self.ca, bytes) else None,
         )
-        # Python 3.13 asks more of a CA than Kubernetes' own clients do; clusters with older CAs are in use.
+        # Python 3.13 demands more of a CA than Kubernetes' own clients; clusters with older CAs are in use.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if self.insecure:
             context.check_hostname = False
@@ -65,7 +65,7 @@ class Credentials:
 
 
 def _as_file(pem: Path | bytes, stack: ExitStack) -> Path:
-    """A file with it until `stack` closes: Python's ssl reads client certificates from files only."""
+    """A file with `pem` until `stack` closes: Python's ssl reads client certificates from files only."""
     if isinstance(pem, Path):
         return pem
     file = stack.enter_context(tempfile.NamedTemporaryFile())  # noqa: SIM115 - `stack` closes it
@@ -75,7 +75,7 @@ def _as_file(pem: Path | bytes, stack: ExitStack) -> Path:
 
 
 class BearerToken:
-    """The token to send. One from a file is read again each minute, and when the server refused it."""
+    """The token to send. A token file is read again each minute, and when the server refused the token."""
 
     def __init__(self, source: Path | str | None, clock: Callable[[], float]) -> None:
         self._source = source
@@ -84,12 +84,12 @@ class BearerToken:
         self._read_at: float | None = None
 
     def current(self) -> str | None:
-        """The token, none for a client without one. Raises CredentialsError for a file never yet readable."""
+        """The token; None for a client without one. Raises CredentialsError for a file never yet readable."""
         fresh = self._read_at is not None and self._clock() - self._read_at < TOKEN_LIFE
         return self._value if fresh else self.reread()
 
     def reread(self) -> str | None:
-        """Read the file now; a file that has become unreadable leaves the token as it was."""
+        """Read the file now; if it has become unreadable, the token stays as it was."""
         if isinstance(self._source, Path):
             try:
                 self._value = self._source.read_text(encoding="ascii").strip()
@@ -106,7 +106,7 @@ class BearerToken:
 def in_cluster(
     environment: Mapping[str, str] = os.environ, directory: Path = SERVICE_ACCOUNT
 ) -> Credentials | None:
-    """A pod's own service account; none outside a cluster."""
+    """The pod's own service account; None outside a cluster."""
     host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT")
     token = directory / "token"
     if not host or not port or not token.is_file():

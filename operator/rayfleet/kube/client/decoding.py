@@ -1,6 +1,6 @@
 """JSON from the wire, whatever others have put into it. No I/O here.
 
-Whoever may write one object could otherwise end the lists and the watches of everybody else's.
+Otherwise anyone who may write one object could break the lists and watches of all others.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 MOST_LEVELS = 512
-"""That are left of what is nested too deeply to be read: still more than a spec may have."""
+"""Levels kept of a value that is nested too deeply to be read: still more than a spec may have."""
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
 _LONE_SURROGATE = re.compile(
     rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
@@ -18,14 +18,14 @@ _LONE_SURROGATE = re.compile(
 
 
 def decoded(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """The value that `raw` holds, without what cannot be read: that alone is lost, as null or as U+FFFD.
+    """The value that `raw` holds; only what cannot be read is lost, as null or as U+FFFD.
 
-    Raises JSONDecodeError for what is no JSON at all.
+    Raises JSONDecodeError if it is not JSON at all.
     """
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
-        # Nothing that an ordinary object holds leads here, so what this costs is no matter.
+        # No ordinary object leads here, so the cost does not matter.
         return orjson.loads(_without_depths(_LONE_SURROGATE.sub(_paired, _as_utf8(raw))))
 
 
@@ -33,12 +33,12 @@ def _as_utf8(raw: bytes) -> bytes:
     return raw.decode("utf-8", "replace").encode()
 
 
-def _paired(found: re.Match[bytes]) -> bytes:
-    return bytes(found[1]) + bytes(found[2] or b"\\ufffd")
+def _paired(match: re.Match[bytes]) -> bytes:
+    return bytes(match[1]) + bytes(match[2] or b"\\ufffd")
 
 
 def _without_depths(raw: bytes) -> bytes:
-    """With null in place of each object and list that is above `MOST_LEVELS` levels."""
+    """`raw` with null in place of each object and list nested deeper than `MOST_LEVELS` levels."""
     kept: list[bytes] = []
     level = start = 0
     for token in _TOKEN.finditer(raw):

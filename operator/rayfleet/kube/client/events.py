@@ -1,4 +1,4 @@
-"""Events (events.k8s.io/v1) as the API server takes them."""
+"""Events (events.k8s.io/v1) as the API server accepts them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 CONTROLLER: Final = "rayfleet.io/operator"
 LONGEST_INSTANCE: Final = 128
-"""Characters; the API server refuses more."""
+"""Characters. The API server refuses more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Telling:
 def event_body(
     metadata: Mapping[str, Any], regarding: Mapping[str, Any], telling: Telling, now: float, instance: str
 ) -> Mapping[str, Any]:
-    """The body of one that is of `now`, in Unix seconds."""
+    """The body of an event at `now`, in Unix seconds."""
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",

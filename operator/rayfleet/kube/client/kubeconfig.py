@@ -20,9 +20,9 @@ NOT_SUPPORTED: Mapping[str, str] = {
 
 
 def from_kubeconfig(files: Sequence[Path], context: str | None = None) -> Credentials:
-    """The current context (or `context`) of a kubeconfig; of several files, the first to say a thing.
+    """The current context (or `context`) of a kubeconfig; of several files, the first to define a thing wins.
 
-    Raises CredentialsError in one sentence for a file that is missing, broken, or asks for a plugin.
+    Raises CredentialsError, with one sentence, for a file that is missing, broken, or needs a plugin.
     """
     configs = [(path, _read(path)) for path in files if path.is_file()]
     if not configs:
@@ -39,10 +39,10 @@ def from_kubeconfig(files: Sequence[Path], context: str | None = None) -> Creden
     user, user_folder = (
         _entry(configs, "user", str(chosen.get("user"))) if chosen.get("user") else ({}, Path())
     )
-    for key, words in NOT_SUPPORTED.items():
+    for key, feature in NOT_SUPPORTED.items():
         if cluster.get(key) or user.get(key):
             raise CredentialsError(
-                f"Context {name} of the kubeconfig asks for {words} ({key}), which rayfleet does not "
+                f"Context {name} of the kubeconfig asks for {feature} ({key}), which rayfleet does not "
                 "support: use a client certificate or a token."
             )
     if not cluster.get("server"):
@@ -66,17 +66,17 @@ def _read(path: Path) -> Mapping[str, Any]:
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise CredentialsError(
-            f"The kubeconfig {path} cannot be read ({reason}): mend it or name another."
+            f"The kubeconfig {path} cannot be read ({reason}): fix it or name another."
         ) from error
     if not isinstance(config, dict):
-        raise CredentialsError(f"The kubeconfig {path} is not a mapping: mend it or name another.")
+        raise CredentialsError(f"The kubeconfig {path} is not a mapping: fix it or name another.")
     return config
 
 
 def _entry(
     configs: Sequence[tuple[Path, Mapping[str, Any]]], kind: str, name: str
 ) -> tuple[Mapping[str, Any], Path]:
-    """The cluster, user or context of that name, and the folder that its paths start from."""
+    """The cluster, user or context of this name, and the folder that its paths are relative to."""
     for path, config in configs:
         for entry in config.get(f"{kind}s") or ():
             if entry.get("name") == name:
@@ -92,7 +92,7 @@ def _pem(entry: Mapping[str, Any], field: str, folder: Path) -> Path | bytes | N
         try:
             return base64.b64decode(data, validate=True)
         except (binascii.Error, TypeError, ValueError) as error:
-            raise CredentialsError(f"{field}-data of the kubeconfig is not base64: mend it.") from error
+            raise CredentialsError(f"{field}-data of the kubeconfig is not base64: fix it.") from error
     return folder / str(entry[field]) if entry.get(field) else None
 
 

@@ -1,15 +1,15 @@
-"""A byte stream into lines. No I/O here."""
+"""Splits a byte stream into lines. No I/O here."""
 
 LONGEST_LINE = 16 * 1024 * 1024
-"""Bytes. An API server takes objects of up to 3 MB; a longer line is no watch event."""
+"""Bytes. An API server accepts objects of up to 3 MB; a longer line is not a watch event."""
 
 
 class LineTooLongError(Exception):
-    """The stream holds something else than watch events."""
+    """The stream holds something other than watch events."""
 
 
 class LineSplitter:
-    """Cuts what arrives into lines, whatever their length and wherever the chunks were cut.
+    """Cuts what arrives into lines, whatever their length and wherever the chunks end.
 
     Time and memory are linear in what arrives: a line that comes in many chunks is joined once.
     """
@@ -20,9 +20,9 @@ class LineSplitter:
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that `chunk` completes, without their ends and without empty ones.
+        """The lines that `chunk` completes, without line ends and without empty lines.
 
-        Raises LineTooLongError when what is still open is longer than any event can be.
+        Raises LineTooLongError if the unfinished line is longer than any event can be.
         """
         *complete, rest = chunk.split(b"\n")
         if complete:

@@ -1,4 +1,4 @@
-"""Where the operator's credentials come from, and the form in which kopf takes them."""
+"""Finds the operator's credentials, and converts them for kopf."""
 
 import os
 import time
@@ -15,13 +15,13 @@ def find_credentials(kubeconfig: str | None, environment: Mapping[str, str] = os
     """The named kubeconfig, else the pod's service account, else ~/.kube/config.
 
     `kubeconfig` may be several paths, joined as in the variable KUBECONFIG.
-    Raises CredentialsError when none of them will do.
+    Raises CredentialsError if none of them can be used.
     """
     if kubeconfig:
         return from_kubeconfig([Path(part).expanduser() for part in kubeconfig.split(os.pathsep) if part])
-    found = in_cluster(environment)
-    if found is not None:
-        return found
+    service_account = in_cluster(environment)
+    if service_account is not None:
+        return service_account
     default = Path(environment.get("HOME", "~")).expanduser() / ".kube" / "config"
     if not default.is_file():
         raise CredentialsError(
@@ -31,7 +31,7 @@ def find_credentials(kubeconfig: str | None, environment: Mapping[str, str] = os
 
 
 def connection_info(credentials: Credentials) -> kopf.ConnectionInfo:
-    """The credentials for kopf, a token file read anew: to be called for each login, not once."""
+    """The credentials for kopf. Call it for each login, not once, as it reads the token file."""
     ca, certificate, key = credentials.ca, credentials.certificate, credentials.key
     return kopf.ConnectionInfo(
         server=credentials.server,

@@ -1,6 +1,6 @@
-"""The time by the API server's clock, which objects' timestamps are of, as it goes on by our monotonic one.
+"""The API server's time, which objects' timestamps carry, advanced by our own monotonic clock.
 
-An operator whose own clock is 20 minutes off would take each pod for 20 minutes old, or for not made yet.
+An operator whose clock is 20 minutes off would take each pod to be 20 minutes old, or not yet created.
 """
 
 import time
@@ -10,15 +10,15 @@ from functools import lru_cache
 from typing import Final
 
 TOLERANCE: Final = 5.0
-"""Seconds that the clocks of several API servers may differ by, besides what is lost on the way."""
+"""Seconds by which the clocks of several API servers may differ, besides the time on the network."""
 IN_A_ROW: Final = 3
-"""Answers that have to say that it is another time, before it is believed; the first answer alone is."""
+"""Answers in a row that must disagree with our time before it is changed; the first one alone is believed."""
 LATEST: Final = 10.0
-"""Seconds that an answer may take which says what time it is."""
+"""Seconds. The date of an answer that took longer is ignored."""
 
 
 class ServerClock:
-    """Told the `Date` of each answer. That somebody sets the machine's clock does not move it."""
+    """Fed with the `Date` of each answer. Setting the machine's clock does not move it."""
 
     def __init__(
         self,
@@ -35,15 +35,15 @@ class ServerClock:
         return self._monotonic() + self._offset
 
     def begin(self) -> float:
-        """To be handed to `hear` with the answer to a request that is sent now."""
+        """The value to pass to `hear` with the answer to a request that is sent now."""
         return self._monotonic()
 
     def hear(self, date: str | None, sent: float) -> None:
-        """Take in the `Date` of an answer: it was sent between the request and now."""
+        """Use the `Date` of an answer, which was set between the request and now."""
         server, received = _unix(date) if date else None, self._monotonic()
         if server is None or received - sent > LATEST:
             return
-        # A date is cut to whole seconds.
+        # A date is truncated to whole seconds.
         earliest, latest = server - received, server + 1 - sent
         if earliest - TOLERANCE <= self._offset <= latest + TOLERANCE:
             self._heard, self._in_a_row = True, 0

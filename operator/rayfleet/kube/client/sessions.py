@@ -1,4 +1,4 @@
-"""HTTP connections to the API server: a bounded pool for requests, and others for watches."""
+"""HTTP connections to the API server: a bounded pool for requests, and a pool for watches."""
 
 import asyncio
 import socket
@@ -13,18 +13,18 @@ from rayfleet import __version__
 from rayfleet.kube.client.credentials import Credentials
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds to reach the server; a packet that nobody answers must not use up a request's whole time."""
+"""Seconds to reach the server; a packet without an answer must not use up a request's whole time."""
 KEEP_ALIVE = 60.0
-"""Seconds that an idle connection is kept, so that TLS is set up once; API servers close after 90."""
+"""Seconds that an idle connection is kept, so that TLS is set up once; API servers close it after 90."""
 CLOSE_TIMEOUT = 1.0
-"""Seconds that the close of every connection may take."""
+"""Seconds that closing all connections may take."""
 
 
 class Sessions:
-    """Two aiohttp sessions over one TLS context, made on first use, inside the event loop.
+    """Two aiohttp sessions over one TLS context, created on first use, inside the event loop.
 
-    A watch holds its connection for minutes, so watches have a pool of their own without a bound:
-    however many there are, they never keep a write waiting.
+    A watch holds its connection for minutes, so watches have an unbounded pool of their own: however many
+    there are, they never keep a write waiting.
     """
 
     def __init__(self, credentials: Credentials, connections: int) -> None:
@@ -44,8 +44,8 @@ class Sessions:
     async def close(self) -> None:
         """Close every connection; the next use opens new ones.
 
-        A request that was cancelled leaves its TLS session saying goodbye to the server, which a session
-        does not wait for: such a connection is cut.
+        A cancelled request leaves its TLS connection closing in the background, which the session does not
+        wait for: such a connection is cut.
         """
         sessions, self._open = self._open or (), None
         for session in sessions:
@@ -74,7 +74,7 @@ class Sessions:
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            # Not compressed: inside a cluster the network is cheaper than the processors at both ends.
+            # Not compressed: inside a cluster, network is cheaper than CPU time at both ends.
             headers={"User-Agent": f"rayfleet/{__version__}", "Accept-Encoding": "identity"},
         )
 

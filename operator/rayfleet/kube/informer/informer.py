@@ -1,4 +1,4 @@
-"""The reflectors that the operator runs, and what can be said of them together."""
+"""The reflectors that the operator runs, and their joint state."""
 
 import asyncio
 import random
@@ -13,7 +13,7 @@ from rayfleet.kube.informer.scope import Followed, Scope
 
 CLOCKWORK = Clockwork(clock=time.monotonic, jitter=random.random)
 PATIENCE_SECONDS = 10.0
-"""For how long, at the start, namespaces that can be read wait for one that neither lists nor is refused."""
+"""How long, at the start, readable namespaces wait for one that is neither listed nor refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +25,23 @@ class Health:
     synced: bool
     available: bool
     age: float | None
-    """Seconds since the last sign of life; none before the first."""
+    """Seconds since the last sign of life; None before the first."""
     error: str
     gaps: int
     losses: int
     """How often the watch may have missed events."""
     relists: int
     refused: bool = False
-    """It may not be listed, or is not there."""
+    """Listing it is forbidden, or it does not exist."""
     optional: bool = False
     """The operator can do without it."""
 
 
 class Informer:
-    """Keeps the stores current, in all namespaces or in each of a list.
+    """Keeps the stores current, in all namespaces or in each namespace of a list.
 
-    Each namespace is listed and watched by itself: one that cannot be read holds up no other. What belongs to
-    no namespace is followed once, whichever namespaces are.
+    Each namespace is listed and watched by itself: one that cannot be read does not hold up the others.
+    Cluster-scoped kinds are followed once, whichever namespaces are.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Informer:
         on_readable: Callable[[str | None], None] = lambda _: None,
         clockwork: Clockwork = CLOCKWORK,
     ) -> None:
-        """`on_readable` is called with a namespace (none: all) when all of it has been listed, also again."""
+        """`on_readable` is called with a namespace (None: all) each time it has become completely listed."""
         self._stepped = asyncio.Event()
 
         def scope(namespace: str | None, *, namespaced: bool) -> Scope:
@@ -65,28 +65,28 @@ class Informer:
 
     @property
     def health(self) -> tuple[Health, ...]:
-        """Each reflector's, those of one kind together."""
+        """The health of each reflector, grouped by kind."""
         kinds = zip(*(scope.reflectors for scope in self._scopes.values()), strict=True)
         namespaced = (reflector for kind in kinds for reflector in kind)
         return tuple(_health(reflector) for reflector in (*namespaced, *self._cluster.reflectors))
 
     @property
     def started(self) -> bool:
-        """Whether a namespace can be read, and each other one as well or it is known that it cannot."""
+        """Whether some namespace can be read, and each of the others either can be or is refused."""
         return self._some_readable and all(s.readable or s.refused for s in self._scopes.values())
 
     def readable(self, namespace: str) -> bool:
-        """Whether everything in a namespace has been listed, and may go on being listed."""
+        """Whether everything in a namespace has been listed, and listing it is still allowed."""
         scope = self._scopes.get(namespace) or self._scopes.get(None)
         return scope is not None and scope.readable and self._cluster.readable
 
     def gaps(self, namespace: str) -> int:
-        """A number that changes when something of this namespace may have been missed that is verified."""
+        """A number that changes when the watch of a verified kind may have missed something here."""
         scopes = (scope for name, scope in self._scopes.items() if name in {None, namespace})
         return sum(scope.gaps for scope in (self._cluster, *scopes))
 
     async def run(self, roots_served: asyncio.Event) -> None:
-        """Follow everything until cancelled: what users write from when the API server serves it."""
+        """Follow everything until cancelled; root kinds from when the API server serves them."""
 
         async def follow(reflector: Reflector[Any], *, is_root: bool) -> None:
             if is_root:
@@ -97,10 +97,10 @@ class Informer:
             for scope in (self._cluster, *self._scopes.values()):
                 for reflector in scope.reflectors:
                     following = follow(reflector, is_root=reflector in scope.roots)
-                    group.create_task(following, name=f"reflector of {reflector.source.words}")
+                    group.create_task(following, name=f"reflector of {reflector.source.description}")
 
     async def wait_started(self) -> None:
-        """Wait until one namespace can be read, and for the others as long as `started` and patience say."""
+        """Wait until one namespace can be read, then up to PATIENCE_SECONDS until `started`."""
         await self._until_readable()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):

@@ -1,4 +1,4 @@
-"""What a reflector does next: list, watch or wait. A table without I/O; every fault is a row in its test."""
+"""What a reflector does next: list, watch or wait. A table without I/O; each fault is a row in its test."""
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -9,56 +9,56 @@ from rayfleet.errors import ApiFailure, Policy, policy
 FIRST_WAIT = 0.25
 """Seconds, doubled with each failure in a row."""
 LONGEST_WAIT = 5.0
-"""Seconds. Against a server that is away or ill, so that its return is noticed soon."""
+"""Seconds, for a server that is down or failing, so that its return is noticed soon."""
 LONGEST_REFUSED_WAIT = 30.0
-"""Seconds. When it answers that we may not, or asks for patience."""
+"""Seconds, when the server forbids the request or sends Retry-After."""
 UNAVAILABLE_WAIT = 60.0
-"""Seconds between looks at an optional kind that is absent or forbidden."""
+"""Seconds between attempts to list an optional kind that is absent or forbidden."""
 LASTING_WATCH = 5.0
-"""Seconds that a watch must have lived for all to count as well again."""
+"""Seconds that a watch must have lived to end a row of failures."""
 FAILED_RESUMPTIONS = 5
-"""Server errors in a row after which a new list is tried instead of the old resourceVersion."""
+"""Server errors in a row after which the reflector lists again instead of resuming the old watch."""
 SERVER_ERRORS = 500
-"""The first of the HTTP statuses that mean trouble at the server."""
+"""The lowest HTTP status that means an error of the server."""
 
 
 class Phase(Enum):
-    """Where a reflector stands."""
+    """What a reflector is doing."""
 
     LISTING = auto()
     WATCHING = auto()
     WAITING_TO_LIST = auto()
     WAITING_TO_WATCH = auto()
     UNAVAILABLE = auto()
-    """An optional kind that is absent or forbidden. Looked for again each minute."""
+    """An optional kind is absent or forbidden. It is tried again each minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a reflector stands, and what must be remembered of how it came there."""
+    """What a reflector is doing, and what it must remember of how it got there."""
 
     phase: Phase = Phase.LISTING
     optional: bool = False
     """Whether the operator can do without this kind."""
     resource_version: int = 0
-    """All was seen up to here."""
+    """Everything up to this version has been seen."""
     synced: bool = False
-    """Has listed, and may go on doing so."""
+    """It has listed, and is still allowed to."""
     refused: bool = False
-    """The last list was answered with: you may not, or, there is no such thing."""
+    """The last list was answered with "forbidden" or "not found"."""
     failures: int = 0
-    """In a row; a list alone does not end the row, a watch that lasts does."""
+    """In a row. A list does not end the row; a watch that lasts does."""
     whole_list: bool = False
-    """Pages have expired while being read, so the next list is read at once."""
+    """Pages expired while they were read, so the next list is read in one piece."""
     lost: bool = False
     """The watch may have missed events, and no list has made up for it yet."""
     lists: int = 0
     gaps: int = 0
     """Rises when the view may have missed events, and again when a list has made up for it."""
     losses: int = 0
-    """How often the view has come to where it may have missed events."""
+    """How many times the watch may have missed events."""
     error: str = ""
-    """What is wrong, in words; empty when nothing is."""
+    """What is wrong; empty if nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +80,16 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class WatchEnded:
-    """The server has closed a watch, as it does when its time is up."""
+    """The server closed a watch, as it does when its time is up."""
 
     resource_version: int
     lived: float
-    """Seconds since it was accepted; 0 when it was not."""
+    """Seconds since it was accepted; 0 if it was not."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchFailed:
-    """A watch was not accepted, or was cut, or fell silent. What it has shown is true."""
+    """A watch was not accepted, was cut, or fell silent. What it has shown so far is right."""
 
     resource_version: int
     lived: float
@@ -115,7 +115,7 @@ Input: TypeAlias = Listed | ListFailed | Opened | WatchEnded | WatchFailed | Str
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """List what there is now, in pages or at once."""
+    """List everything, in pages or in one piece."""
 
     whole: bool = False
 
@@ -129,14 +129,14 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait up to `seconds`; the driver shortens it at random, so that not all come back at once."""
+    """Wait up to `seconds`; the driver shortens it at random, so that not all reflectors return at once."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class GoOn:
-    """Go on with what is being done."""
+    """Continue with what is under way."""
 
 
 Effect: TypeAlias = List | Watch | Wait | GoOn
@@ -148,7 +148,7 @@ def start(*, optional: bool) -> tuple[State, Effect]:
 
 
 def step(state: State, happened: Input) -> tuple[State, Effect]:
-    """From where it stands and what has happened to where it stands now, and what to do next."""
+    """Return the next state and the next effect, from the state and what happened."""
     match happened:
         case Listed(version):
             return _listed(state, version), Watch(version)
@@ -192,13 +192,13 @@ def _list_failed(state: State, failure: ApiFailure) -> tuple[State, Effect]:
     if policy(failure) is Policy.EXPIRED and not state.whole_list:
         return replace(state, whole_list=True), List(whole=True)
     if policy(failure) in {Policy.DENIED, Policy.GONE}:
-        # What was listed before grows old from now on, and no event is going to say so.
+        # What was listed before goes stale from now on, and no event will say so.
         state = replace(state, synced=False, refused=True)
     return _wait_to_list(state, failure)
 
 
 def _watch_failed(state: State, failure: ApiFailure) -> tuple[State, Effect]:
-    """Resume where the trouble is not with what we ask for; otherwise list."""
+    """Resume the watch unless our request is at fault; otherwise list."""
     if policy(failure) is Policy.EXPIRED:
         return _relist(state, failure)
     if policy(failure) not in {Policy.RETRY, Policy.UNAUTHENTICATED}:
@@ -209,7 +209,7 @@ def _watch_failed(state: State, failure: ApiFailure) -> tuple[State, Effect]:
 
 
 def _relist(state: State, failure: ApiFailure) -> tuple[State, Effect]:
-    """List at once, the first time; wait first where a list has just been of no help."""
+    """List at once the first time; wait first if a list has just failed to help."""
     if state.failures == 0:
         listing = replace(_lose(state), phase=Phase.LISTING, failures=1, error=failure.message)
         return listing, List()
@@ -229,9 +229,9 @@ def _wait_to_list(state: State, failure: ApiFailure) -> tuple[State, Effect]:
 
 
 def _wait_to_watch(
-    state: State, words: str, longest: float, retry_after: float | None = None
+    state: State, error: str, longest: float, retry_after: float | None = None
 ) -> tuple[State, Effect]:
-    waiting = replace(state, phase=Phase.WAITING_TO_WATCH, failures=state.failures + 1, error=words)
+    waiting = replace(state, phase=Phase.WAITING_TO_WATCH, failures=state.failures + 1, error=error)
     return waiting, Wait(_backoff(state.failures, longest, retry_after))
 
 

@@ -1,4 +1,4 @@
-"""One kind of object in one namespace, or in all, from the API server into a store."""
+"""Brings one kind of object, in one namespace or in all, from the API server into a store."""
 
 import asyncio
 import logging
@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PAGE = 100
-"""Objects of a page: unpacked, 500 pods take 20 MiB, and the process keeps as much as it has ever needed."""
+"""Objects a page: unpacked, 500 pods take 20 MiB, and the process never returns memory it once needed."""
 SILENCE = 90.0
 """Seconds. An API server sends a bookmark each minute, so a longer silence is a dead connection."""
 SHORTEST_WATCH = 240
-"""Seconds, lengthened at random up to twice, so that watches do not all end together."""
+"""Seconds, lengthened at random to at most twice that, so that watches do not all end together."""
 _VERSION = re.compile("[0-9]{1,20}")
 
 
@@ -34,10 +34,10 @@ class Source:
     """What is watched."""
 
     kind: str
-    """Plural, for words and logs."""
+    """Plural, for messages and logs."""
     path: str
     namespace: str | None = None
-    """None: all."""
+    """None means all."""
     selectors: Mapping[str, str] = field(default_factory=dict)
     """`labelSelector`, `fieldSelector`."""
     optional: bool = False
@@ -46,7 +46,7 @@ class Source:
     """Whether its objects are in namespaces."""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         if not self.namespaced:
             return self.kind
         return f"{self.kind} in {f'namespace {self.namespace}' if self.namespace else 'all namespaces'}"
@@ -54,18 +54,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Clockwork:
-    """Time and chance, handed in."""
+    """A clock and a source of randomness."""
 
     clock: Callable[[], float]
     """Monotonic seconds."""
     jitter: Callable[[], float]
-    """A number from 0 up to 1, another one each time."""
+    """A random number from 0 up to 1."""
     silence: float = SILENCE
     """Seconds without an event or a bookmark after which a watch counts as dead."""
 
 
 class Reflector(Generic[T]):
-    """Lists, watches, and goes on doing so whatever happens; what to do next is the machine's choice.
+    """Lists and watches, whatever happens; the machine decides what to do next.
 
     What it reads goes into `sink`. `on_step` is called after each step of the machine.
     """
@@ -94,12 +94,12 @@ class Reflector(Generic[T]):
 
     @property
     def synced(self) -> bool:
-        """Whether it has listed, so that what the store lacks is not there."""
+        """Whether it has listed, so that what the store lacks does not exist."""
         return self._state.synced
 
     @property
     def refused(self) -> bool:
-        """Whether it may not list, or there is no such kind, as the server last said."""
+        """Whether the server last answered a list with "forbidden" or "not found"."""
         return self._state.refused
 
     @property
@@ -109,25 +109,25 @@ class Reflector(Generic[T]):
 
     @property
     def age(self) -> float | None:
-        """Seconds since the last event, bookmark or list; none before the first."""
+        """Seconds since the last event, bookmark or list; None before the first."""
         return None if self._heard is None else self._clockwork.clock() - self._heard
 
     @property
     def error(self) -> str:
-        """What is wrong, in words; empty when nothing is."""
-        return f"{self._source.words}: {self._state.error}" if self._state.error else ""
+        """What is wrong; empty if nothing is."""
+        return f"{self._source.description}: {self._state.error}" if self._state.error else ""
 
     @property
     def gaps(self) -> int:
         """Rises when the watch may have missed events, and again when a list has made up for it.
 
-        A watch that was cut and resumed where it stood is no gap.
+        A watch that was cut and resumed where it was is not a gap.
         """
         return self._state.gaps
 
     @property
     def losses(self) -> int:
-        """How often the watch has come to where it may have missed events; one list makes up for each."""
+        """How many times the watch may have missed events; one list makes up for each."""
         return self._state.losses
 
     @property
@@ -147,7 +147,7 @@ class Reflector(Generic[T]):
                     await asyncio.sleep(seconds * (1 + self._clockwork.jitter()) / 2)
                     self._step(machine.Waited())
                 case machine.GoOn():
-                    raise AssertionError("unreachable: only `Opened` goes on, and it is met within a watch")
+                    raise AssertionError("unreachable: only `Opened` goes on, and it happens within a watch")
 
     def _step(self, happened: machine.Input) -> None:
         before, (self._state, effect) = self._state, machine.step(self._state, happened)
@@ -157,7 +157,7 @@ class Reflector(Generic[T]):
             level = logging.INFO if self._state.phase is Phase.UNAVAILABLE else logging.WARNING
             log.log(level, "Trouble with %s", self.error)
         elif before.error and not self._state.error:
-            log.info("All is well again with %s", self._source.words)
+            log.info("Recovered: %s", self._source.description)
         self._on_step()
 
     async def _list(self, *, whole: bool) -> machine.Input:
@@ -207,7 +207,7 @@ class Reflector(Generic[T]):
         return machine.WatchEnded(self._version, lived())
 
     def _take(self, event: Mapping[str, Any]) -> ApiFailure | None:
-        """Take in one event; the failure, if it says that the stream is broken."""
+        """Store one event; return the failure if it says that the stream is broken."""
         kind, obj = event.get("type"), event.get("object")
         if not isinstance(obj, dict):
             return ApiFailure(0, "BadEvent", f"an event without an object, of type {kind}")

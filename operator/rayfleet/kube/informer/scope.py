@@ -1,4 +1,4 @@
-"""What is followed in one namespace, in all of them together, or in none, as nodes are."""
+"""What is followed in one namespace, in all together, or in none, as nodes are."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,18 +16,18 @@ class Followed:
 
     resource: Resource
     sink: Callable[[str | None], Sink[Any]]
-    """Where the objects of a namespace (none: of all) go."""
+    """Returns where the objects of a namespace (None: of all) go."""
     selectors: Mapping[str, str] = field(default_factory=dict)
     optional: bool = False
-    """Whether the operator can do without it, where it may not be listed or is not there."""
+    """Whether the operator can do without it if listing it is forbidden or it does not exist."""
     is_root: bool = False
-    """Users write it, and its CRD may be installed later than the operator."""
+    """Users create it, and its CRD may be installed later than the operator."""
     is_verified: bool = False
-    """What its watch may have missed has to be listed before the next write."""
+    """If its watch may have missed something, it must be listed before the next write."""
 
 
 class Scope:
-    """Follows one namespace, or all, whatever happens in the others."""
+    """Follows one namespace, or all, independently of the others."""
 
     def __init__(
         self,
@@ -52,22 +52,22 @@ class Scope:
 
     @property
     def roots(self) -> tuple[Reflector[Any], ...]:
-        """Those of what users write."""
+        """The reflectors of root kinds."""
         return tuple(reflector for each, reflector in self._following if each.is_root)
 
     @property
     def readable(self) -> bool:
-        """Whether all that is needed has been listed, and may go on being listed."""
+        """Whether every required kind has been listed, and listing it is still allowed."""
         return all(reflector.synced for each, reflector in self._following if not each.optional)
 
     @property
     def refused(self) -> bool:
-        """Whether something that is needed may not be listed, or is not there."""
+        """Whether listing a required kind is forbidden, or the kind does not exist."""
         return any(reflector.refused for each, reflector in self._following if not each.optional)
 
     @property
     def gaps(self) -> int:
-        """Rises when something may have been missed that has to be listed before the next write."""
+        """Rises when the watch of a kind that must be listed before the next write may have missed events."""
         return sum(reflector.gaps for each, reflector in self._following if each.is_verified)
 
     def _reflector(

@@ -1,4 +1,4 @@
-"""Whether the API server serves what users write: Helm installs the CRDs and the operator in any order."""
+"""Waits until the API server serves the CRDs: Helm installs them and the operator in any order."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Where a reflector puts what it reads, and whom that wakes."""
+"""Where a reflector puts what it reads, and which keys that wakes."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -16,39 +16,39 @@ T = TypeVar("T")
 C = TypeVar("C", bound=Trimmed)
 
 UNTRIMMABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
-"""What taking an object apart may raise when it has a shape or numbers that nobody expected."""
+"""What trimming may raise for an object with unexpected shapes or numbers."""
 
 
 class Sink(Protocol[T]):
-    """Takes in the objects of one kind in one namespace, or in all."""
+    """Receives the objects of one kind in one namespace, or in all."""
 
     def trimmed(self, objects: Iterable[JsonObject]) -> list[T]:
-        """The objects as they are kept. One that cannot be read is left as it is known."""
+        """The objects as they are stored. For one that cannot be read, the stored version is kept."""
 
     def replace(self, objects: Iterable[T], version: int, *, seen: int) -> None:
-        """Take in a whole consistent list; `seen` is the highest version before it was asked for."""
+        """Store a complete consistent list; `seen` is the highest version before it was requested."""
 
     def apply(self, obj: JsonObject, *, born: bool) -> None:
-        """Take in an object; `born` says that this is the object as it was created."""
+        """Store an object; `born` means that this is the object as it was created."""
 
     def remove(self, obj: JsonObject, version: int) -> None:
-        """Take in that an object was gone at `version`."""
+        """Drop an object that was gone at `version`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSink(Generic[C]):
-    """Children of clusters: `on_change` is told the owner of each in which something changed we look at."""
+    """Children of clusters; `on_change` is called with the owner when anything that we read has changed."""
 
     kind: str
-    """Plural, for words and logs."""
+    """Plural, for messages and logs."""
     namespace: str | None
     trim: Callable[[JsonObject], C]
     store: Store[C]
     on_change: Callable[[Key], None]
     on_progress: Callable[[Key], None] | None = None
-    """Told instead where `is_progress` says so."""
+    """Called instead if `is_progress` says so."""
     is_progress: Callable[[C, C], bool] = lambda _after, _before: False
-    """Whether a change, given as what is there now and what was before, calls for no action."""
+    """Whether a change, given as the object after and before, calls for no action."""
 
     def trimmed(self, objects: Iterable[JsonObject]) -> list[C]:
         return _trimmed(self.kind, objects, self.trim, self._known)
@@ -57,21 +57,21 @@ class ChildSink(Generic[C]):
         for key in self.store.replace(self.namespace, objects, version, seen=seen):
             self.on_change(key)
 
-    def apply(self, obj: JsonObject, *, born: bool) -> None:  # noqa: ARG002 - of no account for a child
+    def apply(self, obj: JsonObject, *, born: bool) -> None:  # noqa: ARG002 - irrelevant for a child
         for trimmed in self.trimmed((obj,)):
             before = self.store.get(trimmed.namespace, trimmed.name)
             if self.store.apply(trimmed):
                 if before is not None and self.is_progress(trimmed, before):
-                    _tell(self.store.owner_key(trimmed), self.on_progress or self.on_change)
+                    _call(self.store.owner_key(trimmed), self.on_progress or self.on_change)
                     continue
                 for key in {self.store.owner_key(trimmed), self.store.owner_key(before) if before else None}:
-                    _tell(key, self.on_change)
+                    _call(key, self.on_change)
 
     def remove(self, obj: JsonObject, version: int) -> None:
         namespace, name, uid = _identity(obj)
         gone = self.store.remove(namespace, name, uid, version)
         if gone is not None:
-            _tell(self.store.owner_key(gone), self.on_change)
+            _call(self.store.owner_key(gone), self.on_change)
 
     def _known(self, namespace: str, name: str, uid: str) -> C | None:
         known = self.store.get(namespace, name)
@@ -80,7 +80,7 @@ class ChildSink(Generic[C]):
 
 @dataclass(frozen=True, slots=True)
 class RootSink:
-    """What users write: `wake` is told the key of each in which something changed we look at."""
+    """Root objects; `wake` is called with the key when anything that we read has changed."""
 
     resource: Resource
     namespace: str | None
@@ -108,14 +108,14 @@ class RootSink:
         return self.store.known(Key(self.resource.kind, namespace, name), uid)
 
 
-def _tell(key: Key | None, tell: Callable[[Key], None]) -> None:
+def _call(key: Key | None, callback: Callable[[Key], None]) -> None:
     if key is not None:
-        tell(key)
+        callback(key)
 
 
 def _identity(obj: JsonObject) -> tuple[str, str, str]:
-    found = obj.get("metadata") if isinstance(obj, Mapping) else None
-    metadata: Any = found if isinstance(found, Mapping) else {}
+    given = obj.get("metadata") if isinstance(obj, Mapping) else None
+    metadata: Any = given if isinstance(given, Mapping) else {}
     return str(metadata.get("namespace") or ""), str(metadata.get("name")), str(metadata.get("uid"))
 
 
@@ -131,7 +131,7 @@ def _trimmed(
             trimmed.append(trim(obj))
         except UNTRIMMABLE as error:
             namespace, name, uid = _identity(obj)
-            log.warning("%s/%s of %s has a shape that cannot be read: %r", namespace, name, kind, error)
+            log.warning("Cannot read %s %s/%s: unexpected shape: %r", kind, namespace, name, error)
             before = known(namespace, name, uid)
             if before is not None:
                 trimmed.append(before)

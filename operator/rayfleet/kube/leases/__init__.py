@@ -1,4 +1,4 @@
-"""Leader election on a Lease: of all running operators one writes, the others keep their caches warm."""
+"""Leader election on a Lease: one of the running operators writes, the others keep their caches warm."""
 
 from rayfleet.kube.leases.elector import LeaderElector
 from rayfleet.kube.leases.lease import LEASE_NAME, Timing

@@ -1,8 +1,8 @@
-"""What a Lease says, when it may be taken, and what is written to it. Values only; the clock is handed in.
+"""What a Lease says, when it may be taken, and what is written to it. Values only; no clock is read here.
 
 The protocol is client-go's (k8s.io/client-go/tools/leaderelection): a candidate takes a Lease that is free,
 released, or has not changed for its whole duration *by the candidate's own clock*. Clocks of two machines
-are never compared.
+are never compared; `elector.py` has the protocol step by step.
 """
 
 from collections.abc import Mapping
@@ -17,18 +17,18 @@ LEASE_NAME = "rayfleet-leader"
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds, all of them. `renew_deadline` < `duration`: a leader stops before another may start."""
+    """All in seconds. `renew_deadline` < `duration`: a leader stops before another may start."""
 
     duration: float = DURATION
     renew_deadline: float = 10.0
-    """A leader whose last renewal was sent so long ago sends no more writes."""
+    """A leader whose last renewal was sent this long ago sends no more writes."""
     renew_every: float = 5.0
     retry_every: float = 2.0
-    """Between looks of a standby, and between attempts to renew."""
+    """Between a standby's looks at the Lease, and between attempts to renew."""
 
 
 class LeaseObserver:
-    """For how long a Lease has shown no change to us."""
+    """Measures how long a Lease has not changed, by our own clock."""
 
     def __init__(self) -> None:
         self._last: Lease | None = None
@@ -39,16 +39,16 @@ class LeaseObserver:
         return "" if self._last is None else self._last.holder
 
     def observe(self, lease: Lease, now: float) -> None:
-        """Take in the Lease as read at `now`."""
+        """Record the Lease as read at `now`."""
         if self._last is None or self._last.record != lease.record:
             self._since = now
         self._last = lease
 
     def vacant_in(self, identity: str, now: float) -> float:
-        """Seconds until `identity` may take the Lease that was last seen; 0 at once.
+        """Seconds until `identity` may take the Lease that was last seen; 0 if it may now.
 
-        One that was deleted while it was held is as good as unchanged: its holder may not know yet.
-        One that nobody was ever seen to hold is free.
+        A Lease that was deleted while it was held counts as unchanged: its holder may not know yet.
+        A Lease that nobody was ever seen to hold is free.
         """
         if self._last is None or self._last.holder in {"", identity}:
             return 0.0
@@ -56,7 +56,7 @@ class LeaseObserver:
 
 
 def lease_object(namespace: str, identity: str, timing: Timing, now: datetime) -> Mapping[str, Any]:
-    """A Lease that is not there yet, held by `identity`."""
+    """A new Lease, held by `identity`."""
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -89,7 +89,7 @@ def renewal(lease: Lease, now: datetime) -> Mapping[str, Any]:
 
 
 def release(lease: Lease, now: datetime) -> Mapping[str, Any]:
-    """A patch that gives `lease` up, so that the next leader need not wait."""
+    """A patch that releases `lease`, so that the next leader need not wait."""
     return _guarded(lease, {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _micro_time(now)})
 
 

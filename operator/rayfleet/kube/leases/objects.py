@@ -1,13 +1,13 @@
-"""Leases (coordination.k8s.io/v1) as the API server gives them."""
+"""Leases (coordination.k8s.io/v1) as the API server returns them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 DURATION = 15.0
-"""Seconds. A Lease that has not changed for so long may be taken."""
+"""Seconds. A Lease that has not changed for this long may be taken."""
 LONGEST_DURATION = 120.0
-"""Seconds. A Lease that claims more does not keep candidates waiting for longer."""
+"""Seconds. A Lease that claims more does not keep candidates waiting any longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,17 +15,17 @@ class Lease:
     """A Lease as it was read."""
 
     holder: str
-    """Empty when it was released."""
+    """Empty if it was released."""
     duration: float
     transitions: int
     uid: str
     resource_version: str
     record: Mapping[str, Any]
-    """Its spec. Only a change of this is a sign of life; a label may be set by anybody."""
+    """Its spec. Only a change of the spec is a sign of life; anybody may set a label."""
 
 
 def lease_from_object(obj: Mapping[str, Any]) -> Lease:
-    """Read a Lease as the API server gives it."""
+    """Read a Lease as the API server returns it."""
     spec = obj.get("spec") or {}
     return Lease(
         holder=spec.get("holderIdentity") or "",

@@ -1,1 +1,1 @@
-"""Objects of Kubernetes as the operator keeps them: frozen values, trimmed to what is looked at."""
+"""Kubernetes objects as the operator keeps them: frozen values, trimmed to what it reads."""

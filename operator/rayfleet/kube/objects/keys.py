@@ -1,4 +1,4 @@
-"""Which object: the keys that everything is found by."""
+"""Identities of objects: the keys of all indexes."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
@@ -18,12 +18,12 @@ class Key(NamedTuple):
 
     @property
     def noun(self) -> str:
-        """What its users call such an object: the cluster, the job."""
+        """What users call such an object: cluster, job."""
         return self.kind.removeprefix("Ray").lower()
 
 
 class Owner(NamedTuple):
-    """The controlling owner of a child: its name may be used again, its uid never."""
+    """The controlling owner of a child. Its name may be reused, its uid never."""
 
     kind: str
     name: str
@@ -31,7 +31,7 @@ class Owner(NamedTuple):
 
 
 def controller_of(metadata: JsonObject) -> Owner | None:
-    """The owner that controls an object, of whatever kind."""
+    """The owner that controls an object, whatever its kind."""
     for reference in metadata.get("ownerReferences") or ():
         if reference.get("controller"):
             return Owner(*(str(reference.get(field, "")) for field in ("kind", "name", "uid")))
@@ -39,5 +39,5 @@ def controller_of(metadata: JsonObject) -> Owner | None:
 
 
 def unowned(namespace: str) -> Key:
-    """Where objects of a namespace are found that nothing controls of what the operator serves."""
+    """The key under which a namespace's objects are stored that no kind we serve controls."""
     return Key("", namespace, "")

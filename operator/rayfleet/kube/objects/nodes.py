@@ -1,13 +1,13 @@
-"""Nodes, trimmed: about 1 KiB each. A full one is 10 to 50 KiB of JSON, most of it the names of images.
+"""Nodes, trimmed: about 1 KiB each. A full one is 10 to 50 KiB of JSON, most of it image names.
 
-The kubelet writes to its node at least every five minutes, though nothing has happened. What such a heartbeat
-changes is not here, and a change of what is not here is none.
+The kubelet writes to its node at least every five minutes, even if nothing has happened. What such a
+heartbeat changes is not kept here, and a change of a field that is not here wakes nobody.
 
 Groups may select nodes by any label (`nodeSelector`, affinity), and new clusters come after the nodes were
-listed, so what is kept cannot follow from what is selected by today. All labels are kept but those of a short
-list by which nobody places work: what a machine's processor and kernel can do, which is half of the labels of
-a GPU node, and notes of the GPU operator to itself. A key that a node lacks here may be one of these, or one
-of too many.
+listed, so which labels to keep cannot depend on what is selected today. All labels are kept except a short
+list by which nobody places work: features of the processor and the kernel, which are half of the labels of a
+GPU node, and the GPU operator's own records. A key that a node lacks here may be one of these, or one too
+many.
 """
 
 import re
@@ -23,7 +23,7 @@ LONGEST_MESSAGE: Final = 512
 LONGEST_WORD: Final = 128
 """Characters of a condition's type or reason, which the API server does not bound."""
 LONGEST_LABEL_KEY, LONGEST_LABEL_VALUE = 317, 63
-"""Characters; the API server takes no longer ones."""
+"""Characters. The API server accepts no longer ones."""
 MOST_LABELS: Final = 64
 MOST_TAINTS: Final = 64
 MOST_CONDITIONS: Final = 32
@@ -35,14 +35,14 @@ NOT_SELECTED_BY: Final = (
     "nvidia.com/gfd.",
     "nvidia.com/gpu.deploy.",
 )
-"""Beginnings of the keys of labels that are left out."""
+"""Prefixes of the label keys that are left out."""
 _OF_KUBERNETES: Final = ("kubernetes.io", "k8s.io")
 _AGE: Final = re.compile(r"\b(?:[0-9]+h)?(?:[0-9]+m)?[0-9]+(?:\.[0-9]+)?[mµn]?s ago\b")
-"""How long ago something was, as the kubelet says why it is not ready: that moves with each heartbeat."""
+"""How long ago something happened, in the kubelet's message: that changes with each heartbeat."""
 
 
 class Taint(NamedTuple):
-    """What keeps pods away that do not tolerate it."""
+    """Keeps away pods that do not tolerate it."""
 
     key: str
     value: str
@@ -50,21 +50,21 @@ class Taint(NamedTuple):
 
 
 class NodeCondition(NamedTuple):
-    """Something that is the matter with a node, or that somebody says of it."""
+    """A condition of a node that is true."""
 
     type: str
     reason: str
     since: float
-    """Unix seconds; 0 where nobody says."""
+    """Unix seconds; 0 if unknown."""
 
 
 class Devices(NamedTuple):
     """Accelerators of one kind, or parts of them."""
 
     resource: str
-    """As containers ask for it: `nvidia.com/gpu`."""
+    """As containers request it: `nvidia.com/gpu`."""
     allocatable: int
-    """For all pods together. Fewer than `capacity` where some are ill."""
+    """For all pods together. Less than `capacity` if some are unhealthy."""
     capacity: int
 
 
@@ -76,34 +76,34 @@ class Node:
     uid: str
     resource_version: int
     ready: bool
-    """The kubelet says so, and has been heard of."""
+    """The kubelet says so, and its heartbeat is recent."""
     reason: str
-    """Why it is not ready; empty where it is, or where nobody says."""
+    """Why it is not ready; empty if it is ready or no reason is known."""
     message: str
     since: float
-    """Since when it is ready, or is not, Unix seconds; 0 where nobody says."""
+    """Since when it has been ready or not ready, in Unix seconds; 0 if unknown."""
     unschedulable: bool
     """Cordoned."""
     taints: tuple[Taint, ...]
     conditions: tuple[NodeCondition, ...]
-    """Those that are true, in order of their types; `Ready` is above."""
+    """Those that are true, sorted by type; without `Ready`, which is above."""
     devices: tuple[Devices, ...]
     labels: tuple[tuple[str, str], ...]
-    """In order of their keys."""
+    """Sorted by key."""
 
     @property
     def namespace(self) -> str:
-        """None: a node belongs to the whole cluster."""
+        """Empty: a node is cluster-scoped."""
         return ""
 
     @property
     def owner(self) -> Owner | None:
-        """None that the operator serves."""
+        """None, as no kind that the operator serves owns nodes."""
         return None
 
 
 def node_from_object(obj: JsonObject) -> Node:
-    """Trim a Node object. Raises nothing for an object that the API server can hold."""
+    """Trim a Node object. Does not raise for any object that the API server can store."""
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     conditions = status.get("conditions") or ()
     ready: JsonObject = next((each for each in conditions if each.get("type") == "Ready"), {})
@@ -125,21 +125,21 @@ def node_from_object(obj: JsonObject) -> Node:
 
 
 def _taints(taints: Iterable[JsonObject]) -> tuple[Taint, ...]:
-    """In one order, whichever they were set in."""
-    words = ("key", "value", "effect")
-    found = {Taint(*(_text(each.get(word), LONGEST_LABEL_KEY) for word in words)) for each in taints}
-    return tuple(sorted(found)[:MOST_TAINTS])
+    """The taints, sorted: their order in the object does not matter."""
+    names = ("key", "value", "effect")
+    trimmed = {Taint(*(_text(each.get(name), LONGEST_LABEL_KEY) for name in names)) for each in taints}
+    return tuple(sorted(trimmed)[:MOST_TAINTS])
 
 
 def _true_ones(conditions: Iterable[JsonObject]) -> tuple[NodeCondition, ...]:
     true = (each for each in conditions if each.get("status") == "True" and each.get("type") != "Ready")
-    found = (
+    trimmed = (
         NodeCondition(
             _word(each.get("type")), _word(each.get("reason")), unix_seconds(each.get("lastTransitionTime"))
         )
         for each in true
     )
-    return tuple(sorted(found)[:MOST_CONDITIONS])
+    return tuple(sorted(trimmed)[:MOST_CONDITIONS])
 
 
 def _devices(allocatable: JsonObject, capacity: JsonObject) -> tuple[Devices, ...]:
@@ -149,7 +149,7 @@ def _devices(allocatable: JsonObject, capacity: JsonObject) -> tuple[Devices, ..
 
 
 def _labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Of too many, those of Kubernetes' own domains first: zone, host and instance type are among them."""
+    """The labels kept. If there are too many, Kubernetes' own domains go first: zone, host, instance type."""
     kept = sorted(
         (key, value)
         for key, value in labels.items()

@@ -1,4 +1,4 @@
-"""How the Ray container of a pod has ended, by the pod's status."""
+"""How the Ray container of a pod ended, from the pod's status."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -8,23 +8,23 @@ from rayfleet.kube.objects.timestamps import unix_seconds
 JsonObject: TypeAlias = Mapping[str, Any]
 
 OVER: Final = frozenset({"Failed", "Succeeded"})
-"""Phases in which all of a pod's containers have ended, and none is started again."""
+"""Phases in which all of a pod's containers have ended, and none will be started again."""
 
 
 class End(NamedTuple):
-    """The end of a container, or of its whole pod with it."""
+    """The end of a container, or of its whole pod."""
 
     reason: str = ""
-    """Of the pod where the kubelet ended that (`Evicted`), else of the container (`OOMKilled`, `Error`)."""
+    """The pod's if the kubelet ended the pod (`Evicted`), else the container's (`OOMKilled`, `Error`)."""
     exit_code: int | None = None
-    """None where no container was there to end."""
+    """None if no container had started."""
     signal: int | None = None
     at: float = 0.0
-    """Unix seconds, by the kubelet; 0 where it does not say."""
+    """Unix seconds, as reported by the kubelet; 0 if it does not say."""
     ran: float | None = None
-    """Seconds from the container's start, by the kubelet; none where it does not say."""
+    """Seconds that the container ran, as reported by the kubelet; None if it does not say."""
     for_good: bool = False
-    """It will not be started again in this pod."""
+    """The container will not be started again in this pod."""
     of_pod: bool = False
     """The kubelet ended the whole pod, for `reason`."""
 
@@ -32,7 +32,7 @@ class End(NamedTuple):
 def end_of(
     container: JsonObject, container_status: JsonObject, spec: JsonObject, status: JsonObject
 ) -> End | None:
-    """The end of a container; none of one that runs, or is yet to."""
+    """The end of a container; None if it is running or has not started."""
     terminated: JsonObject | None = (container_status.get("state") or {}).get("terminated")
     over = status.get("phase") in OVER
     if not terminated and not over:
@@ -51,7 +51,7 @@ def end_of(
 
 
 def _is_restarted(spec: JsonObject, container: JsonObject, terminated: JsonObject) -> bool:
-    """Whether the kubelet may start the container again: its own policy goes before the pod's."""
+    """Whether the kubelet may start the container again; its own restart policy overrides the pod's."""
     if container.get("restartPolicyRules"):
         return True
     restarts = container.get("restartPolicy") or spec.get("restartPolicy") or "Always"

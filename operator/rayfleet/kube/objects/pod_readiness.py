@@ -1,8 +1,7 @@
-"""Why a pod is not ready, by its status: which container, in which state, and what is said of it.
+"""Why a pod is not ready, from its status: which container, in which state, and the message about it.
 
-What moves by itself while nothing changes, such as the kubelet's back-off, is left out: each change of a
-trimmed pod is news. Many pods are in the same state, which is one object in memory: so nothing is here that
-is of one pod alone.
+What changes on its own, such as the kubelet's back-off, is left out, as each change of a trimmed pod wakes
+its owner. Many pods in the same state share one object in memory, so nothing here is particular to one pod.
 """
 
 from collections.abc import Mapping
@@ -15,9 +14,9 @@ JsonObject: TypeAlias = Mapping[str, Any]
 CRASH_LOOP: Final = "CrashLoopBackOff"
 LONGEST_MESSAGE: Final = 512
 _SEVERAL: Final = 2
-"""Restarts from which on a container that is started once more is in a loop, whatever its state is now."""
+"""From this many restarts on, a container is in a crash loop, whatever its state is now."""
 _OF_CONTAINERS: Final = frozenset({"ContainersNotReady", "", None})
-"""Reasons of a pod's condition that leave it to the containers to say more."""
+"""Reasons of a pod's Ready condition for which the containers' states say more."""
 
 
 class Exit(NamedTuple):
@@ -32,27 +31,24 @@ class Readiness(NamedTuple):
 
     ready: bool = False
     reason: str = ""
-    """Of the container's state, else of the pod's condition; empty when ready."""
+    """The reason of the container's state, else of the pod's condition; empty if ready."""
     message: str = ""
-    """Of the scheduler or the kubelet."""
+    """The message of the scheduler or the kubelet."""
     container: str = ""
-    """The one that it waits for; empty where no container is the matter."""
+    """The container that is not ready; empty if the trouble is not with a container."""
     sandboxed: bool = False
-    """Its volumes are mounted and its network is there: what is left is its images and its containers."""
+    """Its volumes are mounted and its network is up; only images and containers are missing."""
     running: bool = False
-    """The container that it waits for runs."""
+    """The container that is not ready is running."""
     exit: Exit | None = None
-    """The last of the container that it waits for, where that is the matter."""
+    """The last exit of the container that is not ready, if that is the reason."""
 
 
 READY: Final = Readiness(ready=True)
 
 
 def readiness_of(status: JsonObject, conditions: Mapping[str, JsonObject]) -> tuple[Readiness, float]:
-    """What a pod's status says, whose conditions are given by type, and since when.
-
-    In Unix seconds; 0 where nobody says.
-    """
+    """The readiness of a pod, and since when, in Unix seconds (0 if unknown). `conditions` are by type."""
     ready = conditions.get("Ready") or {}
     if ready.get("status") == "True":
         return READY, _since(ready)
@@ -62,20 +58,20 @@ def readiness_of(status: JsonObject, conditions: Mapping[str, JsonObject]) -> tu
         return Readiness(False, reason, _message(scheduled)), _since(scheduled)
     sandbox = conditions.get("PodReadyToStartContainers") or {}
     sandboxed = sandbox.get("status") == "True"
-    found = _waiting(status, sandboxed) if ready.get("reason") in _OF_CONTAINERS else None
-    if found is None:
-        said = (ready.get("reason") or "Unknown") if ready else status.get("reason")
-        found = Readiness(False, str(said or ""), sandboxed=sandboxed)
-    return found, _since(ready) or _since(scheduled)
+    readiness = _waiting(status, sandboxed) if ready.get("reason") in _OF_CONTAINERS else None
+    if readiness is None:
+        given = (ready.get("reason") or "Unknown") if ready else status.get("reason")
+        readiness = Readiness(False, str(given or ""), sandboxed=sandboxed)
+    return readiness, _since(ready) or _since(scheduled)
 
 
 def _waiting(status: JsonObject, sandboxed: bool) -> Readiness | None:  # noqa: FBT001 - a fact among others
-    """Of the first container that is not ready and says so, in the order in which they are started."""
+    """The readiness by the first container that reports why it is not ready, in order of start."""
     for kind in ("initContainerStatuses", "containerStatuses"):
         for container in status.get(kind) or ():
-            found = None if container.get("ready") else _state(container, first=kind != "containerStatuses")
-            if found is not None:
-                reason, message, runs, last = found
+            state = None if container.get("ready") else _state(container, first=kind != "containerStatuses")
+            if state is not None:
+                reason, message, runs, last = state
                 return Readiness(
                     False, reason, message, str(container.get("name") or ""), sandboxed, runs, last
                 )
@@ -83,7 +79,7 @@ def _waiting(status: JsonObject, sandboxed: bool) -> Readiness | None:  # noqa: 
 
 
 def _state(container: JsonObject, *, first: bool) -> tuple[str, str, bool, Exit | None] | None:
-    """Reason, message, whether it runs, and its exit; none of one that says nothing, or has done its work."""
+    """Reason, message, whether it runs, and its exit; None if it reports nothing or has done its work."""
     state = container.get("state") or {}
     waiting, terminated, running = state.get("waiting"), state.get("terminated"), state.get("running")
     last = terminated or (container.get("lastState") or {}).get("terminated")
@@ -107,8 +103,8 @@ def _exit(terminated: JsonObject) -> Exit:
     return Exit(terminated.get("reason") or "", terminated.get("exitCode"))
 
 
-def _message(of: JsonObject) -> str:
-    return str(of.get("message") or "")[:LONGEST_MESSAGE]
+def _message(state: JsonObject) -> str:
+    return str(state.get("message") or "")[:LONGEST_MESSAGE]
 
 
 def _since(condition: JsonObject) -> float:

@@ -1,6 +1,6 @@
 """Pods, trimmed: about 1 KiB each, while the full object takes 41.
 
-A change of what is not here wakes nobody.
+A change of a field that is not here wakes nobody.
 """
 
 import re
@@ -20,10 +20,10 @@ _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class Host(NamedTuple):
-    """Which host of which replica a pod of a multi-host group is; both indexes count from 0."""
+    """Which host of which replica a pod of a multi-host group is. Both indexes count from 0."""
 
     replica: str
-    """No other replica of the group has this name, nor had it."""
+    """No other replica of the group has or had this name."""
     replica_index: int
     host_index: int
 
@@ -44,49 +44,49 @@ class Pod:
     deleting: bool
     phase: str
     readiness: Readiness
-    """Whether it is ready; if not, of the first container that waits, or of the pod's condition."""
+    """Whether it is ready; if not, the reason of the first waiting container or of the pod's condition."""
     node_name: str
     pod_ip: str
     head_epoch: int | None
     index: int
-    """The n of a worker's name; 0 when the pod is not of our making."""
+    """The n of a worker's name; 0 if we did not create the pod."""
     template_hash: str
     host: Host | None = None
-    """None in a group whose replicas are one pod each."""
+    """None in a group with one pod per replica."""
     end: End | None = None
-    """The last of its Ray container, or of the pod; none while it runs, or is yet to."""
+    """The last end of its Ray container, or of the pod; None while it runs or has not started."""
     place: int | None = None
-    """Which replica of its group it is, from 0; None of a pod that was made without saying so."""
+    """The index of its replica in the group, from 0; None if the pod was created without it."""
     labels: tuple[tuple[str, str], ...] = ()
-    """Of a head, those that its Service may select by; none of workers of our making."""
+    """The labels that the head Service may select by; empty for workers that we created."""
     readiness_since: float = 0.0
-    """Since when it is ready, or is not, Unix seconds; 0 where nobody says."""
+    """Since when it has been ready or not ready, in Unix seconds; 0 if unknown."""
     gpus: int = 0
-    """Accelerators of every kind that its containers take."""
+    """Accelerators of every kind that its containers request."""
     restarts: int = 0
-    """How often its Ray container was started again."""
+    """How many times its Ray container was restarted."""
     disruption: str = ""
-    """Why Kubernetes ends it before its time, or has: `PreemptionByScheduler`, ...; else empty."""
+    """Why Kubernetes disrupts or disrupted it (`PreemptionByScheduler`, ...); else empty."""
     aside: bool = False
-    """Its labels say something else than what it was made as: somebody has set it aside."""
+    """Its labels differ from what it was created as: somebody has set it aside."""
 
     @property
     def ready(self) -> bool:
-        """Kubernetes takes it for ready."""
+        """Whether Kubernetes reports it as ready."""
         return self.readiness.ready
 
     @property
     def ended(self) -> bool:
-        """Nothing of Ray runs here, nor will again."""
+        """Ray does not run here, and will not again."""
         return self.phase in OVER or (self.end is not None and self.end.for_good)
 
     @property
     def holds_devices(self) -> bool:
-        """What its containers take is not free for others: until they have all ended, or the pod is gone."""
+        """Whether it still occupies its devices: until all its containers have ended, or it is gone."""
         return self.phase not in OVER
 
     def is_progress_of(self, before: "Pod") -> bool:
-        """Whether only the way to readiness lies between `before` and this.
+        """Whether it differs from `before` only in progress towards readiness.
 
         That shows in the status, and calls for no action.
         """
@@ -94,7 +94,7 @@ class Pod:
 
     @property
     def active(self) -> bool:
-        """Counts towards its group's size: lives, or is about to."""
+        """Whether it counts towards its group's size: it runs, or is about to."""
         return not self.deleting and not self.ended
 
 
@@ -109,9 +109,9 @@ _but_for_progress = attrgetter(*sorted({each.name for each in fields(Pod)} - _OF
 def ray_container_of(spec: JsonObject) -> JsonObject:
     """The Ray container of a live pod, by the start command in its environment.
 
-    In a template it is the first; in a pod a webhook may have put a proxy before it. Every operator of this
-    API, and every version of this one, gives that variable to the Ray container alone, and in a living pod
-    nobody can change it. A pod without it was made by somebody else: there the first counts.
+    In a template it is the first; in a pod, a webhook may have put a proxy before it. Every operator of this
+    API, and every version of this one, sets that variable on the Ray container only, and in a live pod nobody
+    can change it. A pod without it was created by somebody else: there the first container counts.
     """
     containers: Sequence[JsonObject] = spec.get("containers") or ()
     for container in containers if len(containers) > 1 else ():
@@ -121,7 +121,7 @@ def ray_container_of(spec: JsonObject) -> JsonObject:
 
 
 def pod_from_object(obj: JsonObject) -> Pod:
-    """Trim a Pod object. Raises nothing for an object that the API server can hold."""
+    """Trim a Pod object. Does not raise for any object that the API server can store."""
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     conditions = {condition.get("type"): condition for condition in status.get("conditions") or ()}
@@ -174,9 +174,10 @@ def _selected_by(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def _host(name: str, labels: Mapping[str, str], annotations: Mapping[str, str]) -> Host | None:
-    """By our own note, as labels are changed to set a pod aside; by the labels where there is none.
+    """Read from our own annotation, as labels are changed to set a pod aside; without it, from the labels.
 
-    The note of another pod would not fit the name: a replica's name ends in the number of its first host.
+    An annotation copied from another pod does not fit the name: a replica's name ends in the number of its
+    first host.
     """
     noted = annotations.get(Annotation.HOST, "").split("/")
     if len(noted) == len(Host._fields):

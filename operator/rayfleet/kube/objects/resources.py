@@ -1,10 +1,10 @@
-"""Kinds of Kubernetes' API, and where their objects live in it."""
+"""Kinds of the Kubernetes API, and the paths of their objects."""
 
 from typing import Final, NamedTuple
 
 
 class Resource(NamedTuple):
-    """A kind in one version of its group."""
+    """A kind in one version of its API group."""
 
     group: str
     """Empty for the core group."""
@@ -12,11 +12,11 @@ class Resource(NamedTuple):
     kind: str
     plural: str
     namespaced: bool = True
-    """False of a kind whose objects belong to the whole cluster, such as nodes."""
+    """False for a cluster-scoped kind, such as nodes."""
 
     @property
     def api_version(self) -> str:
-        """As objects say it in `apiVersion`."""
+        """The `apiVersion` of its objects."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
@@ -25,7 +25,7 @@ class Resource(NamedTuple):
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
 
     def collection(self, namespace: str | None = None) -> str:
-        """The path of all objects of a namespace, or of all."""
+        """The path of all objects in a namespace, or of all objects."""
         return (
             f"{self.root}/namespaces/{namespace}/{self.plural}" if namespace else f"{self.root}/{self.plural}"
         )

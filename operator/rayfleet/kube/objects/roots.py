@@ -1,4 +1,4 @@
-"""The objects that users write, as they are stored."""
+"""The objects that users create, as they are stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from rayfleet.kube.objects.timestamps import unix_seconds
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """An object of a kind that the operator serves, as it is stored: spec and status unjudged."""
+    """An object of a kind that the operator serves, as stored: spec and status are not validated."""
 
     key: Key
     uid: str
@@ -22,15 +22,15 @@ class Root:
     spec: JsonObject
     status: JsonObject
     born: int = 0
-    """The resourceVersion that it was created with, where its watch told us of that; else 0."""
+    """The resourceVersion that it was created with, if the watch showed that; else 0."""
     deleted: float = 0.0
-    """Unix seconds since when it is being deleted; 0 where it is not."""
+    """Unix seconds since when it has been terminating; 0 if it is not."""
     finalizers: frozenset[str] = frozenset()
-    """Those on it that we know."""
+    """Those of its finalizers that we know."""
 
 
 def root_from_object(obj: JsonObject, kind: str) -> Root:
-    """Take an object of this kind apart without judging its spec."""
+    """Read an object of this kind without validating its spec."""
     metadata = obj["metadata"]
     return Root(
         key=Key(kind, metadata["namespace"], metadata["name"]),
@@ -48,6 +48,6 @@ def root_from_object(obj: JsonObject, kind: str) -> Root:
 
 
 def known_finalizers(metadata: JsonObject) -> frozenset[str]:
-    """The finalizers of a RayCluster that we look at: others are others'."""
-    found = metadata.get("finalizers")
-    return Finalizer.KNOWN.intersection(found) if found else frozenset()
+    """The finalizers of a RayCluster that we know; all others are not our concern."""
+    finalizers = metadata.get("finalizers")
+    return Finalizer.KNOWN.intersection(finalizers) if finalizers else frozenset()

@@ -1,10 +1,10 @@
-"""Times as Kubernetes writes them."""
+"""Timestamps of Kubernetes objects."""
 
 from datetime import datetime
 
 
 def unix_seconds(timestamp: str | None) -> float:
-    """Unix seconds; 0 where there is no time, or one of no calendar: the API server takes the year 0."""
+    """Unix seconds; 0 for no time, or an impossible one: the API server accepts the year 0."""
     try:
         return datetime.fromisoformat(timestamp).timestamp() if timestamp else 0.0
     except (ValueError, OverflowError):

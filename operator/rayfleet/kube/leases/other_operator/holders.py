@@ -1,7 +1,7 @@
 """For which namespaces a Lease counts: those in which its holder could act on RayClusters.
 
-Whoever may write Leases in one namespace could stop every cluster of every other one, were the Lease
-alone believed. See `docs/decisions/0016-leases-count-where-their-holder-could-act.md`.
+If the Lease alone were believed, anyone who may write Leases in one namespace could stop every cluster
+in every other. See `docs/decisions/0016-leases-count-where-their-holder-could-act.md`.
 """
 
 import asyncio
@@ -18,23 +18,23 @@ from rayfleet.kube.objects.resources import PODS
 
 REVIEW = "/apis/authorization.k8s.io/v1"
 HOLDER_SECONDS = 60.0
-"""After so long a holder's pod is looked at again."""
+"""How long a holder's pod is remembered before it is read again."""
 RIGHTS_SECONDS = 300.0
-"""After so long it is asked again what its service account may do."""
+"""How long the rights of its service account are remembered before they are asked for again."""
 CUT_NAME = 60
 """Characters. A hostname has 63 at most, and does not end in a dash or a dot."""
 MOST_PODS = 500
-"""That a cut name is looked for among."""
+"""Pods that are searched for a cut name."""
 AT_ONCE = 8
-"""Questions to the API server under way at a time."""
+"""Requests to the API server under way at a time."""
 MOST_ACCOUNTS = 4
-"""Of one namespace's Lease within RIGHTS_SECONDS, whose rights are asked for in every namespace."""
+"""Service accounts of one Lease within RIGHTS_SECONDS whose rights are asked for in every namespace."""
 EVERYWHERE = ""
-"""Instead of a namespace, in a question about rights: in all of them."""
+"""In a request about rights, stands for all namespaces."""
 
 
 class Asking(Protocol):
-    """What is needed of the client: it reads pods, and asks for reviews."""
+    """What is needed of the client: reading pods, and posting access reviews."""
 
     async def get(self, path: str, params: Mapping[str, str] | None = None, /) -> Answer: ...
     async def request(self, verb: str, path: str, /, *, body: Mapping[str, Any]) -> Answer: ...
@@ -42,50 +42,49 @@ class Asking(Protocol):
 
 @dataclass(slots=True)
 class _Rights:
-    """What one service account may do. Kept while its Lease comes and goes, and is held by another."""
+    """What one service account may do. Kept while its Lease is deleted, recreated or held by another."""
 
     used: float
-    """When a Lease was last held by it."""
+    """When it last held a Lease."""
     allowed: dict[str, tuple[bool, float]] = field(default_factory=dict)
-    """By namespace, whether it may update RayClusters there, and when that was answered."""
+    """Per namespace, whether it may update RayClusters there, and when that was answered."""
     is_bounded: bool = False
-    """Its Lease has had so many accounts of late that this one is not asked about in every namespace."""
+    """Its Lease recently had more than MOST_ACCOUNTS accounts, so this one is not asked about everywhere."""
     somewhere: bool | None = None
-    """Whether any answer was yes; none where there is none."""
+    """Whether any answer was yes; None if there is no answer."""
     asked_in: Collection[str] = ()
     due: float = 0.0
-    """Until then all is answered, for the namespaces `asked_in`."""
+    """Until then everything is answered for the namespaces `asked_in`."""
 
     def may(self, namespace: str) -> bool | None:
-        """The answer for a namespace, however old; none where there is none yet."""
+        """The answer for a namespace, however old; None if there is no answer yet."""
         answer = self.allowed.get(namespace)
         return answer[0] if answer is not None else False if self.is_bounded else None
 
 
 @dataclass(slots=True)
 class _Standing:
-    """What is known of the holder of one Lease."""
+    """What is known about the holder of one Lease."""
 
     holder: str
     looked: float
     seen: float
-    """When there was such a Lease."""
+    """When the Lease was last there."""
     account: str | None = None
-    """The service account of its pod; none where there is no such pod, empty where we may not know."""
+    """The service account of its pod; None if there is no such pod, empty if we may not read it."""
     certain: bool = False
-    """Whether `account` was found out."""
+    """Whether `account` is known."""
     why: str = ""
-    """Why it counts nowhere, in words."""
+    """Why it counts nowhere."""
 
 
 class Holders:
     """Finds out where the holders of Leases could act, and remembers it for a while.
 
-    - A Lease in one of the namespaces that are `named` counts everywhere, whoever holds it.
-    - What cannot be found out, as the question itself is refused, counts, as two operators on one cluster
-      are worse than none; with a list of namespaces, where a Role may be its tenant's to change, in that
-      namespace alone.
-    - What was found out outlives the Lease, which its tenant may delete and make anew every second.
+    - A Lease in one of the `named` namespaces counts everywhere, whoever holds it.
+    - A Lease counts if we are forbidden to find out, as two operators on one cluster are worse than none;
+      with a list of namespaces, where a tenant may change a Role, it counts in that namespace only.
+    - What was found out outlives the Lease, which a tenant may delete and recreate every second.
     """
 
     def __init__(
@@ -101,11 +100,11 @@ class Holders:
         self._clock = clock
         self._standings: dict[str, _Standing] = {}
         self._rights: dict[str, dict[str, _Rights]] = {}
-        """By namespace of the Lease and by account, the first ones first."""
+        """Per namespace of the Lease and per account, oldest first."""
         self._questions = asyncio.Semaphore(AT_ONCE)
 
     def counts(self, lease: str, namespace: str) -> bool | None:
-        """Whether the Lease in namespace `lease` counts for `namespace`; none while that is not known."""
+        """Whether the Lease in namespace `lease` counts for `namespace`; None while that is unknown."""
         rights = self._rights_of(lease)
         if not isinstance(rights, _Rights):
             return rights
@@ -116,26 +115,26 @@ class Holders:
         return rights.may(namespace)
 
     def counts_somewhere(self, lease: str) -> bool | None:
-        """Whether it counts for any namespace that was asked about; none while that is not known."""
+        """Whether it counts for any namespace that was asked about; None while that is unknown."""
         rights = self._rights_of(lease)
         if not isinstance(rights, _Rights):
             return rights
         return rights.somewhere
 
     def why_not(self, lease: str) -> str:
-        """Why a Lease that counts nowhere does not, in words."""
+        """Why a Lease counts nowhere."""
         standing = self._standings.get(lease)
         return standing.why if standing is not None else ""
 
     async def look(self, leases: Mapping[str, str], namespaces: Collection[str]) -> None:
-        """Find out what is not known of these holders, by namespace of their Lease, for these namespaces."""
+        """Find out what is unknown about these holders (per namespace of their Lease) for `namespaces`."""
         self._forget(leases)
         places = self._namespaces or namespaces
         held = [(lease, holder) for lease, holder in leases.items() if lease not in self._named]
         await asyncio.gather(*(self._look_at(lease, holder, places) for lease, holder in held))
 
     def _rights_of(self, lease: str) -> _Rights | bool | None:
-        """By the rights of its holder's account; else the same for every namespace, or not known."""
+        """The rights of its holder's account; or one answer for every namespace; or None if unknown."""
         if lease in self._named:
             return True
         standing = self._standings.get(lease)
@@ -146,7 +145,7 @@ class Holders:
         return self._rights.get(lease, {}).get(standing.account)
 
     def _forget(self, leases: Collection[str]) -> None:
-        """What is known of Leases that are long gone, and of accounts that long held none."""
+        """Forget Leases that are long gone, and accounts that have long held none."""
         now = self._clock()
         for lease, standing in list(self._standings.items()):
             if lease in leases:
@@ -170,29 +169,29 @@ class Holders:
             standing = await self._find_account(lease, holder, standing)
         if standing.account is not None:
             await self._find_rights(lease, standing, standing.account, places)
-        # No sooner: until another holder's rights are known, those of the last one stand.
+        # Only now: until another holder's rights are known, those of the last one stand.
         self._standings[lease] = standing
 
     async def _find_account(self, lease: str, holder: str, before: _Standing | None) -> _Standing:
         now = self._clock()
-        found = _Standing(holder, now, now)
+        standing = _Standing(holder, now, now)
         pod = holder.rpartition("_")[0] or holder
         answer = await self._find_pod(lease, pod)
         if not isinstance(answer, ApiFailure):
-            found.certain, found.account = True, _account(answer)
-            found.why = f"its holder's pod {pod} has ended"
+            standing.certain, standing.account = True, _account(answer)
+            standing.why = f"its holder's pod {pod} has ended"
         elif is_gone(answer, "pods", pod):
-            found.certain = True
-            found.why = f"its holder {holder[:100]!r} is no pod of this namespace"
+            standing.certain = True
+            standing.why = f"its holder {holder[:100]!r} is not a pod of this namespace"
         elif policy(answer) is Policy.DENIED:
-            found.certain, found.account = True, ""
+            standing.certain, standing.account = True, ""
         elif before is not None and before.certain and before.holder == holder:
-            return before  # No news is no change.
-        return found
+            return before  # No answer changes nothing.
+        return standing
 
     async def _find_pod(self, namespace: str, name: str) -> Answer:
-        """The pod that calls itself so: by its hostname, which is its name, cut where that is too long."""
-        absent = ApiFailure(404, "NotFound", "there is no such pod", kind="pods", name=name)
+        """The pod with this hostname, which is its name, cut if that is too long."""
+        absent = ApiFailure(404, "NotFound", "no such pod", kind="pods", name=name)
         if not is_object_name(name):
             return absent
         pods = PODS.collection(namespace)
@@ -227,7 +226,7 @@ class Holders:
     async def _ask_for(
         self, lease: str, rights: _Rights, account: str, places: Collection[str]
     ) -> Collection[str]:
-        """Ask for everywhere, for the Lease's own namespace and for `places`; what was asked for."""
+        """Ask about all namespaces, the Lease's own namespace and `places`; return what was asked about."""
         if not self._namespaces:
             await self._ask(lease, rights, account, EVERYWHERE)
             if rights.allowed.get(EVERYWHERE, (False, 0.0))[0]:
@@ -238,11 +237,11 @@ class Holders:
         return tuple(rest) if self._namespaces else (EVERYWHERE, *rest)
 
     async def _ask(self, lease: str, rights: _Rights, account: str, place: str) -> None:
-        """Ask what the account may do in a place, unless that was answered of late."""
+        """Ask what the account may do in a place, unless that was answered recently."""
         if self._clock() - rights.allowed.get(place, (False, -inf))[1] < RIGHTS_SECONDS:
             return
         if not account:
-            # With a list of namespaces the refusal is one namespace's own, and so is what comes of it.
+            # With a list of namespaces, the refusal and its consequences concern one namespace only.
             rights.allowed[place] = (not self._namespaces or place == lease, self._clock())
             return
         if self._namespaces:
@@ -259,14 +258,14 @@ class Holders:
 
 
 def _account(pod: Mapping[str, Any]) -> str | None:
-    """The service account of a pod; none where its containers have ended."""
+    """The service account of a pod; None if its containers have ended."""
     if (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}:
         return None
     return str((pod.get("spec") or {}).get("serviceAccountName") or "default")
 
 
 def _review(namespace: str, account: str, place: str, *, local: bool) -> Mapping[str, Any]:
-    """The question whether the account of a pod in `namespace` may update RayClusters in `place`."""
+    """A review of whether the account of a pod in `namespace` may update RayClusters in `place`."""
     groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"]
     attributes = {"group": GROUP, "resource": PLURAL, "verb": "update", "namespace": place}
     return {

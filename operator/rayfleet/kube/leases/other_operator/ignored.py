@@ -1,4 +1,4 @@
-"""One event a day about a Lease that holds up nobody, so that whoever meant it to learns of it."""
+"""One event a day about a Lease that is ignored, so that its owner learns of it."""
 
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from rayfleet.kube.objects.resources import EVENTS
 MOST_AT_ONCE = 10
 LONGEST_NOTE = 1000
 REMEDY = (
-    "if it is that of an operator of RayClusters, name its namespace with --other-operator-namespace"
+    "if an operator of RayClusters holds it, name its namespace with --other-operator-namespace"
     " (in the chart: otherOperator.namespaces)"
 )
 
@@ -21,9 +21,9 @@ REMEDY = (
 async def report_ignored(
     client: KubeClient, ignored: Mapping[str, str], reported: MutableMapping[str, str], now: float
 ) -> None:
-    """Post what is new on the day of `now`. The event's name holds the day: no process posts a second one.
+    """Post what is new on the day of `now`. The event's name holds the day, so no process posts a second one.
 
-    A standby's is not sent, and is tried again; `reported` holds the day of the last one by namespace.
+    A standby sends none, and tries again; `reported` holds the day of the last event per namespace.
     """
     today = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}"
     due = [namespace for namespace in ignored if reported.get(namespace) != today]

@@ -1,4 +1,4 @@
-"""Whether the holders of Leases are alive, judged by the Leases alone."""
+"""Whether the holders of Leases are alive, judged by the Leases only."""
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -16,13 +16,13 @@ class _Seen:
     holder: str
     duration: float
     renewed: bool
-    """Has changed since it was first seen: somebody is there."""
+    """It has changed since it was first seen: somebody is there."""
 
 
 class OthersLeases:
     """Judges Leases by how long they have not changed, never by comparing clocks of two machines.
 
-    A Lease that is found held counts as alive until it has not changed for its whole duration.
+    The holder of a Lease counts as alive until the Lease has not changed for its whole duration.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class OthersLeases:
         self._in_doubt: set[str] = set()
 
     def observe(self, leases: Iterable[Mapping[str, Any]], now: float) -> None:
-        """Take in every such Lease in one place, as read at loop time `now`."""
+        """Record all these Leases in one place, as read at loop time `now`."""
         current = {}
         for lease in leases:
             read = lease_from_object(lease)
@@ -55,9 +55,9 @@ class OthersLeases:
         self._in_doubt = {namespace for namespace in self._alive if not current[namespace].renewed}
 
     def alive(self) -> Mapping[str, str]:
-        """The holders, by namespace, that must be taken for alive, as of the last look."""
+        """The holders, per namespace, that count as alive as of the last look."""
         return self._alive
 
     def in_doubt(self) -> AbstractSet[str]:
-        """The namespaces whose Lease was found held, and has neither been renewed nor expired since."""
+        """The namespaces whose Lease was first seen held, and has neither been renewed nor expired since."""
         return self._in_doubt

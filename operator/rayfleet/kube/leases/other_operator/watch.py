@@ -1,4 +1,4 @@
-"""Reads the Leases in scope every two seconds, and tells when an answer has changed."""
+"""Reads the Leases in scope every two seconds, and reports when an answer has changed."""
 
 import asyncio
 import logging
@@ -21,13 +21,13 @@ POLL_SECONDS = 2.0
 """As often as a leader renews its Lease."""
 UNAVAILABLE_SECONDS = 60.0
 PRUNE_SECONDS = 60.0
-"""Between looks at which of the namespaces that were asked about are still of interest."""
+"""Between checks of which namespaces are still in use."""
 AT_ONCE = 50
-"""Namespaces that are judged in one go; in between others have their turn."""
+"""Namespaces that are judged before the event loop gets a turn."""
 
 
 class _Place:
-    """Where Leases are looked for: one namespace, or all (none)."""
+    """Where Leases are looked for: one namespace, or all (None)."""
 
     def __init__(self, client: KubeClient, namespace: str | None, on_news: Callable[[], None]) -> None:
         self._path = LEASES.collection(namespace)
@@ -36,11 +36,11 @@ class _Place:
         self._due = 0.0
         self.leases = OthersLeases()
         self.unavailable: str | None = None
-        """Why Leases cannot be read here, in words; clusters are acted on all the same."""
+        """Why Leases cannot be read here; clusters are acted on all the same."""
         self.looked = False
 
     async def look(self) -> None:
-        """Look, if it is time to. Where there is no answer, nothing is taken to have changed."""
+        """Read the Leases, if it is time to. If there is no answer, nothing counts as changed."""
         now = asyncio.get_running_loop().time()
         if now < self._due:
             return
@@ -53,9 +53,7 @@ class _Place:
             self._observe(answer.get("items") or (), now)
         elif policy(answer) in {Policy.DENIED, Policy.GONE}:
             if self.unavailable is None:
-                log.warning(
-                    "Leases cannot be read; another operator would not be noticed: %s", answer.message
-                )
+                log.warning("Cannot read Leases, so another operator would go unnoticed: %s", answer.message)
             self.unavailable = answer.message
             self._due = now + UNAVAILABLE_SECONDS
             self._observe((), now)
@@ -73,8 +71,8 @@ class _Place:
 class OtherOperatorWatch:
     """Knows for each namespace whether another operator is at work there.
 
-    `on_change` is told each namespace that was asked about and whose answer has changed; those that are
-    not `in_use` any more are forgotten. `now` is the time that events are of.
+    `on_change` is called with each namespace that was asked about and whose answer has changed; those that
+    are no longer `in_use` are forgotten. `now` is the time that events carry.
     """
 
     def __init__(
@@ -94,32 +92,32 @@ class OtherOperatorWatch:
         self._holders = Holders(client, namespaces, named, lambda: asyncio.get_running_loop().time())
         self._on_change = on_change
         self._answers: dict[str, tuple[str | None, bool]] = {}
-        """As of the last judgement, or where there was none yet, of the first question."""
+        """As of the last judgement or, before the first one, of the first question."""
         self._answered_otherwise: set[str] = set()
-        """Asked since, and told something else: to be woken even if it is as before by the next judgement."""
+        """Namespaces that were answered differently since; woken even if the next judgement is as before."""
         self._asked_about: frozenset[str] = frozenset()
-        """The namespaces of `_answers`; the same object for as long as these are the same."""
+        """The namespaces of `_answers`; the same object as long as they do not change."""
         self._pruned = 0.0
-        self._found: tuple[Mapping[str, str], AbstractSet[str]] | None = None
+        self._held: tuple[Mapping[str, str], AbstractSet[str]] | None = None
         self._reported: dict[str, str] = {}
         self._wanted = asyncio.Event()
         self.looked = asyncio.Event()
-        """Set once Leases were read, or may not be, in each place."""
+        """Set once Leases have been read, or reading them is forbidden, in each place."""
 
     @property
     def unavailable(self) -> str | None:
-        """Why Leases cannot be read somewhere, in words."""
+        """Why Leases cannot be read somewhere; None if they can."""
         return next((place.unavailable for place in self._places if place.unavailable), None)
 
     @property
     def anywhere(self) -> str | None:
         """The Lease of an operator that is alive, as `namespace/name`, if it counts for any namespace."""
-        found = (name for name in self._leases()[0] if self._holders.counts_somewhere(name) is not False)
-        return next((_name(namespace) for namespace in found), None)
+        counting = (name for name in self._leases()[0] if self._holders.counts_somewhere(name) is not False)
+        return next((_name(namespace) for namespace in counting), None)
 
     @property
     def ignored(self) -> dict[str, str]:
-        """The namespaces of Leases that are held and count nowhere, and why they do not."""
+        """The namespaces of Leases that are held but count nowhere, and the reasons."""
         return {
             namespace: self._holders.why_not(namespace)
             for namespace in self._leases()[0]
@@ -129,14 +127,14 @@ class OtherOperatorWatch:
     def alive(self, namespace: str) -> str | None:
         """The Lease, as `namespace/name`, of an operator that is alive and could act in `namespace`.
 
-        One of which that is not known yet is taken for one that could.
+        While that is unknown, an operator counts as one that could.
         """
         return self._ask(namespace)[0]
 
     def known(self, namespace: str) -> bool:
-        """Whether all is known that decides about `namespace`; `on_change` is told when it is.
+        """Whether everything that decides about `namespace` is known; `on_change` is called when it is.
 
-        A Lease that a dead operator left behind takes its duration to tell from a live one's.
+        It takes the duration of a Lease to tell a dead operator's from a live one's.
         """
         return self._ask(namespace)[1]
 
@@ -157,7 +155,7 @@ class OtherOperatorWatch:
             self._prune(loop.time())
 
     async def _report(self) -> None:
-        """Beside the watch: nobody's clusters wait for an event."""
+        """Runs beside the watch, so that no cluster waits for an event."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             await report_ignored(self._client, self.ignored, self._reported, self._now())
@@ -171,7 +169,7 @@ class OtherOperatorWatch:
         return True
 
     async def _judge(self) -> None:
-        """Find out about the holders of what is alive, and tell what has changed by it."""
+        """Find out about the holders that are alive, and report what has changed."""
         self._wanted.clear()
         if len(self._asked_about) != len(self._answers):
             self._asked_about = frozenset(self._answers)
@@ -190,12 +188,12 @@ class OtherOperatorWatch:
         self._answers[namespace] = answer
         self._answered_otherwise.discard(namespace)
         if answer != before:
-            words = "Another operator is alive" if answer[0] else "No other operator is alive"
-            log.info(words, extra={"lease": answer[0], "namespace": namespace})
+            message = "Another operator is alive" if answer[0] else "No other operator is alive"
+            log.info(message, extra={"lease": answer[0], "namespace": namespace})
         self._on_change(namespace)
 
     def _ask(self, namespace: str) -> tuple[str | None, bool]:
-        """What is true now. That somebody asks takes no news from all others, who are told by judgements."""
+        """The answer as of now. Asking hides no change from other callers: judgements still report it."""
         answer = self._answer(namespace)
         if self._answers.setdefault(namespace, answer) != answer:
             self._answered_otherwise.add(namespace)
@@ -204,7 +202,7 @@ class OtherOperatorWatch:
         return answer
 
     def _answer(self, namespace: str) -> tuple[str | None, bool]:
-        """The first Lease that counts, or may, and whether that is certain."""
+        """The first Lease that counts or may count, and whether that is certain."""
         alive, in_doubt = self._leases()
         first, certain = None, True
         for lease in alive:
@@ -224,18 +222,18 @@ class OtherOperatorWatch:
         self._asked_about = frozenset(self._answers)
 
     def _leases(self) -> tuple[Mapping[str, str], AbstractSet[str]]:
-        """The holders of those that are alive, by namespace in order, and of which of them it is in doubt."""
-        if self._found is None:
+        """The holders that are alive, sorted by namespace, and the namespaces where that is in doubt."""
+        if self._held is None:
             alive: dict[str, str] = {}
             in_doubt: set[str] = set()
             for place in self._places:
                 alive |= place.leases.alive()
                 in_doubt |= place.leases.in_doubt()
-            self._found = dict(sorted(alive.items())), in_doubt
-        return self._found
+            self._held = dict(sorted(alive.items())), in_doubt
+        return self._held
 
     def _forget_leases(self) -> None:
-        self._found = None
+        self._held = None
 
 
 def _name(namespace: str) -> str:
