@@ -9,7 +9,7 @@ from rayfleet.fleet.gpu_ledger import GpuLedger
 from rayfleet.fleet.gpu_pods import GpuPods
 from rayfleet.fleet.namespace_ceilings import NamespaceCeilingsReader
 from rayfleet.kinds.raycluster.actions import Plan
-from rayfleet.kinds.raycluster.children import CHILDREN, POD_CHILD, RAYCLUSTERS, SERVICE_CHILD
+from rayfleet.kinds.raycluster.children import CHILDREN, NODE_CHILD, POD_CHILD, RAYCLUSTERS, SERVICE_CHILD
 from rayfleet.kinds.raycluster.kind import decided, raycluster
 from rayfleet.kinds.raycluster.observe import View
 from rayfleet.kinds.raycluster.pod_counts import PodCounts
@@ -57,7 +57,7 @@ class Operator:
             credentials,
             setup,
             ROOTS,
-            CHILDREN,
+            (*CHILDREN, NODE_CHILD) if given.watch_nodes else CHILDREN,
             timed=self._recorder.timed,
             is_known=self._is_known,
         )

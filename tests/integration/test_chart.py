@@ -65,6 +65,7 @@ BAD_VALUES = [
     ("networkPolicy.on=true", "on"),
     ("networkPolicy.metricsFrom={x}", "metricsFrom"),
     ("otherOperator.namespaces={No_Name}", "otherOperator"),
+    ("nodes.watch=perhaps", "watch"),
 ]
 
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rayfleet.api.names import PLURAL
-from rayfleet.engine.children import Stores, Wakes, followed, stores_for
+from rayfleet.engine.children import Child, Stores, Wakes, followed, stores_for
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.kinds.raycluster.children import CHILDREN, RAYCLUSTERS
 from rayfleet.kube.cache import Store
@@ -66,17 +66,22 @@ def _listed(informer: Informer) -> bool:
 
 
 @asynccontextmanager
-async def following(kubeconfig: Path, *namespaces: str, silence: float = 90.0) -> AsyncIterator[Following]:
+async def following(
+    kubeconfig: Path,
+    *namespaces: str,
+    silence: float = 90.0,
+    children: Collection[Child[Any]] = CHILDREN,
+) -> AsyncIterator[Following]:
     """An informer that has listed, until the end of the block."""
-    stores, told, served = stores_for((RAYCLUSTERS,), CHILDREN), list[Key](), asyncio.Event()
+    stores, told, served = stores_for((RAYCLUSTERS,), children), list[Key](), asyncio.Event()
     clockwork = Clockwork(time.monotonic, jitter=lambda: 0.0, silence=silence)
     async with client_of(kubeconfig) as client:
         wakes = Wakes(told.append, told.append, told.append)
-        what = tuple(followed((RAYCLUSTERS,), CHILDREN, stores, wakes))
+        what = tuple(followed((RAYCLUSTERS,), children, stores, wakes))
         informer = Informer(client, namespaces, what, clockwork=clockwork)
         running = asyncio.create_task(informer.run(served))
         try:
-            await until("the lists of pods and Services", lambda: _listed(informer), seconds=20)
+            await until("the lists of all children", lambda: _listed(informer), seconds=20)
             yield Following(informer, stores, told)
         finally:
             running.cancel()

@@ -25,6 +25,13 @@ def test_a_flag_goes_before_the_environment() -> None:
     assert (settings.log_level, settings.health_port) == ("DEBUG", 9001)
 
 
+def test_nodes_are_followed_only_where_it_is_said() -> None:
+    """Nothing acts on them yet, so nothing asks for the right to read them."""
+    assert not parse([], {}).watch_nodes
+    assert parse(["--watch-nodes", "true"], {}).watch_nodes
+    assert parse([], {"RAYFLEET_WATCH_NODES": "true"}).watch_nodes
+
+
 def test_what_goes_into_pods_is_set_by_flags_or_by_the_variables_that_kuberay_has_for_it() -> None:
     """A flag goes before our variable, that before theirs."""
     assert parse([], {}).pods == PodSettings()
@@ -53,6 +60,7 @@ BAD = [
     (["--cluster-domain", "corp_example"], "--cluster-domain", "is not a DNS domain"),
     (["--cluster-domain", "a" * 201], "--cluster-domain", "is not a DNS domain"),
     (["--wait-for-head", "perhaps"], "--wait-for-head", "is neither true nor false"),
+    (["--watch-nodes", "yes"], "--watch-nodes", "is neither true nor false"),
     (["--wait-cpu", "0"], "--wait-cpu", "is not a quantity above 0"),
     (["--wait-memory", "much"], "--wait-memory", "is not a quantity above 0"),
     (["--health-port", "70000"], "--health-port", "is not a port (0 to 65535)"),

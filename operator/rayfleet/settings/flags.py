@@ -38,6 +38,8 @@ class Settings:
     """Clusters that are worked on at a time."""
     write_concurrency: int
     """Writes in flight at a time, shared fairly between clusters."""
+    watch_nodes: bool = False
+    """Whether to watch nodes, which takes a right on the whole cluster. Nothing acts on them yet."""
     pods: PodSettings = field(default_factory=PodSettings)
     """What goes into the bodies of pods."""
     scaling: ScalingSettings = field(default_factory=ScalingSettings)
@@ -60,6 +62,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         log_level=values.log_level.upper(),
         reconcile_concurrency=values.reconcile_concurrency,
         write_concurrency=values.write_concurrency,
+        watch_nodes=values.watch_nodes,
         pods=PodSettings(
             values.cluster_domain,
             waits=values.wait_for_head,
@@ -141,6 +144,13 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         default=default("WRITE_CONCURRENCY", "32"),
         metavar="N",
         help="writes in flight at a time, shared fairly between clusters",
+    )
+    parser.add_argument(
+        "--watch-nodes",
+        type=_switch,
+        default=default("WATCH_NODES", "false"),
+        metavar="true|false",
+        help="watch nodes, also with --namespace; nothing acts on them yet (default: false)",
     )
     _add_pod_settings(parser, environment)
     parser.add_argument(
