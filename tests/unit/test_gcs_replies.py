@@ -164,7 +164,7 @@ def test_a_gang_with_a_great_many_ways_is_too_large() -> None:
     bundle = ray_pb2.ResourceRequest(resources_bundle={"GPU": 1})
     choice = ray_pb2.BundleSelector(resource_requests=[bundle])
     assert len(gang_of(*[choice] * MOST_CHOICES).others) == MOST_CHOICES - 1
-    with pytest.raises(Unbelievable, match="17 ways to have one placement group"):
+    with pytest.raises(Unbelievable, match="17 alternatives for one placement group"):
         gang_of(*[choice] * (MOST_CHOICES + 1))
 
 
@@ -242,13 +242,13 @@ def test_a_node_whose_workers_wait_may_have_less_than_nothing_left() -> None:
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (waiting(request(GPU=float("nan"))), "nan is no amount of the resource 'GPU'"),
-        (waiting(request(GPU=float("inf"))), "inf is no amount"),
-        (waiting(request(GPU=-1)), "-1 is no amount"),
-        (waiting(request(GPU=1e300)), "1e\\+300 is no amount"),
-        (waiting(request(GPU=1), -1), "there -1 times"),
-        (waiting(request(GPU=1), 1 << 62), "there 4611686018427387904 times"),
-        (state(node("w-1", GPU=-1.0)), "-1 is no amount"),
+        (waiting(request(GPU=float("nan"))), "nan is not a possible amount of the resource 'GPU'"),
+        (waiting(request(GPU=float("inf"))), "inf is not a possible amount"),
+        (waiting(request(GPU=-1)), "-1 is not a possible amount"),
+        (waiting(request(GPU=1e300)), "1e\\+300 is not a possible amount"),
+        (waiting(request(GPU=1), -1), "a count of -1"),
+        (waiting(request(GPU=1), 1 << 62), "a count of 4611686018427387904"),
+        (state(node("w-1", GPU=-1.0)), "-1 is not a possible amount"),
         (state(node("w" * 29)), "29 bytes instead of 28"),
     ],
 )

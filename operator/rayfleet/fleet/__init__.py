@@ -1,1 +1,1 @@
-"""What clusters share: GPUs and the ceilings on them."""
+"""What clusters share: GPUs, and the ceilings on them."""

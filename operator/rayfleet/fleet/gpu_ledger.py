@@ -1,4 +1,4 @@
-"""How many GPUs each cluster has or is about to get, for ceilings that clusters share."""
+"""How many GPUs each cluster has or is about to get, for ceilings shared by clusters."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection
@@ -12,7 +12,7 @@ MINUTE = 60.0
 
 @dataclass(slots=True)
 class _Added:
-    """GPUs that a cluster got at one time."""
+    """GPUs that a cluster gained at one time."""
 
     at: float
     key: Key
@@ -21,28 +21,28 @@ class _Added:
 
 @dataclass(slots=True)
 class _Noted:
-    """Of one cluster, as the last pass over it has noted."""
+    """The GPUs of one cluster, as recorded by the last pass over it."""
 
     there: int
     coming: int = 0
     lost: tuple[tuple[float, int], ...] = ()
-    """When fewer were there than before within the last minute, and how many there were; ever fewer."""
+    """Each drop within the last minute: when, and how many there were before; in falling order."""
 
     def most(self, now: float) -> int:
-        """That are noted, or were there within the last minute: what takes their place is not new."""
+        """GPUs recorded, or there within the last minute if that was more: replacements are not new."""
         if self.lost:
             self.lost = tuple(lost for lost in self.lost if now - lost[0] < MINUTE)
         return max(self.there + self.coming, self.lost[0][1] if self.lost else 0)
 
 
 class GpuLedger:
-    """Counts the GPUs of all clusters, as each pass over one of them notes.
+    """Counts the GPUs of all clusters, as recorded by each pass.
 
-    What a pass is going to create is noted before it does: asked for and noted in one go on the event loop,
-    room is given away once. After a start it is not complete until each cluster that has pods has been seen,
-    or is counted by its pods alone, as no pass is made over it: of these `without_pass` knows how many GPUs
-    they have. So is one whose passes fail, by `by_pods`. What clusters that are gone have `left` counts
-    while it is there.
+    - A pass records what it is going to create before it does. As it asks for room and records in one step of
+      the event loop, room is never given to two clusters.
+    - After a start the count is incomplete until each cluster with pods has had a pass. A cluster over which
+      no pass is made counts by its pods alone (`without_pass`), as does one whose passes fail (`by_pods`).
+    - What deleted clusters have `left` counts as long as it exists.
     """
 
     def __init__(
@@ -64,17 +64,17 @@ class GpuLedger:
         self._left = left
         self._owners = owners
         self._with_left: set[Key] = set()
-        """Clusters of whose name there are pods of an earlier one."""
+        """Clusters for which pods of an earlier cluster of the same name are still there."""
         self._noted: dict[Key, _Noted] = {}
         self._by_pods_alone: set[Key] = set()
         self._by_namespace = Counter[str]()
         self._total = 0
         self._added: deque[_Added] = deque()
-        """Within the last minute, oldest first."""
+        """GPUs added within the last minute, oldest first."""
         self._new_by_namespace = Counter[str]()
 
     def note(self, key: Key, there: int, coming: int = 0) -> None:
-        """The cluster has so many GPUs and is about to get others. What it had when first seen is not new."""
+        """Record the GPUs that a cluster has and is about to get. What it had when first seen is not new."""
         if key in self._by_pods_alone:
             self.forget(key)
         noted = self._noted.get(key)
@@ -86,12 +86,12 @@ class GpuLedger:
             self._with_left.add(key)
 
     def begin(self, key: Key) -> None:
-        """A pass over it begins, and may fail: until one has counted better, its pods count as they are."""
+        """A pass begins, and may fail: until a pass has recorded the cluster, it counts by its pods."""
         if key not in self._noted or key in self._by_pods_alone:
             self._note_pods(key, self._by_pods(key))
 
     def fail(self, key: Key) -> None:
-        """A pass over it has failed: what was noted before may never be put right."""
+        """A pass has failed: what was recorded before may never be corrected, so count the pods."""
         self._note_pods(key, self._by_pods(key))
 
     def _note_pods(self, key: Key, gpus: int) -> None:
@@ -100,13 +100,13 @@ class GpuLedger:
         self._by_pods_alone.add(key)
 
     def give_back(self, key: Key, gpus: int) -> None:
-        """So many of those that were about to come were not created after all."""
+        """Return `gpus` that were recorded as coming but were not created after all."""
         noted = self._noted.get(key)
         if noted is not None:
             self._set(key, noted, noted.there, max(0, noted.coming - gpus))
 
     def forget(self, key: Key) -> None:
-        """The cluster is gone. The pods that it has left are counted for themselves."""
+        """Drop a cluster that is gone. The pods that it left are counted separately."""
         self._by_pods_alone.discard(key)
         self._with_left.discard(key)
         noted = self._noted.pop(key, None)
@@ -114,7 +114,7 @@ class GpuLedger:
             self._count(key, -noted.there - noted.coming)
 
     def forget_all(self) -> None:
-        """Another operator acts: what was noted is of no use. What was added counts for its minute."""
+        """Drop all records, as another operator acts. What was added still counts for its minute."""
         self._noted.clear()
         self._by_pods_alone.clear()
         self._with_left.clear()
@@ -122,7 +122,7 @@ class GpuLedger:
         self._total = 0
 
     def usage(self, key: Key) -> GpuUsage:
-        """What all clusters but `key` have, and what all have added within the last minute."""
+        """What all clusters but `key` have, and what all clusters added within the last minute."""
         now = self._clock()
         self._drop_old(now)
         keys = set(self._keys())
@@ -142,13 +142,13 @@ class GpuLedger:
         )
 
     def _drop_old(self, now: float) -> None:
-        """What was added more than a minute ago counts no more."""
+        """Drop what was added more than a minute ago."""
         while self._added and (now - self._added[0].at >= MINUTE or not self._added[0].gpus):
             self._count_new(self._added[0], -self._added[0].gpus)
             self._added.popleft()
 
     def _count_left(self, keys: Collection[Key], namespace: str) -> tuple[int, int]:
-        """GPUs of pods of clusters that are gone, in a namespace and in all."""
+        """GPUs of pods of deleted clusters, in `namespace` and in total."""
         gone = set(self._owners()) - set(keys)
         for key in gone & self._noted.keys():
             self.forget(key)
@@ -162,7 +162,7 @@ class GpuLedger:
         return beside, total
 
     def _unseen(self, keys: Collection[Key], than: Key) -> tuple[bool, bool]:
-        """Whether other clusters that have pods are still to be counted, in its namespace and elsewhere."""
+        """Whether other clusters with pods are not counted yet, in the namespace of `than` and elsewhere."""
         beside = elsewhere = False
         for key in set(keys) - self._noted.keys() - {than}:
             is_beside = key.namespace == than.namespace
@@ -182,7 +182,7 @@ class GpuLedger:
         self._drop_old(now)
         before = noted.most(now)
         if there < noted.there:
-            # What was lost before and was no more says nothing more: it is forgotten sooner.
+            # An earlier drop from no more GPUs than this one adds nothing.
             more = tuple(lost for lost in noted.lost if lost[1] > noted.there)
             noted.lost = (*more, (now, noted.there))
         self._count(key, there + coming - noted.there - noted.coming)
@@ -195,7 +195,7 @@ class GpuLedger:
             self._take_back(key, -new)
 
     def _take_back(self, key: Key, gpus: int) -> None:
-        """So many were counted as new and never came."""
+        """Take back `gpus` that were counted as new and never came."""
         for added in reversed(self._added):
             if added.key == key and gpus > 0:
                 back = min(added.gpus, gpus)
@@ -212,7 +212,7 @@ class GpuLedger:
 
 
 def _add(counter: Counter[str], name: str, count: int) -> None:
-    """Names that count nothing do not stay."""
+    """Add to a count, and remove it if it becomes 0."""
     counter[name] += count
     if not counter[name]:
         del counter[name]

@@ -1,4 +1,4 @@
-"""GPUs of the pods that were seen, by what is known of them alone: without a spec, and without a pass."""
+"""GPUs counted from cached pods alone: without a spec, and without a pass."""
 
 from dataclasses import dataclass
 
@@ -9,19 +9,19 @@ from rayfleet.kube.objects.pods import Pod
 
 @dataclass(frozen=True, slots=True)
 class GpuPods:
-    """Counts them in the caches."""
+    """Counts GPUs in the caches."""
 
     clusters: RootStore
     pods: Store[Pod]
 
     def of_cluster(self, key: Key) -> int:
-        """Of the cluster that has this name now."""
+        """GPUs of the cluster that has this name now."""
         return sum([pod.gpus for pod in self._holding(key) if self._has_cluster(key, pod)])
 
     def left(self, key: Key) -> int:
-        """Of clusters that had this name and are gone; of no name, what was left running without an owner.
+        """GPUs left by deleted clusters of this name or, for an empty name, of running pods without an owner.
 
-        A pod that no cluster controls and that runs nowhere holds nothing, whoever made it.
+        A pod that no cluster controls and that is not on a node holds nothing, whoever created it.
         """
         return sum(
             [

@@ -1,4 +1,4 @@
-"""Reads the ceilings that annotations of a namespace set, when a cluster in it is about to grow."""
+"""Reads the ceilings set by annotations of a namespace, when a cluster in it is about to grow."""
 
 import asyncio
 import logging
@@ -13,15 +13,15 @@ from rayfleet.kube.client.client import KubeClient
 log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 30.0
-"""What was read counts for so long: so late may a changed annotation be noticed."""
+"""How long a reading is reused, and so how late a changed annotation is noticed."""
 WITHIN_SECONDS = 2.0
 
 
 class NamespaceCeilingsReader:
-    """One namespace at a time, by its name: that needs the right to `get` it, and none to see others.
+    """Reads one namespace at a time, by name: that needs the right to `get` it, and none to list others.
 
     Without that right there are no such ceilings, `unavailable` says so, and nothing else is affected. If the
-    namespace cannot be read for another reason, what was last read counts, or else nothing is added.
+    namespace cannot be read for another reason, the last reading counts; without one, no GPUs are added.
     """
 
     def __init__(self, client: KubeClient, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,10 +30,10 @@ class NamespaceCeilingsReader:
         self._known: dict[str, tuple[float, NamespaceCeilings]] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.unavailable: str | None = None
-        """Why annotations of namespaces cannot be read, in the API server's words."""
+        """Why annotations of namespaces cannot be read: the API server's message."""
 
     async def read(self, namespace: str) -> NamespaceCeilings:
-        """The ceilings of a namespace, at most FRESH_SECONDS old where the API server answers."""
+        """The ceilings of a namespace, at most FRESH_SECONDS old if the API server answers."""
         async with self._locks[namespace]:
             known = self._known.get(namespace)
             if known is not None and self._clock() - known[0] < FRESH_SECONDS:
@@ -49,7 +49,7 @@ class NamespaceCeilingsReader:
         if isinstance(answer, ApiFailure):
             if policy(answer) is Policy.DENIED:
                 if self.unavailable is None:
-                    log.warning("Annotations of namespaces set no ceilings: %s", answer.message)
+                    log.warning("Ceilings set by annotations of namespaces are ignored: %s", answer.message)
                 self.unavailable = answer.message
             return NamespaceCeilings()
         self.unavailable = None
@@ -59,5 +59,5 @@ class NamespaceCeilingsReader:
 
 
 def _is_verdict(failure: ApiFailure, namespace: str) -> bool:
-    """Whether there are no such ceilings: we may not read them, or the namespace is gone."""
+    """Whether the failure means that there are no ceilings: they are forbidden, or the namespace is gone."""
     return policy(failure) is Policy.DENIED or is_gone(failure, "namespaces", namespace)

@@ -1,1 +1,1 @@
-"""Ray: the state of a cluster as its head gives it, and how the head is asked."""
+"""Ray: the state of a cluster as its head reports it, and how the head is polled."""

@@ -1,4 +1,4 @@
-"""What Ray keeps in its books: nodes, actors and jobs, as frozen values."""
+"""What Ray lists: nodes, actors and jobs, as frozen values."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,17 +8,17 @@ class DeathCause(StrEnum):
     """Why a node is dead."""
 
     UNKNOWN = "UNKNOWN"
-    """Ray does not say, or something that is not known to us; also of a node that lives."""
+    """Ray does not say, or reports a cause that we do not know; also for a live node."""
     EXPECTED_TERMINATION = "EXPECTED_TERMINATION"
     UNEXPECTED_TERMINATION = "UNEXPECTED_TERMINATION"
     DRAIN_PREEMPTED = "DRAIN_PREEMPTED"
     DRAIN_IDLE = "DRAIN_IDLE"
-    """It was idle, and Ray was asked to give it up: by this operator, or by one before it."""
+    """It was idle, and Ray was asked to drain it, by this operator or a previous one."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """One node that Ray has, or has had."""
+    """One node that Ray has or has had."""
 
     node_id: bytes
     instance_id: str
@@ -33,16 +33,16 @@ class NodeInfo:
     cause: DeathCause
     """Why it died."""
     death: str
-    """The same, in Ray's words."""
+    """Ray's message about it."""
 
 
 class ActorState(StrEnum):
-    """Where an actor stands."""
+    """The state of an actor."""
 
     DEPENDENCIES_UNREADY = "DEPENDENCIES_UNREADY"
     PENDING_CREATION = "PENDING_CREATION"
     ALIVE = "ALIVE"
-    """Also what a state that is not known to us counts as: it may be lost."""
+    """Also stands for a state that we do not know, as there may be something to lose."""
     RESTARTING = "RESTARTING"
     DEAD = "DEAD"
 
@@ -55,19 +55,19 @@ class ActorInfo:
     job_id: bytes
     state: ActorState
     node_id: bytes
-    """Where it runs; empty while it does not."""
+    """The node it runs on; empty while it does not run."""
     restarts_left: int | None
-    """How often it may still be started anew; none: without end."""
+    """How many more times it may be restarted; None means without limit."""
     detached: bool
     name: str
     class_name: str
     placement_group: str
-    """In hex; empty where it is in none."""
+    """Its id in hex; empty if the actor is in none."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:
-    """One job, that is one driver."""
+    """One job, that is, one driver."""
 
     job_id: bytes
     running: bool

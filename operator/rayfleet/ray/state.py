@@ -1,4 +1,4 @@
-"""What Ray says of a cluster at one moment: its nodes and its queue, as frozen values.
+"""The state of Ray in a cluster at one moment, its nodes and its queue, as frozen values.
 
 The terms are those of Ray's `autoscaler.proto`. Demand is grouped by shape: 10,000 equal tasks are one entry.
 """
@@ -19,7 +19,7 @@ class LabelConstraint(NamedTuple):
     values: tuple[str, ...]
     """Sorted."""
     negated: bool = False
-    """The node's value must be none of `values`; a node without the label is fine then."""
+    """The node's value must not be one of `values`; a node without the label matches."""
 
 
 LabelSelector: TypeAlias = tuple[LabelConstraint, ...]
@@ -27,11 +27,11 @@ LabelSelector: TypeAlias = tuple[LabelConstraint, ...]
 
 
 class Shape(NamedTuple):
-    """What one task, actor or bundle asks for."""
+    """What one task, actor or bundle requests."""
 
     resources: Resources
     selectors: tuple[LabelSelector, ...] = ()
-    """Alternatives, best first; any node will do where there is none."""
+    """Alternatives, best first; if there are none, any node will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Demand:
 
 
 class Strategy(StrEnum):
-    """How the bundles of a placement group lie on nodes."""
+    """How the bundles of a placement group are placed on nodes."""
 
     PACK = "PACK"
     SPREAD = "SPREAD"
@@ -52,18 +52,18 @@ class Strategy(StrEnum):
 
 
 class Locality(NamedTuple):
-    """All bundles lie on nodes with one and the same value of a label, such as a GPU domain."""
+    """All bundles must be on nodes with the same value of a label, such as a GPU domain."""
 
     label: str
-    """Empty where any nodes `among` those will do."""
+    """Empty if any nodes that satisfy `among` will do."""
     apart: bool = False
     """The opposite: no two bundles with the same value."""
     among: LabelSelector = ()
-    """What these nodes must satisfy besides."""
+    """What these nodes must satisfy in addition."""
 
 
 class Choice(NamedTuple):
-    """One way to have a placement group."""
+    """One alternative for a placement group."""
 
     bundles: tuple[Demand, ...]
     """Equal bundles are one entry."""
@@ -80,14 +80,14 @@ class Gang(NamedTuple):
     """Equal bundles are one entry."""
     locality: Locality | None = None
     others: tuple[Choice, ...] = ()
-    """What may be had instead, best first."""
+    """Alternatives, best first."""
 
 
 class NodeStatus(StrEnum):
-    """Of a Ray node, by the GCS."""
+    """The status of a Ray node, as reported by the GCS."""
 
     RUNNING = "RUNNING"
-    """Busy. Also what a status that is not known to us counts as."""
+    """Busy. Also stands for a status that we do not know."""
     IDLE = "IDLE"
     DRAINING = "DRAINING"
     DEAD = "DEAD"
@@ -95,7 +95,7 @@ class NodeStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RayNode:
-    """One Ray node, that is one pod (`instance_id` is the pod's name)."""
+    """One Ray node, that is, one pod (`instance_id` is the pod's name)."""
 
     node_id: bytes
     """28 bytes."""
@@ -108,84 +108,84 @@ class RayNode:
     labels: tuple[tuple[str, str], ...]
     """Sorted by key."""
     idle_seconds: float
-    """How long it has been idle; 0 where it is not."""
+    """How long it has been idle; 0 if it is not."""
     ip: str
     activity: tuple[str, ...]
-    """Why it is busy, in Ray's words."""
+    """Why it is busy: Ray's own texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class RayState:
-    """One reply of GetClusterResourceState. Nodes that are dead are among `nodes`."""
+    """One reply of GetClusterResourceState. `nodes` includes dead ones."""
 
     session: str
-    """Changes when the head starts anew without its memory."""
+    """Changes when the head restarts without its previous state."""
     version: int
     nodes: tuple[RayNode, ...]
     demands: tuple[Demand, ...]
     """Tasks, actors and jobs that wait for resources."""
     gangs: tuple[Gang, ...]
     constraints: tuple[tuple[Demand, ...], ...]
-    """What `request_resources` asked to have in the cluster, busy or not, each a list of its own."""
+    """What `request_resources` asked the cluster to have, busy or not; one list per call."""
     size: int = field(default=0, compare=False)
-    """About how many bytes it takes here, rather more than less."""
+    """An upper estimate of its size in memory, in bytes."""
 
     @property
     def joined(self) -> frozenset[str]:
-        """The instance ids, that is pod names, of the nodes that are not dead."""
+        """The instance ids, that is, pod names, of the nodes that are not dead."""
         return frozenset(node.instance_id for node in self.nodes if node.status is not NodeStatus.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
 class RayView:
-    """What is known of a cluster's Ray at the moment of a decision. Unknown is not zero."""
+    """What is known of a cluster's Ray at the time of a decision. Unknown is not zero."""
 
     state: RayState | None = None
-    """The last answer of the head, also while it is out of reach; none before the first."""
+    """The last answer of the head, also while it is unreachable; None before the first."""
     taken: float = 0.0
-    """When that was, Unix seconds."""
+    """When it was received, in Unix seconds."""
     trouble: str = ""
-    """Why the state cannot be decided by, in words; empty where it can."""
+    """Why the state cannot be used for decisions; empty if it can."""
     since: float | None = None
-    """Since when, Unix seconds."""
+    """Since when there has been trouble, in Unix seconds."""
     drained: frozenset[bytes] = frozenset()
-    """Ids of nodes that we asked Ray to give up, unless it refused, or that we know to have been given up."""
+    """Ids of nodes that we asked Ray to drain, unless it refused, or that we know to have been drained."""
     found_drained: frozenset[bytes] = frozenset()
-    """Ids of dead nodes that were given up as idle at the request of another operator: one before us that
-    ended in the midst of it. Wanted sizes may still count them."""
+    """Ids of dead nodes that were drained as idle at the request of another operator: a previous one that
+    ended meanwhile. Desired sizes may still count them."""
     dead_since: Mapping[bytes, float] = field(default_factory=dict)
-    """Ids of dead nodes to when we first saw them so, Unix seconds."""
+    """When we first saw each dead node dead, in Unix seconds, by node id."""
     kept: Mapping[bytes, float] = field(default_factory=dict)
-    """Ids of nodes that Ray has just refused to give up, as they are busy, to when it may be asked again."""
+    """When Ray may be asked again about nodes that it has just refused to drain as busy, by node id."""
     session_since: float | None = None
-    """Since when the head is the one that it is, as far as we know, Unix seconds."""
+    """Since when the current head has been there, as far as we know, in Unix seconds."""
     unheard_until: float | None = None
-    """When one of `drained` that goes on working may be asked again, Unix seconds: it may not have heard."""
+    """When one of `drained` that still works may be asked again, in Unix seconds: it may not have heard."""
     settles_at: float | None = None
-    """When the trouble is over by time alone, Unix seconds; none where it takes more than that."""
+    """When the trouble ends with time alone, in Unix seconds; None if it takes more than that."""
 
 
 class DrainReason(StrEnum):
-    """Why Ray is asked to give a node up."""
+    """Why Ray is asked to drain a node."""
 
     IDLE_TERMINATION = "IDLE_TERMINATION"
     """Refused unless the node is idle at that very moment."""
     PREEMPTION = "PREEMPTION"
-    """Taken at once: no new work goes there. Ray waits for what runs, even past the deadline."""
+    """Accepted at once: no new work goes there. Ray waits for what runs, even past the deadline."""
 
 
 class Drain(NamedTuple):
-    """What Ray answered to being asked to drain a node."""
+    """Ray's answer to a drain request."""
 
     accepted: bool
-    """Also true for a node that Ray does not know, or that is dead."""
+    """Also true for a node that is dead or unknown to Ray."""
     refusal: str = ""
-    """In Ray's words."""
+    """Ray's message."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingLaunch:
-    """Pods that are to be created."""
+    """Pods about to be created."""
 
     group: str
     count: int
@@ -195,18 +195,18 @@ class PendingLaunch:
 
 @dataclass(frozen=True, slots=True)
 class PendingPod:
-    """A pod that is on its way to becoming a Ray node."""
+    """A pod that is becoming a Ray node."""
 
     group: str
     instance_id: str
     ip: str
     details: str
-    """What it waits for, in words."""
+    """What it is waiting for."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailedLaunch:
-    """Pods that could not be had."""
+    """Pods that could not be created."""
 
     group: str
     count: int
@@ -218,14 +218,14 @@ class FailedLaunch:
 
 @dataclass(frozen=True, slots=True)
 class AutoscalingReport:
-    """What Ray is told of the autoscaler, for `ray status`."""
+    """What is reported to Ray about the autoscaler, for `ray status`."""
 
     version: int
-    """A report whose version is not above the last one's is ignored by Ray."""
+    """Ray ignores a report whose version is not above the last one's."""
     seen_version: int
-    """`RayState.version` of the state that it answers."""
+    """The `RayState.version` that it responds to."""
     launches: tuple[PendingLaunch, ...] = ()
     pods: tuple[PendingPod, ...] = ()
     failures: tuple[FailedLaunch, ...] = ()
     infeasible: tuple[Shape, ...] = ()
-    """Where the head was started with early exit, tasks of these shapes fail at once."""
+    """If the head was started with early exit, tasks of these shapes fail at once."""

@@ -1,4 +1,4 @@
-"""From Ray's lists of nodes, actors and jobs to values. No I/O here; raises `Unbelievable` alone."""
+"""Reads Ray's lists of nodes, actors and jobs into values. No I/O here; raises only `Unbelievable`."""
 
 from collections.abc import Mapping
 
@@ -24,49 +24,49 @@ _DEAD_NODE = 1
 
 
 def nodes_from(raw: bytes) -> tuple[NodeInfo, ...]:
-    """What a GetAllNodeInfoReply says."""
+    """The nodes in a GetAllNodeInfoReply."""
     return tuple([_node(unpacked(ray_pb2.GcsNodeInfo, each, "a node")) for each in _listed(raw, "nodes")])
 
 
 def actors_from(raw: bytes) -> tuple[ActorInfo, ...]:
-    """What a GetAllActorInfoReply says."""
-    found = _listed(raw, "actors")
-    return tuple([_actor(unpacked(ray_pb2.ActorTableData, each, "an actor")) for each in found])
+    """The actors in a GetAllActorInfoReply."""
+    actors = _listed(raw, "actors")
+    return tuple([_actor(unpacked(ray_pb2.ActorTableData, each, "an actor")) for each in actors])
 
 
 def jobs_from(raw: bytes) -> tuple[JobInfo, ...]:
-    """What a GetAllJobInfoReply says."""
-    found = _listed(raw, "jobs")
-    return tuple([_job(unpacked(ray_pb2.JobTableData, each, "a job")) for each in found])
+    """The jobs in a GetAllJobInfoReply."""
+    jobs = _listed(raw, "jobs")
+    return tuple([_job(unpacked(ray_pb2.JobTableData, each, "a job")) for each in jobs])
 
 
 def version_from(raw: bytes) -> str:
-    """Ray's version, which a CheckAliveReply holds."""
+    """The version of Ray in a CheckAliveReply."""
     reply = decoded(ray_pb2.CheckAliveReply, raw)
-    _must_be_well(reply.status)
+    _check_status(reply.status)
     return reply.ray_version
 
 
 def unregistered_from(raw: bytes) -> None:
-    """An UnregisterNodeReply says that it is done, or raises."""
-    _must_be_well(decoded(ray_pb2.UnregisterNodeReply, raw).status)
+    """Check that an UnregisterNodeReply reports success; raises otherwise."""
+    _check_status(decoded(ray_pb2.UnregisterNodeReply, raw).status)
 
 
 def _listed(raw: bytes, what: str) -> list[bytes]:
     """The entries of an answer that lists things: its second field, after a status."""
     statuses, entries = [], []
-    for number, said in fields_of(raw, f"list of {what}"):
-        if isinstance(said, bytes):
+    for number, content in fields_of(raw, f"list of {what}"):
+        if isinstance(content, bytes):
             if number == 1:
-                statuses.append(said)
+                statuses.append(content)
             elif number == 2:  # noqa: PLR2004 - as in ray.proto
-                entries.append(said)
-    _must_be_well(decoded(ray_pb2.GcsStatus, b"".join(statuses)))
+                entries.append(content)
+    _check_status(decoded(ray_pb2.GcsStatus, b"".join(statuses)))
     bounded(len(entries), MOST_LISTED, what)
     return entries
 
 
-def _must_be_well(status: ray_pb2.GcsStatus) -> None:
+def _check_status(status: ray_pb2.GcsStatus) -> None:
     if status.code != 0:
         raise Unbelievable(f"Ray answered status {status.code}: {status.message}")
 

@@ -1,4 +1,4 @@
-"""One connection to a Ray head: bytes out, bytes or a failure in, nothing raised but a cancellation."""
+"""One connection to a Ray head: bytes out, bytes or a failure in. Raises nothing but a cancellation."""
 
 import asyncio
 import re
@@ -13,23 +13,23 @@ from rayfleet.ray.gcs.bounds import LARGEST_ANSWER
 
 LARGEST_REQUEST = 8 << 20
 SHOWN = 300
-"""Characters shown of what a head says about a failure."""
+"""Characters shown of a head's message about a failure."""
 
 OPTIONS: Final = (
     ("grpc.max_receive_message_length", LARGEST_ANSWER),
     ("grpc.max_send_message_length", LARGEST_REQUEST),
-    # A head never compresses; something small that becomes large is not to be tried.
+    # A head never compresses; do not unpack something small that may become huge.
     ("grpc.per_message_decompression", 0),
-    # Who asks again decides when: the poller, with its own clock.
+    # The poller retries, on its own clock.
     ("grpc.enable_retries", 0),
     ("grpc.min_reconnect_backoff_ms", 2_000),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    # A new channel is to be a new connection, whatever became of the one before.
+    # A new channel must be a new connection, whatever became of the last one.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
     ("grpc.service_config_disable_resolution", 1),
-    # Less memory for each of a thousand channels.
+    # Saves memory on each of a thousand channels.
     ("grpc.enable_channelz", 0),
     ("grpc.max_channel_trace_event_memory_per_node", 0),
     ("grpc.http2.bdp_probe", 0),
@@ -62,7 +62,7 @@ class GcsChannel:
         return self._under_way > 0
 
     async def call(self, path: str, request: bytes, seconds: float) -> bytes | GcsFailure:
-        """The answer's bytes to a call of `/service/Method`, within `seconds`."""
+        """The bytes of the answer to a call of `/service/Method`, within `seconds`."""
         self._under_way += 1
         try:
             return await self._answer(path, request, seconds)
@@ -81,7 +81,7 @@ class GcsChannel:
             if not _SENDABLE.fullmatch(self._token):
                 return GcsFailure(
                     GcsTrouble.UNAUTHENTICATED,
-                    "the token is empty or has characters other than printable ASCII; put a proper one into "
+                    "the token is empty or has characters other than printable ASCII; put a valid one into "
                     "its Secret",
                 )
             metadata = (("authorization", f"Bearer {self._token}"),)
@@ -96,19 +96,19 @@ class GcsChannel:
             task = asyncio.current_task()
             if self._channel is channel or (task is not None and task.cancelling()):
                 raise
-            # Not we were cancelled but the call, as the channel was closed.
+            # The call was cancelled, not we: the channel was closed.
             return self._failure(grpc.StatusCode.CANCELLED, "the connection was closed", seconds)
         except (grpc.aio.UsageError, grpc.aio.InternalError, ValueError) as error:
-            # The channel was closed meanwhile, or the address is none.
+            # The channel was closed meanwhile, or the address is invalid.
             return self._failure(grpc.StatusCode.UNAVAILABLE, str(error), seconds)
 
-    def _failure(self, code: grpc.StatusCode, said: str, seconds: float) -> GcsFailure:
+    def _failure(self, code: grpc.StatusCode, message: str, seconds: float) -> GcsFailure:
         trouble = _TROUBLE.get(code, GcsTrouble.INVALID)
         if trouble is GcsTrouble.DEADLINE:
             return GcsFailure(trouble, f"no answer from {self._address} within {seconds:g} s")
-        return GcsFailure(trouble, f"{self._address}: {self.clean(said) or code.name}")
+        return GcsFailure(trouble, f"{self._address}: {self.clean(message) or code.name}")
 
-    def clean(self, said: str) -> str:
-        """Words of a head, as they may be shown: one short line, in which our token never stands."""
-        shown = " ".join("".join(c if c.isprintable() else " " for c in said).split())
+    def clean(self, message: str) -> str:
+        """A head's message as it may be shown: one short line, without our token."""
+        shown = " ".join("".join(c if c.isprintable() else " " for c in message).split())
         return (shown.replace(self._token, "***") if self._token else shown)[:SHOWN]

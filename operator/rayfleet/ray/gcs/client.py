@@ -1,4 +1,4 @@
-"""A client of a Ray head's GCS: typed calls, each with its deadline. Expected trouble is a value."""
+"""A client of a Ray head's GCS: typed calls, each with a deadline. Expected failures are values."""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -17,9 +17,9 @@ from rayfleet.ray.inventory import ActorInfo, JobInfo, NodeInfo
 from rayfleet.ray.state import AutoscalingReport, Drain, DrainReason, RayState
 
 CALL_SECONDS = 5.0
-"""How long a call may take, unless it says otherwise."""
+"""How long a call may take by default."""
 THREAD_BYTES = 64 << 10
-"""Answers larger than this, 2 ms of work and 20 ms at worst, are read in a thread: nobody waits for it."""
+"""Larger answers, 2 ms of work and 20 ms at worst, are read in a thread so that the loop does not wait."""
 
 _AUTOSCALER = "/ray.rpc.autoscaler.AutoscalerStateService"
 _NODES = "/ray.rpc.NodeInfoGcsService"
@@ -28,11 +28,11 @@ T = TypeVar("T")
 
 
 class GcsClient:
-    """Talks to the GCS at `address`, `host:port`, with `token` where the cluster's auth mode is token.
+    """Talks to the GCS at `address` (`host:port`), with `token` if the cluster's auth mode is token.
 
-    Connected on the first call; `close` ends the connection, and a later call opens another. Each call
-    ends in its answer or a `GcsFailure`, within its seconds. Large answers are read by `threads`, in turns of
-    `namespace`.
+    It connects on the first call; `close` ends the connection, and a later call opens another. Each call
+    returns its answer or a `GcsFailure` within its seconds. Large answers are read by `threads`, in the turns
+    of `namespace`.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class GcsClient:
         self._threads = threads if threads is not None else FairThreads()
         self._namespace = namespace
         self.reading_seconds = 0.0
-        """CPU time that it took to read the last answer."""
+        """CPU time of reading the last answer."""
 
     @property
     def busy(self) -> bool:
@@ -56,13 +56,13 @@ class GcsClient:
         return self._channel.busy
 
     async def resource_state(self, seconds: float = CALL_SECONDS) -> RayState | GcsFailure:
-        """Ray's nodes and queue."""
+        """Read Ray's nodes and queue."""
         return await self._call(f"{_AUTOSCALER}/GetClusterResourceState", b"", state_from, seconds)
 
     async def report_autoscaling(
         self, report: AutoscalingReport, seconds: float = CALL_SECONDS
     ) -> GcsFailure | None:
-        """Tell Ray what is on its way and what failed, for `ray status`."""
+        """Report to Ray what is pending and what failed, for `ray status`."""
         request = gcs_requests.report(report)
         return await self._call(f"{_AUTOSCALER}/ReportAutoscalingState", request, _nothing, seconds)
 
@@ -70,31 +70,31 @@ class GcsClient:
         self,
         node_id: bytes,
         reason: DrainReason,
-        words: str,
+        message: str,
         deadline: float | None = None,
         seconds: float = CALL_SECONDS,
     ) -> Drain | GcsFailure:
-        """Ask Ray to give a node up. `deadline` in Unix seconds; Ray tells applications, but ends nothing."""
+        """Ask Ray to drain a node. Ray passes `deadline` (Unix seconds) to applications, but ends nothing."""
         if (wrong := _wrong_id(node_id)) is not None:
             return wrong
-        request = gcs_requests.drain(node_id, reason, words, deadline)
+        request = gcs_requests.drain(node_id, reason, message, deadline)
         return await self._call(f"{_AUTOSCALER}/DrainNode", request, self._drain, seconds)
 
-    async def unregister_node(self, node_id: bytes, words: str) -> GcsFailure | None:
-        """Tell Ray that a node is gone. Only where that is certain: Ray takes it for dead at once."""
+    async def unregister_node(self, node_id: bytes, message: str) -> GcsFailure | None:
+        """Report to Ray that a node is gone. Only if that is certain: Ray marks it dead at once."""
         if (wrong := _wrong_id(node_id)) is not None:
             return wrong
-        request = gcs_requests.unregister(node_id, words)
+        request = gcs_requests.unregister(node_id, message)
         return await self._call(f"{_NODES}/UnregisterNode", request, unregistered_from, CALL_SECONDS)
 
     async def ray_version(self) -> str | GcsFailure:
-        """The version of Ray on the head."""
+        """Read the version of Ray on the head."""
         return await self._call(f"{_NODES}/CheckAlive", b"", version_from, CALL_SECONDS)
 
     async def nodes(
         self, ids: Collection[bytes] = (), seconds: float = CALL_SECONDS
     ) -> tuple[NodeInfo, ...] | GcsFailure:
-        """The nodes that Ray has, or has had; of these `ids` alone, where some are given."""
+        """Read the nodes that Ray has or has had; only those in `ids`, if any are given."""
         for node_id in ids:
             if (wrong := _wrong_id(node_id)) is not None:
                 return wrong
@@ -102,12 +102,12 @@ class GcsClient:
         return await self._call(f"{_NODES}/GetAllNodeInfo", request, nodes_from, seconds)
 
     async def actors(self, most: int = MOST_LISTED) -> tuple[ActorInfo, ...] | GcsFailure:
-        """The actors of jobs that run, and detached ones."""
+        """Read the actors of running jobs, and detached actors."""
         path = "/ray.rpc.ActorInfoGcsService/GetAllActorInfo"
         return await self._call(path, gcs_requests.actors(most), actors_from, CALL_SECONDS)
 
     async def jobs(self, most: int = MOST_LISTED) -> tuple[JobInfo, ...] | GcsFailure:
-        """The jobs, ended ones among them."""
+        """Read the jobs, including ended ones."""
         path = "/ray.rpc.JobInfoGcsService/GetAllJobInfo"
         return await self._call(path, gcs_requests.jobs(most), jobs_from, CALL_SECONDS)
 
@@ -148,12 +148,12 @@ class GcsClient:
 
 
 def _nothing(_raw: bytes) -> None:
-    """Of an answer that says nothing, nothing is read."""
+    """The reply is empty."""
 
 
 def _wrong_id(node_id: bytes) -> GcsFailure | None:
-    """A GCS ends its process over an id of the wrong length: such a one is never sent."""
+    """The failure for an id of the wrong length, which would crash a GCS and so is never sent."""
     if len(node_id) == NODE_ID_BYTES:
         return None
-    words = f"a node's id has {NODE_ID_BYTES} bytes, this one {len(node_id)}; it was not sent"
-    return GcsFailure(GcsTrouble.INVALID, words)
+    message = f"the node id has {len(node_id)} bytes instead of {NODE_ID_BYTES}; it was not sent"
+    return GcsFailure(GcsTrouble.INVALID, message)

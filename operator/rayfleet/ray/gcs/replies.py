@@ -1,7 +1,7 @@
-"""From the bytes of a Ray head's answers to values, believing nothing. No I/O here.
+"""Reads a Ray head's answers into values, without trusting them. No I/O here.
 
-A head runs its user's code, so any bytes may come: what cannot be understood, or cannot be, or is too much,
-is an `Unbelievable` with words; nothing else is raised. What it holds is counted before it is unpacked.
+A head runs its users' code, so any bytes may come. What cannot be understood, cannot be true or is too much
+raises `Unbelievable` with a message; nothing else is raised. Entries are counted before they are unpacked.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,9 +34,9 @@ from rayfleet.ray.state import (
 
 NODE_ID_BYTES = 28
 MOST = 1e18
-"""An amount above this is none: a thousand petabytes of memory."""
+"""The largest amount that is believed: a thousand petabytes of memory."""
 MOST_EQUAL = 1_000_000_000
-"""A request that is said to be there more often than this is not."""
+"""The largest count of equal requests that is believed."""
 
 _STATUS: Mapping[int, NodeStatus] = {
     2: NodeStatus.DEAD,
@@ -55,42 +55,42 @@ T = TypeVar("T")
 
 
 def decoded(kind: Callable[[], T], raw: bytes) -> T:
-    """The message that `raw` holds. Raises `Unbelievable` where it holds none."""
+    """The message that `raw` holds. Raises `Unbelievable` if it holds none."""
     message: Any = kind()
     try:
         message.ParseFromString(raw)
     except DecodeError as error:
-        raise Unbelievable(f"no {type(message).__name__}: {error}") from None
+        raise Unbelievable(f"not a {type(message).__name__}: {error}") from None
     return message  # type: ignore[no-any-return]  # generated messages have no types
 
 
 def unpacked(kind: type[T], raw: bytes, what: str) -> T:
     """One entry of an answer. Raises `Unbelievable`."""
     if len(raw) > bounds.LARGEST_ENTRY:
-        raise TooMuch(f"{what} of {len(raw)} bytes, at most {bounds.LARGEST_ENTRY} are read")
+        raise TooMuch(f"{what} has {len(raw)} bytes, and at most {bounds.LARGEST_ENTRY} are read")
     try:
         return kind.FromString(raw)  # type: ignore[attr-defined, no-any-return]  # messages have no types
     except DecodeError as error:
-        raise Unbelievable(f"no {kind.__name__}: {error}") from None
+        raise Unbelievable(f"not a {kind.__name__}: {error}") from None
 
 
 def state_from(raw: bytes) -> RayState:
-    """What a GetClusterResourceStateReply says, each part in an order of its own. Raises `Unbelievable`."""
-    # A message that comes in pieces is all of them, one after the other.
-    pieces = [said for number, said in fields_of(raw, _REPLY) if number == 1 and isinstance(said, bytes)]
+    """The state in a GetClusterResourceStateReply, with each part sorted. Raises `Unbelievable`."""
+    # A message that comes in pieces is their concatenation.
+    pieces = [part for number, part in fields_of(raw, _REPLY) if number == 1 and isinstance(part, bytes)]
     session, version = b"", 0
     nodes: list[bytes] = []
     demands: list[bytes] = []
     gangs: list[bytes] = []
     constraints: list[bytes] = []
     lists = {3: nodes, 4: demands, 5: gangs, 6: constraints}
-    for number, said in fields_of(pieces[0] if len(pieces) == 1 else b"".join(pieces), _REPLY):
-        if isinstance(said, int):
-            version = said if number == 1 else version
+    for number, content in fields_of(pieces[0] if len(pieces) == 1 else b"".join(pieces), _REPLY):
+        if isinstance(content, int):
+            version = content if number == 1 else version
         elif (entries := lists.get(number)) is not None:
-            entries.append(said)
+            entries.append(content)
         elif number == _SESSION:
-            session = said
+            session = content
     bounded(len(nodes), bounds.MOST_NODES, "nodes")
     bounded(len(gangs), bounds.MOST_GANGS, "placement groups")
     bounded(len(constraints), bounds.MOST_CONSTRAINTS, "lists of request_resources")
@@ -111,7 +111,7 @@ def state_from(raw: bytes) -> RayState:
 
 
 def drain_from(raw: bytes) -> Drain:
-    """What a DrainNodeReply says. Raises `Unbelievable`."""
+    """The answer in a DrainNodeReply. Raises `Unbelievable`."""
     reply = decoded(ray_pb2.DrainNodeReply, raw)
     return Drain(reply.is_accepted, "" if reply.is_accepted else reply.rejection_reason_message)
 
@@ -120,7 +120,7 @@ def _text(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        raise Unbelievable(f"no {_REPLY}: a text that is none") from None
+        raise Unbelievable(f"not a {_REPLY}: a string is not UTF-8") from None
 
 
 def _by_id(node: RayNode) -> bytes:
@@ -132,42 +132,42 @@ def _order(demands: Iterable[Demand]) -> list[tuple[Shape, int]]:
 
 
 def _node_parts(total: int, available: int, labels: int, activity: int) -> int:
-    """How much a node counts."""
+    """How many parts a node counts as."""
     if total > bounds.MOST_NODE_RESOURCES or available > bounds.MOST_NODE_RESOURCES:
         bounded(max(total, available), bounds.MOST_NODE_RESOURCES, "resources of a node")
     if labels > bounds.MOST_LABELS:
         bounded(labels, bounds.MOST_LABELS, "labels of a node")
     if activity > bounds.MOST_ACTIVITIES:
-        bounded(activity, bounds.MOST_ACTIVITIES, "words on what a node does")
+        bounded(activity, bounds.MOST_ACTIVITIES, "activities of a node")
     return total + available + labels + activity + 1
 
 
 def _with_names_in_bounds(node: RayNode) -> RayNode:
-    """A node that is large enough to have a name that is too long. Nothing hangs on words: those are cut."""
+    """Check the names of a large node. Its texts are cut instead, as nothing depends on them."""
     for name in (node.instance_id, node.group, node.ip, *(key for key, _ in node.total + node.available)):
         named(name)
     for key, value in node.labels:
         named(key)
         named(value)
-    return replace(node, activity=tuple([words[: bounds.LONGEST_NAME] for words in node.activity]))
+    return replace(node, activity=tuple([text[: bounds.LONGEST_NAME] for text in node.activity]))
 
 
 class _Reading:
-    """One answer that is being read: what it holds so far."""
+    """Reads one answer, and counts what it has held so far."""
 
     __slots__ = ("_bundles", "_keys", "_names", "_parts", "_requests", "_shapes")
 
     def __init__(self) -> None:
         self._parts = Parts()
         self._shapes: dict[bytes, Shape] = {}
-        """By their bytes: the bundles of a placement group are equal, as a rule."""
+        """By their bytes: the bundles of a placement group are usually equal."""
         self._names: set[str] = set()
         self._keys: set[str] = set()
         self._bundles = 0
         self._requests = 0
 
     def size(self, raw: int) -> int:
-        """About how many bytes is taken by what was read from so many, rather more than less."""
+        """An upper estimate of the memory taken by what was read from `raw` bytes."""
         return self._parts.count * bounds.BYTES_OF_A_PART + raw * bounds.BYTES_OF_TEXT
 
     def node(self, raw: bytes) -> RayNode:
@@ -179,31 +179,31 @@ class _Reading:
         self._parts.add(_node_parts(len(total), len(available), len(labels), len(activity)))
         status = _STATUS.get(node.status, NodeStatus.RUNNING)
         has, left = _amounts(total), _amounts(available, below_zero=True)
-        found = RayNode(
+        read = RayNode(
             node_id=node_id,
             instance_id=intern(node.instance_id),
             group=intern(node.ray_node_type_name),
             status=status,
             total=has,
-            # Of a node that is idle they are equal: then they are one, here and in memory.
+            # On an idle node both are equal, and share one object.
             available=has if left == has else left,
             labels=tuple(sorted([(intern(key), intern(value)) for key, value in labels.items()])),
             idle_seconds=max(node.idle_duration_ms, 0) / 1000 if status is NodeStatus.IDLE else 0.0,
             ip=node.node_ip_address,
             activity=tuple(sorted(map(intern, activity))) if activity else (),
         )
-        return found if len(raw) <= bounds.LONGEST_NAME else _with_names_in_bounds(found)
+        return read if len(raw) <= bounds.LONGEST_NAME else _with_names_in_bounds(read)
 
     def demands(self, requests: Iterable[bytes]) -> tuple[Demand, ...]:
-        """Each shape once, sorted."""
+        """The requests, sorted, each shape once."""
         counts: dict[Shape, int] = {}
         for raw in requests:
             self._requests += 1
             if self._requests > bounds.MOST_SHAPES:
-                raise TooMuch(f"more than the {bounds.MOST_SHAPES} requests that are read")
+                raise TooMuch(f"it has more than {bounds.MOST_SHAPES} requests, which is the most read")
             each = unpacked(ray_pb2.ResourceRequestByCount, raw, "a request")
             if not 0 <= each.count <= MOST_EQUAL:
-                raise Unbelievable(f"a request is said to be there {each.count} times")
+                raise Unbelievable(f"a request has a count of {each.count}")
             if each.count:
                 shape = self._shape(each.request)
                 counts[shape] = counts.get(shape, 0) + each.count
@@ -215,21 +215,21 @@ class _Reading:
         return self.demands(_entries(raw, 1, "ClusterResourceConstraint"))
 
     def gang(self, raw: bytes) -> Gang:
-        """`details` reads `7ef3...:STRICT_SPREAD|PENDING`. A strategy that is not known asks no more."""
+        """A placement group. `details` reads `7ef3...:STRICT_SPREAD|PENDING`; an unknown strategy is PACK."""
         details, requests, selectors = b"", list[bytes](), list[bytes]()
-        for number, said in fields_of(raw, "GangResourceRequest"):
-            if isinstance(said, int):
+        for number, content in fields_of(raw, "GangResourceRequest"):
+            if isinstance(content, int):
                 continue
             if number == 1:
-                requests.append(said)
+                requests.append(content)
             elif number == 2:  # noqa: PLR2004 - numbers of fields, as in ray.proto
-                details = said
+                details = content
             elif number == 3:  # noqa: PLR2004
-                selectors.append(said)
+                selectors.append(content)
         name, _, rest = _text(details).partition(":")
         self._parts.add(1)
-        bounded(len(selectors), bounds.MOST_CHOICES, "ways to have one placement group")
-        choices = [self._choice(said) for said in selectors]
+        bounded(len(selectors), bounds.MOST_CHOICES, "alternatives for one placement group")
+        choices = [self._choice(selector) for selector in selectors]
         if not choices or not choices[0].bundles:
             # An older head has the bundles in a list of their own.
             choices[:1] = [Choice(self._counted(requests), choices[0].locality if choices else None)]
@@ -242,11 +242,11 @@ class _Reading:
         )
 
     def _choice(self, raw: bytes) -> Choice:
-        """One way to have a placement group."""
+        """One alternative for a placement group."""
         locality = _entries(raw, 2, "BundleSelector")
         return Choice(
             self._counted(_entries(raw, 1, "BundleSelector")),
-            # What comes in pieces is all of them.
+            # A message that comes in pieces is their concatenation.
             self._locality(b"".join(locality)) if locality else None,
         )
 
@@ -264,7 +264,7 @@ class _Reading:
         return tuple(Demand(shape, counts[shape]) for shape in sorted(counts))
 
     def _locality(self, raw: bytes) -> Locality | None:
-        """To lie on few nodes with one value of a label, or each on another one; a mere wish asks nothing."""
+        """One value of a label for all bundles, or a different one for each; SPREAD requires nothing."""
         asked = unpacked(ray_pb2.LocalityRequirement, raw, "a locality")
         strategy, among = asked.locality_constraint.placement_strategy, self._selector(asked.label_selector)
         label = intern(named(asked.locality_constraint.label_name))
@@ -273,7 +273,7 @@ class _Reading:
         self._keys.add(label)
         bounded(len(self._keys), bounds.MOST_KEYS, "labels that are selected by")
         if strategy not in {*_TOGETHER, _APART}:
-            # As with conditions on labels: no node satisfies what we do not know.
+            # As with label conditions: no node satisfies a strategy that we do not know.
             return Locality(label, among=(*among, LabelConstraint(label, ())))
         return Locality(label, strategy == _APART, among)
 
@@ -285,7 +285,7 @@ class _Reading:
         self._names.update([named(name) for name, _ in resources])
         bounded(len(self._names), bounds.MOST_NAMES, "resources that are asked for")
         selectors = tuple(map(self._selector, request.label_selectors))
-        # Where the first choice is any node, what would come after it never matters.
+        # If the first selector matches any node, the others never matter.
         return Shape(resources, selectors if selectors and selectors[0] else ())
 
     def _selector(self, selector: ray_pb2.LabelSelector) -> LabelSelector:
@@ -300,26 +300,26 @@ class _Reading:
         bounded(len(self._keys), bounds.MOST_KEYS, "labels that are selected by")
         return LabelConstraint(
             key,
-            # No node satisfies a condition that we do not know: to wait is better than a wrong node.
+            # No node satisfies a condition that we do not know: waiting is better than a wrong node.
             tuple(sorted(map(named, values))) if condition.operator in {_IN, _NOT_IN} else (),
             condition.operator == _NOT_IN,
         )
 
 
 def _entries(raw: bytes, wanted: int, what: str) -> list[bytes]:
-    return [said for number, said in fields_of(raw, what) if number == wanted and isinstance(said, bytes)]
+    return [part for number, part in fields_of(raw, what) if number == wanted and isinstance(part, bytes)]
 
 
 def _amounts(amounts: Mapping[str, float], *, below_zero: bool = False) -> Resources:
-    """Sorted, without what is 0.
+    """The amounts, sorted, without those that are 0.
 
-    `below_zero`: workers that wait give their CPU away, so when they go on Ray may have less than none left.
+    `below_zero`: blocked workers lend out their CPUs, so when they resume Ray may have less than 0 left.
     """
-    found = []
+    kept = []
     for name, amount in amounts.items():
         if 0 < amount <= MOST:
-            found.append((intern(name), amount))
+            kept.append((intern(name), amount))
         elif not (below_zero and -inf < amount < 0) and amount != 0:
-            raise Unbelievable(f"{amount:g} is no amount of the resource {name[:60]!r}")
-    found.sort()
-    return tuple(found)
+            raise Unbelievable(f"{amount:g} is not a possible amount of the resource {name[:60]!r}")
+    kept.sort()
+    return tuple(kept)

@@ -1,4 +1,4 @@
-"""From values to the bytes that a Ray head is sent. No I/O here."""
+"""Turns values into the bytes of requests to a Ray head. No I/O here."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -45,38 +45,38 @@ def report(values: AutoscalingReport) -> bytes:
     return _bytes(ray_pb2.ReportAutoscalingStateRequest(autoscaling_state=state))
 
 
-def drain(node_id: bytes, reason: DrainReason, words: str, deadline: float | None) -> bytes:
-    """A DrainNodeRequest; `deadline` in Unix seconds."""
+def drain(node_id: bytes, reason: DrainReason, message: str, deadline: float | None) -> bytes:
+    """A DrainNodeRequest; `deadline` is in Unix seconds."""
     return _bytes(
         ray_pb2.DrainNodeRequest(
             node_id=node_id,
             reason=_REASON[reason],
-            reason_message=words,
-            # Ray refuses one below 0.
+            reason_message=message,
+            # Ray refuses a negative deadline.
             deadline_timestamp_ms=max(int((deadline or 0) * _MILLISECONDS), 0),
         )
     )
 
 
-def unregister(node_id: bytes, words: str) -> bytes:
-    """An UnregisterNodeRequest for a node that went without a word."""
-    death = ray_pb2.NodeDeathInfo(reason=_UNEXPECTED_TERMINATION, reason_message=words)
+def unregister(node_id: bytes, message: str) -> bytes:
+    """An UnregisterNodeRequest for a node that disappeared without notice."""
+    death = ray_pb2.NodeDeathInfo(reason=_UNEXPECTED_TERMINATION, reason_message=message)
     return _bytes(ray_pb2.UnregisterNodeRequest(node_id=node_id, node_death_info=death))
 
 
 def nodes(most: int, ids: Iterable[bytes]) -> bytes:
-    """A GetAllNodeInfoRequest, about the nodes of these `ids`; about all where there are none."""
+    """A GetAllNodeInfoRequest for the nodes in `ids`, or for all nodes if there are none."""
     selectors = [ray_pb2.NodeSelector(node_id=node_id) for node_id in ids]
     return _bytes(ray_pb2.GetAllNodeInfoRequest(limit=most, node_selectors=selectors))
 
 
 def actors(most: int) -> bytes:
-    """A GetAllActorInfoRequest, without those of jobs that have ended."""
+    """A GetAllActorInfoRequest, without actors of ended jobs."""
     return _bytes(ray_pb2.GetAllActorInfoRequest(limit=most))
 
 
 def jobs(most: int) -> bytes:
-    """A GetAllJobInfoRequest, without what the head would have to ask every driver for."""
+    """A GetAllJobInfoRequest, without fields that the head would have to ask every driver for."""
     return _bytes(
         ray_pb2.GetAllJobInfoRequest(
             limit=most, skip_submission_job_info_field=True, skip_is_running_tasks_field=True

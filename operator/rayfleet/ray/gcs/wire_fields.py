@@ -1,6 +1,6 @@
-"""The fields of a protocol message, one by one, before any of it is unpacked. No I/O here.
+"""The fields of a protobuf message, one by one, before any of it is unpacked. No I/O here.
 
-Two bytes can stand for an empty message of a hundred, so what a stranger sends is counted first.
+Two bytes can stand for an empty message of a hundred, so untrusted input is counted first.
 """
 
 from collections.abc import Iterator
@@ -9,23 +9,23 @@ from typing import Final
 from rayfleet.ray.gcs.bounds import TooMuch, Unbelievable
 
 MOST_FIELDS: Final = 20_000
-"""Of one message."""
+"""In one message."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT: Final = 70
 _MASK: Final = (1 << 64) - 1
 
 
 def fields_of(raw: bytes, what: str) -> Iterator[tuple[int, bytes | int]]:  # noqa: C901 - one loop, for speed
-    """(number, content) of each field that has bytes or a whole number (0 to 2^64 - 1) as its content.
+    """(number, content) of each field whose content is bytes or an integer (0 to 2^64 - 1).
 
-    Raises `Unbelievable` where `raw` is no message, and `TooMuch` where it has too many fields.
+    Raises `Unbelievable` if `raw` is not a message, and `TooMuch` if it has too many fields.
     """
     at, end, left = 0, len(raw), MOST_FIELDS
     try:
         while at < end:
             left -= 1
             if left < 0:
-                raise TooMuch(f"a {what} of more than the {MOST_FIELDS} parts that are read")
+                raise TooMuch(f"a {what} has more than {MOST_FIELDS} parts, which is the most read")
             tag = raw[at]
             at += 1
             if tag > 0x7F:  # noqa: PLR2004 - the bit that says that there is more
@@ -48,15 +48,15 @@ def fields_of(raw: bytes, what: str) -> Iterator[tuple[int, bytes | int]]:  # no
             elif kind == _FIXED32:
                 at += 4
             else:
-                raise Unbelievable(f"no {what}: a field of kind {kind}")
+                raise Unbelievable(f"not a {what}: a field of kind {kind}")
     except IndexError:
         at = end + 1
     if at > end:
-        raise Unbelievable(f"no {what}: it ends too early")
+        raise Unbelievable(f"not a {what}: it ends too early")
 
 
 def _varint(raw: bytes, at: int) -> tuple[int, int]:
-    """The number that begins there, and where the next thing does."""
+    """The number that starts at `at`, and where the next field starts."""
     value, shift = 0, 0
     while True:
         byte = raw[at]

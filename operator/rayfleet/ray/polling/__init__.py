@@ -1,4 +1,4 @@
-"""What Ray says of each cluster, asked for again and again, and held until the next answer."""
+"""Polls the state of Ray in each cluster, and keeps the last answer."""
 
 from rayfleet.ray.polling.observation import Moment, Observation
 from rayfleet.ray.polling.poller import Clockwork, Poller, Target

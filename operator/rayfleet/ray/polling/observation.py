@@ -1,4 +1,4 @@
-"""The last thing that was heard of a Ray head, and whether an answer says anything new. No I/O here."""
+"""The last answer of a Ray head, and whether an answer brings anything new. No I/O here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ _OBJECT_STORE = "object_store_memory"
 
 
 class Moment(NamedTuple):
-    """A time, by both clocks: one for words and other processes, one for how long ago it was."""
+    """A time by two clocks: Unix time for messages and other processes, monotonic time for durations."""
 
     unix: float
     monotonic: float
@@ -23,33 +23,33 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What is known of one cluster from its head. Unknown is not zero: `state` may be old."""
+    """What one cluster's head has reported. Unknown is not zero: `state` may be old."""
 
     uid: str
-    """Of the cluster."""
+    """The cluster's uid."""
     state: RayState | None = None
-    """The last answer that was understood, also while the head is out of reach; none before the first."""
+    """The last valid answer, also while the head is unreachable; None before the first."""
     taken: Moment | None = None
-    """When that was."""
+    """When `state` was received."""
     session_since: Moment | None = None
     """When `state.session` was first seen."""
     failure: GcsFailure | None = None
-    """Why the last question was not answered; none where it was."""
+    """Why the last poll was not answered; None if it was."""
     unknown_since: Moment | None = None
-    """When the first question in a row was not answered; none where the last one was."""
+    """When the first of a row of polls was not answered; None if the last one was."""
     deaths: Mapping[bytes, DeathCause] = field(default_factory=lambda: NONE_KNOWN)
-    """Why nodes of `state` are dead whose pods live on."""
+    """Why nodes of `state` are dead whose pods are still running."""
 
 
 def of_pod(answer: RayState | GcsFailure, pod: str) -> RayState | GcsFailure:
-    """The answer, where it is that of the head in `pod`: an address may have become another's meanwhile."""
+    """The answer if it comes from the head in `pod`: its address may belong to another pod by now."""
     if isinstance(answer, GcsFailure) or not pod:
         return answer
     heads = [n for n in answer.nodes if n.group == HEAD_GROUP and n.status is not NodeStatus.DEAD]
     if any(node.instance_id == pod for node in heads):
         return answer
-    words = f"it is not that of pod {pod}: no head node of that name is alive in it"
-    return GcsFailure(GcsTrouble.INVALID, words)
+    message = f"the answer is not from pod {pod}: it has no live head node of that name"
+    return GcsFailure(GcsTrouble.INVALID, message)
 
 
 def observed(
@@ -58,7 +58,7 @@ def observed(
     moment: Moment,
     deaths: Mapping[bytes, DeathCause] = NONE_KNOWN,
 ) -> tuple[Observation, bool]:
-    """What is known now, and whether anything is new that a decision looks at."""
+    """The new observation, and whether anything that a decision depends on has changed."""
     if isinstance(answer, GcsFailure):
         same = before.failure is not None and before.failure.trouble is answer.trouble
         return replace(before, failure=answer, unknown_since=before.unknown_since or moment), not same
@@ -71,20 +71,20 @@ def observed(
         session_since=moment if renewed else before.session_since,
         deaths=deaths,
     )
-    # One that came too late for the last to be decided by until then ends that.
+    # An answer after a stale one is a change, even if it is equal: decisions are possible again.
     fresh = before.taken is not None and moment.unix - before.taken.unix <= STALE_SECONDS
-    told = fresh and before.failure is None and before.deaths == deaths
-    return after, not told or known is None or differs(known, answer)
+    usable = fresh and before.failure is None and before.deaths == deaths
+    return after, not usable or known is None or differs(known, answer)
 
 
 def without_answer(before: Observation, failure: GcsFailure, moment: Moment) -> Observation:
-    """What is known once the last answer is not kept any more."""
+    """The observation after its last answer has been dropped."""
     after, _ = observed(before, failure, moment)
     return replace(after, state=None, taken=None, deaths=NONE_KNOWN)
 
 
 def differs(before: RayState, after: RayState) -> bool:
-    """Whether a decision may come out otherwise: idle clocks, versions and words say nothing new."""
+    """Whether a decision may come out differently: idle times, versions and texts do not matter."""
     if (before.session, before.demands, before.gangs, before.constraints) != (
         after.session,
         after.demands,
@@ -92,7 +92,7 @@ def differs(before: RayState, after: RayState) -> bool:
         after.constraints,
     ):
         return True
-    # What is free matters to what waits, and to nobody else.
+    # What is free matters only to what waits.
     waits = bool(after.demands or after.gangs)
     return len(before.nodes) != len(after.nodes) or any(
         _facts(old) != _facts(new) or (waits and _free(old.available) != _free(new.available))
@@ -105,5 +105,5 @@ def _facts(node: RayNode) -> tuple[bytes, str, str, NodeStatus, Resources, tuple
 
 
 def _free(available: Resources) -> Resources:
-    """Without the object store, which every object moves."""
+    """`available` without the object store, which changes with every object."""
     return tuple(each for each in available if each[0] != _OBJECT_STORE)

@@ -1,4 +1,4 @@
-"""Asks the heads of all clusters, each by itself: one that is slow, dead or hostile costs others nothing."""
+"""Polls the heads of all clusters independently: a slow, dead or hostile head costs the others nothing."""
 
 import asyncio
 import logging
@@ -37,37 +37,37 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
 """How long a head may take to answer."""
 STALE_MARGIN = 2 * POLL_SECONDS
-"""Seconds that an answer takes at most to come, with the causes of deaths."""
+"""The most seconds that an answer takes, with the causes of deaths."""
 WARM_CONNECTIONS = 1000
-"""Connections that are kept between questions. A further quiet cluster is dialled for each: a connection
-costs 27 KB of memory, dialling 0.4 ms of CPU."""
+"""Connections that are kept open between polls. Beyond that, a quiet cluster is dialled for each poll: a
+connection costs 27 KB of memory, dialling 0.4 ms of CPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to ask about a cluster."""
+    """The head to poll for a cluster."""
 
     uid: str
-    """Of the cluster: another one of the same name starts anew."""
+    """The cluster's uid: another cluster of the same name starts from scratch."""
     address: str
     """`host:port` of the GCS."""
     token: str | None = field(default=None, repr=False)
     pod: str = ""
-    """The name of the head's pod: an answer counts only if it is that one's. Empty: whosever it is."""
+    """The name of the head's pod: only its answer counts. Empty: any answer counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clockwork:
-    """Time and chance, handed in."""
+    """Clocks and a source of randomness."""
 
     unix: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
-    """A number from 0 up to 1, another one each time."""
+    """A random number from 0 up to 1."""
 
 
 class _Watched:
-    """One cluster that is asked about."""
+    """One cluster that is polled."""
 
     __slots__ = (
         *("active", "again", "asked", "changed", "client", "deciding", "due", "in_vain", "key"),
@@ -82,17 +82,17 @@ class _Watched:
         self.quiet = False
         self.observation: Observation | None = None
         self.changed = self.asked = -CHANGED_SECONDS
-        """When the answer last changed, and when the last question began, by the monotonic clock."""
+        """When the answer last changed, and when the last poll began, by the monotonic clock."""
         self.due = 0.0
         self.timer: asyncio.TimerHandle | None = None
         self.stale: asyncio.TimerHandle | None = None
-        """Until the last answer is too old to be decided by, where the next one comes later."""
+        """Fires when the last answer becomes too old for decisions, if the next one comes later."""
         self.task: asyncio.Task[None] | None = None
         self.again = False
         self.deciding = 0.0
         """How long the last decision about its answer took."""
         self.in_vain = 0
-        """How often in a row Ray did not say why nodes are dead."""
+        """How many times in a row Ray did not say why nodes are dead."""
 
 
 def _no_pods(_: Key) -> Collection[str]:
@@ -100,12 +100,12 @@ def _no_pods(_: Key) -> Collection[str]:
 
 
 class Poller:
-    """Polls what it is told to watch. `on_change` is told the key of a cluster when a decision may change.
+    """Polls the clusters it watches. `on_change` is called with a cluster's key when a decision may change.
 
-    `pods` says which pods of a cluster live, by name: of these it is asked why their nodes are dead.
+    `pods` returns the names of a cluster's live pods: if the node of one is dead, Ray is asked why.
     """
 
-    def __init__(  # noqa: PLR0913 - by name, each with what it is as a rule
+    def __init__(  # noqa: PLR0913 - by name, each with a default
         self,
         on_change: Callable[[Key], None],
         pods: Callable[[Key], Collection[str]] = _no_pods,
@@ -131,7 +131,7 @@ class Poller:
         self._closing: set[asyncio.Task[None]] = set()
 
     def watch(self, key: Key, target: Target, *, active: bool) -> None:
-        """Ask about `key` at `target` from now on, each second while `active`. Cheap where nothing is new."""
+        """Poll `key` at `target` from now on, each second while `active`. Cheap if nothing has changed."""
         watched = self._watched.get(key)
         if watched is None or watched.target != target:
             watched = self._start(key, target, watched)
@@ -142,19 +142,19 @@ class Poller:
             self._hasten(watched, self._wait(watched, active=True))
 
     def forget(self, key: Key) -> None:
-        """Ask no more about `key`, and close its connection."""
+        """Stop polling `key`, and close its connection."""
         watched = self._watched.pop(key, None)
         if watched is not None:
             self._room.forget(key)
             self._drop(watched)
 
     def forget_all(self) -> None:
-        """Ask nobody any more."""
+        """Stop polling."""
         for key in list(self._watched):
             self.forget(key)
 
     def poke(self, key: Key) -> None:
-        """Ask about `key` at once, as something has happened to it."""
+        """Poll `key` at once, as something has happened to it."""
         watched = self._watched.get(key)
         if watched is None:
             return
@@ -165,37 +165,37 @@ class Poller:
             self._hasten(watched, max(SHORTEST_SECONDS - since, 0.0))
 
     def took(self, key: Key, seconds: float) -> None:
-        """Note how long the decision about an answer took: after a long one, the next comes later."""
+        """Record how long the decision about an answer took: after a long one, the next poll is later."""
         watched = self._watched.get(key)
         if watched is None or watched.deciding == seconds:
             return
         watched.deciding = seconds
-        # Counted from the last question: a pass for another reason puts the next one off no further.
+        # Counted from the last poll: a pass for another reason must not postpone the next one further.
         due = watched.asked + seconds * DECIDING_SHARE
         if watched.task is None and due > watched.due:
             wait = due - self._clockwork.monotonic()
             self._ask_after(watched, wait)
-            self._tell_when_stale(watched, wait)
+            self._wake_when_stale(watched, wait)
 
     def observation(self, key: Key) -> Observation | None:
-        """The last thing that was heard; none before the first question had an outcome."""
+        """The last observation; None before the first poll has ended."""
         watched = self._watched.get(key)
         return None if watched is None else watched.observation
 
     def client(self, key: Key) -> "GcsClient | None":
-        """For other calls to the same head, over the same connection. Not to be closed or kept."""
+        """A client for other calls to the same head, over the same connection. Do not close or keep it."""
         watched = self._watched.get(key)
         return None if watched is None else watched.client
 
     async def close(self) -> None:
-        """Ask nobody any more, and close every connection."""
+        """Stop polling, and close every connection."""
         self.forget_all()
         while self._closing:
             await asyncio.wait(self._closing)
 
     def _start(self, key: Key, target: Target, before: _Watched | None) -> _Watched:
-        """Ask at a new place. What the same cluster said at another is still what was last heard."""
-        # gRPC takes 10 MB, which an operator need not have as long as no cluster follows its queue.
+        """Poll a new target. The last observation of the same cluster at its old target is kept."""
+        # gRPC takes 10 MB, which an operator does not need while no cluster scales with its queue.
         from rayfleet.ray.gcs.client import GcsClient  # noqa: PLC0415 - see above
 
         watched = _Watched(
@@ -208,7 +208,7 @@ class Poller:
             else:
                 self._room.forget(key)
         self._watched[key] = watched
-        # A new cluster is among many after a start; a new address of a known one is news.
+        # After a start there are many new clusters; a new address of a known one is urgent.
         known = watched.observation is not None
         wait = 0.0 if known else first_wait(len(self._watched), self._clockwork.jitter())
         self._ask_after(watched, wait)
@@ -254,8 +254,8 @@ class Poller:
             answer = await watched.client.resource_state(self._seconds)
             answer = of_pod(answer, watched.target.pod)
             answer, deaths = await self._with_deaths(watched, answer)
-            self._take_in(watched, answer, deaths)
-            # After a failure, the next question is to have a connection of its own.
+            self._store(watched, answer, deaths)
+            # After a failure, the next poll gets a new connection.
             if isinstance(answer, GcsFailure) or not self._keeps_warm(watched):
                 self._warm.discard(watched.key)
                 if not watched.client.busy:
@@ -263,7 +263,7 @@ class Poller:
             else:
                 self._warm.add(watched.key)
         except Exception:
-            log.exception("Asking a Ray head has failed by a defect", extra={"cluster": str(watched.key)})
+            log.exception("Bug while polling a Ray head", extra={"cluster": str(watched.key)})
         finally:
             if self._watched.get(watched.key) is watched:
                 watched.task = None
@@ -271,10 +271,10 @@ class Poller:
                 wait = self._wait(watched, active=not watched.quiet)
                 wait = min(SHORTEST_SECONDS, wait) if watched.again else wait
                 self._ask_after(watched, wait)
-                self._tell_when_stale(watched, wait)
+                self._wake_when_stale(watched, wait)
 
-    def _tell_when_stale(self, watched: _Watched, wait: float) -> None:
-        """A head that is hard to read is not asked for so long that its last answer counts no more."""
+    def _wake_when_stale(self, watched: _Watched, wait: float) -> None:
+        """Wake the cluster when its answer goes stale, if the next poll of its costly head is later."""
         if watched.stale is not None:
             watched.stale.cancel()
             watched.stale = None
@@ -289,7 +289,7 @@ class Poller:
     async def _with_deaths(
         self, watched: _Watched, answer: RayState | GcsFailure
     ) -> tuple[RayState | GcsFailure, Mapping[bytes, DeathCause]]:
-        """The answer, and why nodes in it are dead; nobody is to plan with one but not the other."""
+        """The answer, and why nodes in it are dead. No plan may use one without the other."""
         known = watched.observation.deaths if watched.observation is not None else NONE_KNOWN
         if isinstance(answer, GcsFailure):
             return answer, known
@@ -306,7 +306,7 @@ class Poller:
         watched.in_vain = 0
         return answer, explained(known, asked, books)
 
-    def _take_in(
+    def _store(
         self, watched: _Watched, answer: RayState | GcsFailure, deaths: Mapping[bytes, DeathCause]
     ) -> None:
         clock = self._clockwork

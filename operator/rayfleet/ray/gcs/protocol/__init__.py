@@ -1,1 +1,1 @@
-"""The messages that go to and come from a Ray head. Generated from `ray.proto` by `make protocol`."""
+"""The messages exchanged with a Ray head. Generated from `ray.proto` by `make protocol`."""
