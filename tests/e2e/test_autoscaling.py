@@ -112,7 +112,8 @@ def test_a_gang_that_max_has_no_room_for_starts_nothing_until_it_has(
     # or within 60 where events that have waited for two minutes go before it.
     why = scaled.installation.why
     eventually("the status to say it is held", lambda: _autoscaling(scaled)[:2] == held, seconds=65, why=why)
-    assert "all of its bundles at once: gpu is at its max of 3" in _autoscaling(scaled)[2]
+    words = "gpu is at its max of 3 replicas (all of its bundles are needed at once)"
+    assert words in _autoscaling(scaled)[2]
     assert not scaled.workers()
     set_limits(scaled, maxReplicas=4)
     assert driver.do("answer = gang.wait(45)")

@@ -39,7 +39,7 @@ def cluster(namespace: Namespace) -> Iterator[dict[str, Any]]:
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": LACKS}
     namespace.set_pod_status("demo-worker", {"phase": "Pending", "conditions": [condition]})
     namespace.set_cluster_status(
-        "demo", {"autoscaler": {"summary": "Wanted: gpu 1.", "unserved": [UNSERVED]}}
+        "demo", {"autoscaler": {"summary": "Desired: gpu 1.", "unserved": [UNSERVED]}}
     )
     yield made
     namespace.delete_cluster("demo")

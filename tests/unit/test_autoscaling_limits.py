@@ -74,7 +74,7 @@ def test_an_open_max_has_a_ceiling_of_its_own() -> None:
     """One typing error must not ask a cloud for ten thousand GPUs."""
     decision = decided(state(tasks(10_000, GPU=1)), WorkerGroup("gpu", resources(GPU=1)), open_max_pods=100)
     assert decision.group("gpu").wanted == 100
-    assert held(decision)[0][1].endswith("(maxReplicas is not set, so 100 pods at most)")
+    assert held(decision)[0][1].endswith("(maxReplicas is not set, so at most 100 pods)")
 
 
 def test_the_tightest_ceiling_of_cost_holds_and_is_named() -> None:
@@ -200,7 +200,7 @@ def test_conservative_mode_lets_as_many_come_as_are_running() -> None:
     decision = decided(ray, replace(GPU, desired=4), workers=workers, upscaling_mode="Conservative")
     assert decision.group("gpu").wanted == 6
     assert decision.group("gpu").holds[0].words == (
-        "gpu: upscalingMode Conservative: at most 3 of gpu may be coming"
+        "gpu: upscalingMode Conservative: at most 3 of gpu may start at a time"
     )
 
 

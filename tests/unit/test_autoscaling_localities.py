@@ -74,7 +74,8 @@ def test_a_domain_that_is_too_small_serves_nobody() -> None:
     """Two nodes of each domain, three are asked for: nothing is started, and the words say why."""
     decision = decided(gang(3), A, B)
     assert wanted(decision) == {}
-    words = f"all of its bundles at once within one value of {DOMAIN}: dom-a is at its max of 2 replicas"
+    remark = f"(all of its bundles are needed at once within one value of {DOMAIN})"
+    words = f"dom-a is at its max of 2 replicas {remark}"
     assert held(decision) == [(HoldKind.MAX, words)]
 
 
@@ -83,8 +84,8 @@ def test_a_label_that_nobody_has_is_infeasible_in_words() -> None:
     decision = decided(gang(2), PLAIN)
     assert wanted(decision) == {}
     words = (
-        f"all of its bundles at once within one value of {DOMAIN}:"
-        " no node that runs and no group has such a label, or too few values of it"
+        "no running node and no group has this label, or they have too few values of it"
+        f" (all of its bundles are needed at once within one value of {DOMAIN})"
     )
     assert held(decision) == [(HoldKind.INFEASIBLE, words)]
     assert decision.answers[0].count == decision.answers[0].unserved == 2

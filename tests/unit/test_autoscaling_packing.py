@@ -167,8 +167,8 @@ def test_a_gang_that_max_holds_back_says_so() -> None:
     few = WorkerGroup("gpu", resources(CPU=4, GPU=1), max_replicas=3)
     decision = decided(state(gangs=[Gang("pg", Strategy.PACK, (tasks(4, GPU=1),))]), few)
     assert decision.summary == (
-        "Wanted: gpu 0. A gang with bundles of 1 GPU waits: "
-        "all of its bundles at once: gpu is at its max of 3 replicas."
+        "Desired: gpu 0. A gang of 4 x 1 GPU waits: "
+        "gpu is at its max of 3 replicas (all of its bundles are needed at once)."
     )
 
 

@@ -72,8 +72,8 @@ def test_a_gang_that_is_too_large_names_what_holds_it() -> None:
     """Nothing is started for a part of it."""
     gang = Gang("a1b2c3d4e5f60718", Strategy.PACK, (tasks(4, GPU=1),))
     said = words(explained(ray(gangs=[gang])))
-    assert "1 GPU, each; gang a1b2c3d4e5f6 all wait: all of its bundles at once: gpu" in said
-    assert "gpu is at its max of 3 replicas" in said
+    assert "1 GPU, each; gang a1b2c3d4e5f6 all wait: gpu is at its max of 3 replicas" in said
+    assert "(all of its bundles are needed at once)" in said
     assert "Next Nothing, unless something changes." in said
 
 

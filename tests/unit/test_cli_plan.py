@@ -65,7 +65,7 @@ def test_the_example_of_the_gang_starts_nothing_and_says_why() -> None:
     said = run(PLANNING / "three-gpus.yaml", PLANNING / "gang.yaml")
     assert "gpu        0       0      0     0      0..3" in said
     words = " ".join(said.split())
-    assert "all wait: all of its bundles at once: gpu is at its max of 3 replicas" in words
+    assert "all wait: gpu is at its max of 3 replicas (all of its bundles are needed at once)" in words
 
 
 @pytest.mark.parametrize(

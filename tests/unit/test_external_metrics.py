@@ -56,7 +56,7 @@ def test_a_query_that_fails_keeps_its_answer_for_a_while() -> None:
     (wish,) = replica_wishes([metric("a")], {"a": reading}, {"a"}, NOW)
     assert (wish.replicas, wish.known) == (4, True)
     assert str(wish.faults[0]) == (
-        "the query 'a' failed: HTTP 503, since 2027-01-15T07:59:55Z; the last answer still counts."
+        "the query 'a' failed: HTTP 503, since 2027-01-15T07:59:55Z; the last answer is still used."
     )
 
 
@@ -66,7 +66,7 @@ def test_a_query_that_goes_on_failing_is_unknown() -> None:
     metrics, defined = [metric("a"), metric("b")], {"a", "b"}
     (wish,) = replica_wishes(metrics, {"a": old, "b": Reading(7.0, NOW)}, defined, NOW)
     assert (wish.replicas, wish.known) == (2, False)
-    assert str(wish.faults[0]).endswith("the group is not made smaller.")
+    assert str(wish.faults[0]).endswith("the group does not shrink.")
     (alone,) = replica_wishes(metrics[:1], {"a": old}, defined, NOW)
     assert (alone.replicas, alone.known) == (None, False)
 
@@ -75,7 +75,7 @@ def test_before_the_first_answer_nothing_is_known() -> None:
     """Unknown is not zero."""
     (wish,) = replica_wishes([metric("a")], {}, {"a"}, NOW)
     assert (wish.replicas, wish.known) == (None, False)
-    assert str(wish.faults[0]) == "the query 'a' has no answer yet; the group is not made smaller."
+    assert str(wish.faults[0]) == "the query 'a' has no answer yet; the group does not shrink."
 
 
 def test_an_answer_that_nobody_renews_is_not_trusted_for_ever() -> None:
@@ -90,5 +90,5 @@ def test_a_query_that_the_settings_do_not_know_is_named_with_those_they_know() -
     (wish,) = replica_wishes([metric("x")], {"x": Reading(20.0, NOW)}, {"b", "a"}, NOW)
     assert (wish.replicas, wish.known) == (None, False)
     assert str(wish.faults[0]) == (
-        "the query 'x' is not in the operator's settings: known are a, b; the group is not made smaller."
+        "the query 'x' is not in the operator's settings, which define: a, b; the group does not shrink."
     )

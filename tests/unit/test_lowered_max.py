@@ -58,7 +58,7 @@ def test_busy_workers_stay_and_are_not_wanted_any_more() -> None:
     after = decided(of, pods, pods[:2])
     assert (gone(after), wanted(after)) == (["3"], 1)
     assert after.decision is not None
-    assert "busy ones go when they are idle" in after.decision.group("gpu").reason
+    assert "busy replicas go when they are idle" in after.decision.group("gpu").reason
 
 
 def test_what_has_no_hope_goes_before_what_starts() -> None:

@@ -18,7 +18,7 @@ def test_waiting_tasks_make_workers_up_to_the_max_and_the_rest_is_told() -> None
     of = scaled()
     seen = snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 5)))
     decided = plan(seen)
-    assert [create.reason for create in creates(decided)] == ["3 replicas more, as work waits for them"] * 3
+    assert [create.reason for create in creates(decided)] == ["3 more replicas, as work waits for them"] * 3
     assert decided.decision is not None
     assert "max of 3" in decided.decision.summary
 

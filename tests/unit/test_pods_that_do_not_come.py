@@ -99,7 +99,7 @@ def test_work_goes_to_the_fallback_when_pods_do_not_come_for_whatever_reason(nam
     assert early.requeue_after == pytest.approx(1.0)
     late = decided(of, stuck(of, NOW - PATIENCE, **state))
     assert made(late) == ["cheap"]
-    assert f"Wanted: cheap 1, fast 1. Pods do not come: fast: {words}" in summary(late)
+    assert f"Desired: cheap 1, fast 1. Pods are blocked: fast: {words}" in summary(late)
     assert made(decided(of, stuck(of, LONG_AGO, **state))) == ["cheap"]
 
 
@@ -149,7 +149,7 @@ def test_a_start_is_in_order_until_it_is_late_and_makes_no_words() -> None:
     early = decided(of, stuck(of, NOW - 1, "ContainerCreating"))
     assert early.decision is not None
     assert early.decision.group("fast").blocked == ""
-    assert summary(early) == "Wanted: cheap 0, fast 1."
+    assert summary(early) == "Desired: cheap 0, fast 1."
 
 
 def test_a_start_that_hangs_names_the_volumes_it_may_wait_for() -> None:

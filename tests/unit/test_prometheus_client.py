@@ -178,7 +178,7 @@ async def test_what_is_no_name_is_not_asked_for() -> None:
     async with wire(says(vector("1"))) as server, _client() as client:
         failure = await client.ask(query(server), "team-a", 'x"} or vector(9) #')
         assert isinstance(failure, QueryFailure)
-        assert "is no name of a cluster" in failure.message
+        assert "is not a valid name of a cluster" in failure.message
         assert server.requests == []
 
 

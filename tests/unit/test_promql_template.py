@@ -30,7 +30,7 @@ def test_names_are_put_into_strings(text: str, rendered: str) -> None:
         ("  ", "is empty"),
         ("queue_$cluster", "$cluster outside of a string"),
         ("q{ns=$namespace}", "$namespace outside of a string"),
-        ('q{ns="$namespaces"}', "$namespaces, which is not known"),
+        ('q{ns="$namespaces"}', "unknown placeholder $namespaces"),
         ('q{ns="$namespace}', "does not end"),
         ('q{ns="a\n$namespace"}', "does not end"),
     ],
@@ -44,5 +44,5 @@ def test_a_query_that_cannot_be_filled_in_safely_is_refused(text: str, words: st
 @pytest.mark.parametrize("name", ['a"} or vector(1e9) #', "A", "", "-a", "a\n", "a" * 254, "ä", "a_b", "a\\"])
 def test_what_is_no_name_of_kubernetes_never_reaches_a_query(name: str) -> None:
     """The API server takes no such name; nothing here relies on it."""
-    with pytest.raises(ValueError, match="is no name of a cluster"):
+    with pytest.raises(ValueError, match="is not a valid name of a cluster"):
         parse_template('q{c="$cluster"}').render("team-a", name)

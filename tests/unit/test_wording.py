@@ -135,13 +135,13 @@ def test_one_gpu_waits_and_two_gpus_wait(count: float, said: str) -> None:
     ("kind", "said"),
     [
         (DemandKind.TASKS, "Tasks of 1 GPU wait: full."),
-        (DemandKind.GANG, "A gang with bundles of 1 GPU waits: full."),
+        (DemandKind.GANG, "A gang of 1 x 1 GPU waits: full."),
         (DemandKind.CONSTRAINT, "request_resources for 1 GPU waits: full."),
     ],
 )
 def test_verbs_agree_with_what_waits(kind: DemandKind, said: str) -> None:
     answer = DemandAnswer(kind, GPU_TASK, 1, (), (DemandHold(HoldKind.MAX, "full"),))
-    assert summary_of((), [answer], known=True) == f"Wanted: no worker groups. {said}"
+    assert summary_of((), [answer], known=True) == f"Desired: no worker groups. {said}"
 
 
 @pytest.mark.parametrize(
@@ -186,18 +186,18 @@ def created(**fields: Any) -> set[str]:
 
 def test_pods_that_are_made_for_work_say_so() -> None:
     seen = view([node(head(scaled()))], Demand(GPU_TASK, 2))
-    assert created(scaling=seen) == {"Created 2 pods in group gpu: 2 replicas more, as work waits for them"}
+    assert created(scaling=seen) == {"Created 2 pods in group gpu: 2 more replicas, as work waits for them"}
 
 
 def test_pods_that_are_made_for_a_size_say_which_field_asks_for_it() -> None:
     known = view([node(head(scaled()))])
     least = scaled(group={"minReplicas": 1})
     assert created(of=least, scaling=known) == {
-        "Created 1 pod in group gpu: 1 replica more, as minReplicas is 1"
+        "Created 1 pod in group gpu: 1 more replica, as minReplicas is 1"
     }
     resized = scaled(group={"replicas": 2})
     assert created(of=resized, scaling=known) == {
-        "Created 2 pods in group gpu: 2 replicas more, as replicas is 2"
+        "Created 2 pods in group gpu: 2 more replicas, as replicas is 2"
     }
 
 
@@ -208,7 +208,7 @@ def test_pods_that_are_made_before_ray_has_answered_say_what_for() -> None:
     notes = created(of=of, scaling=unknown)
     assert notes == {"Created 2 pods in group gpu: 2 pods fewer than wanted"}
     asked = replace(unknown, acted_on={"gpu": Sizing(0, 0)})
-    said = "Created 2 pods in group gpu: 2 replicas more, as replicas is 2"
+    said = "Created 2 pods in group gpu: 2 more replicas, as replicas is 2"
     assert created(of=of, scaling=asked) == {said}
 
 
@@ -226,7 +226,7 @@ def test_a_step_of_a_groups_size_is_told_with_what_it_was_for() -> None:
     decided = plan(seen)
     after = {"workerGroups": [{"groupName": "gpu", "desired": 1}]}
     (event,) = events_of((), (), before, after, decided)
-    assert event.note == "Group gpu: 0 -> 1 pod: 1 replica more, as work waits for it"
+    assert event.note == "Group gpu: 0 -> 1 pod: 1 more replica, as work waits for it"
     there = view([node(head(of)), node(worker(of, 1))], acted_on={"gpu": Sizing(1, 0)})
     later = plan(snapshot(of, [head(of), worker(of, 1)], scaling=there))
     (event,) = events_of((), (), before, after, later)
@@ -247,4 +247,4 @@ def test_a_create_says_what_it_is_for_in_the_plan_of_the_command_line_as_well() 
     of = scaled()
     decided = plan(snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 1))))
     made = [one for one in decided.actions if isinstance(one, CreatePod)]
-    assert [one.reason for one in made] == ["1 replica more, as work waits for it"]
+    assert [one.reason for one in made] == ["1 more replica, as work waits for it"]

@@ -1,4 +1,4 @@
-"""How large each group should be for the queue there is. Pure: values in, values out."""
+"""How large each group should be for the current queue. Pure: values in, values out."""
 
 from rayfleet.autoscaling.decide import decide
 from rayfleet.autoscaling.decision import (

@@ -1,4 +1,4 @@
-"""What becomes of each entry of demand, for people who ask."""
+"""The outcome for each entry of demand, for people who ask."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -20,7 +20,7 @@ from rayfleet.ray.state import Shape
 def answers_of(
     solution: Solution, census: Sequence[Census], policy: AutoscalingPolicy, sizes: Sizes
 ) -> tuple[DemandAnswer, ...]:
-    """One for each entry of demand."""
+    """One answer for each entry of demand."""
     placed: dict[int, list[tuple[int, Tier, int]]] = {}
     for (need, group, tier), count in sorted(solution.packing.placed.items()):
         if count:
@@ -43,7 +43,7 @@ def answers_of(
 
 
 class _Reasons:
-    """Why entries wait, each kind worked out once, and so many."""
+    """Why entries wait. Each kind is worked out once, and at most as many as the effort allows."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class _Reasons:
         self._at_once: dict[tuple[tuple[DemandHold, ...], str], tuple[DemandHold, ...]] = {}
 
     def of(self, entry: Entry, placed: Iterable[tuple[int, Tier, int]]) -> tuple[DemandHold, ...]:
-        """Of what has no place, and of what goes to nodes that do not come or are not started yet."""
+        """Why parts of the entry wait: without a place, or on nodes that are blocked or not started yet."""
         holds = self._of_rest(entry) if entry.left else ()
         others = []
         for group, tier, _ in placed:
@@ -69,7 +69,7 @@ class _Reasons:
                 others.append(hold)
             if tier is Tier.NEW and (rate := self._rates.get(self._census[group].group.name)):
                 others.append(rate)
-        # Where these are all, one tuple serves many entries.
+        # If there are no others, one tuple is shared by many entries.
         return tuple(dict.fromkeys((*holds, *others))) if others else holds
 
     def _of_rest(self, entry: Entry) -> tuple[DemandHold, ...]:
@@ -78,13 +78,13 @@ class _Reasons:
         if entry.gang is None:
             return self._about(entry.need, self._rooms)
         where = within_words(entry.gang.locality) if entry.gang.locality else ""
-        found: tuple[DemandHold, ...] = (DemandHold(HoldKind.INFEASIBLE, NO_VALUES),)
+        holds: tuple[DemandHold, ...] = (DemandHold(HoldKind.INFEASIBLE, NO_VALUES),)
         if entry.lacking:
-            found = self._about(entry.lacking, entry.rooms or self._rooms)
-        if (found, where) not in self._at_once:
-            said = f"all of its bundles at once{where}: "
-            self._at_once[found, where] = tuple([DemandHold(kind, said + words) for kind, words in found])
-        return self._at_once[found, where]
+            holds = self._about(entry.lacking, entry.rooms or self._rooms)
+        if (holds, where) not in self._at_once:
+            remark = f" (all of its bundles are needed at once{where})"
+            self._at_once[holds, where] = tuple([DemandHold(kind, words + remark) for kind, words in holds])
+        return self._at_once[holds, where]
 
     def _about(self, need: Need, rooms: Rooms) -> tuple[DemandHold, ...]:
         known = self._known.get((need.shape, rooms))
@@ -99,13 +99,13 @@ class _Reasons:
 def oversized(solution: Solution) -> tuple[Shape, ...]:
     """Shapes of tasks that no whole node could hold."""
     packing, nodes, effort = solution.packing, whole_nodes(solution.packing), Effort(MOST_WORDS)
-    found = []
+    shapes = []
     for entry in solution.entries:
         if entry.kind is not DemandKind.TASKS or not entry.left or entry.skipped:
             continue
         effort.spend((len(packing.templates) + len(nodes)) * (len(entry.need.amounts) + 4))
         if effort.spent:
-            break  # None fails that has not been looked at.
+            break  # A shape that has not been looked at must not fail.
         if is_oversized(packing, nodes, entry.need):
-            found.append(entry.need.shape)
-    return tuple(found)
+            shapes.append(entry.need.shape)
+    return tuple(shapes)

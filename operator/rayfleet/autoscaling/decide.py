@@ -1,4 +1,4 @@
-"""How large each group should be, which nodes may go, and why: one pure function of what is known."""
+"""How large each group should be, which nodes may go, and why: one pure function."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,18 +29,18 @@ def decide(
 ) -> Decision:
     """Decide the size of every group, in replicas.
 
-    `ray` is a complete and fresh view, without Ray nodes that belong to an earlier pod of the same name; none
-    where there is no such view: then nothing shrinks, and only sizes that were asked for are acted on.
-    `workers` are the pods of the groups that have not ended and are not being deleted; pods that are marked
-    for removal are `draining`. `memory` is that of the last decision, `now` is in Unix seconds.
-    The order of the inputs does not matter.
+    `ray` is a complete and fresh view, without Ray nodes that belong to an earlier pod of the same name. None
+    means that there is no such view: nothing shrinks, and groups grow only to sizes that were asked for.
+    `workers` are the pods of the groups that have not ended and are not terminating; pods marked for removal
+    are `draining`. `memory` is that of the last decision, `now` is in Unix seconds. The order of the inputs
+    does not matter.
     """
     groups = sorted((_with_remembered(group, memory) for group in groups), key=lambda group: group.name)
     workers = sorted(workers, key=lambda worker: worker.name)
     known = ray if ray is not None else RayState("", 0, (), (), (), ())
     groups = placeable(known, groups)
     ways = ways_of(known, groups)
-    narrowed = (demand for found in ways.values() for choice in found for way in choice for demand in way)
+    narrowed = (demand for choices in ways.values() for choice in choices for way in choice for demand in way)
     space = space_of(shapes_of(known, narrowed))
     bins, joined = running_bins(space, known, groups, workers)
     context = SizingContext(policy, memory, now, joined, known=ray is not None)
@@ -61,7 +61,7 @@ def decide(
     context = replace(context, grounds=grounds_of(known, groups, packing.bins))
     solution = solve(packing, known, ways, floors, stuck)
     if any(entry.skipped for entry in solution.entries):
-        # What was not looked at may need what seems to be idle.
+        # What was not considered may need nodes that seem idle.
         context = replace(context, known=False)
     sizes = size_groups(solution, census, floors, context)
     answers = answers_of(solution, census, policy, sizes)
@@ -79,7 +79,7 @@ def decide(
 
 
 def _with_remembered(group: WorkerGroup, memory: Memory) -> WorkerGroup:
-    """The group, refused since the first time that it was, as far back as we remember."""
+    """The group, with `refused.since` from the first refusal that we remember."""
     since = memory.blocked_since.get(group.name)
     if group.refused and since is not None and since < group.refused.since:
         return replace(group, refused=replace(group.refused, since=since))
@@ -87,7 +87,7 @@ def _with_remembered(group: WorkerGroup, memory: Memory) -> WorkerGroup:
 
 
 def _floor(census: Census) -> int:
-    """Replicas to start whatever the demand is: up to min, to a metric's wish, to a changed `replicas`."""
+    """Replicas to start whatever the demand: up to min, a metric's replicas, or a changed `replicas`."""
     if census.group.withheld:
         return 0
     asked = min(census.group.resized_to or 0, census.maximum)

@@ -1,4 +1,4 @@
-"""What `decide` says: sizes, drains, what serves each demand, what holds the rest, all in words as well."""
+"""The result of `decide`: sizes, drains, what serves each demand, what holds the rest, with messages."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,56 +8,56 @@ from rayfleet.autoscaling.inputs import Memory
 from rayfleet.ray.state import Shape
 
 AS_IT_SHOULD_BE: Final = "as large as it should be"
-"""The reason of a group of which nothing is to be said."""
+"""The reason of a group about which there is nothing else to say."""
 
 
 class Tier(StrEnum):
-    """How far a node is from running work."""
+    """How close a node is to running work."""
 
     RUNNING = "running"
     COMING = "coming"
     NEW = "new"
-    """To be started by this decision."""
+    """Started by this decision."""
     BLOCKED = "blocked"
-    """Coming, but for so long that work is sent elsewhere where it can be."""
+    """Coming, but for so long that its work goes elsewhere if possible."""
 
 
 class HoldKind(StrEnum):
     """What keeps demand from being served."""
 
     INFEASIBLE = "Infeasible"
-    """No group has such a node, whatever its max is."""
+    """No group has such a node, whatever its max."""
     MAX = "Max"
     CEILING = "Ceiling"
-    """A limit of cost."""
+    """A ceiling on GPUs."""
     BLOCKED = "Blocked"
-    """Pods do not come: no room on the cluster's nodes, quota, a gate, an image."""
+    """Pods are blocked: no room on the cluster's nodes, quota, a gate, an image."""
     WITHHELD = "Withheld"
-    """The group may not start anything now."""
+    """The group may not start pods now."""
     RATE = "Rate"
     """A window, a policy or a mode spreads the growth over time."""
     TOO_MUCH = "TooMuch"
-    """More waits than one decision can look through."""
+    """More is waiting than one decision can consider."""
 
 
 class DemandKind(StrEnum):
     """Where demand comes from."""
 
     TASKS = "tasks"
-    """Tasks, actors and job drivers, which Ray does not tell apart."""
+    """Tasks, actors and job drivers, which Ray does not distinguish."""
     GANG = "gang"
     CONSTRAINT = "request_resources"
 
 
 class DemandHold(NamedTuple):
-    """One reason, and its words for a user."""
+    """One reason, and a message for the user."""
 
     kind: HoldKind
     words: str
 
 
 class Placed(NamedTuple):
-    """How much of a demand goes to one group."""
+    """How much of one demand goes to one group."""
 
     group: str
     tier: Tier
@@ -66,26 +66,26 @@ class Placed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DemandAnswer:
-    """What becomes of one entry of demand."""
+    """The outcome for one entry of demand."""
 
     kind: DemandKind
     shape: Shape
-    """Of a gang: one of its bundles."""
+    """For a gang, the shape of one of its bundles."""
     count: int
     placed: tuple[Placed, ...]
     holds: tuple[DemandHold, ...] = ()
-    """Why the rest waits; none where everything is placed on nodes that run, come or may be started."""
+    """Why the rest waits; empty if everything is placed on nodes that are running, coming or started."""
     gang: str = ""
-    """The placement group's id, where the entry is a bundle of one."""
+    """The placement group's id, if the entry is one of its bundles."""
 
     @property
     def unserved(self) -> int:
-        """How many have no node yet and will get none by this decision."""
+        """How many have no node yet and will not get one from this decision."""
         return self.count - sum(placed.number for placed in self.placed if placed.tier is not Tier.BLOCKED)
 
 
 class IdleNode(NamedTuple):
-    """One Ray node that may be drained as idle."""
+    """One Ray node to be drained as idle."""
 
     instance_id: str
     node_id: bytes
@@ -93,18 +93,18 @@ class IdleNode(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReplicaDrain:
-    """One replica that is to go: each of its nodes is idle and needed by nothing."""
+    """One replica to remove: each of its nodes is idle, and nothing needs them."""
 
     group: str
     replica: str
-    """Of a multi-host group: the replica's name; else the pod's."""
+    """The replica's name in a multi-host group; else the pod's name."""
     nodes: tuple[IdleNode, ...]
     words: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaCancel:
-    """One replica that has not joined Ray and that nothing needs any more: its pods can be deleted."""
+    """One replica that has not joined Ray and that nothing needs any more: its pods may be deleted."""
 
     group: str
     pods: tuple[str, ...]
@@ -117,21 +117,21 @@ class GroupDecision:
 
     name: str
     wanted: int
-    """What there should be, when everything in `drains` and `cancels` has gone."""
+    """The desired size, once everything in `drains` and `cancels` has gone."""
     launches: int
-    """Replicas of `wanted` that no pod exists for yet."""
+    """Replicas of `wanted` that have no pod yet."""
     pending: int
-    """Nodes that are on their way or to be started: what Ray is told as pending."""
+    """Nodes that are coming or to be started, which are reported to Ray as pending."""
     reason: str
-    """Why this size, in words; changes only when the decision does."""
+    """Why this size; changes only when the decision does."""
     growth: str = ""
-    """How many replicas it grows by now, and what for, in words; empty where it does not grow."""
+    """How many replicas it grows by now, and what for; empty if it does not grow."""
     holds: tuple[DemandHold, ...] = ()
-    """What keeps it from being larger, where demand asks for more."""
+    """What keeps it from being larger, if demand asks for more."""
     blocked: str = ""
-    """Why pods of it do not come, in words."""
+    """Why its pods are blocked."""
     late: bool = False
-    """They have not come for so long that work goes elsewhere where it can."""
+    """They have been blocked for so long that their work goes elsewhere if possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,29 +139,29 @@ class Decision:
     """What to do now, and why."""
 
     groups: tuple[GroupDecision, ...]
-    """By name."""
+    """Sorted by name."""
     drains: tuple[ReplicaDrain, ...] = ()
     cancels: tuple[ReplicaCancel, ...] = ()
     next_look: float | None = None
-    """Seconds until time alone may change the decision; none where it cannot."""
+    """Seconds until time alone may change the decision; None if it cannot."""
     answers: tuple[DemandAnswer, ...] = ()
-    """What becomes of each demand, the largest first."""
+    """The outcome for each demand, the largest first."""
     oversized: tuple[Shape, ...] = ()
-    """Shapes of tasks that are larger than a whole node of every group, whatever max is."""
+    """Shapes of tasks that are larger than a whole node of any group, whatever max is."""
     summary: str = ""
     """One sentence for the status; changes only when the decision does."""
     known: bool = True
-    """Whether Ray's view was there; without it nothing shrinks and demand is not known."""
+    """Whether there was a view of Ray; without it nothing shrinks and demand is unknown."""
     memory: Memory = field(default_factory=Memory)
 
     @property
     def active(self) -> bool:
-        """Whether something is on its way, up or down, or waits for that."""
+        """Whether the cluster is growing or shrinking, or demand waits for that."""
         moving = self.drains or self.cancels or any(group.launches or group.pending for group in self.groups)
         return bool(moving) or any(answer.unserved > 0 for answer in self.answers)
 
     def group(self, name: str) -> GroupDecision:
-        """The decision for one group. Raises KeyError for a group that was not handed in."""
+        """The decision for one group. Raises KeyError for a group that was not passed in."""
         for group in self.groups:
             if group.name == name:
                 return group

@@ -1,6 +1,6 @@
-"""How much work a decision may be. It is counted in steps, so that the same state gives the same decision.
+"""How much work one decision may take, in steps, so that the same state gives the same decision.
 
-What waits is what a head says, and a head runs its user's code: some queues take hours to look through.
+The queue is reported by a head, and a head runs its users' code: some queues take hours to work through.
 """
 
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from typing import Final
 from rayfleet.autoscaling.decision import DemandHold, HoldKind
 
 MOST_STEPS: Final = 9_000_000
-"""Of placing work. A step takes a tenth to a sixth of a microsecond: at most a second and a half in all. What
-each thing costs is measured with a hundred groups, the most that a cluster has."""
+"""Steps of placing work. One takes a tenth to a sixth of a microsecond: at most a second and a half in all.
+Costs are measured with a hundred groups, the most that a cluster has."""
 MOST_WORDS: Final = 2_000_000
 """Steps of finding out why work waits."""
 TOO_MUCH: Final = DemandHold(
     HoldKind.TOO_MUCH,
-    "not looked at yet: more waits than one decision can look through, so the rest waits",
+    "not considered yet: more is waiting than one decision can work through",
 )
 
 
 @dataclass(slots=True)
 class Effort:
-    """What is left of it."""
+    """The steps that are left."""
 
     left: int = MOST_STEPS
 

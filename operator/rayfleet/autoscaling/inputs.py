@@ -1,4 +1,4 @@
-"""What one decision is made from, besides what Ray says: groups, their pods, the policy, the memory."""
+"""What one decision is made from, besides Ray's state: groups, their pods, the policy, the memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from rayfleet.ray.state import Resources
 
 
 class BlockedReason(StrEnum):
-    """Why a pod does not come."""
+    """Why a pod is blocked."""
 
     UNSCHEDULABLE = "Unschedulable"
     QUOTA_EXCEEDED = "QuotaExceeded"
@@ -21,62 +21,62 @@ class BlockedReason(StrEnum):
     ADMISSION_DENIED = "AdmissionDenied"
     IMAGE_PULL = "ImagePull"
     NOT_STARTED = "NotStarted"
-    """A container of it is not there: a Secret, a volume or its image is missing, or takes its time."""
+    """A container has not started: a Secret, a volume or its image is missing, or takes its time."""
     CRASHING = "Crashing"
-    """A container of it ends as often as it is started."""
+    """A container ends each time it is started."""
     NOT_JOINED = "NotJoined"
-    """It runs, and Ray does not know it."""
+    """It runs, but Ray does not know it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Something keeps a pod from coming, and only time or others can change that."""
+    """Something keeps a pod from running, and only time or others can change that."""
 
     reason: BlockedReason
     words: str
-    """As the scheduler, the API server or the kubelet said it."""
+    """The message of the scheduler, the API server or the kubelet."""
     since: float
     """Unix seconds."""
     is_starting: bool = False
-    """Nothing is wrong but that it takes time: no word of it before it is late."""
+    """Nothing is wrong except that it takes time: not reported before it is late."""
     at_least: float = 0.0
     at_most: float = inf
-    """Seconds. Bounds of how long the pod counts as coming, whatever the group's patience is."""
+    """Seconds. Bounds on how long the pod counts as coming, whatever the group's patience is."""
 
     def late_at(self, patience: float) -> float:
-        """When it counts as coming no more, where the group has so much patience; Unix seconds."""
+        """When it stops counting as coming, for a group with this `patience`; in Unix seconds."""
         return self.since + min(max(patience, self.at_least), self.at_most)
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One pod of a group that is not gone: running (Ray knows a node of its name) or coming."""
+    """One pod of a group: running (Ray knows a node of its name) or coming."""
 
     name: str
     """The pod's name, which is the Ray node's `instance_id`."""
     group: str
     since: float
-    """When the pod was created, Unix seconds."""
+    """When the pod was created, in Unix seconds."""
     replica: str = ""
-    """Of a multi-host group: the replica that the pod is a part of."""
+    """In a multi-host group, the replica that the pod is part of."""
     blocked: Blocked | None = None
     draining: bool = False
-    """Marked for removal: no longer active, and no capacity."""
+    """Marked for removal: no longer active, and not capacity."""
     pending: bool = False
-    """Its containers have not started: nothing of Ray runs in it, whatever is known of Ray."""
+    """Its containers have not started, so Ray does not run in it, whatever is known about Ray."""
     requested: bool = False
-    """It is deleted, as its name is in `workersToDelete`."""
+    """It is going to be deleted because its name is in `workersToDelete`."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerGroup:
-    """A worker group: what one more of it would bring, and how many there may be (all in replicas)."""
+    """A worker group: what one more replica would bring, and how many replicas there may be."""
 
     name: str
     resources: Resources
     """Logical resources of one node (host)."""
     labels: tuple[tuple[str, str], ...] = ()
-    """Labels of the Ray node, sorted by key; those that Ray adds by itself need not be here."""
+    """Labels of the Ray node, sorted by key; those that Ray adds on its own may be missing."""
     num_of_hosts: int = 1
     min_replicas: int = 0
     max_replicas: int = INT32_MAX
@@ -84,32 +84,32 @@ class WorkerGroup:
     idle_timeout_seconds: float = 60
     fallback: Fallback | None = None
     desired: int = 0
-    """What the last decision wanted."""
+    """The size that the last decision wanted."""
     resized_to: int | None = None
-    """The new value of `replicas`, in the one decision after it was changed."""
+    """The new value of `replicas`, in the first decision after it was changed."""
     wish: int = 0
-    """What metrics from outside Ray ask for."""
+    """The replicas that metrics from outside Ray ask for."""
     withheld: str = ""
-    """Why nothing may be started now, in words, such as that the group is suspended."""
+    """Why no pods may be started now, such as that the group is suspended."""
     refused: Blocked | None = None
     """Why the API server did not accept the last pod of this group."""
     first_host: Resources = ()
-    """Resources that one host of each replica has besides: a TPU slice has one head."""
+    """Extra resources of one host of each replica: a TPU slice has one head."""
     first_host_labels: tuple[tuple[str, str], ...] = ()
-    """Labels of that host alone."""
+    """Extra labels of that host."""
     learned_labels: frozenset[str] = frozenset()
-    """Keys of `labels` that its nodes happen to have in common so far: the next one may be somewhere else."""
+    """Keys of `labels` that its nodes only happen to share so far: the next node may differ."""
     accelerators: int = 0
-    """How many the pod of one node takes, as Kubernetes counts them and whatever Ray is told of them."""
+    """Accelerators that the pod of one node requests from Kubernetes, whatever is declared to Ray."""
 
 
 class GpuHeadroom(NamedTuple):
-    """What a limit of cost, shared with others, still leaves room for."""
+    """How much room a ceiling, shared with others, still leaves."""
 
     words: str
-    """Which limit, such as `32 GPUs in namespace team-a`."""
+    """Which ceiling, such as `32 GPUs in namespace team-a`."""
     gpus_left: int
-    """How many GPUs may still be added to those of the pods that are there."""
+    """How many GPUs may still be added to those of existing pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,27 +117,27 @@ class AutoscalingPolicy:
     """How the cluster is scaled."""
 
     upscaling_mode: Literal["Default", "Aggressive", "Conservative"] = "Default"
-    """Conservative: at most as many workers of a group are coming as are running, at least one."""
+    """Conservative: at most as many workers of a group are coming as are running, but at least one."""
     behavior: Behavior = field(default_factory=Behavior)
     ceilings: tuple[GpuHeadroom, ...] = ()
-    """Each holds until there is less of something; work goes to groups that they leave room for."""
+    """Each holds until GPUs are released; work goes to groups for which they leave room."""
     new_gpus: GpuHeadroom | None = None
-    """How many GPUs may be added now by the limit of new GPUs a minute; the rest waits."""
+    """How many GPUs may be added now under the limit on new GPUs per minute; the rest waits."""
     blocked_seconds: float = 900
-    """How long a blocked pod counts as capacity that comes."""
+    """How long a blocked pod counts as coming capacity."""
     open_max_pods: int = 100
-    """The most pods of a group that leaves maxReplicas open."""
+    """The most pods of a group without maxReplicas."""
 
 
 class Recommendation(NamedTuple):
-    """What a group should have had by demand alone, at one time."""
+    """The size of a group by demand alone, at one time."""
 
     time: float
     replicas: int
 
 
 class ScaleEvent(NamedTuple):
-    """By how many replicas a group was changed, at one time."""
+    """By how many replicas the size of a group was changed, at one time."""
 
     time: float
     by: int
@@ -147,23 +147,23 @@ class Settled(NamedTuple):
     """The last decision and what it rests on."""
 
     grounds: int
-    """Their hash: the grounds themselves may be megabytes of what a head has said."""
+    """Their hash: the grounds themselves may be megabytes of a head's answer."""
     sizes: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What one decision hands to the next. To lose it costs time, never a worker that is busy."""
+    """What one decision passes to the next. Losing it costs time, never a busy worker."""
 
     began: float | None = None
-    """When this memory starts, Unix seconds; nothing shrinks before one stabilisation window has passed."""
+    """When this memory starts, in Unix seconds; nothing shrinks for one stabilisation window after that."""
     recommendations: Mapping[str, tuple[Recommendation, ...]] = field(default_factory=dict)
     changes: Mapping[str, tuple[ScaleEvent, ...]] = field(default_factory=dict)
     blocked_since: Mapping[str, float] = field(default_factory=dict)
-    """Since when each group's pods do not come."""
+    """Since when each group's pods have been refused."""
     unneeded_since: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """For each group: since when at least k + 1 of its coming replicas were not needed, oldest first."""
+    """For each group, since when at least k + 1 of its coming replicas have not been needed, oldest first."""
     shrink_to: Mapping[str, int] = field(default_factory=dict)
-    """Sizes that a change of `replicas` asked for and busy workers still keep from being reached."""
+    """Sizes requested by lowering `replicas` that have not been reached because workers are busy."""
     settled: Settled | None = None
-    """Held to for as long as its grounds are the same."""
+    """Kept to as long as its grounds are the same."""

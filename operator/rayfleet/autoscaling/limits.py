@@ -1,6 +1,6 @@
-"""How far scaling may go, as the operator's settings and the annotations of namespaces say. Plain values.
+"""Limits on scaling, from the operator's settings and from annotations of namespaces. Plain values.
 
-A ceiling holds back growth only: nothing that runs is taken away because of one.
+A ceiling only limits growth: nothing that runs is removed because of it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ MAX_GPUS: Final = "rayfleet.io/max-gpus"
 MAX_GPUS_PER_CLUSTER: Final = "rayfleet.io/max-gpus-per-cluster"
 """Annotation of a namespace: GPUs of each of its Ray clusters."""
 MAX_NEW_GPUS_PER_MINUTE: Final = "rayfleet.io/max-new-gpus-per-minute"
-"""Annotation of a namespace: GPUs that its Ray clusters together may add within a minute."""
+"""Annotation of a namespace: GPUs that its Ray clusters together may add per minute."""
 
 
 class CeilingScope(StrEnum):
@@ -33,7 +33,7 @@ class Ceiling:
     scope: CeilingScope
     limit: int
     source: str
-    """Where to change it, in words."""
+    """Where it can be changed."""
 
     def __str__(self) -> str:
         return f"at most {self.limit} {self.scope} ({self.source})"
@@ -41,7 +41,7 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class CostCeilings:
-    """The ceilings of the operator's settings; none where unset."""
+    """The ceilings in the operator's settings; None if not set."""
 
     gpus_per_cluster: int | None = None
     gpus_per_namespace: int | None = None
@@ -51,27 +51,27 @@ class CostCeilings:
 
 @dataclass(frozen=True, slots=True)
 class ScalingLimits:
-    """The limits that hold for every cluster."""
+    """The limits that apply to every cluster."""
 
     blocked_seconds: float = 900.0
-    """How long a blocked pod counts as capacity on its way; a group's `fallback.afterSeconds` goes before."""
+    """How long a blocked pod counts as coming capacity; a group's `fallback.afterSeconds` overrides it."""
     default_max_pods: int = 100
-    """Pods of a group that leaves `maxReplicas` open."""
+    """The most pods of a group without `maxReplicas`."""
     ceilings: CostCeilings = field(default_factory=CostCeilings)
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceCeilings:
-    """What the annotations of one namespace say."""
+    """The ceilings set by the annotations of one namespace."""
 
     ceilings: tuple[Ceiling, ...] = ()
     faults: tuple[str, ...] = ()
-    """What cannot be read, a sentence each. No GPU is added in the namespace meanwhile: see `ceilings`."""
+    """What cannot be read, one sentence each. `ceilings` allows no new GPUs in the namespace meanwhile."""
 
 
 def ceilings_from_settings(given: CostCeilings) -> tuple[Ceiling, ...]:
     """The ceilings of the operator's settings that are set."""
-    found = (
+    settings = (
         (CeilingScope.CLUSTER, given.gpus_per_cluster, "gpusPerCluster"),
         (CeilingScope.NAMESPACE, given.gpus_per_namespace, "gpusPerNamespace"),
         (CeilingScope.TOTAL, given.gpus_total, "gpusTotal"),
@@ -79,7 +79,7 @@ def ceilings_from_settings(given: CostCeilings) -> tuple[Ceiling, ...]:
     )
     return tuple(
         Ceiling(scope, limit, f"ceilings.{name} of the operator's settings")
-        for scope, limit, name in found
+        for scope, limit, name in settings
         if limit is not None
     )
 
@@ -87,7 +87,7 @@ def ceilings_from_settings(given: CostCeilings) -> tuple[Ceiling, ...]:
 def ceilings_from_annotations(annotations: Mapping[str, str]) -> NamespaceCeilings:
     """The ceilings that the annotations of a namespace set.
 
-    One that is no whole number counts as 0: a slip of the pen must not remove the limit on what is spent.
+    A value that is not a whole number counts as 0: a typo must not lift a spending limit.
     """
     read = tuple(_read(annotations))
     return NamespaceCeilings(
@@ -96,8 +96,10 @@ def ceilings_from_annotations(annotations: Mapping[str, str]) -> NamespaceCeilin
 
 
 def unknown_ceilings(why: str) -> NamespaceCeilings:
-    """Those of a namespace that could not be read: nothing is added until they are known."""
-    fault = f"the annotations of the namespace are not known ({why}), so no GPU is added until they are."
+    """The ceilings of a namespace that could not be read: no GPUs are added until they are known."""
+    fault = (
+        f"the annotations of the namespace could not be read ({why}): no GPUs are added until they can be."
+    )
     return NamespaceCeilings((Ceiling(CeilingScope.NAMESPACE, 0, "annotations not read yet"),), (fault,))
 
 
@@ -120,6 +122,6 @@ def _read(annotations: Mapping[str, str]) -> Iterator[tuple[Ceiling, str | None]
         else:
             fault = (
                 f"the {source} must be a whole number of GPUs such as 8, but is {text[:40]!r}:"
-                " no GPU is added until it is mended."
+                " no GPUs are added until it is fixed."
             )
             yield Ceiling(scope, 0, source), fault

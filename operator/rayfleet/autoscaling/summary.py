@@ -9,37 +9,37 @@ _MOST = 3
 
 
 def summary_of(groups: Sequence[GroupDecision], answers: Sequence[DemandAnswer], *, known: bool) -> str:
-    """Sizes, and what waits for what. No times, and no counts of tasks, which move all the time."""
+    """Sizes, and what waits for what. No times, and no counts of tasks, which change all the time."""
     sizes = ", ".join(f"{group.name} {group.wanted}" for group in groups) or "no worker groups"
-    said = [f"Wanted: {sizes}."]
+    sentences = [f"Desired: {sizes}."]
     if not known:
-        said.append("Ray's state is not known, so nothing shrinks.")
+        sentences.append("Ray's state is unknown, so nothing shrinks.")
     reasons = {id(answer.holds): answer.holds for answer in answers if answer.holds}
-    held = _told_apart(answers, reasons)
-    told = {hold.words for holds in reasons.values() for hold in holds}
+    held = _distinct(answers, reasons)
+    given = {hold.words for holds in reasons.values() for hold in holds}
     late = dict.fromkeys(
-        group.blocked for group in groups if group.late and group.blocked and group.blocked not in told
+        group.blocked for group in groups if group.late and group.blocked and group.blocked not in given
     )
-    said += [_held(answer) for answer in held[:_MOST]]
-    said += [f"Pods do not come: {words}." for words in late][: _MOST - len(held[:_MOST])]
+    sentences += [_held(answer) for answer in held[:_MOST]]
+    sentences += [f"Pods are blocked: {reason}." for reason in late][: _MOST - len(held[:_MOST])]
     if len(held) + len(late) > _MOST:
-        said.append(f"And {len(held) + len(late) - _MOST} more.")
-    return " ".join(said)
+        sentences.append(f"And {len(held) + len(late) - _MOST} more.")
+    return " ".join(sentences)
 
 
-def _told_apart(
+def _distinct(
     answers: Sequence[DemandAnswer], reasons: Mapping[int, tuple[DemandHold, ...]]
 ) -> list[DemandAnswer]:
-    """One of each of those that would be told of in the same words.
+    """One of each set of answers with the same sentence.
 
-    The words of all of them are not kept: thousands of entries with a hundred reasons each take megabytes.
+    The sentences are not kept: thousands of entries with a hundred reasons each would take megabytes.
     """
     whys = {which: hash(_why(holds)) for which, holds in reasons.items()}
-    found: dict[tuple[DemandKind, str, int], DemandAnswer] = {}
+    first: dict[tuple[str, int], DemandAnswer] = {}
     for answer in answers:
         if answer.holds:
-            found.setdefault((answer.kind, words.shape(answer.shape), whys[id(answer.holds)]), answer)
-    return list(found.values())
+            first.setdefault((_subject(answer), whys[id(answer.holds)]), answer)
+    return list(first.values())
 
 
 def _why(holds: Sequence[DemandHold]) -> str:
@@ -47,10 +47,14 @@ def _why(holds: Sequence[DemandHold]) -> str:
 
 
 def _held(answer: DemandAnswer) -> str:
+    waits = "wait" if answer.kind is DemandKind.TASKS else "waits"
+    return f"{_subject(answer)} {waits}: {_why(answer.holds)}."
+
+
+def _subject(answer: DemandAnswer) -> str:
     what = {
         DemandKind.TASKS: "Tasks of",
-        DemandKind.GANG: "A gang with bundles of",
+        DemandKind.GANG: f"A gang of {answer.count} x",
         DemandKind.CONSTRAINT: "request_resources for",
     }[answer.kind]
-    waits = "wait" if answer.kind is DemandKind.TASKS else "waits"
-    return f"{what} {words.shape(answer.shape)} {waits}: {_why(answer.holds)}."
+    return f"{what} {words.shape(answer.shape)}"

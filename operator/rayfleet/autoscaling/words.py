@@ -6,23 +6,23 @@ from typing import Final
 from rayfleet.ray.state import LabelSelector, Shape
 
 LONGEST_NAME: Final = 63
-"""Characters of a name of a resource, a label or its value: a head may say names of any length."""
+"""Characters of the name of a resource, a label or its value: a head may send names of any length."""
 MOST_NAMES: Final = 8
-"""Of resources, of a label's values, of labels and of alternatives that are told of one by one."""
+"""Resources, values of a label, labels or alternatives that are listed one by one."""
 _BYTES: Final = frozenset({"memory", "object_store_memory"})
 _PLURAL: Final = {"CPU": "CPUs", "GPU": "GPUs", "TPU": "TPUs"}
 _GIB: Final = 1 << 30
 
 
-def printable(words: str) -> str:
-    """Without what a terminal would take for a command, and on one line."""
-    if words.isprintable():
-        return words
-    return "".join(one if one.isprintable() else " " if one.isspace() else "?" for one in words)
+def printable(text: str) -> str:
+    """The text on one line, without what a terminal would take for a command."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
 def named(name: str) -> str:
-    """A name that a head has said, in so many characters at most."""
+    """A name from a head, cut to LONGEST_NAME characters."""
     name = printable(name)
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
@@ -41,35 +41,35 @@ def amount(name: str, value: float) -> str:
     )
 
 
-def resources(of: Sequence[tuple[str, float]]) -> str:
-    said = [amount(name, value) for name, value in of[:MOST_NAMES]]
-    return several(said, len(of), " and ") or "no resources"
+def resources(amounts: Sequence[tuple[str, float]]) -> str:
+    listed = [amount(name, value) for name, value in amounts[:MOST_NAMES]]
+    return several(listed, len(amounts), " and ") or "no resources"
 
 
-def several(words: Sequence[str], count: int, joint: str = ", ", last: str = " and ") -> str:
-    """`a, b and 3 more`: those of `count` that are told of one by one, and how many more there are."""
-    parts = (*words, f"{count - len(words)} more") if count > len(words) else tuple(words)
+def several(listed: Sequence[str], count: int, joint: str = ", ", last: str = " and ") -> str:
+    """`a, b and 3 more`: those of `count` that are listed one by one, and how many more there are."""
+    parts = (*listed, f"{count - len(listed)} more") if count > len(listed) else tuple(listed)
     return last.join(filter(None, (joint.join(parts[:-1]), *parts[-1:])))
 
 
-def shape(of: Shape) -> str:
+def shape(given: Shape) -> str:
     """`1 CPU and 1 GPU with ray.io/accelerator-type in (H100)`."""
-    return resources(of.resources) + (f" with {labels(of.selectors)}" if of.selectors else "")
+    return resources(given.resources) + (f" with {labels(given.selectors)}" if given.selectors else "")
 
 
 def labels(selectors: Sequence[LabelSelector]) -> str:
     """The alternatives, best first."""
-    said = [_label_words(one) for one in selectors[:MOST_NAMES]]
-    return several(said, len(selectors), ", or else ", ", or else ")
+    listed = [_conditions(selector) for selector in selectors[:MOST_NAMES]]
+    return several(listed, len(selectors), ", or else ", ", or else ")
 
 
-def _label_words(selector: LabelSelector) -> str:
-    said = [
+def _conditions(selector: LabelSelector) -> str:
+    listed = [
         f"{named(key)} {'not in' if negated else 'in'}"
         f" ({several([named(value) for value in values[:MOST_NAMES]], len(values), last=', ')})"
         for key, values, negated in selector[:MOST_NAMES]
     ]
-    return several(said, len(selector), " and ") or "any labels"
+    return several(listed, len(selector), " and ") or "any labels"
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""Placement groups as needs: which of their bundles must lie together, and which apart."""
+"""Placement groups as needs: which of their bundles must be together, and which apart."""
 
 from collections.abc import Iterable, Sequence
 from itertools import product
@@ -8,11 +8,11 @@ from rayfleet.ray.state import Demand, Gang, LabelSelector, Shape, Strategy
 
 _MOST_ALTERNATIVES = 64
 _MOST_CONDITIONS = 20_000
-"""Of all alternatives together."""
+"""In all alternatives together."""
 
 
 def in_order(gangs: Iterable[Gang]) -> list[Gang]:
-    """The hardest to place first, as Ray takes them: strict ones, then large ones; equals by their ids."""
+    """The hardest to place first, as in Ray: strict ones, then large ones; equals by their ids."""
     return sorted(gangs, key=_ease)
 
 
@@ -24,7 +24,7 @@ def _ease(gang: Gang) -> tuple[int, int, str]:
 
 
 def as_demands(gang: Gang, way: Sequence[Demand]) -> tuple[Demand, ...]:
-    """What has to be placed. PACK and SPREAD are wishes of where: they never cost a node."""
+    """The bundles to place. PACK and SPREAD are preferences: they never cost a node."""
     bundles = merged(way)
     if gang.strategy is Strategy.STRICT_PACK and bundles:
         return (Demand(_as_one(bundles), 1),)
@@ -42,7 +42,7 @@ def _as_one(bundles: tuple[Demand, ...]) -> Shape:
     conditions = sum(len(selector) for chosen in dict.fromkeys(choices) for selector in chosen)
     most = max(1, min(_MOST_ALTERNATIVES, _MOST_CONDITIONS // max(conditions, 1)))
     for chosen in product(*dict.fromkeys(choices)):
-        alternatives.append(tuple(sorted({one for selector in chosen for one in selector})))
+        alternatives.append(tuple(sorted({condition for selector in chosen for condition in selector})))
         if len(alternatives) == most:
             break
     return Shape(tuple(sorted(amounts.items())), tuple(alternatives) if choices else ())

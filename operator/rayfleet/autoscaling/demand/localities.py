@@ -1,4 +1,4 @@
-"""How a placement group may be had: its choices, each within one value of a label where it says so."""
+"""How a placement group may be placed: its choices, each within one value of a label if it says so."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,23 +20,23 @@ from rayfleet.ray.state import (
 )
 
 MOST_VALUES: Final = 16
-"""Values of one label that are tried: those with the most idle nodes, then those with the most nodes."""
+"""Values tried of one label: those with the most idle nodes, then those with the most nodes."""
 MOST_WAYS: Final = 256
-"""Ways that are tried for all groups of one decision: of many groups each has fewer values to be had in."""
+"""Ways tried for all placement groups of one decision: with many of them, each gets fewer values."""
 
 Way: TypeAlias = tuple[Demand, ...]
-"""Bundles, with all that their nodes must satisfy."""
+"""Bundles, with everything that their nodes must satisfy."""
 Ways: TypeAlias = tuple[tuple[Way, ...], ...]
-"""For each choice, best first, the ways to have it: one, or one for each value of a label."""
+"""For each choice, best first, the ways to place it: one, or one for each value of a label."""
 
 
 _PLAIN: Final = (None, ())
-"""What is left of a gang that asks for no more than its bundles."""
-NO_VALUES: Final = "no node that runs and no group has such a label, or too few values of it"
+"""The other fields of a gang that asks for nothing but its bundles."""
+NO_VALUES: Final = "no running node and no group has this label, or they have too few values of it"
 
 
 def within_words(locality: Locality) -> str:
-    """Where all bundles have to be."""
+    """Where all bundles must be."""
     if not locality.label:
         return ""
     how = "different values" if locality.apart else "one value"
@@ -44,13 +44,14 @@ def within_words(locality: Locality) -> str:
 
 
 def placeable(ray: RayState, groups: Sequence[WorkerGroup]) -> Sequence[WorkerGroup]:
-    """The groups, with none of these labels that they only happen to have so far."""
+    """The groups, without the labels used by localities that their nodes only happen to share so far."""
     labels = {
         c.locality.label for gang in ray.gangs if gang[3:] != _PLAIN for c in _choices(gang) if c.locality
     }
     return [
         replace(
-            group, labels=tuple(one for one in group.labels if one[0] not in labels & group.learned_labels)
+            group,
+            labels=tuple(label for label in group.labels if label[0] not in labels & group.learned_labels),
         )
         if labels & group.learned_labels
         else group
@@ -59,9 +60,9 @@ def placeable(ray: RayState, groups: Sequence[WorkerGroup]) -> Sequence[WorkerGr
 
 
 def ways_of(ray: RayState, groups: Sequence[WorkerGroup]) -> dict[Gang, Ways]:
-    """How each placement group may be had that asks for more than its bundles.
+    """How each placement group that asks for more than its bundles may be placed.
 
-    The values of a label are those that nodes that run or groups have; of others nobody knows.
+    The values of a label are those of running nodes and of groups; no others are known.
     """
     asking = {gang: _choices(gang) for gang in ray.gangs if gang[3:] != _PLAIN}
     labels = {choice.locality.label for choices in asking.values() for choice in choices if choice.locality}
@@ -99,7 +100,7 @@ def _on(label: str, value: str, among: LabelSelector) -> LabelSelector:
 
 
 def _at(by: LabelSelector, shape: Shape, count: int = 1) -> Demand:
-    """The shape, on nodes that satisfy this as well."""
+    """The shape, on nodes that also satisfy `by`."""
     selectors = tuple(tuple(sorted({*selector, *by})) for selector in shape.selectors or ((),))
     return Demand(Shape(shape.resources, selectors), count)
 

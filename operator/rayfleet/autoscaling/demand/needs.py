@@ -1,4 +1,4 @@
-"""What waits, as vectors over the resources that anyone asks for, and which labels it can live with."""
+"""Demand as vectors over the resources that anything asks for, with the labels that it accepts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,39 +10,39 @@ from rayfleet.autoscaling.effort import Effort
 from rayfleet.ray.state import Demand, LabelSelector, RayState, Resources, Shape
 
 SCALE: Final = 10_000
-"""Ray counts resources in whole ten-thousandths; so do we, and no sum is ever off by a rounding."""
+"""Ray counts resources in whole ten-thousandths; so do we, so that sums have no rounding errors."""
 _IMPLICIT: Final = "node:__internal_implicit_resource_"
-"""Resources of this prefix are there once on every node, without being listed."""
+"""Every node has one of each resource with this prefix, without listing it."""
 _IMPOSSIBLE: Final = 1 << 80
 GPU: Final = "GPU"
 
 Vector = tuple[int, ...]
 Kind = tuple[str | None, ...]
-"""A node's values of the labels that anyone selects by; a value that nobody names counts as none."""
+"""A node's values of the labels that anything selects by; None for a value that no selector names."""
 
 
 class Need(NamedTuple):
     """Equal requests, ready to be placed."""
 
     entry: int
-    """Its place among all entries of demand of one decision."""
+    """Its index among all entries of demand of one decision."""
     shape: Shape
     copies: int
     amounts: tuple[tuple[int, int], ...]
-    """(dimension, amount) for each resource that is asked for."""
+    """(dimension, amount) for each requested resource."""
     wants_accelerator: bool
     gang: int = -1
-    """Above -1: at most one request of all needs with this number goes to one node."""
+    """If above -1, at most one request of all needs with this number goes to one node."""
 
 
 @dataclass(slots=True)
 class Space:
-    """The dimensions of one decision: resource names, and labels with the values that are told apart."""
+    """The dimensions of one decision: resource names, and labels with the values that matter."""
 
     names: tuple[str, ...]
     keys: tuple[str, ...]
     values: tuple[frozenset[str], ...]
-    """For each key: values that a selector names."""
+    """For each key, the values that a selector names."""
     gpu: int
     """The dimension of GPUs."""
     _dimensions: dict[str, int] = field(init=False)
@@ -58,7 +58,7 @@ class Space:
         self._places = {key: at for at, key in enumerate(self.keys)}
 
     def vector(self, resources: Resources) -> Vector:
-        """Amounts of a node in whole units; 0 for what is not there or is not a number."""
+        """Amounts of a node in whole units; 0 for what is missing or not a number."""
         amounts = dict(resources)
         return tuple(
             [
@@ -83,12 +83,12 @@ class Space:
         return self.ranks(selectors, (kind,))[kind] if selectors else 0
 
     def ranks(self, selectors: tuple[LabelSelector, ...], kinds: Iterable[Kind]) -> Mapping[Kind, int]:
-        """The same for many kinds of node at once: to look up selectors takes long where there are many."""
-        self.effort.spend(sum(3 + len(one) for one in selectors) // 2)
+        """The same for many kinds of node at once, as looking up many selectors takes long."""
+        self.effort.spend(sum(3 + len(selector) for selector in selectors) // 2)
         known = self._ranks.setdefault(selectors, {})
         for kind in kinds:
             if kind not in known:
-                rank = next((i for i, one in enumerate(selectors) if self._satisfies(one, kind)), -1)
+                rank = next((i for i, s in enumerate(selectors) if self._satisfies(s, kind)), -1)
                 self.effort.spend(4 * (rank + 1 if rank >= 0 else len(selectors)) + 4)
                 known[kind] = rank
         return known
@@ -138,7 +138,7 @@ def space_of(shapes: Iterable[Shape]) -> Space:
 
 
 def shapes_of(ray: RayState, more: Iterable[Demand] = ()) -> list[Shape]:
-    """Of all demand, and of `more` that may stand for some of it."""
+    """The shapes of all demand, and of `more` that may stand for some of it."""
     shapes = [demand.shape for demand in (*ray.demands, *more)]
     shapes += [bundle.shape for gang in ray.gangs for bundle in gang.bundles]
     shapes += [demand.shape for constraint in ray.constraints for demand in constraint]
@@ -146,7 +146,7 @@ def shapes_of(ray: RayState, more: Iterable[Demand] = ()) -> list[Shape]:
 
 
 def merged(demands: Iterable[Demand]) -> tuple[Demand, ...]:
-    """Equal shapes as one entry, nothing of count 0, the hardest to place first."""
+    """The demands with equal shapes merged, without those of count 0, the hardest to place first."""
     counts = dict[Shape, int]()
     for demand in demands:
         counts[demand.shape] = counts.get(demand.shape, 0) + demand.count

@@ -1,4 +1,4 @@
-"""Queues outside Ray that groups follow: named queries, their answers, and the replicas that they ask for."""
+"""Scaling by queues outside Ray: named queries, their answers, and the replicas that they ask for."""
 
 from rayfleet.autoscaling.metrics.promql import PromqlTemplate, parse_template
 from rayfleet.autoscaling.metrics.queries import MetricQuery, QueryFailure

@@ -1,7 +1,7 @@
 """PromQL with `$namespace` and `$cluster` in its strings.
 
-What a tenant can choose, a cluster's name, must stay a value: it is put inside strings only, where names of
-Kubernetes hold nothing that could end one, and in a regular expression its dots match dots.
+What a tenant can choose, a cluster's name, must stay a value. It is inserted only inside strings, as no
+Kubernetes name holds a character that could end a string; in a regular expression its dots match only dots.
 """
 
 import re
@@ -34,11 +34,11 @@ class PromqlTemplate:
     parts: tuple[str | _Placeholder, ...]
 
     def render(self, namespace: str, cluster: str) -> str:
-        """The query for one cluster. Raises ValueError for what no name of Kubernetes can be."""
+        """The query for one cluster. Raises ValueError for what cannot be a Kubernetes name."""
         names = {"namespace": namespace, "cluster": cluster}
         for kind, name in names.items():
             if _NAME.fullmatch(name) is None:
-                raise ValueError(f"{name[:80]!r} is no name of a {kind} that could stand in a query")
+                raise ValueError(f"{name[:80]!r} is not a valid name of a {kind}")
         return "".join(
             part
             if isinstance(part, str)
@@ -50,9 +50,9 @@ class PromqlTemplate:
 
 
 def parse_template(text: str) -> PromqlTemplate:
-    """Take a query apart. Raises ValueError with a sentence for one that cannot be filled in safely.
+    """Parse a query. Raises ValueError, with a sentence, for one that cannot be filled in safely.
 
-    Whether it is PromQL is Prometheus' to say.
+    Whether it is valid PromQL is for Prometheus to say.
     """
     if not text.strip():
         raise ValueError("must be a query in PromQL, but is empty.")
@@ -81,13 +81,13 @@ def _parts(text: str) -> Iterator[str | _Placeholder]:
 
 def _string(text: str, *, in_regexp: bool) -> Iterator[str | _Placeholder]:
     at = 0
-    for found in _IN_STRING.finditer(text):
-        if found[1] not in _PLACEHOLDERS:
+    for match in _IN_STRING.finditer(text):
+        if match[1] not in _PLACEHOLDERS:
             raise ValueError(
-                f"has {found[0]}, which is not known: there are $namespace and $cluster, and a group of"
-                f" label_replace is written ${{{found[1]}}}."
+                f"has the unknown placeholder {match[0]}: use $namespace or $cluster; a group of"
+                f" label_replace is written ${{{match[1]}}}."
             )
-        yield text[at : found.start()]
-        yield _Placeholder(found[1], in_regexp)
-        at = found.end()
+        yield text[at : match.start()]
+        yield _Placeholder(match[1], in_regexp)
+        at = match.end()
     yield text[at:]

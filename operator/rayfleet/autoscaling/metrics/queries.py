@@ -1,4 +1,4 @@
-"""A query that the admin has named, and what its failure is."""
+"""A query that the admin has named, and its failure."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ class MetricQuery:
     """Address before `/api/v1/query`, such as `https://prometheus.monitoring:9090`."""
     promql: PromqlTemplate
     token_file: str | None = None
-    """File with a bearer token; read again as time goes by."""
+    """File with a bearer token; read again from time to time."""
     ca_file: str | None = None
-    """File with the authorities of the server's certificate; the system's where there is none."""
+    """File with the CA of the server's certificate; None means the system's authorities."""
     timeout_seconds: float = 5.0
 
 

@@ -1,4 +1,4 @@
-"""From answers to replicas: what the metrics of one cluster ask for, and what is not known."""
+"""Turns answers into replicas: what the metrics of one cluster ask for, and what is unknown."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,39 +11,39 @@ from rayfleet.api.quantity import parse_quantity
 from rayfleet.api.raycluster.autoscaler_options import Metric
 
 HOLD_SECONDS: Final = 60.0
-"""How long the last answer counts once no new one comes."""
+"""How long the last answer is used if no new one comes."""
 _CONTEXT: Final = Context(prec=40, Emin=MIN_EMIN, Emax=MAX_EMAX)
 _TOLERANCE: Final = Decimal("1e-9")
-"""Of a quotient, against what binary fractions add: 0.1 + 0.2 over 0.1 is 3, not 4."""
+"""Relative tolerance of a quotient, for float noise: 0.1 + 0.2 over 0.1 is 3, not 4."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is known of one query for one cluster. Times in seconds since the epoch."""
+    """What is known about one query for one cluster. Times are in Unix seconds."""
 
     value: float | None = None
-    """The last answer: finite, at least 0; none before the first."""
+    """The last answer, finite and at least 0; None before the first."""
     taken_at: float | None = None
     failing_since: float | None = None
-    """When the query began to fail; none while it is answered."""
+    """When the query began to fail; None while it is answered."""
     error: str = ""
     """Why it fails, a sentence that names the query."""
 
     def usable(self, now: float) -> bool:
-        """Whether the last answer still counts."""
+        """Whether the last answer may still be used."""
         return self.value is not None and self.taken_at is not None and now - self.taken_at <= HOLD_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class MetricFault:
-    """A metric that gives no answer now."""
+    """A metric that has no answer now."""
 
     query: str
     message: str
     since: float | None
-    """Seconds since the epoch; none for what no time mends, such as a query that nobody has defined."""
+    """Unix seconds; None for what time does not fix, such as an undefined query."""
     held: bool
-    """Whether the last answer still counts."""
+    """Whether the last answer is still used."""
 
     def __str__(self) -> str:
         since = (
@@ -51,28 +51,28 @@ class MetricFault:
             if self.since is not None
             else ""
         )
-        then = "the last answer still counts" if self.held else "the group is not made smaller"
+        then = "the last answer is still used" if self.held else "the group does not shrink"
         return f"{self.message.rstrip('.')}{since}; {then}."
 
 
 @dataclass(frozen=True, slots=True)
 class GroupWish:
-    """What all metrics of one worker group ask for together; combined with Ray's demand by the larger."""
+    """What all metrics of one worker group ask for; the larger of this and Ray's demand counts."""
 
     group: str
     replicas: int | None
-    """The largest of what its metrics ask for, not yet within min and max; none where nothing is known."""
+    """The most that one of its metrics asks for, not yet within min and max; None if none is known."""
     known: bool
-    """Whether every metric of the group is known. If not, `replicas` may be too few: no scale-down."""
+    """Whether every metric of the group is known. If not, `replicas` may be too low: no scale-down."""
     faults: tuple[MetricFault, ...] = ()
 
 
 def replica_wishes(
     metrics: Sequence[Metric], readings: Mapping[str, Reading], defined: Collection[str], now: float
 ) -> tuple[GroupWish, ...]:
-    """What the metrics of one cluster ask for, a wish for each group that they name, in their order.
+    """What the metrics of one cluster ask for, one value for each group that they name, in their order.
 
-    `readings` by the query's name; `defined` are the names in the operator's settings.
+    `readings` are by the query's name; `defined` are the names in the operator's settings.
     """
     groups = dict.fromkeys(metric.worker_group for metric in metrics)
     return tuple(
@@ -82,7 +82,7 @@ def replica_wishes(
 
 
 def replicas_for(value: float, target: int | str) -> int:
-    """How many replicas take `value` when each takes `target`, rounded up; `target` is a quantity above 0."""
+    """The replicas needed for `value` if each takes `target`, rounded up; `target` is a quantity above 0."""
     quotient = _CONTEXT.divide(Decimal(value), parse_quantity(target))
     if quotient >= INT32_MAX:
         return INT32_MAX
@@ -121,7 +121,7 @@ def _faults(
         usable = reading.usable(now)
         if query not in defined:
             known = ", ".join(sorted(defined)) or "none"
-            message = f"the query '{query}' is not in the operator's settings: known are {known}"
+            message = f"the query '{query}' is not in the operator's settings, which define: {known}"
             yield MetricFault(query, message, None, held=False)
         elif reading.failing_since is not None:
             yield MetricFault(query, reading.error, reading.failing_since, held=usable)

@@ -1,1 +1,1 @@
-"""Which nodes the demand fits on: those that are there, and those that groups could add."""
+"""Which nodes the demand fits on: existing ones, and those that groups could add."""

@@ -12,7 +12,7 @@ from rayfleet.autoscaling.inputs import Worker, WorkerGroup
 from rayfleet.ray.state import NodeStatus, RayNode, RayState, Resources
 
 HEAD: Final = -1
-"""Stands for the head where others have the index of their group."""
+"""Stands for the head in place of a group's index."""
 _NODE_GROUP: Final = "ray.io/node-group"
 _ACCELERATOR: Final = "ray.io/accelerator-type"
 _ORDER: Final = {Tier.RUNNING: 0, Tier.COMING: 1, Tier.NEW: 2, Tier.BLOCKED: 3}
@@ -26,7 +26,7 @@ class NodeShape(NamedTuple):
 
 
 class Bin(NamedTuple):
-    """Equal nodes: of one group, equally far from running, with the same left over."""
+    """Equal nodes: of one group, in the same tier, with the same resources free."""
 
     group: int
     tier: Tier
@@ -34,44 +34,44 @@ class Bin(NamedTuple):
     free: Vector
     total: Vector
     size: int
-    """How many nodes."""
+    """The number of nodes."""
     members: tuple[str, ...] = ()
-    """Names of the pods, those that should stay first; none for nodes that no pod exists for."""
+    """Names of the pods, with those that should stay first; empty for nodes without a pod."""
     load: tuple[tuple[int, int], ...] = ()
-    """(need, how many on each of these nodes), by this decision."""
+    """(need, how many on each of these nodes), placed by this decision."""
     gang: int = -1
     """The last gang that was spread over these nodes."""
     accelerated: bool = False
-    """These nodes have accelerators, whether anybody asks for them or not."""
+    """These nodes have accelerators, whether or not anything asks for them."""
     accelerator_work: bool = False
-    """Accelerators of these nodes are given to work by this decision."""
+    """This decision places work on accelerators of these nodes."""
     fixed: bool = False
-    """There for another reason than its load: min, a metric or `request_resources`."""
+    """Needed for another reason than its load: min, a metric or `request_resources`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What one more node of a group would be."""
+    """What one more replica of a group would bring."""
 
     index: int
     group: WorkerGroup
     first: NodeShape
-    """The host of each replica that has most: one of a TPU slice is its head."""
+    """The host of each replica that has the most: one host of a TPU slice is its head."""
     node: NodeShape
-    """Each of the others."""
+    """Each of the other hosts."""
     gpus: int
-    """Whole accelerators of one replica, for ceilings of cost."""
+    """Whole accelerators of one replica, for ceilings."""
     extent: float
-    """How large a node is by everything it has, asked for or not: of each resource the share of the most that
-    any group has, all added up."""
+    """The size of a node by everything it has, requested or not: the sum, over its resources, of its share of
+    the most that any group has."""
     other_resources: int
-    """How many resources it has that nobody asks for."""
+    """How many of its resources nothing asks for."""
     depth: int
-    """0, or how many groups come first because they name this one as their fallback."""
+    """0, or the number of groups that come first because they name this one as their fallback."""
 
     @property
     def hosts(self) -> tuple[tuple[NodeShape, int], ...]:
-        """The nodes of one replica, equal ones as one with a count."""
+        """The nodes of one replica, equal ones as one entry with a count."""
         count = self.group.num_of_hosts
         if count == 1 or self.first == self.node:
             return ((self.first, count),)
@@ -80,22 +80,22 @@ class Template:
     def nodes(
         self, like: NodeShape, tier: Tier, size: int, members: tuple[str, ...] = (), *, fixed: bool = False
     ) -> Bin:
-        """So many of its nodes, with nothing on them."""
+        """`size` of its nodes, with nothing on them."""
         total, kind = like
         accelerated = self.gpus > 0
         return Bin(self.index, tier, kind, total, total, size, members, accelerated=accelerated, fixed=fixed)
 
 
 def templates_of(space: Space, groups: Sequence[WorkerGroup], stuck: frozenset[str]) -> tuple[Template, ...]:
-    """One for each group, in the same order."""
+    """One template for each group, in the same order."""
     depths = _depths(groups, stuck)
     everything = [
         dict((*_node_resources(group), *group.first_host)) | {"": float(group.accelerators)}
         for group in groups
     ]
     most: dict[str, float] = {}
-    for of in everything:
-        for name, amount in of.items():
+    for resources in everything:
+        for name, amount in resources.items():
             most[name] = max(amount, most.get(name, 0.0))
     return tuple(
         Template(
@@ -121,7 +121,7 @@ def _node(space: Space, group: WorkerGroup, *, first: bool) -> NodeShape:
 
 
 def _node_resources(group: WorkerGroup) -> Resources:
-    """What Ray adds by itself on a node with a known accelerator."""
+    """The group's resources, with those that Ray adds on a node with a known accelerator."""
     accelerator = dict(group.labels).get(_ACCELERATOR)
     name = f"accelerator_type:{accelerator}"
     if accelerator and all(name != known for known, _ in group.resources):
@@ -130,7 +130,7 @@ def _node_resources(group: WorkerGroup) -> Resources:
 
 
 def _depths(groups: Sequence[WorkerGroup], stuck: frozenset[str]) -> dict[str, int]:
-    """A group comes after every group that names it as its fallback, unless that one's pods do not come."""
+    """A group comes after every group that names it as a fallback, unless that group's pods are blocked."""
     before: dict[str, set[str]] = {group.name: set() for group in groups}
     for group in groups:
         if group.fallback and group.name not in stuck:
@@ -143,17 +143,17 @@ def _depths(groups: Sequence[WorkerGroup], stuck: frozenset[str]) -> dict[str, i
 
 
 def _closure(name: str, before: Mapping[str, set[str]]) -> set[str]:
-    found: set[str] = set()
+    reached: set[str] = set()
     open_ends = [name]
     while open_ends:
-        fresh = before[open_ends.pop()] - found
-        found |= fresh
+        fresh = before[open_ends.pop()] - reached
+        reached |= fresh
         open_ends += fresh
-    return found
+    return reached
 
 
 def preference(bin_: Bin, gpu: int) -> tuple[object, ...]:
-    """Smaller for nodes to be filled first: no accelerator, running, little left, then by name."""
+    """Smaller for nodes to fill first: no accelerator, running, little left, then by group."""
     free, total = bin_.free, bin_.total
     shares = sum([left / all_ for left, all_ in zip(free, total, strict=True) if all_])
     return (
@@ -171,7 +171,7 @@ def preference(bin_: Bin, gpu: int) -> tuple[object, ...]:
 def running_bins(
     space: Space, ray: RayState, groups: Sequence[WorkerGroup], workers: Iterable[Worker]
 ) -> tuple[list[Bin], dict[str, RayNode]]:
-    """Nodes that Ray has and that may take work, as bins; and for each pod that Ray knows, its node."""
+    """The nodes of Ray that may take work, as bins; and the node of each pod that Ray knows."""
     index = {group.name: at for at, group in enumerate(groups)}
     joined = {node.instance_id: node for node in ray.nodes if node.status is not NodeStatus.DEAD}
     known = {worker.name: node for worker in workers if (node := joined.get(worker.name))}

@@ -1,7 +1,7 @@
-"""Placing work on nodes that are there, node by node: again and again the one that it fills best.
+"""Places work on existing nodes, node by node: each time on the node that it fills best.
 
-It looks at what a node can hold together, where `packing.place` looks at one request at a time. Neither is
-always better. This is the slower one, for small clusters.
+It considers everything that a node can hold together, while `packing.place` considers one request at a time.
+Neither is always better. This one is slower, and meant for small clusters.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from rayfleet.autoscaling.placing.scoring import Suited, fill, suited, utilisati
 def fill_nodes(
     packing: Packing, needs: Sequence[Need], left: list[int], search: Search, *, blocked: bool
 ) -> None:
-    """Place what is left of each need on the nodes there are, and lower it."""
+    """Place what is left of each need on existing nodes, and lower `left`."""
     done: list[Bin] = []
     existing: list[_ExistingNodes] = []
     for one in packing.bins:
@@ -37,15 +37,15 @@ def fill_nodes(
 
 @dataclass(slots=True)
 class _ExistingNodes:
-    """Equal nodes that are there."""
+    """Equal nodes that exist."""
 
     packing: Packing
     needs: Sequence[Need]
     nodes: Bin
-    """Those that nothing has been placed on yet."""
+    """Those on which nothing has been placed yet."""
     fits: Suited
     done: list[Bin]
-    """Where nodes go that something has been placed on."""
+    """Collects the nodes on which something has been placed."""
 
     def room(self) -> int:
         return self.nodes.size

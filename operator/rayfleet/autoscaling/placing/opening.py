@@ -1,4 +1,4 @@
-"""Which nodes to start: again and again those that the waiting work fills best."""
+"""Chooses nodes to start: each time those that the waiting work fills best."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from rayfleet.autoscaling.placing.packing import Packing, Search
 from rayfleet.autoscaling.placing.scoring import Load, Suited, fill, suited, utilisation
 
 _BEGUN: Final = 30
-"""Steps that each kind of node takes by itself, whatever the needs are."""
+"""Steps for each kind of node, whatever the needs."""
 _LOOKED_AT: Final = 6
-"""Steps that it takes to see whether a kind of node could take a need at all."""
+"""Steps for checking whether a kind of node could take a need at all."""
 
 
 def start_nodes(
     packing: Packing, needs: Sequence[Need], left: list[int], search: Search, *, blocked: bool
 ) -> None:
-    """Start nodes for what is left of each need, and place it there; `blocked`: of groups whose pods are."""
+    """Start nodes for what is left of each need, and place it there; `blocked`: in blocked groups."""
     candidates = _candidates(packing, needs, search, search.late if blocked else search.fresh)
     place_best_first(candidates, left, packing.effort, thorough=search.thorough)
 
@@ -28,7 +28,7 @@ def start_nodes(
 def _candidates(
     packing: Packing, needs: Sequence[Need], search: Search, usable: Sequence[Template]
 ) -> Iterator["_NewNodes"]:
-    """The groups whose nodes could take any of the needs: of a hundred most take none of one need."""
+    """The groups whose nodes could take any of the needs: of a hundred groups most cannot."""
     space = packing.space
     each = _BEGUN + (_LOOKED_AT + space.width) * len(needs)
     for template in usable:
@@ -43,13 +43,13 @@ def _candidates(
 
 @dataclass(slots=True)
 class _NewNodes:
-    """Nodes of one group that can be started."""
+    """Nodes that one group can start."""
 
     packing: Packing
     template: Template
     needs: Sequence[Need]
     fits: tuple[Suited, ...]
-    """For each kind of host: the needs that it could take."""
+    """For each kind of host, the needs that it could take."""
     search: Search
 
     def room(self) -> int:
@@ -84,15 +84,15 @@ class _NewNodes:
         return Offer(tuple(takes.items()), score, tuple(hosts)) if takes else Offer()
 
     def take(self, offer: Offer, times: int) -> None:
-        """Start so many replicas."""
+        """Start `times` replicas."""
         packing = self.packing
         packing.start(self.template, times)
         for node, load, count in offer.hosts:
-            one = packing.load(self.template.nodes(node, Tier.NEW, count * times), self.needs, load)
+            nodes = packing.load(self.template.nodes(node, Tier.NEW, count * times), self.needs, load)
             if self.search.last:
-                packing.bins.append(one)
+                packing.bins.append(nodes)
             else:
-                packing.add(one)
+                packing.add(nodes)
 
 
 def _score(
@@ -104,7 +104,7 @@ def _score(
     free: Sequence[int],
     /,
 ) -> tuple[float, ...]:
-    """Larger for a group that suits the load better; between equals the priority decides, then the size."""
+    """Larger for a group that suits the load better; of equals by priority, then by size."""
     rank, spared, *rest = utilisation(
         space,
         node.kind,

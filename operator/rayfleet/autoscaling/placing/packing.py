@@ -1,4 +1,4 @@
-"""Placing work on nodes that are there: each request on the first node it fits, in order of preference."""
+"""Places work on existing nodes: each request on the first node that it fits, in order of preference."""
 
 from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,15 +13,15 @@ from rayfleet.autoscaling.placing.capacity import Bin, Template, preference
 from rayfleet.autoscaling.placing.scoring import Load
 
 _ADDED = 100
-"""Steps that it takes to find the place of one more kind of nodes."""
+"""Steps for sorting in one more kind of nodes."""
 _USUAL = 3
-"""Resources of one request, up to which the innermost loop has lines of its own."""
+"""Up to this many resources in one request, the innermost loop has lines of its own."""
 _SPLIT = 40
-"""Steps that it takes to place work on one kind of nodes."""
+"""Steps for placing work on one kind of nodes."""
 
 
 class Rooms(NamedTuple):
-    """What could still be started, at one moment."""
+    """What could still be started at one moment."""
 
     groups: tuple[int, ...]
     gpus_left: int | None
@@ -36,38 +36,38 @@ class Rooms(NamedTuple):
 
 @dataclass(slots=True)
 class Packing:
-    """A way to place demand that is being worked out."""
+    """A placement of demand, as far as it has been worked out."""
 
     space: Space
     templates: tuple[Template, ...]
     bins: list[Bin]
-    """In order of preference. A bin is never changed, only replaced, so a copy of the list is a copy."""
+    """In order of preference. Bins are never changed, only replaced, so a shallow copy is enough."""
     room: list[int]
     """How many more replicas each group may get."""
     gpus_left: int | None
-    """How many more GPUs the ceilings allow; none where there is no ceiling."""
+    """How many more GPUs the ceilings allow; None without a ceiling."""
     new: list[int] = field(default_factory=list)
-    """How many replicas are to be started, by group."""
+    """Replicas to start, by group."""
     placed: dict[tuple[int, int, Tier], int] = field(default_factory=dict)
-    """How many of (need, group, tier) are placed."""
+    """How many are placed, by (need, group, tier)."""
 
     @property
     def size(self) -> int:
-        """Nodes to be started."""
+        """The number of nodes to start."""
         return sum(n * t.group.num_of_hosts for n, t in zip(self.new, self.templates, strict=True))
 
     @property
     def effort(self) -> Effort:
-        """Of the whole decision, however many ways are tried."""
+        """The effort left for the whole decision, however many ways are tried."""
         return self.space.effort
 
     @property
     def rooms(self) -> Rooms:
-        """What could still be started, as it is now."""
+        """What could still be started now."""
         return Rooms(tuple(self.room), self.gpus_left)
 
     def copy(self, placed: dict[tuple[int, int, Tier], int] | None = None) -> "Packing":
-        """Another one to try something on; `placed` is what it begins with, if that is not the same."""
+        """A copy to try something on; it starts with `placed` instead of our own, if given."""
         return Packing(
             self.space,
             self.templates,
@@ -96,7 +96,7 @@ class Packing:
         self.placed[key] = self.placed.get(key, 0) + count
 
     def load(self, nodes: Bin, needs: Sequence[Need], load: Load) -> Bin:
-        """Place this on each of these nodes; what they are then."""
+        """Place `load` on each of these nodes; return the nodes with it."""
         free, gang, accelerator_work = list(nodes.free), nodes.gang, nodes.accelerator_work
         for at, n in load:
             need = needs[at]
@@ -122,18 +122,18 @@ class Packing:
         )
 
     def add(self, fresh: Bin) -> None:
-        """Put nodes where their order of preference wants them."""
+        """Insert nodes at their place in the order of preference."""
         gpu = self.space.gpu
         self.effort.spend(_ADDED + 12 * len(self.space.names))
         insort(self.bins, fresh, key=lambda one: preference(one, gpu))
 
     def add_all(self, fresh: Iterable[Bin]) -> None:
-        """The same for many at once."""
+        """Insert many at once."""
         gpu = self.space.gpu
         self.bins = sorted([*self.bins, *fresh], key=lambda one: preference(one, gpu))
 
     def put_in_order(self, bins: list[Bin]) -> None:
-        """Have these instead of those there were, in their order of preference."""
+        """Replace all bins by these, in order of preference."""
         gpu = self.space.gpu
         self.effort.spend((_ADDED + 12 * len(self.space.names)) * len(bins))
         self.bins = sorted(bins, key=lambda one: preference(one, gpu))
@@ -144,20 +144,20 @@ class Search:
     """One way to look for places."""
 
     fresh: tuple[Template, ...]
-    """Groups of which nodes can be started."""
+    """Groups whose nodes can be started."""
     late: tuple[Template, ...]
-    """Groups whose pods do not come: for work that has no place anywhere else."""
+    """Groups whose pods are blocked: for work that has no place anywhere else."""
     thorough: bool
-    """Whether to look at all that each node could hold together. Else each request goes to the first node
-    that it fits: the quicker way, and now and then the better one."""
+    """Whether to consider everything that each node could hold together. Otherwise each request goes to the
+    first node that it fits, which is quicker and sometimes better."""
     last: bool = False
-    """Whether no more work is placed afterwards: then nodes are not kept in their order of preference."""
+    """Whether no more work is placed afterwards: then nodes need not stay in order of preference."""
 
 
 def place(packing: Packing, need: Need, count: int, *, blocked: bool = False) -> int:
-    """Place as many of `count` requests as fit on the nodes there are; the number that is left.
+    """Place as many of `count` requests as fit on existing nodes; return the number left.
 
-    Nodes that are blocked for too long are used only when asked for, and then nothing else is.
+    With `blocked`, only nodes that have been blocked for too long are used; otherwise none of them are.
     """
     selectors = need.shape.selectors
     if packing.effort.spent:
@@ -179,21 +179,21 @@ def place(packing: Packing, need: Need, count: int, *, blocked: bool = False) ->
 def _place_on(
     packing: Packing, need: Need, count: int, kinds: AbstractSet[Kind] | None, *, blocked: bool
 ) -> int:
-    """Place on nodes of these kinds: those whose labels satisfy just one of the alternatives first."""
+    """Place requests on nodes of these kinds (None: of all kinds); return the number left."""
     bins, effort, gang = packing.bins, packing.effort, need.gang
     start, each = 0, 1 if len(need.amounts) <= _USUAL else len(need.amounts)
     split = _SPLIT + len(packing.space.names) // 2
     while count and not effort.spent:
         effort.spend(split + (len(bins) - start) * each // 2)
         for at in _fits(bins, need.amounts, start):
-            found = bins[at]
-            wrong = (found.tier is Tier.BLOCKED) is not blocked
-            if not (wrong or (kinds is not None and found.kind not in kinds) or -1 < gang == found.gang):
+            nodes = bins[at]
+            wrong = (nodes.tier is Tier.BLOCKED) is not blocked
+            if not (wrong or (kinds is not None and nodes.kind not in kinds) or -1 < gang == nodes.gang):
                 break
         else:
             break
-        placed, parts = _split(found, need, count)
-        packing.note(need, found.group, found.tier, placed)
+        placed, parts = _split(nodes, need, count)
+        packing.note(need, nodes.group, nodes.tier, placed)
         bins[at : at + 1] = parts
         count -= placed
         start = at + len(parts)
@@ -201,9 +201,9 @@ def _place_on(
 
 
 def _fits(bins: list[Bin], amounts: tuple[tuple[int, int], ...], at: int) -> Iterator[int]:
-    """Those of the bins from `at` on whose nodes have these amounts left.
+    """The bins from `at` on whose nodes have these amounts free.
 
-    This is the innermost loop of a decision, so the usual numbers of resources have a line of their own.
+    This is the innermost loop of a decision, so the usual numbers of resources have lines of their own.
     """
     rest = bins[at:] if at else bins
     if len(amounts) == 1:
@@ -220,53 +220,53 @@ def _fits(bins: list[Bin], amounts: tuple[tuple[int, int], ...], at: int) -> Ite
     return (i for i, one in enumerate(rest, at) if all(one.free[d] >= a for d, a in amounts))
 
 
-def _split(found: Bin, need: Need, count: int) -> tuple[int, list[Bin]]:
-    """Fill one node after the other: how many went there, and what the bin falls into, fullest first."""
-    each = 1 if need.gang >= 0 else min([found.free[d] // a for d, a in need.amounts], default=count)
-    full = min(found.size, count // each) if each else 0
-    rest = min(count - full * each, each) if full < found.size else 0
+def _split(nodes: Bin, need: Need, count: int) -> tuple[int, list[Bin]]:
+    """Fill one node after the other; return how many requests fit, and the resulting bins, fullest first."""
+    each = 1 if need.gang >= 0 else min([nodes.free[d] // a for d, a in need.amounts], default=count)
+    full = min(nodes.size, count // each) if each else 0
+    rest = min(count - full * each, each) if full < nodes.size else 0
     parts = []
     if full:
-        parts.append(_loaded(found, need, each, 0, full))
+        parts.append(_loaded(nodes, need, each, 0, full))
     if rest:
-        parts.append(_loaded(found, need, rest, full, full + 1))
+        parts.append(_loaded(nodes, need, rest, full, full + 1))
     used = full + (1 if rest else 0)
-    if used < found.size:
+    if used < nodes.size:
         parts.append(
             Bin(
-                found.group,
-                found.tier,
-                found.kind,
-                found.free,
-                found.total,
-                found.size - used,
-                found.members[used:],
-                found.load,
-                found.gang,
-                found.accelerated,
-                found.accelerator_work,
-                found.fixed,
+                nodes.group,
+                nodes.tier,
+                nodes.kind,
+                nodes.free,
+                nodes.total,
+                nodes.size - used,
+                nodes.members[used:],
+                nodes.load,
+                nodes.gang,
+                nodes.accelerated,
+                nodes.accelerator_work,
+                nodes.fixed,
             )
         )
     return full * each + rest, parts
 
 
-def _loaded(found: Bin, need: Need, each: int, first: int, last: int) -> Bin:
-    """Nodes `first` up to `last` of a bin, each with so many of the requests more."""
-    free = list(found.free)
+def _loaded(nodes: Bin, need: Need, each: int, first: int, last: int) -> Bin:
+    """Nodes `first` up to `last` of a bin, with `each` more of the requests on each."""
+    free = list(nodes.free)
     for dimension, amount in need.amounts:
         free[dimension] -= amount * each
     return Bin(
-        found.group,
-        found.tier,
-        found.kind,
+        nodes.group,
+        nodes.tier,
+        nodes.kind,
         tuple(free),
-        found.total,
+        nodes.total,
         last - first,
-        found.members[first:last],
-        (*found.load, (need.entry, each)),
-        need.gang if need.gang >= 0 else found.gang,
-        found.accelerated,
-        found.accelerator_work or need.wants_accelerator,
-        found.fixed,
+        nodes.members[first:last],
+        (*nodes.load, (need.entry, each)),
+        need.gang if need.gang >= 0 else nodes.gang,
+        nodes.accelerated,
+        nodes.accelerator_work or need.wants_accelerator,
+        nodes.fixed,
     )

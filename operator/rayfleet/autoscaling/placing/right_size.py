@@ -1,4 +1,4 @@
-"""After the fact: a node that is to be started becomes one of a smaller group where its load fits that."""
+"""Moves each new node to a smaller group if its load fits there."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,7 +11,7 @@ from rayfleet.ray.state import LabelSelector
 
 
 def right_size(packing: Packing, entries: Iterable[Entry], usable: Sequence[Template]) -> bool:
-    """Take the smallest of the usable groups that is enough for each new node; whether that changed anything.
+    """Choose the smallest usable group for the load of each new node; return whether anything has changed.
 
     The number of nodes stays the same.
     """
@@ -33,19 +33,19 @@ def _pass(
     sizes: Mapping[int, tuple[object, ...]],
     selectors: Mapping[int, tuple[LabelSelector, ...]],
 ) -> bool:
-    """Look at each new node once: the room that one leaves may be what another needs."""
+    """Consider each new node once, as the room that one leaves may be what another needs."""
     changed = False
-    for at, found in enumerate(packing.bins):
+    for at, nodes in enumerate(packing.bins):
         if packing.effort.spent:
             return False
-        if found.tier is not Tier.NEW or found.fixed or not found.load or found.group not in sizes:
+        if nodes.tier is not Tier.NEW or nodes.fixed or not nodes.load or nodes.group not in sizes:
             continue
-        asked = [one for index, _ in found.load if (one := selectors.get(index))]
-        used = [before - left for before, left in zip(found.total, found.free, strict=True)]
+        asked = [alternatives for index, _ in nodes.load if (alternatives := selectors.get(index))]
+        used = [before - left for before, left in zip(nodes.total, nodes.free, strict=True)]
         for template in ordered:
-            if sizes[template.index] >= sizes[found.group]:
+            if sizes[template.index] >= sizes[nodes.group]:
                 break
-            if _suits(packing, template, found.kind, used, asked):
+            if _suits(packing, template, nodes.kind, used, asked):
                 _move(packing, at, template, used)
                 changed = True
                 break
@@ -53,9 +53,9 @@ def _pass(
 
 
 def _size(packing: Packing, template: Template) -> tuple[object, ...]:
-    """Smaller for the group to be preferred: not a fallback, fewer accelerators, less of what is asked for.
+    """Smaller for a preferred group: not a fallback, fewer accelerators, less of what is asked for.
 
-    Between equals a higher priority goes first, then less of everything else.
+    Of equals the higher priority goes first, then less of everything else.
     """
     largest = [max(t.first.total[d] for t in packing.templates) for d in range(len(template.first.total))]
     shares = sum(total / most for total, most in zip(template.first.total, largest, strict=True) if most)
@@ -77,16 +77,16 @@ def _suits(
         if amount > total:
             return False
     rank = packing.space.rank
-    return all(0 <= rank(one, template.first.kind) <= rank(one, kind) for one in asked)
+    return all(0 <= rank(choices, template.first.kind) <= rank(choices, kind) for choices in asked)
 
 
 def _move(packing: Packing, at: int, template: Template, used: Sequence[int]) -> None:
-    found = packing.bins[at]
-    count = min(found.size, packing.can_start(template))
-    if count < found.size:
-        packing.bins.insert(at + 1, found._replace(size=found.size - count))
+    nodes = packing.bins[at]
+    count = min(nodes.size, packing.can_start(template))
+    if count < nodes.size:
+        packing.bins.insert(at + 1, nodes._replace(size=nodes.size - count))
     free = tuple([total - amount for total, amount in zip(template.first.total, used, strict=True)])
-    packing.bins[at] = found._replace(
+    packing.bins[at] = nodes._replace(
         group=template.index,
         kind=template.first.kind,
         free=free,
@@ -94,9 +94,9 @@ def _move(packing: Packing, at: int, template: Template, used: Sequence[int]) ->
         size=count,
         accelerated=template.gpus > 0,
     )
-    packing.start(packing.templates[found.group], -count)
+    packing.start(packing.templates[nodes.group], -count)
     packing.start(template, count)
-    for index, each in found.load:
-        for group, change in ((found.group, -each * count), (template.index, each * count)):
+    for index, each in nodes.load:
+        for group, change in ((nodes.group, -each * count), (template.index, each * count)):
             key = (index, group, Tier.NEW)
             packing.placed[key] = packing.placed.get(key, 0) + change

@@ -11,23 +11,23 @@ Load: TypeAlias = tuple[tuple[int, int], ...]
 
 _PRUNED_EVERY: Final = 16
 _FILLED: Final = 4
-"""Steps that it takes to see how many of a need a node takes besides what it has."""
+"""Steps for finding out how many requests of one need a node can still take."""
 
 Item: TypeAlias = tuple[int, int, int, int, tuple[tuple[int, int], ...]]
-"""(position, gang, the resource it takes the largest share of, how much of it, all amounts)."""
+"""(position, gang, the resource of which it takes the largest share, how much of it, all amounts)."""
 
 
 @dataclass(slots=True)
 class Suited:
-    """The needs that one kind of node could take, in their order."""
+    """The needs that one kind of node could take, in order."""
 
     items: list[Item]
     least: tuple[tuple[int, int], ...]
-    """(dimension, amount): without so much of each of these, a node takes nothing more."""
+    """(dimension, amount): with less than this of any of these, a node can take nothing more."""
     uses: int = 0
 
     def prune(self, left: Sequence[int]) -> None:
-        """Now and then, forget needs of which nothing is left."""
+        """Every few calls, drop the needs of which nothing is left."""
         self.uses += 1
         if self.uses % _PRUNED_EVERY == 0:
             self.items = [item for item in self.items if left[item[0]]]
@@ -52,7 +52,7 @@ def suits(space: Space, need: Need, room: Sequence[int], kind: Kind) -> bool:
 
 
 def suited(space: Space, needs: Iterable[Need], room: Sequence[int], kind: Kind, gang: int = -1) -> Suited:
-    """`gang`: one that the node has a bundle of already, and may have no other."""
+    """The needs that a node could take. `gang`: the node has a bundle of it, and may not get another."""
     items: list[Item] = []
     for at, need in enumerate(needs):
         if not need.copies or not suits(space, need, room, kind) or -1 < need.gang == gang:
@@ -65,11 +65,11 @@ def suited(space: Space, needs: Iterable[Need], room: Sequence[int], kind: Kind,
     return Suited(items, _least(items))
 
 
-def fill(space: Space, room: Vector, of: Suited, left: Sequence[int]) -> tuple[Load, list[int]]:
-    """What one node takes of what is left of each need, in their order, and what room it has then."""
-    space.effort.spend((_FILLED + space.width) * len(of.items) + len(room))
+def fill(space: Space, room: Vector, fits: Suited, left: Sequence[int]) -> tuple[Load, list[int]]:
+    """What one node takes of what is left of each need, in order, and the room that it has then."""
+    space.effort.spend((_FILLED + space.width) * len(fits.items) + len(room))
     free, load, gangs = list(room), [], set[int]()
-    for at, gang, scarce, least, amounts in of.items:
+    for at, gang, scarce, least, amounts in fits.items:
         if free[scarce] < least or not left[at] or gang in gangs:
             continue
         most = min([left[at], *[free[dimension] // amount for dimension, amount in amounts]])
@@ -80,7 +80,7 @@ def fill(space: Space, room: Vector, of: Suited, left: Sequence[int]) -> tuple[L
             load.append((at, most))
             for dimension, amount in amounts:
                 free[dimension] -= amount * most
-            if any([free[d] < amount for d, amount in of.least]):  # noqa: C419 - a list is quicker here
+            if any([free[d] < amount for d, amount in fits.least]):  # noqa: C419 - a list is quicker here
                 break
     return tuple(load), free
 
@@ -99,11 +99,11 @@ def utilisation(  # noqa: PLR0913 - a node and what it would hold
 ) -> tuple[float, ...]:
     """Larger for a node that suits the load better.
 
-    As Ray ranks nodes: labels of the first choice, no node with an `idle_accelerator` for work that needs
-    none, more of its resources used, used more fully (absolute amounts, so a larger node wins
-    when it is as full). `others` is how many resources it has that nobody asks for.
+    The order is Ray's: labels of the first choice, no node with an `idle_accelerator` for work that needs
+    none, more of its resources used, used more fully (in absolute amounts, so of two equally full nodes the
+    larger wins). `others` is how many of its resources nothing asks for.
     """
-    chosen = next((one for at, _ in load if (one := needs[at].shape.selectors)), ())
+    chosen = next((selectors for at, _ in load if (selectors := needs[at].shape.selectors)), ())
     rank = len(chosen) - space.rank(chosen, kind) if chosen else 0
     spared = not idle_accelerator or any(needs[at].wants_accelerator for at, _ in load)
     asked = {d for at, _ in load for d, _ in needs[at].amounts}
@@ -119,7 +119,7 @@ def utilisation(  # noqa: PLR0913 - a node and what it would hold
 
 
 def unchanged_for(takes: Load, others: Iterable[Load], left: Sequence[int]) -> int:
-    """How often this may be taken, at least once, before what another would take changes."""
+    """How many times this may be taken, at least once, before what another would take changes."""
     each = dict(takes)
     times = min(left[at] // n for at, n in takes)
     for other in others:

@@ -1,4 +1,4 @@
-"""What becomes of demand: how much of each entry found a place, and what the rest lacks."""
+"""The outcome for demand: how much of each entry found a place, and what the rest lacks."""
 
 from dataclasses import dataclass, field
 
@@ -17,27 +17,27 @@ class Entry:
     left: int
     gang: Gang | None = None
     lacking: Need | None = None
-    """Of a gang that is not placed: the first bundle that did not fit, when others of it had their places."""
+    """For an unplaced gang: the first bundle that did not fit."""
     rooms: Rooms | None = None
-    """What could still have been started when a gang had been placed as far as it could be."""
+    """For an unplaced gang: what could still be started after placing as much of it as possible."""
     skipped: bool = False
-    """It was not looked at to its end: there was too much before it."""
+    """It was not considered to the end, as there was too much before it."""
 
 
 @dataclass(slots=True)
 class Solution:
-    """Everything placed that can be."""
+    """A packing with everything placed that can be."""
 
     packing: Packing
     entries: list[Entry]
     kept: set[str]
     """Pods that `request_resources` keeps, busy or not."""
     vain: dict[Gang, tuple[list[Need], Need, Rooms]] = field(default_factory=dict)
-    """Gangs that found no place since something was placed last: what they lack, what could be started."""
+    """Gangs that found no place since something was last placed: needs, what is lacking, what could start."""
 
 
 def cost(packing: Packing) -> tuple[object, ...]:
-    """Nodes to start, then the accelerators in them, then how much of what is asked for, then of all."""
+    """The nodes to start, then their accelerators, their requested resources, and all their resources."""
     pairs = list(zip(packing.new, packing.templates, strict=True))
     started = [(n * template.group.num_of_hosts, template) for n, template in pairs if n]
     sums = [sum(n * t.node.total[d] for n, t in started) for d in range(len(packing.space.names))]

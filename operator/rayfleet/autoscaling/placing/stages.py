@@ -1,4 +1,4 @@
-"""The order in which demand is placed: sizes that are asked for, `request_resources`, gangs, tasks."""
+"""The order in which demand is placed: requested sizes, `request_resources`, gangs, tasks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +17,9 @@ from rayfleet.autoscaling.placing.solution import Entry, Solution, cost
 from rayfleet.ray.state import Demand, Gang, RayState, Strategy
 
 _COPIED: Final = 10
-"""Steps that it takes to look at one kind of nodes as if it were empty."""
+"""Steps for copying one kind of nodes as empty ones."""
 _SMALL: Final = 1_000
-"""Kinds of nodes times kinds of demand, up to which there is time for two searches."""
+"""Up to this number of kinds of nodes times kinds of demand there is time for two searches."""
 
 
 def solve(
@@ -31,10 +31,10 @@ def solve(
 ) -> Solution:
     """Place all demand.
 
-    `ways`: how placement groups may be had that ask for more than their bundles; `floors`: replicas to start
-    anyway, by group; `stuck`: groups whose pods do not come.
-    A small cluster is searched thoroughly as well. What the quicker search found is taken where it serves all
-    that the other one serves with less to start.
+    `ways`: how placement groups that ask for more than their bundles may be placed; `floors`: replicas to
+    start anyway, by group; `stuck`: groups whose pods are blocked.
+    A small cluster is searched thoroughly as well. The result of the quicker search is used if it serves all
+    that the thorough one serves, and starts less.
     """
     entries = len(ray.demands) + sum(len(gang.bundles) for gang in ray.gangs) + sum(map(len, ray.constraints))
     search = Search(
@@ -50,13 +50,13 @@ def solve(
         return _solve(packing, ray, ways, search)
     best = _solve(packing.copy(), ray, ways, replace(search, thorough=True))
     if best.packing.new == packing.new:
-        return best  # Nothing can start less.
+        return best  # It starts nothing, and nothing can start less.
     quicker = _solve(packing, ray, ways, search)
     return quicker if _serves(quicker, best) and cost(quicker.packing) < cost(best.packing) else best
 
 
 def _serves(solution: Solution, other: Solution) -> bool:
-    """Whether it leaves no more than the other one does of any entry."""
+    """Whether `solution` leaves no more of any entry than `other` does."""
     left = {(entry.kind, entry.need.shape, entry.gang): entry.left for entry in other.entries}
     return all(
         entry.left <= left.get((entry.kind, entry.need.shape, entry.gang), 0) for entry in solution.entries
@@ -66,11 +66,11 @@ def _serves(solution: Solution, other: Solution) -> bool:
 def _solve(packing: Packing, ray: RayState, ways: Mapping[Gang, Ways], search: Search) -> Solution:
     solution = Solution(packing, [], set())
     constraints = [merged(constraint) for constraint in ray.constraints]
-    constraints.sort(key=lambda one: [(demand.shape, demand.count) for demand in one])
-    partly = [one for one in constraints if not _satisfy(solution, one, search, whole=True)]
+    constraints.sort(key=lambda demands: [(demand.shape, demand.count) for demand in demands])
+    partly = [demands for demands in constraints if not _satisfy(solution, demands, search, whole=True)]
     for gang in in_order(ray.gangs):
-        found = ways.get(gang) if ways else None
-        _place_gang(solution, gang, ((gang.bundles,),) if found is None else found, search)
+        own = ways.get(gang) if ways else None
+        _place_gang(solution, gang, ((gang.bundles,),) if own is None else own, search)
     _place_tasks(solution, ray.demands, replace(search, last=not partly))
     for constraint in partly:
         _satisfy(solution, constraint, search, whole=False)
@@ -83,7 +83,7 @@ def _place_tasks(solution: Solution, demands: Iterable[Demand], search: Search) 
     left = settle(packing, needs, search)
     tasks = _entries(DemandKind.TASKS, packing, needs, left)
     if right_size(packing, [*solution.entries, *tasks], search.fresh) and any(left):
-        # Smaller nodes may have made room in their former groups.
+        # Nodes that moved to smaller groups may have made room in their former groups.
         rest = [need._replace(copies=n) for need, n in zip(needs, left, strict=True)]
         left = settle(packing, rest, search)
         tasks = _entries(DemandKind.TASKS, packing, needs, left)
@@ -96,7 +96,7 @@ def _entries(kind: DemandKind, packing: Packing, needs: Sequence[Need], left: Se
 
 
 def _start(packing: Packing, template: Template, replicas: int) -> None:
-    """Start replicas that are there whatever runs on them."""
+    """Start replicas that are needed whatever runs on them."""
     if replicas > 0:
         packing.start(template, replicas)
         for node, count in template.hosts:
@@ -104,7 +104,7 @@ def _start(packing: Packing, template: Template, replicas: int) -> None:
 
 
 def settle(packing: Packing, needs: Sequence[Need], search: Search) -> list[int]:
-    """Place needs on nodes there are, then on new ones, then wait for blocked ones; what is left of each."""
+    """Place needs on existing nodes, then on new ones, then on blocked ones; return what is left of each."""
     left = [need.copies for need in needs]
     for blocked in (False, True):
         if search.thorough:
@@ -121,9 +121,10 @@ def settle(packing: Packing, needs: Sequence[Need], search: Search) -> list[int]
 
 
 def _satisfy(solution: Solution, constraint: Sequence[Demand], search: Search, *, whole: bool) -> bool:
-    """Have enough nodes in the cluster for these requests, whatever runs on them; whether that is done.
+    """Make sure that the cluster has nodes for these requests, whatever runs on them; return whether it will.
 
-    `whole`: do nothing unless all of it can be had. What can be had in part only comes after the demand.
+    `whole`: do nothing unless all of it can be satisfied. What can only be satisfied in part comes after the
+    demand.
     """
     packing = solution.packing
     if packing.effort.spent:
@@ -153,7 +154,7 @@ def _satisfy(solution: Solution, constraint: Sequence[Demand], search: Search, *
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """One way to have a gang, and what came of it."""
+    """One way to place a gang, and the result."""
 
     packing: Packing
     needs: list[Need]
@@ -161,9 +162,9 @@ class _Attempt:
 
 
 def _place_gang(solution: Solution, gang: Gang, ways: Ways, search: Search) -> None:
-    """All of a gang, or none of it: the first choice that can be had, in the way that starts least."""
+    """Place all of a gang, or none of it: the first choice that is possible, in the way that starts least."""
     packing, first = solution.packing, len(solution.entries)
-    # Where an equal one was not placed, and nothing else has been since, this one is not.
+    # If an equal gang was not placed, and nothing has been placed since, this one cannot be.
     alike = gang._replace(name="")
     failed = solution.vain.get(alike)
     for choice in ways if failed is None else ():
@@ -179,7 +180,7 @@ def _place_gang(solution: Solution, gang: Gang, ways: Ways, search: Search) -> N
                 if attempt.packing.size == packing.size:
                     break
         if best:
-            packing.placed.update(best.packing.placed)  # Its entries are its own.
+            packing.placed.update(best.packing.placed)  # No other need has its entries.
             best.packing.placed = packing.placed
             solution.packing = best.packing
             solution.vain.clear()

@@ -1,1 +1,1 @@
-"""From what has been placed to the size of each group: growing, shrinking, rates, idleness."""
+"""Turns what has been placed into the size of each group: growing, shrinking, rates, idleness."""

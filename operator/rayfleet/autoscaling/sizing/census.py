@@ -1,4 +1,4 @@
-"""Who is there: the replicas of each group by what they are, and the nodes they are or will be."""
+"""Counts the replicas of each group by state, and the nodes that they are or will be."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,24 +14,24 @@ from rayfleet.ray.state import RayNode
 
 @dataclass(slots=True)
 class Census:
-    """The replicas of one group. Those that are draining count no more."""
+    """The replicas of one group, without those that are draining."""
 
     group: WorkerGroup
     maximum: int
     replicas: dict[str, list[Worker]] = field(default_factory=dict)
-    """Active, by name: of the replica, or of the one pod it has."""
+    """The active ones, by the name of the replica or of its only pod."""
     missing: int = 0
-    """Wanted, and no pod exists yet."""
+    """Replicas that are wanted but have no pod yet."""
     held: int = 0
-    """Of those missing: as many as a ceiling of cost keeps from being created."""
+    """How many of the missing ones a ceiling keeps from being created."""
     late: set[str] = field(default_factory=set)
     """Replicas with a pod that has been blocked for too long."""
     refused: bool = False
-    """What is missing has been refused for too long."""
+    """The missing replicas have been refused for too long."""
     blocked: Blocked | None = None
-    """What has kept a pod from coming for longest."""
-    given_up: list[tuple[str, ...]] = field(default_factory=list)
-    """The pods of each replica that has not joined, and for which a lowered maximum has no place."""
+    """What has blocked a pod for longest."""
+    surplus: list[tuple[str, ...]] = field(default_factory=list)
+    """The pods of each replica that has not joined and is above a lowered maximum."""
     looks: list[float] = field(default_factory=list)
     """Seconds until time alone changes what is counted here."""
 
@@ -41,7 +41,7 @@ class Census:
 
     @property
     def floor(self) -> int:
-        """It does not become smaller than this by itself."""
+        """The size below which the group does not shrink on its own."""
         return min(max(self.group.min_replicas, self.group.wish), self.maximum)
 
     @property
@@ -50,9 +50,9 @@ class Census:
 
 
 def patience(group: WorkerGroup, policy: AutoscalingPolicy) -> float:
-    """How long blocked pods of the group count as capacity that comes, in seconds."""
+    """How long blocked pods of the group count as coming capacity, in seconds."""
     if group.withheld and group.fallback and group.fallback.groups:
-        return 0.0  # Whoever has set the gate knows already that they do not come.
+        return 0.0  # Whoever set the gate already knows that no pods will come.
     return (
         float(group.fallback.after_seconds)
         if group.fallback and group.fallback.groups
@@ -63,21 +63,21 @@ def patience(group: WorkerGroup, policy: AutoscalingPolicy) -> float:
 def take_census(
     groups: Sequence[WorkerGroup], workers: Sequence[Worker], context: SizingContext
 ) -> list[Census]:
-    """One for each group, in their order."""
-    found = {group.name: Census(group, _maximum(group, context.policy)) for group in groups}
+    """One census for each group, in order."""
+    by_group = {group.name: Census(group, _maximum(group, context.policy)) for group in groups}
     leaving = {(worker.group, worker.replica or worker.name) for worker in workers if worker.draining}
     for worker in workers:
-        census = found.get(worker.group)
+        census = by_group.get(worker.group)
         replica = worker.replica or worker.name
         if census is None or (worker.group, replica) in leaving:
             continue
         census.replicas.setdefault(replica, []).append(worker)
         if worker.blocked and worker.name not in context.joined:
             _note_blocked(census, replica, worker.blocked, context)
-    for census in found.values():
-        _give_up_surplus(census, context)
+    for census in by_group.values():
+        _take_out_surplus(census, context)
         _count_missing(census, context)
-    return list(found.values())
+    return list(by_group.values())
 
 
 def _note_blocked(census: Census, replica: str, blocked: Blocked, context: SizingContext) -> None:
@@ -86,13 +86,13 @@ def _note_blocked(census: Census, replica: str, blocked: Blocked, context: Sizin
         census.looks.append(late_in)
     else:
         census.late.add(replica)
-    told = late_in <= 0 or not blocked.is_starting
-    if told and (census.blocked is None or blocked.since < census.blocked.since):
+    reported = late_in <= 0 or not blocked.is_starting
+    if reported and (census.blocked is None or blocked.since < census.blocked.since):
         census.blocked = blocked
 
 
-def _give_up_surplus(census: Census, context: SizingContext) -> None:
-    """Take out what has not joined and is more than the maximum: it goes before anything that runs."""
+def _take_out_surplus(census: Census, context: SizingContext) -> None:
+    """Take out replicas above the maximum that have not joined: they go before anything that runs."""
     going = sum(any(worker.requested for worker in workers) for workers in census.replicas.values())
     over = len(census.replicas) - going - census.maximum
     if over <= 0:
@@ -100,7 +100,7 @@ def _give_up_surplus(census: Census, context: SizingContext) -> None:
     possible, looks = removable(census.replicas, census.late, context)
     census.looks += looks
     for replica in possible[:over]:
-        census.given_up.append(tuple(worker.name for worker in census.replicas.pop(replica)))
+        census.surplus.append(tuple(worker.name for worker in census.replicas.pop(replica)))
         census.late.discard(replica)
 
 
@@ -126,9 +126,9 @@ def _count_missing(census: Census, context: SizingContext) -> None:
 def room_for_missing(
     templates: Sequence[Template], census: Sequence[Census], gpus_left: int | None
 ) -> int | None:
-    """Give the room under ceilings to replicas that are wanted already; what is left of it for others.
+    """Give the room under ceilings to replicas that are already wanted; return what is left for others.
 
-    Those that there is no room for are no capacity on its way: other groups may do their work.
+    Replicas without room do not count as coming capacity, so other groups may do their work.
     """
     if gpus_left is None:
         return None
@@ -147,7 +147,7 @@ def room_for_missing(
 def coming_bins(
     templates: Sequence[Template], census: Sequence[Census], joined: Mapping[str, RayNode]
 ) -> list[Bin]:
-    """Nodes that are on their way, with a pod or without."""
+    """The nodes that are coming, with a pod or without."""
     bins: list[Bin] = []
     for template, group in zip(templates, census, strict=True):
         coming: dict[tuple[Tier, NodeShape], list[str]] = {}
@@ -175,13 +175,13 @@ def coming_bins(
 
 
 def _missing(census: Census) -> tuple[tuple[Tier, int], ...]:
-    """Replicas without a pod, by whether they count as coming."""
+    """The number of replicas without a pod, by tier."""
     in_time = Tier.BLOCKED if census.refused else Tier.COMING
     return ((in_time, census.missing - census.held), (Tier.BLOCKED, census.held))
 
 
 def _rest(template: Template, there: Sequence[RayNode]) -> list[NodeShape]:
-    """The nodes of a replica that are still to come, beside those that are there."""
+    """The nodes of a replica that are still missing, given those that are `there`."""
     nodes = [node for node, count in template.hosts for _ in range(count)]
     special = {name for name, _ in template.group.first_host}
     for node in there:

@@ -8,11 +8,11 @@ from rayfleet.autoscaling.sizing.census import Census
 
 @dataclass(slots=True)
 class Change:
-    """Being worked out: first what is started, then what goes."""
+    """The change of one group while it is worked out: first what is started, then what goes."""
 
     census: Census
     asked: int = 0
-    """Replicas that a floor and the demand ask for, besides those present."""
+    """Replicas that a floor and the demand ask for, in addition to those present."""
     started: int = 0
     """How many of them are started now."""
     rate: DemandHold | None = None
@@ -20,9 +20,9 @@ class Change:
     drains: list[ReplicaDrain] = field(default_factory=list)
     cancels: list[ReplicaCancel] = field(default_factory=list)
     over: list[ReplicaCancel] = field(default_factory=list)
-    """Replicas that the census has left out already."""
+    """Surplus replicas that the census has already taken out."""
     waiting: list[str] = field(default_factory=list)
-    """Why something that could go stays for now, in words."""
+    """Why something that could go stays for now."""
     recommended: int = 0
     """The size by demand alone, before windows and policies."""
     unneeded: tuple[float, ...] = ()

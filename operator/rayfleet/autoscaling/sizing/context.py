@@ -1,4 +1,4 @@
-"""What sizes depend on besides demand, handed from step to step as one value."""
+"""What sizes depend on besides demand, passed from step to step as one value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ from rayfleet.ray.state import RayNode
 
 @dataclass(frozen=True, slots=True)
 class SizingContext:
-    """The moment at which sizes are decided, and what is known at it."""
+    """The time at which sizes are decided, and what is known then."""
 
     policy: AutoscalingPolicy
     memory: Memory
-    """Of the last decision."""
+    """The memory of the last decision."""
     now: float
     """Unix seconds."""
     joined: Mapping[str, RayNode] = field(default_factory=dict)
-    """By pod, the Ray node it runs."""
+    """The Ray node of each pod."""
     known: bool = True
-    """Whether a pod that is not among `joined` has not joined, and what seems to be idle is: without a whole
-    view of Ray and of what waits nothing shrinks."""
+    """Whether a pod that is not in `joined` has not joined, and what seems idle is idle: without a complete
+    view of Ray and of demand nothing shrinks."""
     grounds: tuple[object, ...] = ()
-    """What this decision rests on: see `settled`."""
+    """What this decision rests on, see `settled`."""

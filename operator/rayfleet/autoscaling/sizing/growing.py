@@ -15,7 +15,7 @@ def ask(
     floors: Mapping[int, int],
     before: Mapping[str, int] | None,
 ) -> None:
-    """What each group should grow by: no further than `before`, where that still holds, or its floor."""
+    """Set what each group should grow by: no further than `before`, if that still holds, or its floor."""
     for at, change in enumerate(changes):
         change.asked = packing.new[at]
         if before is not None:
@@ -29,7 +29,7 @@ def grow(
     floors: Mapping[int, int],
     context: SizingContext,
 ) -> None:
-    """Set what each group starts. What a floor asks for waits for no window, but for the limit of GPUs."""
+    """Set what each group starts. What a floor asks for waits for the limit on GPUs, but not for a window."""
     for at, change in enumerate(changes):
         floor = min(floors.get(at, 0), change.asked)
         _limit(change, floor, context)
@@ -40,7 +40,7 @@ def grow(
     left = max(0, limit.gpus_left - missing)
     for change, template in sorted(
         zip(changes, packing.templates, strict=True),
-        key=lambda one: (-one[0].census.group.priority, one[0].census.group.name),
+        key=lambda pair: (-pair[0].census.group.priority, pair[0].census.group.name),
     ):
         if template.gpus and change.started * template.gpus > left:
             change.started = left // template.gpus

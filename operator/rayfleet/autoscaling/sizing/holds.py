@@ -1,4 +1,4 @@
-"""Why demand that found no place has to wait, or will never find one."""
+"""Why demand that found no place must wait, or will never find one."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ from rayfleet.autoscaling.sizing.census import Census
 
 
 def whole_nodes(packing: Packing) -> tuple[tuple[Vector, Kind], ...]:
-    """What there is of whole, empty nodes besides those of the groups: each kind once."""
+    """The existing nodes as if they were empty, each kind once."""
     return tuple({(one.total, one.kind): None for one in packing.bins})
 
 
 def is_oversized(packing: Packing, nodes: Sequence[tuple[Vector, Kind]], need: Need) -> bool:
-    """Whether no whole node of any group is large enough, nor any that is there, whatever its labels."""
+    """Whether no whole node of any group, nor any existing node, is large enough, whatever its labels."""
     totals = dict.fromkeys([t.first.total for t in packing.templates] + [total for total, _ in nodes])
     return not any(all(total[d] >= a for d, a in need.amounts) for total in totals)
 
@@ -30,9 +30,9 @@ def could_hold(space: Space, need: Need, template: Template) -> bool:
 
 
 class DemandHolds:
-    """Why needs are not placed: said once of each group, however many entries wait for it.
+    """Why needs are not placed: one message for each group, however many entries wait for it.
 
-    A hundred groups each with its own words for each of thousands of entries would be a hundred megabytes.
+    A hundred groups, each with a message for each of thousands of entries, would take a hundred megabytes.
     """
 
     def __init__(self, packing: Packing, census: Sequence[Census], policy: AutoscalingPolicy) -> None:
@@ -50,20 +50,20 @@ class DemandHolds:
         if able:
             return self._of_groups(rooms, able)
         if any(suits(space, need, total, kind) for total, kind in self._nodes):
-            said = "only nodes that are busy can take it, and no group has more of them"
-            return (DemandHold(HoldKind.MAX, said),)
+            message = "only busy nodes could take it, and no group has more of them"
+            return (DemandHold(HoldKind.MAX, message),)
         return (DemandHold(HoldKind.INFEASIBLE, _infeasible(self._packing, need)),)
 
     def steps(self, need: Need) -> int:
-        """To look at every kind of node there is or could be, and to put it into words."""
+        """The steps to check every kind of node that exists or could, and to write the message."""
         parts = len(need.amounts) + sum(map(len, need.shape.selectors))
         return (len(self._packing.templates) + len(self._nodes) + 20) * (3 * parts + 4)
 
     def _of_groups(self, rooms: Rooms, groups: Sequence[Template]) -> tuple[DemandHold, ...]:
         which = rooms, tuple([group.index for group in groups])
         if which not in self._together:
-            found = [hold for group in groups if (hold := self._of_group(rooms, group)) is not None]
-            self._together[which] = tuple(dict.fromkeys(found))
+            holds = [hold for group in groups if (hold := self._of_group(rooms, group)) is not None]
+            self._together[which] = tuple(dict.fromkeys(holds))
         return self._together[which]
 
     def _of_group(self, rooms: Rooms, group: Template) -> DemandHold | None:
@@ -76,7 +76,7 @@ class DemandHolds:
 def group_hold(
     rooms: Rooms, template: Template, census: Census, policy: AutoscalingPolicy
 ) -> DemandHold | None:
-    """Why no more of this group is started; none where more could be."""
+    """Why no more of this group is started; None if more could be."""
     name = template.group.name
     if template.group.withheld:
         return DemandHold(HoldKind.WITHHELD, f"{name}: {template.group.withheld}")
@@ -88,7 +88,7 @@ def group_hold(
 
 
 def ceiling_hold(census: Census, policy: AutoscalingPolicy) -> DemandHold | None:
-    """Why replicas that are wanted are not created, where a ceiling is the matter."""
+    """The ceiling that keeps wanted replicas from being created, if there is one."""
     if not census.held or not policy.ceilings:
         return None
     count = words.counted(census.held, "replica")
@@ -107,18 +107,18 @@ def blocked_hold(census: Census) -> DemandHold | None:
 
 
 def _max_words(census: Census, policy: AutoscalingPolicy) -> str:
-    said = words.counted(census.maximum, "replica")
+    maximum = words.counted(census.maximum, "replica")
     if census.group.max_replicas >= INT32_MAX:
-        said += f" (maxReplicas is not set, so {words.counted(policy.open_max_pods, 'pod')} at most)"
-    return said
+        maximum += f" (maxReplicas is not set, so at most {words.counted(policy.open_max_pods, 'pod')})"
+    return maximum
 
 
 def _tightest(ceilings: Sequence[GpuHeadroom]) -> str:
-    return min(ceilings, key=lambda one: (one.gpus_left, one.words)).words
+    return min(ceilings, key=lambda ceiling: (ceiling.gpus_left, ceiling.words)).words
 
 
 def _infeasible(packing: Packing, need: Need) -> str:
-    """In words, with the one resource or label that rules out every group where there is one."""
+    """Why no group could ever take it; names the one resource or label that rules out all groups, if any."""
     space, templates, shape = packing.space, packing.templates, need.shape
     if not templates:
         return "the cluster has no worker groups"

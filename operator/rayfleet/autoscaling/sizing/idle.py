@@ -1,4 +1,4 @@
-"""Which replicas have nothing to do and are needed by nothing, and when the next one will be."""
+"""Which replicas are idle and not needed, and when the next one will be due."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -19,18 +19,18 @@ class IdleReplica(NamedTuple):
 
 @dataclass(slots=True)
 class Idleness:
-    """The replicas of one group that may go, the longest idle first."""
+    """The replicas of one group that may go, longest idle first."""
 
     due: list[IdleReplica] = field(default_factory=list)
     surplus: list[IdleReplica] = field(default_factory=list)
-    """Idle and not needed, but not yet for long enough."""
+    """Idle and not needed, but not for long enough yet."""
     next_in: float | None = None
     """Seconds until the first of `surplus` is due."""
 
 
 def idle_replicas(census: Census, joined: Mapping[str, RayNode], needed: AbstractSet[str]) -> Idleness:
-    """Whole replicas of which every node is there and idle, and none is needed."""
-    group, found = census.group, Idleness()
+    """Complete replicas whose nodes are all idle and not needed."""
+    group, idleness = census.group, Idleness()
     ages: list[tuple[float, str, list[Worker]]] = []
     for replica, workers in census.replicas.items():
         nodes = [joined.get(worker.name) for worker in workers]
@@ -38,22 +38,22 @@ def idle_replicas(census: Census, joined: Mapping[str, RayNode], needed: Abstrac
             idle = [n.idle_seconds if n and n.status is NodeStatus.IDLE else -1.0 for n in nodes]
             if min(idle) >= 0:
                 ages.append((min(idle), replica, workers))
-    for age, replica, workers in sorted(ages, key=lambda one: (-one[0], one[1])):
+    for age, replica, workers in sorted(ages, key=lambda entry: (-entry[0], entry[1])):
         if age >= group.idle_timeout_seconds:
-            found.due.append(IdleReplica(replica, tuple(workers)))
+            idleness.due.append(IdleReplica(replica, tuple(workers)))
         else:
-            found.surplus.append(IdleReplica(replica, tuple(workers)))
-            if found.next_in is None:
-                found.next_in = group.idle_timeout_seconds - age
-    return found
+            idleness.surplus.append(IdleReplica(replica, tuple(workers)))
+            if idleness.next_in is None:
+                idleness.next_in = group.idle_timeout_seconds - age
+    return idleness
 
 
 def partly_joined(census: Census, joined: Mapping[str, RayNode]) -> list[IdleReplica]:
-    """Replicas of several hosts of which some have not joined, and of the others none works."""
-    found = []
+    """Multi-host replicas of which some hosts have not joined and the others are idle."""
+    parts = []
     for replica, workers in census.replicas.items():
         nodes = [joined[worker.name] for worker in workers if worker.name in joined]
         idle = all(node.status is NodeStatus.IDLE for node in nodes)
         if nodes and idle and len(nodes) < census.group.num_of_hosts:
-            found.append(IdleReplica(replica, tuple(workers)))
-    return sorted(found)
+            parts.append(IdleReplica(replica, tuple(workers)))
+    return sorted(parts)

@@ -1,8 +1,8 @@
-"""The last decision holds for as long as nothing has happened that calls for another one.
+"""The last decision holds as long as nothing has happened that calls for another.
 
-Nodes that were chosen together are on their way one by one, and packing work on those that are there comes to
-another end now and then: one node more. So while demand and working nodes are as they were, no group becomes
-larger than it was meant to be.
+Nodes that were chosen together arrive one by one, and packing work on those that have arrived sometimes has
+another result: one more node. So while demand and working nodes are unchanged, no group grows beyond the size
+that was decided.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,11 +18,11 @@ from rayfleet.ray.state import Demand, RayState, Shape
 
 
 def grounds_of(ray: RayState, groups: Sequence[WorkerGroup], bins: Iterable[Bin]) -> tuple[object, ...]:
-    """What a decision rests on, without nodes that are on their way or have just arrived."""
+    """What a decision rests on, without nodes that are coming or have just arrived."""
     nodes = [
-        (one.tier.value, one.group, one.free, tuple(map(str, one.kind)), one.size)
-        for one in bins
-        if one.tier is Tier.BLOCKED or (one.tier is Tier.RUNNING and one.free != one.total)
+        (some.tier.value, some.group, some.free, tuple(map(str, some.kind)), some.size)
+        for some in bins
+        if some.tier is Tier.BLOCKED or (some.tier is Tier.RUNNING and some.free != some.total)
     ]
     return (
         _counted(ray.demands),
@@ -38,18 +38,18 @@ def grounds_of(ray: RayState, groups: Sequence[WorkerGroup], bins: Iterable[Bin]
 
 
 def _counted(demands: Iterable[Demand]) -> tuple[tuple[Shape, int], ...]:
-    return tuple((one.shape, one.count) for one in merged(demands))
+    return tuple((demand.shape, demand.count) for demand in merged(demands))
 
 
 def sizes_before(memory: Memory, grounds: tuple[object, ...]) -> Mapping[str, int] | None:
-    """What each group was meant to have by the last decision, where that still holds."""
+    """The sizes of the last decision, if it still holds."""
     return memory.settled.sizes if memory.settled and memory.settled.grounds == hash(grounds) else None
 
 
 def settle_for(grounds: tuple[object, ...], changes: Iterable[Change], solution: Solution) -> Settled | None:
-    """This decision, to be held to; none where a ceiling of cost may have kept work waiting."""
+    """This decision, to keep to; None if a ceiling may have kept work waiting."""
     limited = solution.packing.gpus_left is not None and any(entry.left for entry in solution.entries)
     if limited:
         return None
-    sizes = {one.census.group.name: one.wanted + one.asked - one.started for one in changes}
+    sizes = {change.census.group.name: change.wanted + change.asked - change.started for change in changes}
     return Settled(hash(grounds), sizes)

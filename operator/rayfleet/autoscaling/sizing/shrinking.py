@@ -1,4 +1,4 @@
-"""Which replicas go: idle ones past their timeout, and pods that do not come and that nothing needs."""
+"""Which replicas go: idle ones past their timeout, and blocked ones that nothing needs."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,15 +14,15 @@ from rayfleet.autoscaling.sizing.surplus import removable
 from rayfleet.ray.state import NodeStatus, RayNode
 
 
-def give_up_surplus(change: Change) -> None:
-    """Give up what has not joined and is above a lowered maximum, whether Ray's state is known or not."""
+def cancel_surplus(change: Change) -> None:
+    """Cancel replicas above a lowered maximum that have not joined, whether or not Ray's state is known."""
     census = change.census
     words = f"{census.group.name} is above its max of {census.maximum}"
-    change.over += [ReplicaCancel(census.group.name, pods, words) for pods in census.given_up]
+    change.over += [ReplicaCancel(census.group.name, pods, words) for pods in census.surplus]
 
 
 def drain_idle(change: Change, needed: AbstractSet[str], context: SizingContext) -> None:
-    """Choose what is drained: at once what is above max or a lowered `replicas`, the rest by its timeout."""
+    """Choose what to drain: at once what is above max or a lowered `replicas`, the rest by its timeout."""
     census, joined = change.census, context.joined
     group = census.group
     over_max = max(0, len(census.replicas) - census.maximum)
@@ -32,14 +32,14 @@ def drain_idle(change: Change, needed: AbstractSet[str], context: SizingContext)
         parts = partly_joined(census, joined)
         _drain(change, [*parts, *idle.due, *idle.surplus][:over_max], joined, words)
         if len(change.drains) < over_max:
-            change.waiting.append(f"more than its max of {census.maximum}: busy ones go when they are idle")
+            change.waiting.append(f"above its max of {census.maximum}: busy replicas go when they are idle")
     idle = idle_replicas(census, joined, needed)
     gone = {drain.replica for drain in change.drains}
-    due = [one for one in idle.due if one.name not in gone]
-    surplus = [one for one in idle.surplus if one.name not in gone]
+    due = [replica for replica in idle.due if replica.name not in gone]
+    surplus = [replica for replica in idle.surplus if replica.name not in gone]
     _shrink_as_asked(change, [*due, *surplus], needed, context)
     gone = {drain.replica for drain in change.drains}
-    due = [one for one in due if one.name not in gone]
+    due = [replica for replica in due if replica.name not in gone]
     spare = max(0, change.wanted - census.floor)
     going = len(change.drains) + len(change.cancels)
     change.recommended = census.present + change.asked - going - min(spare, len(due))
@@ -59,7 +59,7 @@ def drain_idle(change: Change, needed: AbstractSet[str], context: SizingContext)
 def _shrink_as_asked(
     change: Change, idle: list[IdleReplica], needed: AbstractSet[str], context: SizingContext
 ) -> None:
-    """A lowered `replicas` takes what has not joined or is idle at once, and what is busy when it is idle."""
+    """A lowered `replicas` removes what has not joined or is idle at once, and what is busy once idle."""
     census = change.census
     group = census.group
     remembered = context.memory.shrink_to.get(group.name)
@@ -73,7 +73,7 @@ def _shrink_as_asked(
     change.again_in += looks
     for name in coming[: max(0, change.wanted - asked)]:
         change.cancels.append(
-            ReplicaCancel(group.name, tuple(one.name for one in census.replicas[name]), words)
+            ReplicaCancel(group.name, tuple(worker.name for worker in census.replicas[name]), words)
         )
     _drain(change, idle[: max(0, change.wanted - asked)], context.joined, words)
     if change.wanted > asked:
@@ -83,19 +83,17 @@ def _shrink_as_asked(
 
 def _drain(change: Change, replicas: list[IdleReplica], joined: Mapping[str, RayNode], words: str) -> None:
     for replica in replicas:
-        nodes = tuple(
-            IdleNode(one.name, joined[one.name].node_id) for one in replica.workers if one.name in joined
-        )
+        nodes = tuple(IdleNode(w.name, joined[w.name].node_id) for w in replica.workers if w.name in joined)
         change.drains.append(ReplicaDrain(change.census.group.name, replica.name, nodes, words))
 
 
 def cancel_unneeded(
     change: Change, needed: AbstractSet[str], unneeded_missing: int, context: SizingContext, *, probe: bool
 ) -> None:
-    """Give up what does not come and has been needed by nothing for as long as an idle node may stay.
+    """Cancel what is blocked and has not been needed for as long as an idle node may stay.
 
-    A pod that starts is left to start, unless it is late. `probe`: keep one that is blocked, to see when
-    there is room again.
+    A pod that is starting is left alone, unless it is late. `probe`: keep one blocked pod, to see when there
+    is room again.
     """
     census, now = change.census, context.now
     group = census.group
@@ -106,7 +104,7 @@ def cancel_unneeded(
     since = [*context.memory.unneeded_since.get(group.name, ())[:possible]]
     since += [now] * (possible - len(since))
     timeout = group.idle_timeout_seconds
-    count = sum(now - one >= timeout for one in since)
+    count = sum(now - start >= timeout for start in since)
     words = f"not started, and not needed for {timeout:g} s"
     unmade = min(count, unneeded_missing)
     change.cancels += [ReplicaCancel(group.name, (), words)] * unmade
@@ -120,15 +118,15 @@ def cancel_unneeded(
 def _blocked_replicas(
     census: Census, joined: Mapping[str, RayNode], needed: AbstractSet[str]
 ) -> list[tuple[str, ...]]:
-    """Replicas that are blocked and not needed, the newest first; none with a host that works."""
-    found = [
+    """Replicas that are blocked and not needed, newest first, without those that have a working host."""
+    blocked = [
         (-min(worker.since for worker in workers), tuple(worker.name for worker in workers))
         for replica, workers in census.replicas.items()
         if any(_is_blocked(worker, late=replica in census.late) for worker in workers)
         and not _is_needed(workers, needed)
         and not any(_works(joined.get(worker.name)) for worker in workers)
     ]
-    return [names for _, names in sorted(found)]
+    return [names for _, names in sorted(blocked)]
 
 
 def _is_needed(workers: Sequence[Worker], needed: AbstractSet[str]) -> bool:

@@ -1,4 +1,4 @@
-"""From placed demand to sizes: what is started, what goes, and what limits either."""
+"""Turns placed demand into sizes: what is started, what goes, and what limits either."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from rayfleet.autoscaling.sizing.growing import ask, grow
 from rayfleet.autoscaling.sizing.holds import blocked_hold, ceiling_hold, could_hold, group_hold
 from rayfleet.autoscaling.sizing.rates import remembered
 from rayfleet.autoscaling.sizing.settled import settle_for, sizes_before
-from rayfleet.autoscaling.sizing.shrinking import cancel_unneeded, drain_idle, give_up_surplus
+from rayfleet.autoscaling.sizing.shrinking import cancel_surplus, cancel_unneeded, drain_idle
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,20 @@ class Sizes:
 def size_groups(
     solution: Solution, census: Sequence[Census], floors: Mapping[int, int], context: SizingContext
 ) -> Sizes:
-    """Sizes, with the limits of how fast they may change."""
+    """The sizes, within the limits on how fast they may change."""
     memory = context.memory
-    changes = [Change(one, recommended=one.present) for one in census]
+    changes = [Change(group, recommended=group.present) for group in census]
     ask(changes, solution.packing, floors, sizes_before(memory, context.grounds))
     grow(changes, solution.packing, floors, context)
     for at, change in enumerate(changes):
         change.recommended += change.asked
-        give_up_surplus(change)
+        cancel_surplus(change)
         if context.known:
             _shrink(change, at, solution, census, context)
         else:
             change.shrink_to = _still_asked(change.census, memory)
     looks = [seconds for change in changes for seconds in change.again_in]
-    looks += [seconds for one in census for seconds in one.looks]
+    looks += [seconds for group in census for seconds in group.looks]
     held = _held_gangs(solution, census, context.policy)
     return Sizes(
         groups=tuple(
@@ -71,25 +71,25 @@ def size_groups(
 def _shrink(
     change: Change, at: int, solution: Solution, census: Sequence[Census], context: SizingContext
 ) -> None:
-    mine = [one for one in solution.packing.bins if one.group == at]
-    needed = {name for one in mine if one.load for name in one.members} | solution.kept
+    bins = [some for some in solution.packing.bins if some.group == at]
+    needed = {name for some in bins if some.load for name in some.members} | solution.kept
     drain_idle(change, needed, context)
     hosts = change.census.group.num_of_hosts
     unmade = sum(
-        one.size
-        for one in mine
-        if not one.members and not one.load and one.tier in {Tier.COMING, Tier.BLOCKED}
+        some.size
+        for some in bins
+        if not some.members and not some.load and some.tier in {Tier.COMING, Tier.BLOCKED}
     )
     missing = min(change.census.missing, unmade // hosts)
     fallback = change.census.group.fallback
     probe = change.census.stuck and any(
-        one.replicas for one in census if fallback and one.group.name in fallback.groups
+        other.replicas for other in census if fallback and other.group.name in fallback.groups
     )
     cancel_unneeded(change, needed, missing, context, probe=probe)
 
 
 def _still_asked(census: Census, memory: Memory) -> int | None:
-    """A lowered `replicas` is not forgotten while Ray's state is unknown."""
+    """The size that `replicas` was lowered to, which is kept while Ray's state is unknown."""
     asked = census.group.resized_to
     if asked is None:
         asked = memory.shrink_to.get(census.group.name)
@@ -97,13 +97,13 @@ def _still_asked(census: Census, memory: Memory) -> int | None:
 
 
 def _held_gangs(solution: Solution, census: Sequence[Census], policy: AutoscalingPolicy) -> dict[int, str]:
-    """For each group that a gang waits for, what holds that."""
-    found: dict[int, str] = {}
+    """For each group that a gang waits for, what holds it."""
+    held: dict[int, str] = {}
     seen: set[tuple[object, ...]] = set()
     for entry in solution.entries:
         if not entry.gang or not entry.lacking:
             continue
-        if len(found) == len(census) or entry.skipped:
+        if len(held) == len(census) or entry.skipped:
             continue
         packing, need = solution.packing, entry.lacking
         rooms = entry.rooms or packing.rooms
@@ -111,11 +111,11 @@ def _held_gangs(solution: Solution, census: Sequence[Census], policy: Autoscalin
             continue
         seen.add((need.shape, rooms))
         for template in packing.templates:
-            if template.index in found or not could_hold(packing.space, need, template):
+            if template.index in held or not could_hold(packing.space, need, template):
                 continue
             if hold := group_hold(rooms, template, census[template.index], policy):
-                found[template.index] = f"a placement group waits for all of its bundles: {hold.words}"
-    return found
+                held[template.index] = f"a placement group waits for all of its bundles: {hold.words}"
+    return held
 
 
 def _group_decision(change: Change, floor: int, context: SizingContext, held: str) -> GroupDecision:
@@ -134,7 +134,7 @@ def _group_decision(change: Change, floor: int, context: SizingContext, held: st
     growth = _growth(change, floor)
     return GroupDecision(
         name=census.group.name,
-        # Busy ones above the maximum stay for now; none is made in the place of one that ends.
+        # Busy replicas above the maximum stay for now, and are not replaced when they end.
         wanted=min(change.wanted, census.maximum),
         launches=launches,
         pending=not_joined + launches * hosts,
@@ -147,7 +147,7 @@ def _group_decision(change: Change, floor: int, context: SizingContext, held: st
 
 
 def _growth(change: Change, floor: int) -> str:
-    """How many replicas more, and what for."""
+    """How many more replicas, and what for."""
     if not change.started:
         return ""
     census, group = change.census, change.census.group
@@ -158,20 +158,20 @@ def _growth(change: Change, floor: int) -> str:
         why.append(f"a metric asks for {group.wish}")
     elif floor:
         why.append(f"minReplicas is {group.min_replicas}")
-    return f"{words.counted(change.started, 'replica')} more, as {' and '.join(why)}"
+    return f"{words.counted(change.started, 'more replica')}, as {' and '.join(why)}"
 
 
 def _reason(change: Change, growth: str, ceiling: DemandHold | None, held: str, *, known: bool) -> str:
-    """In words that stay the same while the decision does."""
+    """The reason for the size, which stays the same while the decision does."""
     census, parts = change.census, [growth] if growth else []
     for group in (change.over, change.drains, change.cancels):
-        for why in dict.fromkeys(one.words for one in group):
-            fewer = sum(one.words == why for one in group)
-            parts.append(f"{words.counted(fewer, 'replica')} fewer: {why}")
+        for why in dict.fromkeys(removal.words for removal in group):
+            fewer = sum(removal.words == why for removal in group)
+            parts.append(f"{words.counted(fewer, 'fewer replica')}: {why}")
     parts += [hold.words for hold in (change.rate, ceiling) if hold]
     parts += change.waiting
     if not known:
-        parts.append("it does not shrink while Ray's state is not known")
+        parts.append("it does not shrink while Ray's state is unknown")
     if census.group.withheld:
         parts.append(census.group.withheld)
     return "; ".join(parts) or held or AS_IT_SHOULD_BE
@@ -189,9 +189,9 @@ def _memory(changes: Sequence[Change], solution: Solution, context: SizingContex
         recommendations=recommendations,
         changes=history,
         blocked_since={
-            one.group.name: one.group.refused.since
+            census.group.name: census.group.refused.since
             for change in changes
-            if (one := change.census).group.refused
+            if (census := change.census).group.refused
         },
         unneeded_since={change.census.group.name: change.unneeded for change in changes if change.unneeded},
         shrink_to={

@@ -1,4 +1,4 @@
-"""Which replicas may go at once, as nothing of Ray runs in them: what is above a lowered maximum."""
+"""Which replicas above a lowered maximum may go at once, as Ray does not run in them."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -8,17 +8,17 @@ from rayfleet.autoscaling.inputs import Worker
 from rayfleet.autoscaling.sizing.context import SizingContext
 
 SETTLED_SECONDS: Final = 10.0
-"""A pod that runs for less may have joined since Ray was asked, and have work."""
+"""A pod that has run for less may have joined since Ray was asked, and may have work."""
 
 
 def removable(
     replicas: Mapping[str, Sequence[Worker]], late: AbstractSet[str], context: SizingContext
 ) -> tuple[list[str], list[float]]:
-    """Replicas none of whose pods has joined, the least likely to do so and the newest first.
+    """Replicas without a pod that has joined, the least likely to join and the newest first.
 
-    And in how many seconds it is certain of further ones.
+    And the seconds after which the same is certain of others.
     """
-    found, looks = [], []
+    certain, looks = [], []
     for replica, workers in replicas.items():
         if any(worker.name in context.joined or worker.requested for worker in workers):
             continue
@@ -33,8 +33,8 @@ def removable(
             continue
         blocked = any(worker.blocked and not worker.blocked.is_starting for worker in workers)
         newest = max(worker.since for worker in workers)
-        found.append((replica not in late, not blocked, bool(started), -newest, replica))
-    return [one[-1] for one in sorted(found)], looks
+        certain.append((replica not in late, not blocked, bool(started), -newest, replica))
+    return [entry[-1] for entry in sorted(certain)], looks
 
 
 def _runs_since(worker: Worker) -> float:
