@@ -62,7 +62,7 @@ def test_without_a_head_that_answers_the_notes_of_the_operator_are_shown(
     code, said, trouble = explained(capsys, namespace.name, api.kubeconfig)
     words = " ".join(said.split())
     assert (code, trouble) == (0, "")
-    assert "The queue cannot be seen from here: no port-forward to pod demo-head:" in words
+    assert "The queue cannot be seen from here: the port-forward to pod demo-head:" in words
     assert f"1 GPU tasks Blocked {QUOTA}" in words
     assert f"Unschedulable: {LACKS}" in words
 
@@ -91,4 +91,4 @@ def test_a_cluster_that_is_not_there_is_named(
     """With where to look."""
     code, said, trouble = explained(capsys, namespace.name, api.kubeconfig, name="other")
     assert (code, said) == (1, "")
-    assert f"there is no RayCluster other in namespace {namespace.name}: see `kubectl get" in trouble
+    assert f"there is no RayCluster other in namespace {namespace.name}: run `kubectl get" in trouble

@@ -90,16 +90,16 @@ def test_a_pod_that_finds_no_node_is_told_in_the_words_of_the_scheduler() -> Non
         created=NOW - 31,
     )
     said = words(explained(ray(tasks(1, GPU=1)), pod, status=recorded(1)))
-    assert "1 1 GPU 1 on gpu (on its way)" in said
+    assert "1 1 GPU 1 on gpu (starting)" in said
     assert f"{pod.name} gpu 30 s Unschedulable: {lacks}" in said
-    assert f"as large as it should be; its pods do not come: Unschedulable: {lacks}" in said
-    assert "in 14 min: time alone may change what is decided" in said
+    assert f"as large as it should be; its pods do not start: Unschedulable: {lacks}" in said
+    assert "in 14 min: time alone may change the decision" in said
 
 
 def test_a_pod_that_runs_and_never_joins_is_told_as_late() -> None:
     """As the operator counts it: from its start, or the head's, whichever is later."""
     said = words(explained(ray(tasks(1, GPU=1)), gpu_worker(1), status=recorded(1)))
-    assert "its pods do not come: NotJoined: it runs, but has not joined Ray" in said
+    assert "its pods do not start: NotJoined: it runs, but has not joined Ray" in said
 
 
 QUOTA = 'pods "demo-gpu-worker-x-1" is forbidden: exceeded quota: q'
@@ -116,7 +116,7 @@ def held(reason: str, message: str, desired: int = 1) -> dict[str, Any]:
 def test_a_pod_that_is_refused_is_told_in_the_words_of_the_api_server() -> None:
     """There is no pod to show; the demand does not seem to be served. No event has to say so."""
     found = explained(ray(tasks(1, CPU=1, GPU=1)), status=held("QuotaExceeded", QUOTA))
-    assert found.groups[0].reason.endswith(f"its pods do not come: QuotaExceeded: {QUOTA}")
+    assert found.groups[0].reason.endswith(f"its pods do not start: QuotaExceeded: {QUOTA}")
     assert [step.words for step in found.steps][:1] == [f"waits: {QUOTA}"]
     data = explanation_data(found)["groups"][0]["held"]
     assert data == {"reason": "QuotaExceeded", "message": QUOTA, "since": rfc3339(NOW - 60)}
@@ -176,7 +176,7 @@ def test_an_idle_node_says_how_long_it_has_been_idle_and_when_it_goes() -> None:
     (clock,) = found.idle
     assert (clock.pod, clock.idle, clock.timeout, clock.goes_in) == (idle.name, 12.0, 60.0, 48.0)
     assert f"{idle.name} gpu 12 s 60 s in 48 s, if no work comes" in words(found)
-    assert f"in 48 s: Ray is asked to give up the node of pod {idle.name}, if no work" in words(found)
+    assert f"in 48 s: Ray is asked to drain the node of pod {idle.name}, if no work" in words(found)
 
 
 def test_a_node_past_its_timeout_goes_now() -> None:
@@ -185,7 +185,7 @@ def test_a_node_past_its_timeout_goes_now() -> None:
     nodes = (gpu_node(pod, status=NodeStatus.IDLE, idle_seconds=75.0),)
     said = words(explained(ray(nodes=nodes), pod, status=recorded(1)))
     assert "now: idle for its timeout of 60 s" in said
-    assert f"now: Ray is asked to give up the node of pod {pod.name}" in said
+    assert f"now: Ray is asked to drain the node of pod {pod.name}" in said
 
 
 def test_a_node_that_the_group_may_not_lose_stays_and_says_so() -> None:
@@ -206,7 +206,7 @@ def test_a_node_that_is_asked_for_stays() -> None:
     pod = gpu_worker(1)
     nodes = (gpu_node(pod, status=NodeStatus.IDLE, idle_seconds=5.0),)
     found = explained(ray(nodes=nodes, constraints=[(tasks(1, GPU=1),)]), pod, status=recorded(1))
-    assert "stays: what waits, request_resources, a metric or a window needs it" in words(found)
+    assert "stays: waiting work, request_resources, a metric or a window needs it" in words(found)
 
 
 def test_a_node_of_a_group_that_follows_a_metric_is_not_said_to_go() -> None:

@@ -189,7 +189,7 @@ def test_a_context_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.Cap
     """With what to do."""
     file = str(kubeconfig(tmp_path, {"token": "given"}))
     assert main(["explain", "x", "--kubeconfig", file, "--context", "other"]) == 1
-    assert "or a context of it with --context" in capsys.readouterr().err
+    assert "or one of its contexts with --context" in capsys.readouterr().err
 
 
 CLUSTER = "/apis/ray.io/v1/namespaces/default/rayclusters/x"
@@ -197,16 +197,16 @@ UNREADABLE = [
     (
         200,
         "<html>Log in</html>",
-        "cannot be asked (HTTP 200: <html>Log in</html>): is it up, and is this the",
+        "cannot be reached (HTTP 200: <html>Log in</html>): is it up, and is this the",
     ),
-    (404, "404 page not found", "cannot be asked (HTTP 404: 404 page not found)"),
+    (404, "404 page not found", "cannot be reached (HTTP 404: 404 page not found)"),
     (
         401,
         {"message": "Unauthorized"},
         "does not accept the credentials of the kubeconfig (Unauthorized): log",
     ),
-    (403, {"message": "x is forbidden"}, "RayCluster x of namespace default cannot be read: x is forbidden"),
-    (404, {"message": "not found"}, "there is no RayCluster x in namespace default: see `kubectl get"),
+    (403, {"message": "x is forbidden"}, "RayCluster x in namespace default cannot be read: x is forbidden"),
+    (404, {"message": "not found"}, "there is no RayCluster x in namespace default: run `kubectl get"),
 ]
 
 
@@ -231,14 +231,14 @@ def test_without_the_right_to_read_pods_none_are_counted(
         server.told[CLUSTER] = 200, stored
         assert main(["explain", "x", "--kubeconfig", str(server.kubeconfig(tmp_path))]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "which pod is the head cannot be read (ask for the verb list on pods)" in said
+    assert "the head is not known (ask for the verb list on pods)" in said
     assert "gpu 0 - - 0" in said
 
 
 def test_an_api_server_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With what to look at."""
     assert main(["explain", "x", "--kubeconfig", str(kubeconfig(tmp_path, {}))]) == 1
-    assert "the API server https://127.0.0.1:1 cannot be asked (" in capsys.readouterr().err
+    assert "the API server https://127.0.0.1:1 cannot be reached (" in capsys.readouterr().err
 
 
 def kubeconfig(folder: Path, user: dict[str, Any]) -> Path:

@@ -63,7 +63,7 @@ def test_the_example_of_ten_shapes_ends_as_computed_by_hand() -> None:
 def test_the_example_of_the_gang_starts_nothing_and_says_why() -> None:
     """Four GPUs at once where three are the most."""
     said = run(PLANNING / "three-gpus.yaml", PLANNING / "gang.yaml")
-    assert "gpu        0       0      0     0      0..3" in said
+    assert "gpu          0       0      0     0      0..3" in said
     words = " ".join(said.split())
     assert "all wait: gpu is at its max of 3 replicas (all of its bundles are needed at once)" in words
 
@@ -159,7 +159,7 @@ def test_selectors_are_written_as_ray_writes_them(tmp_path: Path) -> None:
     ("fields", "words"),
     [
         ({"enableInTreeAutoscaling": False}, "set spec.enableInTreeAutoscaling: true"),
-        ({"autoscalerOptions": {"runtime": "Sidecar"}}, "Ray's own autoscaler is to scale this cluster"),
+        ({"autoscalerOptions": {"runtime": "Sidecar"}}, "The manifest asks for Ray's own autoscaler"),
         ({"suspend": True}, "spec.suspend is not acted on yet"),
     ],
 )
@@ -184,7 +184,7 @@ FAULTS = [
     ),
     (
         {"tasks": [{"resources": {"gpu": 1}}]},
-        "tasks[0].resources.gpu: is not a resource of Ray's: write GPU.",
+        "tasks[0].resources.gpu: is not one of Ray's resources: write GPU.",
     ),
     ({"tasks": [{"resources": {"memory": "4 GB"}}]}, "tasks[0].resources.memory: must be an amount"),
     ({"tasks": [{"resources": {"CPU": True}}]}, "tasks[0].resources.CPU: must be an amount"),
@@ -204,14 +204,14 @@ FAULTS = [
     ({"nodes": [{"group": "gpu", "used": {"GPU": 2}}]}, "nodes[0].used.GPU: must be at most 1"),
     (
         {"nodes": [{"group": "gpu", "used": {"GPU": 1}, "idleSeconds": 5}]},
-        "nodes[0].idleSeconds: must be left out for nodes that are used",
+        "nodes[0].idleSeconds: must be left out for nodes in use",
     ),
     ({"nodes": [{"group": "gpu", "joined": False, "idleSeconds": 5}]}, "nodes[0].joined: must be true"),
     ([], "the file: must be an object, but is a list."),
-    ("tasks: [", "demand.yaml is not YAML (line 1, column 9: expected the node content"),
-    (f"tasks: {'[' * 1000}", "demand.yaml is not YAML (it is nested too deeply): mend it."),
+    ("tasks: [", "demand.yaml is not valid YAML (line 1, column 9: expected the node content"),
+    (f"tasks: {'[' * 1000}", "demand.yaml is not valid YAML (it is nested too deeply): fix it."),
     ("tasks: []\ntasks: []", "tasks is there twice, line 1 and after it"),
-    ("{}\n---\n{}", "demand.yaml has 2 documents: write one queue into one document."),
+    ("{}\n---\n{}", "demand.yaml has 2 documents: write the queue as a single document."),
 ]
 
 
@@ -271,7 +271,7 @@ def test_a_field_that_no_cluster_has_does_nothing_and_is_named(tmp_path: Path) -
         "spec.workerGroupSpecs[0].min_replicas",
         "spec.rayVersoin",
     }
-    assert all("is not known and does nothing: check its spelling" in note for note in found["notes"])
+    assert all("is unknown and has no effect: check its spelling" in note for note in found["notes"])
 
 
 @pytest.mark.parametrize("manifest", sorted(EXAMPLES.rglob("raycluster.yaml")), ids=str)
@@ -282,7 +282,7 @@ def test_no_field_of_an_example_is_unknown(manifest: Path) -> None:
 
 def test_standard_input_is_one_file() -> None:
     """It cannot be the manifest and the queue."""
-    with pytest.raises(CommandError, match="standard input holds one file: name the other one"):
+    with pytest.raises(CommandError, match="standard input holds only one file: name the other one"):
         run(Path("-"), Path("-"))
 
 
@@ -308,7 +308,7 @@ def test_one_of_several_clusters_is_chosen_by_name(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """With what to do."""
-    with pytest.raises(CommandError, match=r"nowhere.yaml cannot be read .*: name a file that can\."):
+    with pytest.raises(CommandError, match=r"nowhere.yaml cannot be read .*: name a readable file\."):
         run(tmp_path / "nowhere.yaml", PLANNING / "gang.yaml")
 
 

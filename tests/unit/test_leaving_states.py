@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from rayfleet.kinds.raycluster.leaving.states import NOT_ASKED, Counts, PodState, Said, said_by, state_of
+from rayfleet.kinds.raycluster.leaving.states import (
+    NOT_ASKED,
+    Counts,
+    PodState,
+    Reported,
+    reported_by,
+    state_of,
+)
 from rayfleet.ray.state import NodeStatus, RayState, RayView
 from support.builders import ray_ended, worker
 from support.queued_clusters import node, scaled
@@ -39,11 +46,11 @@ def ray(*statuses: NodeStatus, **fields: Any) -> RayView:
 def test_what_ray_says_of_its_node_is_the_state_of_a_pod_that_lives(
     view: RayView, dead: frozenset[str], state: PodState
 ) -> None:
-    assert state_of(POD, said_by(view, dead)) is state
+    assert state_of(POD, reported_by(view, dead)) is state
 
 
 def test_a_node_that_somebody_else_drains_counts_until_it_is_dead() -> None:
-    assert state_of(POD, said_by(ray(NodeStatus.DRAINING), ())) is PodState.KEEP
+    assert state_of(POD, reported_by(ray(NodeStatus.DRAINING), ())) is PodState.KEEP
 
 
 @pytest.mark.parametrize(
@@ -56,7 +63,7 @@ def test_a_node_that_somebody_else_drains_counts_until_it_is_dead() -> None:
     ],
 )
 def test_what_kubernetes_says_counts_before_what_ray_says(changes: dict[str, Any], state: PodState) -> None:
-    asked = Said(joined=NAMED, asked=NAMED, dead=NAMED)
+    asked = Reported(joined=NAMED, asked=NAMED, dead=NAMED)
     assert state_of(worker(OF, 1, **changes), asked) is state
 
 

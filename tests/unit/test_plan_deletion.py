@@ -50,7 +50,7 @@ def test_without_pods_the_finalizer_goes_and_what_is_left_in_redis_is_said() -> 
     """By the name that the state is kept under: it is the user's to delete."""
     (words,) = removed(plan(snapshot(deleted())))
     assert words == (
-        f"what Redis holds for this cluster, under the name {UID}, was not deleted: delete its keys there"
+        f"this cluster's data in Redis, under the name {UID}, was not deleted: delete its keys there"
     )
 
 
@@ -93,7 +93,7 @@ def test_a_cluster_whose_pods_are_to_be_orphaned_keeps_them() -> None:
     decided = plan(snapshot(of, pods_of(of)))
     assert decided.deletes == ()
     (words,) = removed(decided)
-    assert "its pods stay" in words
+    assert "so they stay" in words
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_what_a_failing_group_waits_for_is_said_and_stays_the_same_within_a_roun
     fleet.run(3600, step=10)
     last = max(fleet.words, key=lambda words: ("in steps of 300 s" in words, len(words)))
     assert "gpu: " in last
-    assert "times in a row (exit code 1): tried again in steps of 300 s" in last
+    assert "times in a row (exit code 1); the next attempts are 300 s apart" in last
     assert len(fleet.words) < 50
 
 

@@ -1,4 +1,4 @@
-"""What becomes of each demand, as sentences and as plain data."""
+"""What serves each demand and what waits, as sentences and as plain data."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -9,14 +9,14 @@ from rayfleet.ray.state import Shape
 
 _TIERS: Final[Mapping[Tier, str]] = {
     Tier.RUNNING: "running",
-    Tier.COMING: "on its way",
+    Tier.COMING: "starting",
     Tier.NEW: "to be started",
     Tier.BLOCKED: "blocked",
 }
 
 
 def demand_table(answers: Sequence[DemandAnswer]) -> str:
-    """One row for each entry of demand; empty where nothing waits."""
+    """One row per entry of demand; empty if nothing waits."""
     rows = [(str(answer.count), _what(answer), _served(answer)) for answer in answers]
     return table(("COUNT", "DEMAND", "SERVED BY"), rows, numbers=("COUNT",))
 
@@ -27,17 +27,21 @@ def demand_data(answers: Sequence[DemandAnswer]) -> list[dict[str, Any]]:
 
 
 def shape_data(shape: Shape) -> dict[str, Any]:
-    """Resources, and the alternatives of labels where there are some."""
-    found: dict[str, Any] = {"resources": dict(shape.resources)}
+    """Resources, and the alternative label selectors if there are any."""
+    data: dict[str, Any] = {"resources": dict(shape.resources)}
     if shape.selectors:
-        found["labelSelectors"] = [
+        data["labelSelectors"] = [
             [
-                {"key": one.key, "operator": "NotIn" if one.negated else "In", "values": list(one.values)}
-                for one in selector
+                {
+                    "key": constraint.key,
+                    "operator": "NotIn" if constraint.negated else "In",
+                    "values": list(constraint.values),
+                }
+                for constraint in selector
             ]
             for selector in shape.selectors
         ]
-    return found
+    return data
 
 
 def holds_data(holds: Sequence[DemandHold]) -> list[dict[str, str]]:
@@ -53,17 +57,17 @@ def _what(answer: DemandAnswer) -> str:
 
 
 def _served(answer: DemandAnswer) -> str:
-    said = [
+    parts = [
         f"{_share(placed.number, answer.count)} {placed.group} ({_TIERS[placed.tier]})"
         for placed in answer.placed
     ]
-    homeless = answer.count - sum(placed.number for placed in answer.placed)
+    waiting = answer.count - sum(placed.number for placed in answer.placed)
     why = "; ".join(hold.words for hold in answer.holds)
-    if homeless:
-        said.append(f"{_share(homeless, answer.count, wait=True)}: {why or 'for a place'}")
+    if waiting:
+        parts.append(f"{_share(waiting, answer.count, wait=True)}: {why or 'for a place'}")
     elif why:
-        said.append(f"held by {why}")
-    return "; ".join(said)
+        parts.append(f"held by {why}")
+    return "; ".join(parts)
 
 
 def _share(number: int, count: int, *, wait: bool = False) -> str:
@@ -72,7 +76,7 @@ def _share(number: int, count: int, *, wait: bool = False) -> str:
 
 
 def _data(answer: DemandAnswer) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    data: dict[str, Any] = {
         "kind": str(answer.kind),
         **shape_data(answer.shape),
         "count": answer.count,
@@ -83,4 +87,4 @@ def _data(answer: DemandAnswer) -> dict[str, Any]:
         ],
         "holds": holds_data(answer.holds),
     }
-    return found | ({"gang": answer.gang} if answer.gang else {})
+    return data | ({"gang": answer.gang} if answer.gang else {})

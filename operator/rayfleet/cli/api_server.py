@@ -1,4 +1,4 @@
-"""The API server, by the user's own kubeconfig and rights: whatever their `kubectl` may read, this may."""
+"""The API server, with the user's own kubeconfig and rights: this can read whatever their `kubectl` can."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ except ImportError as missing:
 SECONDS = 15.0
 """How long a request may take."""
 SHOWN = 200
-"""Bytes shown of an answer that is no JSON."""
+"""Bytes shown of an answer that is not JSON."""
 
 
 class ApiServer:
@@ -32,11 +32,11 @@ class ApiServer:
         configuration.retries = False
         self.configuration = configuration
         self.namespace = namespace
-        """That of the context."""
+        """The namespace of the context."""
         self._client: Any = client.ApiClient(configuration)
 
     def get(self, path: str, **query: str) -> Mapping[str, Any] | ApiFailure:
-        """The object or the list at `path`, or why it cannot be had."""
+        """The object or list at `path`, or why it cannot be read."""
         url = f"{self.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", **self.authorization()}
         try:
@@ -46,17 +46,17 @@ class ApiServer:
             return ApiFailure(NO_ANSWER, "", " ".join(str(error).split()))
         try:
             body = decoded(raw)
-        except ValueError:  # Of a proxy, or of no API server at all.
+        except ValueError:  # The answer of a proxy, or of something that is not an API server.
             text = " ".join(raw[:SHOWN].decode(errors="replace").split())
             return ApiFailure(NO_ANSWER, "", f"HTTP {answer.status}: {text}")
-        found = body if isinstance(body, dict) else {}
+        content = body if isinstance(body, dict) else {}
         if answer.status // 100 == 2:  # noqa: PLR2004 - 2xx
-            return found
-        words = str(found.get("message") or f"HTTP {answer.status}")
-        return ApiFailure(answer.status, str(found.get("reason", "")), words)
+            return content
+        message = str(content.get("message") or f"HTTP {answer.status}")
+        return ApiFailure(answer.status, str(content.get("reason", "")), message)
 
     def authorization(self) -> dict[str, str]:
-        """The header that says who the user is, renewed where it has expired; none with certificates."""
+        """The header with the user's token, renewed if it has expired; empty with certificates."""
         token = self.configuration.get_api_key_with_prefix("BearerToken", "authorization")
         return {"authorization": token} if token else {}
 
@@ -66,7 +66,7 @@ class ApiServer:
 
 @contextmanager
 def api_server(kubeconfig: str | None, context: str | None) -> Iterator[ApiServer]:
-    """The API server of a context. Raises CommandError where the kubeconfig does not lead to one."""
+    """The API server of a context. Raises CommandError if the kubeconfig does not lead to one."""
     file = kubeconfig or os.environ.get("KUBECONFIG") or os.path.join("~", ".kube", "config")  # noqa: PTH118 - may be several paths, joined as in PATH
     file = os.pathsep.join(os.path.expanduser(part) for part in file.split(os.pathsep))  # noqa: PTH111 - as above
     try:
@@ -76,11 +76,11 @@ def api_server(kubeconfig: str | None, context: str | None) -> Iterator[ApiServe
     except (config.ConfigException, OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise CommandError(
             f"The kubeconfig {file} cannot be used ({' '.join(str(error).split())}): name the right one with"
-            " --kubeconfig, or a context of it with --context."
+            " --kubeconfig, or one of its contexts with --context."
         ) from None
-    chosen = next((one for one in contexts if one.get("name") == context), current)
-    found = ApiServer(configuration, str((chosen.get("context") or {}).get("namespace") or "default"))
+    chosen = next((entry for entry in contexts if entry.get("name") == context), current)
+    server = ApiServer(configuration, str((chosen.get("context") or {}).get("namespace") or "default"))
     try:
-        yield found
+        yield server
     finally:
-        found.close()
+        server.close()

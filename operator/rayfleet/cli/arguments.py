@@ -13,22 +13,22 @@ _KINDS: Final = frozenset({"raycluster", "rayclusters", "raycluster.ray.io", "ra
 _ABOUT: Final = """\
 Why is my GPU task waiting, and what would a cluster do with this queue?
 
-  rayfleet explain raycluster/NAME                           of a cluster that runs
+  rayfleet explain raycluster/NAME                           for a running cluster
   rayfleet plan -f manifest.yaml --demand demand.yaml        without a cluster
 """
 _EXPLAIN: Final = """\
-Say what a RayCluster's queue asks for, what serves it, what waits and why, which nodes are idle
-and when they go, and what happens next.
+Show what a RayCluster's queue asks for, what serves it, what waits and why, which nodes are idle
+and when they leave, and what happens next.
 
 It reads the RayCluster, its pods and its events with the rights of your kubeconfig, and the queue
-itself by a port-forward to the head pod. Without the right to one it shows what the operator has
-noted, and says so.
+through a port-forward to the head pod. Without the right to a port-forward it shows what the
+operator recorded in the status, and says so.
 """
 _PLAN: Final = """\
-Say what the operator would start and stop for a queue, group by group: the same decision that it
-takes, on two files and without a cluster. docs/explain.md says how a queue is written.
+Show what the operator would start and stop for a queue, group by group: the operator's own
+decision, made from two files and without a cluster. docs/explain.md describes the queue file.
 """
-EXIT_CODES: Final = "Exit codes: 0 done; 1 not found, or it cannot be done; 2 the command line is wrong."
+EXIT_CODES: Final = "Exit codes: 0 success; 1 not found, or cannot be done; 2 wrong command line."
 
 
 def parser(program: str = "rayfleet") -> argparse.ArgumentParser:
@@ -41,7 +41,7 @@ def parser(program: str = "rayfleet") -> argparse.ArgumentParser:
     commands = root.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     explain = commands.add_parser(
         EXPLAIN,
-        help="why a cluster has the size that it has",
+        help="why a cluster has its size",
         description=_EXPLAIN,
         formatter_class=raw,
         allow_abbrev=False,
@@ -49,13 +49,13 @@ def parser(program: str = "rayfleet") -> argparse.ArgumentParser:
     explain.add_argument(
         "cluster", metavar="raycluster/NAME", type=_name, help="the RayCluster, or just its name"
     )
-    explain.add_argument("-n", "--namespace", help="its namespace (default: that of the context)")
-    explain.add_argument("--context", help="the context of the kubeconfig (default: the current one)")
+    explain.add_argument("-n", "--namespace", help="its namespace (default: the context's)")
+    explain.add_argument("--context", help="the kubeconfig context (default: the current one)")
     explain.add_argument(
         "--kubeconfig", metavar="FILE", help="the kubeconfig (default: $KUBECONFIG, then ~/.kube/config)"
     )
     explain.add_argument(
-        "--no-port-forward", action="store_true", help="do not ask the head; show what the operator has noted"
+        "--no-port-forward", action="store_true", help="do not ask the head; show what the operator recorded"
     )
     _output(explain)
     plan = commands.add_parser(
@@ -70,16 +70,16 @@ def parser(program: str = "rayfleet") -> argparse.ArgumentParser:
         "--filename",
         metavar="FILE",
         required=True,
-        help="the manifest with the RayCluster; - reads it from standard input",
+        help="the manifest with the RayCluster; - reads standard input",
     )
     plan.add_argument("--demand", metavar="FILE", required=True, help="the file with the queue")
-    plan.add_argument("--cluster", metavar="NAME", help="which RayCluster, where the manifest has several")
+    plan.add_argument("--cluster", metavar="NAME", help="which RayCluster, if the manifest has several")
     _output(plan)
     return root
 
 
 def parse(arguments: Sequence[str], program: str) -> argparse.Namespace:
-    """The parsed command line. A wrong one ends the process with code 2 and a sentence."""
+    """The parsed command line. A wrong one ends the process with code 2 and a message."""
     return parser(program).parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""How a user writes down a queue, and the nodes that already run: read strictly, nothing is guessed.
+"""The file in which a user describes a queue and the running nodes: read strictly, nothing is guessed.
 
 `docs/explain.md` shows every field.
 """
@@ -26,7 +26,7 @@ from rayfleet.ray.state import (
 )
 
 MOST: Final = 1_000_000
-"""Of equal requests in one entry."""
+"""Equal requests in one entry."""
 MOST_NODES: Final = 10_000
 _ROOT: Final = "demand"
 _NAMES: Final = {"cpu": "CPU", "gpu": "GPU", "tpu": "TPU", "memory": "memory"}
@@ -48,8 +48,8 @@ def _amount(value: object) -> float:
 
 def _constraint(value: object) -> tuple[tuple[str, ...], bool]:
     match = _VALUES.fullmatch(value.strip()) if isinstance(value, str) else None
-    words = [] if match is None else (match["list"] if match["list"] is not None else match["one"]).split(",")
-    values = tuple(sorted({word.strip() for word in words}))
+    items = [] if match is None else (match["list"] if match["list"] is not None else match["one"]).split(",")
+    values = tuple(sorted({item.strip() for item in items}))
     if match is None or "" in values:
         raise ValueError('must be a value, "!value", "in(a,b)" or "!in(a,b)", as Ray writes it')
     return values, bool(match["not"])
@@ -79,47 +79,47 @@ class _Gang(_Strict):
     count: Annotated[Integer, Field(ge=1, le=1000)] = 1
     strategy: Literal["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"] = "PACK"
     locality: str = ""
-    """A label of which all nodes of the group must have one value."""
+    """A label; all nodes of the group must have the same value of it."""
     bundles: tuple[_Requests, ...]
 
 
 class GivenNodes(_Strict):
-    """Equal nodes that are there, or on their way."""
+    """Equal nodes that run or are starting."""
 
     group: str
     count: Annotated[Integer, Field(ge=1, le=MOST_NODES)] = 1
-    """Replicas, where a replica has several hosts."""
+    """Replicas, if a replica has several hosts."""
     name: str = ""
-    """What their names begin with."""
+    """The prefix of their names."""
     used: _Amounts = Field(default_factory=dict)
     labels: dict[str, str] = Field(default_factory=dict)
-    """What Ray has found out, beside the labels of their group."""
+    """Labels that Ray detected, in addition to those of the group."""
     idle_seconds: Annotated[float, Field(ge=0, strict=True)] = 0.0
     joined: Boolean = True
-    """False while the pods are on their way."""
+    """False while the pods are starting."""
 
 
 class DemandFile(_Strict):
-    """What waits, and what there is."""
+    """What waits, and which nodes exist."""
 
     tasks: tuple[_Requests, ...] = ()
     gangs: tuple[_Gang, ...] = ()
     request_resources: tuple[_Requests, ...] = ()
     nodes: tuple[GivenNodes, ...] | None = None
-    """None: the cluster has just been made from its manifest."""
+    """None: the cluster has just been created from its manifest."""
 
     def demands(self) -> tuple[Demand, ...]:
         """Tasks and actors."""
         return tuple(entry.demand() for entry in self.tasks)
 
     def placement_groups(self) -> tuple[Gang, ...]:
-        """Each gang by itself, however many are alike."""
+        """One entry per gang, even if several are equal."""
         return tuple(self._gangs())
 
     def constraints(self) -> tuple[tuple[Demand, ...], ...]:
-        """One list, as a later call of `request_resources` replaces an earlier one."""
-        found = tuple(entry.demand() for entry in self.request_resources)
-        return (found,) if found else ()
+        """One list, because a later call of `request_resources` replaces an earlier one."""
+        demands = tuple(entry.demand() for entry in self.request_resources)
+        return (demands,) if demands else ()
 
     def _gangs(self) -> Iterator[Gang]:
         for number, gang in enumerate(self.gangs, start=1):
@@ -135,7 +135,7 @@ class DemandFile(_Strict):
 
 
 def parse_demand(content: object) -> DemandFile | tuple[Violation, ...]:
-    """The queue, or each fault of it with its field."""
+    """The queue, or its faults by field."""
     try:
         given = DemandFile.model_validate({} if content is None else content)
     except ValidationError as wrong:
@@ -171,11 +171,11 @@ def _faults(given: DemandFile) -> Iterator[Violation]:
         for name in resources:
             right = _NAMES.get(name.lower(), name)
             if name != right:
-                yield Violation(f"{path}.{name}", f"is not a resource of Ray's: write {right}.")
+                yield Violation(f"{path}.{name}", f"is not one of Ray's resources: write {right}.")
     for index, node in enumerate(given.nodes or ()):
         if node.idle_seconds and any(node.used.values()):
             yield Violation(
-                f"nodes[{index}].idleSeconds", "must be left out for nodes that are used: only idle ones go."
+                f"nodes[{index}].idleSeconds", "must be left out for nodes in use: only idle nodes leave."
             )
         if not node.joined and (node.idle_seconds or node.used):
             yield Violation(f"nodes[{index}].joined", "must be true for nodes with used or idleSeconds.")

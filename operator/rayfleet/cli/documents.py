@@ -1,4 +1,4 @@
-"""Reading the files of a command, and writing what it found as JSON or YAML."""
+"""Reading a command's files, and writing its result as JSON or YAML."""
 
 import json
 import sys
@@ -16,24 +16,24 @@ STANDARD_INPUT = "-"
 
 
 def documents(file: str) -> list[Any]:
-    """The YAML or JSON documents in `file`, empty ones left out. Raises CommandError."""
+    """The YAML or JSON documents in `file`, without empty ones. Raises CommandError."""
     try:
         text = sys.stdin.read() if file == STANDARD_INPUT else Path(file).read_text(encoding="utf-8")
-        return [found for found in read_yaml(text) if found is not None]
+        return [document for document in read_yaml(text) if document is not None]
     except YamlError as error:
-        raise CommandError(f"{file} is not YAML ({error}): mend it.") from None
+        raise CommandError(f"{file} is not valid YAML ({error}): fix it.") from None
     except (OSError, ValueError) as error:
-        raise CommandError(f"{file} cannot be read ({error}): name a file that can.") from None
+        raise CommandError(f"{file} cannot be read ({error}): name a readable file.") from None
 
 
 def refuse(file: str, faults: Iterable[Violation]) -> CommandError:
-    """What is wrong with `file`, a line for each fault."""
+    """What is wrong with `file`, one line per fault."""
     lines = [f"  {fault}" for fault in faults]
     return CommandError("\n".join([f"{file} cannot be used:", *lines]))
 
 
-def dumped(found: Mapping[str, Any], output: str) -> str:
-    """`found` as text in JSON or YAML."""
+def dumped(data: Mapping[str, Any], output: str) -> str:
+    """`data` as JSON or YAML text."""
     if output == "json":
-        return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
-    return yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=100)
+        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)

@@ -1,5 +1,5 @@
-"""What a command cannot do, as the sentence that its user reads."""
+"""Why a command fails, as the message that its user reads."""
 
 
 class CommandError(Exception):
-    """The command ends with exit code 1 and this message, which says what to do."""
+    """Ends the command with exit code 1 and this message, which includes the remedy."""

@@ -1,4 +1,4 @@
-"""`rayfleet explain`: why a cluster has the size that it has, and what happens next."""
+"""`rayfleet explain`: why a cluster has its size, and what happens next."""
 
 import argparse
 import time
@@ -12,11 +12,11 @@ from rayfleet.explain.explanation import explanation_of
 
 
 def explain(given: argparse.Namespace) -> str:
-    """What the command prints. Raises CommandError where the cluster cannot be read."""
+    """What the command prints. Raises CommandError if the cluster cannot be read."""
     with api_server(given.kubeconfig, given.context) as server:
         namespace = given.namespace or server.namespace
         sources = read_sources(server, namespace, given.cluster, time.time(), ask=not given.no_port_forward)
-    found = explanation_of(sources)
-    return (
-        explanation_text(found) if given.output == "text" else dumped(explanation_data(found), given.output)
-    )
+    explanation = explanation_of(sources)
+    if given.output == "text":
+        return explanation_text(explanation)
+    return dumped(explanation_data(explanation), given.output)

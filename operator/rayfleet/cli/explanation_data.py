@@ -1,4 +1,4 @@
-"""An explanation for programs: plain data, times as Kubernetes writes them."""
+"""An explanation for programs: plain data, with times as Kubernetes writes them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from rayfleet.kinds.raycluster.status.conditions import rfc3339
 
 
 def explanation_data(of: Explanation) -> dict[str, Any]:
-    """All of it; lists are there even when they are empty."""
+    """The whole explanation; empty lists are included."""
     return {
         "namespace": of.namespace,
         "cluster": of.name,

@@ -1,4 +1,4 @@
-"""An explanation for people: what they came for first, and everything within a hundred columns."""
+"""An explanation as text: the most important part first, everything within a hundred columns."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ PENDING_SHOWN = 20
 
 
 def explanation_text(of: Explanation) -> str:
-    """All of it."""
+    """The whole explanation."""
     return "".join(
         (
             f"RayCluster {of.namespace}/{of.name}\n",
@@ -31,13 +31,13 @@ def explanation_text(of: Explanation) -> str:
 def _head(of: Explanation) -> Iterator[str]:
     if not of.scaled:
         yield sentence(
-            "The operator does not scale this cluster by its queue: its groups have the size that replicas"
-            " says (spec.enableInTreeAutoscaling and spec.autoscalerOptions.runtime decide)."
+            "The operator does not scale this cluster by its queue: replicas sets the size of its groups"
+            " (see spec.enableInTreeAutoscaling and spec.autoscalerOptions.runtime)."
         )
     elif not of.known:
         what = "is not acted on" if of.seen else "cannot be seen from here"
         yield sentence(f"The queue {what}: {of.trouble}.")
-        yield sentence("What follows is what the operator has noted.")
+        yield sentence("The following is what the operator recorded in the status.")
     for one in of.conditions:
         since = f" for {duration(of.now - one.since)}" if one.since else ""
         words = f": {one.message}" if one.message else ""
@@ -96,7 +96,7 @@ def _idle(of: Explanation) -> str:
         if one.goes_in:
             when = f"in {duration(one.goes_in)}, "
         rows.append((one.pod, one.group, duration(one.idle), duration(one.timeout), f"{when}{one.words}"))
-    heads = ("POD", "GROUP", "IDLE FOR", "TIMEOUT", "GOES")
+    heads = ("POD", "GROUP", "IDLE FOR", "TIMEOUT", "LEAVES")
     return table(heads, rows[:IDLE_SHOWN]) + _more(len(rows), IDLE_SHOWN)
 
 

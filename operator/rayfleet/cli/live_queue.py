@@ -1,4 +1,4 @@
-"""What a head says about its queue, asked with the user's own rights and read by the operator's own code."""
+"""A head's queue, requested with the user's own rights and read by the operator's own code."""
 
 import asyncio
 import base64
@@ -23,40 +23,40 @@ from rayfleet.ray.state import RayState
 
 FORBIDDEN = 403
 SILENT = "SETTINGS frame"
-"""In gRPC's words for a server that does not begin to speak."""
+"""Part of gRPC's message about a server that sends nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The token to send, or why there is none. It does not show when it is printed."""
+    """The token to send, or why there is none. Its repr hides the value."""
 
     value: str | None = field(repr=False)
     trouble: str = ""
 
 
 def ask_head(server: ApiServer, cluster: Root, spec: RayClusterSpec, head: Pod) -> Queue:
-    """Ask the head for its queue. All that can go wrong is in the answer, in words; no token is."""
+    """Ask the head for its queue. The answer holds any failure as a message; it never holds a token."""
     port = gcs_port(spec.head_group_spec)
     if not port.isdigit():
         return Queue(None, f"the GCS port of the head is {port!r}, which only its own shell knows")
     token = find_token(server, cluster, spec)
     if token.trouble:
         return Queue(None, token.trouble)
-    # What gRPC has to say about connections is said below, in one sentence.
+    # Connection trouble is reported below, in one sentence, not by gRPC.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         with forwarded(server, cluster.key.namespace, head.name, int(port)) as (address, forward):
             answer = asyncio.run(_state(address, token.value))
-            said = forward.error
+            forward_error = forward.error
     except ForwardError as error:
         return Queue(None, _refused(error, head))
     if isinstance(answer, GcsFailure):
-        words = said or answer.message.replace(address, f"pod/{head.name}:{port}")
-        if SILENT in words:
-            words = f"pod/{head.name}:{port} takes a connection and says nothing"
+        message = forward_error or answer.message.replace(address, f"pod/{head.name}:{port}")
+        if SILENT in message:
+            message = f"pod/{head.name}:{port} accepts the connection but sends nothing"
         if answer.trouble is GcsTrouble.UNAUTHENTICATED:
-            words = f"it does not accept the token that the cluster's Secret holds: {words}"
-        return Queue(None, f"the head does not answer: {' '.join(words.split())}")
+            message = f"it does not accept the token in the cluster's Secret: {message}"
+        return Queue(None, f"the head does not answer: {' '.join(message.split())}")
     return Queue(answer)
 
 
@@ -72,31 +72,31 @@ def _refused(error: ForwardError, head: Pod) -> str:
     if error.status == FORBIDDEN:
         verbs = "ask for the verbs get and create on pods/portforward"
         return f"you may not port-forward to the head ({verbs}): {error}"
-    return f"no port-forward to pod {head.name}: {error}"
+    return f"the port-forward to pod {head.name} failed: {error}"
 
 
 def find_token(server: ApiServer, cluster: Root, spec: RayClusterSpec) -> Token:
-    """The token that the head asks for, from its Secret by the user's rights; none where it asks for none."""
+    """The token that the head requires, from its Secret with the user's rights; empty if it requires none."""
     auth = spec.auth_options
     if auth.mode != "token":
         return Token(None)
     if auth.enable_k8s_token_auth:
-        words = (
-            "the head asks for a Kubernetes token (authOptions.enableK8sTokenAuth), which is not sent to it"
+        message = (
+            "the head requires a Kubernetes token (authOptions.enableK8sTokenAuth), which is not sent to it"
         )
-        return Token(None, words)
+        return Token(None, message)
     place = head_token(cluster, spec)
     if place is None:
-        return Token(None, "the head's RAY_AUTH_TOKEN comes from where only its pod can read it")
+        return Token(None, "only the head's own pod can read the source of its RAY_AUTH_TOKEN")
     if isinstance(place, str):
         return Token(place)
     name = quote(place.name, safe="")
-    found = server.get(SECRETS.path(cluster.key.namespace, name))
-    if isinstance(found, ApiFailure):
+    secret = server.get(SECRETS.path(cluster.key.namespace, name))
+    if isinstance(secret, ApiFailure):
         return Token(
-            None, f"the head asks for the token of Secret {name}, which you cannot read: {found.message}"
+            None, f"the head requires the token of Secret {name}, which you cannot read: {secret.message}"
         )
-    return _decoded(place, found)
+    return _decoded(place, secret)
 
 
 def _decoded(place: SecretKey, secret: Mapping[str, Any]) -> Token:

@@ -9,14 +9,14 @@ from rayfleet.cli.arguments import EXPLAIN, parse
 from rayfleet.cli.errors import CommandError
 
 INTERRUPTED = 130
-"""The exit code of a program that a user stopped, by the shell's custom."""
+"""The exit code of an interrupted program, by the shell's convention."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code."""
+    """Run a command; return the exit code."""
     given = parse(sys.argv[1:] if arguments is None else arguments, _program())
     try:
-        # What a command needs is imported with it: the API client alone takes a third of a second.
+        # Each command imports what it needs: the API client alone takes a third of a second.
         if given.command == EXPLAIN:
             from rayfleet.cli.explain import explain  # noqa: PLC0415 - as above
 
@@ -37,5 +37,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _program() -> str:
-    """As the user called it: `kubectl rayfleet` runs `kubectl-rayfleet`."""
+    """The name by which the user called it: `kubectl rayfleet` runs `kubectl-rayfleet`."""
     return "kubectl rayfleet" if Path(sys.argv[0]).name.startswith("kubectl-") else "rayfleet"

@@ -1,4 +1,4 @@
-"""What the API server would refuse in a manifest, or drop from it: the operator never sees that."""
+"""What the API server would refuse in a manifest or drop from it, before the operator sees it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -14,24 +14,24 @@ _CONTAINERS: Final = ("initContainers", "containers")
 
 
 class Unknown(NamedTuple):
-    """A field that no RayCluster has."""
+    """A field that RayClusters do not have."""
 
     location: tuple[int | str, ...]
-    """From `spec` on."""
+    """Starts at `spec`."""
 
     def __str__(self) -> str:
-        return f"{field_path(self.location)} is not known and does nothing: check its spelling, or remove it."
+        return f"{field_path(self.location)} is unknown and has no effect: check its spelling, or remove it."
 
 
 def unknown_fields(spec: RayClusterSpec, given: Mapping[str, Any]) -> tuple[Unknown, ...]:
-    """The fields of `given`, from which `spec` was read, that are none of ours. Templates are Kubernetes'."""
+    """Fields of `given`, from which `spec` was read, that the API lacks. Pod templates are not checked."""
     return tuple(Unknown(location) for location in _unknown(spec, given, ()))
 
 
 def without(given: Mapping[str, Any], unknown: Sequence[Unknown]) -> dict[str, Any]:
     """A copy of `given` as the API server stores it."""
     kept = deepcopy(dict(given))
-    for location in (one.location for one in unknown):
+    for location in (field.location for field in unknown):
         holder: Any = kept
         for part in location[:-1]:
             holder = holder[part]
@@ -40,7 +40,7 @@ def without(given: Mapping[str, Any], unknown: Sequence[Unknown]) -> dict[str, A
 
 
 def amount_faults(given: Mapping[str, Any]) -> Iterator[Violation]:
-    """Amounts of containers that Kubernetes would not take."""
+    """Resource amounts of containers that Kubernetes would refuse."""
     templates = [("spec.headGroupSpec.template", _at(given, "headGroupSpec", "template"))]
     groups = given.get("workerGroupSpecs")
     for index, group in enumerate(groups if isinstance(groups, list) else ()):
@@ -56,8 +56,8 @@ def _container_faults(path: str, container: object) -> Iterator[Violation]:
     for kind in ("requests", "limits"):
         amounts = _at(container, "resources", kind)
         for name, amount in amounts.items() if isinstance(amounts, Mapping) else ():
-            if words := _amount_fault(str(name), amount):
-                yield Violation(f"{path}.{kind}[{name}]", words)
+            if message := _amount_fault(str(name), amount):
+                yield Violation(f"{path}.{kind}[{name}]", message)
 
 
 def _amount_fault(name: str, amount: Any) -> str:  # noqa: ANN401 - whatever YAML holds
@@ -68,7 +68,7 @@ def _amount_fault(name: str, amount: Any) -> str:  # noqa: ANN401 - whatever YAM
     if number < 0:
         return f"must not be negative, but is {amount}."
     if "/" in name and number != number.to_integral_value():
-        return f"must be a whole number, but is {amount}: Kubernetes gives no part of a device."
+        return f"must be a whole number, but is {amount}: Kubernetes does not divide devices."
     return ""
 
 
@@ -84,12 +84,12 @@ def _unknown(
         if isinstance(read, ApiModel) and isinstance(value, Mapping):
             yield from _unknown(read, value, (*location, key))
         elif isinstance(read, tuple) and isinstance(value, list):
-            for index, (one, raw) in enumerate(zip(read, value, strict=False)):
-                if isinstance(one, ApiModel) and isinstance(raw, Mapping):
-                    yield from _unknown(one, raw, (*location, key, index))
+            for index, (item, raw) in enumerate(zip(read, value, strict=False)):
+                if isinstance(item, ApiModel) and isinstance(raw, Mapping):
+                    yield from _unknown(item, raw, (*location, key, index))
 
 
-def _at(found: object, *path: str) -> object:
+def _at(value: object, *path: str) -> object:
     for part in path:
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value

@@ -1,4 +1,4 @@
-"""The RayCluster of a manifest, judged by the same rules as the operator judges it."""
+"""The RayCluster of a manifest, checked by the operator's own rules."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,41 +19,43 @@ class Manifest(NamedTuple):
     cluster: Root
     spec: RayClusterSpec
     unknown: tuple[Unknown, ...] = ()
-    """Fields that the API server would leave out."""
+    """Fields that the API server would drop."""
 
 
 def read_cluster(file: str, name: str | None) -> Manifest:
-    """The RayCluster in `file`, the one of `name` where there are several. Raises CommandError."""
-    found = [one for one in _objects(documents(file)) if one.get("kind") == KIND]
-    found = [one for one in found if str(one.get("apiVersion", "")).startswith("ray.io/")]
+    """The RayCluster in `file`, or the one called `name` if there are several. Raises CommandError."""
+    clusters = [item for item in _objects(documents(file)) if item.get("kind") == KIND]
+    clusters = [item for item in clusters if str(item.get("apiVersion", "")).startswith("ray.io/")]
     if name is not None:
-        found = [one for one in found if _metadata(one).get("name") == name]
-    if not found:
+        clusters = [item for item in clusters if _metadata(item).get("name") == name]
+    if not clusters:
         what = f"RayCluster named {name}" if name is not None else "RayCluster"
         raise CommandError(f"{file} has no {what} of {API_VERSION}: name a manifest that has one.")
-    if len(found) > 1:
-        names = ", ".join(str(_metadata(one).get("name", "")) for one in found)
-        raise CommandError(f"{file} has {len(found)} RayClusters ({names}): choose one with --cluster NAME.")
-    return _judged(file, found[0])
+    if len(clusters) > 1:
+        names = ", ".join(str(_metadata(item).get("name", "")) for item in clusters)
+        raise CommandError(
+            f"{file} has {len(clusters)} RayClusters ({names}): choose one with --cluster NAME."
+        )
+    return _judged(file, clusters[0])
 
 
-def _objects(found: list[Any]) -> list[Mapping[str, Any]]:
-    """Every object, those of a List among them."""
+def _objects(documents: list[Any]) -> list[Mapping[str, Any]]:
+    """Every object, including those in a List."""
     objects: list[Mapping[str, Any]] = []
-    for one in found:
-        if isinstance(one, Mapping):
-            items = one.get("items")
-            objects += _objects(items) if one.get("kind") == "List" and isinstance(items, list) else [one]
+    for item in documents:
+        if isinstance(item, Mapping):
+            items = item.get("items")
+            objects += _objects(items) if item.get("kind") == "List" and isinstance(items, list) else [item]
     return objects
 
 
-def _metadata(of: Mapping[str, Any]) -> Mapping[str, Any]:
-    metadata = of.get("metadata")
+def _metadata(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = manifest.get("metadata")
     return metadata if isinstance(metadata, Mapping) else {}
 
 
-def _texts(found: object) -> dict[str, str]:
-    return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
+def _texts(values: object) -> dict[str, str]:
+    return {str(key): str(value) for key, value in values.items()} if isinstance(values, Mapping) else {}
 
 
 def _judged(file: str, manifest: Mapping[str, Any]) -> Manifest:

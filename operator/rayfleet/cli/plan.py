@@ -1,4 +1,4 @@
-"""`rayfleet plan`: the operator's decision on a written queue, without a cluster."""
+"""`rayfleet plan`: the operator's decision for a queue in a file, without a cluster."""
 
 import argparse
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from rayfleet.kube.objects.roots import Root
 def plan(given: argparse.Namespace) -> str:
     """What the command prints. Raises CommandError for files that cannot be used."""
     if given.filename == given.demand == STANDARD_INPUT:
-        raise CommandError("standard input holds one file: name the other one, with -f or with --demand.")
+        raise CommandError("standard input holds only one file: name the other one with -f or --demand.")
     cluster, spec, unknown = read_cluster(given.filename, given.cluster)
     demand = _demand(given.demand)
     scenario = scenario_of(cluster, spec, demand)
@@ -33,33 +33,33 @@ def plan(given: argparse.Namespace) -> str:
 
 
 def _demand(file: str) -> DemandFile:
-    found = documents(file)
-    if len(found) > 1:
-        raise CommandError(f"{file} has {len(found)} documents: write one queue into one document.")
-    demand = parse_demand(found[0] if found else None)
+    parts = documents(file)
+    if len(parts) > 1:
+        raise CommandError(f"{file} has {len(parts)} documents: write the queue as a single document.")
+    demand = parse_demand(parts[0] if parts else None)
     if not isinstance(demand, DemandFile):
         raise refuse(file, demand)
     return demand
 
 
 def _notes(cluster: Root, spec: RayClusterSpec) -> Iterator[str]:
-    """Why the operator would not do what is shown here, or not all that the manifest asks for."""
+    """Why the operator would not do what is shown here, or would not do all the manifest asks for."""
     if not spec.enable_in_tree_autoscaling:
         yield (
             "The operator does not scale this cluster: set spec.enableInTreeAutoscaling: true in its"
-            " manifest to have it do what follows."
+            " manifest to get the following."
         )
     elif needs_sidecar(spec):
-        yield "Ray's own autoscaler is to scale this cluster, as its manifest asks for it, not the operator."
-    for words in in_words(unsupported(spec, labels=cluster.labels, annotations=cluster.annotations)):
-        yield f"{words}."
+        yield "The manifest asks for Ray's own autoscaler, so the operator does not scale this cluster."
+    for message in in_words(unsupported(spec, labels=cluster.labels, annotations=cluster.annotations)):
+        yield f"{message}."
 
 
 def _text(name: str, scenario: Scenario, notes: list[str]) -> str:
     decision = scenario.decision
     head = "".join(sentence(note) for note in notes) or ""
-    goes = [(drain.replica, drain.group, drain.words) for drain in decision.drains]
-    goes += [(", ".join(c.pods) or "not made yet", c.group, c.words) for c in decision.cancels]
+    leaving = [(drain.replica, drain.group, drain.words) for drain in decision.drains]
+    leaving += [(", ".join(c.pods) or "not created yet", c.group, c.words) for c in decision.cancels]
     again = ""
     if decision.next_look is not None:
         again = f"\nTime alone changes this in {decision.next_look:.0f} s.\n"
@@ -69,7 +69,7 @@ def _text(name: str, scenario: Scenario, notes: list[str]) -> str:
         + f"RayCluster {name}\n\n"
         + _groups(scenario)
         + (section("Queue", demand_table(decision.answers)) or "\nNothing waits.\n")
-        + section("Goes", table(("REPLICA", "GROUP", "WHY"), goes))
+        + section("Leaving", table(("REPLICA", "GROUP", "WHY"), leaving))
         + again
     )
 
@@ -81,32 +81,32 @@ def _groups(scenario: Scenario) -> str:
         bounds = f"{data['minReplicas']}..{'' if most >= INT32_MAX else most}"
         numbers = (str(data["replicas"]), str(data["wanted"]), str(data["started"]), str(data["removed"]))
         rows.append((data["name"], *numbers, bounds, data["reason"]))
-    heads = ("GROUP", "THERE", "WANTED", "START", "STOP", "MIN..MAX", "WHY")
+    heads = ("GROUP", "PRESENT", "WANTED", "START", "STOP", "MIN..MAX", "WHY")
     return table(heads, rows, numbers=heads[1:6]) or "The cluster has no worker groups.\n"
 
 
 def _group_data(scenario: Scenario) -> list[dict[str, Any]]:
     given = {group.name: group for group in scenario.groups}
-    found = []
+    rows = []
     for group in scenario.decision.groups:
         pods = [worker for worker in scenario.workers if worker.group == group.name]
-        there = len({worker.replica or worker.name for worker in pods})
-        gone = [drain for drain in scenario.decision.drains if drain.group == group.name]
-        gone_coming = [c for c in scenario.decision.cancels if c.group == group.name and c.pods]
-        found.append(
+        present = len({worker.replica or worker.name for worker in pods})
+        drained = [drain for drain in scenario.decision.drains if drain.group == group.name]
+        cancelled = [c for c in scenario.decision.cancels if c.group == group.name and c.pods]
+        rows.append(
             {
                 "name": group.name,
-                "replicas": there,
+                "replicas": present,
                 "wanted": group.wanted,
                 "started": group.launches,
-                "removed": len(gone) + len(gone_coming),
+                "removed": len(drained) + len(cancelled),
                 "minReplicas": given[group.name].min_replicas,
                 "maxReplicas": given[group.name].max_replicas,
                 "reason": group.reason,
                 "holds": holds_data(group.holds),
             }
         )
-    return found
+    return rows
 
 
 def _data(name: str, scenario: Scenario, notes: list[str]) -> dict[str, Any]:

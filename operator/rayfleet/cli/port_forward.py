@@ -1,6 +1,6 @@
-"""A port of a pod as a socket of this machine, by the API server and with the user's own rights.
+"""A pod's port as a socket on this machine, through the API server and with the user's own rights.
 
-The socket lies in a directory that only the user can enter: nobody else on this machine gets through it.
+The socket is in a directory that only the user can enter, so nobody else on this machine can use it.
 """
 
 import json
@@ -18,7 +18,7 @@ from kubernetes.stream import ws_client
 from rayfleet.cli.api_server import ApiServer
 
 SECONDS = 10.0
-"""How long the API server may take to connect us, and how long nothing may come."""
+"""How long the API server may take to connect, and how long the stream may be silent."""
 _DATA, _ERROR = 0, 1
 _BINARY = websocket.ABNF.OPCODE_BINARY
 _PIECE = 64 << 10
@@ -30,11 +30,11 @@ class ForwardError(Exception):
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
-        """That of the API server's answer; 0 without one."""
+        """The HTTP status of the API server's answer; 0 without an answer."""
 
 
 class Forward:
-    """One connection to a port of a pod."""
+    """One connection to a pod's port."""
 
     def __init__(self, stream: Any, listener: socket.socket) -> None:  # noqa: ANN401 - the library has no types
         self._stream = stream
@@ -44,7 +44,7 @@ class Forward:
         """What the kubelet said about the port."""
 
     def serve(self) -> None:
-        """Connect the first caller with the pod, until either end closes."""
+        """Connect the first caller to the pod, until either end closes."""
         with suppress(OSError):
             self._local, _ = self._listener.accept()
             Thread(target=self._send, name="port-forward-send", daemon=True).start()
@@ -72,7 +72,7 @@ class Forward:
                 if operation != _BINARY or not frame:
                     return
                 channel, data = frame[0], frame[1:]
-                if channel not in named:  # Each channel begins with the number of its port.
+                if channel not in named:  # A channel's first message is its port number.
                     named.add(channel)
                 elif channel == _ERROR:
                     self.error += data.decode(errors="replace")
@@ -83,7 +83,7 @@ class Forward:
 
 @contextmanager
 def forwarded(server: ApiServer, namespace: str, pod: str, port: int) -> Iterator[tuple[str, Forward]]:
-    """The address of a socket that leads to the port, as gRPC writes it. Raises ForwardError."""
+    """The gRPC address of a socket connected to the port. Raises ForwardError."""
     url = f"{server.configuration.host}/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
     stream = _connected(server, ws_client.get_websocket_url(url, [("ports", str(port))]))  # type: ignore[no-untyped-call]  # the library has no types here
     with tempfile.TemporaryDirectory(prefix="rayfleet-") as folder:
@@ -112,7 +112,7 @@ def _connected(server: ApiServer, url: str) -> Any:  # noqa: ANN401 - as above
 
 
 def _words(refusal: Any) -> str:  # noqa: ANN401 - as above
-    """The message of a Status object, or whatever else the answer says."""
+    """The message of a Status object, or the HTTP status."""
     body = refusal.resp_body or b""
     with suppress(ValueError, KeyError, TypeError):
         return str(json.loads(body)["message"])

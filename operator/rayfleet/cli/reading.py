@@ -1,4 +1,4 @@
-"""Reading a cluster and its surroundings with the user's own rights. What may not be read is named."""
+"""Reading a cluster and its surroundings with the user's own rights. Whatever cannot be read is named."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -22,11 +22,11 @@ UNAUTHENTICATED, NOT_FOUND = 401, 404
 
 
 def read_sources(server: ApiServer, namespace: str, name: str, now: float, *, ask: bool = True) -> Sources:
-    """Read a cluster and its surroundings. Raises CommandError where the cluster itself cannot be read."""
-    found = server.get(f"/apis/{API_VERSION}/namespaces/{quote(namespace, '')}/{PLURAL}/{quote(name, '')}")
-    if isinstance(found, ApiFailure):
-        raise CommandError(_unread(found, server, namespace, name))
-    cluster = root_from_object(found, KIND)
+    """Read a cluster and its surroundings. Raises CommandError if the cluster itself cannot be read."""
+    raw = server.get(f"/apis/{API_VERSION}/namespaces/{quote(namespace, '')}/{PLURAL}/{quote(name, '')}")
+    if isinstance(raw, ApiFailure):
+        raise CommandError(_unread(raw, server, namespace, name))
+    cluster = root_from_object(raw, KIND)
     judgement = judge(cluster, None, None, {})
     spec = judgement.spec
     missing: list[str] = []
@@ -56,7 +56,7 @@ def read_sources(server: ApiServer, namespace: str, name: str, now: float, *, as
 def _unread(failure: ApiFailure, server: ApiServer, namespace: str, name: str) -> str:
     if failure.status == NO_ANSWER:
         return (
-            f"the API server {server.configuration.host} cannot be asked ({failure.message}): is it up, and"
+            f"the API server {server.configuration.host} cannot be reached ({failure.message}): is it up, and"
             " is this the right --context?"
         )
     if failure.status == UNAUTHENTICATED:
@@ -66,14 +66,15 @@ def _unread(failure: ApiFailure, server: ApiServer, namespace: str, name: str) -
         )
     if failure.status == NOT_FOUND and "could not find the requested resource" in failure.message:
         return (
-            f"this cluster has no {KIND} of {API_VERSION}: install the operator, or choose another --context."
+            f"this cluster does not know {KIND} of {API_VERSION}: install the operator, or choose another"
+            " --context."
         )
     if failure.status == NOT_FOUND:
         return (
-            f"there is no {KIND} {name} in namespace {namespace}: see `kubectl get {PLURAL} -A`, and name the"
+            f"there is no {KIND} {name} in namespace {namespace}: run `kubectl get {PLURAL} -A`, and name the"
             " namespace with -n."
         )
-    return f"{KIND} {name} of namespace {namespace} cannot be read: {failure.message}"
+    return f"{KIND} {name} in namespace {namespace} cannot be read: {failure.message}"
 
 
 def _queue(
@@ -89,22 +90,22 @@ def _queue(
     if spec is None:
         return Queue(None, "the spec is not valid")
     if pods is None:
-        return Queue(None, "which pod is the head cannot be read (ask for the verb list on pods)")
+        return Queue(None, "pods cannot be listed, so the head is not known (ask for the verb list on pods)")
     heads = [pod for pod in pods if pod.node_type == NodeType.HEAD and pod.active]
     if not heads:
         return Queue(None, "there is no head pod")
     head = max(heads, key=lambda pod: (pod.head_epoch or 0, pod.created))
     if not head.pod_ip:
-        return Queue(None, f"the head pod {head.name} does not run yet")
+        return Queue(None, f"the head pod {head.name} is not running yet")
     return ask_head(server, cluster, spec, head)
 
 
 def _pods(answer: Mapping[str, Any] | ApiFailure, cluster: Root) -> Iterator[Pod]:
-    """Those of this very cluster, oldest first."""
+    """The pods that this cluster owns, oldest first."""
     items = () if isinstance(answer, ApiFailure) else answer.get("items") or ()
-    found = [pod_from_object(item) for item in items]
-    mine = [pod for pod in found if pod.owner is not None and pod.owner.uid == cluster.uid]
-    yield from sorted(mine, key=lambda pod: (pod.created, pod.name))
+    pods = [pod_from_object(item) for item in items]
+    owned = [pod for pod in pods if pod.owner is not None and pod.owner.uid == cluster.uid]
+    yield from sorted(owned, key=lambda pod: (pod.created, pod.name))
 
 
 def _events(answer: Mapping[str, Any] | ApiFailure, uid: str) -> Iterator[EventNote]:

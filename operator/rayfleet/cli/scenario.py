@@ -1,4 +1,4 @@
-"""A manifest and a written queue, as the inputs of the operator's own decision."""
+"""A manifest and a queue file, as inputs of the operator's own decision."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,23 +18,23 @@ from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import NodeStatus, RayNode, RayState, Resources
 
 NOW = 1_000_000.0
-"""Unix seconds; a moment like any other, long after whatever a window could remember."""
+"""Unix seconds; an arbitrary time, long after anything a stabilization window could remember."""
 _ACCELERATOR: Final = "ray.io/accelerator-type"
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A queue, and the cluster that has it."""
+    """A queue, and the cluster it belongs to."""
 
     groups: tuple[WorkerGroup, ...]
-    """As the manifest has them."""
+    """The groups of the manifest."""
     workers: tuple[Worker, ...]
     ray: RayState
     decision: Decision
 
 
 def scenario_of(cluster: Root, spec: RayClusterSpec, demand: DemandFile) -> Scenario | tuple[Violation, ...]:
-    """The decision for this queue, or what in `demand` does not go with the manifest."""
+    """The decision for this queue, or what in `demand` does not fit the manifest."""
     timeout = spec.autoscaler_options.idle_timeout_seconds
     withheld = {finding.group: finding.instead for finding in unsupported(spec) if finding.withholds}
     unable = gated_groups(spec) | withheld
@@ -74,7 +74,7 @@ def _faults(groups: Sequence[WorkerGroup], nodes: Sequence[GivenNodes]) -> Itera
             if used > has:
                 yield Violation(
                     f"nodes[{index}].used.{name}",
-                    f"must be at most {has:g}, which a node of group {node.group} has, but is {used:g}.",
+                    f"must be at most {has:g}, the capacity of a {node.group} node, but is {used:g}.",
                 )
 
 
@@ -95,7 +95,7 @@ def _node(given: GivenNodes, group: WorkerGroup, pod: Worker) -> RayNode:
         has |= dict(group.first_host)
         labels |= dict(group.first_host_labels)
     if accelerator := dict(group.labels).get(_ACCELERATOR):
-        has.setdefault(f"accelerator_type:{accelerator}", 1.0)  # Ray adds it by itself.
+        has.setdefault(f"accelerator_type:{accelerator}", 1.0)  # Ray adds this itself.
     return _ray_node(
         name,
         group.name,

@@ -1,4 +1,4 @@
-"""Tables for people: columns that line up, and text that wraps instead of running off the screen."""
+"""Text tables: aligned columns, and text that wraps instead of running off the screen."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -7,14 +7,14 @@ from typing import Final
 from rayfleet.autoscaling.words import printable
 
 WIDTH: Final = 100
-"""Columns that every output fits into."""
+"""The width that all output fits into, in characters."""
 _GAP: Final = "  "
 _LEAST: Final = 16
-"""A column is not made narrower than this while another is wider."""
+"""No column is made narrower than this while another is wider."""
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> str:
-    """Lines with one row each; the columns in `numbers` are aligned to the right. Empty without rows."""
+    """One line per row; columns in `numbers` are aligned right. Empty without rows."""
     cells = [tuple(map(printable, row)) for row in rows]
     if not cells:
         return ""
@@ -24,7 +24,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Seque
 
 
 def sentence(text: str, *, indent: str = "") -> str:
-    """One paragraph, wrapped; what follows its first line is indented two columns more."""
+    """One wrapped paragraph; lines after the first are indented by two more spaces."""
     return (
         textwrap.fill(
             printable(" ".join(text.split())),
@@ -38,12 +38,12 @@ def sentence(text: str, *, indent: str = "") -> str:
 
 
 def section(title: str, body: str) -> str:
-    """A title over its lines, and an empty line before; nothing for an empty body."""
+    """An empty line, a title and its lines; nothing for an empty body."""
     return f"\n{title}\n{body}" if body else ""
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
-    """As wide as the widest cell; then the widest columns give way until all fit."""
+    """As wide as the widest cell; then the widest columns shrink until all fit."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     over = sum(widths) + len(_GAP) * (len(widths) - 1) - WIDTH
     while over > 0 and (widest := max(widths)) > _LEAST:

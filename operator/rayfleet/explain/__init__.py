@@ -1,1 +1,1 @@
-"""Why a cluster has the size that it has, and what would change it. Asked by the command line."""
+"""Why a cluster has its size, and what would change it. Used by the command line."""

@@ -1,4 +1,4 @@
-"""Why a cluster has the size that it has, as values: from what was read to what is told. Pure."""
+"""Why a cluster has its size, as values: from what was read to what is shown. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,14 +27,14 @@ from rayfleet.ray.state import RayView
 
 EVENTS_SHOWN = 8
 LONG_AGO = 0.0
-"""When our memory of earlier decisions begins: the windows of the operator's own we cannot know."""
+"""When the memory of earlier decisions begins: the operator's own windows are not known here."""
 _WRONG_WHERE_FALSE: Final = frozenset(
     {ConditionType.VALID, ConditionType.SUPPORTED, ConditionType.MANAGED, ConditionType.HEAD_POD_READY}
 )
 
 
 class ConditionNote(NamedTuple):
-    """A condition that has something to say."""
+    """A condition worth showing."""
 
     type: str
     holds: bool
@@ -49,18 +49,18 @@ class GroupNote(NamedTuple):
 
     name: str
     wanted: int
-    """By the status, or by the manifest where there is none yet."""
+    """From the status, or from the manifest if there is no status yet."""
     there: int | None
-    """None where the pods cannot be read; so for `ready`."""
+    """None if the pods cannot be read; so is `ready`."""
     ready: int | None
     least: int
     most: int
     idle_timeout: int
     """Seconds."""
     reason: str
-    """Why this size; empty where the queue is not known."""
+    """Why this size; empty if the queue is not known."""
     held: HeldNote | None
-    """Why its pods cannot be created, as the operator has noted it."""
+    """Why its pods cannot be created, as the operator recorded it."""
 
 
 class PendingPod(NamedTuple):
@@ -69,9 +69,9 @@ class PendingPod(NamedTuple):
     name: str
     group: str
     since: float
-    """Since when it waits for that, Unix seconds."""
+    """Since when it has waited for that, Unix seconds."""
     container: str
-    """The container that it waits for; empty where no container is the matter."""
+    """The container that it waits for; empty if it waits for something else."""
     reason: str
     """The state of the container, or of the pod."""
     message: str
@@ -89,7 +89,7 @@ class PendingPod(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """All that is told of a cluster."""
+    """Everything that is shown about a cluster."""
 
     namespace: str
     name: str
@@ -97,17 +97,17 @@ class Explanation:
     scaled: bool
     """Whether the operator scales it by its queue."""
     trouble: str
-    """Why the queue is not known, or not acted on; empty where it is."""
+    """Why the queue is not known, or not acted on; empty if it is."""
     seen: bool
     """Whether the head has answered."""
     conditions: tuple[ConditionNote, ...]
     groups: tuple[GroupNote, ...]
     answers: tuple[DemandAnswer, ...]
-    """What becomes of each demand, now; none where the queue is not known."""
+    """What serves each demand now; empty if the queue is not known."""
     noted: tuple[Noted, ...]
-    """Demand that waits, as the operator has noted it."""
+    """Demand that waits, as the operator recorded it."""
     faults: tuple[str, ...]
-    """What the operator cannot read or use, such as a metric."""
+    """Inputs that the operator cannot read or use, such as a metric."""
     pending: tuple[PendingPod, ...]
     idle: tuple[IdleClock, ...]
     steps: tuple[Step, ...]
@@ -121,7 +121,7 @@ class Explanation:
 
 
 def explanation_of(sources: Sources) -> Explanation:
-    """What can be said of a cluster. Without its queue, what the operator has noted."""
+    """Explain a cluster. Without its queue, the explanation is what the operator recorded."""
     cluster, spec = sources.cluster, sources.spec
     scaled = spec is not None and scales_here(spec)
     trouble = sources.queue.trouble if scaled else ""
@@ -156,15 +156,15 @@ def explanation_of(sources: Sources) -> Explanation:
 
 
 def _snapshot(sources: Sources) -> Snapshot:
-    # What the other clusters of the namespace have is not read, so only a ceiling of this one is known.
-    known = [one for one in sources.ceilings.ceilings if one.scope is CeilingScope.CLUSTER]
+    # The usage of the namespace's other clusters is not read, so only this cluster's ceiling is known.
+    known = [ceiling for ceiling in sources.ceilings.ceilings if ceiling.scope is CeilingScope.CLUSTER]
     spec = sources.spec
     heads = [pod.readiness_since for pod in sources.pods if pod.node_type == NodeType.HEAD and pod.ready]
     followed = {metric.worker_group for metric in spec.autoscaler_options.metrics} if spec is not None else ()
     status = recorded(sources.cluster.status)
     view = ScalingView(
         ray=RayView(state=sources.queue.state, taken=sources.now, session_since=max(heads, default=None)),
-        # Metrics are the operator's to read: what they keep is not taken for idle here.
+        # Only the operator reads metrics: nodes that they keep do not count as idle here.
         wishes=tuple(GroupWish(group, None, known=False) for group in sorted(followed)),
         namespace_ceilings=NamespaceCeilings(tuple(known), sources.ceilings.faults),
         acted_on=dict(_acted_on(sources, status)),
@@ -184,21 +184,21 @@ def _snapshot(sources: Sources) -> Snapshot:
 
 
 def _acted_on(sources: Sources, status: RayClusterStatus) -> Iterator[tuple[str, Sizing]]:
-    """The sizes that the operator has decided on: what is missing of them is not news."""
+    """The sizes that the operator has decided on: pods missing from them are not a new decision."""
     for group in sources.spec.worker_group_specs if sources.spec is not None else ():
         if (sizing := recorded_sizing(status, group)) is not None:
             yield group.group_name, sizing
 
 
 def _conditions(status: RayClusterStatus, *, scaled: bool) -> Iterator[ConditionNote]:
-    """That on scaling, or what a cluster of fixed size waits for, and every one that tells of trouble."""
-    for one in status.conditions:
-        kind = one.type
-        trouble = kind == ConditionType.REPLICA_FAILURE if one.holds else kind in _WRONG_WHERE_FALSE
-        trouble |= kind == ConditionType.READY and not one.holds and not scaled
+    """`Autoscaling`, or `Ready` for a cluster of fixed size, and every condition that reports trouble."""
+    for condition in status.conditions:
+        kind, true = condition.type, condition.holds
+        trouble = kind == ConditionType.REPLICA_FAILURE if true else kind in _WRONG_WHERE_FALSE
+        trouble |= kind == ConditionType.READY and not true and not scaled
         if kind == ConditionType.AUTOSCALING or trouble:
-            since = unix_seconds(one.last_transition_time)
-            yield ConditionNote(kind, one.holds, one.reason, one.message, since)
+            since = unix_seconds(condition.last_transition_time)
+            yield ConditionNote(kind, true, condition.reason, condition.message, since)
 
 
 def _groups(
@@ -225,7 +225,7 @@ def _groups(
 
 def _reason(group: GroupDecision) -> str:
     blocked = group.blocked.removeprefix(f"{group.name}: ")
-    return f"{group.reason}; its pods do not come: {blocked}" if blocked else group.reason
+    return f"{group.reason}; its pods do not start: {blocked}" if blocked else group.reason
 
 
 def _pending(pods: tuple[Pod, ...]) -> Iterator[PendingPod]:
@@ -236,10 +236,13 @@ def _pending(pods: tuple[Pod, ...]) -> Iterator[PendingPod]:
 
 
 def _with_noted(answer: DemandAnswer, noted: tuple[Noted, ...]) -> DemandAnswer:
-    """With what the operator says besides: it knows of limits and windows that cannot be seen from here."""
+    """Add what the operator recorded: it knows limits and windows that cannot be seen from here."""
     if answer.holds:
         return answer
-    found = [one for one in noted if one.is_about(answer)]
     kinds = {str(kind): kind for kind in HoldKind}
-    holds = tuple(DemandHold(kinds.get(one.reason, HoldKind.WITHHELD), one.message) for one in found)
+    holds = tuple(
+        DemandHold(kinds.get(note.reason, HoldKind.WITHHELD), note.message)
+        for note in noted
+        if note.is_about(answer)
+    )
     return replace(answer, holds=holds)

@@ -1,4 +1,4 @@
-"""Groups whose pods cannot be created, as the operator has noted them in the status."""
+"""Groups whose pods cannot be created, as the operator recorded them in the status."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
@@ -10,9 +10,9 @@ from rayfleet.kinds.raycluster.snapshot import Hold
 from rayfleet.kube.objects.timestamps import unix_seconds
 
 AGAIN_SECONDS: Final = 1.0
-"""Until the next attempt: the operator alone knows when that is, and it is not far off."""
+"""Until the next attempt: only the operator knows the exact time, and it is soon."""
 _NOT_ASKED: Final = frozenset({HeldReason.CEILING, HeldReason.TEMPLATE_REFUSED})
-"""Reasons for which the API server is not asked for pods; by any other it has refused them."""
+"""Reasons for which no pod is requested; for any other reason the API server refused them."""
 
 
 class HeldNote(NamedTuple):
@@ -21,17 +21,17 @@ class HeldNote(NamedTuple):
     reason: str
     message: str
     since: float
-    """Unix seconds; 0 where it is not known."""
+    """Unix seconds; 0 if not known."""
 
 
 def held_note(status: RayClusterStatus, group: str) -> HeldNote | None:
-    """What is noted of a group; none where nothing is in the way of its pods."""
-    noted = status.group(group)
-    return HeldNote(noted.reason, noted.message, unix_seconds(noted.since)) if noted.reason else None
+    """What is recorded about a group; None if its pods can be created."""
+    record = status.group(group)
+    return HeldNote(record.reason, record.message, unix_seconds(record.since)) if record.reason else None
 
 
 def holds(sources: Sources, status: RayClusterStatus) -> Mapping[str, Hold]:
-    """By name, the groups whose pods the API server refuses, such as for a quota."""
+    """Groups whose pods the API server refuses, for example because of a quota, by name."""
     return {
         group: Hold(sources.now + AGAIN_SECONDS, note.message, note.since)
         for group, note in _notes(sources, status)
@@ -40,14 +40,14 @@ def holds(sources: Sources, status: RayClusterStatus) -> Mapping[str, Hold]:
 
 
 def not_asked_for(sources: Sources, status: RayClusterStatus) -> Mapping[str, str]:
-    """By template hash, those of which no pod is asked for now, and why."""
-    words = {group: note.message for group, note in _notes(sources, status) if note.reason in _NOT_ASKED}
-    if sources.spec is None or not words:
+    """Why no pod of a template is requested now, by template hash."""
+    messages = {group: note.message for group, note in _notes(sources, status) if note.reason in _NOT_ASKED}
+    if sources.spec is None or not messages:
         return {}
     return {
-        worker_pods(sources.cluster, sources.spec, group).template_hash: words[group.group_name]
+        worker_pods(sources.cluster, sources.spec, group).template_hash: messages[group.group_name]
         for group in sources.spec.worker_group_specs
-        if group.group_name in words
+        if group.group_name in messages
     }
 
 

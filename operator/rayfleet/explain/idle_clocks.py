@@ -1,4 +1,4 @@
-"""Which nodes have nothing to do, and when they go if that stays so: the decision, asked about the future."""
+"""Which nodes are idle, and when they leave if they stay idle: the decision, run for a later time."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,12 +21,12 @@ class IdleClock(NamedTuple):
     timeout: float
     """Seconds."""
     goes_in: float | None
-    """Seconds until Ray is asked to give it up, if no work comes; none where it stays."""
+    """Seconds until Ray is asked to drain it, if no work comes; None if it stays."""
     words: str
 
 
 def idle_clocks(snapshot: Snapshot, spec: RayClusterSpec, now: Plan) -> tuple[IdleClock, ...]:
-    """One for each idle worker, the first to go first. `now` is the plan for `snapshot`."""
+    """One clock per idle worker, the first to leave first. `now` is the plan for `snapshot`."""
     state = snapshot.scaling.ray.state
     if state is None or now.decision is None:
         return ()
@@ -45,11 +45,11 @@ def idle_clocks(snapshot: Snapshot, spec: RayClusterSpec, now: Plan) -> tuple[Id
         for node in nodes
         if node.status is NodeStatus.DRAINING
     ]
-    return tuple(sorted(clocks, key=lambda one: (one.goes_in is None, one.goes_in or 0.0, one.pod)))
+    return tuple(sorted(clocks, key=lambda clock: (clock.goes_in is None, clock.goes_in or 0.0, clock.pod)))
 
 
 def _in(snapshot: Snapshot, state: RayState, seconds: float) -> Decision | None:
-    """The decision after so long, if nothing happens."""
+    """The decision in `seconds` from now, if nothing happens."""
     nodes = tuple(
         replace(node, idle_seconds=node.idle_seconds + seconds) if node.status is NodeStatus.IDLE else node
         for node in state.nodes
@@ -67,23 +67,24 @@ def _clocks(
     later: Decision | None,
     spec: RayClusterSpec,
 ) -> Iterator[IdleClock]:
-    at_once = {one.node_id: drain.words for drain in now.drains for one in drain.nodes}
+    at_once = {drained.node_id: drain.words for drain in now.drains for drained in drain.nodes}
     left = {node.node_id: max(timeouts[node.group] - node.idle_seconds, 0.0) for node in idle}
     goes = {
-        one.node_id: max(left.get(other.node_id, 0.0) for other in drain.nodes)
+        drained.node_id: max(left.get(other.node_id, 0.0) for other in drain.nodes)
         for drain in (later.drains if later is not None else ())
-        for one in drain.nodes
+        for drained in drain.nodes
     }
     least = {group.group_name: group.min_replicas for group in spec.worker_group_specs}
     sizes = {group.name: group.wanted for group in (later or now).groups}
     for node in idle:
         seconds: float | None = None
         if node.node_id in at_once:
-            seconds, words = 0.0, at_once[node.node_id]
+            seconds, reason = 0.0, at_once[node.node_id]
         elif node.node_id in goes:
-            seconds, words = goes[node.node_id], "if no work comes"
+            seconds, reason = goes[node.node_id], "if no work comes"
         elif sizes.get(node.group, 0) <= least[node.group]:
-            words = f"the group is at its min of {least[node.group]}"
+            reason = f"the group is at its min of {least[node.group]}"
         else:
-            words = "what waits, request_resources, a metric or a window needs it"
-        yield IdleClock(node.instance_id, node.group, node.idle_seconds, timeouts[node.group], seconds, words)
+            reason = "waiting work, request_resources, a metric or a window needs it"
+        timeout = timeouts[node.group]
+        yield IdleClock(node.instance_id, node.group, node.idle_seconds, timeout, seconds, reason)

@@ -1,4 +1,4 @@
-"""What happens next, and when, if nothing changes meanwhile."""
+"""What happens next, and when, if nothing changes."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,41 +9,40 @@ from rayfleet.kinds.raycluster.plan import CreatePod, Plan
 
 
 class Step(NamedTuple):
-    """One thing that is about to happen."""
+    """One action that is about to happen."""
 
     seconds: float
     """From now."""
     words: str
 
 
-IDLE_TOLD = 3
-"""Nodes that are told of one by one as the next to go."""
+IDLE_SHOWN = 3
+"""Idle nodes that are listed individually as the next to leave."""
 
 
 def next_steps(planned: Plan | None, clocks: Sequence[IdleClock]) -> tuple[Step, ...]:
-    """The steps of a plan and of idle nodes, in the order of their time; none without a plan."""
+    """The steps of a plan and of idle nodes, in order of time; empty without a plan."""
     if planned is None:
         return ()
-    found = [*_steps(planned), *_departures(clocks)]
+    steps = [*_steps(planned), *_departures(clocks)]
     look = planned.decision.next_look if planned.decision is not None else None
-    if look and all(round(step.seconds) != round(look) for step in found):
-        found.append(Step(look, "time alone may change what is decided"))
-    return tuple(sorted(found, key=lambda step: step.seconds))
+    if look and all(round(step.seconds) != round(look) for step in steps):
+        steps.append(Step(look, "time alone may change the decision"))
+    return tuple(sorted(steps, key=lambda step: step.seconds))
 
 
 def _departures(clocks: Sequence[IdleClock]) -> Iterator[Step]:
-    for clock in [one for one in clocks if one.goes_in][:IDLE_TOLD]:
-        words = f"Ray is asked to give up the node of pod {clock.pod}, {clock.words}"
-        yield Step(clock.goes_in or 0.0, words)
+    for clock in [clock for clock in clocks if clock.goes_in][:IDLE_SHOWN]:
+        yield Step(clock.goes_in or 0.0, f"Ray is asked to drain the node of pod {clock.pod}, {clock.words}")
 
 
 def _steps(planned: Plan) -> Iterator[Step]:
-    creates = [one for stage in planned.stages for one in stage if isinstance(one, CreatePod)]
-    for (group, reason), count in Counter((one.group, one.reason) for one in creates).items():
+    creates = [action for stage in planned.stages for action in stage if isinstance(action, CreatePod)]
+    for (group, reason), count in Counter((pod.group, pod.reason) for pod in creates).items():
         yield Step(0.0, f"{_pods(count)} of group {group} {_are(count)} created: {reason}")
     for drain in planned.drains:
-        yield Step(0.0, f"Ray is asked to give up the node of pod {drain.pod}: {drain.reason}")
-    for (group, reason), count in Counter((one.group, one.reason) for one in planned.deletes).items():
+        yield Step(0.0, f"Ray is asked to drain the node of pod {drain.pod}: {drain.reason}")
+    for (group, reason), count in Counter((pod.group, pod.reason) for pod in planned.deletes).items():
         yield Step(0.0, f"{_pods(count)} of group {group} {_are(count)} deleted: {reason}")
     for wait in planned.waits:
         yield Step(0.0, f"waits: {wait}")

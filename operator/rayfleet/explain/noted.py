@@ -1,4 +1,4 @@
-"""Demand that waits, as the operator has noted it in `status.autoscaler`."""
+"""Demand that waits, as the operator recorded it in `status.autoscaler`."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Noted(NamedTuple):
             return " and ".join(f"{amount} {name}" for name, amount in self.resources)
 
     def is_about(self, answer: DemandAnswer) -> bool:
-        """Whether this entry and a demand of now may be the same."""
+        """Whether this entry may be about a current demand."""
         return self.kind == str(answer.kind) and self.resources == as_noted(answer.shape.resources)
 
 
@@ -37,6 +37,6 @@ def as_noted(resources: Resources) -> tuple[tuple[str, str], ...]:
 def noted_demand(status: RayClusterStatus) -> tuple[Noted, ...]:
     """The entries of a status."""
     return tuple(
-        Noted(one.kind, tuple(sorted(one.resources.items())), one.reason, one.message)
-        for one in status.autoscaler.unserved
+        Noted(entry.kind, tuple(sorted(entry.resources.items())), entry.reason, entry.message)
+        for entry in status.autoscaler.unserved
     )

@@ -1,4 +1,4 @@
-"""What `rayfleet explain` is told: the objects of one cluster, and the queue of its head."""
+"""The input of `rayfleet explain`: the objects of one cluster, and the queue of its head."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ class Queue(NamedTuple):
 
 
 class EventNote(NamedTuple):
-    """Something that happened to the cluster."""
+    """An event of the cluster."""
 
     time: float
-    """When last, Unix seconds."""
+    """When it last happened, Unix seconds."""
     reason: str
     message: str
     warning: bool
@@ -31,11 +31,11 @@ class EventNote(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Everything that an explanation is made from."""
+    """Everything that an explanation is based on."""
 
     cluster: Root
     spec: RayClusterSpec | None
-    """None where the stored one breaks a rule that is about more than one group."""
+    """None if the stored spec breaks a rule about more than one group."""
     pods: tuple[Pod, ...]
     events: tuple[EventNote, ...]
     queue: Queue
@@ -45,6 +45,6 @@ class Sources:
     missing: tuple[str, ...] = ()
     """What could not be read, and why."""
     withheld: Mapping[str, str] = field(default_factory=dict)
-    """Groups in which nothing is created, as the spec makes no sense there, and why."""
+    """Groups in which nothing is created because their spec is invalid, with the reason."""
     pods_known: bool = True
-    """Whether `pods` could be read: without them, none is not zero."""
+    """Whether `pods` could be read: unreadable pods are not zero pods."""

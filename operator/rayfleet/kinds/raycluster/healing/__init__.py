@@ -1,1 +1,1 @@
-"""What becomes of pods that end or do not come."""
+"""What is done about pods that end or do not start."""

@@ -1,7 +1,7 @@
-"""Pods that do not come: what keeps each from becoming a Ray node, and how long that is taken for a start.
+"""Pods that have not joined: what keeps each from becoming a Ray node, and how long that counts as a start.
 
-A fault, such as no room or a Secret that is missing, is told at once. A pod that merely starts is in order
-until it is late: then it is blocked like any other.
+A fault, such as no room or a missing Secret, is reported at once. A pod that is merely starting is fine until
+it is late: then it is blocked like any other.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from rayfleet.kube.objects.pod_readiness import CRASH_LOOP
 from rayfleet.kube.objects.pods import Pod
 
 SHORTEST_JOIN: Final = 10.0
-"""Seconds. Ray is asked every few seconds: a node that it does not list yet may have joined."""
+"""Seconds. Ray is polled every few seconds: a node that it does not list yet may have joined."""
 _OUTSIDE: Final = {
     "Unschedulable": BlockedReason.UNSCHEDULABLE,
     "SchedulingGated": BlockedReason.SCHEDULING_GATED,
@@ -29,31 +29,31 @@ _RUNS: Final = frozenset({"ContainersNotReady", "PodInitializing"})
 _ENDED: Final = frozenset({CRASH_LOOP, "Error", "OOMKilled", "Completed", "ContainerCannotRun", "StartError"})
 _MOST_VOLUMES: Final = 3
 _LONGEST_VOLUME: Final = 120
-"""Characters: a template may hold anything."""
+"""Characters: a template may contain anything."""
 _NAMES: Final = ("claimName", "secretName", "name", "driver", "server", "path")
 _OF_ITSELF: Final = frozenset({"emptyDir", "downwardAPI", "name"})
-"""Keys of a volume that needs nothing which might be missing."""
+"""Keys of a volume that needs nothing that could be missing."""
 
 
 class Coming:
-    """Looks at the pods of one pass: many are in the same state, which is worded once."""
+    """Judges the pods of one pass. Many are in the same state, whose message is built once."""
 
     def __init__(self, heard: float | None, now: float) -> None:
-        """`heard`: since when the present head is known, Unix seconds; none where it does not answer."""
+        """`heard`: since when the current head has been known, Unix seconds; None if it does not answer."""
         self._heard = heard
         self._now = now
         self._starts: dict[tuple[object, ...], Blocked] = {}
 
     def blocked(self, pod: Pod, group: WorkerGroupSpec) -> Blocked | None:
-        """What keeps an active pod of `group` that is no Ray node from becoming one."""
+        """What keeps an active pod of `group` that is not a Ray node from becoming one."""
         since = pod.readiness_since
-        if not pod.created <= since <= self._now:  # Nobody says, or a node's clock is wrong.
+        if not pod.created <= since <= self._now:  # Not reported, or a node's clock is wrong.
             since = pod.created
         reason = pod.readiness.reason
         outside = _OUTSIDE.get(reason)
         if not pod.ready and outside is not None:
             return Blocked(outside, said_of(pod) or reason, since)
-        # A worker can't join before there is a head to join: nobody is late for a head that is late itself.
+        # A worker cannot join before the head answers, so its time starts then.
         joining = since if self._heard is None else max(since, self._heard)
         if not pod.ready and pod.readiness.container and reason not in _CREATING | _RUNS:
             if reason in _ENDED:
@@ -72,26 +72,26 @@ class Coming:
 
 
 def refusal(hold: Hold) -> Blocked:
-    """What the API server says to the creation of pods."""
-    words = hold.words
-    if "exceeded quota" in words:
+    """The API server's refusal to create pods."""
+    message = hold.words
+    if "exceeded quota" in message:
         reason = BlockedReason.QUOTA_EXCEEDED
-    elif "LimitRange" in words or "usage per" in words:
+    elif "LimitRange" in message or "usage per" in message:
         reason = BlockedReason.LIMIT_RANGE
     else:
         reason = BlockedReason.ADMISSION_DENIED
-    return Blocked(reason, words, hold.since)
+    return Blocked(reason, message, hold.since)
 
 
 def _start(pod: Pod, group: WorkerGroupSpec) -> Blocked:
-    """Of one in which nothing is wrong, but that it takes its time; `since` is to be set."""
+    """For a pod without a fault that is only slow; the caller sets `since`."""
     joins_in = max(float(group.failure_policy.join_timeout_seconds), SHORTEST_JOIN)
     fallback = group.fallback
-    # "At once" would be before any pod can have started.
+    # 0 s would be over before any pod can have started.
     at_least = joins_in if fallback is not None and fallback.after_seconds == 0 else 0.0
     if pod.ready or pod.phase == "Running":
-        words = f"it runs, but has not joined Ray{'' if pod.ready else f' ({state_words(pod)})'}"
-        return Blocked(BlockedReason.NOT_JOINED, words, 0.0, True, at_least, joins_in)
+        message = f"it runs, but has not joined Ray{'' if pod.ready else f' ({state_words(pod)})'}"
+        return Blocked(BlockedReason.NOT_JOINED, message, 0.0, True, at_least, joins_in)
     if pod.readiness.sandboxed and not said_of(pod):  # A large image takes minutes.
         at_least = joins_in
     return Blocked(BlockedReason.NOT_STARTED, _start_words(pod, group), 0.0, True, at_least)
@@ -99,23 +99,23 @@ def _start(pod: Pod, group: WorkerGroupSpec) -> Blocked:
 
 def _start_words(pod: Pod, group: WorkerGroupSpec) -> str:
     if not pod.node_name:
-        return "no scheduler has said anything about it; is there one of the name in its schedulerName?"
-    words = state_words(pod)
+        return "no scheduler has reported on it: check that the scheduler in its schedulerName exists"
+    state = state_words(pod)
     if said_of(pod) or pod.readiness.reason not in _CREATING:
-        return words
+        return state
     if pod.readiness.sandboxed:
-        return f"{words}: its image is being pulled, or takes long to start"
+        return f"{state}: its image is being pulled, or takes long to start"
     volumes = list(_volumes(group.template))
-    named = (
+    needs = (
         f"its volumes need {several(volumes[:_MOST_VOLUMES], len(volumes))}"
         if volumes
         else "it has no volumes"
     )
-    return f"{words}: its volumes or its network are not there; {named}; its events say which"
+    return f"{state}: its volumes or its network are missing; {needs}; its events say which"
 
 
 def _volumes(template: Mapping[str, Any]) -> Iterator[str]:
-    """What the volumes of a template need to be there: `persistentVolumeClaim shared (volume data)`."""
+    """The objects that a template's volumes need: `persistentVolumeClaim shared (volume data)`."""
     spec = template.get("spec")
     volumes = spec.get("volumes") if isinstance(spec, Mapping) else None
     for volume in volumes if isinstance(volumes, list) else ():

@@ -1,7 +1,7 @@
-"""Groups whose pods end soon after their start, time and again: how long they are left alone. Pure.
+"""Groups whose pods repeatedly end soon after they start: how long they are left alone. Pure.
 
-Each round takes twice as long as the one before and tries half as many pods, so a group that cannot start
-costs few writes however large it is.
+Each round takes twice as long as the previous one and tries half as many pods, so a group that cannot start
+costs few writes, however large it is.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,39 +16,39 @@ from rayfleet.kinds.raycluster.snapshot import Settling
 from rayfleet.kube.objects.pods import Pod
 
 SOON: Final = 60.0
-"""Seconds that a pod runs which has not ended soon after its start."""
+"""Seconds. A pod that runs at least this long has not ended soon after its start."""
 FORGET_SECONDS: Final = 600.0
-"""After a round, without another pod that ended soon."""
+"""A group is forgotten this long after its last pod that ended soon."""
 
 
 @dataclass(slots=True)
 class _Group:
     last: float
-    """When a pod of it was last seen to have ended soon."""
+    """When one of its pods was last seen to have ended soon."""
     rounds: int = 1
     until: float = 0.0
     counted: bool = True
-    """This round has failed: what else of it ends does not make another."""
+    """This round has already counted as failed: further pods that end do not count again."""
     known: int = -1
-    """The highest number of a pod when the last round began: what is above is part of it."""
+    """The highest pod number when the last round began: pods above it belong to the round."""
     proven_since: float | None = None
-    """Since when a pod of the last round is ready."""
+    """Since when a pod of the last round has been ready."""
     ended: frozenset[str] = frozenset()
-    """Uids of the pods that are there and have ended soon."""
+    """Uids of existing pods that ended soon."""
 
 
 @dataclass(slots=True)
 class Endings:
-    """By group. All times are by the clock of the snapshots."""
+    """The failing groups by name. All times are by the snapshots' clock."""
 
     _groups: dict[str, _Group] = field(default_factory=dict)
 
     def matter(self, pods: Iterable[Pod]) -> bool:
-        """Whether there is anything to take in of these pods; nearly always there is not."""
+        """Whether these pods are of interest; nearly always they are not."""
         return bool(self._groups) or any(map(_has_ended, pods))
 
     def see(self, pods: Sequence[Pod], now: float) -> None:
-        """Take in which pods there are."""
+        """Record which pods exist."""
         if not self.matter(pods):
             return
         ended: dict[str, dict[str, int]] = {}
@@ -71,7 +71,7 @@ class Endings:
                 del self._groups[name]
 
     def learn(self, outcomes: Iterable[Outcome], pods: Iterable[Pod], now: float) -> None:
-        """Take in that pods which had ended were replaced: that is the next round."""
+        """Record that ended pods were replaced, which begins the next round."""
         done = [outcome.action for outcome in outcomes if isinstance(outcome, Succeeded)]
         deleted = {
             action.uid: action.group
@@ -87,7 +87,7 @@ class Endings:
 
     @property
     def settling(self) -> Mapping[str, Settling]:
-        """Groups that have failed more than once in a row, where there is something to be replaced."""
+        """Groups that have failed more than once in a row and have pods to replace."""
         return {
             name: Settling(group.until, group.rounds, group.ended)
             for name, group in self._groups.items()
@@ -101,7 +101,7 @@ class Endings:
                 yield max(group.proven_since + SOON - now, 0.0)
 
     def clear(self) -> None:
-        """There is another spec."""
+        """Forget everything, because the spec has changed."""
         self._groups.clear()
 
 
@@ -109,7 +109,7 @@ _has_ended = attrgetter("ended")
 
 
 def _is_over(group: _Group, pods: Iterable[Pod], now: float) -> bool:
-    """Whether the last round went well, or is long ago."""
+    """Whether the last round succeeded, or is long ago."""
     if not any(pod.ready and pod.active and _number(pod) > group.known for pod in pods):
         group.proven_since = None
     elif group.proven_since is None:
@@ -119,7 +119,7 @@ def _is_over(group: _Group, pods: Iterable[Pod], now: float) -> bool:
 
 
 def _ended_soon(pod: Pod, now: float) -> bool:
-    """By the kubelet's times where it gives them, which are of one clock. One set aside may stay as it is."""
+    """By the kubelet's times if known, because they come from one clock. Pods set aside do not count."""
     if not pod.ended or pod.deleting or pod.aside:
         return False
     ran = pod.end.ran if pod.end is not None else None

@@ -1,1 +1,1 @@
-"""How pods leave: the states on the way, the one path to the actions, and nodes that Ray has given up."""
+"""How pods leave: the states on the way, the one path to the actions, and nodes that Ray has drained."""

@@ -1,7 +1,7 @@
-"""What is to leave, and why; and the actions by which it does.
+"""What leaves, why, and by which actions.
 
-Whoever finds a reason says no more than what leaves and why. How a pod is made to go is decided here alone: a
-node that is idle is asked for, and what Ray does not work in is deleted.
+The rules that find a reason only say what leaves and why. Only this module decides how: an idle node is
+drained, and a pod in which Ray does no work is deleted.
 """
 
 from collections.abc import Iterable
@@ -26,40 +26,40 @@ class Unit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """A unit that is to leave."""
+    """A unit that leaves."""
 
     unit: Unit
     cause: Cause
     reason: str
     nodes: tuple[tuple[str, bytes], ...] = ()
-    """Ray nodes that Ray is asked for first, by pod: of those that are idle."""
+    """Idle Ray nodes that are drained first, with their pods' names."""
     window: float = 0.0
-    """Seconds that what runs in it has to end. Nothing has any yet: what is busy is not asked for."""
+    """Seconds that running work has to end. Always 0 so far: busy nodes are not drained."""
     deadline: float | None = None
-    """When it is gone at the latest, Unix seconds; none where nothing forces it."""
+    """When it must be gone, Unix seconds; None if nothing forces it."""
 
 
 class Steps(NamedTuple):
-    """How what leaves is made to."""
+    """The actions by which units leave."""
 
     deletes: tuple[DeletePod, ...]
     drains: tuple[DrainNode, ...]
 
 
 def pod_leaves(pod: Pod, cause: Cause, reason: str) -> Leave:
-    """A pod that leaves by itself."""
+    """A pod that leaves on its own, not as part of a replica."""
     return Leave(Unit((pod,)), cause, reason)
 
 
 def ended(pod: Pod) -> Leave:
-    """A pod that leaves as nothing of Ray runs in it any more."""
+    """A pod that leaves because Ray no longer runs in it."""
     return pod_leaves(pod, Cause.ENDED, end_words(pod) or "ended")
 
 
 def steps(leaves: Iterable[Leave], ray: RayView | None = None) -> Steps:
-    """The steps to be taken now, in the order of `leaves`.
+    """The actions to take now, in the order of `leaves`.
 
-    Ray is not asked twice for a node, and not again just after it has refused. Nothing is deleted twice.
+    Ray is not asked twice to drain a node, nor again just after it refused. Nothing is deleted twice.
     """
     asked = ray.drained | ray.kept.keys() if ray is not None else frozenset()
     deletes, drains = list[DeletePod](), list[DrainNode]()

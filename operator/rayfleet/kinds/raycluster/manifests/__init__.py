@@ -1,7 +1,7 @@
-"""The Kubernetes objects of a cluster, built from its spec as plain JSON: no clock, no I/O, nothing mutated.
+"""The Kubernetes objects of a cluster, built from its spec as plain JSON: no clock, no I/O, no mutation.
 
-Templates are the user's JSON, judged by the API server and not here: whatever shape they have, a body comes
-out, and what makes no sense in it is left for the API server to name.
+Templates are the user's JSON and are judged by the API server, not here: any shape of template produces a
+body, and the API server names what is wrong with it.
 """
 
 from rayfleet.kinds.raycluster.manifests.auth import (

@@ -1,4 +1,4 @@
-"""How Ray's processes show who they are to each other (`authOptions`)."""
+"""How Ray's processes authenticate to each other (`authOptions`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from rayfleet.kinds.raycluster.manifests.pod_template import (
 from rayfleet.kube.objects.roots import Root
 
 TOKEN_KEY: Final = "auth_token"  # noqa: S105 - the name of a key, no token
-"""Under which a Secret holds the token."""
+"""The key under which a Secret holds the token."""
 
 _TOKEN: Final = "RAY_AUTH_TOKEN"  # noqa: S105 - the name of a variable
 
 _VOLUME: Final = "ray-token"
 _PATH: Final = "/var/run/secrets/ray.io/serviceaccount"
-# Where Ray looks for a Kubernetes token unless it is told otherwise: the file `token` at that path.
+# Ray looks for a Kubernetes token by default in the file `token` at that path.
 _PROJECTED: Final[Json] = {
     "name": _VOLUME,
     "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]},
@@ -34,15 +34,15 @@ _PROJECTED: Final[Json] = {
 
 @dataclass(frozen=True, slots=True)
 class NodeAuth:
-    """What a Ray container needs to be let in by the others."""
+    """What a Ray container needs to authenticate to the others."""
 
     env: tuple[Json, ...]
     kubernetes: bool
-    """The token is that of the pod's service account, from a file, and not from a Secret."""
+    """The token is the pod's service account token, from a file, not one from a Secret."""
 
 
 def node_auth(cluster: Root, spec: RayClusterSpec) -> NodeAuth | None:
-    """None where calls need no token."""
+    """None if calls need no token."""
     auth = spec.auth_options
     if auth.mode != "token":
         return None
@@ -55,7 +55,7 @@ def node_auth(cluster: Root, spec: RayClusterSpec) -> NodeAuth | None:
 
 
 def with_kubernetes_token(container: Mapping[str, Any], volumes: object) -> tuple[Json, list[Any]]:
-    """The container and the pod's volumes, with a token of the pod's service account where Ray reads one."""
+    """The container and the pod's volumes, with the service account token mounted where Ray reads it."""
     theirs = list(items(volumes))
     mounts = items(container.get("volumeMounts"))
     if any(text(mapping(mount).get("mountPath")).rstrip("/") == _PATH for mount in mounts):
@@ -70,16 +70,16 @@ def with_kubernetes_token(container: Mapping[str, Any], volumes: object) -> tupl
 
 @dataclass(frozen=True, slots=True)
 class SecretKey:
-    """One entry of a Secret of the cluster's namespace."""
+    """One entry of a Secret in the cluster's namespace."""
 
     name: str
     key: str
 
 
 def head_token(cluster: Root, spec: RayClusterSpec) -> SecretKey | str | None:
-    """The token that the head goes by, or where it is: its template's own, or else the cluster's.
+    """The head's token, or where to read it: the template's own token, or else the cluster's Secret.
 
-    None where the template takes it from where only the pod can read it.
+    None if only the pod itself can read the template's source.
     """
     env = ray_container(spec.head_group_spec.template).get("env")
     own = [variable for variable in objects(env) if variable.get("name") == _TOKEN]
@@ -94,7 +94,7 @@ def head_token(cluster: Root, spec: RayClusterSpec) -> SecretKey | str | None:
 
 
 def auth_secret(cluster: Root, name: str) -> Json:
-    """The Secret with the cluster's token, but for the token, which belongs under `stringData`."""
+    """The Secret for the cluster's token, without the token, which goes into `stringData`."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -109,6 +109,6 @@ def auth_secret(cluster: Root, name: str) -> Json:
 
 
 def makes_auth_secret(spec: RayClusterSpec) -> bool:
-    """Whether the Secret is ours to make: a token is needed that nobody else provides."""
+    """Whether the operator creates the Secret: a token is needed and nobody else provides it."""
     auth = spec.auth_options
     return auth.mode == "token" and not auth.enable_k8s_token_auth and not auth.secret_name

@@ -17,17 +17,17 @@ def ray_environment(
     auth: Sequence[Json] = (),
     defaults: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Json]:
-    """What every Ray container is told, around what its user tells it.
+    """The environment of a Ray container: our variables around the user's.
 
     `auth` and `defaults` are further variables; the user's own win over both.
 
-    Ours comes first, so that a variable of the user's may refer to it; the start command comes last, because
-    it may refer to theirs.
+    Ours come first, so that the user's variables may refer to them; the start command comes last, because it
+    may refer to the user's.
     """
     facts = [
         _from_field("RAY_CLUSTER_NAME", f"metadata.labels['{Label.CLUSTER}']"),
         _from_field("RAY_CLUSTER_NAMESPACE", "metadata.namespace"),
-        # By these two a Ray node is found in its pod's group and by its pod's name.
+        # These two link a Ray node to its pod's name and group.
         _from_field("RAY_CLOUD_INSTANCE_ID", "metadata.name"),
         _from_field("RAY_NODE_TYPE_NAME", f"metadata.labels['{Label.GROUP}']"),
     ]
@@ -52,7 +52,7 @@ def ray_environment(
 
 
 def with_head_address(container: Mapping[str, Any], head: str) -> Json:
-    """The container with the head's host name in its environment; `RAY_IP` is its old, short form."""
+    """The container with the head's host name in its environment; `RAY_IP` is the old, short form."""
     ours = {"FQ_RAY_IP": head, "RAY_IP": head.partition(".")[0]}
     theirs = [variable for variable in items(container.get("env")) if _name(variable) not in ours]
     return {**container, "env": [*({"name": name, "value": value} for name, value in ours.items()), *theirs]}

@@ -19,9 +19,9 @@ def head_pod(
     *,
     with_uid: bool = False,
 ) -> PodManifest:
-    """The head of `epoch`: its name is the same for the same epoch, so there is never a second one of it.
+    """The head of `epoch`. Its name depends only on cluster and epoch (see `plan/head.py`).
 
-    `with_uid` gives it a label by which its Service tells it from a head of an earlier cluster.
+    `with_uid` adds a label by which its Service tells it from a head of an earlier cluster.
     """
     group = spec.head_group_spec
     scaled = scales_here(spec)

@@ -1,4 +1,4 @@
-"""Labels, annotations and owner of what a cluster consists of."""
+"""Labels, annotations and owner of a cluster's objects."""
 
 import hashlib
 import re
@@ -23,7 +23,7 @@ _HASH_LENGTH: Final = 16
 def pod_labels(
     cluster: Root, node_type: str, group: str, template: Mapping[str, Any], group_labels: Mapping[str, str]
 ) -> dict[str, str]:
-    """Labels of a pod. The user's win, save those by which its cluster, group and kind are known."""
+    """Labels of a pod. The user's win, except those that identify its cluster, group and node type."""
     identifier = f"{cluster.key.name}-{node_type}"[-_LONGEST_LABEL:]
     return {
         Label.IS_RAY_NODE: "yes",
@@ -45,23 +45,23 @@ def serves(cluster: Root) -> bool:
 
 
 def _serve_label(cluster: Root, node_type: str) -> dict[str, str]:
-    """A worker takes requests as soon as it is ready; a head once its proxy is known to be well."""
+    """A worker takes requests as soon as it is ready; a head once its proxy is known to be healthy."""
     return {Label.SERVE: str(node_type == NodeType.WORKER).lower()} if serves(cluster) else {}
 
 
 def head_selector(
     cluster: Root, template: Mapping[str, Any], group_labels: Mapping[str, str]
 ) -> dict[str, str]:
-    """What the head Service selects by: the head pod's own labels, so a user's value for one is followed."""
+    """The head Service's selector: the head pod's own labels, including the user's values for them."""
     labels = pod_labels(cluster, NodeType.HEAD, HEAD_GROUP, template, group_labels)
     return {key: labels[key] for key in HEAD_SELECTOR}
 
 
 def pod_annotations(cluster: Root, template: Mapping[str, Any]) -> dict[str, str]:
-    """Annotations of a pod, before those that tell one pod of a group from another."""
+    """Annotations of a pod, without those that differ between the pods of a group."""
     annotations = texts(mapping(template.get("metadata")).get("annotations"))
     overwrite = cluster.annotations.get(Annotation.OVERWRITE_COMMAND)
-    # The cluster can switch it on for all its pods, and leaves it to the template where it does not.
+    # The cluster can switch it on for all its pods; otherwise the template decides.
     if overwrite is not None and (is_on(overwrite) or Annotation.OVERWRITE_COMMAND not in annotations):
         annotations[Annotation.OVERWRITE_COMMAND] = overwrite
     return annotations
@@ -73,7 +73,7 @@ def is_on(switch: str) -> bool:
 
 
 def owner_reference(cluster: Root) -> Json:
-    """Makes the object the cluster's: it goes when the cluster goes."""
+    """Makes the cluster the object's owner: the object is deleted with the cluster."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -85,6 +85,6 @@ def owner_reference(cluster: Root) -> Json:
 
 
 def template_hash(body: Mapping[str, Any]) -> str:
-    """The same for two bodies exactly if they are equal as JSON, whatever the order of their keys."""
+    """Equal for two bodies if and only if they are equal as JSON, whatever the order of their keys."""
     canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(canonical).hexdigest()[:_HASH_LENGTH]

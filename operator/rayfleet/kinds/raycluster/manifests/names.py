@@ -1,4 +1,4 @@
-"""Names of what a cluster consists of."""
+"""Names of a cluster's objects."""
 
 import hashlib
 import re
@@ -13,21 +13,21 @@ from rayfleet.kube.objects.roots import Root
 _LONGEST: Final = 63
 _LONGEST_SECRET: Final = 50
 _HASH_LENGTH: Final = 5
-# No vowels, and none of 0, 1 and 3, which look like them: a hash never spells a word.
+# No vowels, and no 0, 1 or 3, which look like vowels: a hash never spells a word.
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
-# Names are cut as if the index had this many digits, so that pods of one group differ in the index only.
+# Names are cut as if the index had this many digits, so that a group's pod names differ only in the index.
 _INDEX_DIGITS: Final = 6
 _NOT_IN_A_LABEL: Final = re.compile(r"[^a-z0-9]+")
 
 
 def head_pod_name(cluster: Root, epoch: int) -> str:
-    """`<cluster>-head-<h>`: another one for each epoch, the same one for the same epoch."""
+    """`<cluster>-head-<h>`: one name per epoch."""
     suffix = f"-head-{_short_hash(cluster.uid, str(epoch))}"
     return _stem(cluster.key.name, _LONGEST - len(suffix)) + suffix
 
 
 def worker_pod_name(cluster: Root, group: str, index: int) -> str:
-    """`<cluster>-<group>-worker-<h>-<n>`: h tells groups apart, even those that look alike when cut."""
+    """`<cluster>-<group>-worker-<h>-<n>`: h tells groups apart, even if their names are equal once cut."""
     suffix = f"-worker-{_short_hash(cluster.uid, group)}-"
     digits = str(index)
     room = _LONGEST - len(suffix) - max(len(digits), _INDEX_DIGITS)
@@ -35,20 +35,20 @@ def worker_pod_name(cluster: Root, group: str, index: int) -> str:
 
 
 def replica_name(cluster: Root, group: str, first: int) -> str:
-    """`<group>-<h>-<first>` of a multi-host replica, `first` being the index of its first host's pod."""
+    """`<group>-<h>-<first>` for a multi-host replica; `first` is the index of its first host's pod."""
     suffix = f"-{_short_hash(cluster.uid, group)}-"
     return group[: _LONGEST - len(suffix) - _INDEX_DIGITS] + suffix + str(first)
 
 
 def headless_service_name(cluster: Root) -> str:
-    """The Service by which the hosts of multi-host replicas find each other."""
+    """The Service through which the hosts of multi-host replicas find each other."""
     return f"{cluster.key.name}-headless"
 
 
 def auth_secret_name(cluster: Root, spec: RayClusterSpec) -> str:
     """The Secret with the cluster's token: the user's, or one named like the cluster.
 
-    Of a longer name the last 50 characters count, made to begin with a letter, as Ray's users know it.
+    A longer name is cut to its last 50 characters and made to begin with a letter, as KubeRay does.
     """
     if spec.auth_options.secret_name:
         return spec.auth_options.secret_name
@@ -57,13 +57,13 @@ def auth_secret_name(cluster: Root, spec: RayClusterSpec) -> str:
 
 
 def head_service_name(cluster: Root, spec: RayClusterSpec) -> str:
-    """The name that the user gave the head Service, or `<cluster>-head-svc`."""
+    """The user's name for the head Service, or `<cluster>-head-svc`."""
     given = mapping(mapping(spec.head_group_spec.head_service).get("metadata"))
     return text(given.get("name")) or f"{cluster.key.name}-head-svc"
 
 
 def fqdn(cluster: Root, spec: RayClusterSpec, cluster_domain: str = DEFAULT_CLUSTER_DOMAIN) -> str:
-    """The host name by which workers find the head; without a domain, relative to that of their own."""
+    """The host name by which workers find the head; without a domain, relative to their own."""
     name = f"{head_service_name(cluster, spec)}.{cluster.key.namespace}.svc"
     return f"{name}.{cluster_domain}" if cluster_domain else name
 

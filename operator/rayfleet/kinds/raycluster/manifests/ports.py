@@ -1,4 +1,4 @@
-"""The ports that a node of Ray listens on, as its `rayStartParams` set them."""
+"""The ports that a Ray node listens on, as its `rayStartParams` set them."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,23 +18,23 @@ _HIGHEST: Final = 65535
 
 
 def port(known: Mapping[str, str], flag: str, default: int) -> int:
-    """The number that `flag` sets, or `default` where it sets none.
+    """The number that `flag` sets, or `default`.
 
-    `known` are the flags whose values are known before the pod runs.
+    `known` holds the flags whose values are known before the pod runs.
     """
     number = whole_number(known.get(flag, "")) or 0
     return number if 0 < number <= _HIGHEST else default
 
 
 def gcs_port(head: HeadGroupSpec) -> str:
-    """The GCS port as text: what nobody can read before the head runs stays as it is, and is refused."""
+    """The GCS port as text; a value that is known only when the head runs stays as it is, and is refused."""
     params = head.ray_start_params
     number = port(known_params(params, ray_environment_of(head)), "port", 0)
     return str(number or params.get("port", "").strip().strip("'\"") or GCS)
 
 
 def serve_port(container: Mapping[str, Any]) -> int:
-    """The port of Ray Serve's proxy: that of the Ray container which is named `serve`, or the usual one."""
+    """The port of Ray Serve's proxy: the container port named `serve`, or the default."""
     for declared in objects(container.get("ports")):
         number = declared.get("containerPort")
         if declared.get("name") == "serve" and isinstance(number, int) and 0 < number <= _HIGHEST:

@@ -13,8 +13,8 @@ _ONE_HEALTH_PAGE: Final = RayVersion(2, 53)
 """The first Ray whose agent answers for the raylet, and on the head for the GCS, in one page."""
 
 _RAYLET_PAGE: Final = "api/local_raylet_healthz"
-# The two pages that it joins are still there, so they can be asked of every Ray; but an httpGet probe can ask
-# one only. bash asks both by itself, so the image needs no wget or curl, and it is a tenth of their cost.
+# The two pages that it combines still exist, so every Ray version answers them; but an httpGet probe can ask
+# only one. bash asks both itself, so the image needs no wget or curl, at a tenth of their cost.
 _ASK_PAGES: Final = """\
 for page; do
   exec 3<>"/dev/tcp/localhost/${page%%/*}" || exit 1
@@ -26,7 +26,7 @@ done
 
 
 def probes(node_type: str, known: Mapping[str, str], ray_version: RayVersion | None) -> dict[str, Json]:
-    """Both probes, by the field they go into; `known` are the flags whose values are known."""
+    """Both probes, by field; `known` holds the flags whose values are known."""
     head = node_type == NodeType.HEAD
     check = _check(head=head, params=known, ray_version=ray_version)
     timing = {"timeoutSeconds": 5 if head else 2, "periodSeconds": 5, "successThreshold": 1}
@@ -37,9 +37,9 @@ def probes(node_type: str, known: Mapping[str, str], ray_version: RayVersion | N
 
 
 def serving_readiness(params: Mapping[str, str], serve_port: int) -> Json:
-    """Readiness of a worker that serves: its own proxy must answer, and at its first silence requests end.
+    """Readiness of a Serve worker: its own proxy must answer, and one missed answer stops its requests.
 
-    A worker without a replica has no proxy, and so is never ready, though Ray's node is.
+    A worker without a replica has no proxy, so it is never ready, although its Ray node is.
     """
     pages = [f"{_agent_port(params)}/{_RAYLET_PAGE}", f"{serve_port}/-/healthz"]
     return {
@@ -54,7 +54,7 @@ def serving_readiness(params: Mapping[str, str], serve_port: int) -> Json:
 
 def _check(*, head: bool, params: Mapping[str, str], ray_version: RayVersion | None) -> Json:
     agent = _agent_port(params)
-    # One that is not known is asked as every Ray can be: without the page it would be killed.
+    # An unknown version gets the probe that every Ray answers: a pod without the page would be killed.
     if ray_version is not None and ray_version >= _ONE_HEALTH_PAGE:
         return {"httpGet": {"path": "/api/healthz", "port": agent}}
     pages = [f"{agent}/{_RAYLET_PAGE}"]
@@ -72,5 +72,5 @@ def _pages_check(pages: Sequence[str]) -> Json:
 
 
 def missing_probes(container: Mapping[str, Any], generated: Mapping[str, Json]) -> dict[str, Json]:
-    """The generated probes whose place the user has left empty."""
+    """The generated probes that the user has not set."""
     return {field: probe for field, probe in generated.items() if not container.get(field)}

@@ -26,7 +26,7 @@ from rayfleet.kinds.raycluster.manifests.ray_start import container_command
 from rayfleet.kinds.raycluster.manifests.volumes import shared_memory
 from rayfleet.kube.objects.roots import Root
 
-# So that Ray Serve notices soon when a node is gone, and its calls to a head that restarts end.
+# With these Ray Serve notices a lost node soon, and its calls to a restarting head time out.
 _SERVING: Final = {
     "RAY_timeout_ms_task_wait_for_death_info": "0",
     "RAY_gcs_server_request_timeout_seconds": "5",
@@ -39,10 +39,10 @@ class PodManifest:
     """A pod that can be created as it is."""
 
     body: Json
-    """Shares structure with the spec it was built from: to be sent, not to be changed."""
+    """Shares structure with the spec it was built from: send it, do not change it."""
     name: str
     template_hash: str
-    """Equal for pods that differ in name, index and epoch only."""
+    """Equal for pods that differ only in name, index and epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +58,19 @@ class RayNode:
     ray_start: str
     """The command with these flags."""
     gcs_host: str
-    """By which this node reaches the GCS."""
+    """The host at which this node reaches the GCS."""
     gcs_port: str
     ray_version: RayVersion | None
-    """None where the manifest does not tell."""
+    """None if the manifest does not say."""
     auth: NodeAuth | None = None
     scaled: bool = False
-    """The cluster scales with its queue, by our hand."""
+    """The operator scales the cluster with its queue."""
     fails_infeasible: bool = False
-    """Tasks for which there can be no node are to fail; of a head."""
+    """On a head: tasks that no node can ever run fail."""
 
 
 def ray_pod(cluster: Root, node: RayNode, spec: Json) -> PodManifest:
-    """A nameless pod of `node`, its template hash among its annotations."""
+    """A pod of `node` without a name, with the template hash in its annotations."""
     given = mapping(node.template.get("metadata"))
     metadata: Json = {
         "namespace": cluster.key.namespace,
@@ -92,7 +92,7 @@ def named(
     annotations: Mapping[str, str],
     labels: Mapping[str, str] = MappingProxyType({}),
 ) -> PodManifest:
-    """The pod under a name of its own, with everything else shared."""
+    """The pod with its own name; everything else is shared."""
     metadata = manifest.body["metadata"]
     own = {**metadata, "name": name, "annotations": {**metadata["annotations"], **annotations}}
     if labels:
@@ -101,7 +101,7 @@ def named(
 
 
 def ray_pod_spec(cluster: Root, node: RayNode, head: str) -> Json:
-    """The template's pod spec with its first container made a Ray node; `head` is the head's host name."""
+    """The template's pod spec, with its first container turned into a Ray node; `head` is the head's host."""
     spec = dict(mapping(node.template.get("spec")))
     init_containers = objects(spec.get("initContainers"))
     if init_containers:
@@ -119,7 +119,7 @@ def ray_pod_spec(cluster: Root, node: RayNode, head: str) -> Json:
     if volumes:
         spec["volumes"] = volumes
     if node.scaled:
-        # A container that is started again would be a new Ray node under the old one's name.
+        # A restarted container would be a new Ray node under the name of the old one.
         spec.setdefault("restartPolicy", "Never")
     return spec
 
@@ -147,18 +147,18 @@ def _running_ray(cluster: Root, node: RayNode, container: Mapping[str, Any]) -> 
 def _probes(
     cluster: Root, node: RayNode, container: Mapping[str, Any], known: Mapping[str, str]
 ) -> dict[str, Json]:
-    made = probes(node.node_type, known, node.ray_version)
+    generated = probes(node.node_type, known, node.ray_version)
     if node.node_type == NodeType.WORKER and serves(cluster):
-        made |= {"readinessProbe": serving_readiness(known, ports.serve_port(container))}
-    return made
+        generated |= {"readinessProbe": serving_readiness(known, ports.serve_port(container))}
+    return generated
 
 
 def _autoscaling(node: RayNode) -> dict[str, str]:
-    """With its second version Ray's head tells of `request_resources` as well; the other nodes follow it."""
+    """Autoscaler v2 makes Ray's head report `request_resources`, too; the other nodes follow the head."""
     if not (node.scaled and node.node_type == NodeType.HEAD):
         return {}
     early_exit = {"RAY_enable_infeasible_task_early_exit": "1"} if node.fails_infeasible else {}
-    # How often a head looks what waits on its nodes; Ray's own 1,000 would be half of a task's way to a pod.
+    # How often a head collects the demand of its nodes; Ray's 1,000 would be half the time from task to pod.
     sooner = {"RAY_gcs_pull_resource_loads_period_milliseconds": "500"}
     return {"RAY_enable_autoscaler_v2": "1"} | sooner | early_exit
 

@@ -15,13 +15,13 @@ from rayfleet.kinds.raycluster.manifests.resources import (
 )
 from rayfleet.ray.state import Resources
 
-# Flags that take "true" and "false" as values; any other flag is there or not.
+# Flags that take "true" and "false" as values; any other flag is present or absent.
 _WITH_BOOLEAN_VALUE: Final = frozenset({"log-color", "include-dashboard", "include-log-monitor"})
 _OPEN_FILES: Final = "ulimit -n ${RAY_START_ULIMIT_OPEN_FILES:-65536}"
 
 
 def head_params(group: HeadGroupSpec, *, scaled: bool = False) -> dict[str, str]:
-    """All flags of the head's `ray start --head`; a cluster that we scale runs no monitor of Ray's."""
+    """All flags of the head's `ray start --head`; a cluster that we scale does not run Ray's monitor."""
     params = _params(group, {"dashboard-host": "0.0.0.0"})  # noqa: S104 - inside the pod's own network
     return params | ({"no-monitor": "true"} if scaled else {})
 
@@ -38,7 +38,7 @@ def _params(group: HeadGroupSpec | WorkerGroupSpec, defaults: Mapping[str, str])
         "dashboard-agent-listen-port": str(ports.DASHBOARD_AGENT),
         **group.ray_start_params,
         **flags_from_group(group.resources),
-        # Without it the container would end as soon as Ray's processes are up.
+        # Without this the container would end as soon as Ray's processes are up.
         "block": "true",
     }
     if group.labels:
@@ -55,7 +55,7 @@ def head_resources(group: HeadGroupSpec) -> Resources:
 def node_resources(
     group: HeadGroupSpec | WorkerGroupSpec, params: Mapping[str, str], learned: Resources = ()
 ) -> Resources:
-    """What its flags say, else what running nodes of the group turned out to have, else what is requested."""
+    """The flags' values, else those of the group's running nodes, else the container's requests."""
     pod = mapping(group.template.get("spec"))
     requested = requested_resources(ray_container(group.template), pod, params)
     given = dict(resources_of_flags(params, ray_environment_of(group)))
@@ -63,7 +63,7 @@ def node_resources(
 
 
 def ray_start_command(params: Mapping[str, str], *, head: bool) -> str:
-    """`ray start` with its flags in order. Values are words of the user's shell and stay as they are."""
+    """`ray start` with its flags in order. Values are shell words of the user and stay as they are."""
     words = ["ray start --head" if head else "ray start"]
     for flag, given in sorted(params.items()):
         value = shell_value(flag, given)
@@ -76,10 +76,10 @@ def ray_start_command(params: Mapping[str, str], *, head: bool) -> str:
 
 
 def container_command(container: Mapping[str, Any], ray_start: str) -> Json:
-    """`command` and `args` that run the user's own command first, then Ray; empty where theirs starts Ray."""
+    """`command` and `args` that run the user's command first, then Ray; empty if theirs starts Ray."""
     own = " ".join(str(word) for field in ("command", "args") for word in items(container.get(field)))
     if "ray start" in own:
         return {}
     run = f"{_OPEN_FILES}; {ray_start}"
-    # bash replaces itself by the last command it is given, so a SIGTERM to the container reaches Ray.
+    # bash replaces itself with the last command, so a SIGTERM to the container reaches Ray.
     return {"command": ["/bin/bash", "-c", "--"], "args": [f"{own} && {run}" if own else run]}

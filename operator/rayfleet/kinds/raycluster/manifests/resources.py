@@ -1,4 +1,4 @@
-"""What a node of Ray offers: `ray start` flags from the group's `resources` and the container's limits."""
+"""What a Ray node offers: `ray start` flags from the group's `resources` and the container's limits."""
 
 import json
 import math
@@ -20,7 +20,7 @@ CUSTOM: Final = "resources"
 
 
 def flags_from_group(resources: Mapping[str, str]) -> dict[str, str]:
-    """The flags that a group's `resources` stand for. Quantities that cannot be read are left out."""
+    """The flags for a group's `resources`. Quantities that cannot be parsed are left out."""
     flags: dict[str, str] = {}
     custom: dict[str, int | float] = {}
     for name, value in sorted(resources.items()):
@@ -42,14 +42,14 @@ def flags_from_container(
 ) -> dict[str, str]:
     """The flags that follow from a container's resources, beyond those that are `given`.
 
-    Where it has none of its own, those of its `pod` as a whole are its limits.
+    If the container has none, the pod-level resources of its `pod` apply.
     """
     limits, requests = _limits_and_requests(container)
-    of_pod, asked_by_pod = _limits_and_requests(pod or {})
+    pod_limits, pod_requests = _limits_and_requests(pod or {})
     flags: dict[str, str] = {}
     cpus = _positive(limits.get("cpu")) or _positive(requests.get("cpu"))
-    cpus = cpus or _positive(of_pod.get("cpu")) or _positive(asked_by_pod.get("cpu"))
-    memory = _positive(limits.get("memory")) or _positive(of_pod.get("memory"))
+    cpus = cpus or _positive(pod_limits.get("cpu")) or _positive(pod_requests.get("cpu"))
+    memory = _positive(limits.get("memory")) or _positive(pod_limits.get("memory"))
     gpus = _first_positive(limits, [name for name in sorted(limits) if is_gpu(name)])
     for flag, amount in ((CPUS, cpus), (MEMORY, memory), (GPUS, gpus)):
         if amount and flag not in given:
@@ -63,42 +63,42 @@ def flags_from_container(
 def requested_resources(
     container: Mapping[str, Any], pod: Mapping[str, Any], given: Mapping[str, str]
 ) -> tuple[tuple[str, float], ...]:
-    """What a node is sure to have besides what its flags say: the requests of its container, or of its pod.
+    """What a node is sure to have beyond its flags: the requests of its container, or of its pod.
 
-    Ray is not told of them: it finds out what the machine has, which may be more.
+    They are not passed to Ray, which detects what the machine has; that may be more.
     """
-    asked = {**_limits_and_requests(pod)[1], **_limits_and_requests(container)[1]}
-    gpus = _first_positive(asked, [name for name in sorted(asked) if is_gpu(name)])
-    found = {"memory": _positive(asked.get("memory")) if MEMORY not in given else None}
-    found["GPU"] = gpus if GPUS not in given else None
+    requests = {**_limits_and_requests(pod)[1], **_limits_and_requests(container)[1]}
+    gpus = _first_positive(requests, [name for name in sorted(requests) if is_gpu(name)])
+    amounts = {"memory": _positive(requests.get("memory")) if MEMORY not in given else None}
+    amounts["GPU"] = gpus if GPUS not in given else None
     custom = json_object(known_param(CUSTOM, given.get(CUSTOM, ""), environment_of(container)) or "")
     if custom is not None or CUSTOM not in given:
         for name, counted in OF_OWN_NAME.items():
-            found[counted] = None if counted in (custom or {}) else _positive(asked.get(name))
-    return tuple(sorted((name, float(amount)) for name, amount in found.items() if amount))
+            amounts[counted] = None if counted in (custom or {}) else _positive(requests.get(name))
+    return tuple(sorted((name, float(amount)) for name, amount in amounts.items() if amount))
 
 
 def resources_of_flags(params: Mapping[str, str], env: Environment) -> tuple[tuple[str, float], ...]:
-    """The logical resources that a Ray node with these `ray start` flags has, sorted by name.
+    """The logical resources of a Ray node with these `ray start` flags, sorted by name.
 
-    `env` are the variables that the flags may refer to. What Ray finds out by itself on the node is not among
-    them. A flag whose value is not known counts as unset, and one that Ray would not start with, too.
+    `env` holds the variables that the flags may refer to. Resources that Ray detects on the node are not
+    included. A flag whose value is unknown, or with which Ray would not start, counts as unset.
     """
-    found: dict[str, float] = {}
+    amounts: dict[str, float] = {}
     known = known_params(params, env)
     for flag, name in ((CPUS, "CPU"), (GPUS, "GPU"), (MEMORY, "memory")):
         number = whole_number(known.get(flag, ""))
         if number is not None and number > 0:
-            found[name] = float(number)
+            amounts[name] = float(number)
     for name, value in (json_object(known.get(CUSTOM, "")) or {}).items():
         amount = _positive(value)
         if amount is not None:
-            found[name] = float(amount)
-    return tuple(sorted(found.items()))
+            amounts[name] = float(amount)
+    return tuple(sorted(amounts.items()))
 
 
-def _limits_and_requests(of: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    resources = mapping(of.get("resources"))
+def _limits_and_requests(owner: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    resources = mapping(owner.get("resources"))
     return mapping(resources.get("limits")), mapping(resources.get("requests"))
 
 
@@ -107,12 +107,12 @@ def _standard_flag(name: str) -> str | None:
 
 
 def _with_accelerator(limits: Mapping[str, Any], given: str | None, env: Environment) -> str | None:
-    """`--resources` with the container's accelerator added, or None where there is nothing to add."""
+    """`--resources` with the container's accelerator added, or None if there is nothing to add."""
     name = next((name for name in sorted(limits) if name in OF_OWN_NAME and _positive(limits[name])), None)
     if name is None:
         return None
     custom = json_object(known_param(CUSTOM, given, env) or "") if given is not None else {}
-    # What cannot be read cannot be added to, and an accelerator that the user counts is not counted again.
+    # An unreadable value cannot be added to, and an accelerator that the user counts is not counted again.
     if custom is None or any(counted in custom for counted in OF_OWN_NAME.values()):
         return None
     return _shell_json({**custom, OF_OWN_NAME[name]: _number(_positive(limits[name]) or Decimal(0))})

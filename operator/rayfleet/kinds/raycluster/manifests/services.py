@@ -1,4 +1,4 @@
-"""The Services: of the head, by which workers and users find it, and of multi-host workers."""
+"""The Services: the head's, through which workers and users reach it, and the multi-host workers'."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -24,10 +24,10 @@ _DEFAULT_TYPE: Final = "ClusterIP"
 
 
 def head_service(cluster: Root, spec: RayClusterSpec) -> Json:
-    """The head Service, with the user's own (`headService`) laid over it.
+    """The head Service, overlaid with the user's own (`headService`).
 
-    Without one, and without a type that asks for an address of its own, it is headless and shows the head
-    before it is ready: there is one head, and workers join it while it starts.
+    Without one, and without a type that needs its own address, it is headless and publishes the head before
+    it is ready: there is only one head, and workers join it while it starts.
     """
     group = spec.head_group_spec
     given = group.head_service
@@ -60,10 +60,10 @@ def head_service(cluster: Root, spec: RayClusterSpec) -> Json:
 
 
 def headless_service(cluster: Root) -> Json:
-    """The addresses of all workers by one DNS name, from their start on: hosts wait for each other.
+    """The addresses of all workers under one DNS name from their start, because hosts wait for each other.
 
-    A host has a name of its own below it where its pod gets `hostname` and `subdomain`, as webhooks for
-    multi-host accelerators set them.
+    A host has its own name below it if its pod gets `hostname` and `subdomain`, as webhooks for multi-host
+    accelerators set them.
     """
     name = headless_service_name(cluster)
     return {
@@ -72,7 +72,7 @@ def headless_service(cluster: Root) -> Json:
         "metadata": {
             "name": name,
             "namespace": cluster.key.namespace,
-            # KubeRay looks for it by the cluster's name, and where it finds none makes one of the same name.
+            # KubeRay looks for it by the cluster's name; if it finds none, it creates one of the same name.
             "labels": {Label.CLUSTER: cluster.key.name, Label.HEADLESS_WORKER_SERVICE: cluster.key.name},
             "ownerReferences": [owner_reference(cluster)],
         },
@@ -86,7 +86,7 @@ def headless_service(cluster: Root) -> Json:
 
 
 def _generated_ports(group: HeadGroupSpec) -> list[Json]:
-    """The ports that the head's container declares, or those that Ray listens on; metrics in any case."""
+    """The ports that the head's container declares, or those that Ray listens on; always with metrics."""
     params = known_params(group.ray_start_params, ray_environment_of(group))
     declared = [
         _port(
@@ -114,13 +114,13 @@ def _port(name: str, number: int, protocol: str = "") -> Json:
 
 
 def _overlay(generated: list[Json], given: list[Mapping[str, Any]]) -> list[Json]:
-    """The user's ports first; where one has a generated port's name, that says what the user left open."""
+    """The user's ports first; a generated port of the same name fills in fields that the user left out."""
     by_name = {_name(port): port for port in generated}
     laid_over = []
     for port in given:
         under = by_name.get(_name(port), {})
         own = {field: value for field, value in port.items() if value is not None}
-        # "dashboard: 80" means port 80 of the Service and still the dashboard's own port of the pod.
+        # "dashboard: 80" means port 80 of the Service, but still the dashboard's own port in the pod.
         moved = (
             {"targetPort": under["port"]} if under and own.get("port", under["port"]) != under["port"] else {}
         )
@@ -129,7 +129,7 @@ def _overlay(generated: list[Json], given: list[Mapping[str, Any]]) -> list[Json
 
 
 def _with_gcs(listed: list[Json], group: HeadGroupSpec) -> list[Json]:
-    # An address of the Service's own passes on only the ports it lists, and without this one no worker joins.
+    # A Service with its own address forwards only the ports it lists, and without this one no worker joins.
     gcs = ports.port(known_params(group.ray_start_params, ray_environment_of(group)), "port", ports.GCS)
     taken = {_name(port) for port in listed}
     name = "gcs-server" if "gcs-server" not in taken else f"{gcs}-port"

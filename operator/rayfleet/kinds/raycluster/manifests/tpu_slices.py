@@ -1,4 +1,4 @@
-"""What Ray finds out by itself on the hosts of a TPU slice, as far as a manifest tells it."""
+"""What Ray detects on the hosts of a TPU slice, as far as the manifest shows it."""
 
 import math
 import re
@@ -18,29 +18,29 @@ _GENERATIONS: Final = {
     "tpu-v6e-slice": "v6e",
     "tpu7x": "v7x",
 }
-"""Values of GKE's label, as Ray calls them."""
+"""Ray's names for the values of GKE's label."""
 _ONE_CORE: Final = frozenset({"v5litepod", "v6e"})
 """Generations whose chips have one core; others have two."""
 _CHIPS: Final = re.compile(r"[0-9]{1,4}(x[0-9]{1,4}){1,3}", re.ASCII)
 HEAD_OF_SLICE: Final = (("ray.io/tpu-worker-id", "0"),)
-"""Labels of the host that has the resource of the slice's head."""
+"""Labels of the host that has the slice head's resource."""
 _HEAD: Final = re.compile(r"TPU-.+-head")
 
 
 class Slice(NamedTuple):
-    """Of one group whose replicas are slices: of all hosts, and of the first one besides."""
+    """A group whose replicas are slices: labels of all hosts, and extra resources of the first one."""
 
     labels: tuple[tuple[str, str], ...] = ()
     first_host: Resources = ()
 
 
 def is_of_one_host(resource: str) -> bool:
-    """Whether Ray gives this resource to one host of a slice only."""
+    """Whether Ray gives this resource to only one host of a slice."""
     return _HEAD.fullmatch(resource) is not None
 
 
 def slice_of(group: WorkerGroupSpec, resources: Resources) -> Slice:
-    """What the hosts of a slice have by their node selector; `resources` are those of one host."""
+    """What a slice's hosts have according to their node selector; `resources` are those of one host."""
     selector = mapping(mapping(group.template.get("spec")).get("nodeSelector"))
     generation = _GENERATIONS.get(text(selector.get(_ACCELERATOR)))
     topology = text(selector.get(_TOPOLOGY)).strip().lower()

@@ -14,8 +14,8 @@ def shared_memory(
 ) -> tuple[Json, list[Any]]:
     """The container and the pod's volumes, with room for the object store in `/dev/shm`.
 
-    A container runtime gives 64 MiB there, of which Ray would put its store on disk instead. Nothing is added
-    where the user mounts something there or puts the store elsewhere (`plasma-directory`).
+    A container runtime provides 64 MiB there, so little that Ray would put its store on disk. Nothing is
+    added if the user mounts something there or puts the store elsewhere (`plasma-directory`).
     """
     theirs = list(items(volumes))
     mounts = items(container.get("volumeMounts"))
@@ -29,7 +29,7 @@ def shared_memory(
 
 
 def _in_memory(container: Mapping[str, Any]) -> Json:
-    """An emptyDir bounded by the container's memory, which what is stored there counts towards."""
+    """An emptyDir bounded by the container's memory, because its content counts towards that."""
     resources = mapping(container.get("resources"))
     limit = mapping(resources.get("limits")).get("memory")
     bound = limit if limit is not None else mapping(resources.get("requests")).get("memory")

@@ -6,11 +6,11 @@ from typing import Any, Final
 from rayfleet.kinds.raycluster.manifests.pod_template import Json
 from rayfleet.kinds.raycluster.pod_settings import WAIT_CONTAINER, WaitSize
 
-# One fork of a running bash every half second: 2 ms of CPU a second, where a `ray health-check` takes 1.1 s
-# and 137 MB each time. Needs nothing but bash, and writes no file.
+# One fork of a running bash every half second: 2 ms of CPU per second, while each `ray health-check` takes
+# 1.1 s and 137 MB. Needs only bash, and writes no file.
 # - The first process of a container ignores every signal that it does not trap.
 # - Reading a pipe with a time-out sleeps without a process, and wakes as soon as an attempt succeeds.
-# - Four times half a second bound an attempt: an address without a host behind it never answers.
+# - Four times half a second limit an attempt: an address without a host behind it never answers.
 _WAIT: Final = """\
 trap 'exit 143' TERM
 exec {answers}<> <(:) || exit
@@ -33,10 +33,10 @@ done
 
 
 def wait_for_gcs(container: Mapping[str, Any], host: str, port: str, size: WaitSize) -> Json:
-    """An init container that ends as soon as the GCS of `host` accepts connections on `port`.
+    """An init container that ends as soon as the GCS at `host` accepts connections on `port`.
 
-    It has the Ray container's image and security context. It waits without bound: while there is no head,
-    there is nothing else that a worker could do.
+    It has the Ray container's image and security context. It waits without limit: without a head there is
+    nothing else that a worker could do.
     """
     copied = {
         field: container[field]

@@ -27,26 +27,26 @@ class PodFactory:
 
     @property
     def template_hash(self) -> str:
-        """Equal for all pods of the factory, and of another one whose pods differ in name and index only."""
+        """Equal for all pods of the factory, and of another whose pods differ only in name and index."""
         return self._manifest.template_hash
 
     def named(self, index: int, place: int | None = None) -> Json:
         """The body of the pod with this index; it shares everything but its metadata.
 
-        `place` is its replica's place in the group, where the replica is this pod alone.
+        `place` is the replica's place in the group, if this pod is the whole replica.
         """
         name = worker_pod_name(self._cluster, self._group, index)
         body = named(self._manifest, name, {Annotation.INDEX: str(index)}).body
         return body if place is None else _labelled(body, {Label.REPLICA_INDEX: str(place)})
 
     def replica(self, place: int, first: int, hosts: int) -> "Replica":
-        """The replica of so many hosts at this place of the group, whose first host is the pod `first`."""
+        """The replica with `hosts` hosts at `place` in the group; its first host is pod `first`."""
         return Replica(self, replica_name(self._cluster, self._group, first), place, first, hosts)
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A multi-host replica: pods that are of use together only."""
+    """A multi-host replica: pods that are useful only together."""
 
     _factory: PodFactory
     name: str
@@ -66,7 +66,7 @@ class Replica:
 
 
 def _labelled(body: Json, own: dict[str, str], noted: Mapping[str, str] = MappingProxyType({})) -> Json:
-    """The body with what tells one pod of a group from another: no part of the template's hash."""
+    """The body with labels and annotations that differ between pods of a group; the hash ignores them."""
     metadata = body["metadata"]
     labels, annotations = {**metadata["labels"], **own}, {**metadata["annotations"], **noted}
     return {**body, "metadata": {**metadata, "labels": labels, "annotations": annotations}}
@@ -104,18 +104,18 @@ def worker_pods(
 def worker_resources(group: WorkerGroupSpec, learned: Resources = ()) -> Resources:
     """Logical resources of one Ray node of `group`.
 
-    What its flags say, else what its running nodes have turned out to have, else what its pod requests.
+    The flags' values, else those of its running nodes, else its pod's requests.
     """
     return node_resources(group, worker_params(group, ""), learned)
 
 
 def _with_wait(spec: Json, node: RayNode, settings: PodSettings) -> Json:
-    # Last, so that what the user's init containers set up (a proxy, a network) is there when it connects.
+    # Last, so that it can use what the user's init containers set up (a proxy, a network).
     first = items(spec.get("initContainers"))
     ray = ray_container(node.template)
     if not ray or any(mapping(container).get("name") == WAIT_CONTAINER for container in first):
         return spec
-    # The dot marks the name as complete: one DNS query instead of one for each search domain, twice a second.
+    # The dot marks the name as complete: one DNS query instead of one per search domain, twice a second.
     host = f"{node.gcs_host}." if settings.cluster_domain else node.gcs_host
     gcs = wait.wait_for_gcs(ray, host, node.gcs_port, settings.wait)
     return {**spec, "initContainers": [*first, gcs]}

@@ -21,7 +21,7 @@ from rayfleet.kinds.raycluster.actions import Cause, desired_replicas
 from rayfleet.kinds.raycluster.healing.coming import Coming, refusal
 from rayfleet.kinds.raycluster.leaving.leave import Leave, Unit
 from rayfleet.kinds.raycluster.leaving.ray_nodes import Gone, trusted_state, with_its_own_head
-from rayfleet.kinds.raycluster.leaving.states import Counts, said_by, state_of
+from rayfleet.kinds.raycluster.leaving.states import Counts, reported_by, state_of
 from rayfleet.kinds.raycluster.manifests import HEAD_OF_SLICE, is_of_one_host, slice_of, worker_resources
 from rayfleet.kinds.raycluster.plan.ceilings import A_MINUTE, CEILING_SECONDS, COUNTING_SECONDS, rooms_of
 from rayfleet.kinds.raycluster.plan.groups import Scaled
@@ -222,10 +222,10 @@ def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[W
     groups = {group.group_name: group for group in spec.worker_group_specs}
     requested = {n for group in spec.worker_group_specs for n in group.scale_strategy.workers_to_delete}
     ray, leaving = snapshot.scaling.ray, gone.parted | broken_replicas(snapshot, spec)
-    said = said_by(ray, gone.causes)
+    reported = reported_by(ray, gone.causes)
     coming = Coming(ray.session_since if not ray.trouble else None, snapshot.now)
     for pod in snapshot.pods:
-        state = state_of(pod, said)
+        state = state_of(pod, reported)
         if state.lives and pod.node_type == NodeType.WORKER and pod.group in groups:
             replica = "" if pod.host is None else pod.host.replica
             yield Worker(
@@ -233,7 +233,7 @@ def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[W
                 pod.group,
                 pod.created,
                 replica,
-                None if pod.name in said.joined else coming.blocked(pod, groups[pod.group]),
+                None if pod.name in reported.joined else coming.blocked(pod, groups[pod.group]),
                 draining=state.counts is Counts.LEAVING or replica in leaving,
                 pending=pod.phase == "Pending",
                 requested=pod.name in requested,
