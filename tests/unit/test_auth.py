@@ -182,7 +182,7 @@ async def test_a_secret_of_somebody_elses_is_not_used() -> None:
     (event,) = events_of([outcome], (), {}, {})
     assert event.reason == "FailedToCreateSecret"
     assert event.note == (
-        "Secret demo: Secret demo is there and is not this cluster's: remove it,"
+        "Secret demo: Secret demo exists and does not belong to this cluster: remove it,"
         " or name a Secret of your own in spec.authOptions.secretName"
     )
     shown = snapshot(of)

@@ -93,7 +93,7 @@ def test_replicas_that_are_whole_are_left_alone() -> None:
 
 LOST: list[Any] = [
     pytest.param(None, "host 1 is gone", id="gone"),
-    pytest.param({"deleting": True}, "host 1 is going", id="going"),
+    pytest.param({"deleting": True}, "host 1 is being deleted", id="going"),
     pytest.param({"end": ray_ended(137)}, "host 1 has ended: exit code 137", id="ended"),
 ]
 
@@ -132,7 +132,7 @@ def test_a_replica_of_which_hosts_were_never_made_is_completed() -> None:
     decided = decide(of, [first, third])
     assert made(decided) == [whole[1], whole[3]]
     assert decided.deletes == ()
-    assert "2 of 4 hosts were not made" in creates(decided)[0].reason
+    assert "2 of 4 hosts were not created" in creates(decided)[0].reason
 
 
 def test_what_a_new_replica_is_called_is_not_what_a_part_still_lacks() -> None:

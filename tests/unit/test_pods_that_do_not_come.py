@@ -86,7 +86,10 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
         {"reason": "", "container": "", "phase": "Running", "ready": True},
         "NotJoined: it runs, but has not joined Ray",
     ),
-    "no scheduler": ({"reason": "", "container": "", "node_name": ""}, "NotStarted: no scheduler has reported"),
+    "no scheduler": (
+        {"reason": "", "container": "", "node_name": ""},
+        "NotStarted: no scheduler has reported",
+    ),
 }
 
 

@@ -80,7 +80,7 @@ def test_an_answer_that_is_older_than_fifteen_seconds_is_not_decided_by() -> Non
     memory = RayMemory()
     assert not heard(memory, seen(NODES), PODS, NOW + STALE_SECONDS).trouble
     view = heard(memory, seen(NODES), PODS, NOW + STALE_SECONDS + 0.1)
-    assert (view.trouble, view.since) == ("the head has not been asked for a while", NOW)
+    assert (view.trouble, view.since) == ("the head has not been polled for a while", NOW)
     assert STALE_SECONDS == 15
 
 
@@ -110,8 +110,8 @@ def test_a_new_session_is_not_decided_by_before_its_workers_have_joined_or_had_t
         answer = Observation("uid", state, at, session_since=Moment(NOW, NOW))
         return heard(memory, answer, PODS, NOW + after).trouble
 
-    assert "started anew" in anew(NODES[:1], 1)
-    assert "started anew" in anew(NODES[:2], SETTLE_SECONDS - 1)
+    assert "has restarted" in anew(NODES[:1], 1)
+    assert "has restarted" in anew(NODES[:2], SETTLE_SECONDS - 1)
     assert not anew(NODES[:2], SETTLE_SECONDS)
 
 
@@ -140,10 +140,10 @@ def test_an_answer_that_is_not_taken_is_said_to_be_so(trouble: GcsTrouble) -> No
     """And what was known before is not decided by: nothing shrinks."""
     answer = replace(seen(NODES), failure=GcsFailure(trouble, "4001 nodes"), unknown_since=Moment(NOW, NOW))
     view = heard(RayMemory(), answer, PODS, NOW)
-    assert view.trouble == "the head's answer is not taken: 4001 nodes"
+    assert view.trouble == "the head's answer was rejected: 4001 nodes"
 
 
 def test_a_first_answer_that_is_not_taken_is_no_silence() -> None:
     """A head whose answer was not kept has answered."""
     answer = Observation("uid", failure=GcsFailure(GcsTrouble.TOO_LARGE, "4001 nodes"))
-    assert heard(RayMemory(), answer, PODS, NOW).trouble == "the head's answer is not taken: 4001 nodes"
+    assert heard(RayMemory(), answer, PODS, NOW).trouble == "the head's answer was rejected: 4001 nodes"

@@ -83,7 +83,7 @@ NO_MEMORY: Final = Memory()
 def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
     """What to do next for this cluster, and why. At rest the plan has no actions.
 
-    `memory` is that of the last decision on sizes.
+    `memory` is what the last decision on sizes left.
     """
     cluster, spec = snapshot.cluster, snapshot.spec
     if ownership(cluster, snapshot.other_operator) is not Ownership.OURS:
@@ -91,7 +91,7 @@ def plan(snapshot: Snapshot, memory: Memory = NO_MEMORY) -> Plan:
     if cluster.deleting:
         return limit_deletes(plan_deletion(snapshot))
     if spec is None:
-        return Plan(waits=("the spec is not valid, and no earlier one is known",))
+        return Plan(waits=("the spec is not valid, and no earlier valid spec is known",))
     findings = unsupported_of(snapshot, spec)
     not_acted_on = tuple(in_words(findings))
     if any(finding.withholds and finding.group is None for finding in findings):
@@ -138,7 +138,7 @@ def _plan_cluster(
     if decision is not None:
         requeues += looks(snapshot, decision, gone)
     if resize is not None:
-        # Its answer is known to the cache before the watch has it, so no event leads to the pods.
+        # The response is in the cache before its watch event, so no event leads to the pods.
         requeues.append(0.0)
     leaves: list[Leave] = [*head.leaves, *removed_groups(spec, workers)]
     leaves += [leave for group in groups for leave in group.leaves]
@@ -159,7 +159,7 @@ def _plan_cluster(
 
 
 def _services(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[CreateService, ...]:
-    """The head's Service and, where there are multi-host groups, theirs, unless they are there."""
+    """The missing Services: the head's and, if there are multi-host groups, theirs."""
     cluster = snapshot.cluster
     there = {service.name for service in snapshot.services}
     missing = []
@@ -177,7 +177,7 @@ def _services(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[CreateService, 
 def _stages(
     services: tuple[CreateService, ...], head: HeadPlan, groups: list[GroupPlan]
 ) -> tuple[tuple[Action, ...], ...]:
-    """Head before workers: without one they could only wait, on GPUs that others could use."""
+    """Head before workers: without a head they would only wait, on GPUs that others could use."""
     create: tuple[Action, ...] = (head.create,) if head.create else ()
     first: tuple[Action, ...] = (*services, head.advance) if head.advance else (*services, *create)
     second: tuple[Action, ...] = create if head.advance else ()
@@ -190,11 +190,11 @@ def _stages(
 def _with_secret(
     snapshot: Snapshot, spec: RayClusterSpec, stages: tuple[tuple[Action, ...], ...]
 ) -> tuple[tuple[Action, ...], ...]:
-    """The Secret with the cluster's token goes before the pods that need it.
+    """Create the Secret with the cluster's token before the pods that need it.
 
-    Once in the life of this process, and with every head: a head takes the token that is there when it
-    starts, and every later pod must have the same. So a Secret that is deleted is made anew, with another
-    token, when the head is replaced, and not under a head that would then refuse its workers.
+    Once in the life of this process, and with every head: a head reads the token when it starts, and every
+    later pod must have the same one. So a deleted Secret is recreated, with another token, when the head is
+    replaced, not under a running head that would then refuse its workers.
     """
     if spec.auth_options.mode != "token" or not makes_auth_secret(spec):
         return stages
@@ -203,4 +203,4 @@ def _with_secret(
         return stages
     name = auth_secret_name(snapshot.cluster, spec)
     body = auth_secret(snapshot.cluster, name)
-    return ((CreateSecret(name, body, TOKEN_KEY, "the cluster's token is needed by its pods"),), *stages)
+    return ((CreateSecret(name, body, TOKEN_KEY, "the cluster's pods need its token"),), *stages)

@@ -1,7 +1,7 @@
-"""Ceilings on GPUs, as a filter on what Kubernetes will be asked, whoever asks for it.
+"""GPU ceilings, as a filter on the pods that will be created, whatever asked for them.
 
-A queue, first sizes, `replicas`, `minReplicas`, added groups and heads all come to creates of pods, so there
-ceilings hold. Whatever is held is named. Accelerators of every kind count as GPUs do.
+A queue, first sizes, `replicas`, `minReplicas`, added groups and heads all end in creates of pods, so
+ceilings apply there. Whatever is held back is named. Accelerators of every kind count like GPUs.
 """
 
 from collections import Counter
@@ -23,27 +23,27 @@ from rayfleet.kinds.raycluster.manifests import head_resources, worker_resources
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 
 CEILING_SECONDS: Final = 10.0
-"""Between looks at whether a ceiling still holds: nobody tells when another cluster gives GPUs back."""
+"""Between checks whether a ceiling still holds: no event says that another cluster has freed GPUs."""
 COUNTING_SECONDS: Final = 1.0
-"""Between looks at whether all clusters are counted, after a start."""
+"""Between checks whether all clusters are counted, after a start."""
 A_MINUTE: Final = frozenset({CeilingScope.NAMESPACE_PER_MINUTE, CeilingScope.TOTAL_PER_MINUTE})
 
 IN_TOTAL: Final = frozenset({CeilingScope.TOTAL, CeilingScope.TOTAL_PER_MINUTE})
 
 
 class Room(NamedTuple):
-    """What one ceiling leaves to a cluster."""
+    """What one ceiling leaves for a cluster."""
 
     scope: CeilingScope
     gpus: int
-    """That may be created now."""
+    """GPUs that may be created now."""
     words: str
 
 
 def gpus_of_groups(spec: RayClusterSpec) -> dict[str, int]:
-    """GPUs of one pod of each group, the head's among them; a part of one counts as one.
+    """GPUs of one pod of each group, including the head; part of a GPU counts as one.
 
-    As many as Kubernetes gives to the pod, or as many as Ray is told of, where these are more.
+    The larger of what Kubernetes assigns to the pod and what Ray is configured with.
     """
     head = spec.head_group_spec
     return {
@@ -58,7 +58,7 @@ def gpus_of_groups(spec: RayClusterSpec) -> dict[str, int]:
 
 
 def gpus_of_each(snapshot: Snapshot) -> Mapping[str, int]:
-    """The same of the spec that is acted by, worked out here where it has not been."""
+    """The same for the spec acted on, computed at most once."""
     if snapshot.spec is None:
         return {}
     return snapshot.once("gpus", snapshot.spec, None, partial(gpus_of_groups, snapshot.spec))
@@ -70,26 +70,26 @@ def _pod(template: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def gpus_there(snapshot: Snapshot, each: Mapping[str, int]) -> int:
-    """GPUs of the pods that are there; a pod of a group of today's spec has at least `each` of them.
+    """GPUs of the existing pods; a pod of a group in the current spec has at least `each`.
 
-    A pod that is on its way out holds them until it is gone.
+    A pod that is being deleted holds them until it is gone.
     """
     return sum([max(pod.gpus, each.get(pod.group, 0)) for pod in snapshot.pods if pod.holds_devices])
 
 
 def ceilings_of(snapshot: Snapshot) -> tuple[Ceiling, ...]:
-    """All that hold for this cluster."""
+    """All ceilings that apply to this cluster."""
     scaling = snapshot.scaling
     return (*ceilings_from_settings(scaling.limits.ceilings), *scaling.namespace_ceilings.ceilings)
 
 
 def rooms_of(snapshot: Snapshot) -> tuple[Room, ...]:
-    """What each ceiling leaves to this cluster, beside the pods that it has."""
+    """What each ceiling leaves for this cluster, beyond its existing pods."""
     set_by = ceilings_of(snapshot)
     if not set_by:
         return ()
     usage, own = snapshot.scaling.usage, gpus_there(snapshot, gpus_of_each(snapshot))
-    # What takes the place of pods that were counted is not new.
+    # Replacements of pods that were counted are not new.
     replaced = max(0, usage.own - own)
     left = {
         CeilingScope.CLUSTER: -own,
@@ -107,16 +107,16 @@ def rooms_of(snapshot: Snapshot) -> tuple[Room, ...]:
 
 
 def _is_counted(usage: GpuUsage, scope: CeilingScope) -> bool:
-    """Whether all clusters that share a ceiling are."""
+    """Whether all clusters that share a ceiling are counted."""
     if scope is CeilingScope.CLUSTER:
         return True
     return usage.complete if scope in IN_TOTAL else usage.complete_in_namespace
 
 
 def within_ceilings(snapshot: Snapshot, plan: Plan) -> Plan:
-    """`plan` without the creates that would take more GPUs than there may be, and with words for these.
+    """`plan` without the creates that would exceed a ceiling, and with messages about these.
 
-    Where it was so filtered before, the words are of all that is held, and of what is tightest now.
+    If it was filtered before, the messages cover everything held back, by the tightest ceiling now.
     """
     spec = snapshot.spec
     pods = _creates(plan)
@@ -155,9 +155,9 @@ def _creates(plan: Plan) -> list[CreatePod]:
 def _fit(
     spec: RayClusterSpec, pods: Sequence[CreatePod], each: Mapping[str, int], room: int
 ) -> tuple[set[int], list[CreatePod]]:
-    """The ids of the creates that fit, and those that do not: the head first, then groups by priority.
+    """The ids of the creates that fit, and the creates that do not: the head first, then groups by priority.
 
-    A multi-host replica is kept whole or held whole. Without its head a cluster gets no workers.
+    A multi-host replica is kept or held back whole. Without its head a cluster gets no workers.
     """
     order = {group.group_name: -group.priority for group in spec.worker_group_specs}
     units = [list(unit) for _, unit in groupby(pods, key=lambda pod: (pod.group, pod.replica or pod.name))]
@@ -175,7 +175,7 @@ def _fit(
 
 
 def _stages(plan: Plan, kept: set[int]) -> tuple[tuple[Action, ...], ...]:
-    """The stages without what is held, nor the step that would only make room for a head that is."""
+    """The stages without held creates, and without an epoch's rise for a head that is held back."""
     heads = [pod for pod in _creates(plan) if pod.node_type == NodeType.HEAD]
     no_head = any(id(pod) not in kept for pod in heads)
     stages = (
@@ -195,8 +195,8 @@ def _words(held: Mapping[str, int], each: Mapping[str, int], room: Room) -> Iter
         what = "the head" if group == HEAD_GROUP else f"{counted(count, 'pod')} of {group}"
         verb = "wait" if count != 1 else "waits"
         gpus = count * each[group]
-        of = f" for {counted(gpus, 'GPU')}" if gpus else " for the head"
-        yield f"{what} {verb}{of}: {room.words}"
+        need = counted(gpus, "GPU") if gpus else "the head"
+        yield f"{what} {verb} for {need}: {room.words}"
 
 
 def _again_in(snapshot: Snapshot, room: Room) -> float:

@@ -1,4 +1,4 @@
-"""What keeps pods from being created: the one gate of every create, and gates on the growth of a group."""
+"""What keeps pods from being created: the single gate before every create, and gates on a group's growth."""
 
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -15,13 +15,13 @@ class Closed(NamedTuple):
 
     words: str
     later: float | None = None
-    """Seconds until it may be tried again; none where time alone does not help."""
+    """Seconds until the next attempt; None if time alone does not help."""
 
 
 def closed(snapshot: Snapshot, group: str, template_hash: Callable[[], str]) -> Closed | None:
-    """What keeps the missing pods of `group` from being created; none where nothing does.
+    """What keeps the missing pods of `group` from being created; None if nothing does.
 
-    What has ended and is left in its place for now is not missing. The template is built where it counts.
+    Ended pods that stay for now are not missing. The template is built only if needed.
     """
     hold = snapshot.held.get(group)
     if hold is not None and hold.until > snapshot.now:
@@ -33,7 +33,7 @@ def closed(snapshot: Snapshot, group: str, template_hash: Callable[[], str]) -> 
 
 
 def gate_words(group: WorkerGroupSpec) -> str:
-    """Which gates keep a group from growing; empty where none does."""
+    """The gates that keep a group from growing; empty if there are none."""
     names = [gate.name for gate in group.scale_strategy.scale_gate]
     if not names:
         return ""
@@ -42,5 +42,5 @@ def gate_words(group: WorkerGroupSpec) -> str:
 
 
 def gated_groups(spec: RayClusterSpec) -> dict[str, str]:
-    """The groups that are gated, and by what."""
+    """The gated groups, and their gates."""
     return {group.group_name: words for group in spec.worker_group_specs if (words := gate_words(group))}

@@ -1,4 +1,4 @@
-"""The workers of one group: as many units as wanted, each of those that ended or broke made anew.
+"""The workers of one group: as many units as wanted; ended or broken units are replaced.
 
 A unit is a replica of 1 to n hosts, planned whole or not at all.
 """
@@ -29,7 +29,7 @@ from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Pod
 
 AFTER_DELETES = 0.05
-"""Seconds from the deletes of a broken replica to the pass that makes it anew: never both in one pass, as
+"""Seconds from the deletes of a broken replica to the pass that recreates it: never both in one pass, because
 that could take the group above its size."""
 
 
@@ -45,20 +45,20 @@ class GroupPlan:
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """What the queue has decided about one group, in replicas."""
+    """The queue's decision about one group, in replicas."""
 
     wanted: int
     launches: int
-    """Replicas to be started now."""
+    """Replicas to start now."""
     growth: str
-    """How many of them are more than before, and what for; empty where none are."""
+    """How many of them are growth, and why; empty if none are."""
     deletes: Mapping[str, tuple[Cause, str]]
-    """Pods that are to go, by name, and why. All others stay: they are busy, or may be needed."""
+    """Pods that leave, by name, and why. All others stay: they are busy, or may be needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Making:
-    """What is to be made, and of what."""
+    """What to create, and from what."""
 
     snapshot: Snapshot
     spec: RayClusterSpec
@@ -78,61 +78,61 @@ def plan_group(
     scaled: Scaled | None = None,
 ) -> GroupPlan:
     """Bring `group`, whose pods (in any state) are `pods`, to its number of whole units."""
-    made = sort_units(snapshot, spec, group, pods)
-    going, missing = _sized(group, made, scaled)
-    settling = made.settling
+    units = sort_units(snapshot, spec, group, pods)
+    leaving, missing = _sized(group, units, scaled)
+    settling = units.settling
     missing = max(missing - len(settling.left), 0)
-    parts = made.parts
-    if parts and going:
-        gone = {leave.unit.replica for leave in going}
+    parts = units.parts
+    if parts and leaving:
+        gone = {leave.unit.replica for leave in leaving}
         parts = [part for part in parts if part.replica not in gone]
-    plan = GroupPlan((), (*made.leaves, *going), settling.words or None, settling.later)
+    plan = GroupPlan((), (*units.leaves, *leaving), settling.words or None, settling.later)
     if parts or missing:
         plan = _with_creates(_Making(snapshot, spec, group, pods, scaled, parts, missing), plan)
-    words = gate_words(group)
-    return _behind_gate(plan, group, pods, scaled, words) if words else plan
+    gates = gate_words(group)
+    return _behind_gate(plan, group, pods, scaled, gates) if gates else plan
 
 
-def _sized(group: WorkerGroupSpec, made: Sorted, scaled: Scaled | None) -> tuple[list[Leave], int]:
-    """What goes for the size of the group, and how many units it lacks."""
-    there = len(made.parts) + len(made.whole)
+def _sized(group: WorkerGroupSpec, units: Sorted, scaled: Scaled | None) -> tuple[list[Leave], int]:
+    """The units that leave because of the group's size, and how many units it lacks."""
+    present = len(units.parts) + len(units.whole)
     if scaled is None:
         desired = desired_replicas(group)
-        if there <= desired:
-            return [], desired - there
+        if present <= desired:
+            return [], desired - present
         noun = "pod" if group.num_of_hosts == 1 else "replica"
-        words = f"{counted(there, noun)}, {desired} wanted"
-        return [Leave(unit, Cause.SURPLUS, words) for unit in _by_cost(made)[: there - desired]], 0
+        reason = f"{counted(present, noun)}, {desired} wanted"
+        return [Leave(unit, Cause.SURPLUS, reason) for unit in _by_cost(units)[: present - desired]], 0
     if not scaled.deletes:
         return [], scaled.launches
-    units = made.whole if group.num_of_hosts == 1 else _by_cost(made)
-    return [Leave(unit, *why) for unit in units if (why := _decided(unit, scaled))], scaled.launches
+    removable = units.whole if group.num_of_hosts == 1 else _by_cost(units)
+    return [Leave(unit, *why) for unit in removable if (why := _decided(unit, scaled))], scaled.launches
 
 
-def _by_cost(made: Sorted) -> list[Unit]:
-    return [*sorted(made.parts, key=cost), *sorted(made.whole, key=cost)]
+def _by_cost(units: Sorted) -> list[Unit]:
+    return [*sorted(units.parts, key=cost), *sorted(units.whole, key=cost)]
 
 
 def _decided(unit: Unit, scaled: Scaled) -> tuple[Cause, str] | None:
-    """Why a unit is to go by decision, if any of its hosts is."""
+    """Why the decision removes a unit, if it removes any of its hosts."""
     return next((scaled.deletes[pod.name] for pod in unit.pods if pod.name in scaled.deletes), None)
 
 
 def _behind_gate(
-    plan: GroupPlan, group: WorkerGroupSpec, pods: Sequence[Pod], scaled: Scaled | None, words: str
+    plan: GroupPlan, group: WorkerGroupSpec, pods: Sequence[Pod], scaled: Scaled | None, gates: str
 ) -> GroupPlan:
-    """`plan` without the pods that a gate keeps from being created; what is to go goes all the same."""
+    """`plan` without the creates that a gate forbids; pods still leave."""
     wanted = desired_replicas(group) if scaled is None else scaled.wanted
     missing = wanted * group.num_of_hosts - sum(pod.active for pod in pods)
     number = max(missing, len(plan.creates))
     if number <= 0:
         return plan
     which = f"{counted(number, 'pod')} of {group.group_name} {'waits' if number == 1 else 'wait'}"
-    return replace(plan, creates=(), wait=f"{which}: {words}")
+    return replace(plan, creates=(), wait=f"{which}: {gates}")
 
 
 def _with_creates(making: _Making, plan: GroupPlan) -> GroupPlan:
-    """`plan` with the creates, or with why there are none now."""
+    """`plan` with the creates, or with the reason why there are none now."""
     snapshot, spec, group = making.snapshot, making.spec, making.group
     single = group.num_of_hosts == 1
     if not single and any(pod.active for leave in plan.leaves for pod in leave.unit.pods):
@@ -142,7 +142,7 @@ def _with_creates(making: _Making, plan: GroupPlan) -> GroupPlan:
         return replace(plan, wait=shut.words, requeue_after=_sooner(plan, shut.later))
     factory = factory_of(snapshot, spec, group)
     creates = [create for part in making.parts for create in _rest_of(making, factory, part)]
-    # Single pods that settle are not told of while others are made.
+    # Single pods that settle are not reported while others are created.
     return replace(plan, creates=(*creates, *_new(making, factory)), wait=None if single else plan.wait)
 
 
@@ -154,7 +154,7 @@ def _rest_of(making: _Making, factory: PodFactory, part: Unit) -> Iterator[Creat
     hosts, first = making.group.num_of_hosts, part.pods[0]
     place = first.host.replica_index if first.host is not None else 0
     missing = lacking(part, hosts)
-    were = f"{len(missing)} of {hosts} hosts {'was' if len(missing) == 1 else 'were'} not made"
+    were = f"{len(missing)} of {hosts} hosts {'was' if len(missing) == 1 else 'were'} not created"
     reason = f"replica {part.replica} is not whole: {were}"
     yield from _hosts(making, factory, (place, first.index - host_of(first)), missing, reason)
 
@@ -168,7 +168,7 @@ def _new(making: _Making, factory: PodFactory) -> Iterator[CreatePod]:
         taken = {pod.host.replica_index for pod in pods if pod.host is not None}
     places = (place for place in count() if place not in taken)
     reason = _reason(making)
-    # A pod more than a pass may create, so that the rest is known to be left; never a million bodies.
+    # One pod more than a pass may create, so that it is known that some are left; never a million bodies.
     most = -(-(MOST_CREATES + 1) // hosts)
     for step, place in enumerate(islice(places, min(missing, most))):
         yield from _hosts(making, factory, (place, highest + 1 + step * hosts), range(hosts), reason)
@@ -184,20 +184,20 @@ def _reason(making: _Making) -> str:
 
 
 def _wanted_before(making: _Making) -> int:
-    """What was last acted on: where no more is wanted now, a pod is made in place of another."""
+    """The size last acted on: if no more is wanted now, a new pod replaces another."""
     sizing = making.snapshot.scaling.acted_on.get(making.group.group_name)
     return sizing.wanted if sizing is not None else 0
 
 
 def _last_of(part: Unit, hosts: int) -> int:
-    """The n of the last host of a replica, made or not."""
+    """The n of a replica's last host, created or not."""
     return part.pods[0].index - host_of(part.pods[0]) + hosts - 1
 
 
 def _hosts(
     making: _Making, factory: PodFactory, at: tuple[int, int], indexes: Sequence[int], reason: str
 ) -> Iterator[CreatePod]:
-    """Hosts of the unit at this place of the group, with this first n."""
+    """Hosts of the unit at this place in the group, with this first n."""
     (place, first), hosts = at, making.group.num_of_hosts
     if hosts == 1:
         yield _create(making, factory, factory.named(first, place), reason)

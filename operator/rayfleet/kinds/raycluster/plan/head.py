@@ -74,13 +74,13 @@ def plan_head(snapshot: Snapshot, spec: RayClusterSpec) -> HeadPlan:
 def _wait_for(head: Pod, cluster: Root) -> str | None:
     """Why a live head is not as it should be; None if it is."""
     if head.deleting:
-        return f"head {head.name} is going; the next one waits until it is gone"
+        return f"head {head.name} is being deleted; the next one waits until it is gone"
     lost = [] if head.owner is not None else ["its owner reference"]
     if head.labels and dict(head.labels).get(Label.CLUSTER) != cluster.key.name:
         lost.append(f"its label {Label.CLUSTER}")
     if not lost:
         return None
-    return f"head {head.name} lives on without {' and '.join(lost)}: put that back, or delete the pod"
+    return f"head {head.name} still runs without {' and '.join(lost)}: restore that, or delete the pod"
 
 
 def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, old: list[Pod]) -> HeadPlan:

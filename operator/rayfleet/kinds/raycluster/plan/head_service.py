@@ -1,4 +1,4 @@
-"""Which labels the head's Service selects by: those of the head that is there, and of no other pod."""
+"""The labels by which the head's Service selects: those of the current head, and of no other pod."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,18 +14,18 @@ Labels = Mapping[str, str]
 
 
 def is_mistakable(snapshot: Snapshot, spec: RayClusterSpec) -> bool:
-    """Whether the usual labels of a head of `spec` would lead to another pod as well."""
+    """Whether the usual labels of a head of `spec` would select another pod as well."""
     group = spec.head_group_spec
     usual = head_selector(snapshot.cluster, group.template, group.labels) if snapshot.rivals else {}
     return any(_selects(usual, dict(rival.labels)) for rival in snapshot.rivals)
 
 
 def create_head_service(snapshot: Snapshot, spec: RayClusterSpec) -> CreateService:
-    """The Service that is not there yet, for the head that is there or will be."""
+    """The missing Service, for the current or the next head."""
     cluster, group = snapshot.cluster, spec.head_group_spec
-    there = _head(snapshot)
+    head = _head(snapshot)
     own = {**head_selector(cluster, group.template, group.labels), Label.CLUSTER_UID: cluster.uid}
-    selector = _selector(cluster, own if there is None else dict(there.labels), snapshot.rivals)
+    selector = _selector(cluster, own if head is None else dict(head.labels), snapshot.rivals)
     body = head_service(cluster, spec)
     if selector:
         body = {**body, "spec": {**body["spec"], "selector": selector}}
@@ -33,16 +33,16 @@ def create_head_service(snapshot: Snapshot, spec: RayClusterSpec) -> CreateServi
 
 
 def select_head(snapshot: Snapshot, spec: RayClusterSpec) -> SelectHead | None:
-    """The change to a Service that does not lead to the head, or leads to another pod as well."""
+    """The change to a Service that does not select the head, or selects another pod as well."""
     name, head = head_service_name(snapshot.cluster, spec), _head(snapshot)
     service = next((s for s in snapshot.services if s.name == name and not s.deleting), None)
     if head is None or service is None or not service.selector:
         return None
     present, labels = dict(service.selector), dict(head.labels)
     if not _selects(present, labels):
-        reason = f"the labels of head {head.name} are others than its Service selects by"
+        reason = f"the labels of head {head.name} differ from its Service's selector"
     elif any(_selects(present, dict(rival.labels)) for rival in snapshot.rivals):
-        reason = f"a pod of an earlier cluster has the labels that Service {name} selects by"
+        reason = f"the selector of Service {name} also selects a pod of an earlier cluster"
     else:
         return None
     wanted = _selector(snapshot.cluster, labels, snapshot.rivals)
@@ -52,16 +52,16 @@ def select_head(snapshot: Snapshot, spec: RayClusterSpec) -> SelectHead | None:
 
 
 def _head(snapshot: Snapshot) -> Pod | None:
-    """The head that lives, where its labels are known."""
+    """The live head, if its labels are known."""
     heads = [p for p in snapshot.pods if p.node_type == NodeType.HEAD and not p.ended and p.labels]
     return max(heads, key=lambda pod: (not pod.deleting, pod.head_epoch or 0, pod.created), default=None)
 
 
 def _selector(cluster: Root, labels: Labels, rivals: Sequence[Pod]) -> dict[str, str]:
-    """What a Service selects this head by; empty where it cannot be told from other pods.
+    """The selector of a Service for this head; empty if it cannot be told apart from other pods.
 
-    The uid is left out where it is not needed: heads that KubeRay makes, should it go on here, have no such
-    label, and it leaves the Service as it is.
+    The uid is left out unless needed: should KubeRay take over, its heads have no such label, and it leaves
+    the Service as it is.
     """
     usual = {key: labels[key] for key in HEAD_SELECTOR if key in labels}
     from_workers = (

@@ -1,4 +1,4 @@
-"""What running nodes tell about the next one of their group: resources and labels that no manifest has."""
+"""What running nodes show about the next one of their group: resources and labels that no manifest has."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from rayfleet.kinds.raycluster.manifests import is_of_one_host
 from rayfleet.ray.state import NodeStatus, RayNode, RayState, Resources
 
 SAMPLE: Final = 16
-"""Nodes of a group that are looked at: equal ones have no more to say."""
+"""Nodes of a group that are examined: more equal nodes add nothing."""
 _OWN_RESOURCES: Final = ("node:", "object_store_memory")
 _SLICE: Final = "ray.io/tpu-slice-name"
 _OWN_LABELS: Final = (
@@ -18,7 +18,7 @@ _OWN_LABELS: Final = (
     "ray.io/tpu-subslice-",
     "kubernetes.io/hostname",
 )
-"""Beginnings of labels that tell one node, or one slice, from others."""
+"""Prefixes of labels that tell one node, or one slice, from others."""
 
 
 class Learned(NamedTuple):
@@ -27,18 +27,18 @@ class Learned(NamedTuple):
     resources: Resources = ()
     """CPUs of a pod without limits are the machine's, and so on."""
     first_host: Resources = ()
-    """What one host of each multi-host replica has besides."""
+    """What one host of each multi-host replica has in addition."""
     labels: tuple[tuple[str, str], ...] = ()
-    """Those that the nodes have in common, sorted by key."""
+    """Labels that the nodes have in common, sorted by key."""
 
 
 NOTHING_LEARNED: Final = Learned()
 
 
 def learned(state: RayState | None, replicas: Mapping[str, str]) -> dict[str, Learned]:
-    """By group, what the first of its nodes have turned out to have.
+    """What the first nodes of each group have, by group.
 
-    `replicas`: of pods of multi-host groups, the replica that each is a host of.
+    `replicas` maps pods of multi-host groups to their replica.
     """
     samples: dict[str, list[RayNode]] = {}
     for node in state.nodes if state is not None else ():
@@ -52,7 +52,7 @@ def learned(state: RayState | None, replicas: Mapping[str, str]) -> dict[str, Le
 def _of_nodes(nodes: Sequence[RayNode], replicas: Mapping[str, str]) -> Learned:
     shared = set.intersection(*[{name for name, _ in node.total} for node in nodes])
     slices = {value for node in nodes for key, value in node.labels if key == _SLICE}
-    labels = [{one for one in node.labels if not one[0].startswith(_OWN_LABELS)} for node in nodes]
+    labels = [{label for label in node.labels if not label[0].startswith(_OWN_LABELS)} for node in nodes]
     own = {name: amount for name, amount in _partial(nodes, shared, replicas) if name not in slices}
     return Learned(
         tuple(
@@ -68,7 +68,7 @@ def _of_nodes(nodes: Sequence[RayNode], replicas: Mapping[str, str]) -> Learned:
 def _partial(
     nodes: Sequence[RayNode], shared: set[str], replicas: Mapping[str, str]
 ) -> Iterator[tuple[str, float]]:
-    """What one host of each replica has, and no other."""
+    """What exactly one host of each replica has."""
     all_replicas = {replicas.get(node.instance_id, "") for node in nodes}
     amounts = {name: amount for node in nodes for name, amount in node.total if name not in shared}
     for name, amount in amounts.items():

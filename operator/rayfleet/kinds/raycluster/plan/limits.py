@@ -10,14 +10,14 @@ from rayfleet.kinds.raycluster.actions import Action, Cause, CreatePod, DeletePo
 T = TypeVar("T", CreatePod, DeletePod)
 
 MOST_CREATES = 200
-"""Pods that one pass creates at most: a changed spec is seen after that many, not after 10,000."""
+"""Most pods that one pass creates: a changed spec is seen after that many, not after 10,000."""
 MOST_DELETES = 50
-"""Pods that one pass deletes at most. Before the next pass deletes more, the cluster is read again: of a
-thousand workers whose `replicas` was set to 0 by mistake, most are left when it is set back."""
+"""Most pods that one pass deletes. Before the next pass deletes more, the cluster is read again: if
+`replicas` of a thousand workers is set to 0 by mistake, most are left when it is set back."""
 
 
 def limit_creates(plan: Plan, most: int = MOST_CREATES) -> Plan:
-    """Keep `most` pod creates, and come back for the rest at once.
+    """Keep `most` pod creates, and requeue at once for the rest.
 
     A multi-host replica is kept whole or left for later.
     """
@@ -29,10 +29,9 @@ def limit_creates(plan: Plan, most: int = MOST_CREATES) -> Plan:
 
 
 def limit_deletes(plan: Plan, most: int = MOST_DELETES) -> Plan:
-    """Keep `most` deletes, and come back for the rest at once.
+    """Keep `most` deletes, and requeue at once for the rest.
 
-    Meanwhile nothing is made in the place of pods that are still there, and no size is written that does
-    not count them.
+    Until then, remaining pods are not replaced, and no size is written that does not count them.
     """
     if len(plan.deletes) <= most:
         return plan
@@ -48,7 +47,7 @@ def _first(actions: Sequence[T], most: int) -> set[int]:
     left, kept = most, set()
     for _, unit in groupby(actions, key=lambda action: (action.group, action.replica or action.name)):
         together = list(unit)
-        # A replica that is larger than any pass comes first, or never.
+        # A replica larger than the limit is taken only as the first unit of a pass.
         if len(together) <= left or (together[0].replica and left == most):
             left -= len(together)
             kept |= {id(action) for action in together}

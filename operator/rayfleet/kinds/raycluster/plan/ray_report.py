@@ -1,4 +1,4 @@
-"""What Ray is told of scaling, so that `ray status` is true."""
+"""The scaling report to Ray, which makes `ray status` true."""
 
 from collections.abc import Mapping
 
@@ -12,9 +12,9 @@ from rayfleet.ray.state import AutoscalingReport, FailedLaunch, PendingLaunch, P
 def ray_report(
     snapshot: Snapshot, spec: RayClusterSpec, decision: Decision, held: Mapping[str, int]
 ) -> AutoscalingReport:
-    """What is on its way, what could not be had, and what there can be no node for.
+    """Launches and pods that are starting, failed launches, and infeasible demand.
 
-    Pods that are `held` by a ceiling, by group, are not on their way.
+    Pods that a ceiling holds back (`held`, by group) are not starting.
     """
     state = snapshot.scaling.ray.state
     joined = state.joined if state is not None else frozenset()
@@ -25,7 +25,7 @@ def ray_report(
     )
     hosts = {group.group_name: group.num_of_hosts for group in spec.worker_group_specs}
     return AutoscalingReport(
-        # Above the last one, also that of an operator before this one: Ray ignores what is not.
+        # Larger than any earlier version, even a previous operator's: Ray ignores reports that are not newer.
         version=int(snapshot.now * 1000),
         seen_version=state.version if state is not None else 0,
         launches=tuple(

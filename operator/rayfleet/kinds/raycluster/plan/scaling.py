@@ -1,4 +1,4 @@
-"""The part of the plan that follows the queue: from a snapshot to what `autoscaling.decide` looks at."""
+"""The part of the plan that follows the queue: from a snapshot to the input of `autoscaling.decide`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -32,19 +32,19 @@ from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.ray.state import NodeStatus
 
 UNHEARD_SECONDS = 1.0
-"""Between looks at a node that has worked on for so long that only a newer answer of Ray's is waited for."""
+"""Between checks of a node that still runs long after its drain was requested: only a newer answer helps."""
 _MANY = 200
-"""Entries of demand: of that many, some may have many resources or label selectors."""
+"""Entries of demand: beyond this, some may have many resources or label selectors."""
 _PODS = 1_000
-"""Pods: each is looked at, whether the cluster scales or not."""
+"""Pods: each is examined, whether the cluster scales or not."""
 _LONG = 100_000
-"""Nodes times entries of demand, some of these for what each node costs by itself."""
+"""Nodes times entries of demand, with some entries added for the cost of each node itself."""
 
 
 def decide_sizes(
     snapshot: Snapshot, spec: RayClusterSpec, memory: Memory, withheld: Mapping[str, str], gone: Gone
 ) -> Decision:
-    """Decide how large the groups should be. `withheld` says of some why nothing is started in them."""
+    """Decide how large the groups should be. `withheld` names groups in which nothing is started, and why."""
     ray = trusted_state(snapshot)
     replicas = {pod.name: pod.host.replica for pod in snapshot.pods if pod.host is not None}
     known = learned(ray if ray is not None else snapshot.scaling.ray.state, replicas)
@@ -65,7 +65,7 @@ def decide_sizes(
 
 
 def is_long(snapshot: Snapshot) -> bool:
-    """Whether the plan may take 20 ms: then nobody else should have to wait for it."""
+    """Whether the plan may take 20 ms: then no other cluster should wait for it."""
     if len(snapshot.pods) > _PODS:
         return True
     state, groups = snapshot.scaling.ray.state, len(snapshot.spec.worker_group_specs) if snapshot.spec else 0
@@ -73,7 +73,7 @@ def is_long(snapshot: Snapshot) -> bool:
         return False
     entries = len(state.demands) + sum(1 + len(gang.bundles) for gang in state.gangs)
     entries += sum(1 + len(constraint) for constraint in state.constraints)
-    # Each entry is held against each node there is or could be; large ones are among few.
+    # Each entry is compared with each existing and possible node; only a few entries are large.
     there = len(state.nodes) + 4 * groups + 1
     return there * (entries + 20) > _LONG or entries > _MANY
 
@@ -83,18 +83,18 @@ def scaled_groups(snapshot: Snapshot, decision: Decision, gone: Gone) -> dict[st
     deletes: dict[str, dict[str, tuple[Cause, str]]] = {group.name: {} for group in decision.groups}
     for cancel in decision.cancels:
         deletes[cancel.group] |= dict.fromkeys(cancel.pods, (Cause.NOT_NEEDED, cancel.words))
-    # Sizes that count them no more are written first: who comes after us makes nothing in their place.
+    # Sizes without these pods are written first, so that the next operator does not replace them.
     causes = {} if gone.counted else gone.causes
-    # A replica goes when Ray is at its end in all of its hosts: one of them may have become busy.
-    goes_on = {pod.host.replica for pod in snapshot.pods if pod.host is not None and pod.name not in causes}
+    # A replica leaves when Ray has ended in all of its hosts: one of them may have become busy.
+    running = {pod.host.replica for pod in snapshot.pods if pod.host is not None and pod.name not in causes}
     for pod in snapshot.pods:
-        if pod.group in deletes and pod.name in causes and not (pod.host and pod.host.replica in goes_on):
+        if pod.group in deletes and pod.name in causes and not (pod.host and pod.host.replica in running):
             deletes[pod.group][pod.name] = causes[pod.name]
     return {g.name: Scaled(g.wanted, g.launches, g.growth, deletes[g.name]) for g in decision.groups}
 
 
 def has_head_of_another(snapshot: Snapshot) -> bool:
-    """Whether the head was made by another operator: Ray's own autoscaler runs beside it, and goes on."""
+    """Whether another operator created the head: then Ray's own autoscaler runs with it and continues."""
     heads = (pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD and pod.active)
     return any(pod.head_epoch is None for pod in heads)
 
@@ -102,36 +102,36 @@ def has_head_of_another(snapshot: Snapshot) -> bool:
 def looks(snapshot: Snapshot, decision: Decision, gone: Gone) -> list[float]:
     """Seconds until time, or what other clusters do, may change the decision."""
     ray, now = snapshot.scaling.ray, snapshot.now
-    found = [] if decision.next_look is None else [decision.next_look]
-    found += [at - now for at in (ray.settles_at, gone.due_at, *ray.kept.values()) if at is not None]
+    seconds = [] if decision.next_look is None else [decision.next_look]
+    seconds += [at - now for at in (ray.settles_at, gone.due_at, *ray.kept.values()) if at is not None]
     if gone.counted:
-        found.append(0.0)
+        seconds.append(0.0)
     if ray.unheard_until is not None:
         left = ray.unheard_until - now
-        found.append(left if left > 0 else UNHEARD_SECONDS)
+        seconds.append(left if left > 0 else UNHEARD_SECONDS)
     kinds = {hold.kind for answer in decision.answers for hold in answer.holds}
     kinds |= {hold.kind for group in decision.groups for hold in group.holds}
     if HoldKind.CEILING in kinds:
-        found.append(CEILING_SECONDS if snapshot.scaling.usage.complete else COUNTING_SECONDS)
+        seconds.append(CEILING_SECONDS if snapshot.scaling.usage.complete else COUNTING_SECONDS)
     if HoldKind.RATE in kinds and snapshot.scaling.usage.renewed_in is not None:
-        found.append(snapshot.scaling.usage.renewed_in)
-    return found
+        seconds.append(snapshot.scaling.usage.renewed_in)
+    return seconds
 
 
 def idle(snapshot: Snapshot, decision: Decision, gone: Gone) -> tuple[Leave, ...]:
-    """What is idle and not needed."""
+    """The units that are idle and not needed."""
     if not decision.drains and not gone.parted:
         return ()
     pods = {pod.name: pod for pod in snapshot.pods}
-    found = [
+    drained = [
         Leave(Unit(tuple(pods[name] for name, _ in drain.nodes)), Cause.IDLE, drain.words, drain.nodes)
         for drain in decision.drains
     ]
-    return (*found, *_rests_of_replicas(snapshot, gone))
+    return (*drained, *_rests_of_replicas(snapshot, gone))
 
 
 def _rests_of_replicas(snapshot: Snapshot, gone: Gone) -> Iterator[Leave]:
-    """Idle hosts of replicas that have lost another one: without it they serve for nothing."""
+    """Idle hosts of replicas that have lost another host, without which they are useless."""
     state = trusted_state(snapshot)
     if state is None or not gone.parted:
         return
@@ -140,21 +140,21 @@ def _rests_of_replicas(snapshot: Snapshot, gone: Gone) -> Iterator[Leave]:
     for node in state.nodes:
         pod = pods.get(node.instance_id)
         if pod is not None and node.status is NodeStatus.IDLE:
-            words = "another host of its replica was given up"
-            yield Leave(Unit((pod,)), Cause.IDLE, words, ((pod.name, node.node_id),))
+            reason = "another host of its replica was drained"
+            yield Leave(Unit((pod,)), Cause.IDLE, reason, ((pod.name, node.node_id),))
 
 
 def group_of(
     group: WorkerGroupSpec, idle_timeout_seconds: int, known: Learned = NOTHING_LEARNED
 ) -> WorkerGroup:
-    """A worker group as its manifest describes it and, where that is silent, as its nodes have turned out."""
+    """A worker group as its manifest describes it and, where that says nothing, as its nodes are."""
     resources = worker_resources(group, known.resources)
     of_slice = slice_of(group, resources)
-    of_one_host = tuple(one for one in resources if is_of_one_host(one[0]))
+    of_one_host = tuple(resource for resource in resources if is_of_one_host(resource[0]))
     first_host = {**dict(of_slice.first_host), **dict(known.first_host), **dict(of_one_host)}
     return WorkerGroup(
         name=group.group_name,
-        resources=tuple(one for one in resources if one not in of_one_host),
+        resources=tuple(resource for resource in resources if resource not in of_one_host),
         first_host=tuple(sorted(first_host.items())),
         first_host_labels=HEAD_OF_SLICE if any(map(is_of_one_host, first_host)) else (),
         learned_labels=frozenset(key for key, _ in known.labels if key not in group.labels),
@@ -177,15 +177,15 @@ def _group(
 ) -> WorkerGroup:
     name = group.group_name
     pods = [pod for pod in snapshot.pods if pod.group == name and pod.active]
-    there = sum(pod.name not in gone.causes for pod in pods) // group.num_of_hosts
-    given_up = {pod.host.replica if pod.host else pod.name for pod in pods if pod.name in gone.counted}
+    present = sum(pod.name not in gone.causes for pod in pods) // group.num_of_hosts
+    drained = {pod.host.replica if pod.host else pod.name for pod in pods if pod.name in gone.counted}
     acted = acted_on(snapshot, group)
-    if acted is not None and given_up:
-        # Whether that size still counts them is not known; none of those that are left is to go for it.
-        left = max(acted.wanted - len(given_up), min(acted.wanted, there))
+    if acted is not None and drained:
+        # Whether that size still counts them is not known; no remaining replica must leave because of it.
+        left = max(acted.wanted - len(drained), min(acted.wanted, present))
         acted = acted._replace(wanted=left)
-    # Of a new cluster, or one whose status was wiped: nothing that is there is taken for too much.
-    first = max(there, desired_replicas(group))
+    # For a new cluster, or one whose status was wiped: no existing pod counts as surplus.
+    first = max(present, desired_replicas(group))
     hold = snapshot.held.get(name)
     return replace(
         group_of(group, spec.autoscaler_options.idle_timeout_seconds, known),
@@ -197,21 +197,21 @@ def _group(
 
 
 def _wish(snapshot: Snapshot, group: str, wanted: int) -> int:
-    """What metrics ask for; where they are not known, no less than there is."""
+    """What metrics ask for; if they are not known, no less than the current size."""
     wishes = [wish for wish in snapshot.scaling.wishes if wish.group == group]
     floors = [wanted for wish in wishes if not wish.known]
     return max([0, *floors, *(wish.replicas or 0 for wish in wishes)])
 
 
 def acted_on(snapshot: Snapshot, group: WorkerGroupSpec) -> Sizing | None:
-    """What was last acted on: by this process, else as the status has it."""
+    """The size last acted on: by this process, else as recorded in the status."""
     if group.group_name in snapshot.scaling.acted_on:
         return snapshot.scaling.acted_on[group.group_name]
     return recorded_sizing(snapshot.recorded, group)
 
 
 def recorded_sizing(recorded: RayClusterStatus, group: WorkerGroupSpec) -> Sizing | None:
-    """What was last acted on by the status; none of a group that has none there."""
+    """The size last acted on according to the status; None if it has none for this group."""
     known = recorded.group(group.group_name)
     if known.desired is None or known.observed_replicas is None:
         return None
@@ -241,7 +241,7 @@ def _workers(snapshot: Snapshot, spec: RayClusterSpec, gone: Gone) -> Iterator[W
 
 
 def policy_of(snapshot: Snapshot, spec: RayClusterSpec) -> AutoscalingPolicy:
-    """How the cluster may be scaled: its own options, and what limits there are around it."""
+    """How the cluster may be scaled: its own options, and the limits that apply to it."""
     scaling, options = snapshot.scaling, spec.autoscaler_options
     rooms = rooms_of(snapshot)
     return AutoscalingPolicy(

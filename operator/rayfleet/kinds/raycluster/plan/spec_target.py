@@ -1,4 +1,4 @@
-"""Sizes that are kept in the spec, for tools that read them there, such as Kueue's quota."""
+"""Sizes kept in the spec, for tools that read them there, such as Kueue's quota."""
 
 from dataclasses import replace
 
@@ -11,17 +11,17 @@ from rayfleet.kinds.raycluster.snapshot import Snapshot
 
 
 def keeps_sizes_in_spec(snapshot: Snapshot, spec: RayClusterSpec) -> bool:
-    """Whether wanted sizes are written to the spec's `replicas`: by wish, or because Kueue counts them."""
+    """Whether wanted sizes are written to the spec's `replicas`: on request, or because Kueue counts them."""
     return spec.autoscaler_options.target == "Spec" or Label.KUEUE_QUEUE in snapshot.cluster.labels
 
 
 def resize_groups(
     snapshot: Snapshot, spec: RayClusterSpec, decision: Decision, scaled: dict[str, Scaled]
 ) -> ResizeGroups | None:
-    """The write of the sizes that differ; none where all are as wanted.
+    """The write of the sizes that differ; None if all are as wanted.
 
-    A larger size is written before its pods are made, a smaller one once its pods are gone, so that a
-    quota that counts `replicas` never counts less than there is.
+    A larger size is written before its pods are created, a smaller one once its pods are gone, so that a
+    quota that counts `replicas` never counts less than exists.
     """
     if any(violation.group is None for violation in snapshot.violations):
         return None
@@ -44,8 +44,8 @@ def within_spec(spec: RayClusterSpec, scaled: dict[str, Scaled]) -> dict[str, Sc
     """`scaled` without launches that the spec's `replicas` does not allow for yet."""
     limited = {}
     for group in spec.worker_group_specs:
-        one = scaled[group.group_name]
-        there = one.wanted - one.launches
-        launches = min(one.launches, max(group.replicas - there, 0))
-        limited[group.group_name] = replace(one, launches=launches)
+        size = scaled[group.group_name]
+        present = size.wanted - size.launches
+        launches = min(size.launches, max(group.replicas - present, 0))
+        limited[group.group_name] = replace(size, launches=launches)
     return limited

@@ -1,10 +1,10 @@
-"""The units of a group, replicas of 1 to n hosts, by what becomes of them.
+"""The units of a group, replicas of 1 to n hosts, sorted by what is done with them.
 
-The hosts of a replica compute together: one that has lost another is of no use. So a replica that has lost
-a host leaves whole and is made anew, while one of which some hosts were never made (the operator was
-killed between two creates, or a quota cut it short) is completed. What tells the two apart is the highest n
-in the status, which counts whole replicas only: what lies above it has never been part of one. Where that
-leaves doubt the replica is made anew.
+The hosts of a replica compute together: without one of them the others are useless. So a replica that has
+lost a host leaves whole and is recreated, while one of which some hosts were never created (the operator was
+killed between two creates, or a quota stopped it) is completed. The highest n in the status tells the two
+apart: it counts whole replicas only, so a pod above it has never been part of one. In doubt the replica is
+recreated.
 """
 
 from collections.abc import Sequence
@@ -31,21 +31,21 @@ _pods_of = attrgetter("pods")
 
 @dataclass(slots=True)
 class Sorted:
-    """The units of a group by what becomes of them. What is going already is not among them."""
+    """The units of a group by what is done with them, without those being deleted."""
 
     settling: Ended[Unit]
-    """Those that have ended, and which of them wait to be replaced."""
+    """Ended units, and which of them wait to be replaced."""
     leaves: list[Leave]
-    """Those that go whatever the size of the group."""
+    """Units that leave whatever the size of the group."""
     whole: list[Unit]
     parts: list[Unit] = field(default_factory=list)
-    """To be completed."""
+    """Units to complete."""
 
 
 def sort_units(
     snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec, pods: Sequence[Pod]
 ) -> Sorted:
-    """The units that `pods`, in any state, are of."""
+    """The units that `pods`, in any state, belong to."""
     requested = frozenset(group.scale_strategy.workers_to_delete)
     if group.num_of_hosts == 1:
         return _sort_pods(snapshot, group, pods, requested)
@@ -75,59 +75,59 @@ def _sort_replicas(
     pods: Sequence[Pod],
     requested: AbstractSet[str],
 ) -> Sorted:
-    found, strays = _replicas(pods)
+    replicas, strays = _replicas(pods)
     hosts, recorded = group.num_of_hosts, recorded_index(snapshot, group.group_name)
-    flaws = [(unit, _flaw(unit, hosts, requested)) for unit in found]
+    flaws = [(unit, _flaw(unit, hosts, requested)) for unit in replicas]
     over = [unit for unit, why in flaws if why and why[0] is Cause.BROKEN_REPLICA and _has_ended(unit)]
-    made = Sorted(sort_ended(snapshot, group.group_name, over, _pods_of, "replica"), strays, [])
-    left = {unit.replica for unit in made.settling.left}
+    units = Sorted(sort_ended(snapshot, group.group_name, over, _pods_of, "replica"), strays, [])
+    left = {unit.replica for unit in units.settling.left}
     for unit, flaw in flaws:
         if unit.replica in left or all(pod.deleting for pod in unit.pods):
             continue
         if flaw is not None:
-            made.leaves.append(Leave(unit, *flaw))
+            units.leaves.append(Leave(unit, *flaw))
         elif len(unit.pods) == hosts:
-            made.whole.append(unit)
+            units.whole.append(unit)
         elif _was_never_whole(unit, snapshot.cluster, factory_of(snapshot, spec, group), recorded):
-            made.parts.append(unit)
+            units.parts.append(unit)
         else:
-            made.leaves.append(Leave(unit, Cause.BROKEN_REPLICA, f"host {lacking(unit, hosts)[0]} is gone"))
-    return made
+            units.leaves.append(Leave(unit, Cause.BROKEN_REPLICA, f"host {lacking(unit, hosts)[0]} is gone"))
+    return units
 
 
 def cost(unit: Unit) -> tuple[bool, float, int]:
-    """What is lost with a unit: little while it is not all started, else the less the newer it is."""
+    """The cost of losing a unit: low until all of it has started, then lower the newer it is."""
     pods = unit.pods
     started = all(pod.phase != "Pending" for pod in pods)
     return started, -max(pod.created for pod in pods), -max(pod.index for pod in pods)
 
 
 def host_of(pod: Pod) -> int:
-    """Which host of its replica a pod is, from 0."""
+    """The index of a pod's host in its replica, from 0."""
     return 0 if pod.host is None else pod.host.host_index
 
 
 def lacking(unit: Unit, hosts: int) -> list[int]:
-    """The indexes of the hosts, of so many, that are not there."""
+    """The indexes of the missing hosts, out of `hosts`."""
     there = set(map(host_of, unit.pods))
     return [index for index in range(hosts) if index not in there]
 
 
 def factory_of(snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec) -> PodFactory:
-    """The pods of `group`; of the last group that was asked for they are built already."""
+    """The pod factory of `group`; that of the group asked for last is kept."""
     made_for = (snapshot.cluster.uid, group.group_name, snapshot.pod_settings)
     build = partial(worker_pods, snapshot.cluster, spec, group, snapshot.pod_settings)
     return snapshot.once("workers", spec, made_for, build)
 
 
 def broken_replicas(snapshot: Snapshot, spec: RayClusterSpec) -> frozenset[str]:
-    """Multi-host replicas that go whole, whatever is decided: they lack a host that they had."""
+    """Multi-host replicas that leave whole whatever is decided, because they have lost a host."""
     broken: set[str] = set()
     for group in spec.worker_group_specs:
         if group.num_of_hosts > 1:
             pods = [pod for pod in snapshot.pods if pod.group == group.group_name]
-            made = sort_units(snapshot, spec, group, pods)
-            kept = {unit.replica for unit in (*made.whole, *made.parts)}
+            units = sort_units(snapshot, spec, group, pods)
+            kept = {unit.replica for unit in (*units.whole, *units.parts)}
             broken |= {pod.host.replica for pod in pods if pod.host is not None} - kept
     return frozenset(broken)
 
@@ -149,24 +149,24 @@ def _replicas(pods: Sequence[Pod]) -> tuple[list[Unit], list[Leave]]:
 
 
 def _flaw(unit: Unit, hosts: int, requested: AbstractSet[str]) -> tuple[Cause, str] | None:
-    """Why a replica has to go; none if it need not, though it may lack hosts."""
+    """Why a replica must leave; None if it need not, although it may lack hosts."""
     named = next((pod.name for pod in unit.pods if pod.active and pod.name in requested), None)
     if named is not None:
         return Cause.REQUESTED, f"{named} is named in workersToDelete"
     for pod in unit.pods:
         state = state_of(pod)
         if state is GOING:
-            return Cause.BROKEN_REPLICA, f"host {host_of(pod)} is going"
+            return Cause.BROKEN_REPLICA, f"host {host_of(pod)} is being deleted"
         if state is SETTLING:
             return Cause.BROKEN_REPLICA, f"host {host_of(pod)} has ended: {end_words(pod) or pod.phase}"
-    there = list(map(host_of, unit.pods))
-    if len(set(there)) < len(there) or max(there) >= hosts:
-        return Cause.BROKEN_REPLICA, f"it has {counted(len(there), 'host')}, {hosts} are wanted"
+    present = list(map(host_of, unit.pods))
+    if len(set(present)) < len(present) or max(present) >= hosts:
+        return Cause.BROKEN_REPLICA, f"it has {counted(len(present), 'host')}, {hosts} are wanted"
     return None
 
 
 def _was_never_whole(unit: Unit, cluster: Root, factory: PodFactory, recorded: int) -> bool:
-    """Whether the hosts that it lacks were never made, and may be made now as the others were."""
+    """Whether its missing hosts were never created, and can be created now like the others."""
     firsts = {pod.index - host_of(pod) for pod in unit.pods}
     first = min(firsts)
     if len(firsts) > 1 or any(pod.template_hash != factory.template_hash for pod in unit.pods):
@@ -178,12 +178,12 @@ def _was_never_whole(unit: Unit, cluster: Root, factory: PodFactory, recorded: i
 
 
 def recorded_index(snapshot: Snapshot, group: str) -> int:
-    """The highest n that a worker of `group` was named with, as the status has it; 0 when it has none."""
+    """The highest n in the name of a worker of `group`, as recorded in the status; 0 if none is."""
     return snapshot.recorded.group(group).last_index or 0
 
 
 def last_index(snapshot: Snapshot, group: WorkerGroupSpec, pods: Sequence[Pod]) -> int:
-    """The highest n of the group to be recorded: of a multi-host one, that of replicas that were whole."""
+    """The highest n of the group, to be recorded; in a multi-host group only that of whole replicas."""
     counts, hosts = pods, group.num_of_hosts
     if hosts > 1:
         whole = (unit for unit in _replicas(pods)[0] if len(set(map(host_of, unit.pods))) >= hosts)

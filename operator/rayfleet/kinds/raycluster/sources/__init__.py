@@ -1,1 +1,1 @@
-"""What is asked of others for a cluster: its head, tokens, metrics."""
+"""External sources of a cluster's state: its head, tokens, metrics."""

@@ -1,4 +1,4 @@
-"""The Secret with a cluster's token: the one place where a token is made. It is sent, and nowhere kept."""
+"""The Secret with a cluster's token: the only place that generates one. It is sent, and kept nowhere."""
 
 import secrets
 from dataclasses import replace
@@ -12,12 +12,12 @@ from rayfleet.kube.objects.roots import Root
 
 TOKEN_BYTES = 32
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-"""Of a Secret that is there only the owner is of interest: its token need not be sent to us."""
+"""Metadata only: for an existing Secret we need the owner, not the token."""
 REMEDY = "or name a Secret of your own in spec.authOptions.secretName"
 
 
 async def create_auth_secret(client: KubeClient, cluster: Root, action: CreateSecret) -> Outcome:
-    """Create the Secret with a random token. One that is there stays as it is, if it is this cluster's."""
+    """Create the Secret with a random token. An existing one stays as it is, if it is this cluster's."""
     collection = SECRETS.collection(cluster.key.namespace)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     body = {**action.body, "stringData": {action.token_key: token}}
@@ -26,22 +26,22 @@ async def create_auth_secret(client: KubeClient, cluster: Root, action: CreateSe
         return Succeeded(action)
     if policy(answer) is Policy.CONFLICT:
         return outcome_of(action, await _unless_ours(client, cluster, action, answer))
-    # A webhook may repeat in its refusal what it was shown.
-    words = answer.message.replace(token, "...")
+    # A webhook's refusal may repeat the request.
+    message = answer.message.replace(token, "...")
     if policy(answer) in {Policy.DENIED, Policy.INVALID}:
-        words = f"{words}; {REMEDY}"
-    return Failed(action, replace(answer, message=words, causes=()))
+        message = f"{message}; {REMEDY}"
+    return Failed(action, replace(answer, message=message, causes=()))
 
 
 async def _unless_ours(
     client: KubeClient, cluster: Root, action: CreateSecret, conflict: ApiFailure
 ) -> ApiFailure | None:
     path = SECRETS.path(cluster.key.namespace, action.name)
-    there = await client.request("get", path, accept=METADATA_ONLY)
-    if isinstance(there, ApiFailure):
-        return there
-    owners = there["metadata"].get("ownerReferences") or ()
+    existing = await client.request("get", path, accept=METADATA_ONLY)
+    if isinstance(existing, ApiFailure):
+        return existing
+    owners = existing["metadata"].get("ownerReferences") or ()
     if any(owner.get("uid") == cluster.uid for owner in owners):
         return None
-    words = f"Secret {action.name} is there and is not this cluster's: remove it, {REMEDY}"
-    return replace(conflict, message=words)
+    message = f"Secret {action.name} exists and does not belong to this cluster: remove it, {REMEDY}"
+    return replace(conflict, message=message)

@@ -1,4 +1,4 @@
-"""The heads of the clusters that scale with their queue: who is asked, and what they are told."""
+"""The heads of clusters that scale with their queue: which are polled, and what is reported to them."""
 
 import asyncio
 import logging
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TELL_SECONDS = 2.0
-"""How long a head may take to say that it has heard."""
+"""How long a head may take to answer a report or a drain."""
 PATIENCE_SECONDS = 0.05
-"""How long a pass waits for that: a head that is well needs a few milliseconds."""
+"""How long a pass waits for a report: a healthy head needs a few milliseconds."""
 LOOK_AGAIN_SECONDS = 10.0
-"""Between looks at whether a head is where its token may be sent."""
+"""Between checks whether a head is at the address to which its token may be sent."""
 SILENT_SECONDS = 60.0
-"""A head that has not said so in that time is told nothing for so long: others are not to wait for it."""
+"""A head that does not answer in time gets no request for this long, so that no cluster waits for it."""
 
 
 class RayHeads:
-    """Asks each head for its queue, and passes on what was decided while `may_write` gives time for it."""
+    """Polls each head for its queue, and sends it decisions while `may_write` leaves time for that."""
 
     def __init__(
         self,
@@ -52,18 +52,18 @@ class RayHeads:
         self._clock = clock
         self._troubles: dict[Key, str] = {}
         self._asked: dict[str, Key] = {}
-        """Whose head is asked at an address."""
+        """The cluster whose head is polled at an address."""
         self._at: dict[Key, str] = {}
         self._silent: dict[Key, float] = {}
-        """Heads that took a request and did not answer it, and until when they are sent no other."""
+        """Heads that did not answer a request, and until when they get no other."""
         self._reports: dict[Key, asyncio.Task[None]] = {}
         self._later: dict[Key, tuple[AutoscalingReport, Callable[[], None]]] = {}
-        """What is to be told when it is known what became of the report before."""
+        """The next report of a cluster, to be sent when the current one has ended."""
 
     async def follow(self, snapshot: Snapshot, spec: RayClusterSpec, *, active: bool) -> float | None:
-        """Ask the head that the cluster has now, each second while `active`; nobody while it has none.
+        """Poll the cluster's current head, every second while `active`; none while it has no head.
 
-        Seconds until it should be followed anew, though nothing has happened: its token may be another.
+        Returns the seconds until the next call is due without any event, because its token may have changed.
         """
         cluster = snapshot.cluster
         heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD and pod.active and pod.pod_ip]
@@ -97,7 +97,7 @@ class RayHeads:
         return self._tokens.again_in(cluster.key) if refused else None
 
     def forget(self, key: Key) -> None:
-        """The cluster is gone, or does not scale with its queue any more."""
+        """The cluster is gone, or no longer scales with its queue."""
         self._leave(key)
         self._tokens.forget(key)
         self._addresses.doubt(key)
@@ -105,27 +105,27 @@ class RayHeads:
         self._silent.pop(key, None)
 
     def observation(self, key: Key) -> Observation | None:
-        """The last thing that was heard of a head."""
+        """The latest observation of a head."""
         return self._poller.observation(key)
 
     def took(self, key: Key, seconds: float) -> None:
-        """A decision about a head's answer took so long: it is asked the less often."""
+        """A decision about a head's answer took `seconds`: the longer, the less often it is polled."""
         self._poller.took(key, seconds)
 
     def poke(self, key: Key) -> None:
-        """A pod of the cluster has changed: its head is asked soon."""
+        """A pod of the cluster has changed: poll its head soon."""
         self._poller.poke(key)
 
     def forget_all(self) -> None:
-        """Another operator leads: ask nobody."""
+        """Another operator leads: poll no head."""
         self._poller.forget_all()
 
     def trouble(self, key: Key) -> str:
-        """Why a head cannot even be asked, in words; empty where it can."""
+        """Why a head cannot be polled at all; empty if it can."""
         return self._troubles.get(key, "")
 
     async def drain(self, key: Key, action: DrainNode) -> Outcome:
-        """Ask Ray to give up a node that is idle."""
+        """Ask Ray to drain an idle node."""
         client = self._poller.client(key)
         if client is None or self._may_write() <= 0 or self._is_silent(key):
             return NotTried(action)
@@ -139,9 +139,9 @@ class RayHeads:
         return Succeeded(action) if answer.accepted else Refused(action, answer.refusal or "refused")
 
     async def report(self, key: Key, report: AutoscalingReport, told: Callable[[], None]) -> None:
-        """Tell Ray what is on its way, and what cannot be had; `told` is called when it knows.
+        """Report to Ray what is starting and what cannot be started; `told` is called when it has answered.
 
-        Nobody waits long for it: a head that takes reports and does not answer holds up no pass.
+        No pass waits long for that: a head that accepts reports and does not answer holds up nobody.
         """
         if key in self._reports:
             self._later[key] = report, told
@@ -152,7 +152,7 @@ class RayHeads:
         await asyncio.wait({self._start(key, client, report, told)}, timeout=PATIENCE_SECONDS)
 
     async def close(self) -> None:
-        """Tell nobody any more."""
+        """Stop reporting."""
         self._later.clear()
         tasks = list(self._reports.values())
         for task in tasks:
@@ -179,7 +179,7 @@ class RayHeads:
         if self._reports.get(key) is task:
             del self._reports[key]
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("Telling a head has failed by a defect", exc_info=error, extra={"cluster": str(key)})
+            log.error("Reporting to a head failed: a defect", exc_info=error, extra={"cluster": str(key)})
         later, client = self._later.pop(key, None), self._poller.client(key)
         if later is not None and client is not None and self._may_write() > 0 and not self._is_silent(key):
             self._start(key, client, *later)
@@ -192,10 +192,10 @@ class RayHeads:
             self._silent[key] = self._clock() + SILENT_SECONDS
 
     def _shared(self, key: Key, address: str) -> str:
-        """Why it is not certain whose head is at an address; empty where it is."""
+        """Why it is not certain whose head is at an address; empty if it is."""
         if self._asked.get(address, key) == key:
             return ""
-        return f"the head of another cluster has the address {address} as well, so no token is sent"
+        return f"another cluster's head also has the address {address}, so no token is sent"
 
     def _stay_at(self, key: Key, address: str) -> None:
         if self._at.get(key) != address:
@@ -217,5 +217,5 @@ class RayHeads:
 
 
 def dialled(host: str, port: str | int) -> str:
-    """Host and port as one address: that of IPv6 in brackets, as its own colons would end it."""
+    """Host and port as one address; IPv6 in brackets because of its colons."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -16,9 +16,9 @@ from rayfleet.autoscaling.metrics import MetricQuery, QueryFailure
 from rayfleet.kube.client.credentials import BearerToken, CredentialsError
 
 LARGEST_ANSWER = 64 * 1024
-"""Bytes. One sample is some hundred; what is larger is the answer to another question."""
+"""Bytes. One sample is a few hundred; a larger answer belongs to another kind of query."""
 _SHOWN = 200
-"""Characters shown of what a server says."""
+"""Characters shown of a server's message."""
 _KEEP_ALIVE = 60.0
 _HINTS = {
     HTTPStatus.UNAUTHORIZED: "check the query's tokenFile",
@@ -28,24 +28,24 @@ _HINTS = {
 
 
 class _UnusableError(Exception):
-    """Why there is no value, in words that follow on "the query 'x' failed: "."""
+    """Why there is no value; the message continues "the query 'x' failed: "."""
 
 
 class PrometheusClient:
-    """Instant queries to the servers that the operator's settings name.
+    """Instant queries to the servers in the operator's settings.
 
-    Everything that can go wrong is a `QueryFailure`. Certificates are checked, redirects are not followed, so
-    that a token goes nowhere but where it was meant to, and what a failure says never holds the token.
+    Every error is a `QueryFailure`. Certificates are checked and redirects are not followed, so that a token
+    reaches only its own server, and no failure message holds the token.
     """
 
     def __init__(self) -> None:
         self._open: aiohttp.ClientSession | None = None
         self._tokens: dict[str, BearerToken] = {}
         self._tls: dict[tuple[str, int], ssl.SSLContext] = {}
-        """By CA file and its time of change: contexts are kept, for connections are kept by them."""
+        """By CA file and its modification time; reused, because connections are pooled by context."""
 
     async def close(self) -> None:
-        """Close every connection; the next question opens new ones."""
+        """Close every connection; the next query opens new ones."""
         session, self._open = self._open, None
         if session is not None:
             await session.close()
@@ -77,7 +77,7 @@ class PrometheusClient:
         ) as response:
             raw = await _body(response)
             if token is not None:
-                # Before anything of it is quoted and cut short.
+                # Before any of it is quoted and cut.
                 raw = raw.replace(token.encode("ascii"), b"***")
             if response.status == HTTPStatus.UNAUTHORIZED and query.token_file is not None:
                 self._tokens[query.token_file].reread()
@@ -88,7 +88,7 @@ class PrometheusClient:
             self._open = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # Nothing is unpacked: a small answer that becomes a large one is none that we asked for.
+                # Nothing is decompressed: a small answer must not become a large one.
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None),
                 headers={"User-Agent": f"rayfleet/{__version__}", "Accept-Encoding": "identity"},
@@ -102,7 +102,7 @@ class PrometheusClient:
             version = query.ca_file, Path(query.ca_file).stat().st_mtime_ns
             if version not in self._tls:
                 self._tls[version] = ssl.create_default_context(cafile=query.ca_file)
-                # As for the API server: Python 3.13 asks more of a CA than what issues certificates does.
+                # As for the API server: Python 3.13 is stricter about CAs than the tools that issue them.
                 self._tls[version].verify_flags &= ~ssl.VERIFY_X509_STRICT
         except (OSError, ssl.SSLError) as error:
             reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
@@ -125,7 +125,7 @@ class PrometheusClient:
         return token
 
     def _without_secrets(self, query: MetricQuery, words: str) -> str:
-        """One line without the token, whoever put it there."""
+        """The message as one line without the token, wherever it came from."""
         known = self._tokens.get(query.token_file or "")
         try:
             token = known.current() if known is not None else None
@@ -135,23 +135,23 @@ class PrometheusClient:
 
 
 def value_from(status: int, raw: bytes) -> float:
-    """The one sample of an answer. Raises _UnusableError for anything else than one that can be a queue."""
+    """The single sample of an answer. Raises _UnusableError for anything that cannot be a queue length."""
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         body = None
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         raise _UnusableError(
-            f"HTTP {status}, a redirect, which is not followed: name the last address as server"
+            f"HTTP {status}, a redirect, which is not followed: set the final address as server"
         )
     if status != HTTPStatus.OK:
         raise _UnusableError(f"HTTP {status}{_server_words(body)}{_hint(status)}")
     if not isinstance(body, dict) or body.get("status") != "success":
         raise _UnusableError(
-            f"the answer is none of Prometheus{_server_words(body)}: check the query's server"
+            f"the answer does not come from Prometheus{_server_words(body)}: check the query's server"
         )
     if body.get("warnings"):
-        # A part of the data may be missing, and with it a part of the queue.
+        # Part of the data may be missing, and with it part of the queue.
         raise _UnusableError(f"the answer has a warning: {str(body['warnings'])[:_SHOWN]}")
     return _number(_sample(body.get("data")))
 
@@ -173,12 +173,12 @@ def _hint(status: int) -> str:
 
 
 def _server_words(body: Any) -> str:  # noqa: ANN401 - whatever JSON the server sent
-    words = body.get("error") if isinstance(body, dict) else None
-    return f" ({words[:_SHOWN]})" if isinstance(words, str) and words else ""
+    message = body.get("error") if isinstance(body, dict) else None
+    return f" ({message[:_SHOWN]})" if isinstance(message, str) and message else ""
 
 
 def _sample(data: Any) -> Any:  # noqa: ANN401 - whatever JSON the server sent
-    """The `[time, value]` of an answer that has exactly one."""
+    """The `[time, value]` of an answer with exactly one."""
     kind, result = (data.get("resultType"), data.get("result")) if isinstance(data, dict) else (None, None)
     if kind == "scalar":
         return result
@@ -193,7 +193,7 @@ def _sample(data: Any) -> Any:  # noqa: ANN401 - whatever JSON the server sent
 
 def _number(sample: Any) -> float:  # noqa: ANN401 - whatever JSON the server sent
     if not isinstance(sample, list) or len(sample) != 2 or not isinstance(sample[1], str):  # noqa: PLR2004 - a pair
-        raise _UnusableError("the answer has no number: ask for a counter or a gauge, not for a histogram")
+        raise _UnusableError("the answer has no number: query a counter or a gauge, not a histogram")
     try:
         value = float(sample[1])
     except ValueError:

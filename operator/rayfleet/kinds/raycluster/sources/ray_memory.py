@@ -1,4 +1,4 @@
-"""What the process remembers of a cluster's Ray between passes, and what it makes of the last answer."""
+"""What the process remembers about a cluster's Ray between passes, and how it reads the last answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,49 +11,49 @@ from rayfleet.ray.polling import STALE_SECONDS, Observation
 from rayfleet.ray.state import NodeStatus, RayState, RayView
 
 SETTLE_SECONDS = 70.0
-"""After a head has started anew, its workers have so long to join or to end: Ray gives up after 60 s."""
+"""How long workers have to join or to end after a head has restarted: Ray gives up after 60 s."""
 KEEP_SECONDS = 2.0
-"""After Ray has refused to give a node up, it is not asked again for so long: its next answers say why."""
+"""How long Ray is not asked again after it refused a drain: its next answers show why."""
 DRAIN_SECONDS = 10.0
-"""A node that still takes work so long after Ray was asked to give it up was not: the question was lost."""
+"""If a node still takes work this long after its drain was requested, the request was lost."""
 _NOT_TAKEN = frozenset({GcsTrouble.INVALID, GcsTrouble.TOO_LARGE})
 _GOES_ON = frozenset({NodeStatus.RUNNING, NodeStatus.IDLE})
 
 
 @dataclass(slots=True)
 class RayMemory:
-    """Memory of the Ray of one cluster. Losing it never makes a cluster smaller than it should be."""
+    """Memory of one cluster's Ray. Losing it never makes a cluster smaller than it should be."""
 
     alive: dict[bytes, str] = field(default_factory=dict)
-    """Ids of nodes that were alive, to the names of their pods."""
+    """Pod names by the ids of nodes that were alive."""
     dead_since: dict[bytes, float] = field(default_factory=dict)
     drained: dict[bytes, float] = field(default_factory=dict)
-    """Ids of nodes that Ray was asked to give up, or that were given up and sizes count no more, to when."""
+    """When each drain was requested, or recorded as no longer included in the sizes, by node id."""
     kept: dict[bytes, float] = field(default_factory=dict)
-    """Ids of nodes that Ray would not give up, to when it may be asked again; Unix seconds."""
+    """When Ray may be asked again to drain a node that it refused, Unix seconds, by node id."""
     session: str = ""
 
     def asked_to_drain(self, node_id: bytes, now: float) -> None:
-        """Note that Ray was asked to give a node up. Without an answer it may well have done so."""
+        """Record that Ray was asked to drain a node. Even without an answer it may have done so."""
         self.drained[node_id] = now
 
     def refused_to_drain(self, node_id: bytes, now: float) -> None:
-        """Note that Ray keeps a node that it was asked to give up."""
+        """Record that Ray refused to drain a node."""
         self.drained.pop(node_id, None)
         self.kept[node_id] = now + KEEP_SECONDS
 
     def forget_times(self, now: float) -> None:
-        """The clock was set: what has a time begins anew."""
+        """The clock was set: restart all periods."""
         self.dead_since = dict.fromkeys(self.dead_since, now)
         self.drained = dict.fromkeys(self.drained, now)
         self.kept.clear()
 
     def acted_on(self, view: RayView, now: float) -> None:
-        """Note that sizes count nodes no more that were given up by another operator than this one."""
+        """Record that the wanted sizes no longer include nodes drained by a previous operator."""
         self.drained |= dict.fromkeys(view.found_drained, now)
 
     def learn(self, seen: Observation | None, pods: Sequence[Pod], now: float) -> None:
-        """Remember the last answer as far as it can be believed."""
+        """Remember the last answer if it can be trusted."""
         if seen is None or seen.state is None or self._trouble(seen, seen.state, pods, now)[0]:
             return
         self._learn(seen.state, seen.taken.unix if seen.taken is not None else 0.0, pods, now)
@@ -61,11 +61,11 @@ class RayMemory:
     def view(self, seen: Observation | None, pods: Sequence[Pod], now: float) -> RayView:
         """What the last answer is worth now."""
         if seen is None or seen.state is None:
-            words = seen.failure.message if seen is not None and seen.failure is not None else ""
+            message = seen.failure.message if seen is not None and seen.failure is not None else ""
             since = seen.unknown_since.unix if seen is not None and seen.unknown_since is not None else None
-            said = seen is not None and seen.failure is not None and seen.failure.trouble in _NOT_TAKEN
-            trouble = "the head's answer is not taken" if said else "the head has not answered yet"
-            trouble += f"{': ' if words else ''}{words}"
+            rejected = seen is not None and seen.failure is not None and seen.failure.trouble in _NOT_TAKEN
+            trouble = "the head's answer was rejected" if rejected else "the head has not answered yet"
+            trouble += f"{': ' if message else ''}{message}"
             return RayView(trouble=trouble, since=since)
         state, taken = seen.state, seen.taken.unix if seen.taken is not None else 0.0
         trouble, since, settles_at = self._trouble(seen, state, pods, now)
@@ -75,7 +75,7 @@ class RayMemory:
             trouble=trouble,
             since=since,
             drained=frozenset(self.drained),
-            found_drained=_given_up(seen).difference(self.drained),
+            found_drained=_drained_as_idle(seen).difference(self.drained),
             dead_since=dict(self.dead_since),
             kept={node_id: until for node_id, until in self.kept.items() if until > now},
             session_since=seen.session_since.unix if seen.session_since is not None else None,
@@ -86,15 +86,15 @@ class RayMemory:
     def _trouble(
         self, seen: Observation, state: RayState, pods: Sequence[Pod], now: float
     ) -> tuple[str, float | None, float | None]:
-        """What is wrong, since when, and until when at most where only time has to pass."""
+        """What is wrong, since when, and until when at most if only time has to pass."""
         taken = seen.taken.unix if seen.taken is not None else 0.0
         if seen.failure is not None:
             since = seen.unknown_since.unix if seen.unknown_since is not None else taken
-            said = seen.failure.trouble in _NOT_TAKEN
-            words = "the head's answer is not taken" if said else "the head does not answer"
-            return f"{words}: {seen.failure.message}", since, None
+            rejected = seen.failure.trouble in _NOT_TAKEN
+            what = "the head's answer was rejected" if rejected else "the head does not answer"
+            return f"{what}: {seen.failure.message}", since, None
         if now - taken > STALE_SECONDS:
-            return "the head has not been asked for a while", taken, None
+            return "the head has not been polled for a while", taken, None
         known = self.alive if self.session in {"", state.session} else {}
         trouble = node_trouble(state, pods, known)
         if trouble:
@@ -103,8 +103,8 @@ class RayMemory:
         if self.session not in {"", state.session} and now - began < SETTLE_SECONDS:
             joined = state.joined
             if any(pod.name in self.alive.values() and pod.name not in joined for pod in pods if pod.active):
-                words = "the head has started anew, and its workers have not all joined it"
-                return words, began, began + SETTLE_SECONDS
+                message = "the head has restarted, and not all of its workers have joined it"
+                return message, began, began + SETTLE_SECONDS
         return "", None, None
 
     def _unheard_until(self, state: RayState) -> float | None:
@@ -121,8 +121,8 @@ class RayMemory:
             for node in state.nodes
             if node.node_id not in dead and node.instance_id in names
         }
-        mine = {node.node_id for node in state.nodes if node.node_id in dead and node.instance_id in names}
-        self.dead_since = {node_id: self.dead_since.get(node_id, now) for node_id in mine}
+        ours = {node.node_id for node in state.nodes if node.node_id in dead and node.instance_id in names}
+        self.dead_since = {node_id: self.dead_since.get(node_id, now) for node_id in ours}
         stays = {node.node_id for node in state.nodes if node.status in _GOES_ON}
         listed = {node.node_id for node in state.nodes if node.instance_id in names}
         self.drained = {
@@ -133,5 +133,5 @@ class RayMemory:
         self.kept = {node_id: until for node_id, until in self.kept.items() if until > now}
 
 
-def _given_up(seen: Observation) -> frozenset[bytes]:
+def _drained_as_idle(seen: Observation) -> frozenset[bytes]:
     return frozenset(node_id for node_id, cause in seen.deaths.items() if cause is DeathCause.DRAIN_IDLE)

@@ -1,4 +1,4 @@
-"""Asks the queries that clusters follow, again and again, and tells when what they wish for has changed."""
+"""Repeats the queries that clusters follow, and reports when the requested sizes have changed."""
 
 import asyncio
 import logging
@@ -24,13 +24,13 @@ from rayfleet.kube.objects.keys import Key
 log = logging.getLogger(__name__)
 
 SAMPLE_SECONDS = 5.0
-"""Least time between two questions of one query for one cluster."""
+"""Least time between two runs of one query for one cluster."""
 QUESTIONS_PER_SERVER = 8
-"""Under way at a time. Each server has its own, so a slow one delays its own answers alone."""
+"""Queries in flight at a time. Each server has its own limit, so a slow one delays only itself."""
 _JITTER = 0.1
 
 Ask: TypeAlias = Callable[[MetricQuery, str, str], Awaitable[float | QueryFailure]]
-"""Of a query, a namespace and a cluster: `PrometheusClient.ask`."""
+"""Takes a query, a namespace and a cluster: `PrometheusClient.ask`."""
 
 
 @dataclass(slots=True)
@@ -41,16 +41,16 @@ class _Followed:
     readings: dict[str, Reading] = field(default_factory=dict)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     worded_at: dict[str, float] = field(default_factory=dict)
-    """When the words of a query's failure were chosen: they do not change with each attempt."""
+    """When the message of a query's failure was last set: it does not change with each attempt."""
     told: object = None
-    """What mattered of the wishes that `on_change` was last called for."""
+    """The relevant part of the requests for which `on_change` was last called."""
 
 
 class MetricSampler:
-    """Follows the metrics of clusters. To be used inside the event loop.
+    """Follows the metrics of clusters. Use it inside the event loop.
 
-    `on_change` is told the key of a cluster of which a wish in replicas has changed, or whether a query of it
-    is answered. An answer that comes no more counts for HOLD_SECONDS, then it is unknown.
+    `on_change` gets the key of a cluster when its requested replicas change, or when one of its queries
+    starts or stops being answered. The last answer counts for HOLD_SECONDS, then the number is unknown.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class MetricSampler:
         self._broke = asyncio.Event()
 
     def follow(self, key: Key, metrics: tuple[Metric, ...]) -> None:
-        """Ask what these metrics of the cluster need from now on; none: forget it. Cheap to repeat."""
+        """Query these metrics of the cluster from now on; without metrics, forget it. Cheap to repeat."""
         if not metrics:
             self.forget(key)
             return
@@ -94,25 +94,25 @@ class MetricSampler:
         followed.told = _matter(self.wishes(key))
 
     def forget(self, key: Key) -> None:
-        """The cluster is gone, or follows no metrics any more."""
+        """The cluster is gone, or no longer follows metrics."""
         followed = self._clusters.pop(key, None)
         for task in followed.tasks.values() if followed is not None else ():
             task.cancel()
 
     def forget_all(self) -> None:
-        """Somebody else leads."""
+        """Another operator leads."""
         for key in list(self._clusters):
             self.forget(key)
 
     def wishes(self, key: Key) -> tuple[GroupWish, ...]:
-        """What the metrics of a cluster ask for now; nothing for one that is not followed."""
+        """What a cluster's metrics ask for now; empty for a cluster that is not followed."""
         followed = self._clusters.get(key)
         if followed is None:
             return ()
         return replica_wishes(followed.metrics, followed.readings, self._queries.keys(), self._clock())
 
     async def run(self) -> None:
-        """Notice answers that have become too old, until cancelled. Raises what is a defect of ours."""
+        """Notice answers that have become too old, until cancelled. Raises our own defects."""
         try:
             while True:
                 with suppress(TimeoutError):
@@ -166,7 +166,7 @@ class MetricSampler:
 
 
 def _matter(wishes: tuple[GroupWish, ...]) -> object:
-    """What a pass would decide by: not the words, nor the times."""
+    """What a pass decides by, without messages and times."""
     return [
         (wish.group, wish.replicas, wish.known, [(fault.query, fault.held) for fault in wish.faults])
         for wish in wishes

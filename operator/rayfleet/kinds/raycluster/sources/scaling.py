@@ -1,4 +1,4 @@
-"""Everything outside its own objects that the size of a cluster depends on, and whom to tell of it."""
+"""Everything beyond its own objects that a cluster's size depends on, and where decisions are reported."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,13 +29,13 @@ from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.pods import Pod
 
 UNTOLD_SECONDS = 30.0
-"""Between attempts to tell Ray of scaling where it does not listen, and nothing else happens."""
+"""Between attempts to report to a Ray that does not answer, while nothing else happens."""
 _NOT_READ = unknown_ceilings("not read yet")
 
 
 @dataclass(frozen=True, slots=True)
 class ScalingSources:
-    """Heads, metrics, ceilings: what is known of them is looked at, what they need to know is passed on."""
+    """Heads, metrics and ceilings: reads what is known about them, and passes decisions on to them."""
 
     heads: RayHeads
     sampler: MetricSampler
@@ -43,20 +43,20 @@ class ScalingSources:
     ledger: GpuLedger
     limits: ScalingLimits
     _nothing_read: ScalingView = field(init=False)
-    """What holds where ceilings of a namespace have not mattered yet, as in most."""
+    """The view while a namespace's ceilings have not mattered yet, as in most namespaces."""
 
     def __post_init__(self) -> None:
         unread = ScalingView(limits=self.limits, namespace_ceilings=_NOT_READ)
         object.__setattr__(self, "_nothing_read", unread)
 
     def learn(self, key: Key, memory: ClusterMemory, pods: Sequence[Pod], now: float) -> None:
-        """Take in what the head has said."""
+        """Record the head's last answer."""
         memory.ray.learn(self.heads.observation(key), pods, now)
 
     def view(
         self, key: Key, spec: RayClusterSpec, memory: ClusterMemory, pods: Sequence[Pod], now: float
     ) -> ScalingView:
-        """What is known now."""
+        """The current view."""
         ray = memory.ray.view(self.heads.observation(key), pods, now)
         if trouble := self.heads.trouble(key):
             ray = replace(ray, trouble=trouble)
@@ -73,15 +73,15 @@ class ScalingSources:
         )
 
     def ceilings_view(self, memory: ClusterMemory) -> ScalingView:
-        """What holds for a cluster of fixed size; what others use is looked up when it is to get GPUs."""
+        """The view for a cluster of fixed size; others' usage is looked up when it is about to get GPUs."""
         if memory.namespace_ceilings is None:
             return self._nothing_read
         return ScalingView(limits=self.limits, namespace_ceilings=memory.namespace_ceilings)
 
     def admit(self, snapshot: Snapshot, decided: Plan) -> Plan:
-        """As much of a plan as ceilings leave room for now, and that room is taken.
+        """Reduce a plan to what the ceilings leave room for now, and take that room.
 
-        Plans are made in threads, several at a time; this is on the event loop, in one go.
+        Plans are made in several threads; this runs on the event loop without interruption.
         """
         key, spec = snapshot.cluster.key, snapshot.spec
         each = gpus_of_each(snapshot)
@@ -93,16 +93,16 @@ class ScalingSources:
         return decided
 
     def needs_ceilings(self, snapshot: Snapshot, decided: Plan) -> bool:
-        """Whether the ceilings of its namespace matter now: a cluster is about to get GPUs."""
+        """Whether the ceilings of the namespace matter now, because the cluster is about to get GPUs."""
         return bool(decided.held_gpus or gpus_of_creates(decided, gpus_of_each(snapshot)))
 
     async def read_ceilings(self, key: Key, memory: ClusterMemory) -> bool:
-        """Read the ceilings of a namespace; whether they are news."""
+        """Read the ceilings of a namespace; return whether they changed."""
         before, memory.namespace_ceilings = memory.namespace_ceilings, await self.ceilings.read(key.namespace)
         return before != memory.namespace_ceilings
 
     def not_created(self, snapshot: Snapshot, outcomes: Sequence[Outcome]) -> None:
-        """Give back the room of pods that were certainly not created."""
+        """Return the room of pods that were certainly not created."""
         each = gpus_of_each(snapshot)
         gpus = sum(
             each.get(outcome.action.group, 0)
@@ -113,7 +113,7 @@ class ScalingSources:
             self.ledger.give_back(snapshot.cluster.key, gpus)
 
     def remember(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> None:
-        """Remember what was acted on, for the next decision."""
+        """Remember what was decided, for the next decision."""
         if snapshot.spec is not None and decided.decision is not None:
             memory.scaling = decided.decision.memory
             memory.ray.acted_on(snapshot.scaling.ray, snapshot.now)
@@ -123,9 +123,9 @@ class ScalingSources:
             }
 
     async def follow(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> float | None:
-        """Pass on what was decided; in how many seconds there is more to be done, though nothing happens.
+        """Pass a decision on; return the seconds until there is more to do without any event.
 
-        0 where there is something new to decide by already.
+        0 if the decision has already become outdated.
         """
         key, spec, decision = snapshot.cluster.key, snapshot.spec, decided.decision
         if spec is None or decision is None or not scales_here(spec):
@@ -148,20 +148,20 @@ class ScalingSources:
         held: Mapping[str, int],
         memory: ClusterMemory,
     ) -> bool:
-        """Whether Ray knows, or need not."""
+        """Report to Ray; return whether it knows the report, or need not."""
         ray = snapshot.scaling.ray
         if ray.state is None or not decision.known:
             return True
         report = ray_report(snapshot, spec, decision, held)
-        said = (
+        content = (
             ray.state.session,
             tuple((launch.group, launch.count) for launch in report.launches),
             tuple((failure.group, failure.reason) for failure in report.failures),
             report.pods,
             report.infeasible,
         )
-        # Not what was said itself: it may be megabytes of what the head asks for.
-        news = hash(said)
+        # Not the content itself: it may hold megabytes of what the head asks for.
+        news = hash(content)
         if memory.reported != news:
 
             def told() -> None:
@@ -187,7 +187,7 @@ class ScalingSources:
 
 
 def _is_certainly_undone(outcome: Outcome) -> bool:
-    """Whether an action has changed nothing: of one that was not answered, nobody knows."""
+    """Whether an action has changed nothing; without an answer that is unknown."""
     if isinstance(outcome, Failed):
         return policy(outcome.failure) in {Policy.DENIED, Policy.INVALID}
     return not isinstance(outcome, Succeeded)

@@ -1,4 +1,4 @@
-"""The token by which a cluster's GCS knows us, from the cluster's Secret."""
+"""The token with which the operator authenticates to a cluster's GCS, from the cluster's Secret."""
 
 import base64
 import binascii
@@ -18,20 +18,20 @@ from rayfleet.kube.objects.roots import Root
 REREAD_SECONDS = 10.0
 """The least time between two reads of a cluster's Secret whose token is missing or refused."""
 LONGEST_REREAD_SECONDS = 80.0
-"""It doubles with each read in vain, up to here: nobody tells of a Secret that is mended."""
+"""It doubles with each read that does not help, up to this: no event says that a Secret was fixed."""
 LONGEST_TOKEN = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token. It does not show when it is printed."""
+    """A token. Its repr hides the value."""
 
     value: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class NoToken:
-    """Why there is no token for a cluster that needs one, in words for its user."""
+    """Why there is no token for a cluster that needs one, as a message for its user."""
 
     message: str
 
@@ -44,7 +44,7 @@ class _Read:
     result: Token | NoToken
     refused: bool = False
     in_vain: int = 0
-    """Reads before this one that were of no use."""
+    """Earlier reads that did not help."""
 
     @property
     def due(self) -> float:
@@ -58,7 +58,7 @@ class _Read:
 
 
 class ClusterTokens:
-    """Reads each token once, by name, and again only where it was refused or was not there."""
+    """Reads each token once, by name, and again only if it was refused or missing."""
 
     def __init__(self, client: KubeClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
@@ -66,7 +66,7 @@ class ClusterTokens:
         self._read: dict[Key, _Read] = {}
 
     async def token(self, cluster: Root, spec: RayClusterSpec) -> Token | NoToken | None:
-        """The token to send to the cluster's GCS; none where it asks for none."""
+        """The token to send to the cluster's GCS; None if it requires none."""
         place = _place(cluster, spec)
         if not isinstance(place, SecretKey):
             self._read.pop(cluster.key, None)
@@ -82,7 +82,7 @@ class ClusterTokens:
         return result
 
     def again_in(self, key: Key) -> float | None:
-        """Seconds until a token that is missing or refused may be read again; none where no time helps."""
+        """Seconds until a missing or refused token may be read again; None if time does not help."""
         known = self._read.get(key)
         return None if known is None else max(known.due - self._clock(), 0.0)
 
@@ -102,7 +102,7 @@ class ClusterTokens:
         name = place.name
         if not is_object_name(name):
             # A tenant's text: in a path, "../" would lead to another namespace.
-            return NoToken("the name of the Secret with the cluster's token is none that a Secret can have")
+            return NoToken("the name of the Secret with the cluster's token is not a valid object name")
         answer = await self._client.get(SECRETS.path(cluster.key.namespace, name))
         if isinstance(answer, ApiFailure):
             return NoToken(f"the cluster's token cannot be read from Secret {name}: {answer.message}")
@@ -118,12 +118,12 @@ class ClusterTokens:
 
 
 def _place(cluster: Root, spec: RayClusterSpec) -> SecretKey | Token | NoToken | None:
-    """Where the token is, where that is a Secret; else what there is to be said without reading any."""
+    """The token's place, if that is a Secret; else the token or the reason why there is none."""
     auth = spec.auth_options
     if auth.mode != "token":
         return None
     if auth.enable_k8s_token_auth:
-        # The head, which is the user's, could do with our token whatever we may do.
+        # The head belongs to the user, who could use our token with all our rights.
         return NoToken(
             "spec.authOptions.enableK8sTokenAuth: the operator does not send its own Kubernetes token to"
             " a head, so it cannot ask this one about its queue; use a Secret to have the cluster scaled"
@@ -135,12 +135,12 @@ def _place(cluster: Root, spec: RayClusterSpec) -> SecretKey | Token | NoToken |
             " queue: use a secretKeyRef, or spec.authOptions.secretName"
         )
     if isinstance(place, str):
-        return _token(place) or NoToken("the head's RAY_AUTH_TOKEN is no token: put plain ASCII there")
+        return _token(place) or NoToken("the head's RAY_AUTH_TOKEN is not a token: put plain ASCII there")
     return place
 
 
 def _token(value: str) -> Token | None:
-    """A token goes into a header, which takes what can be printed on one line."""
+    """A token goes into a header, which takes only printable characters on one line."""
     value = value.strip()
     fits = value.isascii() and value.isprintable() and 0 < len(value) <= LONGEST_TOKEN
     return Token(value) if fits else None
