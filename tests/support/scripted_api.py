@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -55,7 +55,7 @@ class ScriptedApi:
             while request := await read_request(reader):
                 self.requests.append(request)
                 path = request.target.partition("?")[0]
-                answer = self.told.pop((request.method, path), None) or self._usual(request, path)
+                answer = self.told.pop((request.method, path), None) or self.usual(request, path)
                 await answer(writer)
                 if writer.is_closing():
                     return
@@ -64,7 +64,8 @@ class ScriptedApi:
         finally:
             writer.close()
 
-    def _usual(self, request: Request, path: str) -> Answering:
+    def usual(self, request: Request, path: str) -> Answering:
+        """The answer where none is told."""
         collection, _, name = path.removesuffix("/status").rpartition("/")
         if request.method == "GET" and path in self.there:
             return says(self.there[path])
@@ -93,10 +94,19 @@ def _path(request: Request) -> str:
     return request.target if request.method == "GET" and query else path
 
 
+A = TypeVar("A", bound=ScriptedApi)
+
+
 @asynccontextmanager
 async def scripted_api() -> AsyncIterator[ScriptedApi]:
     """The server on a free port, gone after the block."""
-    api = ScriptedApi()
+    async with serving(ScriptedApi()) as api:
+        yield api
+
+
+@asynccontextmanager
+async def serving(api: A) -> AsyncIterator[A]:
+    """This server on a free port, gone after the block."""
     tasks: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

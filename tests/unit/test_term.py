@@ -5,6 +5,9 @@ from contextlib import suppress
 from math import inf
 from sys import maxsize
 
+import pytest
+
+from rayfleet.engine import term as module
 from rayfleet.engine.term import Term
 from rayfleet.kinds.raycluster.children import RAYCLUSTERS
 from rayfleet.kube.client.client import KubeClient
@@ -101,3 +104,14 @@ async def test_the_beginning_of_a_term_that_is_over_by_now_is_not_that_of_the_ne
         assert leader.term.began("RayCluster") == maxsize
         looking.cancel()
         await leader.client.close()
+
+
+async def test_a_beginning_that_cannot_be_read_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then no cluster counts as younger than the term."""
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    async with scripted_api() as api:
+        api.told["GET", CLUSTERS] = fails(503, "ServiceUnavailable", "etcd is away")
+        leader = Leader(api)
+        await leader.look()
+        assert leader.term.began("RayCluster") == api.version
+        assert len(api.requests) == 2
