@@ -139,7 +139,7 @@ class TestImmutable:
         """Two controllers would work on it in turns."""
         name = stored(api, managedBy="kueue.x-k8s.io/multikueue")["metadata"]["name"]
         words = refusal(lambda: change(api, name, {"managedBy": "rayfleet.io/operator"}))
-        assert "managedBy is immutable: make a new cluster instead." in words
+        assert "managedBy is immutable: create a new cluster instead." in words
 
     def test_a_cluster_without_a_manager_may_get_one(self, api: ClusterApi) -> None:
         """How a running cluster moves from another operator to this one."""

@@ -142,7 +142,7 @@ class TestRefusal:
             (
                 {"drainOptions": {"voluntarySeconds": 2**31}},
                 "spec.drainOptions.voluntarySeconds",
-                "must lie between -2147483648 and 2147483647, but is 2147483648.",
+                "must be between -2147483648 and 2147483647, but is 2147483648.",
             ),
             (
                 {"idleTerminationOptions": {"timeoutSeconds": 0, "policy": "Delete"}},

@@ -90,7 +90,7 @@ def test_a_spec_that_is_too_deep_is_told_with_its_field_and_its_remedy(levels: i
     assert violation.path.startswith("spec.workerGroupSpecs[0].template.spec.x")
     assert len(violation.path) < 120
     assert violation.message == (
-        "is nested too deeply: leave at most 250 levels of objects and lists in the spec."
+        "is nested too deeply: use at most 250 levels of objects and lists in the spec."
     )
 
 

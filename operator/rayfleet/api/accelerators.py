@@ -1,4 +1,4 @@
-"""Accelerators: what Ray calls them, what Kubernetes calls them, and how many a pod takes."""
+"""Accelerators: what Ray calls them, what Kubernetes calls them, and how many a pod requests."""
 
 import math
 import re
@@ -10,23 +10,23 @@ from typing import Any, Final
 from rayfleet.api.quantity import MOST_AMOUNT, parse_quantity
 
 RAY_NAMES: Final = frozenset({"GPU", "TPU", "neuron_cores", "HPU", "NPU", "TTNPU", "RBLN", "FURIOSA", "MBLT"})
-"""Resources under which Ray counts accelerators."""
+"""The resources in which Ray counts accelerators."""
 TPU: Final = "google.com/tpu"
 OF_OWN_NAME: Final = {"aws.amazon.com/neuroncore": "neuron_cores", TPU: "TPU"}
-"""Resources of containers that Ray is told of under a name of its own, if they are there."""
+"""Resources of containers that are declared to Ray under another name."""
 _GPU: Final = re.compile(r".*gpu|nvidia\.com/mig-.+")
-"""Resources of containers that Ray is told of as its GPUs."""
+"""Resources of containers that are declared to Ray as GPUs."""
 _OF_ACCELERATORS: Final = ("accelerator_type:", "TPU-")
-"""Beginnings of the names of resources that Ray adds on nodes with an accelerator."""
+"""Prefixes of the names of resources that Ray adds on nodes with an accelerator."""
 _WORDS: Final = re.compile(
     r"\w*gpu\w*|[a-z]*npus?\d*|v?(?:tpu|hpu|ipu|vpu|xpu|ppu|gcu|rdu|lpu)s?\d*|v?dcu(?:num)?\d*|v?mlu\w*"
     r"|neuron[a-z]*|gaudi\d*|ascend\w*|fpga\w*|xilinx\w*|alveo\w*|rbln\w*|atom|furiosa|rngd|warboy|mblt|mig"
     r"|vcuda|xdna|qaic\d*|hailo\w*|wse\d*|tenstorrent"
     r"|g?[bh][123]00\w*|gh200\w*|a100\w*|[ah]800\w*|v100\w*|l40s?|mi[1-4]\d\d[a-z]?"
 )
-"""Words that name an accelerator within the name of a device, models among them."""
+"""Words that name an accelerator within the name of a device, including models."""
 _NO_ACCELERATOR: Final = re.compile(r"rdma\w*|roce\w*|hostdev|sriov\w*|fuse|kvm|hugepages|monitoring")
-"""Words for what else there is in a domain of accelerators."""
+"""Words for other devices in a domain of accelerators."""
 _VENDORS: Final = frozenset(
     {
         "cerebras.com",
@@ -48,9 +48,9 @@ _VENDORS: Final = frozenset(
 _HUNDREDTHS: Final = re.compile(r"\w*(?:core|cores|percent|percentage|ratio)")
 _THOUSANDTHS: Final = re.compile(r"\w*millicores?")
 _SHARE: Final = re.compile(r"\w*(?:mem|memory|tiles?)")
-"""Words for a part of an accelerator whose amount says nothing of the number of devices."""
+"""Words for a part of an accelerator whose amount does not tell the number of devices."""
 _IN_HUNDREDTHS: Final = frozenset({"koordinator.sh/gpu"})
-"""Names that do not say so."""
+"""Resources counted in hundredths whose names do not say so."""
 
 
 def is_accelerator(resource: str) -> bool:
@@ -64,7 +64,7 @@ def is_gpu(resource: str) -> bool:
 
 
 def whole_accelerators(resources: Iterable[tuple[str, float]]) -> int:
-    """How many a Ray node has; a part of one counts as one."""
+    """How many accelerators a Ray node has; a fraction counts as one."""
     return sum(
         math.ceil(round(min(max(0.0, amount), float(MOST_AMOUNT)), 4))
         for name, amount in resources
@@ -73,13 +73,13 @@ def whole_accelerators(resources: Iterable[tuple[str, float]]) -> int:
 
 
 def accelerators_of_pod(spec: Mapping[str, Any]) -> int:
-    """How many accelerators a pod takes in Kubernetes, in all of its containers.
+    """How many accelerators a pod requests in Kubernetes, in all of its containers, whatever Ray is told.
 
-    Whatever Ray is told of them. As the scheduler counts: containers side by side, and with them the init
-    containers that go on; of other init containers the largest. A mere part of a device counts as one.
+    They are counted as by the scheduler: containers side by side, together with init containers that keep
+    running; of other init containers the largest. A mere part of a device counts as one.
     """
     beside = spec.get("containers")
-    total = sum([_of_container(one) for one in beside]) if isinstance(beside, list | tuple) else 0
+    total = sum([_of_container(each) for each in beside]) if isinstance(beside, list | tuple) else 0
     before = spec.get("initContainers")
     kept, once = 0, 0
     for container in before if isinstance(before, list | tuple) else ():
@@ -93,7 +93,7 @@ def accelerators_of_pod(spec: Mapping[str, Any]) -> int:
 
 
 def accelerators_among(resources: Mapping[str, object]) -> Iterator[tuple[str, int]]:
-    """Of a node's resources those that are accelerators or parts of one, each with how many there are."""
+    """The resources of a node that are accelerators or parts of one, each with its amount."""
     for name, amount in resources.items():
         if "/" in name and _unit(name) is not None:
             yield name, _whole(amount)
@@ -108,13 +108,13 @@ def _of_container(container: object) -> int:
         amounts = resources.get(place)
         if isinstance(amounts, dict):
             for name in amounts:
-                if "/" in name:  # Devices have a domain; the others are most.
+                if "/" in name:  # Devices have a domain; most resources have none.
                     devices[name] = amounts[name]
     return _whole_or_part(devices) if devices else 0
 
 
 def _whole_or_part(devices: Mapping[str, object]) -> int:
-    """Whole devices, or as many as a number of parts makes: the two are said of the same ones."""
+    """The number of whole devices, or of those that the parts add up to: both describe the same devices."""
     whole = part = 0
     for name, value in devices.items():
         unit = _unit(name)
@@ -129,7 +129,7 @@ def _whole_or_part(devices: Mapping[str, object]) -> int:
 
 @lru_cache(maxsize=256)
 def _unit(name: str) -> int | None:
-    """How much of a resource of this name is one accelerator: 0 where its amount does not say, or none is."""
+    """How much of the resource is one accelerator: 0 if its amount does not tell, None if it is not one."""
     domain, _, device = name.lower().partition("/")
     words = re.findall(r"[a-z0-9]+", device)
     if not _named(words):
@@ -151,7 +151,7 @@ def _named(words: Iterable[str]) -> bool:
 
 def _whole(value: object) -> int:
     if isinstance(value, str) and len(value) <= _MOST_DIGITS and value.isdecimal() and value.isascii():
-        return int(value)  # Nearly every one is written so.
+        return int(value)  # Nearly all amounts are written like this.
     if not isinstance(value, str | int | float):
         return 0
     try:

@@ -1,4 +1,4 @@
-"""What the models of the API share: how they read JSON, and how they mark a field for the CRD."""
+"""What the models of the API share: how they read JSON, and how they mark fields for the CRD."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeAlias
@@ -15,14 +15,14 @@ from pydantic.alias_generators import to_camel
 
 INT32_MAX: Final = 2_147_483_647
 MOST_GROUPS: Final = 100
-"""Worker groups of a cluster: each is looked at in every pass."""
+"""Worker groups of a cluster: every pass looks at each of them."""
 MOST_NAMES: Final = 64
 """Names of resources of one group."""
 INT32_MIN: Final = -2_147_483_648
 
 
 class ApiModel(BaseModel):
-    """A piece of `spec`: frozen, camelCase on the wire, blind to fields that it does not know.
+    """A part of `spec`: frozen, camelCase on the wire; it ignores unknown fields.
 
     A field that is null counts as absent, as it does for the API server.
     """
@@ -40,14 +40,14 @@ class ApiModel(BaseModel):
 
 
 def whole_number(value: object) -> int:
-    """`value` as an int32. Raises ValueError with the words for a user."""
-    # JSON knows one kind of number: 2.0 is as whole as 2. True is none, though Python thinks so.
+    """`value` as an int32. Raises ValueError with a message for the user."""
+    # JSON has one kind of number: 2.0 is as whole as 2. True is not a number, although Python thinks so.
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic reports a ValueError only
     if not INT32_MIN <= value <= INT32_MAX:
-        raise ValueError(f"must lie between {INT32_MIN} and {INT32_MAX}")
+        raise ValueError(f"must be between {INT32_MIN} and {INT32_MAX}")
     return value
 
 
@@ -66,12 +66,12 @@ def _number_or_text(value: object) -> int | str:
 
 
 def _embedded(kubernetes_type: str) -> Any:  # noqa: ANN401 - as pydantic.Field
-    """Names the schema of Kubernetes' own that the CRD has in place of ours."""
+    """Names the Kubernetes type whose schema replaces ours in the CRD."""
     return Field(json_schema_extra={"x-embedded": kubernetes_type})
 
 
 Integer: TypeAlias = Annotated[int, BeforeValidator(whole_number)]
-# Bounds go before the validator: after it, and beside None, pydantic leaves them out of the schema.
+# Bounds must precede the validator: after it, and next to None, pydantic leaves them out of the schema.
 NonNegativeInteger: TypeAlias = Annotated[int, Field(ge=0), BeforeValidator(whole_number)]
 Boolean: TypeAlias = Annotated[bool, BeforeValidator(_boolean)]
 QuantityValue: TypeAlias = Annotated[int | str, PlainValidator(_number_or_text), _embedded("Quantity")]
@@ -79,8 +79,8 @@ QuantityValue: TypeAlias = Annotated[int | str, PlainValidator(_number_or_text),
 IntOrString: TypeAlias = Annotated[int | str, PlainValidator(_number_or_text), _embedded("IntOrString")]
 """A number, or a percentage as text."""
 
-# Kubernetes' own types stay raw JSON: they are Kubernetes' to judge, and typed models of them would lose the
-# fields of a newer Kubernetes.
+# Kubernetes' own types stay raw JSON: Kubernetes validates them, and typed models would lose the fields of a
+# newer Kubernetes.
 PodTemplate: TypeAlias = Annotated[dict[str, Any], _embedded("PodTemplateSpec")]
 ServiceTemplate: TypeAlias = Annotated[dict[str, Any], _embedded("Service")]
 ResourceRequirements: TypeAlias = Annotated[dict[str, Any], _embedded("ResourceRequirements")]
@@ -97,7 +97,7 @@ EgressRule: TypeAlias = Annotated[dict[str, Any], _embedded("NetworkPolicyEgress
 def stored(default: object, description: str, **constraints: Any) -> Any:  # noqa: ANN401 - as pydantic.Field
     """A field whose default the API server writes into the object, for users and other controllers to see.
 
-    Where a later version may choose better, a plain default is right: it is not frozen into objects.
+    If a later version may choose a better default, use a plain one: it is not frozen into objects.
     """
     extra = {"x-stored-default": True, **constraints.pop("json_schema_extra", {})}
     return Field(default=default, description=description, json_schema_extra=extra, **constraints)

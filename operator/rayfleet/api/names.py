@@ -1,4 +1,4 @@
-"""Names on the wire: group, labels, annotations, and who a cluster may be managed by."""
+"""Names on the wire: group, labels, annotations, and the possible managers of a cluster."""
 
 import re
 from typing import Final, TypeGuard
@@ -14,7 +14,7 @@ OTHER_OPERATOR_LEASE: Final = "ray-operator-leader"
 
 
 START_COMMAND: Final = "KUBERAY_GEN_RAY_START_CMD"
-"""The variable in the Ray container's environment that holds the command by which Ray is started."""
+"""The environment variable of the Ray container that holds the command that starts Ray."""
 
 
 _DNS_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -24,14 +24,14 @@ _LONGEST_NAME: Final = 253
 def is_object_name(text: object) -> TypeGuard[str]:
     """Whether an object can have this name (a DNS subdomain, RFC 1123).
 
-    What a tenant can write is judged by this before it becomes part of a request's path: `../../other` would
-    lead into another namespace, with the operator's rights.
+    Text from a tenant must pass this before it becomes part of a request's path: `../../other` would lead
+    into another namespace, with the operator's rights.
     """
     return isinstance(text, str) and len(text) <= _LONGEST_NAME and _DNS_SUBDOMAIN.fullmatch(text) is not None
 
 
 class Label:
-    """Label keys, as Ray's own autoscaler, Kueue and `kubectl ray` select by them."""
+    """Label keys. Ray's own autoscaler, Kueue and `kubectl ray` select by them."""
 
     CLUSTER: Final = "ray.io/cluster"
     GROUP: Final = "ray.io/group"
@@ -46,18 +46,18 @@ class Label:
     REPLICA_HOST_INDEX: Final = "ray.io/replica-host-index"
     KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
     CLUSTER_UID: Final = "rayfleet.io/cluster-uid"
-    """On a head beside one of an earlier cluster of the same name, to tell them apart."""
+    """Set on a head next to one of an earlier cluster of the same name, to distinguish them."""
     ORIGINATED_FROM_CRD: Final = "ray.io/originated-from-crd"
     SERVE: Final = "ray.io/serve"
-    """Whether the Service of a RayService leads to the pod."""
+    """Whether the Service of a RayService routes to the pod."""
 
 
 HEAD_SELECTOR: Final = (Label.CLUSTER, Label.NODE_TYPE, Label.IDENTIFIER, Label.APP_NAME, Label.CREATED_BY)
-"""By these a head's Service finds it, as KubeRay's does."""
+"""The labels by which a head Service selects the head, as KubeRay's does."""
 
 
 class Annotation:
-    """Annotation keys; those under `rayfleet.io/` are written by this operator on pods."""
+    """Annotation keys. This operator writes those under `rayfleet.io/` on pods."""
 
     OVERWRITE_COMMAND: Final = "ray.io/overwrite-container-cmd"
     FT_ENABLED: Final = "ray.io/ft-enabled"
@@ -68,16 +68,16 @@ class Annotation:
     INDEX: Final = "rayfleet.io/index"
     TEMPLATE_HASH: Final = "rayfleet.io/template-hash"
     HOST: Final = "rayfleet.io/replica-host"
-    """Of a host of a multi-host replica: `<replica>/<place>/<host>`, as its labels had it at first."""
+    """On a host of a multi-host replica: `<replica>/<place>/<host>`, as its labels were at creation."""
 
 
 class Finalizer:
-    """Finalizers of a RayCluster that the operator looks at."""
+    """Finalizers of a RayCluster that the operator knows."""
 
     REDIS_CLEANUP: Final = "ray.io/gcs-ft-redis-cleanup-finalizer"
-    """KubeRay's: it holds a cluster that is deleted until a job has cleaned up what Redis keeps of it."""
+    """KubeRay's: it keeps a deleted cluster until a job has removed its data from Redis."""
     ORPHAN: Final = "orphan"
-    """Kubernetes' own, on a deleted object whose children are to stay."""
+    """Kubernetes' own, on a deleted object whose children must stay."""
     KNOWN: Final = frozenset({REDIS_CLEANUP, ORPHAN})
 
 

@@ -1,6 +1,6 @@
-"""How deep a spec may be nested: what is deeper is cut off, and the spec says of itself that it was.
+"""How deep a spec may be nested. Anything deeper is cut off, and the spec is marked as cut.
 
-An API server takes 10,000 levels; what reads and writes JSON here takes fewer, and would fail in every pass.
+An API server accepts 10,000 levels; the JSON library here accepts fewer, and would fail in every pass.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,30 +9,30 @@ from typing import Any, Final
 import orjson
 
 DEEPEST: Final = 250
-"""Levels of a spec; the spec itself is the first. What we write of it must be writable as well."""
+"""Levels of a spec, including the spec itself. What we write from it must be writable, too."""
 TOO_DEEP: Final = "$tooDeep"
-"""Where a spec that was cut off names the field; such a spec is never acted on."""
+"""The key under which a cut spec names the field at fault; such a spec is never acted on."""
 _KEPT: Final = 32
-"""Levels that are left of one that was too deep. All fields that are looked at unjudged are above."""
+"""Levels kept of a spec that is too deep. All fields that are read without validation are above."""
 _LONGEST_PATH: Final = 100
 
 
 def shallow(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The upper levels of a JSON object, for one that is too deep to be kept."""
+    """The upper levels of a JSON object that is too deep to be kept."""
     return {name: _cut(inner, 2) for name, inner in value.items()}
 
 
 def shallow_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """`shallow`, and the field that is to blame under `TOO_DEEP`."""
+    """`shallow`, with the field at fault under `TOO_DEEP`."""
     return {**shallow(spec), TOO_DEEP: _path_above_the_deepest(spec)}
 
 
 def too_deep(spec: Mapping[str, Any]) -> str | None:
-    """The field of a spec that is nested too deeply, cut off by now or not."""
+    """The field of a spec that is nested too deeply, already cut or not; None if there is none."""
     if TOO_DEEP in spec:
         return str(spec[TOO_DEEP])
     try:
-        orjson.dumps(spec)  # A hundredth of what a spec takes to be judged, and it stops above `DEEPEST`.
+        orjson.dumps(spec)  # A hundredth of the time that validation takes; it fails above `DEEPEST`.
     except orjson.JSONEncodeError:
         return _path_above_the_deepest(spec)
     return None
@@ -47,15 +47,15 @@ def _cut(value: object, level: int) -> object:
 
 
 def _path_above_the_deepest(spec: Mapping[str, Any]) -> str | None:
-    """The path to the first value above `DEEPEST` levels, its beginning at least. Not recursive."""
+    """The path to the first value deeper than `DEEPEST` levels, or the start of that path. Not recursive."""
     walks, parts = [_inside(spec)], ["spec"]
     while walks:
-        found = next(walks[-1], None)
-        if found is None:
+        deeper = next(walks[-1], None)
+        if deeper is None:
             walks.pop()
             parts.pop()
             continue
-        part, inner = found
+        part, inner = deeper
         parts.append(part)
         walks.append(_inside(inner))
         if len(walks) > DEEPEST:

@@ -14,13 +14,13 @@ _QUANTITY: Final = re.compile(
 # Enough for any sum of what Kubernetes can hold (63 bits, nine places), so that no sum is rounded.
 _EXACT: Final = Context(prec=400, Emin=MIN_EMIN, Emax=MAX_EMAX)
 MOST_AMOUNT: Final = 10**18
-"""No node has more of anything: as in the answers of Ray, what is above it is no amount to count with."""
+"""No node has more of anything; a larger amount is not believed, as in Ray's answers."""
 
 
 def parse_quantity(value: str | float | Decimal) -> Decimal:
     """The exact number that a quantity stands for, in the base unit (cores, bytes, devices).
 
-    Raises ValueError with a sentence for what Kubernetes would not read as a quantity.
+    Raises ValueError, with a sentence, for what Kubernetes would not accept as a quantity.
     """
     match = _QUANTITY.fullmatch(str(value)) if not isinstance(value, bool) else None
     if match is None:
@@ -35,15 +35,15 @@ def parse_quantity(value: str | float | Decimal) -> Decimal:
 
 
 def bounded_quantity(value: str | float | Decimal) -> Decimal:
-    """The same within MOST_AMOUNT: what comes of it can be added up and written, however long it is."""
+    """The quantity, limited to MOST_AMOUNT, so that results can be added and written however long it is."""
     return min(max(parse_quantity(value), Decimal(-MOST_AMOUNT)), Decimal(MOST_AMOUNT))
 
 
 def format_quantity(amount: Decimal, *, binary: bool = False) -> str:
     """The shortest quantity that is exactly `amount`, the way Kubernetes writes it.
 
-    `binary` asks for Ki, Mi, Gi (memory), which whole numbers of at least 1024 can be written in.
-    Raises ValueError for less than a billionth, NaN or infinity, which no quantity can say.
+    `binary` asks for Ki, Mi, Gi (memory), which are used for whole numbers of at least 1024.
+    Raises ValueError for more than nine decimal places, NaN or infinity, which no quantity can express.
     """
     if not amount.is_finite():
         raise ValueError(f"{amount} is not a quantity: it must be finite.")

@@ -1,4 +1,4 @@
-"""What bash makes of a value that is one word of its command, read without running it."""
+"""What bash makes of a value that is one word of a command, read without running it."""
 
 import re
 import shlex
@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 LONGEST: Final = 16_384
-"""Characters of a value that are read; a longer one is no word here."""
+"""Characters. A longer value is refused."""
 
 Environment: TypeAlias = Mapping[str, str | None]
-"""Variables of a container by name; None where only the container knows the value."""
+"""Variables of a container by name; None if only the container knows the value."""
 
 _PIECE: Final = re.compile(
     r"""'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|\\(?P<escaped>.)|(?P<plain>[^'"\\]+)""", re.DOTALL
 )
 _BY_KUBERNETES: Final = re.compile(r"\$\$|\$\(([^()]*)\)")
-# A variable; or an escape, which counts between double quotes; or anything else that bash would work out.
+# A variable; or an escape between double quotes; or anything else that bash would expand.
 _EXPANSION: Final = re.compile(
     r"\$(?:(?P<name>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)\})"
     r'|\\(?P<escaped>[$`"\\\n])'
@@ -29,36 +29,36 @@ _INNERMOST_COMMAND: Final = re.compile(r"\$?\([^()]*\)")
 _MORE_THAN_WORDS: Final = re.compile(r"[;&|<>()\n]|(?:^|\s)#|\$'")
 _DEEPEST: Final = 4
 _MOST_EXPANDED: Final = 1 << 20
-"""Characters that variables may make of a value; of a longer one nobody here says what it is."""
+"""Characters that a value may expand to; a longer result counts as unknown."""
 
 _SET_BY_BASH: Final = re.compile(
     r"BASH|BASH(?:PID|OPTS|_\w+)|COMP_WORDBREAKS|EPOCH(?:SECONDS|REALTIME)|HISTCMD|IFS|LINENO|OLDPWD|OPTIND|PPID|PWD"
     r"|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|_"
 )
-"""Variables that bash sets, whatever a container says of them."""
+"""Variables that bash sets, whatever a container says about them."""
 
 
 class _OnlyTheContainerKnowsError(ValueError):
-    """The value is that of a variable or a command whose result nobody else has."""
+    """The value depends on a variable or a command whose result is known only in the container."""
 
 
 def environment_of(container: Mapping[str, Any]) -> Environment:
-    """The variables that a container's `env` sets; what else it has is not known."""
-    found: dict[str, str | None] = {}
+    """The variables that a container's `env` sets; its others are unknown."""
+    variables: dict[str, str | None] = {}
     listed = container.get("env")
     for variable in listed if isinstance(listed, list | tuple) else ():
         name = variable.get("name") if isinstance(variable, Mapping) else None
         if isinstance(name, str):
             value = variable.get("value")
             plain = isinstance(value, str) and "$(" not in value and "$$" not in value
-            found[name] = value if plain and not _SET_BY_BASH.fullmatch(name) else None
-    return found
+            variables[name] = value if plain and not _SET_BY_BASH.fullmatch(name) else None
+    return variables
 
 
 def word(text: str, env: Environment) -> str | None:
-    """The one word that `text` is for bash, or None where only the container knows it.
+    """The one word that `text` is for bash; None if only the container knows it.
 
-    Kubernetes has replaced `$(NAME)` before. Raises ValueError with the reason where it is not one word.
+    Kubernetes replaces `$(NAME)` first. Raises ValueError, with the reason, if it is not one word.
     """
     if len(text) > LONGEST:
         raise ValueError(f"has more than {LONGEST} characters")
@@ -72,7 +72,7 @@ def word(text: str, env: Environment) -> str | None:
 
 
 def _bound(text: str, env: Environment) -> None:
-    """A long variable that is named often would fill the memory."""
+    """Refuse a long variable that is used many times, which would fill the memory."""
     if (times := text.count("$")) and times * max(
         map(len, filter(None, env.values())), default=0
     ) > _MOST_EXPANDED:
@@ -80,9 +80,9 @@ def _bound(text: str, env: Environment) -> None:
 
 
 def words(text: str, env: Environment) -> list[str]:
-    """The words that `text` is for bash; in place of what only the container knows is a `$`.
+    """The words that `text` is for bash; `$` stands for what only the container knows.
 
-    Raises ValueError with the reason where it is more than words, or is too long to be looked at.
+    Raises ValueError, with the reason, if it is more than words, or is too long.
     """
     if len(text) > LONGEST:
         raise ValueError(f"has more than {LONGEST} characters")
@@ -143,7 +143,7 @@ def _plain(text: str, env: Environment, *, quoted_next: bool) -> str:
 
 
 def _without_commands(text: str) -> str:
-    """Without what bash works out before it looks for words: a command may hold anything."""
+    """`text` without what bash expands before it splits words: a command may hold anything."""
     begin, end = text.find("$("), text.rfind(")")
     if 0 <= begin < end:
         text = text[:begin] + text[end + 1 :]
@@ -151,7 +151,7 @@ def _without_commands(text: str) -> str:
 
 
 def _has_braces(bare: str) -> bool:
-    """Whether there is `{a,b}` or `{1..3}` outside quotes, or what looks like it."""
+    """Whether there is `{a,b}` or `{1..3}` outside quotes, or something that looks like it."""
     begin = bare.find("{")
     if begin < 0:
         return False

@@ -1,11 +1,11 @@
 """What the models of statuses share: a part of a status is its JSON, seen through the fields of its model.
 
-Whoever may write a status can write anything into it. So each field is read when it is asked for, and what is
-of another type or out of bounds reads as absent: no reader has to look twice. What the model does not know
-stays in a part that is changed, as it is somebody else's.
+Anyone who may write a status can write anything into it. So a value is read when it is asked for, and one of
+another type or out of bounds reads as absent: readers need not check again. Fields that the model does not
+know are kept when a part is changed, as they belong to somebody else.
 
-The fields of a model are its annotations: the type, what may be in it, and what it means. The CRD's schema
-and the reference page are made from them.
+The fields of a model are its annotations: the type, the allowed values, and a description. The CRD's schema
+and the reference page are generated from them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,9 +34,9 @@ T = TypeVar("T")
 P = TypeVar("P", bound="StatusPart")
 
 LONGEST_TIME: Final = 35
-"""Characters, with nanoseconds and the offset of a zone; the schema takes any number of digits."""
+"""Characters, with nanoseconds and a zone offset; the schema accepts any number of digits."""
 MOST_RECORDED: Final = 900_000_000
-"""Names have nine digits: from here there is room for as many pods as will ever be."""
+"""Names have nine digits: above this there is still room for all pods that will ever exist."""
 _INT64_MAX: Final = 2**63 - 1
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -46,46 +46,46 @@ class Scalar:
     """What one value may be."""
 
     schema: Mapping[str, Any]
-    """In the CRD; `x-embedded` names a type of Kubernetes' own."""
+    """The schema in the CRD; `x-embedded` names a Kubernetes type."""
     read: Callable[[Any], Any]
-    """The value of some JSON. Of what is none, and of None: what stands for an absent value."""
+    """Reads JSON; for invalid JSON and for None, returns what stands for an absent value."""
 
 
 class Named(NamedTuple):
-    """The name of a field on the wire, where it is not its name here in camel case."""
+    """The name of a field on the wire, if it is not its name here in camel case."""
 
     wire_name: str
 
 
 REQUIRED: Final = object()
-"""The API server refuses a part without such a field."""
+"""Marks a field without which the API server refuses a part."""
 
 
 class ListKey(NamedTuple):
-    """The field by which the entries of a list are told apart."""
+    """The field that identifies the entries of a list."""
 
     wire_name: str
 
 
 def _text(value: object) -> str:
-    """Any text; none reads as empty."""
+    """Any text; anything else reads as empty."""
     return value if isinstance(value, str) else ""
 
 
 def _time(value: object) -> str | None:
-    """What can be a time (RFC 3339)."""
+    """Text that can be a time (RFC 3339); anything else reads as None."""
     return value if isinstance(value, str) and 0 < len(value) <= LONGEST_TIME else None
 
 
 def _whole(most: int) -> Callable[[object], int | None]:
-    """A number from 0 to `most`; True is none, though Python thinks so."""
+    """Reads a number from 0 to `most`. True is not a number, although Python thinks so."""
     return lambda value: value if type(value) is int and 0 <= value <= most else None
 
 
 recorded_number: Final = _whole(MOST_RECORDED)
-"""A number that names are counted on from; none where it can be none of ours.
+"""A number from which names are counted on; None if it cannot be ours.
 
-Whoever may write a status can write any number: above this one they would soon have too many digits.
+Anyone who may write a status can write any number: above this one, names would soon have too many digits.
 """
 
 
@@ -115,15 +115,16 @@ Flag: TypeAlias = Annotated[bool | None, Scalar({"type": "boolean"}, _flag)]
 
 
 class Field(property):
-    """One field of a model: of the class it is this, of a part its value."""
+    """One field of a model: on the class it is this object, on a part it is the value."""
 
     def __init__(self, name: str, annotation: Any) -> None:  # noqa: ANN401 - any type
         hint, *notes = get_args(annotation)
         self.required = REQUIRED in notes
-        self.wire_name: str = next((one.wire_name for one in notes if isinstance(one, Named)), to_camel(name))
-        self.key: str = next((one.wire_name for one in notes if isinstance(one, ListKey)), "")
-        self.description: str = next((one for one in notes if isinstance(one, str)), "")
-        self.of: Any = next((one for one in notes if isinstance(one, Scalar)), hint)
+        names = (note.wire_name for note in notes if isinstance(note, Named))
+        self.wire_name: str = next(names, to_camel(name))
+        self.key: str = next((note.wire_name for note in notes if isinstance(note, ListKey)), "")
+        self.description: str = next((note for note in notes if isinstance(note, str)), "")
+        self.of: Any = next((note for note in notes if isinstance(note, Scalar)), hint)
         """A scalar, a model, or a map or tuple of either."""
         read, self.write = _read_and_write(self.of)
         super().__init__(_getter(name, self.wire_name, read, kept=get_origin(hint) is tuple))
@@ -132,7 +133,7 @@ class Field(property):
 def _getter(
     name: str, wire_name: str, read: Callable[[Any], Any], *, kept: bool
 ) -> Callable[["StatusPart"], Any]:
-    """Reads a field of a part; what takes long to read is kept."""
+    """Reads a field of a part; with `kept`, it is read only once."""
 
     def value(part: "StatusPart") -> Any:  # noqa: ANN401 - any type
         return read(part.wire.get(wire_name))
@@ -145,18 +146,18 @@ def _getter(
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class StatusPart:
-    """A piece of a status. Made from fields it is what is to be written; `recorded`, what is stored."""
+    """A part of a status. Made from fields, it is something to write; made by `recorded`, it is stored."""
 
     __slots__ = ("kept", "wire")
     wire: Mapping[str, Any]
-    """As JSON. It is shared with whoever has read it, so nobody may change it."""
+    """The part as JSON. It is shared with its readers and must not be changed."""
     kept: dict[str, Any] | None
-    """What was read, of what takes long."""
+    """Values that took long to read."""
     fields: ClassVar[Mapping[str, Field]]
     names: ClassVar[Mapping[str, str]]
-    """On the wire, of each field."""
+    """The name of each field on the wire."""
     writers: ClassVar[Mapping[str, Callable[[Any], Any]]]
-    """To JSON, of those whose value is none yet."""
+    """Convert values to JSON, for fields whose values are not JSON."""
 
     def __init_subclass__(cls) -> None:
         cls.fields = {name: Field(name, annotation) for name, annotation in get_annotations(cls).items()}
@@ -166,7 +167,7 @@ class StatusPart:
             setattr(cls, name, field)
 
     def __init__(self, **given: Any) -> None:
-        """With these fields; those that are None are left out."""
+        """Make a part with these fields; those that are None are left out."""
         names, writers = self.names, self.writers
         self.kept = None
         self.wire = wire = {}
@@ -176,11 +177,11 @@ class StatusPart:
 
     @classmethod
     def recorded(cls, wire: object) -> Self:
-        """What is stored, whatever it is."""
+        """A stored part, whatever it holds."""
         return _stored(cls, wire if type(wire) is dict or isinstance(wire, Mapping) else _NOTHING)
 
     def once(self, what: str, make: Callable[[], T]) -> T:
-        """What `make` gives, the first time."""
+        """The result of the first call of `make` for `what`."""
         if self.kept is None:
             self.kept = {}
         if what not in self.kept:
@@ -189,30 +190,30 @@ class StatusPart:
         return made
 
     def __or__(self, other: Self) -> Self:
-        """This one with what the other has instead."""
+        """This part, with the fields of the other replacing its own."""
         return self.updated((other,))
 
     def updated(self, others: Iterable[Self]) -> Self:
-        """This one with what the others have instead, one after the other."""
+        """This part, with the fields of the others replacing its own, one after the other."""
         wire = dict(self.wire)
         for other in others:
             wire.update(other.wire)
         return _stored(type(self), wire)
 
     def without(self, *names: str) -> Self:
-        """Whatever it has but these fields."""
+        """This part without these fields."""
         there = [self.names[name] for name in names if self.names[name] in self.wire]
         if not there:
             return self
         return _stored(type(self), {name: value for name, value in self.wire.items() if name not in there})
 
     def only(self, *names: str) -> Self:
-        """Nothing but these fields, of those that it has, as they are stored."""
+        """This part with only these fields, as they are stored."""
         wire, kept = self.wire, [self.names[name] for name in names]
         return _stored(type(self), {name: wire[name] for name in kept if name in wire})
 
     def has(self, name: str) -> bool:
-        """Whether there is anything in a field, even what reads as absent."""
+        """Whether a field is there, even with a value that reads as absent."""
         return self.names[name] in self.wire
 
     def __bool__(self) -> bool:
@@ -223,7 +224,7 @@ class StatusPart:
 
 
 def _read_and_write(of: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any] | None]:  # noqa: ANN401
-    """From JSON, and to JSON where that is not the value itself."""
+    """A function that reads JSON, and one that writes it; None if the value itself is JSON."""
     if isinstance(of, Scalar):
         return of.read, None
     if isinstance(of, type) and issubclass(of, StatusPart):
@@ -237,9 +238,9 @@ def _read_and_write(of: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]
 
 
 def item_of(of: Any) -> Any:  # noqa: ANN401 - as of a field
-    """Of a map or a tuple, the scalar or the model of its values."""
-    inner = next(one for one in get_args(of) if one not in {str, Ellipsis})
-    return next((one for one in get_args(inner) if isinstance(one, Scalar)), inner)
+    """The scalar or the model of the values of a map or a tuple."""
+    inner = next(part for part in get_args(of) if part not in {str, Ellipsis})
+    return next((part for part in get_args(inner) if isinstance(part, Scalar)), inner)
 
 
 def _stored(model: type[P], wire: Mapping[str, Any]) -> P:
@@ -265,13 +266,13 @@ def _parts(model: type[P], value: object) -> tuple[P, ...]:
 
 
 def _texts(of: Scalar, value: object) -> tuple[Any, ...]:
-    """The entries that are such."""
+    """The entries that are valid."""
     return tuple([entry for entry in value if _is(of, entry)]) if isinstance(value, list) else ()
 
 
 def _map(of: Scalar, value: object) -> Mapping[str, Any]:
-    """The values that are such, by their names."""
-    return {name: one for name, one in value.items() if _is(of, one)} if isinstance(value, dict) else {}
+    """The values that are valid, by name."""
+    return {name: entry for name, entry in value.items() if _is(of, entry)} if isinstance(value, dict) else {}
 
 
 def _is(of: Scalar, value: object) -> bool:

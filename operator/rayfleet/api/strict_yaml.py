@@ -1,4 +1,4 @@
-"""YAML as people write settings: a key that is there twice is a slip of the pen, and is refused."""
+"""YAML as people write settings: a key that is there twice is a typo, and is refused."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -11,17 +11,17 @@ class YamlError(ValueError):
 
 
 def read_yaml(text: str) -> list[Any]:
-    """What each document in `text` says; none for an empty one. Raises YamlError."""
+    """The value of each document in `text`; None for an empty one. Raises YamlError."""
     try:
         return list(yaml.load_all(text, _UniqueKeys))
     except RecursionError:
         raise YamlError("it is nested too deeply") from None
     except (ValueError, yaml.YAMLError) as error:  # ValueError: 2026-13-40 looks like a date.
-        raise YamlError(_words(error)) from None
+        raise YamlError(_message(error)) from None
 
 
-def _words(error: Exception) -> str:
-    """Where, and what; without the excerpt, which takes lines of its own to be understood."""
+def _message(error: Exception) -> str:
+    """Where and what, without the excerpt, which would need lines of its own."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
         mark = error.problem_mark
         return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
@@ -29,7 +29,7 @@ def _words(error: Exception) -> str:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that is there twice, of which the last would silently count."""
+    """Refuses a key that is there twice; PyYAML would silently use the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - as PyYAML declares it
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]

@@ -12,7 +12,7 @@ class Violation:
     message: str
     """The rule and the remedy in one sentence, without the path."""
     group: str | None = None
-    """The group that alone cannot be acted on because of it (`headgroup`: the head); None: all of them."""
+    """The only group that cannot be acted on because of it (`headgroup`: the head); None means all groups."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"

@@ -1,6 +1,6 @@
-"""The Ray-level fields of `ray.io/v1`, what they mean, and which of their values make sense.
+"""The Ray-level fields of `ray.io/v1`, their meaning and their valid values.
 
-Pod templates and other types of Kubernetes' own stay raw JSON: Kubernetes judges them.
+Pod templates and other types of Kubernetes stay raw JSON: Kubernetes validates them.
 """
 
 from rayfleet.api.base import ApiModel

@@ -1,4 +1,4 @@
-"""Where the state of Ray's head is kept, so that a new head can go on with it."""
+"""Where the state of Ray's head is kept, so that a new head can continue with it."""
 
 from typing import Literal
 
@@ -15,21 +15,21 @@ class RedisCredential(ApiModel):
 
 
 class GcsStorage(ApiModel):
-    """The volume that the embedded store is kept on."""
+    """The volume of the embedded store."""
 
-    claim_name: str | None = Field(default=None, description="A PersistentVolumeClaim that exists already.")
+    claim_name: str | None = Field(default=None, description="An existing PersistentVolumeClaim.")
     size: QuantityValue | None = Field(
-        default=None, description="Size of the claim that is made; 1Gi where unset."
+        default=None, description="Size of the claim that is created; 1Gi if unset."
     )
     storage_class_name: str | None = Field(
-        default=None, description="Storage class of the claim that is made."
+        default=None, description="Storage class of the claim that is created."
     )
     access_modes: tuple[str, ...] = Field(
-        default=(), description="Access modes of the claim that is made; ReadWriteOnce where unset."
+        default=(), description="Access modes of the claim that is created; ReadWriteOnce if unset."
     )
-    sub_path: str | None = Field(default=None, description="Folder of the volume that is used.")
+    sub_path: str | None = Field(default=None, description="Folder to use on the volume.")
     deletion_policy: Literal["DeleteWithCluster", "Retain"] = Field(
-        default="DeleteWithCluster", description="What becomes of the claim when the cluster is deleted."
+        default="DeleteWithCluster", description="What happens to the claim when the cluster is deleted."
     )
 
 
@@ -41,7 +41,7 @@ class GcsFaultToleranceOptions(ApiModel):
         description="Kind of store; it cannot be changed later.",
         json_schema_extra={
             "x-kubernetes-validations": [
-                {"rule": "self == oldSelf", "message": "backend is immutable: make a new cluster instead."}
+                {"rule": "self == oldSelf", "message": "backend is immutable: create a new cluster instead."}
             ]
         },
     )
@@ -49,6 +49,6 @@ class GcsFaultToleranceOptions(ApiModel):
     redis_username: RedisCredential | None = Field(default=None, description="User name for Redis.")
     redis_password: RedisCredential | None = Field(default=None, description="Password for Redis.")
     external_storage_namespace: str | None = Field(
-        default=None, description="Name under which the state is kept; the cluster's uid where unset."
+        default=None, description="Name under which the state is kept; the cluster's uid if unset."
     )
     storage: GcsStorage | None = Field(default=None, description="The volume of the rocksdb backend.")

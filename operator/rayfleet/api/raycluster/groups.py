@@ -22,16 +22,16 @@ GATE_NAME: Final = (
     r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
     r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
 )
-"""As names of scheduling gates are: one, after an optional DNS prefix and '/'."""
+"""The form of a scheduling gate's name: a name after an optional DNS prefix and '/'."""
 _RAY_START_PARAMS = (
-    'Flags of `ray start`, without the dashes; a flag without a value is written as "true". Values are words'
-    " of a shell: quotes and variables of the container count as they do there."
+    'Flags of `ray start`, without the dashes; a flag without a value is written as "true". Values are shell'
+    " words: quotes and variables of the container work as they do there."
 )
 _RESOURCES = (
-    "Logical resources of the Ray node: CPU, GPU and memory, in any case, and other names, which are custom"
-    " resources in whole numbers; they win over the pod's."
+    "Logical resources of the Ray node: CPU, GPU and memory, in upper or lower case, and other names, which"
+    " are custom resources in whole numbers; they override the pod's."
 )
-_LABELS = "Labels of the Ray node, which label selectors of tasks and actors match; set on the pod as well."
+_LABELS = "Labels of the Ray node, for label selectors of tasks and actors; also set on the pod."
 
 
 class IngressOptions(ApiModel):
@@ -49,12 +49,12 @@ class HeadGroupSpec(ApiModel):
     template: PodTemplate = Field(description="Template of the head pod; its first container runs Ray.")
     ray_start_params: dict[str, str] = Field(default_factory=dict, description=_RAY_START_PARAMS)
     service_type: str = Field(
-        default="ClusterIP", description="Type of the head Service, taken when it is made."
+        default="ClusterIP", description="Type of the head Service, used when it is created."
     )
     head_service: ServiceTemplate | None = Field(
         default=None,
-        description="A Service that is laid over the generated head Service: its name, ports, selector. "
-        "It is made once: delete it to have a change taken.",
+        description="A Service that is merged into the generated head Service: its name, ports, selector. "
+        "It is created once: delete it to apply a change.",
     )
     enable_ingress: Boolean = Field(default=False, description="Whether the dashboard gets an Ingress.")
     ingress_options: IngressOptions | None = Field(default=None, description="Details of that Ingress.")
@@ -65,50 +65,50 @@ class HeadGroupSpec(ApiModel):
 
 
 class ScaleGate(ApiModel):
-    """Something that keeps a group from growing, such as a quota that is used up."""
+    """Something that keeps a group from growing, such as an exhausted quota."""
 
     name: str = Field(
         description="Who has set the gate and why, such as example.com/quota-exceeded. A controller writes "
-        "and removes its own gates alone.",
+        "and removes only its own gates.",
         json_schema_extra={"maxLength": 317, "pattern": GATE_NAME},
     )
 
 
 class ScaleStrategy(ApiModel):
-    """Which pods go when a group shrinks, and whether it may grow."""
+    """Which pods are removed when a group shrinks, and whether it may grow."""
 
     workers_to_delete: tuple[str, ...] = Field(
         default=(),
-        description="Names of pods of this cluster that are to go; Ray's own autoscaler writes them.",
+        description="Names of pods of this cluster to delete; Ray's own autoscaler writes them.",
     )
     scale_gate: tuple[ScaleGate, ...] = Field(
         default=(),
-        description="While there is a gate no pod of the group is created; what is there stays. Work goes "
-        "to its fallback, or to other groups, at once. Quota systems write it.",
+        description="While there is a gate, no pod of the group is created; existing pods stay. Work goes to "
+        "its fallback, or to other groups, at once. Quota systems write it.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
 
 
 class FailurePolicy(ApiModel):
-    """What is done about workers that fail."""
+    """How failed workers are handled."""
 
     initial_backoff_seconds: Integer = stored(
-        1, "Wait before the first replacement of a pod that failed by its own fault.", ge=0
+        1, "Wait before the first replacement of a pod that failed through its own fault.", ge=0
     )
     max_backoff_seconds: Integer = stored(
-        300, "The longest such wait; each further failure doubles it up to here.", ge=0
+        300, "The longest such wait; each further failure doubles the wait up to this.", ge=0
     )
     node_failure_threshold: Integer = stored(3, "Failures on one node after which the node is avoided.", ge=1)
     node_exclusion_seconds: Integer = stored(3600, "How long such a node is avoided.", ge=0)
     node_not_ready_seconds: Integer = stored(
-        60, "How long a node may be not ready before its pods count as lost.", ge=0
+        60, "How long a node may be unready before its pods count as lost.", ge=0
     )
     join_timeout_seconds: Integer = stored(
         300, "How long a running pod may take to join the Ray cluster before its work goes elsewhere.", ge=0
     )
     max_surge: NonNegativeInteger | None = Field(
         default=None,
-        description="Replacements that may exist beside the pods they replace; 1 where unset, 0 under Kueue.",
+        description="Replacements that may exist next to the pods they replace; 1 if unset, 0 under Kueue.",
     )
 
 
@@ -122,8 +122,8 @@ class Fallback(ApiModel):
     )
     after_seconds: Integer = stored(
         0,
-        "How long pods must not have come before the first of them is used; with 0 at once where something "
-        "is wrong, and after `failurePolicy.joinTimeoutSeconds` where they merely start.",
+        "How long pods must be blocked before the first of them is used. With 0: at once if something is "
+        "wrong, and after `failurePolicy.joinTimeoutSeconds` if they are merely starting.",
         ge=0,
     )
 
@@ -132,22 +132,18 @@ class WorkerGroupSpec(ApiModel):
     """A set of equal worker pods."""
 
     group_name: str = Field(description="Name of the group, unique in the cluster.")
-    replicas: Integer = stored(0, "Wanted size of the group; with autoscaling only its first size.")
-    min_replicas: Integer = stored(
-        0, "The group is never made smaller than this.", json_schema_extra={"minimum": 0}
-    )
+    replicas: Integer = stored(0, "Desired size of the group; with autoscaling only its initial size.")
+    min_replicas: Integer = stored(0, "The group never shrinks below this.", json_schema_extra={"minimum": 0})
     max_replicas: Integer = stored(
-        INT32_MAX, "The group is never made larger than this.", json_schema_extra={"minimum": 0}
+        INT32_MAX, "The group never grows beyond this.", json_schema_extra={"minimum": 0}
     )
-    num_of_hosts: Integer = stored(
-        1, "Pods a replica consists of; more than one for multi-host accelerators."
-    )
+    num_of_hosts: Integer = stored(1, "Pods in one replica; more than one for multi-host accelerators.")
     idle_timeout_seconds: Integer | None = Field(
         default=None,
-        description="Idle time after which a worker of this group goes; the cluster's where unset.",
+        description="Idle time after which a worker of this group is removed; the cluster's if unset.",
     )
     priority: Integer = stored(
-        0, "Among groups that fit equally well the one with the higher priority grows first."
+        0, "Of groups that fit equally well, the one with the highest priority grows first."
     )
     ray_start_params: dict[str, str] = Field(default_factory=dict, description=_RAY_START_PARAMS)
     resources: dict[str, str] = Field(
@@ -157,11 +153,11 @@ class WorkerGroupSpec(ApiModel):
     template: PodTemplate = Field(description="Template of the worker pods; its first container runs Ray.")
     scale_strategy: ScaleStrategy = Field(
         default_factory=ScaleStrategy,
-        description="Which pods go when the group shrinks, and what keeps it from growing.",
+        description="Which pods are removed when the group shrinks, and what keeps it from growing.",
     )
     suspend: Boolean = Field(default=False, description="Whether the group has no pods for the time being.")
     failure_policy: FailurePolicy = Field(
-        default_factory=FailurePolicy, description="What is done about workers that fail."
+        default_factory=FailurePolicy, description="How failed workers are handled."
     )
     fallback: Fallback | None = Field(
         default=None, description="Where the group's work goes while its own pods are blocked."

@@ -12,7 +12,7 @@ class CollectorOptions(ApiModel):
     image_pull_policy: str | None = Field(default=None, description="Pull policy of the collector's image.")
     resources: ResourceRequirements | None = Field(default=None, description="Resources of the collector.")
     env: tuple[EnvVar, ...] = Field(
-        default=(), description="Environment of the collector; STORAGE_BACKEND and what that backend needs."
+        default=(), description="Environment of the collector: STORAGE_BACKEND and what that backend needs."
     )
 
 

@@ -1,4 +1,4 @@
-"""How pods and whole clusters give way: updates, drains, idle termination."""
+"""How pods and whole clusters are replaced or removed: updates, drains, idle termination."""
 
 from typing import Literal
 
@@ -11,27 +11,29 @@ class UpgradeStrategy(ApiModel):
     """What happens to pods whose template has changed."""
 
     type: Literal["None", "Recreate", "RollingUpdate"] = Field(
-        default="None", description="Nothing, all pods anew at once, or a few at a time."
+        default="None", description="Nothing, recreate all pods at once, or a few at a time."
     )
     max_unavailable: IntOrString | None = Field(
         default=None,
-        description="RollingUpdate: replicas of a group, or percent, that may be missing meanwhile.",
+        description="RollingUpdate: replicas of a group, or percent, that may be missing during the update.",
     )
     max_surge: IntOrString | None = Field(
         default=None,
-        description="RollingUpdate: replicas of a group, or percent, that may be too many meanwhile.",
+        description="RollingUpdate: extra replicas of a group, or percent, that may exist during the update.",
     )
 
 
 class DrainOptions(ApiModel):
-    """How long work may go on in a pod that has to go."""
+    """How long work may continue in a pod that must be removed."""
 
-    voluntary_seconds: Integer = stored(600, "When the operator chose it: a shrink or an update.", ge=0)
-    involuntary_seconds: Integer = stored(60, "When the node is about to go and nobody said when.", ge=0)
+    voluntary_seconds: Integer = stored(
+        600, "If the operator chose to remove it: a shrink or an update.", ge=0
+    )
+    involuntary_seconds: Integer = stored(60, "If its node is about to go, and nobody said when.", ge=0)
 
 
 class IdleTerminationOptions(ApiModel):
-    """What happens to a cluster, head included, that nobody uses."""
+    """What happens to an unused cluster, including its head."""
 
-    timeout_seconds: Integer = Field(gt=0, description="How long nobody may use the cluster.")
+    timeout_seconds: Integer = Field(gt=0, description="How long the cluster may be unused.")
     policy: Literal["Suspend", "Delete"] = Field(description="What happens then.")

@@ -1,4 +1,4 @@
-"""From the JSON of a spec to its model, or to what is wrong with it."""
+"""Parses the JSON of a spec into its model, or into violations."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -13,12 +13,12 @@ _LONGEST_EXCERPT: Final = 60
 
 
 def parse_spec(spec: object) -> RayClusterSpec | tuple[Violation, ...]:
-    """The model of `spec`, or every field whose type is wrong. Any JSON value is answered, none raises."""
+    """The model of `spec`, or every field whose type is wrong. Does not raise for any JSON value."""
     if not isinstance(spec, Mapping):
         return (Violation("spec", f"must be an object, but is {_excerpt(spec)}."),)
     if (field := too_deep(spec)) is not None:
-        words = f"is nested too deeply: leave at most {DEEPEST} levels of objects and lists in the spec."
-        return (Violation(field, words),)
+        message = f"is nested too deeply: use at most {DEEPEST} levels of objects and lists in the spec."
+        return (Violation(field, message),)
     try:
         return RayClusterSpec.model_validate(spec)
     except ValidationError as wrong:
@@ -26,13 +26,13 @@ def parse_spec(spec: object) -> RayClusterSpec | tuple[Violation, ...]:
 
 
 def violations_of(wrong: ValidationError, root: str = "spec") -> tuple[Violation, ...]:
-    """Every field that pydantic objects to, in sentences; `root` is what all paths start with."""
+    """Every field that pydantic objects to, in sentences; all paths start with `root`."""
     errors = wrong.errors(include_url=False, include_context=True)
     return tuple(_violation(error, root) for error in errors)
 
 
 _MAPS: Final = frozenset({"rayStartParams", "resources", "labels"})
-"""Fields of a spec whose keys are the user's: those stand in brackets."""
+"""Fields of a spec whose keys are chosen by users: in paths these keys are in brackets."""
 
 
 def field_path(location: tuple[int | str, ...], root: str = "spec") -> str:
@@ -47,7 +47,7 @@ def field_path(location: tuple[int | str, ...], root: str = "spec") -> str:
 
 def _violation(error: Mapping[str, Any], root: str) -> Violation:
     location = tuple(part for part in error["loc"] if part != "[key]")
-    sentence = _SENTENCES.get(error["type"], _in_the_words_of_pydantic)
+    sentence = _SENTENCES.get(error["type"], _by_pydantic)
     return Violation(field_path(location, root), sentence(error))
 
 
@@ -70,13 +70,13 @@ def _literal(error: Mapping[str, Any]) -> str:
     return f"must be {error['ctx']['expected']}, but is {_excerpt(error['input'])}."
 
 
-def _bound(words: str, key: str) -> Callable[[Mapping[str, Any]], str]:
-    return lambda error: f"must be {words} {error['ctx'][key]}, but is {_excerpt(error['input'])}."
+def _bound(relation: str, key: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda error: f"must be {relation} {error['ctx'][key]}, but is {_excerpt(error['input'])}."
 
 
-def _in_the_words_of_pydantic(error: Mapping[str, Any]) -> str:
-    words = str((error.get("ctx") or {}).get("error") or error["msg"])
-    return f"{words}, but is {_excerpt(error['input'])}."
+def _by_pydantic(error: Mapping[str, Any]) -> str:
+    message = str((error.get("ctx") or {}).get("error") or error["msg"])
+    return f"{message}, but is {_excerpt(error['input'])}."
 
 
 _SENTENCES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {

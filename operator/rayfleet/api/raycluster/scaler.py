@@ -1,4 +1,4 @@
-"""Who scales a cluster: nobody, this operator, or Ray's own autoscaler beside the head."""
+"""Who scales a cluster: nobody, this operator, or Ray's own autoscaler next to the head."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,10 +8,10 @@ from rayfleet.api.raycluster.ray_version import RayVersion, first_container, par
 from rayfleet.api.raycluster.spec import RayClusterSpec
 
 FIRST_WITH_V2: Final = RayVersion(2, 47)
-"""The first Ray that tells of its queue in the way that this operator asks."""
+"""The first Ray that reports its queue over the API that this operator uses."""
 
 V2_ENV: Final = "RAY_enable_autoscaler_v2"
-"""By which a head is told the version of Ray's autoscaler."""
+"""Tells a head the version of Ray's autoscaler."""
 ENV_TRUE: Final = frozenset({"1", "true", "True"})
 
 _HEAD: Final = "spec.headGroupSpec.template.spec.containers[0]"
@@ -44,22 +44,22 @@ def needs_sidecar(spec: RayClusterSpec) -> bool:
 
 
 def asks_for_sidecar(spec: RayClusterSpec) -> tuple[str, ...]:
-    """The paths of the fields that ask for Ray's own autoscaler; where `runtime` is set it decides alone."""
+    """The paths of the fields that ask for Ray's own autoscaler; if `runtime` is set, it alone decides."""
     options = spec.autoscaler_options
     if options.runtime is not None:
         return ("spec.autoscalerOptions.runtime",) if options.runtime == "Sidecar" else ()
-    found = ["spec.autoscalerOptions.version"] if options.version == "v1" else []
-    found += [SIDECAR_OPTIONS[name] for name in ("command", "image") if getattr(options, name)]
-    if _head_is_told_v1(spec):
-        found.append(f"{_HEAD}.env[{V2_ENV}]")
+    paths = ["spec.autoscalerOptions.version"] if options.version == "v1" else []
+    paths += [SIDECAR_OPTIONS[name] for name in ("command", "image") if getattr(options, name)]
+    if _head_is_set_to_v1(spec):
+        paths.append(f"{_HEAD}.env[{V2_ENV}]")
     version = ray_version_of(spec)
     if version is not None and version < FIRST_WITH_V2:
         stated = parse_ray_version(spec.ray_version) is not None
-        found.append("spec.rayVersion" if stated else f"{_HEAD}.image")
-    return tuple(found)
+        paths.append("spec.rayVersion" if stated else f"{_HEAD}.image")
+    return tuple(paths)
 
 
-def _head_is_told_v1(spec: RayClusterSpec) -> bool:
+def _head_is_set_to_v1(spec: RayClusterSpec) -> bool:
     env = first_container(spec.head_group_spec.template).get("env")
     values = [
         entry.get("value")
@@ -70,7 +70,7 @@ def _head_is_told_v1(spec: RayClusterSpec) -> bool:
 
 
 def sidecar_options(spec: RayClusterSpec) -> tuple[str, ...]:
-    """The paths of the fields that are set and describe that container."""
+    """The paths of the fields that are set and describe the container of Ray's own autoscaler."""
     options = spec.autoscaler_options
     if options.model_fields_set.isdisjoint(SIDECAR_OPTIONS):
         return ()

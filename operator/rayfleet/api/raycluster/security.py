@@ -1,4 +1,4 @@
-"""Who may talk to a cluster: tokens, network policies, mutual TLS."""
+"""Access to a cluster: tokens, network policies, mutual TLS."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from rayfleet.api.base import ApiModel, Boolean, EgressRule, IngressRule, stored
 
 
 class AuthOptions(ApiModel):
-    """How Ray knows who calls it."""
+    """How Ray authenticates its callers."""
 
     mode: Literal["disabled", "token"] = Field(default="disabled", description="Whether calls need a token.")
     enable_k8s_token_auth: Boolean = Field(
@@ -17,7 +17,7 @@ class AuthOptions(ApiModel):
         description="Whether Ray accepts Kubernetes tokens and asks the API server about them.",
     )
     secret_name: str | None = Field(
-        default=None, description="Secret with the token; one named like the cluster is made where unset."
+        default=None, description="Secret with the token; if unset, one named like the cluster is created."
     )
 
 
@@ -25,13 +25,15 @@ class NetworkPolicyRules(ApiModel):
     """What is allowed beyond the traffic inside the cluster."""
 
     ingress_rules: tuple[IngressRule, ...] = Field(
-        default=(), description="Further traffic that may come in."
+        default=(), description="Additional traffic that may come in."
     )
-    egress_rules: tuple[EgressRule, ...] = Field(default=(), description="Further traffic that may go out.")
+    egress_rules: tuple[EgressRule, ...] = Field(
+        default=(), description="Additional traffic that may go out."
+    )
 
 
 class WorkerGroupNetworkPolicy(NetworkPolicyRules):
-    """The same for one worker group, in place of `worker`."""
+    """The same for one worker group, instead of `worker`."""
 
     group_name: str = Field(description="The worker group.")
 
@@ -40,12 +42,12 @@ class NetworkPolicySpec(ApiModel):
     """The network policies of the cluster's pods."""
 
     mode: Literal["DenyAll", "DenyAllIngress", "DenyAllEgress"] = stored(
-        "DenyAll", "Which directions are closed but for the traffic inside the cluster."
+        "DenyAll", "Which directions are closed, except for the traffic inside the cluster."
     )
     head: NetworkPolicyRules | None = Field(default=None, description="What the head is allowed.")
     worker: NetworkPolicyRules | None = Field(default=None, description="What the workers are allowed.")
     worker_groups: tuple[WorkerGroupNetworkPolicy, ...] = Field(
-        default=(), description="What single worker groups are allowed."
+        default=(), description="What individual worker groups are allowed."
     )
 
 
@@ -53,5 +55,5 @@ class TlsOptions(ApiModel):
     """Mutual TLS between the cluster's pods."""
 
     enabled: Boolean = Field(
-        default=False, description="Whether Ray's processes talk to each other by mutual TLS."
+        default=False, description="Whether Ray's processes use mutual TLS among themselves."
     )

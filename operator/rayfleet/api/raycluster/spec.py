@@ -13,7 +13,7 @@ from rayfleet.api.raycluster.security import AuthOptions, NetworkPolicySpec, Tls
 
 
 class RayClusterSpec(ApiModel):
-    """A Ray cluster as its user wants it."""
+    """The desired state of a Ray cluster."""
 
     head_group_spec: HeadGroupSpec = Field(description="The head.")
     worker_group_specs: tuple[WorkerGroupSpec, ...] = Field(
@@ -25,33 +25,37 @@ class RayClusterSpec(ApiModel):
     ray_version: str = Field(
         default="",
         description=(
-            "Version of Ray in the images; what depends on it is judged by this. Where it is missing or no"
-            " version, the tag of the image counts."
+            "Version of Ray in the images. If it is missing or not a version, the tag of the image counts."
         ),
     )
     enable_in_tree_autoscaling: Boolean = Field(
-        default=False, description="Whether the worker groups are scaled by what Ray's queue needs."
+        default=False, description="Whether the worker groups are scaled with Ray's queue."
     )
     autoscaler_options: AutoscalerOptions = Field(
         default_factory=AutoscalerOptions, description="How the cluster is scaled."
     )
     head_service_annotations: dict[str, str] = Field(
-        default_factory=dict, description="Annotations of the head Service, taken when it is made."
+        default_factory=dict, description="Annotations of the head Service, used when it is created."
     )
     gcs_fault_tolerance_options: GcsFaultToleranceOptions | None = Field(
-        default=None, description="Where the head's state is kept, so that a new head can go on with it."
+        default=None, description="Where the head's state is kept, so that a new head can continue with it."
     )
     upgrade_strategy: UpgradeStrategy | None = Field(
-        default=None, description="What happens to pods whose template has changed; nothing where unset."
+        default=None, description="What happens to pods whose template has changed; nothing if unset."
     )
-    auth_options: AuthOptions = Field(default_factory=AuthOptions, description="How Ray knows who calls it.")
+    auth_options: AuthOptions = Field(
+        default_factory=AuthOptions, description="How Ray authenticates its callers."
+    )
     suspend: Boolean = Field(default=False, description="Whether the cluster has no pods for the time being.")
     managed_by: str | None = Field(
         default=None,
         description="Which controller the cluster belongs to; it cannot be changed later.",
         json_schema_extra={
             "x-kubernetes-validations": [
-                {"rule": "self == oldSelf", "message": "managedBy is immutable: make a new cluster instead."},
+                {
+                    "rule": "self == oldSelf",
+                    "message": "managedBy is immutable: create a new cluster instead.",
+                },
                 {
                     "rule": f"self in {list(ManagedBy.ALL)}",
                     "message": f"managedBy must be one of {', '.join(ManagedBy.ALL)}.",
@@ -60,19 +64,19 @@ class RayClusterSpec(ApiModel):
         },
     )
     network_policy: NetworkPolicySpec | None = Field(
-        default=None, description="The network policies of the cluster's pods; none where unset."
+        default=None, description="The network policies of the cluster's pods; none if unset."
     )
     tls_options: TlsOptions | None = Field(default=None, description="Mutual TLS between the cluster's pods.")
     history_server_options: HistoryServerOptions | None = Field(
-        default=None, description="What is collected for Ray's history server; nothing where unset."
+        default=None, description="What is collected for Ray's history server; nothing if unset."
     )
     idle_termination_options: IdleTerminationOptions | None = Field(
-        default=None, description="What happens to a cluster that nobody uses; nothing where unset."
+        default=None, description="What happens to an unused cluster; nothing if unset."
     )
     idle_suspend: Boolean = Field(
         default=False,
-        description="Set by the autoscaler when the cluster is suspended because nobody uses it.",
+        description="Set by the autoscaler when it suspends the cluster as unused.",
     )
     drain_options: DrainOptions = Field(
-        default_factory=DrainOptions, description="How long work may go on in a pod that has to go."
+        default_factory=DrainOptions, description="How long work may continue in a pod that must be removed."
     )

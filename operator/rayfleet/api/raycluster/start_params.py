@@ -1,8 +1,8 @@
-"""The start parameters that more than Ray goes by, read as `ray start` gets them.
+"""The start parameters that not only Ray uses, read as `ray start` gets them.
 
-The command in a pod runs in bash, so a value is a word of a shell: `"4"` with quotes is 4, `$CPUS` is what
-the container says, and JSON without quotes is torn apart. Whoever plans with such a value must read it in the
-same way, or not at all.
+The command in a pod runs in bash, so a value is a shell word: `"4"` with quotes is 4, `$CPUS` is what the
+container says, and JSON without quotes is torn apart. A plan must read such a value in the same way, or not
+at all.
 """
 
 import json
@@ -29,10 +29,10 @@ READ: Final = frozenset({*AMOUNTS, RESOURCES, *PORTS, "include-dashboard"})
 """All flags that are read here as well as by Ray."""
 FALSE: Final = frozenset({"0", "false", "f", "no", "n", "off"})
 TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
-"""What `ray start` takes for a switch that has a value."""
+"""The values that `ray start` accepts for a switch."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:-]{1,64}", re.ASCII)
-"""What bash leaves as it is."""
+"""Text that bash does not change."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+(?:_[0-9]+)*", re.ASCII)
 _LONGEST_INTEGER: Final = 19
 
@@ -56,9 +56,9 @@ def known_params(params: Mapping[str, str], env: Environment) -> dict[str, str]:
 
 
 def known_param(flag: str, value: str, env: Environment) -> str | None:
-    """The value that `ray start` gets; None where that is not known, or is not one word."""
+    """The value that `ray start` gets; None if it is unknown or not one word."""
     if _PLAIN.fullmatch(value):
-        return value  # As nearly all are.
+        return value  # Nearly all values are.
     try:
         return word(shell_value(flag, value), env)
     except ValueError:
@@ -66,28 +66,28 @@ def known_param(flag: str, value: str, env: Environment) -> str | None:
 
 
 def whole_number(text: str) -> int | None:
-    """A number as `ray start` reads it: whole, in digits; None for anything else."""
+    """A whole number in digits, as `ray start` reads it; None for anything else."""
     text = text.strip()
     return int(text) if len(text) <= _LONGEST_INTEGER and _INTEGER.fullmatch(text) else None
 
 
 def is_bare_json(value: str) -> bool:
-    """Whether it is a JSON object that nobody has quoted for the shell: as it stands it can start nothing."""
+    """Whether it is a JSON object without quotes for the shell, which could start nothing as it is."""
     return json_object(value) is not None
 
 
 def json_object(text: str) -> dict[str, Any] | None:
-    """The JSON object there, if it is one."""
+    """The JSON object in `text`; None if it is not one."""
     if len(text) > LONGEST or not text.lstrip().startswith("{"):
         return None
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def shell_value(flag: str, value: str) -> str:
-    """The value as it stands in the command: as the user wrote it, but for what bash would break."""
+    """The value as it is written into the command: as the user wrote it, except for what bash would break."""
     value = value.strip()
     return shlex.quote(value) if flag == RESOURCES and is_bare_json(value) else value

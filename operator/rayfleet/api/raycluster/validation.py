@@ -1,4 +1,4 @@
-"""Whether a cluster that is well typed also makes sense."""
+"""Validates a well-typed cluster against all rules."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
@@ -19,7 +19,7 @@ from rayfleet.api.violation import Violation
 
 Rule: TypeAlias = Callable[[Subject], Findings]
 
-# There is no rule that minReplicas and maxReplicas are both set, since the schema's defaults fill them in.
+# No rule requires that minReplicas and maxReplicas are both set, since the schema's defaults fill them in.
 RULES: Final[tuple[Rule, ...]] = (
     metadata.name_fits_into_pod_names,
     metadata.name_is_a_service_name,
@@ -88,6 +88,6 @@ def validate(
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> tuple[Violation, ...]:
-    """Every rule that the cluster breaks, in the order of `RULES`; empty when it is valid."""
+    """Every rule that the cluster breaks, in the order of `RULES`; empty if it is valid."""
     subject = Subject(name, labels or {}, annotations or {}, spec)
     return tuple(violation for rule in RULES for violation in rule(subject))

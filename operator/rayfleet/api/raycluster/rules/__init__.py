@@ -1,1 +1,1 @@
-"""What a RayCluster must fulfil beyond the types of its fields: one function a rule, one file a concern."""
+"""Rules for a RayCluster beyond the types of its fields: one function per rule, one file per concern."""

@@ -13,12 +13,12 @@ _FIRST_WITH_PRIORITY: Final = RayVersion(2, 56)
 
 
 def asks_for_v2(subject: Subject) -> bool:
-    """Whether the manifest says in words that it wants version 2 of Ray's autoscaler."""
+    """Whether the manifest asks explicitly for version 2 of Ray's autoscaler."""
     return subject.spec.autoscaler_options.version == "v2" or subject.head.env_value(V2_ENV) in ENV_TRUE
 
 
 def autoscaler_version(subject: Subject) -> Literal["v1", "v2"]:
-    """The version that runs: as asked for, else as Ray decides, else (its version is not known) v2."""
+    """The version that runs: as requested, else as Ray decides, else (if Ray's version is unknown) v2."""
     asked = subject.spec.autoscaler_options.version
     if asked is not None:
         return asked
@@ -39,7 +39,7 @@ def v2_needs_autoscaling(subject: Subject) -> Findings:
 
 
 def version_is_set_in_one_place(subject: Subject) -> Findings:
-    """Two sources for one choice leave open which one counts."""
+    """With two sources it would be unclear which one counts."""
     if subject.spec.autoscaler_options.version is not None and subject.head.env(V2_ENV):
         yield Violation(
             "spec.autoscalerOptions.version",
@@ -61,7 +61,7 @@ def v2_needs_pods_that_do_not_restart(subject: Subject) -> Findings:
 
 
 def idle_timeout_is_not_negative(subject: Subject) -> Findings:
-    """Nothing can be idle for less than no time."""
+    """Idle time cannot be negative."""
     places: list[tuple[str, int | None]] = [
         ("spec.autoscalerOptions", subject.spec.autoscaler_options.idle_timeout_seconds),
         *((path, group.idle_timeout_seconds) for path, group in subject.workers),
@@ -72,7 +72,7 @@ def idle_timeout_is_not_negative(subject: Subject) -> Findings:
 
 
 def group_idle_timeout_needs_v2(subject: Subject) -> Findings:
-    """Version 1 knows one time for all groups."""
+    """Version 1 has one timeout for all groups."""
     if autoscaler_version(subject) == "v2":
         return
     for path, group in subject.workers:
@@ -85,7 +85,7 @@ def group_idle_timeout_needs_v2(subject: Subject) -> Findings:
 
 
 def priority_needs_a_ray_that_knows_it(subject: Subject) -> Findings:
-    """An older autoscaler would ignore it without a word. 0, the default, asks for nothing."""
+    """An older autoscaler would silently ignore it. 0, the default, asks for nothing."""
     ray = ray_version_of(subject.spec)
     if ray is not None and ray >= _FIRST_WITH_PRIORITY and autoscaler_version(subject) == "v2":
         return
@@ -93,17 +93,17 @@ def priority_needs_a_ray_that_knows_it(subject: Subject) -> Findings:
         if group.priority != 0:
             yield Violation(
                 f"{path}.priority",
-                f"needs Ray {_FIRST_WITH_PRIORITY} or later (it is {_words(ray)}) and version v2 of the"
+                f"needs Ray {_FIRST_WITH_PRIORITY} or later (it is {_shown(ray)}) and version v2 of the"
                 " autoscaler: set spec.rayVersion and autoscalerOptions.version, or remove the priority.",
             )
 
 
-def _words(ray: RayVersion | None) -> str:
-    return "not known" if ray is None else str(ray)
+def _shown(ray: RayVersion | None) -> str:
+    return "unknown" if ray is None else str(ray)
 
 
 def suspended_group_is_not_autoscaled(subject: Subject) -> Findings:
-    """The autoscaler would fill the group that was emptied."""
+    """The autoscaler would refill the suspended group."""
     if not subject.spec.enable_in_tree_autoscaling:
         return
     for path, group in subject.workers:
@@ -124,7 +124,7 @@ def start_command_is_not_overwritten(subject: Subject) -> Findings:
 
 
 def metric_scales_a_group(subject: Subject) -> Findings:
-    """A value can only scale a group that exists, by a target that can be divided by."""
+    """A value can only scale an existing group, and only by a target above 0."""
     for index, metric in enumerate(subject.spec.autoscaler_options.metrics):
         path = f"spec.autoscalerOptions.metrics[{index}]"
         if metric.worker_group not in subject.group_names:

@@ -16,7 +16,7 @@ _MOUNT_PATH: Final = "/data/gcs"
 
 
 def legacy_annotation_is_alone(subject: Subject) -> Findings:
-    """The annotation is the old way of saying what the options say."""
+    """The annotation is the old form of the options."""
     if subject.spec.gcs_fault_tolerance_options and subject.annotations.get(Annotation.FT_ENABLED):
         yield Violation(
             f"metadata.annotations[{Annotation.FT_ENABLED}]",
@@ -25,7 +25,7 @@ def legacy_annotation_is_alone(subject: Subject) -> Findings:
 
 
 def redis_address_means_fault_tolerance(subject: Subject) -> Findings:
-    """Ray would use Redis while the operator treats the head as one without state."""
+    """Ray would use Redis while the operator treats the head as stateless."""
     legacy = subject.annotations.get(Annotation.FT_ENABLED, "").lower() == "true"
     if not subject.spec.gcs_fault_tolerance_options and not legacy and subject.head.env(_ADDRESS_ENV):
         yield Violation(
@@ -35,7 +35,7 @@ def redis_address_means_fault_tolerance(subject: Subject) -> Findings:
 
 
 def redis_user_is_set_in_the_options(subject: Subject) -> Findings:
-    """The operator hands the user name to Ray, and can do so from the options only."""
+    """The operator passes the user name to Ray, and can do so only from the options."""
     remedy = f"use {_OPTIONS}.redisUsername instead."
     if "redis-username" in subject.spec.head_group_spec.ray_start_params:
         yield Violation(f"{HEAD_PATH}.rayStartParams[redis-username]", f"is not supported: {remedy}")
@@ -44,7 +44,7 @@ def redis_user_is_set_in_the_options(subject: Subject) -> Findings:
 
 
 def options_are_the_only_place(subject: Subject) -> Findings:
-    """With the options set, the older ways to say the same are refused."""
+    """If the options are set, the older forms are refused."""
     if not subject.spec.gcs_fault_tolerance_options:
         return
     if "redis-password" in subject.spec.head_group_spec.ray_start_params:
@@ -66,7 +66,7 @@ def options_are_the_only_place(subject: Subject) -> Findings:
 
 
 def redis_has_an_address(subject: Subject) -> Findings:
-    """The head cannot keep its state in a store that it cannot find."""
+    """The head cannot keep its state in a store without an address."""
     options = subject.spec.gcs_fault_tolerance_options
     if options and options.backend == "redis" and not options.redis_address:
         yield Violation(
@@ -102,7 +102,7 @@ def rocksdb_has_no_redis(subject: Subject) -> Findings:
 
 
 def given_claim_is_taken_as_it_is(subject: Subject) -> Findings:
-    """Size, class and modes describe a claim that is made."""
+    """Size, class and modes describe a claim that the operator creates."""
     options = _rocksdb(subject)
     storage = options.storage if options else None
     if storage is None or not storage.claim_name:
@@ -116,12 +116,12 @@ def given_claim_is_taken_as_it_is(subject: Subject) -> Findings:
         if value is not None:
             yield Violation(
                 f"{_OPTIONS}.storage.{field}",
-                "cannot be set for a claim that exists: remove it, or claimName.",
+                "cannot be set for an existing claim: remove it, or claimName.",
             )
 
 
 def storage_size_is_an_amount(subject: Subject) -> Findings:
-    """A claim asks for some bytes."""
+    """A claim needs a size above 0."""
     options = subject.spec.gcs_fault_tolerance_options
     size = options.storage.size if options and options.storage else None
     if size is None:

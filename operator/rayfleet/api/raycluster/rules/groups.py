@@ -25,12 +25,12 @@ _LABEL_WORDS: Final = (
 
 
 def is_label_value(text: str) -> bool:
-    """Whether Kubernetes takes `text` as the value of a label."""
+    """Whether Kubernetes accepts `text` as the value of a label."""
     return text == "" or _LABEL_NAME.fullmatch(text) is not None
 
 
 def is_label_key(text: str) -> bool:
-    """Whether Kubernetes takes `text` as the key of a label."""
+    """Whether Kubernetes accepts `text` as the key of a label."""
     prefix, slash, name = text.rpartition("/")
     if slash and not is_object_name(prefix):
         return False
@@ -38,7 +38,7 @@ def is_label_key(text: str) -> bool:
 
 
 def template_has_a_container(subject: Subject) -> Findings:
-    """The first container is the one that runs Ray."""
+    """The first container runs Ray."""
     for group in subject.groups:
         if not containers(group.spec.template):
             yield group.fault(
@@ -48,7 +48,7 @@ def template_has_a_container(subject: Subject) -> Findings:
 
 
 def resources_are_set_in_one_place(subject: Subject) -> Findings:
-    """Two sources for one number leave open which one counts."""
+    """With two sources it would be unclear which one counts."""
     for group in subject.groups:
         params = [name for name in _RESOURCE_PARAMS if name in group.spec.ray_start_params]
         if group.spec.resources and params:
@@ -59,16 +59,16 @@ def resources_are_set_in_one_place(subject: Subject) -> Findings:
 
 
 def resources_are_amounts(subject: Subject) -> Findings:
-    """`ray start` takes numbers only, and of a resource without a flag of its own whole ones."""
+    """`ray start` accepts only numbers, and only whole ones for a resource without a flag of its own."""
     for group in subject.groups:
         for name, given in group.spec.resources.items():
-            if words := _fault_of_amount(name, given):
-                yield group.fault(f"resources[{name}]", words)
+            if fault := _fault_of_amount(name, given):
+                yield group.fault(f"resources[{name}]", fault)
 
 
 def _fault_of_amount(name: str, given: str) -> str:
     if name.lower() in _STORE:
-        return "is no resource of a node's: use rayStartParams object-store-memory instead."
+        return "is not a resource of a node: use rayStartParams object-store-memory instead."
     try:
         amount = parse_quantity(given)
     except ValueError as wrong:
@@ -78,12 +78,12 @@ def _fault_of_amount(name: str, given: str) -> str:
     if amount > MOST_AMOUNT:
         return f"must be at most 10^18, but is {given[:60]}: write what one node has."
     if name.lower() not in _ROUNDED and amount != amount.to_integral_value():
-        return f"must be a whole number, but is {given[:60]}: Ray starts no node with a part of one."
+        return f"must be a whole number, but is {given[:60]}: Ray starts no node with a fraction of one."
     return ""
 
 
 def resource_names_are_few(subject: Subject) -> Findings:
-    """Each group is held against each name that any group has, in every pass."""
+    """Every pass compares each group with each name that any group has."""
     all_names: set[str] = set()
     for group in subject.groups:
         names = {*group.spec.resources, *_named_in_params(group), *_devices(group.spec.template)}
@@ -96,7 +96,7 @@ def resource_names_are_few(subject: Subject) -> Findings:
         elif len(all_names | names) > MOST_NAMES_OF_ALL:
             yield group.fault(
                 "resources",
-                f"must leave it at {MOST_NAMES_OF_ALL} names of resources in all groups together, with"
+                f"must leave at most {MOST_NAMES_OF_ALL} names of resources in all groups together, with"
                 " rayStartParams.resources and the templates' devices: use the same names in several groups,"
                 " or another cluster.",
             )
@@ -142,14 +142,14 @@ def labels_are_valid(subject: Subject) -> Findings:
 
 
 def group_name_is_a_label_value(subject: Subject) -> Findings:
-    """Pods are found by the label that holds the name of their group."""
+    """A pod's label holds the name of its group."""
     for path, group in subject.workers:
         if not group.group_name or not is_label_value(group.group_name):
             yield Violation(
                 f"{path}.groupName", f"must be a valid label value that is not empty: {_LABEL_WORDS}."
             )
         elif group.group_name == HEAD_GROUP:
-            yield Violation(f"{path}.groupName", f"'{HEAD_GROUP}' is the head's: choose another name.")
+            yield Violation(f"{path}.groupName", f"'{HEAD_GROUP}' is the head's name: choose another one.")
 
 
 def group_names_are_unique(subject: Subject) -> Findings:
@@ -165,7 +165,7 @@ def group_names_are_unique(subject: Subject) -> Findings:
 
 
 def scale_gates_have_names_of_their_own(subject: Subject) -> Findings:
-    """Each gate has one owner, who takes it away by its name."""
+    """Each gate has one owner, who removes it by name."""
     for path, group in subject.workers:
         seen: set[str] = set()
         for index, gate in enumerate(group.scale_strategy.scale_gate):
@@ -173,12 +173,12 @@ def scale_gates_have_names_of_their_own(subject: Subject) -> Findings:
             if not is_label_key(gate.name):
                 yield Violation(at, f"must be a name: {_LABEL_WORDS}, after an optional DNS prefix and '/'.")
             elif gate.name in seen:
-                yield Violation(at, f"'{gate.name}' is there already: remove one of them.")
+                yield Violation(at, f"'{gate.name}' is there twice: remove one of them.")
             seen.add(gate.name)
 
 
 def bounds_are_not_negative(subject: Subject) -> Findings:
-    """A group cannot have less than no pods."""
+    """A group cannot have a negative size."""
     for path, group in subject.workers:
         for field, value in (("minReplicas", group.min_replicas), ("maxReplicas", group.max_replicas)):
             if value < 0:
@@ -186,7 +186,7 @@ def bounds_are_not_negative(subject: Subject) -> Findings:
 
 
 def bounds_are_in_order(subject: Subject) -> Findings:
-    """No size lies between a minimum and a smaller maximum."""
+    """No size is between a minimum and a smaller maximum."""
     for path, group in subject.workers:
         if group.min_replicas > group.max_replicas:
             yield Violation(
@@ -197,7 +197,7 @@ def bounds_are_in_order(subject: Subject) -> Findings:
 
 
 def replica_has_a_host(subject: Subject) -> Findings:
-    """A replica consists of at least one pod, and of no more than can be planned in one piece."""
+    """A replica has at least one pod, and no more than can be planned at once."""
     for path, group in subject.workers:
         if group.num_of_hosts < 1:
             yield Violation(f"{path}.numOfHosts", f"must be at least 1, but is {group.num_of_hosts}.")
@@ -209,7 +209,7 @@ def replica_has_a_host(subject: Subject) -> Findings:
 
 
 def backoff_bounds_are_in_order(subject: Subject) -> Findings:
-    """The first wait is the shortest."""
+    """The first wait must be the shortest."""
     for path, group in subject.workers:
         policy = group.failure_policy
         if policy.initial_backoff_seconds > policy.max_backoff_seconds:
@@ -221,7 +221,7 @@ def backoff_bounds_are_in_order(subject: Subject) -> Findings:
 
 
 def fallback_leads_to_another_group(subject: Subject) -> Findings:
-    """Work can only move to a group that exists and is not the blocked one."""
+    """Work can only move to another existing group."""
     for path, group in subject.workers:
         for index, name in enumerate(group.fallback.groups if group.fallback else ()):
             where = f"{path}.fallback.groups[{index}]"

@@ -24,15 +24,14 @@ _AZURE: Final = "azureblob"
 _AZURE_MODE_ENV: Final = "AZURE_STORAGE_AUTH_MODE"
 _AZURE_CONNECTION: Final = "AZURE_STORAGE_CONNECTION_STRING"
 _AZURE_ACCOUNT: Final = "AZURE_STORAGE_ACCOUNT_URL"
-# What each storage needs: every line is needed, and one variable of a line is enough. A storage that is not
-# listed is the collector's to judge.
+# What each storage needs: one variable of each line. The collector validates a storage that is not listed.
 _NEEDED: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "gcs": (("GCS_BUCKET",),),
     "s3": (("S3_REGION",),),
     _AZURE: ((_AZURE_CONNECTION, _AZURE_ACCOUNT),),
     "aliyunoss": (("OSS_BUCKET",), ("OSS_ENDPOINT",), ("OSS_REGION",)),
 }
-# Which of the two the collector reads depends on how it signs in; a mode that is not listed is its to judge.
+# Which of the two the collector reads depends on how it signs in; it validates a mode that is not listed.
 _AZURE_NEEDS: Final[Mapping[str, str]] = {
     "connection_string": _AZURE_CONNECTION,
     "workload_identity": _AZURE_ACCOUNT,
@@ -41,21 +40,21 @@ _AZURE_NEEDS: Final[Mapping[str, str]] = {
 
 
 def collector_is_described(subject: Subject) -> Findings:
-    """Without its options there is nothing to run."""
+    """Without these options there is nothing to run."""
     history = subject.spec.history_server_options
     if history and history.collector_options is None:
         yield Violation(_OPTIONS, "is required by spec.historyServerOptions: set it, or remove both.")
 
 
 def collector_has_an_image(subject: Subject) -> Findings:
-    """No image is taken for granted."""
+    """There is no default image."""
     collector = _collector(subject)
     if collector and not collector.image:
         yield Violation(f"{_OPTIONS}.image", "is required: set the image of the collector.")
 
 
 def collector_name_is_free(subject: Subject) -> Findings:
-    """Names of containers are unique in a pod."""
+    """Names of containers must be unique in a pod."""
     if _collector(subject) is None:
         return
     for group in subject.groups:
@@ -68,7 +67,7 @@ def collector_name_is_free(subject: Subject) -> Findings:
 
 
 def collector_environment_is_left_to_the_operator(subject: Subject) -> Findings:
-    """What the operator knows better than the manifest."""
+    """The operator sets these variables itself."""
     collector = _collector(subject)
     for name in _SET_BY_THE_OPERATOR if collector else ():
         if collector and first_env(collector.env, name):
@@ -76,7 +75,7 @@ def collector_environment_is_left_to_the_operator(subject: Subject) -> Findings:
 
 
 def collector_storage_is_complete(subject: Subject) -> Findings:
-    """A collector without a place to write to fails only when there is something to write."""
+    """A collector without storage would fail only once there is something to write."""
     collector = _collector(subject)
     if collector is None:
         return

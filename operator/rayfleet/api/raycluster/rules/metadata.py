@@ -1,4 +1,4 @@
-"""Rules about the name of a cluster and who it belongs to."""
+"""Rules about the name and the manager of a cluster."""
 
 import re
 from typing import Final
@@ -12,7 +12,7 @@ _LONGEST_NAME: Final = 53
 
 
 def name_fits_into_pod_names(subject: Subject) -> Findings:
-    """Pods and Services carry the cluster's name and a suffix in at most 63 characters."""
+    """The names of pods and Services are the cluster's name and a suffix, in at most 63 characters."""
     if len(subject.name) > _LONGEST_NAME:
         yield Violation(
             "metadata.name",
@@ -31,7 +31,7 @@ def name_is_a_service_name(subject: Subject) -> Findings:
 
 
 def manager_is_known(subject: Subject) -> Findings:
-    """An unknown manager would leave the cluster to nobody."""
+    """Nobody would act on a cluster with an unknown manager."""
     manager = subject.spec.managed_by
     if manager is not None and manager not in ManagedBy.ALL:
         yield Violation("spec.managedBy", f"must be one of {', '.join(ManagedBy.ALL)}, but is '{manager}'.")

@@ -20,19 +20,19 @@ _TLS_PATH: Final = "/etc/ray/tls"
 
 
 def tokens_need_a_ray_that_knows_them(subject: Subject) -> Findings:
-    """An older Ray would run open while the manifest says it is closed."""
+    """An older Ray would run without tokens while the manifest says that they are needed."""
     if subject.spec.auth_options.mode == "token":
         yield from _at_least(subject, _FIRST_WITH_TOKENS, f"{_AUTH}.mode token")
 
 
 def kubernetes_tokens_need_a_ray_that_knows_them(subject: Subject) -> Findings:
-    """The same for tokens that Kubernetes judges."""
+    """The same for tokens that Kubernetes verifies."""
     if subject.spec.auth_options.enable_k8s_token_auth:
         yield from _at_least(subject, _FIRST_WITH_KUBERNETES_TOKENS, f"{_AUTH}.enableK8sTokenAuth")
 
 
 def kubernetes_tokens_are_tokens(subject: Subject) -> Findings:
-    """They are one way to fill in the mode `token`, and need no Secret."""
+    """They are one form of the mode `token`, and need no Secret."""
     auth = subject.spec.auth_options
     if not auth.enable_k8s_token_auth:
         return
@@ -45,7 +45,7 @@ def kubernetes_tokens_are_tokens(subject: Subject) -> Findings:
 
 
 def network_rules_match_the_mode(subject: Subject) -> Findings:
-    """A rule for a direction that is open anyway would suggest that it is closed."""
+    """A rule for an open direction would suggest that it is closed."""
     policy = subject.spec.network_policy
     if policy is None:
         return
@@ -53,17 +53,17 @@ def network_rules_match_the_mode(subject: Subject) -> Findings:
         if policy.mode == "DenyAllEgress" and rules.ingress_rules:
             yield Violation(
                 f"{path}.ingressRules",
-                f"has no meaning with {_POLICY}.mode DenyAllEgress: remove it, or use DenyAll.",
+                f"has no effect with {_POLICY}.mode DenyAllEgress: remove it, or use DenyAll.",
             )
         if policy.mode == "DenyAllIngress" and rules.egress_rules:
             yield Violation(
                 f"{path}.egressRules",
-                f"has no meaning with {_POLICY}.mode DenyAllIngress: remove it, or use DenyAll.",
+                f"has no effect with {_POLICY}.mode DenyAllIngress: remove it, or use DenyAll.",
             )
 
 
 def network_policy_groups_exist(subject: Subject) -> Findings:
-    """Rules for a group that is not there protect nothing."""
+    """Rules for a missing group protect nothing."""
     policy = subject.spec.network_policy
     for index, group in enumerate(policy.worker_groups if policy else ()):
         if group.group_name not in subject.group_names:
@@ -74,7 +74,7 @@ def network_policy_groups_exist(subject: Subject) -> Findings:
 
 
 def network_policy_names_are_possible(subject: Subject) -> Findings:
-    """Each group's policy object carries the name of the group."""
+    """Each group's policy object is named after the group."""
     if subject.spec.network_policy is None:
         return
     for path, group in subject.workers:
@@ -105,10 +105,10 @@ def tls_is_set_up_by_the_operator(subject: Subject) -> Findings:
 def _at_least(subject: Subject, first: RayVersion, what: str) -> Findings:
     ray, stated = ray_version_of(subject.spec), subject.spec.ray_version
     if ray is None:
-        found = f"is '{stated}', which is no version," if stated else "is not set,"
+        given = f"is '{stated}', which is not a version," if stated else "is not set,"
         yield Violation(
             "spec.rayVersion",
-            f"{found} and the image does not tell either: set it to {first} or later for {what}.",
+            f"{given} and the image does not tell either: set it to {first} or later for {what}.",
         )
     elif ray < first:
         where = "" if parse_ray_version(stated) else " by the tag of the head's image"
@@ -128,7 +128,7 @@ def _network_rules(subject: Subject) -> Iterator[tuple[str, NetworkPolicyRules]]
 
 
 def _ray_containers(subject: Subject) -> Iterator[tuple[str, Sequence[Json], Sequence[Json]]]:
-    """Path, environment and mounts of every container that runs a part of Ray."""
+    """Path, environment and mounts of each container that runs a part of Ray."""
     for group in subject.groups:
         container = group.ray_container
         yield group.ray_container_path, objects(container.get("env")), objects(container.get("volumeMounts"))

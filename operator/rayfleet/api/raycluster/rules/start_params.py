@@ -1,7 +1,7 @@
-"""Rules about `rayStartParams`: what could never start a Ray node, or would start another than is planned.
+"""Rules about `rayStartParams`: values that could never start a Ray node, or would start a different one.
 
-A value may be a shell expression (`$NUM_CPUS`). Where only the container can know what it is, it passes if
-nobody else goes by it.
+A value may be a shell expression (`$NUM_CPUS`). If only the container can know its value, it passes unless
+something else depends on it.
 """
 
 import re
@@ -29,39 +29,37 @@ from rayfleet.api.violation import Violation
 
 _HIGHEST_PORT: Final = 65535
 _FOLLOWED: Final = frozenset({"port", "dashboard-agent-listen-port"})
-"""Ports that others have to find: 0, any port that is free, would hide them."""
+"""Ports that others must find: 0, any free port, would hide them."""
 _COUNTED: Final = frozenset({"num-cpus", "num-gpus", "memory", RESOURCES})
 _FLAG: Final = re.compile(r"[A-Za-z0-9][-_A-Za-z0-9]*")
 _FLAGS: Final = frozenset(f"--{name}" for name in {*READ, "labels", "head", "block"})
-"""That are planned by, or that say what a node is."""
+"""Flags that plans depend on, or that say what a node is."""
 _FURTHER_FLAG: Final = re.compile(rf"\s(?:{'|'.join(sorted(_FLAGS))})(?:[=\s]|$)")
 _OWN_FLAGS: Final = {"CPU": "num-cpus", "GPU": "num-gpus", "memory": "memory"}
 _STORE: Final = "object_store_memory"
 
 
 def names_are_flags(subject: Subject) -> Findings:
-    """Each parameter is one flag: further ones in its name or value would be seen by Ray alone."""
+    """Each parameter is one flag: only Ray would see further ones in its name or value."""
     for group in subject.groups:
         env = ray_environment_of(group.spec)
         for name, value in group.spec.ray_start_params.items():
             if not _FLAG.fullmatch(name):
                 yield _violation(
-                    group, name[:70], "must be the name of one flag of `ray start`, without dashes in front."
+                    group, name[:70], "must be the name of one flag of `ray start`, without leading dashes."
                 )
             elif name == "head" and group.path != HEAD_PATH and value.strip(" '\"").lower() != "false":
                 yield _violation(group, name, "must not be set: it would make each worker a head; remove it.")
             elif _FURTHER_FLAG.search(value) or (name not in READ and _has_further_flags(value, env)):
-                yield _violation(
-                    group, name, "must not hold further flags: write each as a parameter of its own."
-                )
+                yield _violation(group, name, "must not hold further flags: write each as its own parameter.")
             elif name not in READ and (reason := _more_than_words(value, env)):
                 yield _violation(
-                    group, name, f"must be one word of a shell, but {reason}: put single quotes around it."
+                    group, name, f"must be one shell word, but {reason}: put single quotes around it."
                 )
 
 
 def _has_further_flags(value: str, env: Environment) -> bool:
-    """As far as that can be known: what a variable of the container holds is its own matter."""
+    """Whether the value holds further flags, as far as is known without the container's variables."""
     try:
         if word(value, env) is not None:
             return False
@@ -71,14 +69,14 @@ def _has_further_flags(value: str, env: Environment) -> bool:
         further = words(value, env)[1:]
     except ValueError:
         return False
-    names = [one.partition("=")[0] for one in further if one.startswith("-")]
+    names = [flag.partition("=")[0] for flag in further if flag.startswith("-")]
     return any(name in _FLAGS or "{" in name or "$" in name for name in names)
 
 
 def _more_than_words(value: str, env: Environment) -> str | None:
-    """What is wrong with a value that goes on behind its words, and so hides other flags or runs something.
+    """What is wrong with a value that is more than words, and so may hide other flags or run something.
 
-    Several words that are no flags that are read here always started Ray, and do.
+    Several words without flags that are read here have always started Ray, and still do.
     """
     if len(value) > LONGEST:
         return None
@@ -93,7 +91,7 @@ def _more_than_words(value: str, env: Environment) -> str | None:
 
 
 def values_are_words(subject: Subject) -> Findings:
-    """What bash would make several words of starts no Ray node, or another one."""
+    """A value that bash splits into several words starts no Ray node, or a different one."""
     for group in subject.groups:
         params, env = group.spec.ray_start_params, ray_environment_of(group.spec)
         for name in sorted(READ & params.keys()):
@@ -101,12 +99,12 @@ def values_are_words(subject: Subject) -> Findings:
                 word(shell_value(name, params[name]), env)
             except ValueError as reason:
                 yield _violation(
-                    group, name, f"must be one word of a shell, but {reason}: put single quotes around it."
+                    group, name, f"must be one shell word, but {reason}: put single quotes around it."
                 )
 
 
 def amounts_are_whole_numbers(subject: Subject) -> Findings:
-    """`ray start` takes digits only: no part of a CPU, and no unit."""
+    """`ray start` accepts only digits: no fraction of a CPU, and no unit."""
     for group in subject.groups:
         for name in AMOUNTS:
             value = _known(group, name)
@@ -118,22 +116,22 @@ def amounts_are_whole_numbers(subject: Subject) -> Findings:
                     group,
                     name,
                     f"must be a whole number of at least 0, but is {value[:60]!r}: write it in digits,"
-                    " or use the group's `resources` field, which takes units.",
+                    " or use the group's `resources` field, which accepts units.",
                 )
 
 
 def resources_are_named_amounts(subject: Subject) -> Findings:
-    """`--resources` is a JSON object of whole numbers, and what has a flag of its own is not in it."""
+    """`--resources` is a JSON object of whole numbers, without resources that have a flag of their own."""
     for group in subject.groups:
         value = _known(group, RESOURCES)
         if value is None:
             continue
-        found = json_object(value)
-        if found is None:
+        amounts = json_object(value)
+        if amounts is None:
             yield _violation(
                 group, RESOURCES, 'must be a JSON object such as {"NPU": 1}: write it so, or use `resources`.'
             )
-        for name, amount in (found or {}).items():
+        for name, amount in (amounts or {}).items():
             if name in _OWN_FLAGS or name == _STORE:
                 flag = _OWN_FLAGS.get(name, "object-store-memory")
                 yield _violation(group, RESOURCES, f"must not have {name}: use the parameter {flag} instead.")
@@ -141,13 +139,13 @@ def resources_are_named_amounts(subject: Subject) -> Findings:
                 yield _violation(
                     group,
                     RESOURCES,
-                    f"must have whole numbers from 0 to 10^18, but {name[:60]!r} is none: write what one node"
-                    " has.",
+                    f"must have whole numbers from 0 to 10^18, but {name[:60]!r} is not one: write what one"
+                    " node has.",
                 )
 
 
 def amounts_are_known_where_they_are_counted(subject: Subject) -> Findings:
-    """A cluster that scales with its queue grows by what a node would have, before there is one."""
+    """A cluster that scales with its queue must know what a node would have before there is one."""
     if not scales_here(subject.spec):
         return
     for group in subject.groups[1:]:
@@ -163,7 +161,7 @@ def amounts_are_known_where_they_are_counted(subject: Subject) -> Findings:
 
 
 def ports_are_ports(subject: Subject) -> Findings:
-    """Workers, probes and the head Service follow them; without the lesser ones these take the default."""
+    """Workers, probes and the head Service use these ports; for some of them a default will do."""
     for group in subject.groups:
         for name in PORTS:
             if name not in group.spec.ray_start_params or (name == "port" and group.path != HEAD_PATH):
@@ -174,8 +172,8 @@ def ports_are_ports(subject: Subject) -> Findings:
             if number is not None and lowest <= number <= _HIGHEST_PORT:
                 continue
             if value is not None:
-                words = f"must be a port from {lowest} to {_HIGHEST_PORT}, but is {value[:60]!r}."
-                yield _violation(group, name, words)
+                message = f"must be a port from {lowest} to {_HIGHEST_PORT}, but is {value[:60]!r}."
+                yield _violation(group, name, message)
             elif name in _FOLLOWED and _is_unknown(group, name):
                 yield _violation(
                     group,
@@ -186,7 +184,7 @@ def ports_are_ports(subject: Subject) -> Findings:
 
 
 def dashboard_is_on_or_off(subject: Subject) -> Findings:
-    """The head is asked for its health where it has a dashboard."""
+    """If the head has a dashboard, its health is checked there."""
     value = _known(subject.head, "include-dashboard")
     if value is not None and value.lower() not in TRUE | FALSE:
         yield _violation(subject.head, "include-dashboard", f"must be true or false, but is {value[:60]!r}.")
@@ -212,7 +210,7 @@ def _is_whole(amount: Any) -> bool:  # noqa: ANN401 - whatever JSON holds
     return 0 <= amount <= MOST_AMOUNT and (isinstance(amount, int) or amount.is_integer())
 
 
-def _violation(group: Group, name: str, words: str) -> Violation:
-    found = group.fault(f"rayStartParams[{name}]", words)
-    # Everybody goes by the head's ports, so nothing can be done while they are not known.
-    return replace(found, group=None) if group.path == HEAD_PATH and name in _FOLLOWED else found
+def _violation(group: Group, name: str, message: str) -> Violation:
+    violation = group.fault(f"rayStartParams[{name}]", message)
+    # Everything depends on the head's ports, so nothing can be done while they are unknown.
+    return replace(violation, group=None) if group.path == HEAD_PATH and name in _FOLLOWED else violation

@@ -1,7 +1,7 @@
-"""What the rules look at: the names and the spec of one cluster, and its templates read without trust.
+"""What the rules check: the names and the spec of one cluster, and its templates, read without trust.
 
 A template is whatever JSON the object holds. Reading one never raises: a part of the wrong type counts as
-absent, since the types inside a template are the API server's to judge.
+absent, since the API server validates the types inside a template.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,28 +21,28 @@ HEAD_PATH: Final = "spec.headGroupSpec"
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A head or worker group, and where it stands."""
+    """A head or worker group, and its path."""
 
     path: str
     spec: HeadGroupSpec | WorkerGroupSpec
 
     @property
     def name(self) -> str:
-        """Its name; the head has one, too."""
+        """The name of the group; the head has one, too."""
         return self.spec.group_name if isinstance(self.spec, WorkerGroupSpec) else HEAD_GROUP
 
     def fault(self, field: str, message: str) -> Violation:
-        """What is wrong with how its nodes are started: they cannot be, and other groups can."""
+        """A violation that keeps only this group's nodes from being started."""
         return Violation(f"{self.path}.{field}", message, self.name)
 
     @property
     def ray_container_path(self) -> str:
-        """Where the container that runs Ray stands."""
+        """The path of the container that runs Ray."""
         return f"{self.path}.template.spec.containers[0]"
 
     @property
     def ray_container(self) -> Json:
-        """The container that runs Ray; empty where the template has none."""
+        """The container that runs Ray; empty if the template has none."""
         return next(iter(containers(self.spec.template)), {})
 
     def env(self, *names: str) -> str | None:
@@ -93,7 +93,7 @@ def json_object(value: object) -> Json:
 
 
 def objects(value: object) -> Sequence[Json]:
-    """The objects in `value` if it is a list, else none."""
+    """The objects in `value` if it is a list, else an empty list."""
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
 
 
@@ -114,6 +114,6 @@ def first_env(env: Sequence[Json], *names: str) -> str | None:
 
 
 def env_value(env: Sequence[Json], name: str) -> str | None:
-    """The literal value that counts, which is the last; None for a reference or an absent variable."""
+    """The literal value that takes effect, which is the last; None for a reference or an absent variable."""
     values = [entry.get("value") for entry in env if entry.get("name") == name]
     return values[-1] if values and isinstance(values[-1], str) else None

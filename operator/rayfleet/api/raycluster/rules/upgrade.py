@@ -8,7 +8,7 @@ _STRATEGY = "spec.upgradeStrategy"
 
 
 def owner_decides_on_upgrades(subject: Subject) -> Findings:
-    """A RayJob or RayService makes new clusters by itself."""
+    """A RayJob or RayService creates new clusters itself."""
     owner = subject.labels.get(Label.ORIGINATED_FROM_CRD)
     if subject.spec.upgrade_strategy and owner in {"RayJob", "RayService"}:
         yield Violation(
@@ -18,7 +18,7 @@ def owner_decides_on_upgrades(subject: Subject) -> Findings:
 
 
 def rolling_update_can_move(subject: Subject) -> Findings:
-    """Some replica must be allowed to be missing or to be too many."""
+    """At least one replica must be allowed to be missing or extra."""
     strategy = subject.spec.upgrade_strategy
     if strategy is None:
         return
@@ -40,7 +40,7 @@ def rolling_update_can_move(subject: Subject) -> Findings:
 
 
 def _amount(value: int | str) -> int | None:
-    """A number of replicas or of percent; None for what is neither."""
+    """A number of replicas or a percentage; None if it is neither."""
     digits = str(value).removesuffix("%") if isinstance(value, str) and value.endswith("%") else value
     if isinstance(digits, int):
         return digits if digits >= 0 else None
