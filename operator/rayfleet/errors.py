@@ -23,7 +23,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class ApiFailure:
-    """Why a request did not succeed, in the API server's words where it answered."""
+    """Why a request did not succeed, as reported by the API server if it answered."""
 
     status: int
     reason: str

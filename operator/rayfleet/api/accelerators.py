@@ -73,7 +73,7 @@ def whole_accelerators(resources: Iterable[tuple[str, float]]) -> int:
 
 
 def accelerators_of_pod(spec: Mapping[str, Any]) -> int:
-    """How many accelerators a pod requests in Kubernetes, in all of its containers, whatever Ray is told.
+    """How many accelerators a pod requests in Kubernetes, in all containers, whatever is declared to Ray.
 
     They are counted as by the scheduler: containers side by side, together with init containers that keep
     running; of other init containers the largest. A mere part of a device counts as one.

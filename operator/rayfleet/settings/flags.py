@@ -17,37 +17,37 @@ _LONGEST_DOMAIN = 200
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the operator runs. A flag goes before its environment variable, that before the default."""
+    """How the operator runs. A flag overrides its environment variable, which overrides the default."""
 
     namespaces: tuple[str, ...]
-    """Namespaces to act in; none means all."""
+    """Namespaces to act in; empty means all."""
     kubeconfig: str | None
-    """A kubeconfig file; none means the pod's service account, or else `~/.kube/config`."""
+    """A kubeconfig file; None means the pod's service account, or else `~/.kube/config`."""
     identity: str
-    """Who we are on the Lease. Never shared by two processes that may run at the same time."""
+    """Our identity on the Lease. Two processes that may run at the same time must not share it."""
     lease_namespace: str | None
-    """Where the Lease of the leader is; none means the first of `namespaces`, else the pod's own."""
+    """Namespace of the leader's Lease; None means the first of `namespaces`, else the pod's own."""
     other_operator_namespaces: tuple[str, ...]
-    """Where the Lease of another operator counts whoever holds it."""
+    """Namespaces in which another operator's Lease counts, whoever holds it."""
     health_host: str
     health_port: int
     metrics_host: str
     metrics_port: int
     log_level: str
     reconcile_concurrency: int
-    """Clusters that are worked on at a time."""
+    """Clusters that are worked on at the same time."""
     write_concurrency: int
-    """Writes in flight at a time, shared fairly between clusters."""
+    """Writes in flight at the same time, shared fairly between clusters."""
     watch_nodes: bool = False
-    """Whether to watch nodes, which takes a right on the whole cluster. Nothing acts on them yet."""
+    """Whether to watch nodes, which needs a cluster-wide right. Nothing acts on them yet."""
     pods: PodSettings = field(default_factory=PodSettings)
     """What goes into the bodies of pods."""
     scaling: ScalingSettings = field(default_factory=ScalingSettings)
-    """Limits of scaling, and queries that groups may follow."""
+    """Limits on scaling, and queries that groups may follow."""
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Read the settings. Bad ones end the process with one sentence that names the flag."""
+    """Read the settings. An invalid one ends the process with a sentence that names the flag."""
     values = _parser(environment).parse_args(arguments)
     return Settings(
         namespaces=_names(values.namespace),
@@ -94,28 +94,28 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         "--kubeconfig",
         default=environment.get("RAYFLEET_KUBECONFIG") or environment.get("KUBECONFIG"),
         metavar="FILE",
-        help="outside a cluster: how to reach it",
+        help="kubeconfig with which to reach the cluster from outside",
     )
     parser.add_argument(
         "--identity",
         default=default("IDENTITY", ""),
         metavar="NAME",
-        help="our name on the Lease, such as the pod's; no two running operators may share it "
-        "(default: one of our own at each start)",
+        help="our identity on the Lease, such as the pod's name; two running operators must not share it "
+        "(default: a new one at each start)",
     )
     parser.add_argument(
         "--lease-namespace",
         default=environment.get("RAYFLEET_LEASE_NAMESPACE"),
         metavar="NAME",
-        help="where the Lease of the leader is (default: the first --namespace, else the pod's own)",
+        help="namespace of the leader's Lease (default: the first --namespace, else the pod's own)",
     )
     parser.add_argument(
         "--other-operator-namespace",
         action="append",
         default=[value] if (value := environment.get("RAYFLEET_OTHER_OPERATOR_NAMESPACE")) else [],
         metavar="NAME",
-        help="where another operator's Lease is respected whoever holds it; may be given more than once "
-        "(default: a Lease counts where the service account of its holder's pod may update RayClusters)",
+        help="namespace in which another operator's Lease counts, whoever holds it; may be given more than "
+        "once (default: a Lease counts where the service account of its holder's pod may update RayClusters)",
     )
     parser.add_argument("--health-host", default=default("HEALTH_HOST", "0.0.0.0"), metavar="ADDRESS")  # noqa: S104 - the kubelet probes from outside the pod
     parser.add_argument(
@@ -136,14 +136,14 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         type=_positive,
         default=default("RECONCILE_CONCURRENCY", "128"),
         metavar="N",
-        help="clusters worked on at a time",
+        help="clusters worked on at the same time",
     )
     parser.add_argument(
         "--write-concurrency",
         type=_positive,
         default=default("WRITE_CONCURRENCY", "32"),
         metavar="N",
-        help="writes in flight at a time, shared fairly between clusters",
+        help="writes in flight at the same time, shared fairly between clusters",
     )
     parser.add_argument(
         "--watch-nodes",
@@ -158,7 +158,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         type=_scaling_settings,
         default=environment.get("RAYFLEET_SCALING_CONFIG") or ScalingSettings(),
         metavar="FILE",
-        help="limits of scaling and queries that groups may follow, in YAML or JSON; read at the start",
+        help="limits on scaling, and queries that groups may follow, in YAML or JSON; read at startup",
     )
     return parser
 
@@ -168,7 +168,7 @@ def _names(values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _add_pod_settings(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
-    """What users of KubeRay have set by a variable of its own is heeded, and read as KubeRay reads it."""
+    """Add the settings of pods. Variables of KubeRay are respected, and read as KubeRay reads them."""
     size = WaitSize()
     parser.add_argument(
         "--cluster-domain",
@@ -176,15 +176,15 @@ def _add_pod_settings(parser: argparse.ArgumentParser, environment: Mapping[str,
         default=environment.get("RAYFLEET_CLUSTER_DOMAIN", _domain_of_kuberay(environment)),
         metavar="NAME",
         help="the DNS domain of the cluster's Services, by which workers find their head; empty: names"
-        f" relative to that of the pods (default: {DEFAULT_CLUSTER_DOMAIN})",
+        f" relative to the pods' domain (default: {DEFAULT_CLUSTER_DOMAIN})",
     )
     parser.add_argument(
         "--wait-for-head",
         type=_switch,
         default=environment.get("RAYFLEET_WAIT_FOR_HEAD", _waits_by_kuberay(environment)),
         metavar="true|false",
-        help="workers wait for their head in an init container; false where a mesh with strict mutual TLS"
-        " does not let an init container through (default: true)",
+        help="workers wait for their head in an init container; set it to false if a mesh with strict mutual"
+        " TLS does not let an init container through (default: true)",
     )
     for resource, least in size.amounts().items():
         parser.add_argument(
@@ -192,13 +192,13 @@ def _add_pod_settings(parser: argparse.ArgumentParser, environment: Mapping[str,
             type=_amount,
             default=environment.get(f"RAYFLEET_WAIT_{resource.upper()}", least),
             metavar="QUANTITY",
-            help=f"{'CPU' if resource == 'cpu' else resource} of that init container, requested and at most;"
-            f" more where a LimitRange asks for more (default: {least})",
+            help=f"{'CPU' if resource == 'cpu' else resource} of that init container, as request and limit;"
+            f" more if a LimitRange requires it (default: {least})",
         )
 
 
 def _domain_of_kuberay(environment: Mapping[str, str]) -> str:
-    """Its own where it is empty or cannot be one: KubeRay's setting ends nobody's process."""
+    """KubeRay's setting, or the default if that is empty or invalid: it must not end our process."""
     given = environment.get("CLUSTER_DOMAIN", "")
     try:
         return _domain(given) or DEFAULT_CLUSTER_DOMAIN
@@ -207,7 +207,7 @@ def _domain_of_kuberay(environment: Mapping[str, str]) -> str:
 
 
 def _waits_by_kuberay(environment: Mapping[str, str]) -> str:
-    """KubeRay takes whatever is not `false` for true."""
+    """KubeRay's setting, which reads anything but `false` as true."""
     given = environment.get("ENABLE_INIT_CONTAINER_INJECTION", "")
     return "false" if given.lower() == "false" else "true"
 

@@ -1,6 +1,6 @@
 """The admin's settings for scaling: read once, from one file, strictly.
 
-A limit that is misspelt would be no limit, so nothing is ignored and nothing is guessed.
+A misspelt limit would be no limit, so nothing is ignored and nothing is guessed.
 """
 
 import re
@@ -22,7 +22,7 @@ from rayfleet.autoscaling.metrics import MetricQuery, parse_template
 
 _ROOT = "settings"
 _LONGEST_QUERY = 4000
-"""Characters; a query goes into an address."""
+"""Characters, as a query is sent in a URL."""
 _NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -32,7 +32,7 @@ class ScalingSettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ScalingSettings:
-    """What the file says; without a file, the defaults."""
+    """The settings in the file; without a file, the defaults."""
 
     limits: ScalingLimits = field(default_factory=ScalingLimits)
     queries: Mapping[str, MetricQuery] = field(default_factory=lambda: MappingProxyType({}))
@@ -67,13 +67,13 @@ class _File(_Strict):
 
 
 def read_scaling_settings(file: str) -> ScalingSettings:
-    """The settings in `file`, in YAML or JSON. Raises ScalingSettingsError for anything that is not right."""
+    """The settings in `file`, in YAML or JSON. Raises ScalingSettingsError for anything invalid."""
     try:
         documents = read_yaml(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ScalingSettingsError(
-            f"The scaling settings {file} cannot be read ({reason}): mend the file or name another."
+            f"The scaling settings {file} cannot be read ({reason}): fix the file or name another."
         ) from None
     if len(documents) > 1:
         raise ScalingSettingsError(
@@ -90,7 +90,7 @@ def read_scaling_settings(file: str) -> ScalingSettings:
 
 
 def parse_scaling_settings(content: object) -> ScalingSettings | tuple[Violation, ...]:
-    """The settings, or each fault of theirs; an empty file is the defaults."""
+    """The settings, or everything wrong with them; an empty file means the defaults."""
     try:
         given = _File.model_validate({} if content is None else content)
     except ValidationError as wrong:
@@ -159,7 +159,7 @@ def _server_faults(path: str, query: _Query) -> Iterator[Violation]:
             )
         if address.scheme != "https":
             yield Violation(
-                f"{path}.{name}", "needs a server with https: without it anybody can read or fake it."
+                f"{path}.{name}", "needs a server with https: without it anybody can read or fake answers."
             )
 
 

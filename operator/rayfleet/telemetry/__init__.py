@@ -1,1 +1,1 @@
-"""What the process says of itself: logs, health, metrics."""
+"""What the process reports about itself: logs, health, metrics."""

@@ -7,13 +7,13 @@ from aiohttp import web
 from rayfleet.telemetry.http_server import Handler, HttpServer
 
 Check = Callable[[], str | None]
-"""None when all is well, else what is not, in words."""
+"""Returns None if all is well, else what is wrong."""
 
 
 class HealthServer(HttpServer):
-    """Answers 200 `ok`, or 503 and why. That it answers at all shows that the event loop turns.
+    """Answers 200 `ok`, or 503 and why. That it answers at all shows that the event loop is running.
 
-    `remarks` are shown by `/readyz` below its `ok`, or below why it is not: whatever else is not well.
+    `/readyz` shows `remarks`, other things that are wrong, below its `ok` or its reason.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class HealthServer(HttpServer):
 def _answer(check: Check, remarks: Callable[[], Iterable[str]]) -> Handler:
     async def handler(_: web.Request) -> web.StreamResponse:
         trouble = check()
-        text = "\n".join((trouble or "ok", *(words for words in remarks() if words != trouble)))
+        text = "\n".join((trouble or "ok", *(remark for remark in remarks() if remark != trouble)))
         return web.Response(text=text, status=503 if trouble else 200)
 
     return handler

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, on standard error."""
+"""Logs: one JSON object per line, on standard error."""
 
 import logging
 import sys
@@ -19,7 +19,7 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # One "Handler succeeded" line an event would drown everything else.
+    # One "Handler succeeded" line per event would drown everything else.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)

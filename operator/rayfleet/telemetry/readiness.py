@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from rayfleet.kube.informer import Health
 
 STALE_SECONDS = 150.0
-"""A watch without a sign of life for longer, though bookmarks come each minute, is taken for dead."""
+"""A watch that is silent for longer counts as dead, as bookmarks come each minute."""
 
 
 def view_trouble(health: Iterable[Health]) -> str | None:
-    """Why no namespace can be relied upon, by the trouble of the first; none where one is well."""
+    """Why no namespace can be relied upon, from the first of them; None if any can."""
     troubles = _troubles(health)
     everywhere = troubles.pop(None, None)
     if everywhere or not troubles:
@@ -18,25 +18,25 @@ def view_trouble(health: Iterable[Health]) -> str | None:
 
 
 def unavailable(health: Iterable[Health]) -> dict[str, str | None]:
-    """Each namespace of a list of them, and why it cannot be relied upon; none where it can."""
-    return {name: words for name, words in _troubles(health).items() if name is not None}
+    """Why each namespace of a list cannot be relied upon; None if it can."""
+    return {name: trouble for name, trouble in _troubles(health).items() if name is not None}
 
 
 def remarks(health: Sequence[Health]) -> tuple[str, ...]:
-    """What is not well though we are ready: a line a namespace, and one for each watch in trouble."""
-    away = {name: words for name, words in unavailable(health).items() if words}
-    troubled = (each for each in health if each.namespace not in away)
-    said = ((each.error or (each.optional and _trouble(each))) for each in troubled)
+    """What is wrong although we are ready: a line for each namespace, and for each watch in trouble."""
+    away = {name: trouble for name, trouble in unavailable(health).items() if trouble}
+    others = (each for each in health if each.namespace not in away)
+    troubles = ((each.error or (each.optional and _trouble(each))) for each in others)
     return (
-        *(f"namespace {name} is unavailable: {words}" for name, words in away.items()),
-        *(words for words in said if words),
+        *(f"namespace {name} is unavailable: {trouble}" for name, trouble in away.items()),
+        *(trouble for trouble in troubles if trouble),
     )
 
 
 def _troubles(health: Iterable[Health]) -> dict[str | None, str | None]:
-    """The first thing that is wrong in each scope, a namespace or all of them; none where nothing is.
+    """The first thing wrong in each scope, a namespace or all of them; None if nothing is wrong.
 
-    What the operator can do without is no trouble, whatever comes of it.
+    Trouble with kinds that the operator can do without does not count.
     """
     troubles: dict[str | None, str | None] = {}
     for reflector in (each for each in health if not each.optional):

@@ -61,7 +61,7 @@ class Behavior(ApiModel):
 
 
 class AutoscalerOptions(ApiModel):
-    """How a cluster with autoscaling is scaled, and by whom."""
+    """How a cluster with autoscaling is scaled, and by which autoscaler."""
 
     resources: ResourceRequirements | None = Field(
         default=None, description="Resources of the autoscaler container; 500m and 512Mi if unset."

@@ -73,8 +73,8 @@ def _by_policy(
     done = net if up else -net
     again = min([policy.period_seconds - (now - change.time) for change in recent], default=None)
     amount = f"{policy.value}%" if policy.type == "Percent" else counted(policy.value, "pod")
-    words = f"behavior.{_name(up=up)} allows {amount} in {policy.period_seconds} s"
-    return Limited(max(0, allowed - done), words, again)
+    reason = f"behavior.{_name(up=up)} allows {amount} in {policy.period_seconds} s"
+    return Limited(max(0, allowed - done), reason, again)
 
 
 def _by_window(
@@ -90,8 +90,8 @@ def _by_window(
     if memory.began is None or now - memory.began < window:
         sizes.append(size)
     possible = min(sizes) - size if up else size - max(sizes)
-    words = f"behavior.{_name(up=up)}.stabilizationWindowSeconds is {window}"
-    yield Limited(max(0, possible), words, _window_ends(seen, memory, now, window))
+    reason = f"behavior.{_name(up=up)}.stabilizationWindowSeconds is {window}"
+    yield Limited(max(0, possible), reason, _window_ends(seen, memory, now, window))
 
 
 def _name(*, up: bool) -> str:

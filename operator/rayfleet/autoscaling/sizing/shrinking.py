@@ -17,8 +17,8 @@ from rayfleet.ray.state import NodeStatus, RayNode
 def cancel_surplus(change: Change) -> None:
     """Cancel replicas above a lowered maximum that have not joined, whether or not Ray's state is known."""
     census = change.census
-    words = f"{census.group.name} is above its max of {census.maximum}"
-    change.over += [ReplicaCancel(census.group.name, pods, words) for pods in census.surplus]
+    reason = f"{census.group.name} is above its max of {census.maximum}"
+    change.over += [ReplicaCancel(census.group.name, pods, reason) for pods in census.surplus]
 
 
 def drain_idle(change: Change, needed: AbstractSet[str], context: SizingContext) -> None:
@@ -28,9 +28,9 @@ def drain_idle(change: Change, needed: AbstractSet[str], context: SizingContext)
     over_max = max(0, len(census.replicas) - census.maximum)
     if over_max:
         idle = idle_replicas(census, joined, frozenset())
-        words = f"{group.name} is above its max of {census.maximum}"
+        reason = f"{group.name} is above its max of {census.maximum}"
         parts = partly_joined(census, joined)
-        _drain(change, [*parts, *idle.due, *idle.surplus][:over_max], joined, words)
+        _drain(change, [*parts, *idle.due, *idle.surplus][:over_max], joined, reason)
         if len(change.drains) < over_max:
             change.waiting.append(f"above its max of {census.maximum}: busy replicas go when they are idle")
     idle = idle_replicas(census, joined, needed)
@@ -67,24 +67,24 @@ def _shrink_as_asked(
     if asked is None or change.started or census.present <= max(asked, census.floor):
         return
     asked = max(asked, census.floor)
-    words = f"replicas of {group.name} was lowered to {asked}"
+    reason = f"replicas of {group.name} was lowered to {asked}"
     unneeded = {name: pods for name, pods in census.replicas.items() if not _is_needed(pods, needed)}
     coming, looks = removable(unneeded, census.late, context)
     change.again_in += looks
     for name in coming[: max(0, change.wanted - asked)]:
         change.cancels.append(
-            ReplicaCancel(group.name, tuple(worker.name for worker in census.replicas[name]), words)
+            ReplicaCancel(group.name, tuple(worker.name for worker in census.replicas[name]), reason)
         )
-    _drain(change, idle[: max(0, change.wanted - asked)], context.joined, words)
+    _drain(change, idle[: max(0, change.wanted - asked)], context.joined, reason)
     if change.wanted > asked:
         change.shrink_to = asked
         change.waiting.append(f"replicas was lowered to {asked}: the others go when they are idle")
 
 
-def _drain(change: Change, replicas: list[IdleReplica], joined: Mapping[str, RayNode], words: str) -> None:
+def _drain(change: Change, replicas: list[IdleReplica], joined: Mapping[str, RayNode], reason: str) -> None:
     for replica in replicas:
         nodes = tuple(IdleNode(w.name, joined[w.name].node_id) for w in replica.workers if w.name in joined)
-        change.drains.append(ReplicaDrain(change.census.group.name, replica.name, nodes, words))
+        change.drains.append(ReplicaDrain(change.census.group.name, replica.name, nodes, reason))
 
 
 def cancel_unneeded(
@@ -105,10 +105,10 @@ def cancel_unneeded(
     since += [now] * (possible - len(since))
     timeout = group.idle_timeout_seconds
     count = sum(now - start >= timeout for start in since)
-    words = f"not started, and not needed for {timeout:g} s"
+    reason = f"not started, and not needed for {timeout:g} s"
     unmade = min(count, unneeded_missing)
-    change.cancels += [ReplicaCancel(group.name, (), words)] * unmade
-    change.cancels += [ReplicaCancel(group.name, pods, words) for pods in waiting[: count - unmade]]
+    change.cancels += [ReplicaCancel(group.name, (), reason)] * unmade
+    change.cancels += [ReplicaCancel(group.name, pods, reason) for pods in waiting[: count - unmade]]
     change.recommended -= count
     change.unneeded = tuple(since[count:])
     if change.unneeded:

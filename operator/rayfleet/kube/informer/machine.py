@@ -198,7 +198,7 @@ def _list_failed(state: State, failure: ApiFailure) -> tuple[State, Effect]:
 
 
 def _watch_failed(state: State, failure: ApiFailure) -> tuple[State, Effect]:
-    """Resume the watch unless our request is at fault; otherwise list."""
+    """Resume the watch; list if our request is at fault, or if resuming keeps failing."""
     if policy(failure) is Policy.EXPIRED:
         return _relist(state, failure)
     if policy(failure) not in {Policy.RETRY, Policy.UNAUTHENTICATED}:

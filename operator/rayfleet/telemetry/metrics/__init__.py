@@ -1,4 +1,4 @@
-"""What the operator tells Prometheus. Names, labels and meaning are in `definitions`."""
+"""The operator's metrics for Prometheus. Names, labels and meanings are in `definitions`."""
 
 from rayfleet.telemetry.metrics.collector import Parts, PartsCollector
 from rayfleet.telemetry.metrics.exposition import Exposition

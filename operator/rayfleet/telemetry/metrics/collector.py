@@ -1,4 +1,4 @@
-"""What the parts of the operator know of themselves, read at each scrape."""
+"""Metrics that the parts of the operator hold themselves, read at each scrape."""
 
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ EVERYWHERE = "*"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Whom to ask."""
+    """The parts that are read."""
 
     queue: WorkQueue
     concurrency: int
@@ -30,14 +30,14 @@ class Parts:
     other_operator: Callable[[], str | None]
     """The Lease of another operator that is alive and counts somewhere, if any."""
     ignored_leases: Callable[[], int] = lambda: 0
-    """Leases of that name that are held and count nowhere."""
+    """Leases of that name that are held but count nowhere."""
     unavailable: Callable[[], Mapping[str, str | None]] = dict
-    """Each of a list of namespaces, and why it cannot be relied upon; none where it can."""
+    """Why each namespace of a list cannot be relied upon; None if it can."""
     gcs_calls: GcsCalls = field(default_factory=GcsCalls)
 
 
 class PartsCollector(Collector):
-    """Everything but the clusters, and but what the recorder holds."""
+    """Everything except the clusters and what the recorder holds."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -70,7 +70,7 @@ class PartsCollector(Collector):
         retries = _counter_family(definitions.QUEUE_RETRIES)
         retries.add_metric((), queue.retries)
         yield retries
-        # What failed in an earlier term as the leader is another's business by now.
+        # What failed in an earlier term as the leader is another leader's business by now.
         yield _gauge(definitions.QUEUE_BACKOFF, queue.failing if self._parts.leading() else 0)
 
     def _informers(self) -> Iterator[Metric]:
@@ -90,15 +90,15 @@ class PartsCollector(Collector):
         yield from (age, synced, relists, gaps, unavailable)
 
 
-def _gauge_family(of: Definition) -> GaugeMetricFamily:
-    return GaugeMetricFamily(of.name, of.help, labels=of.labels)
+def _gauge_family(metric: Definition) -> GaugeMetricFamily:
+    return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
 
 
-def _counter_family(of: Definition) -> CounterMetricFamily:
-    return CounterMetricFamily(of.name, of.help, labels=of.labels)
+def _counter_family(metric: Definition) -> CounterMetricFamily:
+    return CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
 
 
-def _gauge(of: Definition, value: float, labels: Sequence[str] = ()) -> GaugeMetricFamily:
-    family = _gauge_family(of)
+def _gauge(metric: Definition, value: float, labels: Sequence[str] = ()) -> GaugeMetricFamily:
+    family = _gauge_family(metric)
     family.add_metric(labels, value)
     return family

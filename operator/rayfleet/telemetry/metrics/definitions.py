@@ -1,4 +1,4 @@
-"""Every metric: its name, what it means, and the labels it has. The reference page is made from these."""
+"""Every metric: its name, its meaning and its labels. The reference page is generated from these."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Type(StrEnum):
-    """Prometheus' types that are in use here."""
+    """The types of Prometheus metrics that are used here."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -16,7 +16,7 @@ class Type(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One metric. The unit is in its name, as Prometheus wants it."""
+    """One metric. The unit is in its name, as is Prometheus' convention."""
 
     name: str
     type: Type
@@ -28,70 +28,71 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Metrics that are about the same thing."""
+    """Metrics about the same thing."""
 
     title: str
     words: str
     definitions: Sequence[Definition]
 
 
-def _counter(name: str, words: str, *labels: str) -> Definition:
-    return Definition(name, Type.COUNTER, words, labels)
+def _counter(name: str, meaning: str, *labels: str) -> Definition:
+    return Definition(name, Type.COUNTER, meaning, labels)
 
 
-def _gauge(name: str, words: str, *labels: str) -> Definition:
-    return Definition(name, Type.GAUGE, words, labels)
+def _gauge(name: str, meaning: str, *labels: str) -> Definition:
+    return Definition(name, Type.GAUGE, meaning, labels)
 
 
-def _histogram(name: str, words: str, *buckets: float) -> Definition:
-    return Definition(name, Type.HISTOGRAM, words, buckets=buckets)
+def _histogram(name: str, meaning: str, *buckets: float) -> Definition:
+    return Definition(name, Type.HISTOGRAM, meaning, buckets=buckets)
 
 
-BUILD_INFO: Final = _gauge("rayfleet_build_info", "What runs; always 1.", "version", "python_version")
+BUILD_INFO: Final = _gauge("rayfleet_build_info", "What is running; always 1.", "version", "python_version")
 LEADER: Final = _gauge("rayfleet_leader", "1 for the replica that acts, 0 for a standby.")
 OTHER_OPERATOR: Final = _gauge(
     "rayfleet_other_operator_alive",
-    "1 while another operator of this API holds its Lease; where that operator could act, only clusters that "
-    "are managed by rayfleet.io/operator are acted on then.",
+    "1 while another operator of this API holds its Lease; where that operator could act, only clusters "
+    "managed by rayfleet.io/operator are acted on meanwhile.",
 )
 IGNORED_LEASES: Final = _gauge(
     "rayfleet_other_operator_leases_ignored",
-    "Leases called ray-operator-leader that are held and hold up nothing, as their holder could act on "
-    "RayClusters nowhere; an event in the namespace of each says why.",
+    "Leases named ray-operator-leader that are held but ignored, as their holder could not act on "
+    "RayClusters anywhere; an event in the namespace of each says why.",
 )
 
 RECONCILES: Final = _counter(
     "rayfleet_reconcile_total",
-    "Passes over a cluster. Results: success; requeue_after (went well, and looks again at a set time); "
-    "retry (has to be repeated, after a backoff); error (a defect: its traceback is in the log).",
+    "Passes over a cluster. Results: success; requeue_after (succeeded, and runs again at a set time); "
+    "retry (must be repeated, after a backoff); error (a bug: its traceback is in the log).",
     "result",
 )
 RECONCILE_DURATION: Final = _histogram(
     "rayfleet_reconcile_duration_seconds",
-    "Length of a pass, with the API requests in it.",
+    "Duration of a pass, including its API requests.",
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-ACTIVE_WORKERS: Final = _gauge("rayfleet_reconcile_active_workers", "Clusters that are worked on now.")
+ACTIVE_WORKERS: Final = _gauge("rayfleet_reconcile_active_workers", "Clusters that are being worked on.")
 MAX_CONCURRENT: Final = _gauge(
-    "rayfleet_reconcile_max_concurrent", "Clusters that may be worked on at a time (--reconcile-concurrency)."
+    "rayfleet_reconcile_max_concurrent",
+    "Clusters that may be worked on at the same time (--reconcile-concurrency).",
 )
 
 QUEUE_DEPTH: Final = _gauge(
-    "rayfleet_workqueue_depth", "Clusters that wait for a look. A backoff is no wait, nor is a standby's."
+    "rayfleet_workqueue_depth", "Clusters that wait for a pass. A backoff does not count, nor does a standby."
 )
 QUEUE_OLDEST_AGE: Final = _gauge(
-    "rayfleet_workqueue_oldest_age_seconds", "How long the first of them has waited; 0 when none waits."
+    "rayfleet_workqueue_oldest_age_seconds", "How long the first of them has waited; 0 if none is waiting."
 )
 QUEUE_LONGEST_RUNNING: Final = _gauge(
     "rayfleet_workqueue_longest_running_processor_seconds",
-    "How long the longest pass that is under way has taken so far; 0 when there is none.",
+    "How long the longest pass under way has taken so far; 0 if there is none.",
 )
 QUEUE_RETRIES: Final = _counter(
-    "rayfleet_workqueue_retries_total", "Passes that were put off to be repeated after a backoff."
+    "rayfleet_workqueue_retries_total", "Passes that must be repeated after a backoff."
 )
 QUEUE_BACKOFF: Final = _gauge(
     "rayfleet_workqueue_backoff_keys",
-    "Clusters whose last pass has to be repeated; each is retried by itself.",
+    "Clusters whose last pass must be repeated; each is retried on its own.",
 )
 
 API_REQUESTS: Final = _counter(
@@ -103,7 +104,7 @@ API_REQUESTS: Final = _counter(
 )
 GCS_REQUESTS: Final = _counter(
     "rayfleet_gcs_requests_total",
-    "Calls to the heads of clusters, by method and outcome: ok; unreachable; deadline (no whole answer in "
+    "Calls to the heads of clusters, by method and outcome: ok; unreachable; deadline (no complete answer in "
     "time); unauthenticated (the token is missing or wrong); unimplemented (not in this version of Ray); "
     "invalid (the answer cannot be believed, or the request was refused); too_large.",
     "method",
@@ -111,7 +112,7 @@ GCS_REQUESTS: Final = _counter(
 )
 INFORMER_AGE: Final = _gauge(
     "rayfleet_informer_age_seconds",
-    "Since the last event, bookmark or list of a kind. The API server sends a bookmark each minute.",
+    "Time since the last event, bookmark or list of a kind. The API server sends a bookmark each minute.",
     "kind",
     "scope",
 )
@@ -123,32 +124,32 @@ INFORMER_RELISTS: Final = _counter(
 )
 INFORMER_GAPS: Final = _counter(
     "rayfleet_informer_gaps_total",
-    "Times that the watch of a kind may have missed events; a list makes up for each.",
+    "How many times the watch of a kind may have missed events; a list makes up for each.",
     "kind",
     "scope",
 )
 NAMESPACE_UNAVAILABLE: Final = _gauge(
     "rayfleet_namespace_unavailable",
-    "Of a list of namespaces to watch: 1 for one that cannot be read, so that nothing is done there, else 0; "
-    "/readyz says why.",
+    "With a list of namespaces to watch: 1 for a namespace that cannot be read, so that nothing is done "
+    "there, else 0; /readyz says why.",
     "scope",
 )
 LOOP_LAG: Final = _histogram(
     "rayfleet_event_loop_lag_seconds",
-    "How much later than asked for a timer fires, looked at twice a second: what anything may have to wait.",
+    "How late a timer fires, measured twice a second: what anything in the process may have to wait.",
     *(0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
 PODS_CREATED: Final = _counter(
     "rayfleet_pods_created_total",
-    "Pods created. Reasons: missing (fewer than wanted); replacement (a head in place of one that is gone).",
+    "Pods created. Reasons: missing (fewer than desired); replacement (a new head for one that is gone).",
     "node_type",
     "reason",
 )
 PODS_DELETED: Final = _counter(
     "rayfleet_pods_deleted_total",
-    "Pods deleted. Reasons: ended (its Ray container has, or it was evicted); surplus (more than wanted); "
-    "requested (named in workersToDelete); group_removed; superseded (a head beside the current one); "
+    "Pods deleted. Reasons: ended (its Ray container has, or it was evicted); surplus (more than desired); "
+    "requested (named in workersToDelete); group_removed; superseded (a head other than the current one); "
     "cluster_deleted (as KubeRay's finalizer holds the cluster).",
     "node_type",
     "reason",
@@ -156,53 +157,53 @@ PODS_DELETED: Final = _counter(
 
 CLUSTER_INFO: Final = _gauge(
     "kuberay_cluster_info",
-    "A RayCluster that exists; always 1. owner_kind is RayJob or RayService where such an object made it, "
+    "A RayCluster that exists; always 1. owner_kind is RayJob or RayService if such an object created it, "
     "else None.",
     *("name", "namespace", "uid", "owner_kind"),
 )
 CLUSTER_PROVISIONED: Final = _gauge(
     "kuberay_cluster_condition_provisioned",
-    "Always 1; the label condition is true from the moment that all pods of the cluster were ready for the "
-    "first time (its condition RayClusterProvisioned), until then false.",
+    "Always 1; the label condition is true once all pods of the cluster have been ready for the first time "
+    "(its condition RayClusterProvisioned), and false until then.",
     *("name", "namespace", "uid", "condition"),
 )
 CLUSTER_PROVISIONED_DURATION: Final = _gauge(
     "kuberay_cluster_provisioned_duration_seconds",
-    "From the creation of the RayCluster until its condition RayClusterProvisioned became true, in whole "
-    "seconds; absent before.",
+    "Time from the creation of the RayCluster until its condition RayClusterProvisioned became true, in "
+    "whole seconds; absent before.",
     *("name", "namespace", "uid"),
 )
 CLUSTER_CONDITION: Final = _gauge(
     "rayfleet_cluster_condition",
-    "1 while a condition of the cluster is True, 0 while it is False; absent where the condition is. "
+    "1 while a condition of the cluster is True, 0 while it is False; absent if the condition is. "
     "reason is the condition's.",
     *("name", "namespace", "condition", "reason"),
 )
 GROUP_DESIRED: Final = _gauge(
     "rayfleet_worker_group_desired_pods",
-    "Pods that the worker group is to have.",
+    "Pods that the worker group should have.",
     *("name", "namespace", "group"),
 )
 GROUP_RUNNING: Final = _gauge(
     "rayfleet_worker_group_running_pods",
-    "Pods of the group that run. Here and below, one that has ended or is being deleted does not count.",
+    "Running pods of the group. Here and below, pods that have ended or are being deleted do not count.",
     *("name", "namespace", "group"),
 )
 GROUP_PENDING: Final = _gauge(
     "rayfleet_worker_group_pending_pods",
-    "Pods of the group that do not run yet: not scheduled, or their containers not started.",
+    "Pods of the group that are not running yet: not scheduled, or their containers not started.",
     *("name", "namespace", "group"),
 )
 GROUP_READY: Final = _gauge(
     "rayfleet_worker_group_ready_pods",
-    "Pods of the group that are ready.",
+    "Ready pods of the group.",
     *("name", "namespace", "group"),
 )
 
 OPERATOR: Final = Section(
     "The operator",
-    "Of each replica, about itself. A standby shows no work, but its informers follow the API server like "
-    "the leader's: its caches are warm.",
+    "From each replica, about itself. A standby shows no work, but its informers follow the API server like "
+    "the leader's, so its caches are warm.",
     (
         *(BUILD_INFO, LEADER, OTHER_OPERATOR, IGNORED_LEASES),
         *(RECONCILES, RECONCILE_DURATION, ACTIVE_WORKERS, MAX_CONCURRENT),
@@ -222,9 +223,9 @@ OPERATOR: Final = Section(
 )
 CLUSTERS: Final = Section(
     "Clusters",
-    "Of the leader alone, so that a sum over the replicas counts each cluster once. They go with their "
-    "object, and there are at most 10 a cluster and 4 a worker group. The first three are those that "
-    "dashboards made for KubeRay use, by their names, labels and meaning.",
+    "From the leader only, so that a sum over the replicas counts each cluster once. They disappear with "
+    "their object, and there are at most 10 per cluster and 4 per worker group. The first three have the "
+    "names, labels and meanings that dashboards for KubeRay use.",
     (
         *(CLUSTER_INFO, CLUSTER_PROVISIONED, CLUSTER_PROVISIONED_DURATION, CLUSTER_CONDITION),
         *(GROUP_DESIRED, GROUP_RUNNING, GROUP_PENDING, GROUP_READY),
@@ -232,14 +233,14 @@ CLUSTERS: Final = Section(
 )
 PROCESS: Final = Section(
     "The process",
-    "The standard ones of Prometheus' client libraries, of each replica.",
+    "The standard metrics of Prometheus' client libraries, from each replica.",
     (
         _counter("process_cpu_seconds_total", "CPU time, user and system."),
         _gauge("process_resident_memory_bytes", "Memory in RAM (RSS)."),
         _gauge("process_virtual_memory_bytes", "Address space."),
         _gauge("process_start_time_seconds", "When the process started, in Unix time."),
-        _gauge("process_open_fds", "Open file descriptors, connections among them."),
-        _gauge("process_max_fds", "How many there may be."),
+        _gauge("process_open_fds", "Open file descriptors, including connections."),
+        _gauge("process_max_fds", "The most file descriptors that may be open."),
     ),
 )
 SECTIONS: Final = (OPERATOR, CLUSTERS, PROCESS)

@@ -1,4 +1,4 @@
-"""All metrics as text, in the format that the scraper asks for, never holding the event loop for long."""
+"""All metrics as text, in the format that the scraper asks for, without holding up the event loop."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
@@ -14,9 +14,9 @@ from rayfleet.telemetry.metrics import definitions
 from rayfleet.telemetry.metrics.definitions import Definition
 
 SLICE_SECONDS = 0.005
-"""The longest that a scrape works without letting others have a turn."""
+"""The longest that a scrape works before the event loop gets a turn."""
 END = b"# EOF\n"
-"""What an answer in the OpenMetrics format ends with."""
+"""The end of an answer in the OpenMetrics format."""
 
 
 async def _next_turn() -> None:
@@ -31,13 +31,13 @@ class Exposition:
     clusters: RootStore
     pods: Store[Pod]
     lines: Callable[[Glance, Iterable[Pod]], Iterable[tuple[Definition, str]]]
-    """The samples of one cluster, each with the metric that it belongs to."""
+    """The samples of one cluster, each with its metric."""
     leading: Callable[[], bool]
-    """The clusters are shown by the leader alone: every replica is scraped."""
+    """Only the leader shows the clusters, as every replica is scraped."""
     pause: Callable[[], Awaitable[None]] = _next_turn
 
     def answer(self, accept: str) -> tuple[str, AsyncGenerator[bytes, None]]:
-        """The content type for an Accept header, and the text in parts, a metric or more each."""
+        """The content type for an Accept header, and the text in parts of one metric or more."""
         encode, content_type = choose_encoder(accept)
         return content_type, self._parts(encode)
 
@@ -47,17 +47,17 @@ class Exposition:
         if self.leading():
             await self.pause()
             families = await self._families()
-            for of in definitions.CLUSTERS.definitions:
+            for metric in definitions.CLUSTERS.definitions:
                 await self.pause()
-                lines = families.pop(of.name)
+                lines = families.pop(metric.name)
                 if lines:
-                    yield "".join((_header(of), *lines)).encode()
+                    yield "".join((_header(metric), *lines)).encode()
         if text.endswith(END):
             yield END
 
     async def _families(self) -> dict[str, list[str]]:
-        """The lines of each metric; those of a cluster are all of one moment."""
-        families: dict[str, list[str]] = {of.name: [] for of in definitions.CLUSTERS.definitions}
+        """The lines of each metric; those of one cluster are from the same moment."""
+        families: dict[str, list[str]] = {metric.name: [] for metric in definitions.CLUSTERS.definitions}
         turn = perf_counter()
         for key in self.clusters:
             if perf_counter() - turn > SLICE_SECONDS:
@@ -65,10 +65,10 @@ class Exposition:
                 turn = perf_counter()
             cluster = self.clusters.glance(key)
             if cluster is not None:
-                for of, line in self.lines(cluster, self.pods.owned_by(key)):
-                    families[of.name].append(line)
+                for metric, line in self.lines(cluster, self.pods.owned_by(key)):
+                    families[metric.name].append(line)
         return families
 
 
-def _header(of: Definition) -> str:
-    return f"# HELP {of.name} {of.help}\n# TYPE {of.name} {of.type}\n"
+def _header(metric: Definition) -> str:
+    return f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.type}\n"

@@ -1,4 +1,4 @@
-"""What is recorded while the operator works: a few hundred nanoseconds a record."""
+"""What is recorded while the operator works, at a few hundred nanoseconds per record."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -12,16 +12,16 @@ from rayfleet.telemetry.metrics import definitions
 from rayfleet.telemetry.metrics.definitions import Definition
 
 LAG_SECONDS = 0.5
-"""Between looks at the event loop."""
+"""Between measurements of the event loop."""
 
-# A time of creation beside each counter doubles the series, and Prometheus does not read it.
+# A creation time for each counter would double the series, and Prometheus does not read it.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here
 
 
 class Recorder:
     """Counters and histograms of one operator, in a registry of its own.
 
-    Every series is there from the start, at 0, so that its first increase is seen as one.
+    Every series exists from the start, at 0, so that its first increase shows as one.
     """
 
     def __init__(self) -> None:
@@ -34,12 +34,12 @@ class Recorder:
         self._duration = self._histogram(definitions.RECONCILE_DURATION)
         self._lag = self._histogram(definitions.LOOP_LAG)
 
-    def series(self, of: Definition, places: Iterable[tuple[str, ...]]) -> "Series":
-        """A counter of its own, with the series of these labels at 0."""
-        return Series(self._counter(of), places)
+    def series(self, metric: Definition, places: Iterable[tuple[str, ...]]) -> "Series":
+        """A new counter, with the series of these labels at 0."""
+        return Series(self._counter(metric), places)
 
     def timed(self, work: Work) -> Work:
-        """`work`, with the length and the result of each pass recorded."""
+        """`work`, with the duration and the result of each pass recorded."""
 
         async def pass_over(key: Key) -> Done | Retry:
             started = perf_counter()
@@ -64,15 +64,15 @@ class Recorder:
         self._results[result].inc()
         self._duration.observe(perf_counter() - started)
 
-    def _counter(self, of: Definition) -> Counter:
-        return Counter(of.name, of.help, of.labels, registry=self.registry)
+    def _counter(self, metric: Definition) -> Counter:
+        return Counter(metric.name, metric.help, metric.labels, registry=self.registry)
 
-    def _histogram(self, of: Definition) -> Histogram:
-        return Histogram(of.name, of.help, buckets=of.buckets, registry=self.registry)
+    def _histogram(self, metric: Definition) -> Histogram:
+        return Histogram(metric.name, metric.help, buckets=metric.buckets, registry=self.registry)
 
 
 class Series(dict[tuple[str, ...], Counter]):
-    """The series of a counter by their labels; a combination that is new gets one of its own."""
+    """The series of a counter by their labels; a new combination gets a new series."""
 
     def __init__(self, counter: Counter, places: Iterable[tuple[str, ...]]) -> None:
         self._counter = counter

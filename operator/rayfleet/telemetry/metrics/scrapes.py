@@ -1,4 +1,4 @@
-"""Answers to scrapes: one is made at a time, and it is good for a second, however many ask and how often."""
+"""Answers to scrapes: made one at a time, and reused for a second, however many ask and how often."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ class Answer:
 
 
 class Scrapes:
-    """What scrapers are answered. Whoever can reach the port may ask, so asking more must not cost more."""
+    """Answers scrapers. Anyone who can reach the port may ask, so asking more must not cost more."""
 
     def __init__(self, exposition: Exposition, clock: Callable[[], float] = time.monotonic) -> None:
         self._exposition = exposition
@@ -38,7 +38,7 @@ class Scrapes:
             known = self._recent.get(wanted)
             if known is not None and self._clock() - known.made < GOOD_FOR_SECONDS:
                 return known
-            self._recent.pop(wanted, None)  # Its text need not be there beside the next one.
+            self._recent.pop(wanted, None)  # Free its text before making the next one.
             content_type, parts = self._exposition.answer(wanted)
             async with aclosing(parts):
                 text = [part async for part in parts]
@@ -52,6 +52,6 @@ class Scrapes:
 
 
 def _format(accept: str) -> str:
-    """One of two, whatever versions are asked for: else each would be another text to make."""
+    """One of two formats, whatever version is asked for, as each format is another text to make."""
     asked = {each.split(";")[0].strip() for each in accept.split(",")}
     return OPEN_METRICS if OPEN_METRICS in asked else PLAIN_TEXT

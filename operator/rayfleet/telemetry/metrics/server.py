@@ -9,11 +9,11 @@ from rayfleet.telemetry.metrics.exposition import Exposition
 from rayfleet.telemetry.metrics.scrapes import Scrapes
 
 LONGEST_SECONDS = 30.0
-"""For a scraper to take its answer; one that reads more slowly is hung up on."""
+"""How long a scraper may take to read its answer; a slower one is cut off."""
 
 
 class MetricsServer(HttpServer):
-    """Answers in the OpenMetrics format where the scraper takes it, else in Prometheus' text format."""
+    """Answers in the OpenMetrics format if the scraper accepts it, else in Prometheus' text format."""
 
     def __init__(self, host: str, port: int, exposition: Exposition) -> None:
         self._scrapes = Scrapes(exposition)
@@ -29,7 +29,7 @@ class MetricsServer(HttpServer):
                     await response.write(part)
                 await response.write_eof()
         except OSError:
-            # It has hung up, or is too slow (TimeoutError is an OSError): its own trouble, and no news.
+            # It has hung up, or is too slow (TimeoutError is an OSError): its own problem, not worth a log.
             if request.transport is not None:
                 request.transport.abort()
         return response
