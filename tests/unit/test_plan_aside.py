@@ -34,7 +34,7 @@ def test_a_worker_that_was_set_aside_and_replaced_leaves_its_replacement_alone()
     assert made.actions == ()
     (wait,) = made.waits
     assert worker(of, 1).name in wait
-    assert "put the labels back" in wait
+    assert "restore the labels" in wait
 
 
 def test_a_head_that_was_set_aside_and_replaced_stays() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rayfleet.kinds.raycluster.pod_words import said_of
+from rayfleet.kinds.raycluster.pod_words import message_of
 from rayfleet.kube.objects.pod_readiness import READY, Readiness
 from rayfleet.kube.objects.pods import Pod, pod_from_object
 
@@ -60,7 +60,7 @@ def told(status: dict[str, Any]) -> tuple[str, str, str]:
     """Of a pod that is not ready: why, in whose words, and of which container."""
     pod = read(status)
     assert not pod.ready
-    return pod.readiness.reason, said_of(pod), pod.readiness.container
+    return pod.readiness.reason, message_of(pod), pod.readiness.container
 
 
 RUNNING = {"running": {"startedAt": UNREADY}}

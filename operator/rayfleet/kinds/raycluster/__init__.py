@@ -1,1 +1,1 @@
-"""RayCluster: from its spec and the pods that are there to actions and a status."""
+"""RayCluster: from its spec and its pods to actions and a status."""

@@ -1,4 +1,4 @@
-"""What a pass over a RayCluster may do to the world, in its words; each is carried out as a verb."""
+"""The actions of a pass over a RayCluster; each is carried out as a verb."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from rayfleet.kube.objects.resources import PODS, SERVICES
 
 _OTHER_SERVICE: Final = "remove it, or name another in spec.headGroupSpec.headService"
 FINALIZER_REMEDY: Final = (
-    "grant the right to patch RayClusters (finalizers.release in the chart's values), or take it off by hand"
+    "grant the right to patch RayClusters (finalizers.release in the chart's values), or remove it by hand"
 )
 
 
@@ -22,32 +22,32 @@ class Cause(Enum):
     MISSING = "missing"
     """Its group has fewer pods than wanted."""
     REPLACEMENT = "replacement"
-    """A head in place of one that is gone."""
+    """A head that replaces a lost one."""
 
     ENDED = "ended"
-    """Its Ray container has terminated for good, or it was evicted."""
+    """Its Ray container has ended for good, or it was evicted."""
     SURPLUS = "surplus"
     """Its group has more pods than wanted."""
     REQUESTED = "requested"
     """Its name, or that of a host of its replica, is in `scaleStrategy.workersToDelete`."""
     BROKEN_REPLICA = "part of a broken replica"
-    """It is a host of a multi-host replica that has lost another one."""
+    """It is a host of a multi-host replica that has lost another host."""
     IDLE = "idle"
-    """Ray has given its node up, as we asked, because it was idle and not needed."""
+    """Ray has drained its node, as requested, because it was idle and not needed."""
     NOT_NEEDED = "not needed"
     """It has not joined Ray yet, and nothing waits for it any more."""
     RAY_ENDED = "Ray ended"
-    """Its Ray node is dead, though the pod lives on."""
+    """Its Ray node is dead, although the pod still runs."""
     GROUP_REMOVED = "group removed"
     CLUSTER_DELETED = "cluster deleted"
     """Its cluster is being deleted, and held until its pods are gone."""
     SUPERSEDED = "superseded"
-    """A head of an older epoch beside the current one."""
+    """A head of an older epoch than the current one."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdvanceHeadEpoch:
-    """Allow a new head: a status write guarded by uid and resourceVersion."""
+    """Allow a new head, by a status write guarded by uid and resourceVersion."""
 
     epoch: int
     reason: str
@@ -59,7 +59,7 @@ class AdvanceHeadEpoch:
 
 @dataclass(frozen=True, slots=True)
 class CreateService:
-    """Create the head Service, or that of multi-host workers."""
+    """Create the Service of the head or of multi-host workers."""
 
     name: str
     body: Mapping[str, Any]
@@ -72,13 +72,13 @@ class CreateService:
 
 @dataclass(frozen=True, slots=True)
 class SelectHead:
-    """Make the head's Service, by uid, select by these labels and by no others."""
+    """Make the head's Service, identified by uid, select by exactly these labels."""
 
     name: str
     uid: str
     selector: Mapping[str, str]
     dropped: tuple[str, ...]
-    """Labels that it selects by no more."""
+    """Labels that it no longer selects by."""
     reason: str
 
     @property
@@ -93,7 +93,7 @@ class SelectHead:
 
 @dataclass(frozen=True, slots=True)
 class CreateSecret:
-    """Create the Secret with the cluster's token, unless it is there. The token is made where it is sent."""
+    """Create the Secret with the cluster's token, if missing. The token is generated where it is sent."""
 
     name: str
     body: Mapping[str, Any]
@@ -117,7 +117,7 @@ class CreatePod:
     reason: str
     cause: Cause = Cause.MISSING
     replica: str = ""
-    """The multi-host replica of which it is a host: created with all the others, or not."""
+    """Its multi-host replica, whose hosts are created together."""
 
     @property
     def verb(self) -> Create:
@@ -135,7 +135,7 @@ class DeletePod:
     cause: Cause
     reason: str
     replica: str = ""
-    """The multi-host replica of which it is a host: it goes with all the others."""
+    """Its multi-host replica, whose hosts are deleted together."""
 
     @property
     def verb(self) -> Delete:
@@ -144,7 +144,7 @@ class DeletePod:
 
 @dataclass(frozen=True, slots=True)
 class DrainNode:
-    """Ask Ray to give up a node that is idle; it refuses where the node is busy after all."""
+    """Ask Ray to drain an idle node; Ray refuses if the node has become busy."""
 
     group: str
     pod: str
@@ -160,14 +160,14 @@ class Resize(NamedTuple):
     """A new value of one group's `replicas`."""
 
     place: int
-    """The group's place in the spec."""
+    """The group's index in the spec."""
     group: str
     replicas: int
 
 
 @dataclass(frozen=True, slots=True)
 class ResizeGroups:
-    """Write sizes to the spec: only if nobody has written to the object since, and nothing else of it."""
+    """Write sizes to the spec and nothing else, and only if nobody has written to the object since."""
 
     changes: tuple[Resize, ...]
     reason: str
@@ -184,11 +184,11 @@ class ResizeGroups:
 
 @dataclass(frozen=True, slots=True)
 class RemoveFinalizer:
-    """Let a cluster go that another operator's finalizer holds."""
+    """Release a deleted cluster that another operator's finalizer holds."""
 
     finalizer: str
     reason: str
-    """What is not done by that, in words for who has to do it."""
+    """What this leaves undone, as a message for whoever has to do it."""
 
     @property
     def verb(self) -> TakeOffFinalizer:
@@ -209,7 +209,7 @@ Action: TypeAlias = (
 
 
 def desired_replicas(group: WorkerGroupSpec) -> int:
-    """`replicas`, clamped to min and max; none of a group that is suspended."""
+    """`replicas`, clamped to min and max; 0 for a suspended group."""
     if group.suspend:
         return 0
     return min(max(group.replicas, group.min_replicas), group.max_replicas)
@@ -217,35 +217,35 @@ def desired_replicas(group: WorkerGroupSpec) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One pass: deletes go out at once; a stage starts when every action of the one before is done."""
+    """One pass: deletes go out at once; a stage starts when every action of the previous one is done."""
 
     deletes: tuple[DeletePod, ...] = ()
     drains: tuple[DrainNode, ...] = ()
     select: SelectHead | None = None
-    """Goes out at once, too: whether it succeeds, nothing else waits for."""
+    """Goes out at once, too: nothing else waits for its success."""
     resize: ResizeGroups | None = None
-    """Written after all else, as it changes the object that the rest was decided by."""
+    """Written last, because it changes the object on which the rest was decided."""
     stages: tuple[tuple[Action, ...], ...] = ()
     head_epoch: int | None = None
     waits: tuple[str, ...] = ()
-    """What is not done now, and why, in words."""
+    """What is not done now, and why, as messages."""
     held: tuple[tuple[str, int], ...] = ()
-    """By group, how many pods a ceiling keeps from being created."""
+    """How many pods of each group a ceiling keeps from being created."""
     held_gpus: int = 0
     """Their GPUs."""
     held_words: tuple[str, ...] = ()
-    """Those of `waits` that say so."""
+    """The messages in `waits` that say so."""
     requeue_after: float | None = None
     """Seconds until something that only time changes is due."""
     not_acted_on: tuple[str, ...] = ()
-    """What is set on the cluster and not acted on, in words."""
+    """What is set on the cluster but not acted on, as messages."""
     decision: Decision | None = None
-    """How large the groups should be by the queue; none where the cluster does not scale with it."""
+    """The sizes of the groups by the queue; None if the cluster does not scale with it."""
     withheld: bool = False
     """Nothing is done for the cluster as a whole; its sizes stay as they were."""
 
     def replicas(self, group: WorkerGroupSpec) -> int:
-        """How many replicas `group` is to have."""
+        """How many replicas `group` should have."""
         if self.decision is not None:
             return self.decision.group(group.group_name).wanted
         return desired_replicas(group)
@@ -256,13 +256,13 @@ class Plan:
 
     @property
     def first(self) -> tuple[Action, ...]:
-        """What goes out at once."""
+        """The actions that go out at once."""
         select = () if self.select is None else (self.select,)
         return (*self.deletes, *self.drains, *select)
 
     @property
     def last(self) -> tuple[Action, ...]:
-        """What goes out when all else is done."""
+        """The actions that go out when all others are done."""
         return () if self.resize is None else (self.resize,)
 
     @property

@@ -1,8 +1,8 @@
-"""Pods that somebody has set aside: their labels say something else than their names.
+"""Pods that somebody has set aside: their labels contradict their names.
 
-They may have been replaced already, by a person or by an operator that goes by labels. So they take the
-place of a pod that would be made otherwise, but no pod is deleted for them, and they themselves stay: where
-there are enough without them, the plan does not see them. One that has ended is replaced as any other.
+They may have been replaced already, by a person or by an operator that goes by labels. So a pod set aside
+counts if the group would otherwise need a new pod, but no pod is deleted because of it, and it stays itself:
+if there are enough pods without it, the plan does not see it. An ended one is replaced like any other.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,22 +18,22 @@ from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Pod
 
 _STAYS_FOR: Final = frozenset({Cause.ENDED, Cause.REQUESTED, Cause.BROKEN_REPLICA})
-"""What a pod goes for all the same: it does not live, was named, or is of no use."""
+"""Causes for which such a pod is deleted nevertheless: it has ended, was named, or is useless."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a plan is made from, and what it must leave alone."""
+    """The input of a plan, and the pods that it must leave alone."""
 
     snapshot: Snapshot
     left_out: tuple[Pod, ...] = ()
-    """Set aside, and there beside enough others."""
+    """Pods set aside that are not needed."""
     kept: frozenset[str] = frozenset()
-    """Names of pods that were set aside and count, and of the other hosts of their replicas."""
+    """Names of pods set aside that count, and of the other hosts of their replicas."""
 
 
 def seen(snapshot: Snapshot, spec: RayClusterSpec) -> Seen:
-    """The snapshot without the pods that were set aside and that nothing lacks."""
+    """The snapshot without the pods set aside that are not needed."""
     if not any(pod.aside for pod in snapshot.pods):
         return Seen(snapshot)
     left_out = {pod.uid for pod in (*_heads(snapshot), *_workers(snapshot, spec))}
@@ -45,7 +45,7 @@ def seen(snapshot: Snapshot, spec: RayClusterSpec) -> Seen:
 
 
 def without_harm(plan: Plan, view: Seen) -> Plan:
-    """`plan` without what it would do to pods that were set aside, and with a word about those."""
+    """`plan` without its actions on pods set aside, and with a message about those."""
     if not view.left_out and not view.kept:
         return plan
     deletes = tuple(delete for delete in plan.deletes if not _spares(delete, view))
@@ -58,7 +58,7 @@ def _spares(delete: DeletePod, view: Seen) -> bool:
 
 
 def _heads(snapshot: Snapshot) -> Iterator[Pod]:
-    """Heads beside one that serves, or beside a newer one that was set aside as well."""
+    """Heads set aside while another head serves, or a newer one was set aside as well."""
     heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD]
     aside = [pod for pod in heads if pod.aside]
     if not any(not pod.aside and not pod.ended for pod in heads):
@@ -92,7 +92,7 @@ def _workers(snapshot: Snapshot, spec: RayClusterSpec) -> Iterator[Pod]:
 
 
 def _units(group: WorkerGroupSpec, pods: Sequence[Pod]) -> list[list[Pod]]:
-    """Pods that go together: the hosts of a replica, or each by itself."""
+    """Pods that leave together: the hosts of a replica, or single pods."""
     if group.num_of_hosts == 1:
         return [[pod] for pod in pods]
     units: dict[str, list[Pod]] = {}
@@ -102,7 +102,7 @@ def _units(group: WorkerGroupSpec, pods: Sequence[Pod]) -> list[list[Pod]]:
 
 
 def _spare(group: WorkerGroupSpec, units: Sequence[list[Pod]]) -> list[list[Pod]]:
-    """Whole units with a pod that was set aside, but for those whose deletion was asked for."""
+    """Whole units with a pod set aside, except those whose deletion was requested."""
     named = set(group.scale_strategy.workers_to_delete)
     return [
         unit
@@ -114,7 +114,7 @@ def _spare(group: WorkerGroupSpec, units: Sequence[list[Pod]]) -> list[list[Pod]
 
 
 def _is_rest(group: WorkerGroupSpec, unit: Sequence[Pod]) -> bool:
-    """Whether it is all that is left of a replica whose other hosts were replaced."""
+    """Whether the unit is the remainder of a replica whose other hosts were replaced."""
     return len(unit) < group.num_of_hosts and all(pod.aside for pod in unit)
 
 
@@ -123,7 +123,7 @@ def _worth(unit: Sequence[Pod]) -> tuple[bool, bool, float]:
 
 
 def _wanted(snapshot: Snapshot, spec: RayClusterSpec, group: WorkerGroupSpec) -> int:
-    """Replicas that the group is to have, as far as is known before the plan."""
+    """The wanted replicas of the group, as far as known before the plan."""
     acted = acted_on(snapshot, group) if scales_here(spec) else None
     if acted is None:
         return desired_replicas(group)
@@ -135,6 +135,6 @@ def _words(pods: Sequence[Pod]) -> Iterator[str]:
         return
     verb, them = ("was", "it") if len(pods) == 1 else ("were", "them")
     yield (
-        f"{several([pods[0].name], len(pods))} {verb} set aside by changed labels, and nothing is deleted"
-        f" for {them}: put the labels back, or delete what is not needed"
+        f"{several([pods[0].name], len(pods))} {verb} set aside by changed labels, and no pod is deleted"
+        f" for {them}: restore the labels, or delete what is not needed"
     )

@@ -1,4 +1,4 @@
-"""RayCluster and what belongs to one: the kinds that are followed for it."""
+"""RayCluster and its children: the kinds that are watched for it."""
 
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from rayfleet.kube.objects.services import Service, service_from_object
 
 RAYCLUSTERS: Final = Resource(GROUP, VERSION, KIND, PLURAL)
 _SELECTORS: Final = {"labelSelector": str(Label.CLUSTER)}
-"""Only what carries the cluster label, whatever its value."""
+"""Only objects with the cluster label, whatever its value."""
 
 
 def _pods_of(key: Key) -> dict[str, str]:

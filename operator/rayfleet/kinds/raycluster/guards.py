@@ -1,4 +1,4 @@
-"""What is asked before a plan for a RayCluster is carried out, beside what is asked for any kind."""
+"""Checks before a plan for a RayCluster is carried out, in addition to those of every kind."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -18,35 +18,32 @@ from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.objects.roots import Root
 
 OUT_OF_VIEW_SECONDS = 30.0
-"""Between looks at a head that no watch shows, as its labels were taken off."""
+"""Between checks of a head that no watch shows because its labels were removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """The guards, and what they ask."""
+    """The guards, and what they need."""
 
     client: KubeClient
     sources: ScalingSources
 
     def all(self) -> tuple[Guard[ClusterMemory, Snapshot, Plan], ...]:
-        """In the order in which they are asked."""
+        """In the order in which they run."""
         return (
             Guard(self.sources.needs_ceilings, self._read_ceilings, before_verified=True),
             Guard(lambda _, decided: _makes_head(decided), self._look_for_head),
         )
 
     async def _read_ceilings(self, cluster: Root, memory: ClusterMemory) -> Check:
-        """The ceilings of its namespace, where a cluster is about to get GPUs."""
+        """Read the ceilings of the namespace if the cluster is about to get GPUs."""
         is_news = await self.sources.read_ceilings(cluster.key, memory)
         return Check.ASKED if is_news else Check.NOTHING_ASKED
 
     async def _look_for_head(self, cluster: Root, memory: ClusterMemory) -> Check | Retry:
-        """Before a head is made: the last one may live on without the label or the owner that we find it by.
-
-        Whatever its labels and its owner are, it is the one that the status names, and its Ray goes on.
-        """
+        """Look for the recorded head before a new one is created: step 3 in `plan/head.py`."""
         name = recorded(cluster.status).head.pod_name
-        if not is_object_name(name):  # Anybody who may write the status can have written it.
+        if not is_object_name(name):  # Whoever may write the status may have written it.
             return Check.NOTHING_ASKED
         pod = await read(self.client, POD_CHILD, cluster.key.namespace, name)
         if isinstance(pod, ApiFailure):
@@ -55,7 +52,7 @@ class Guards:
             owner = pod.owner
             ours = owner is not None and owner.kind == RAYCLUSTERS.kind
             if not ours or owner.uid == cluster.uid:
-                # What another kind controls is nobody's here: it is waited for, and never deleted.
+                # A pod that another kind controls is waited for, but never deleted.
                 memory.stray_head = pod if ours else replace(pod, owner=None)
                 memory.stray_until = asyncio.get_running_loop().time() + OUT_OF_VIEW_SECONDS
         return Check.ASKED

@@ -1,8 +1,8 @@
-"""Which pod is which, by what nobody can change: its owner's uid, and the name that it was made with.
+"""Which pod is which, by what nobody can change: its owner's uid and its name.
 
-Labels and annotations of a living pod are anybody's to change; `ray.io/node-type` is changed to set a pod
-aside (`aside.py`). A name stays, and says what a pod was made as: a head with its epoch, or a worker with
-its group and number. What has another kind of name is what its labels say.
+Anybody may change labels and annotations of a running pod; `ray.io/node-type` is changed to set a pod aside
+(`aside.py`). The name stays and says what a pod was created as: a head with its epoch, or a worker with its
+group and number. A pod with another kind of name is what its labels say.
 """
 
 import re
@@ -18,21 +18,21 @@ from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root
 
 _WORKER: Final = re.compile(r"(?P<tail>-worker-[a-z0-9]{5}-)(?P<index>[0-9]{1,9})$")
-"""The end of the name of a worker of our making."""
+"""The end of the name of a worker that this operator created."""
 _WORKER_OF_KUBERAY: Final = re.compile(r"-worker-[a-z0-9]{5}$")
 _RANDOM: Final = re.compile(r"[a-z0-9]{5}")
 _EPOCHS: Final = 20
-"""So many epochs back the name of a head is looked for whose annotation is gone or wrong."""
+"""How many epochs back to search for a head's name if its annotation is missing or wrong."""
 
 
 def identified(cluster: Root, spec: RayClusterSpec | None, pods: Iterable[Pod]) -> Iterator[Pod]:
-    """`pods` of `cluster` as what they were made as, whatever has become of their labels since."""
+    """`pods` of `cluster` as they were created, whatever their labels say now."""
     names = _Names(cluster, spec)
     return map(names.known, pods)
 
 
 class _Names:
-    """What the names of one cluster's pods say."""
+    """The names of one cluster's pods."""
 
     def __init__(self, cluster: Root, spec: RayClusterSpec | None) -> None:
         self._cluster = cluster
@@ -41,15 +41,15 @@ class _Names:
         self._stems: dict[str, str] = {}
 
     def known(self, pod: Pod) -> Pod:
-        """The pod as it was made; `aside` where its labels say otherwise."""
-        made = self._identify(pod)
-        if made is pod or (made.node_type, made.group) == (pod.node_type, pod.group):
-            return made
-        return replace(made, aside=True)
+        """The pod as it was created; `aside` if its labels say otherwise."""
+        original = self._identify(pod)
+        if original is pod or (original.node_type, original.group) == (pod.node_type, pod.group):
+            return original
+        return replace(original, aside=True)
 
     def _identify(self, pod: Pod) -> Pod:
         if pod.node_type == NodeType.WORKER and pod.name == f"{self._stem(pod.group)}{pod.index}":
-            return pod  # As nearly all are.
+            return pod  # Nearly all pods.
         epoch = pod.head_epoch if (pod.node_type, pod.group) == (NodeType.HEAD, HEAD_GROUP) else None
         if epoch is not None and pod.name == head_pod_name(self._cluster, epoch):
             return pod
@@ -65,13 +65,13 @@ class _Names:
         return pod
 
     def _stem(self, group: str) -> str:
-        """The name of a worker of `group`, but for its number."""
+        """The name of a worker of `group` without its number."""
         if group not in self._stems:
             self._stems[group] = worker_pod_name(self._cluster, group, 0)[:-1]
         return self._stems[group]
 
     def _group_of(self, tail: str, label: str) -> str:
-        """The group whose workers' names have this tail; none of the spec's where it is not in the spec."""
+        """The group whose workers' names have this tail; if the spec has none, the label's group or none."""
         for group in (label, *self._groups):
             if self._stem(group).endswith(tail):
                 return group
@@ -92,7 +92,7 @@ class _Names:
         )
 
     def _epoch(self, pod: Pod) -> int | None:
-        """The epoch of a head of our making; none of another's."""
+        """The epoch of a head that this operator created; None for another's."""
         last = self._recorded.head_epoch or 0
         epochs: list[int] = [last] if pod.head_epoch is None else [pod.head_epoch, last]
         epochs += range(last + 1, max(last - _EPOCHS, -1), -1)

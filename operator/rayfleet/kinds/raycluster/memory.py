@@ -1,4 +1,4 @@
-"""What is remembered of a RayCluster between passes. Losing it costs a restart nothing but time."""
+"""What is remembered about a RayCluster between passes. Losing it in a restart costs only time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ FIRST_HOLD = 1.0
 LONGEST_HOLD = 60.0
 MOST_LESSONS = 4
 LONGEST_HOLD_UNANSWERED = 5.0
-"""Seconds. Against a server that does not answer, so that its return is noticed soon."""
+"""Seconds. While the server does not answer, so that its return is noticed soon."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class _Backoff:
     failures: int
     hold: Hold
     denied: bool
-    """By an answer to what was asked for, which another spec may get another answer to."""
+    """The request itself was refused; another spec may be accepted."""
 
 
 @dataclass(slots=True)
@@ -38,43 +38,42 @@ class ClusterMemory:
 
     last_valid: bytes | None = None
     proven: bytes | None = None
-    """Specs as the cache stores them: the same bytes, not a copy; see `plan.validity.judge`."""
+    """Specs as the cache stores them: the same bytes, not a copy; see `validity.judge`."""
     refused: Refusals = field(default_factory=Refusals)
     endings: Endings = field(default_factory=Endings)
     auth_secret_made: bool = False
-    """The Secret with its token is there, by the answer to our create."""
+    """The Secret with its token exists, according to the response to our create."""
     wait_least: WaitSize | None = None
-    """How large the wait container must be in the cluster's namespace, as a refusal has said."""
+    """The minimum size of the wait container in the cluster's namespace, according to a refusal."""
     lessons: int = 0
-    """How often it was made larger; somebody who always asks for more is not followed."""
+    """How often it was enlarged; a minimum that keeps growing is not followed."""
     taught: bool = False
-    """The last pass has met a refusal: there may be an earlier template to go on with, or a larger wait
-    container to try."""
+    """The last pass met a refusal: there may be an earlier template to use, or a larger wait container to
+    try."""
     stray_head: Pod | None = None
-    """The head, where it lives on without the labels that its watch goes by."""
+    """A live head without the labels by which the watch finds it."""
     stray_until: float = 0.0
     """Loop time after which it must be looked for again."""
     scaling: Memory = field(default_factory=Memory)
-    """Of the last decision on sizes."""
+    """What the last decision on sizes left."""
     acted_on: dict[str, Sizing] = field(default_factory=dict)
     reported: int | None = None
-    """The hash of what Ray was last told of scaling."""
+    """The hash of the last scaling report to Ray."""
     namespace_ceilings: NamespaceCeilings | None = None
-    """As last read; none before the first time, and then no GPU is added."""
+    """As last read; None before the first reading, and then no GPU is added."""
     ray: RayMemory = field(default_factory=RayMemory)
     _backoffs: dict[str, _Backoff] = field(default_factory=dict)
 
     @property
     def held(self) -> Mapping[str, Hold]:
-        """Groups in which nothing could be created, and until when they are left alone."""
+        """Groups in which creates failed, and until when they are left alone."""
         return {group: backoff.hold for group, backoff in self._backoffs.items()}
 
     def meet(self, moment: Look) -> None:
-        """Take in what has changed around the cluster since the last look at it.
+        """Record what has changed around the cluster since the last pass.
 
-        What was denied to the last spec may be asked for now. Where the clock was set, since when and until
-        when are forgotten: else one that was set back would make us wait for so long. What is forgotten is
-        waited for once more.
+        What was denied to the last spec may be requested now. If the clock was set, all recorded times are
+        forgotten, because a clock set back would prolong the waits; each wait then begins again.
         """
         if moment.is_clock_set:
             self._backoffs.clear()
@@ -92,9 +91,9 @@ class ClusterMemory:
             self.stray_head = None
 
     def learn(self, outcomes: Sequence[Outcome], now: float) -> tuple[Outcome, ...]:
-        """Take in how the actions of a pass went, and return them as they are to be told."""
+        """Record the outcomes of a pass, and return them as they are reported."""
         before = self.refused.times, self.lessons
-        outcomes = tuple(map(self._told, outcomes))
+        outcomes = tuple(map(self._to_report, outcomes))
         held = {}
         for outcome in outcomes:
             action = outcome.action
@@ -104,7 +103,7 @@ class ClusterMemory:
                 self._backoffs.pop(action.group, None)
                 self.refused.taken(action.template_hash)
             elif isinstance(outcome, Failed) and policy(outcome.failure) is Policy.INVALID:
-                self.refused.note(action.template_hash, _words(outcome.failure), now)
+                self.refused.note(action.template_hash, _message(outcome.failure), now)
             elif isinstance(outcome, Failed) and policy(outcome.failure) in {Policy.DENIED, Policy.RETRY}:
                 held[action.group] = outcome.failure
         for group, failure in held.items():
@@ -112,8 +111,8 @@ class ClusterMemory:
         self.taught = before != (self.refused.times, self.lessons)
         return outcomes
 
-    def _told(self, outcome: Outcome) -> Outcome:
-        """The outcome, but for trouble that another attempt ends, and for new words that say the same."""
+    def _to_report(self, outcome: Outcome) -> Outcome:
+        """The outcome without trouble that the next attempt solves, and with a stable message."""
         if not isinstance(outcome, Failed) or not isinstance(outcome.action, CreatePod):
             return outcome
         action, failure = outcome.action, outcome.failure
@@ -138,13 +137,13 @@ class ClusterMemory:
             case Refused(DrainNode(node_id=node_id)):
                 self.ray.refused_to_drain(node_id, now)
             case Succeeded(ResizeGroups(changes=changes)):
-                for _, group, replicas in changes:  # Our own value is no wish of a user's.
+                for _, group, replicas in changes:  # Our own value is not a user's change.
                     self.acted_on[group] = self.acted_on[group]._replace(replicas=replicas)
             case _:
                 pass
 
     def release(self, groups: set[str], now: float) -> None:
-        """Forget holds that are over and not needed: groups that want no pod any more."""
+        """Forget holds that are over and no longer needed because their groups want no pod."""
         for group in [g for g, b in self._backoffs.items() if g not in groups and b.hold.until <= now]:
             del self._backoffs[group]
 
@@ -160,7 +159,7 @@ class ClusterMemory:
         self._backoffs[group] = _Backoff(failures, Hold(now + wait, failure.message, since), denied)
 
 
-def _words(failure: ApiFailure) -> str:
-    """The API server's words without the pod's name, in one order: each attempt is answered by the same."""
-    words = sorted(f"{cause.field}: {cause.message}" for cause in failure.causes)
-    return "; ".join(words) or failure.message
+def _message(failure: ApiFailure) -> str:
+    """The API server's message without the pod's name and in a fixed order: equal for every attempt."""
+    causes = sorted(f"{cause.field}: {cause.message}" for cause in failure.causes)
+    return "; ".join(causes) or failure.message

@@ -1,4 +1,4 @@
-"""Whether a cluster is ours to act on."""
+"""Whether this operator acts on a cluster."""
 
 from enum import Enum, auto
 
@@ -11,13 +11,13 @@ class Ownership(Enum):
 
     OURS = auto()
     YIELDED = auto()
-    """Ours by its spec, but another operator of this API is alive: it may be acting on it too."""
+    """Ours by its spec, but another operator of this API is alive and may act on it, too."""
     OTHERS = auto()
     """Its spec names another controller. We write nothing, not even a condition."""
 
 
 def ownership(cluster: Root, other_operator: str | None) -> Ownership:
-    """Who acts on `cluster`, given the Lease of another operator that is alive, if any."""
+    """Who acts on `cluster`, given another operator's live Lease, if any."""
     managed_by = cluster.spec.get("managedBy")
     if managed_by == ManagedBy.RAYFLEET:
         return Ownership.OURS

@@ -1,4 +1,4 @@
-"""How many pods were created and deleted for clusters, by cause, for Prometheus."""
+"""Counters of pods created and deleted for clusters, by cause, for Prometheus."""
 
 from typing import Final
 
@@ -24,14 +24,14 @@ _DELETED: Final = (
 
 
 class PodCounts:
-    """The two counters. Every series is there from the start, at 0, so that its first increase is seen."""
+    """The two counters. Every series exists from the start, at 0, so that its first increase is seen."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._created = recorder.series(definitions.PODS_CREATED, map(_labels, _CREATED))
         self._deleted = recorder.series(definitions.PODS_DELETED, map(_labels, _DELETED))
 
     def count(self, outcome: Outcome) -> None:
-        """Count the pod that an action has created or deleted."""
+        """Count the pod that an action created or deleted."""
         match outcome:
             case Succeeded(CreatePod(node_type=node_type, cause=cause)):
                 self._created[_labels((node_type, cause))].inc()
@@ -39,6 +39,6 @@ class PodCounts:
                 self._deleted[_labels((node_type, cause))].inc()
 
 
-def _labels(of: tuple[str, Cause]) -> tuple[str, str]:
-    node_type, cause = of
+def _labels(series: tuple[str, Cause]) -> tuple[str, str]:
+    node_type, cause = series
     return node_type, cause.value.replace(" ", "_")

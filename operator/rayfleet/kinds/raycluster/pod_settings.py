@@ -1,4 +1,4 @@
-"""What an administrator sets for the pods of all clusters, and what a namespace asks of them."""
+"""What an administrator sets for the pods of all clusters, and what a namespace requires of them."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ WAIT_CONTAINER: Final = "wait-gcs-ready"
 DEFAULT_CLUSTER_DOMAIN: Final = "cluster.local"
 
 LARGEST: Final = {"cpu": Decimal(4), "memory": Decimal(8 * 1024**3)}
-"""What the wait container is made at most, whatever a refusal says is the least."""
+"""The largest wait container, whatever minimum a refusal names."""
 _LEAST: Final = re.compile(
     r"minimum (cpu|memory) usage per Container is ([0-9][0-9A-Za-z.+-]{0,20}),"
     r" but (?:request|limit) is ([0-9][0-9A-Za-z.+-]{0,20})"
@@ -24,17 +24,17 @@ _LONGEST_REFUSAL: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class WaitSize:
-    """What the wait container requests, and may use at most."""
+    """Requests and limits of the wait container."""
 
     cpu: str = "50m"
     memory: str = "32Mi"
 
     def amounts(self) -> dict[str, str]:
-        """As a container's resources have them."""
+        """As in a container's resources."""
         return {"cpu": self.cpu, "memory": self.memory}
 
     def at_least(self, least: "WaitSize | None") -> "WaitSize":
-        """This size, or `least` where that is more."""
+        """The larger of this size and `least`, per resource."""
         if least is None:
             return self
         return WaitSize(_larger(self.cpu, least.cpu), _larger(self.memory, least.memory))
@@ -42,7 +42,7 @@ class WaitSize:
 
 @dataclass(frozen=True, slots=True)
 class PodSettings:
-    """Settings that go into bodies of pods. A change of them is for new pods alone."""
+    """Settings that go into pod bodies. A change applies to new pods only."""
 
     cluster_domain: str = DEFAULT_CLUSTER_DOMAIN
     """The DNS domain of the cluster's Services; empty for names relative to it."""
@@ -55,18 +55,18 @@ DEFAULT: Final = PodSettings()
 
 
 def least_wait(body: Mapping[str, Any], refusal: str) -> WaitSize | None:
-    """How large the wait container of a refused pod must be, by the words of a LimitRange.
+    """How large the wait container of a refused pod must be, according to a LimitRange's message.
 
-    None where they are about something else, or ask for more than it will ever be given. The words come from
-    the namespace, so they are read in part, and believed within bounds.
+    None if the message is about something else, or requires more than `LARGEST`. The message comes from the
+    namespace, so only part of it is read, and it is believed within bounds.
     """
     sent = _sent(body)
-    asked = dict(sent)
-    for resource, least, found in _LEAST.findall(refusal[:_LONGEST_REFUSAL]):
-        amount, was = _amount(least), _amount(found)
+    required = dict(sent)
+    for resource, least, quoted in _LEAST.findall(refusal[:_LONGEST_REFUSAL]):
+        amount, was = _amount(least), _amount(quoted)
         if resource in sent and was == _amount(sent[resource]) and was < amount <= LARGEST[resource]:
-            asked[resource] = format_quantity(amount, binary=resource == "memory")
-    return WaitSize(**asked) if asked != sent else None
+            required[resource] = format_quantity(amount, binary=resource == "memory")
+    return WaitSize(**required) if required != sent else None
 
 
 def _sent(body: Mapping[str, Any]) -> dict[str, str]:
@@ -82,12 +82,12 @@ def _object(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _larger(one: str, other: str) -> str:
-    return one if _amount(one) >= _amount(other) else other
+def _larger(first: str, second: str) -> str:
+    return first if _amount(first) >= _amount(second) else second
 
 
 def _amount(text: str) -> Decimal:
-    """The number there; 0, which is less than any, for what is none."""
+    """The number in `text`, or 0 if it is not a quantity."""
     try:
         return parse_quantity(text)
     except ValueError:

@@ -1,42 +1,42 @@
-"""What a pod is doing, as users are told it."""
+"""Messages for users about what a pod is doing."""
 
 from typing import Final
 
 from rayfleet.kube.objects.pods import Pod
 
 _PLAIN: Final = frozenset({"", "Error", "Completed"})
-"""Reasons of an end that say no more than its exit code."""
+"""Reasons of an end that add nothing to its exit code."""
 
 
 def state_words(pod: Pod) -> str:
-    """What it is doing, in a few words: of one that is not ready, which container waits for what."""
+    """What the pod is doing; if it is not ready, which container waits for what."""
     if pod.ended:
         return end_words(pod) or pod.phase
     if pod.deleting:
         return "Terminating"
     container = pod.readiness.container
-    reason, said = waits_for(pod)
+    reason, message = waits_for(pod)
     if reason == "Running" and container:
-        return f"container {container} is running; {said}"
-    of = f" of container {container}" if container else ""
-    return f"{reason}{of}: {said}" if said else f"{reason}{of}"
+        return f"container {container} is running; {message}"
+    state = f"{reason} of container {container}" if container else reason
+    return f"{state}: {message}" if message else state
 
 
 def waits_for(pod: Pod) -> tuple[str, str]:
-    """The state of the container, or of the pod, that it waits for, and what is said of it.
+    """The state of the container, or of the pod, that it waits for, and the message about it.
 
-    `ContainersNotReady` says no more than "not ready", so users are told what lies behind it.
+    `ContainersNotReady` says no more than "not ready", so users see the state behind it.
     """
     reason, container = pod.readiness.reason or pod.phase, pod.readiness.container
     if reason != "ContainersNotReady":
-        return reason, said_of(pod)
+        return reason, message_of(pod)
     if container:
         return "Running", "it is not ready yet: see its readiness probe"
     return pod.phase, "no container has been started yet"
 
 
-def said_of(pod: Pod) -> str:
-    """What the scheduler or the kubelet says of a pod that does not come; empty where it says nothing."""
+def message_of(pod: Pod) -> str:
+    """The scheduler's or kubelet's message about a pod that is not ready; empty if there is none."""
     readiness = pod.readiness
     if readiness.exit is not None:
         return _exit_words(*readiness.exit)
@@ -44,7 +44,7 @@ def said_of(pod: Pod) -> str:
 
 
 def end_words(pod: Pod) -> str:
-    """Why it ended: `Evicted`, `exit code 1`, `OOMKilled, exit code 137`; empty where nobody says."""
+    """Why it ended: `Evicted`, `exit code 1`, `OOMKilled, exit code 137`; empty if unknown."""
     end = pod.end
     if end is None:
         return ""

@@ -1,51 +1,51 @@
-"""Templates that the API server has refused, of the present generation of a spec. Pure."""
+"""Templates of the current generation of a spec that the API server has refused. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 RETRY_SECONDS: Final = 300.0
-"""Until a refused template is tried again: it may have been a webhook's fault, which has been mended."""
+"""Until a refused template is retried: the cause may have been a webhook that has been fixed since."""
 MOST: Final = 256
-"""Templates; a spec has fewer, but its cluster's labels may change within one generation."""
+"""Most templates kept; a spec has fewer, but its cluster's labels may change within one generation."""
 
 
 @dataclass(slots=True)
 class Refusals:
-    """What was refused, and until when it is not tried again."""
+    """Refused templates, and until when they are not retried."""
 
     words: Mapping[str, str] = field(default_factory=dict)
-    """By template hash, the API server's words. Snapshots share it: it is replaced and never changed."""
+    """The API server's messages by template hash. Snapshots share it: it is replaced, never changed."""
     times: int = 0
-    """How often anything was refused."""
+    """How often a template was refused."""
     _until: dict[str, float] = field(default_factory=dict)
 
     def note(self, template_hash: str, words: str, now: float) -> None:
-        """It was refused once more."""
+        """The template was refused again."""
         self.times += 1
         self._until[template_hash] = now + RETRY_SECONDS
         if self.words.get(template_hash) != words:
-            kept = [one for one in self.words.items() if one[0] != template_hash][-(MOST - 1) :]
+            kept = [entry for entry in self.words.items() if entry[0] != template_hash][-(MOST - 1) :]
             self.words = {**dict(kept), template_hash: words}
-            self._until = {one: self._until[one] for one in self.words}
+            self._until = {known: self._until[known] for known in self.words}
 
     def taken(self, template_hash: str) -> None:
-        """It is not refused any more."""
+        """The template was accepted."""
         if template_hash in self.words:
-            self.words = {one: words for one, words in self.words.items() if one != template_hash}
+            self.words = {known: words for known, words in self.words.items() if known != template_hash}
             del self._until[template_hash]
 
     def clear(self) -> None:
-        """There is another spec."""
+        """Forget everything, because the spec has changed."""
         if self.words:
             self.words, self._until = {}, {}
 
     def withheld(self, now: float) -> Mapping[str, str]:
-        """Those that are not tried yet."""
+        """The templates that are not retried yet."""
         if not self._until or min(self._until.values()) > now:
             return self.words
-        return {one: words for one, words in self.words.items() if self._until[one] > now}
+        return {known: words for known, words in self.words.items() if self._until[known] > now}
 
     def tried_in(self, now: float) -> float | None:
-        """Seconds until the next one is tried again; none where none is withheld."""
+        """Seconds until the next one is retried; None if none is withheld."""
         return min((until - now for until in self._until.values() if until > now), default=None)

@@ -1,4 +1,4 @@
-"""What a cluster that scales with its queue is decided by, beside its objects: frozen values."""
+"""The input of scaling decisions beyond the cluster's own objects: frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,24 +14,24 @@ NO_MEMORY: Final = Memory()
 
 
 class Sizing(NamedTuple):
-    """Of one group."""
+    """The size of one group that was acted on."""
 
     wanted: int
     """Replicas."""
     replicas: int
-    """The spec's `replicas` that was taken into account."""
+    """The spec's `replicas` at that time."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScalingView:
-    """What a cluster that scales with its queue is decided by, beside its objects."""
+    """The input of scaling decisions beyond the cluster's own objects."""
 
     ray: RayView = field(default_factory=RayView)
     acted_on: Mapping[str, Sizing] = field(default_factory=dict)
-    """By group, what the last pass of this process has acted on; the status may not say so yet."""
+    """The sizes that the last pass of this process acted on, by group; the status may not have them yet."""
     wishes: tuple[GroupWish, ...] = ()
     limits: ScalingLimits = field(default_factory=ScalingLimits)
     namespace_ceilings: NamespaceCeilings = field(default_factory=NamespaceCeilings)
     usage: GpuUsage = field(default_factory=GpuUsage)
     memory: Memory = NO_MEMORY
-    """Of the last decision on sizes."""
+    """What the last decision on sizes left."""

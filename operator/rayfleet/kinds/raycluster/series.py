@@ -1,7 +1,7 @@
-"""The series of clusters and their worker groups, as lines of text, drawn from the caches.
+"""The metric series of clusters and their worker groups as lines of text, built from the caches.
 
-1,000 clusters are some 14,000 series: as objects of a client library they would hold the event loop for
-a tenth of a second. As lines they cost some 25 µs a cluster, and the writer can pause between any two.
+1,000 clusters are some 14,000 series: as objects of a client library they would block the event loop for a
+tenth of a second. As lines they cost some 25 µs per cluster, and the writer can pause between any two.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,13 +16,13 @@ from rayfleet.telemetry.metrics import definitions
 from rayfleet.telemetry.metrics.definitions import Definition
 
 Line: TypeAlias = tuple[Definition, str]
-"""A sample, and the metric that it belongs to."""
+"""A sample with its metric."""
 
 _OURS = frozenset(ConditionType)
 
 
 def cluster_lines(cluster: Glance, pods: Iterable[Pod]) -> Iterator[Line]:
-    """Every series of one cluster. `pods` may hold those of an earlier cluster of the same name."""
+    """Every series of one cluster. `pods` may include those of an earlier cluster of the same name."""
     place = f'name="{cluster.key.name}",namespace="{cluster.key.namespace}"'
     identity = f'{place},uid="{cluster.uid}"'
     owner_kind = escaped(cluster.labels.get(Label.ORIGINATED_FROM_CRD) or "None")
@@ -39,12 +39,12 @@ def cluster_lines(cluster: Glance, pods: Iterable[Pod]) -> Iterator[Line]:
             if since and cluster.created:
                 took = max(since - cluster.created, 0.0)
                 yield _line(definitions.CLUSTER_PROVISIONED_DURATION, identity, took)
-    words = "true" if provisioned else "false"
-    yield _line(definitions.CLUSTER_PROVISIONED, f'{identity},condition="{words}"', 1)
+    value = "true" if provisioned else "false"
+    yield _line(definitions.CLUSTER_PROVISIONED, f'{identity},condition="{value}"', 1)
     desired = {
-        one.group_name: one.desired
-        for one in status.worker_groups
-        if one.group_name and one.desired is not None
+        group.group_name: group.desired
+        for group in status.worker_groups
+        if group.group_name and group.desired is not None
     }
     yield from _group_lines(place, cluster, desired, pods)
 
@@ -62,7 +62,7 @@ def _group_lines(
                 counts[2] += pod.ready
     for group, (running, pending, ready) in sizes.items():
         labels = f'{place},group="{escaped(group)}"'
-        # A group that is no longer in the spec is to have none.
+        # A group that is no longer in the spec has no desired pods.
         yield _line(definitions.GROUP_DESIRED, labels, desired.get(group, 0))
         yield _line(definitions.GROUP_RUNNING, labels, running)
         yield _line(definitions.GROUP_PENDING, labels, pending)
@@ -79,12 +79,12 @@ def _conditions(status: RayClusterStatus) -> Iterator[StatusCondition]:
             yield condition
 
 
-def _line(of: Definition, labels: str, value: float) -> Line:
-    return of, f"{of.name}{{{labels}}} {value}\n"
+def _line(metric: Definition, labels: str, value: float) -> Line:
+    return metric, f"{metric.name}{{{labels}}} {value}\n"
 
 
 def escaped(value: str) -> str:
-    """A label's value as both exposition formats want it."""
+    """A label's value as both exposition formats require it."""
     if "\\" in value or '"' in value or "\n" in value:
         return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
     return value

@@ -1,9 +1,9 @@
-"""What is set on a cluster and not acted on yet: what happens instead, in words for the user.
+"""What is set on a cluster but not acted on yet, with messages for users about what happens instead.
 
-A field that asks for protection or for patience is never dropped in silence: nothing is created for
-that cluster until the field is acted on or removed. Any other field is left out, and said so. The same
-goes for the annotations and labels that KubeRay acts on. A cluster that runs without what it asks for, under
-an earlier release, is not stopped for it.
+A field that asks for protection or for patience is never silently dropped: nothing is created for that
+cluster until the field is supported or removed. Any other field is ignored, and the condition says so. The
+same goes for the annotations and labels that KubeRay acts on. A cluster that already runs without what it
+asks for, from an earlier release, is not stopped.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ from rayfleet.kinds.raycluster.snapshot import Snapshot
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _MOST_PATHS: Final = 8
-"""Named in one sentence; of more there is the count."""
+"""Paths named in one sentence; further ones are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Unsupported:
     path: str
     instead: str
     withholds: bool
-    """Nothing is created while it is set: for the whole cluster, or for `group` alone."""
+    """Nothing is created while it is set: for the whole cluster, or only for `group`."""
     group: str | None = None
 
 
@@ -44,7 +44,7 @@ class FieldRule:
     instead: str
     withholds: bool = False
     with_a_head: str = ""
-    """What happens instead in a cluster that has had its first head, which is then not withheld."""
+    """What happens instead in a cluster that has had a head, and is then not withheld."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +65,27 @@ class KeyRule:
     instead: str
     withholds: bool = False
     is_set: Callable[[str], bool] = bool
-    """By its value."""
+    """Takes its value."""
     only_with: str = ""
-    """The annotation without which it means nothing."""
+    """The annotation without which it has no meaning."""
     with_a_head: str = ""
-    """As of a `FieldRule`."""
+    """As in `FieldRule`."""
 
 
 def _is_not_off(value: str) -> bool:
     return value.strip().lower() not in {"", "false"}
 
 
-_STORE_IS_SHARED: Final = "nothing is created, as clusters on one Redis would share their keys"
-_SHARES: Final = "the cluster runs on, and shares its keys with every other cluster on its Redis"
-_STARTS_EMPTY: Final = "the cluster runs on, and a new head starts without what is stored"
-_NO_GANG: Final = "no PodGroup is made, and pods go to the scheduler that their templates name"
-NO_SIDECAR: Final = "Ray's own autoscaler is not run beside the head, and groups keep the size in replicas"
+_STORE_IS_SHARED: Final = "nothing is created, because clusters on one Redis would share their keys"
+_SHARES: Final = "the cluster keeps running, and shares its keys with every other cluster on its Redis"
+_STARTS_EMPTY: Final = "the cluster keeps running, but a new head starts without the stored state"
+_NO_GANG: Final = "no PodGroup is created, and pods use the scheduler that their templates name"
+NO_SIDECAR: Final = "Ray's own autoscaler is not run with the head, and groups keep the size in replicas"
 NO_CONTAINER: Final = "the operator scales the cluster, so there is no autoscaler container"
 
 
 def _has_a_store(spec: RayClusterSpec) -> bool:
-    """Redis without an address is none: that is a fault of the head's, and its workers go on."""
+    """Redis without an address does not count: that is a fault of the head, and its workers continue."""
     options = spec.gcs_fault_tolerance_options
     return options is not None and bool(options.backend != "redis" or options.redis_address)
 
@@ -98,19 +98,19 @@ FIELDS: Final = (
     FieldRule(
         "spec.tlsOptions.enabled",
         lambda s: s.tls_options is not None and s.tls_options.enabled,
-        "nothing is created, as the traffic would be plain",
+        "nothing is created, because the traffic would not be encrypted",
         withholds=True,
     ),
     FieldRule(
         "spec.networkPolicy",
         lambda s: s.network_policy is not None,
-        "nothing is created, as the cluster would be reachable",
+        "nothing is created, because the cluster would be reachable",
         withholds=True,
     ),
     FieldRule(
         "spec.gcsFaultToleranceOptions",
         _has_a_store,
-        "nothing is created, as a head would start without what is stored for it",
+        "nothing is created, because a head would start without its stored state",
         withholds=True,
         with_a_head=_STARTS_EMPTY,
     ),
@@ -148,7 +148,7 @@ FIELDS: Final = (
 
 
 def _has_other_policy(name: str, default: object, group: WorkerGroupSpec) -> bool:
-    """Whether it differs from its default, which is stored with the object, set or not."""
+    """Whether it differs from its default, which is stored with the object whether set or not."""
     return bool(getattr(group.failure_policy, name) != default)
 
 
@@ -160,7 +160,7 @@ GROUP_FIELDS: Final[tuple[GroupRule, ...]] = (
         GroupRule(
             f"failurePolicy.{field.alias}",
             partial(_has_other_policy, name, field.default),
-            "pods that end are replaced, in rounds of 20 to 300 s where they end soon after their start",
+            "pods that end are replaced, in rounds of 20 to 300 s if they end soon after their start",
         )
         for name, field in FailurePolicy.model_fields.items()
         if name != "join_timeout_seconds"
@@ -177,7 +177,7 @@ ANNOTATIONS: Final = (
     ),
     KeyRule(
         Annotation.FT_DELETION_TIMEOUT,
-        "what Redis holds stays there when the cluster is deleted",
+        "the data in Redis stays there when the cluster is deleted",
         only_with=Annotation.FT_ENABLED,
     ),
     KeyRule("ray.io/enable-serve-service", "no Service for Ray Serve is created", is_set=is_on),
@@ -204,7 +204,7 @@ LABELS: Final = (
 
 
 def unsupported_of(snapshot: Snapshot, spec: RayClusterSpec) -> tuple[Unsupported, ...]:
-    """As `unsupported`, of a cluster as it is."""
+    """`unsupported` for a cluster in its current state."""
     cluster = snapshot.cluster
     had_one = snapshot.recorded.head.pod_name
     has_head = bool(had_one) or any(p.node_type == NodeType.HEAD and not p.ended for p in snapshot.pods)
@@ -221,18 +221,18 @@ def unsupported(
     annotations: Mapping[str, str] = _NONE,
     has_head: bool = False,
 ) -> tuple[Unsupported, ...]:
-    """Everything of a cluster that is set and not acted on; what withholds it comes first.
+    """Everything that is set on a cluster but not acted on; findings that withhold it come first.
 
-    `has_head`: whether there is a head, or was one.
+    `has_head`: whether there is or was a head.
     """
-    found = [
+    findings = [
         *_of_metadata("annotations", ANNOTATIONS, annotations, has_head=has_head),
         *_of_metadata("labels", LABELS, labels, has_head=has_head),
         *(_finding(r, r.path, has_head=has_head) for r in FIELDS if r.is_set(spec)),
         *_of_autoscaler(spec),
         *_of_groups(spec),
     ]
-    return tuple(sorted(found, key=lambda finding: not finding.withholds))
+    return tuple(sorted(findings, key=lambda finding: not finding.withholds))
 
 
 def _finding(rule: FieldRule | KeyRule, path: str, *, has_head: bool) -> Unsupported:
@@ -242,7 +242,7 @@ def _finding(rule: FieldRule | KeyRule, path: str, *, has_head: bool) -> Unsuppo
 
 
 def in_words(findings: Iterable[Unsupported]) -> Iterator[str]:
-    """One sentence, without its full stop, for all that ends in the same."""
+    """One sentence, without its full stop, for all findings with the same consequence."""
     by_end: dict[str, list[str]] = {}
     for finding in findings:
         by_end.setdefault(finding.instead, []).append(finding.path)
@@ -263,7 +263,7 @@ def _of_metadata(
 
 
 def _of_autoscaler(spec: RayClusterSpec) -> Iterator[Unsupported]:
-    """Whatever asks for Ray's own autoscaler, or describes the container in which it would run."""
+    """Options that ask for Ray's own autoscaler, or describe the container in which it would run."""
     if not spec.enable_in_tree_autoscaling:
         return
     asks = asks_for_sidecar(spec)

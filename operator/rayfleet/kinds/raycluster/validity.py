@@ -1,8 +1,8 @@
-"""Which spec to act by: the stored one where it can be, else what was valid before it.
+"""Which spec to act on: the stored one if possible, else the last valid one.
 
-A spec that breaks a rule is not acted on at all: the last valid one goes on being healed. What is wrong with
-one group alone stops that group alone: its definition is replaced by the last valid one, and a template that
-the API server refuses by the last one that it took.
+A spec that breaks a rule is not acted on at all: the last valid one is still healed. A fault in one group
+stops only that group: its definition is replaced by the last valid one, and a template that the API server
+refuses by the last one that it accepted.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,12 +22,12 @@ from rayfleet.kube.objects.roots import Root
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The spec to act by, and what is wrong with the stored one."""
+    """The spec to act on, and what is wrong with the stored one."""
 
     spec: RayClusterSpec | None
     violations: tuple[Violation, ...]
     withheld: Mapping[str, str] = field(default_factory=dict)
-    """Groups in which nothing can be created, and why: at fault, and no earlier definition is known."""
+    """Faulty groups without a known earlier definition, in which nothing can be created, and why."""
 
 
 def judge(
@@ -40,9 +40,9 @@ def judge(
 ) -> Judgement:
     """Judge the stored spec.
 
-    `last_valid` is the last spec that broke no rule, `proven` the last one whose every template the API
-    server has taken (both as JSON), `refused` the templates that it has not (hash to words). Those in
-    `withheld` (all where it is none) are not tried yet: in their place is what was taken before.
+    `last_valid` is the last spec that broke no rule, `proven` the last one whose templates the API server has
+    all accepted (both as JSON), `refused` the templates that it has refused (hash to message). Those in
+    `withheld` (all if it is None) are not retried yet: the last accepted template is used instead.
     """
     spec = parse_spec(cluster.spec)
     if isinstance(spec, RayClusterSpec):
@@ -57,9 +57,9 @@ def judge(
     if not refused:
         return Judgement(spec, broken, withheld=stopped)
     hashes = dict(template_hashes(cluster, spec, settings))
-    found = {group: refused[value] for group, value in hashes.items() if value in refused}
-    violations = tuple(Violation(_path(spec, group), words, group) for group, words in found.items())
-    left = {group for group in found if withheld is None or hashes[group] in withheld}
+    faults = {group: refused[value] for group, value in hashes.items() if value in refused}
+    violations = tuple(Violation(_path(spec, group), message, group) for group, message in faults.items())
+    left = {group for group in faults if withheld is None or hashes[group] in withheld}
     acting = _with_templates_of(_parsed(proven), spec, left)
     return Judgement(acting, (*broken, *violations), withheld=stopped)
 
@@ -67,10 +67,10 @@ def judge(
 def _without_faulty_groups(
     spec: RayClusterSpec, broken: tuple[Violation, ...], earlier: RayClusterSpec | None
 ) -> tuple[RayClusterSpec, Mapping[str, str]]:
-    """The spec with each group at fault as it last was, and those of which no such time is known."""
+    """The spec with each faulty group's last valid definition, and the groups that have none."""
     faulty = {violation.group: str(violation) for violation in broken if violation.group is not None}
     known = {group.group_name for group in earlier.worker_group_specs} | {HEAD_GROUP} if earlier else set()
-    withheld = {group: words for group, words in faulty.items() if group not in known}
+    withheld = {group: message for group, message in faulty.items() if group not in known}
     return _with_templates_of(earlier, spec, set(faulty)), withheld
 
 
@@ -82,7 +82,7 @@ def template_hashes(
 ) -> Iterator[tuple[str, str]]:
     """Group name (`headgroup` for the head) and template hash of every group that wants pods.
 
-    `known` are hashes that need not be computed once more.
+    `known` holds hashes that need not be computed again.
     """
     yield HEAD_GROUP, known.get(HEAD_GROUP) or head_pod(cluster, spec, 0, settings).template_hash
     for group in spec.worker_group_specs:
@@ -106,7 +106,7 @@ def _path(spec: RayClusterSpec, group: str) -> str:
 def _with_templates_of(
     proven: RayClusterSpec | None, spec: RayClusterSpec, groups: set[str]
 ) -> RayClusterSpec:
-    """`spec`, with the definition of `groups` as in `proven`, but for their sizes."""
+    """`spec` with the definitions of `groups` from `proven`, except their sizes."""
     if proven is None:
         return spec
     earlier = {group.group_name: group for group in proven.worker_group_specs}

@@ -10,7 +10,7 @@ from typing import Any, Final
 from rayfleet.api.raycluster import WorkerGroupSpec
 from rayfleet.autoscaling import Blocked, BlockedReason
 from rayfleet.autoscaling.words import several
-from rayfleet.kinds.raycluster.pod_words import said_of, state_words
+from rayfleet.kinds.raycluster.pod_words import message_of, state_words
 from rayfleet.kinds.raycluster.snapshot import Hold
 from rayfleet.kube.objects.pod_readiness import CRASH_LOOP
 from rayfleet.kube.objects.pods import Pod
@@ -52,7 +52,7 @@ class Coming:
         reason = pod.readiness.reason
         outside = _OUTSIDE.get(reason)
         if not pod.ready and outside is not None:
-            return Blocked(outside, said_of(pod) or reason, since)
+            return Blocked(outside, message_of(pod) or reason, since)
         # A worker cannot join before the head answers, so its time starts then.
         joining = since if self._heard is None else max(since, self._heard)
         if not pod.ready and pod.readiness.container and reason not in _CREATING | _RUNS:
@@ -92,7 +92,7 @@ def _start(pod: Pod, group: WorkerGroupSpec) -> Blocked:
     if pod.ready or pod.phase == "Running":
         message = f"it runs, but has not joined Ray{'' if pod.ready else f' ({state_words(pod)})'}"
         return Blocked(BlockedReason.NOT_JOINED, message, 0.0, True, at_least, joins_in)
-    if pod.readiness.sandboxed and not said_of(pod):  # A large image takes minutes.
+    if pod.readiness.sandboxed and not message_of(pod):  # A large image takes minutes.
         at_least = joins_in
     return Blocked(BlockedReason.NOT_STARTED, _start_words(pod, group), 0.0, True, at_least)
 
@@ -101,7 +101,7 @@ def _start_words(pod: Pod, group: WorkerGroupSpec) -> str:
     if not pod.node_name:
         return "no scheduler has reported on it: check that the scheduler in its schedulerName exists"
     state = state_words(pod)
-    if said_of(pod) or pod.readiness.reason not in _CREATING:
+    if message_of(pod) or pod.readiness.reason not in _CREATING:
         return state
     if pod.readiness.sandboxed:
         return f"{state}: its image is being pulled, or takes long to start"
