@@ -1,4 +1,4 @@
-"""The operator's calls, from the API server's audit log: it counts the same for any operator."""
+"""The operator's calls, from the API server's audit log, which counts the same way for any operator."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class AuditLog:
         self._mark = self._file.stat().st_size if self._file.exists() else 0
 
     def calls(self) -> Counter[str]:
-        """How often what was called, such as `create pods` or `patch rayclusters/status`."""
+        """The number of calls by kind, such as `create pods` or `patch rayclusters/status`."""
         return Counter(call(entry) for entry in self.entries())
 
     def entries(self) -> list[dict[str, Any]]:
@@ -43,7 +43,7 @@ def call(entry: dict[str, Any]) -> str:
 
 
 def mutating(calls: Counter[str]) -> int:
-    """Writes; those to the lease come with time, not with work, and are left out."""
+    """Writes, without those to the Lease, which depend on time, not on work."""
     return sum(n for name, n in calls.items() if _is_write(name) and LEASES not in name)
 
 
@@ -59,5 +59,5 @@ def _is_write(name: str) -> bool:
 
 
 def bodies(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What was posted, where the log has it."""
+    """The posted objects that the log contains."""
     return [entry["requestObject"] for entry in entries if "requestObject" in entry]

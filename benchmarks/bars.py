@@ -14,21 +14,21 @@ RATIO_SLACK = 0.5
 
 
 class Kind(Enum):
-    """How a bar is meant, and what a quick run makes of it."""
+    """What a bar limits, and how a quick run treats it."""
 
     RATIO = "ratio"
-    """At least so much; half of it in a quick run."""
+    """A lower limit; half of it in a quick run."""
     TIME = "time"
-    """A latency or CPU time, at most so much; shown by a quick run, which does not judge it."""
+    """An upper limit of a latency or CPU time; a quick run shows it without judging."""
     EACH = "each"
-    """Memory of each of many, at most so much; four times that in a quick run: few pay for warming up."""
+    """An upper limit of memory per item; four times that in a quick run, whose few items pay for warm-up."""
     AMOUNT = "amount"
-    """A count, or memory in all, at most so much; the same in a quick run."""
+    """An upper limit of a count or of total memory; the same in a quick run."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One figure of one scenario must be at least, or at most, this."""
+    """A lower or upper limit of one figure of one scenario."""
 
     scenario: str
     figure: str
@@ -36,7 +36,7 @@ class Bar:
     kind: Kind
 
     def is_judged(self, *, quick: bool) -> bool:
-        """Whether such a run judges the figure, rather than only showing it."""
+        """Whether such a run judges the figure instead of only showing it."""
         return not (quick and self.kind is Kind.TIME)
 
     def limit(self, *, quick: bool) -> float:
@@ -104,7 +104,7 @@ class Verdict:
 
 
 def judge(scenarios: Mapping[str, Mapping[str, Any]], *, quick: bool) -> list[Verdict]:
-    """Every bar of the scenarios that ran. Raises KeyError for a figure that a scenario did not give."""
+    """Every bar of the scenarios that ran. Raises KeyError for a figure that a scenario did not report."""
     return [
         Verdict(bar, scenarios[bar.scenario][bar.figure], quick) for bar in BARS if bar.scenario in scenarios
     ]

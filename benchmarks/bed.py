@@ -1,4 +1,4 @@
-"""The control plane that is measured on: a kwok bed, the chart in it, and access for the operator."""
+"""The control plane for measurements: a kwok bed with the chart, and access for the operator."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).parents[1]
 POLICY = Path(__file__).with_name("audit-policy.yaml")
 RELEASE = "rayfleet"
 OTHER = "other-operator"
-"""The service account of an operator whose needs are not known: it may do anything."""
+"""The service account, with all rights, of an operator whose needs are not known."""
 TOKEN_SECONDS = 6 * 3600
 
 
@@ -59,7 +59,7 @@ def admin(bed: Bed) -> Client:
 
 
 def install_chart(bed: Bed) -> None:
-    """CRDs, service account and rights, by the real helm; its Deployment runs as fake as any pod here."""
+    """CRDs, service account and rights, installed by the real helm; the Deployment's pods are fake, too."""
     command = [
         str(binaries.path("helm")), "upgrade", "--install", RELEASE, str(REPOSITORY / "charts" / RELEASE),
         "--kubeconfig", str(bed.kubeconfig), "--namespace", RELEASE, "--create-namespace",
@@ -70,7 +70,7 @@ def install_chart(bed: Bed) -> None:
 
 
 async def access(bed: Bed, client: Client, *, anything: bool) -> Access:
-    """The operator's access: by the chart's service account, or by one that may do `anything`."""
+    """The operator's access: the chart's service account, or one that may do `anything`."""
     account = OTHER if anything else RELEASE
     if anything:
         await _allow_anything(client)
@@ -111,7 +111,7 @@ def kubeconfig(given: Access, file: Path) -> Path:
 
 
 async def await_admission(given: Access, seconds: float = 90.0) -> None:
-    """Wait until the API server lets a RayCluster own things: it learns of a kind within half a minute."""
+    """Wait until the API server accepts RayClusters as owners: it learns of a kind within half a minute."""
     client = Client(given.server, tls_of(given.authority), given.token)
     owner = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "name": "x", "uid": "x"}
     reference = {**owner, "controller": True, "blockOwnerDeletion": True}

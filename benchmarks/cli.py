@@ -36,8 +36,8 @@ OURS = (
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and judge, or show a result; 1 where a bar is missed."""
-    # So that a run that is told to stop takes down what it has started.
+    """Measure and judge, or show a result; 1 if a bar is missed."""
+    # So that a stopped run takes down what it has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _parser().parse_args(arguments)
     return int(options.run(options) or 0)
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="measure an operator, and judge it by the bars")
+    run = commands.add_parser("run", help="measure an operator and compare it with the bars")
     run.add_argument(
         "--quick",
         action="store_true",
@@ -96,7 +96,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _usual_file(options: argparse.Namespace) -> Path | None:
-    """A full run of our own operator is kept."""
+    """Only a full run of our own operator is kept."""
     if options.quick or options.operator_command or len(options.only) < len(SCENARIOS):
         return None
     return results.RESULTS / f"{datetime.now(UTC):%Y-%m-%d}.json"

@@ -1,4 +1,4 @@
-"""The harness's own client: raw JSON over TLS, and nothing that costs time."""
+"""The harness's own client: raw JSON over TLS, without anything that costs time."""
 
 import asyncio
 import ssl
@@ -17,7 +17,7 @@ POSTS_IN_FLIGHT = 32
 
 
 class RefusedError(Exception):
-    """The API server said no."""
+    """The API server refused a request."""
 
     def __init__(self, method: str, path: str, status: int, words: str) -> None:
         super().__init__(f"{method} {path}: {status} {words[:300]}")
@@ -47,7 +47,7 @@ class Client:
         content_type: str = "application/json",
         **params: str,
     ) -> dict[str, Any]:
-        """The answer of one request. Raises RefusedError for anything but a success."""
+        """The answer to one request. Raises RefusedError for anything but success."""
         data = None if body is None else orjson.dumps(body)
         headers = {**self._headers, "Content-Type": content_type}
         url = self._server + path
@@ -58,7 +58,7 @@ class Client:
             return orjson.loads(raw)  # type: ignore[no-any-return]  # the API server answers objects
 
     async def lines(self, path: str, **params: str) -> AsyncIterator[bytes]:
-        """The lines of a watch until it ends. Raises RefusedError where it does not begin."""
+        """The lines of a watch until it ends. Raises RefusedError if it does not begin."""
         url, rest = self._server + path, b""
         async with self._session.get(url, headers=self._headers, params=params) as answer:
             if not answer.ok:
@@ -83,7 +83,7 @@ class Client:
 
 
 def tls_of(authority: Path, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
-    """Trust in this authority, and the client certificate where one is given."""
+    """A TLS context that trusts this authority, with the client certificate if one is given."""
     context = ssl.create_default_context(cafile=str(authority))
     if certificate is not None:
         context.load_cert_chain(certificate, key)
@@ -93,7 +93,7 @@ def tls_of(authority: Path, certificate: Path | None = None, key: Path | None = 
 async def spread(
     items: Iterable[T], send: Callable[[T], Awaitable[object]], in_flight: int = POSTS_IN_FLIGHT
 ) -> None:
-    """Send all items, `in_flight` at a time, in their order. Raises what the first that failed raised."""
+    """Send all items in order, `in_flight` at a time. Raises the first failure."""
     left = iter(items)
 
     async def sender() -> None:

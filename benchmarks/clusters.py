@@ -1,4 +1,4 @@
-"""The RayClusters that are measured with: one group of workers, plain containers, no accelerators."""
+"""The RayClusters for measurements: one group of workers, plain containers, no accelerators."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def pods(namespace: str) -> str:
 
 
 def raycluster(name: str, workers: int) -> dict[str, Any]:
-    """A head and `workers` workers, each of which asks for little, so that all of them fit."""
+    """A head and `workers` workers with small requests, so that all of them fit."""
     return {
         "apiVersion": "ray.io/v1",
         "kind": "RayCluster",

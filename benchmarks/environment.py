@@ -1,4 +1,4 @@
-"""A Python environment as the operator's image has it: without what only tests and tools need."""
+"""A Python environment like that of the operator's image, without what only tests and tools need."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ def operator_python(progress: Progress) -> Path:
 
 
 def _make(folder: Path) -> None:
-    # Under another name until it is whole; only its scripts would name the folder, and none of them is used.
+    # Under another name until it is complete; only its scripts contain the folder's name, and none is used.
     unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
     venv.create(unfinished, clear=True, with_pip=True)
     done = subprocess.run(

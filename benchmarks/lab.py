@@ -1,4 +1,4 @@
-"""What every scenario works with: the bed, the watch, the operator, clusters, and clean-up."""
+"""What every scenario uses: the bed, the watch, the operator, clusters, and clean-up."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ START_SECONDS = 60.0
 GONE_SECONDS = 300.0
 DELETE_REQUESTS = 10
 QUIET_SHARE = 0.3
-"""Cores that the control plane may use, all together, to count as quiet."""
+"""Total cores that the control plane may use and still count as quiet."""
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Lab:
 
     @asynccontextmanager
     async def operator(self, options: str = "") -> AsyncIterator[OperatorProcess]:
-        """An operator that has shown that it works, by a first cluster, and has nothing to do."""
+        """An operator that has proved with a first cluster that it works, and is idle."""
         running = self.start_operator(options)
         try:
             await self._prove(running)
@@ -89,7 +89,7 @@ class Lab:
         running: OperatorProcess | None = None,
         seconds: float = 180.0,
     ) -> None:
-        """Wait for something of the operator, and end early if it or a watch ends."""
+        """Wait for something the operator does, and stop early if it or a watch ends."""
 
         def looked() -> object:
             self.watch.check()
@@ -100,7 +100,7 @@ class Lab:
         await until(what, looked, seconds=seconds)
 
     async def create(self, where: list[Where], workers: int) -> list[Sighting]:
-        """Create clusters as fast as may be; each sighting counts from its own request."""
+        """Create clusters as fast as possible; each sighting counts from its own request."""
         sightings: list[Sighting] = []
 
         async def send(one: Where) -> None:
@@ -111,7 +111,7 @@ class Lab:
         return sightings
 
     async def scale(self, where: list[Where], more: int, workers: int) -> list[Sighting]:
-        """Give clusters this many workers, by which each gets `more` pods."""
+        """Give clusters this many workers, which adds `more` pods to each."""
         sightings: list[Sighting] = []
 
         async def send(one: Where) -> None:

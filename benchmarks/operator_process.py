@@ -1,4 +1,4 @@
-"""The operator under test: a process group of its own, and what the kernel says about it."""
+"""The operator under test: its own process group, and what the kernel reports about it."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
 
 class OperatorProcess:
-    """A command and whatever it starts. `{kubeconfig}` in it is replaced; KUBECONFIG says the same."""
+    """A command and whatever it starts. `{kubeconfig}` in it is replaced; KUBECONFIG has the same value."""
 
     def __init__(self, command: str, kubeconfig: Path, folder: Path, log: Path) -> None:
         self.argv = [word.replace("{kubeconfig}", str(kubeconfig)) for word in shlex.split(command)]
@@ -34,7 +34,7 @@ class OperatorProcess:
         self.pid = self._process.pid
 
     def check(self) -> None:
-        """Raise RuntimeError with its last words if it has ended."""
+        """Raise RuntimeError with its last output if it has ended."""
         code = self._process.poll()
         if code is not None:
             raise RuntimeError(f"the operator ended with {code}: {self.last_words()}")
@@ -43,7 +43,7 @@ class OperatorProcess:
         return " | ".join(self._log.read_text(errors="replace").splitlines()[-5:])
 
     async def stop(self) -> None:
-        """SIGTERM, and SIGKILL for one that does not go."""
+        """SIGTERM, then SIGKILL if it does not end."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -61,7 +61,7 @@ class OperatorProcess:
         return sum(_status(pid, "VmRSS") for pid in self._members())
 
     def forget_peak(self) -> None:
-        """From now on `peak_rss` counts anew."""
+        """Reset `peak_rss`."""
         for pid in self._members():
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 

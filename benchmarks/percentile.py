@@ -1,4 +1,4 @@
-"""Percentiles of few values, by the nearest rank: every figure is one that was measured."""
+"""Percentiles of a few values by nearest rank, so that every figure was actually measured."""
 
 import math
 from collections.abc import Sequence

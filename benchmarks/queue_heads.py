@@ -29,7 +29,7 @@ STOP_SECONDS = 10.0
 
 
 class HeadsProcess:
-    """Runs the heads of a fleet beside the harness."""
+    """Runs the heads of a fleet in a process next to the harness."""
 
     def __init__(self, heads: Sequence[Mapping[str, Any]], folder: Path) -> None:
         given, self._output = folder / "heads.json", folder / "heads.log"
@@ -45,7 +45,7 @@ class HeadsProcess:
             )
 
     def asked(self) -> int | None:
-        """Questions so far; none before they listen. Raises RuntimeError where they have ended."""
+        """Requests so far; 0 before they listen. Raises RuntimeError if they have ended."""
         if self._process.poll() is not None:
             raise RuntimeError(f"the heads have ended: {self._output.read_text()[-500:]}")
         lines = [line for line in self._output.read_text().split("\n")[:-1] if line.isdecimal()]

@@ -1,4 +1,4 @@
-"""The raw client, a process of its own: posts given pods at a given concurrency, and nothing else."""
+"""The raw client, in its own process: posts given pods at a given concurrency, and nothing else."""
 
 import json
 import ssl
@@ -14,12 +14,12 @@ from benchmarks.clusters import pods
 
 
 def numbered(body: dict[str, Any], number: int) -> dict[str, Any]:
-    """The pod under a name of its own."""
+    """The pod with its own name."""
     return {**body, "metadata": {**body["metadata"], "name": f"raw-{number}"}}
 
 
 async def post(job: dict[str, Any]) -> dict[str, float]:
-    """Post `count` pods of the job; when the first was sent and the last answered, by the monotonic clock."""
+    """Post `count` pods; return when the first was sent and the last answered, by the monotonic clock."""
     client = Client(job["server"], ssl.create_default_context(cadata=job["ca"]), job["token"])
     path, bodies = pods(job["namespace"]), job["bodies"]
     made = [numbered(bodies[number % len(bodies)], number) for number in range(job["count"])]

@@ -1,4 +1,4 @@
-"""What the API server takes of a client that does nothing but post the same pods."""
+"""How fast the API server accepts the same pods from a client that does nothing else."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ WARM_UP_PODS = 100
 
 
 async def find_best_concurrency(lab: Lab) -> dict[int, float]:
-    """Set the one at which the raw client is fastest; the rates in pods/s of all."""
+    """Choose the concurrency at which the raw client is fastest; return all rates in pods/s."""
     await raw_rate(lab, WARM_UP_PODS, CONCURRENCIES[-1])  # The first pods of a control plane are slow.
     rates = {each: await raw_rate(lab, lab.sizes.raw_trial_pods, each) for each in CONCURRENCIES}
     lab.raw_concurrency = max(rates, key=lambda each: rates[each])

@@ -1,4 +1,4 @@
-"""When an operator has nothing more to do, by the CPU that it uses."""
+"""When an operator is idle, judged by the CPU that it uses."""
 
 import asyncio
 import time
@@ -10,11 +10,11 @@ SAMPLE_EVERY = 0.1
 BUSY = 0.3
 """Share of a core above which a sample counts as work."""
 QUIET_FOR = 3.0
-"""Seconds without such a sample that are rest."""
+"""Seconds without such a sample that count as rest."""
 
 
 async def last_work(running: OperatorProcess, begun: float, *, within: float) -> float:
-    """Seconds from `begun` to the last work before it rests. Raises TooLongError where it does not."""
+    """Seconds from `begun` to the last work before it rests. Raises TooLongError if it does not rest."""
     last_busy = before_at = time.monotonic()
     before = running.cpu()
     while time.monotonic() - last_busy < QUIET_FOR:
@@ -25,5 +25,5 @@ async def last_work(running: OperatorProcess, begun: float, *, within: float) ->
             last_busy = now
         before, before_at = used, now
         if now - begun > within:
-            raise TooLongError(f"the operator is still at work after {within:.0f} s")
+            raise TooLongError(f"the operator is still working after {within:.0f} s")
     return last_busy - begun

@@ -71,7 +71,7 @@ def save(result: dict[str, Any], file: Path) -> None:
 
 
 def rounded(value: dict[str, Any]) -> dict[str, Any]:
-    """Floats to four digits behind the point: a file that people read."""
+    """Floats rounded to four decimals, because people read the file."""
     return {str(key): _rounded(each) for key, each in value.items()}
 
 
@@ -82,7 +82,7 @@ def _rounded(value: object) -> object:
 
 
 def loop_ms() -> float:
-    """CPU of a fixed loop, the mean of some: how fast this machine runs Python just now."""
+    """Mean CPU time of a fixed loop: how fast this machine currently runs Python."""
     return sum(_one_loop() for _ in range(LOOPS)) / LOOPS * MS
 
 

@@ -1,4 +1,4 @@
-"""How large the scenarios are."""
+"""The sizes of the scenarios."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,16 @@ class Sizes:
     big_workers: int
     replacements: int
     fleet: int
-    """Clusters of (1 + 3) that are just there."""
+    """Clusters of (1 + 3) at rest."""
     steady_after: float
-    """Seconds after a change until what a fleet takes is measured."""
+    """Seconds after a change until a fleet's cost is measured."""
     quiet_seconds: float
     queue_seconds: float
-    """So long is a fleet looked at that follows queues in which nothing waits."""
+    """How long a fleet that follows empty queues is measured."""
     hostile_queues: int
-    """So many of the queues that are hard to look through are answered with."""
+    """How many of the hard queues are used as answers."""
     raw_trial_pods: int
-    """Pods by which the raw client's best concurrency is found."""
+    """Pods with which the raw client's best concurrency is found."""
 
 
 FULL = Sizes(300, 3, 50, 40, 1000, 50, 1000, 10.0, 300.0, 60.0, 20, 600)

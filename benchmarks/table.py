@@ -20,7 +20,7 @@ SHOWN = {
     "loop_ms": "loop, ms",
     "peak_rss_mib": "peak RSS, MiB",
 }
-"""The figures of scenarios that make pods, in their order."""
+"""The figures of scenarios that create pods, in order."""
 
 
 def verdicts(result: Mapping[str, Any]) -> str:
@@ -40,7 +40,7 @@ def verdicts(result: Mapping[str, Any]) -> str:
 
 
 def waves(result: Mapping[str, Any]) -> str:
-    """The figures of the scenarios that make many pods at once; empty where none ran."""
+    """The figures of the scenarios that create many pods at once; empty if none ran."""
     rows = [
         (figures["title"], *(number(figures.get(name)) for name in SHOWN))
         for figures in result["scenarios"].values()
@@ -60,7 +60,7 @@ def calls(result: Mapping[str, Any]) -> str:
 
 
 def environment(result: Mapping[str, Any]) -> str:
-    """What it was measured with and on, in a line."""
+    """The machine and the versions, in one line."""
     told = {**result["machine"], **result["versions"]}
     return ", ".join(f"{name} {value}" for name, value in told.items())
 
@@ -74,7 +74,7 @@ def report(result: Mapping[str, Any]) -> str:
 
 
 def number(value: object) -> str:
-    """A figure with as many digits as mean something."""
+    """A figure with its significant digits."""
     if not isinstance(value, int | float):
         return "-"
     if value == int(value):

@@ -1,11 +1,11 @@
-"""Waits with a deadline, which say what they waited for."""
+"""Waits with a deadline that say what they waited for."""
 
 import asyncio
 import time
 from collections.abc import Callable
 
 LOOK_EVERY = 0.01
-"""Seconds. What is waited for has its own time stamp, so this adds nothing to a figure."""
+"""Seconds. The awaited event has its own time stamp, so this adds nothing to a figure."""
 
 
 class TooLongError(Exception):

@@ -1,4 +1,4 @@
-"""What the harness sees, and when: pods that come and go, and clusters that become ready.
+"""What the harness sees, and when: pods created and deleted, and clusters that become ready.
 
 Times are of the monotonic clock, taken when an event has been read from the socket.
 """
@@ -16,7 +16,7 @@ from benchmarks.client import Client, RefusedError
 from benchmarks.clusters import API
 
 _NOT_YET = 429
-"""What the API server answers while it gets ready to serve watches of a new kind."""
+"""The API server's answers while it is not ready to serve watches of a new kind."""
 _ATTEMPTS = 50
 CLUSTER_LABEL = "ray.io/cluster"
 TYPE_LABEL = "ray.io/node-type"
@@ -35,13 +35,13 @@ class Where(NamedTuple):
 
 @dataclass
 class Sighting:
-    """What has been seen of one cluster since something was asked of it."""
+    """What has been seen of one cluster since a request."""
 
     asked: float
     pods: int
-    """How many new ones are to come."""
+    """How many new pods are expected."""
     workers: int
-    """How many workers its status is to call ready."""
+    """How many ready workers its status should report."""
     added: list[float] = field(default_factory=list)
     ready: float | None = None
 
@@ -52,7 +52,7 @@ class Sighting:
 
     @property
     def all(self) -> float:
-        """Seconds until the last of the new pods that were asked for."""
+        """Seconds until the last of the requested new pods."""
         return self.added[self.pods - 1] - self.asked
 
     @property
@@ -68,12 +68,12 @@ class Watch:
         self._sightings: dict[Where, Sighting] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.alive: dict[Where, dict[str, str]] = {}
-        """The pods that are there: name to `head` or `worker`."""
+        """The existing pods: name to `head` or `worker`."""
         self.last_gone: dict[Where, float] = {}
         """When a cluster last lost a pod."""
 
     async def start(self) -> None:
-        """Begin at this moment; nothing may be there yet."""
+        """Begin now; nothing may exist yet."""
         for path, labels, handle in (
             ("/api/v1/pods", CLUSTER_LABEL, self._on_pod),
             (f"{API}/rayclusters", "", self._on_cluster),
@@ -95,7 +95,7 @@ class Watch:
                 raise RuntimeError("a watch of the harness has ended: run again on a quieter machine")
 
     def expect(self, where: Where, pods: int, workers: int) -> Sighting:
-        """From now on count what comes of `where`; `workers` -1: readiness does not matter."""
+        """From now on count what happens to `where`; `workers` -1: readiness does not matter."""
         sighting = Sighting(time.monotonic(), pods, workers)
         self._sightings[where] = sighting
         return sighting
@@ -107,7 +107,7 @@ class Watch:
 
     @contextmanager
     def expecting(self, where: Where, pods: int) -> Iterator[Sighting]:
-        """Count the new pods of `where` within the block, beside whatever else is being counted."""
+        """Count the new pods of `where` within the block, in addition to other counts."""
         before = self._sightings.get(where)
         yield self.expect(where, pods, -1)
         if before is None:
@@ -127,7 +127,7 @@ class Watch:
             except RefusedError as error:
                 if error.status != _NOT_YET:
                     raise
-            # It also ends while the API server still takes in a CRD.
+            # It also ends while the API server is still loading a CRD.
             if last:
                 params["resourceVersion"] = orjson.loads(last)["object"]["metadata"]["resourceVersion"]
             await asyncio.sleep(0.2)

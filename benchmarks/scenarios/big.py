@@ -1,4 +1,4 @@
-"""One cluster 0 -> 1,000 -> 0, and what its neighbours feel of it."""
+"""One cluster 0 -> 1,000 -> 0, and how that affects its neighbours."""
 
 import asyncio
 import itertools
@@ -14,7 +14,7 @@ from benchmarks.waiting import TooLongError
 from benchmarks.watch import Where
 
 PROBE_EVERY = 0.3
-"""Seconds between two looks at how the neighbours fare."""
+"""Seconds between two probes of the neighbours."""
 SECONDS = 300.0
 NAMESPACE = "bench-big"
 
@@ -31,7 +31,7 @@ class Neighbours:
         self.replacements: list[float] = []
 
     async def probe_until(self, over: Callable[[], bool], what: str) -> None:
-        """Probe again and again until it is over."""
+        """Probe repeatedly until it is over."""
         deadline = time.monotonic() + SECONDS
         while not over():
             if time.monotonic() > deadline:

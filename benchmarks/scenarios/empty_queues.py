@@ -19,12 +19,12 @@ from testbed.errors import TestbedError
 
 PORT = 6379
 AT_REST = 5.0
-"""Seconds without a write, by which the clusters have taken in that they follow a queue."""
+"""Seconds without a write, which show that all clusters now follow a queue."""
 SECONDS = 180.0
 
 
 async def follow_empty_queues(lab: Lab) -> Figures:
-    """Each cluster's head is asked again and again, and always says that all is idle."""
+    """Each cluster's head is polled repeatedly, and always reports that everything is idle."""
     fleet = await ensure_fleet(lab)
     heads = HeadsProcess(await _give_addresses(lab), lab.bed.folder)
     try:
@@ -98,5 +98,5 @@ def _host(number: int) -> str:
 
 
 def _steady_group() -> dict[str, Any]:
-    """All of its workers are wanted, idle as they are."""
+    """All of its workers are wanted, although they are idle."""
     return {**group(FLEET_WORKERS), "minReplicas": FLEET_WORKERS}

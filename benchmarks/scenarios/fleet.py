@@ -1,4 +1,4 @@
-"""A thousand clusters that are just there: their memory, a restart beside them, and the quiet."""
+"""A thousand clusters at rest: their memory, a restart, and the load at rest."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ ALIVE_WITHIN = 1.0
 
 
 async def ensure_fleet(lab: Lab) -> list[Where]:
-    """The clusters, created first where they are not there yet."""
+    """The clusters, created first if missing."""
     fleet = [Where(NAMESPACE, f"f{number}") for number in range(lab.sizes.fleet)]
     if not all(lab.watch.alive.get(where) for where in fleet):
         async with lab.operator() as running:
@@ -35,7 +35,7 @@ async def _create(lab: Lab, fleet: list[Where], running: OperatorProcess) -> Non
 
 
 async def memory(lab: Lab) -> Figures:
-    """What the operator grows by, when it has made the fleet and all is quiet again."""
+    """How much the operator has grown once it has created the fleet and everything is quiet again."""
     await lab.clear(await lab.namespace(NAMESPACE))
     fleet = [Where(NAMESPACE, f"f{number}") for number in range(lab.sizes.fleet)]
     async with lab.operator() as running:
@@ -55,7 +55,7 @@ async def memory(lab: Lab) -> Figures:
 
 
 async def restart(lab: Lab) -> Figures:
-    """Start beside the whole fleet; settled when it has stopped working, and reacts to a lost worker."""
+    """Start with the whole fleet; settled when it has stopped working and reacts to a lost worker."""
     fleet = await ensure_fleet(lab)
     await lab.settle()
     lab.audit.mark()

@@ -31,11 +31,11 @@ GROUPS = 100
 SECONDS = 60.0
 PROBE_EVERY = 0.005
 IDLE_SECONDS = 2.0
-"""So long is it looked at what answering the probe costs by itself."""
+"""How long the cost of answering the probe itself is measured."""
 
 
 class Probe:
-    """Asks `/healthz` again and again, in a thread of its own: how long its event loop lets others wait."""
+    """Polls `/healthz` in its own thread, to measure how long the event loop makes others wait."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
@@ -66,14 +66,14 @@ class Probe:
 
 
 async def follow_hostile_head(lab: Lab) -> Figures:
-    """The worst of some queues, each in all its figures."""
+    """The worst figures over several queues."""
     await lab.namespace(NAMESPACE)
     ceiling = {"metadata": {"annotations": {"rayfleet.io/max-gpus": "0"}}}
     await lab.client.call("PATCH", f"/api/v1/namespaces/{NAMESPACE}", ceiling, content_type=MERGE_PATCH)
     (port,) = free_ports(1)
     costs: dict[str, Figures] = {}
     async with lab.operator(f"--health-port {port}") as running:
-        # The first head of a process: gRPC is loaded for it, which is no matter of what it answers.
+        # The first head of a process loads gRPC, which has nothing to do with its answer.
         await _cost(lab, running, Where(NAMESPACE, "first"), some_of_everything, port)
         for number, name in enumerate(list(QUEUES)[-lab.sizes.hostile_queues :]):
             where = Where(NAMESPACE, f"hostile-{number}")
@@ -88,7 +88,7 @@ async def follow_hostile_head(lab: Lab) -> Figures:
 async def _cost(
     lab: Lab, running: OperatorProcess, where: Where, queue: Callable[[], Reply], port: int
 ) -> Figures:
-    """Of one answer, from when the head is there to be asked until it is asked again."""
+    """The cost of one answer, from when the head can be polled until it is polled again."""
     head = await _head_of(lab, where)
     gcs = StandInGcs()
     gcs.says(STATE, _answer(queue, head))
@@ -100,7 +100,7 @@ async def _cost(
     try:
         with Probe(port).running() as probe:
             await _give_address(lab, head)
-            # By then all that the first one leads to has been done.
+            # By then everything that the first answer causes has been done.
             await lab.until("a second question", lambda: _questions(gcs) > 1, running, SECONDS)
             used, peak = running.cpu() - used - probe.answers * each, running.peak_rss()
     finally:
@@ -141,7 +141,7 @@ async def _head_of(lab: Lab, where: Where) -> str:
 
 
 def _group(number: int) -> dict[str, Any]:
-    """No two are alike, and each has GPUs, so that the ceiling holds back all of them."""
+    """No two groups are equal, and each has GPUs, so that the ceiling holds back all of them."""
     made = {**group(0), "groupName": f"g{number:02}", "maxReplicas": 10_000}
     made["labels"] = {"zone": "abcd"[number % 4]}
     amounts = {"cpu": f"{4 + number}", "memory": f"{10 + number}Gi", "nvidia.com/gpu": f"{1 + number % 8}"}
@@ -150,7 +150,7 @@ def _group(number: int) -> dict[str, Any]:
 
 
 def _answer(queue: Callable[[], Reply], head: str) -> bytes:
-    """The queue, as a head in this pod would tell it."""
+    """The queue, as a head in this pod would report it."""
     reply = queue()
     itself = ray_pb2.NodeState(
         node_id=head.encode()[-28:].rjust(28, b"\0"),

@@ -1,4 +1,4 @@
-"""A worker that is lost."""
+"""A lost worker."""
 
 from benchmarks.client import NOT_FOUND, RefusedError
 from benchmarks.clusters import pods
@@ -14,7 +14,7 @@ async def replace_worker(lab: Lab, where: Where, running: OperatorProcess) -> fl
         try:
             await lab.client.call("DELETE", f"{pods(where.namespace)}/{victim}", {"gracePeriodSeconds": 0})
         except RefusedError as refused:
-            # A DELETE whose connection was cut is sent once more by the library: the first has done it.
+            # The library repeats a DELETE whose connection was cut, although the first one succeeded.
             if refused.status != NOT_FOUND:
                 raise
         await lab.until("a lost worker to be replaced", lambda: sighting.added, running)

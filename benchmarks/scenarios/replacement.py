@@ -1,4 +1,4 @@
-"""A worker pod is deleted, and its replacement is created: alone, and beside many quiet clusters."""
+"""A worker pod is deleted and its replacement created: alone, and among many quiet clusters."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ PAUSE = 0.3
 
 
 async def replace_quiet(lab: Lab) -> Figures:
-    """The only cluster loses a worker now and then."""
+    """The only cluster loses a worker repeatedly."""
     where = Where(await lab.namespace("bench-replace"), "only")
     async with lab.operator() as running:
         made = await lab.create([where], 4)
@@ -29,10 +29,10 @@ async def replace_quiet(lab: Lab) -> Figures:
 
 
 async def replace_among_many(lab: Lab) -> Figures:
-    """One of many clusters loses a worker now and then, and before that others lose their first."""
+    """One of many clusters loses a worker repeatedly, after others have lost their first."""
     fleet = await ensure_fleet(lab)
     async with lab.operator() as running:
-        # An operator may look closer before it first writes for a cluster: told, but not judged.
+        # An operator may look closer before its first write to a cluster: reported, but not judged.
         others = fleet[1 :: max(1, len(fleet) // lab.sizes.replacements)][: lab.sizes.replacements]
         first = await _lose(lab, others, running)
         figures = await _replacements(lab, fleet[0], running)

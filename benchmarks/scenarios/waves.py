@@ -14,7 +14,7 @@ SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Wave:
-    """What is done at once to how many clusters, and how many pods come of it."""
+    """What is done at once to how many clusters, and how many pods result."""
 
     clusters: list[Where]
     pods: int
@@ -30,7 +30,7 @@ async def create_clusters(lab: Lab) -> Figures:
 
 
 async def grow_clusters(lab: Lab) -> Figures:
-    """Clusters of a head alone get all their workers at once."""
+    """Clusters that have only a head get all their workers at once."""
     namespace, workers = await lab.namespace("bench-grow"), lab.sizes.grow_workers
     where = [Where(namespace, f"g{number}") for number in range(lab.sizes.grow_clusters)]
     wave = Wave(where, len(where) * workers, lambda: lab.scale(where, workers, workers), True)

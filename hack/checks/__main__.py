@@ -1,4 +1,4 @@
-"""What no linter checks: how long files are, what they are called, and the one that must not exist."""
+"""What no linter checks: lengths of files, their names, and the file that must not exist."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def main() -> int:
     if lengths and len(over) > (1 - USUAL_SHARE) * len(lengths):
         troubles.append(f"{len(over)} of {len(lengths)} files have over {USUAL_LONGEST} lines: {over}")
     troubles += [
-        f"{path} has a name that says nothing; name what it does"
+        f"{path} has a vague name; name it after what it does"
         for path in files
         if VAGUE & {part.removesuffix(".py") for part in path.parts}
     ]

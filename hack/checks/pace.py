@@ -1,18 +1,18 @@
-"""How much slower this machine is at the moment than the one that the budgets of the tests were set on."""
+"""How much slower this machine currently is than the one on which the test budgets were set."""
 
 import statistics
 import time
 
 REFERENCE_SECONDS = 0.025
-"""What the fixed loop takes on the reference machine, one of two cores, while nothing else runs."""
+"""Time of the fixed loop on the reference machine (two cores) while nothing else runs."""
 _ROUNDS = 7
 _NUMBERS = 260_000
 
 
 def slowdown() -> float:
-    """How many times as long as on the reference machine the same work takes here and now; at least 1.
+    """How many times longer than on the reference machine the same work takes now; at least 1.
 
-    It takes about 0.2 s. What else runs on the machine counts, as it does for tests.
+    Takes about 0.2 s. Other load on the machine counts, as it does for tests.
     """
     return max(1.0, statistics.median(_timed() for _ in range(_ROUNDS)) / REFERENCE_SECONDS)
 
@@ -24,7 +24,7 @@ def _timed() -> float:
 
 
 def _fixed_loop() -> int:
-    """Work of the interpreter alone: arithmetic, a dictionary, calls."""
+    """Pure interpreter work: arithmetic, a dictionary, calls."""
     counts: dict[int, int] = {}
     for number in range(_NUMBERS):
         place = number * 7919 % 1009

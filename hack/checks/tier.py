@@ -1,8 +1,8 @@
-"""Run one tier of the tests, and say how long it took beside its budget: `python -m checks.tier unit`.
+"""Run one tier of the tests, and compare its time with its budget: `python -m checks.tier unit`.
 
-How fast things are is what `make bench` judges. A budget is about how long people wait for their tests: a
-tier that is over it says so, and passes. In CI one that takes more than twice as long fails, as it will not
-get shorter by itself; what counts there is the time that it would have taken on the reference machine.
+`make bench` judges speed. A budget is about how long people wait for their tests: a tier over its budget says
+so, and passes. In CI a tier that takes more than twice its budget fails, because it will not get faster by
+itself; the time that counts there is the one it would have taken on the reference machine.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from checks.pace import slowdown
 
 CI_SLACK = 2.0
-"""In CI a tier fails beyond so many times its budget."""
+"""In CI a tier fails beyond this multiple of its budget."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Tier:
     """Seconds."""
     needs_root: bool = False
     processes: int = 1
-    """Side by side; more than one where tests share nothing but the processor."""
+    """How many run in parallel; more than one if tests share nothing but the CPU."""
 
 
 TIERS = {
@@ -40,36 +40,36 @@ TIERS = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of the time that a tier took; empty words where there is nothing to say."""
+    """The judgement of a tier's time; the message is empty if there is nothing to report."""
 
     words: str
     passes: bool
 
 
 def judge(name: str, took: float, slower: float, *, ci: bool) -> Verdict:
-    """Judge the seconds that a tier took on a machine that is `slower` times as slow as the reference."""
+    """Judge a tier's time in seconds, on a machine `slower` times slower than the reference."""
     budget = TIERS[name].budget
     if took <= budget:
         return Verdict("", passes=True)
     words = f"The {name} tests took {took:.0f} s, over their budget of {budget:.0f} s"
     if slower > 1:
-        words += f", on a machine {slower:.1f} times as slow at the moment as the one it is for"
+        words += f", on a machine currently {slower:.1f} times slower than the reference"
     return Verdict(f"{words}.", passes=not ci or took <= CI_SLACK * budget * slower)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Run one tier of the tests, and say how long it took.")
+    parser = argparse.ArgumentParser(description="Run one tier of the tests, and report how long it took.")
     parser.add_argument("tier", choices=TIERS)
     parser.add_argument("--all", action="store_true", help="every case, without a budget")
     arguments, rest = parser.parse_known_args()
     tier = TIERS[arguments.tier]
     if tier.needs_root and os.geteuid() != 0:
-        print(f"{arguments.tier} tests are left out: real nodes need root. Run them with: sudo make test-e2e")
+        print(f"{arguments.tier} tests are skipped: real nodes need root. Run them with: sudo make test-e2e")
         return 1 if os.environ.get("CI") else 0
     if tier.needs_root and (code := _build()) != 0:
         return code
-    words = "no budget" if arguments.all else f"budget {tier.budget:.0f} s"
-    print(f"==> {arguments.tier} tests ({words})", flush=True)
+    budget = "no budget" if arguments.all else f"budget {tier.budget:.0f} s"
+    print(f"==> {arguments.tier} tests ({budget})", flush=True)
     slower = slowdown()
     selection = [] if arguments.all else ["-m", "not extended"]
     beside = ["-n", str(tier.processes)] if tier.processes > 1 else []
@@ -87,7 +87,7 @@ def main() -> int:
 
 
 def _build() -> int:
-    """Build what real nodes need, outside the budget: it is there the next time."""
+    """Build what real nodes need, outside the budget, because later runs reuse it."""
     for command in (["-m", "testbed", "build"], ["-m", "images", "build"]):
         code = subprocess.run([sys.executable, *command], check=False).returncode
         if code != 0:

@@ -1,4 +1,4 @@
-"""The page of the documentation that lists every command and option."""
+"""The documentation page that lists every command and option."""
 
 from argparse import Action, ArgumentParser
 from collections.abc import Iterator, Mapping
@@ -10,30 +10,30 @@ _HEAD: Final = """\
 <!-- Generated from the parser of the command line by `make cli-reference`. Do not edit. -->
 # The command line
 
-`rayfleet`, and the same as `kubectl rayfleet`. How to install and use it:
+`rayfleet`, also available as `kubectl rayfleet`. How to install and use it:
 [why is my task waiting?](../explain.md)
 """
 
 
 def reference() -> str:
-    """The page, in Markdown."""
+    """The page as Markdown."""
     root = parser()
     sections = [_section(root, "")]
     for action in _actions(root):
-        sections += [_section(one, (one.description or "").strip()) for one in _commands(action).values()]
+        sections += [_section(cmd, (cmd.description or "").strip()) for cmd in _commands(action).values()]
     return f"{_HEAD}\n{EXIT_CODES}\n" + "".join(sections)
 
 
-def _section(of: ArgumentParser, about: str) -> str:
+def _section(command: ArgumentParser, about: str) -> str:
     rows = [("option", "meaning"), ("---", "---")]
-    rows += [row for action in _actions(of) for row in _rows(action)]
+    rows += [row for action in _actions(command) for row in _rows(action)]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-    words = f"{about}\n\n" if about else ""
-    return f"\n## `{of.prog}`\n\n{words}{table}\n"
+    intro = f"{about}\n\n" if about else ""
+    return f"\n## `{command.prog}`\n\n{intro}{table}\n"
 
 
-def _actions(of: ArgumentParser) -> list[Action]:
-    return of._actions  # noqa: SLF001 - the library has no other way to list them
+def _actions(command: ArgumentParser) -> list[Action]:
+    return command._actions  # noqa: SLF001 - the library has no other way to list them
 
 
 def _commands(action: Action) -> Mapping[str, ArgumentParser]:

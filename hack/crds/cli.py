@@ -1,4 +1,4 @@
-"""`python -m crds`: write what is generated from the models of the API, or check that it is up to date.
+"""`python -m crds`: write the files generated from the API's models, or check that they are up to date.
 
 Needs `operator` and `hack` on the path: PYTHONPATH=operator:hack python -m crds [--check]
 """
@@ -33,7 +33,7 @@ def generated() -> Mapping[str, str]:
 
 
 def outdated(root: Path = ROOT) -> Sequence[str]:
-    """The generated files under `root` that differ from what their sources say."""
+    """The generated files under `root` that differ from their sources."""
     return [
         path
         for path, text in generated().items()
@@ -42,7 +42,7 @@ def outdated(root: Path = ROOT) -> Sequence[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 when all is well, 1 when a checked file differs."""
+    """The exit code: 0 on success, 1 if a checked file differs."""
     options = _parser().parse_args(arguments)
     if options.command == "refresh":
         from crds.live_types import live_types  # noqa: PLC0415 - the client library takes a second to import
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.check:
         files = outdated()
         if files:
-            print(f"{', '.join(files)}: not what the API's models say; run `make crds`", file=sys.stderr)
+            print(f"{', '.join(files)}: out of date with the API's models; run `make crds`", file=sys.stderr)
         return 1 if files else 0
     for path, text in generated().items():
         (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +68,6 @@ def _parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="write nothing; exit 1 if a file is not up to date"
     )
     commands = parser.add_subparsers(dest="command")
-    refresh = commands.add_parser("refresh", help="read Kubernetes' own types anew from a live API server")
+    refresh = commands.add_parser("refresh", help="read Kubernetes' own types again from a live API server")
     refresh.add_argument("--kubeconfig", type=Path, required=True, help="how to reach it")
     return parser

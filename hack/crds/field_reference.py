@@ -1,4 +1,4 @@
-"""The page of the documentation that lists every field of a RayCluster's spec."""
+"""The documentation page that lists every field of a RayCluster's spec."""
 
 import json
 from collections import defaultdict
@@ -13,16 +13,16 @@ _HEAD: Final = """\
 <!-- Generated from the models of the API by `make crds`. Do not edit. -->
 # RayCluster
 
-The fields of `spec` in `ray.io/v1`, one table a part. Types named like Kubernetes' own, such as
-PodTemplateSpec, are those. A field that is not listed is kept and not acted on; one that is listed and that
-this release does not act on yet says so below, and is named in the condition `Supported` where it is set.
+The fields of `spec` in `ray.io/v1`, one table per part. Types named like Kubernetes' own, such as
+PodTemplateSpec, are Kubernetes'. An unlisted field is kept but not acted on. A listed field that this release
+does not act on yet says so below, and the condition `Supported` names it if it is set.
 """
 _METADATA: Final = """\
 
 ## Annotations and labels
 
-What KubeRay acts on in the `metadata` of a RayCluster. Those that this release does not act on yet are named
-in the condition `Supported` where they are set.
+What KubeRay acts on in the `metadata` of a RayCluster. The condition `Supported` names those that are set and
+that this release does not act on yet.
 
 | annotation or label | here |
 |---|---|
@@ -36,21 +36,21 @@ _ACTED_ON: Final = (
     (
         "annotation",
         "ray.io/disable-provisioned-head-restart",
-        'With "true" a cluster that was whole once gets no other head.',
+        'With "true" a cluster that has been provisioned once gets no other head.',
     ),
     (
         "label",
         "kueue.x-k8s.io/queue-name",
-        "Kueue's queue: sizes are kept in `replicas`, as Kueue counts them there.",
+        "Kueue's queue: sizes are kept in `replicas`, where Kueue counts them.",
     ),
     (
         "label",
         "ray.io/originated-from-crd",
-        "With `RayService` pods are labelled `ray.io/serve`, and workers are ready while their proxy is.",
+        "With `RayService` pods get the label `ray.io/serve`, and workers are ready while their proxy is.",
     ),
 )
 _VALUES: Final = {"spec.autoscalerOptions.runtime": "Sidecar", "spec.autoscalerOptions.version": "v1"}
-"""Values that are not acted on, of fields that are."""
+"""Values that are not acted on, in fields that are."""
 _ROOT: Final = "RayClusterSpec"
 
 
@@ -71,7 +71,7 @@ def _metadata() -> str:
 
 
 def _places(root: str, parts: Mapping[str, Any]) -> Mapping[str, list[str]]:
-    """The paths at which each part stands in a manifest, without the indexes of lists."""
+    """The paths of each part in a manifest, without list indexes."""
     places: defaultdict[str, list[str]] = defaultdict(list)
 
     def visit(name: str, path: str) -> None:
@@ -85,19 +85,19 @@ def _places(root: str, parts: Mapping[str, Any]) -> Mapping[str, list[str]]:
 
 
 def _not_acted_on() -> Mapping[str, str]:
-    """What happens instead, by the path of the field, without the indexes of lists."""
+    """What happens instead, by field path without list indexes."""
     groups = {f"spec.workerGroupSpecs.{rule.path}": rule.instead for rule in support.GROUP_FIELDS}
     container = dict.fromkeys(SIDECAR_OPTIONS.values(), support.NO_CONTAINER)
     return {rule.path: rule.instead for rule in support.FIELDS} | groups | container
 
 
 def _limit(paths: Iterable[str]) -> str:
-    """The sentence about a field that is not acted on wherever it stands; none of others."""
+    """The sentence about a field that is not acted on at any of its paths; empty for others."""
     known, places = _not_acted_on(), list(paths)
     if places[0] in _VALUES:
         return f" `{_VALUES[places[0]]}` is not acted on yet: {support.NO_SIDECAR}."
-    words = [known.get(path) for path in places]
-    return f" Not acted on yet: {words[0]}." if words and None not in words else ""
+    instead = [known.get(path) for path in places]
+    return f" Not acted on yet: {instead[0]}." if instead and None not in instead else ""
 
 
 def _reachable(name: str, parts: Mapping[str, Any]) -> Iterator[str]:
@@ -138,7 +138,7 @@ def _section(name: str, parts: Mapping[str, Any], places: Iterable[str]) -> str:
 
 
 def _meaning(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> str:
-    # Pydantic leaves out a field's description that repeats its type's.
+    # Pydantic omits a field's description that repeats its type's.
     described = schema if "description" in schema else parts[schema["$ref"].rpartition("/")[2]]
     return str(described["description"])
 
@@ -165,9 +165,9 @@ def _bounds(schema: Mapping[str, Any]) -> str:
         "minimum", schema.get("exclusiveMinimum", -1) + 1 if "exclusiveMinimum" in schema else None
     )
     high = schema.get("maximum")
-    words = [f"at least {low}"] if low is not None else []
-    words += [f"at most {high}"] if high is not None else []
-    return f", {' and '.join(words)}" if words else ""
+    bounds = [f"at least {low}"] if low is not None else []
+    bounds += [f"at most {high}"] if high is not None else []
+    return f", {' and '.join(bounds)}" if bounds else ""
 
 
 def _default(schema: Mapping[str, Any], *, required: bool) -> str:

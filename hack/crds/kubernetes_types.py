@@ -1,8 +1,8 @@
 """Kubernetes' own types, as a live API server describes them, reduced to what a CRD needs.
 
-Kept: types, formats, required fields, the keys of lists. Dropped: descriptions, and enums and defaults, which
-the API server judges and fills in when a pod is created. What is left must refuse each value that cannot even
-be read as a pod, or every Go client's list of clusters would break on it.
+Kept: types, formats, required fields, list keys. Dropped: descriptions, and enums and defaults, which the API
+server checks and fills in when a pod is created. The rest must refuse every value that cannot be parsed as a
+pod, or every Go client's list of clusters would break on it.
 """
 
 import json
@@ -30,11 +30,11 @@ _ROOTS: Final = {
     "NetworkPolicyEgressRule": _NETWORKING,
 }
 
-# The API server checks these formats itself; it knows others by name alone.
+# The API server checks these formats itself; it knows others only by name.
 _FORMATS: Final = ("int32", "int64")
 _NUMBER: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
 _QUANTITY: Final = rf"^{_NUMBER}([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{{1,2}})?$"
-# Not `format: date-time`: the API server takes any list for a string that has a format.
+# Not `format: date-time`: the API server accepts any list for a string with a format.
 _LEAP_YEAR: Final = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)"
 _DAY_OF_YEAR: Final = "((0[13578]|1[02])-31|(0[13-9]|1[0-2])-(29|30)|(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8]))"
 _CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
@@ -78,7 +78,7 @@ class KubernetesTypes:
         path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
     def schema(self, name: str) -> Schema:
-        """One type with all it refers to, as a CRD wants it."""
+        """One type with everything it refers to, as a CRD requires it."""
         if name == "IntOrString":
             return INT_OR_STRING
         if name == "Quantity":
@@ -97,7 +97,7 @@ class KubernetesTypes:
 
 
 def reduced(described: Mapping[str, Schema]) -> Mapping[str, Schema]:
-    """The types that clusters embed, and all they refer to, out of an OpenAPI v3 document."""
+    """The types that clusters embed, and all they refer to, from an OpenAPI v3 document."""
     types: dict[str, Schema] = {}
     waiting = [prefix + name for name, prefix in _ROOTS.items()]
     while waiting:
@@ -105,7 +105,7 @@ def reduced(described: Mapping[str, Schema]) -> Mapping[str, Schema]:
         if _short(full_name) not in types:
             types[_short(full_name)] = _reduced(described[full_name], waiting)
     _require_list_keys(types)
-    # No pod can be created with them, and their schema is a fifth of the template's.
+    # No pod can be created with ephemeral containers, and their schema is a fifth of the template's.
     types["PodSpec"]["properties"]["ephemeralContainers"] = _NONE
     del types["EphemeralContainer"]
     return types
@@ -142,7 +142,7 @@ _KEY_DEFAULTS: Final = {"protocol": "TCP", "name": ""}
 
 
 def _require_list_keys(types: Mapping[str, Schema]) -> None:
-    """In a CRD every key of a list is required or has a default."""
+    """In a CRD every list key is required or has a default."""
     for schema in types.values():
         for prop in schema.get("properties", {}).values():
             keys = prop.get("x-kubernetes-list-map-keys", ())

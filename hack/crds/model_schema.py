@@ -1,4 +1,4 @@
-"""From a pydantic model to a structural schema, as CRDs want it."""
+"""From a pydantic model to a structural schema, as CRDs require it."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,13 +22,13 @@ _KUBERNETES: Final = "x-kubernetes-"
 
 
 class Embedded(Schema):
-    """The schema of one of Kubernetes' own types: long, and of no interest to a reader of the CRD."""
+    """The schema of one of Kubernetes' own types: long, and not interesting to readers of the CRD."""
 
 
 def model_schema(model: type[BaseModel], kubernetes: KubernetesTypes) -> Schema:
-    """The schema of `model`: no reference, no field lost, and defaults only where the API server stores them.
+    """The schema of `model`: no references, no field lost, and only defaults that the API server stores.
 
-    Raises ValueError for what no structural schema can say.
+    Raises ValueError for anything that a structural schema cannot express.
     """
     document = model.model_json_schema(by_alias=True, mode="validation")
     return _Converter(document.get("$defs", {}), kubernetes).convert(document)
@@ -69,7 +69,7 @@ class _Converter:
         return {**required, "properties": properties, f"{_KUBERNETES}preserve-unknown-fields": True}
 
     def _resolved(self, node: Schema) -> Schema:
-        """`node` without references, and without the null that stands for an absent field."""
+        """`node` without references, and without the null for absent fields."""
         if "$ref" in node:
             definition = self._definitions[node["$ref"].rpartition("/")[2]]
             return {**definition, **{key: value for key, value in node.items() if key != "$ref"}}

@@ -1,4 +1,4 @@
-"""The test bed that the demo runs on, always one of its own."""
+"""The demo's own test bed."""
 
 import os
 import signal
@@ -18,14 +18,14 @@ NAME = "demo"
 
 @dataclass(frozen=True)
 class Images:
-    """What is imported into the nodes, and the name that the operator's pod uses."""
+    """The archives to import into the nodes, and the image name that the operator's pod uses."""
 
     archives: tuple[Path, ...]
     operator_reference: str
 
 
 def build() -> Images:
-    """Build the programs and images that are not there yet."""
+    """Build the missing programs and images."""
     progress = Progress()
     binaries.ensure([*binaries.NODE, "helm"], progress)
     operator, ray = (image_build.ensure(name, progress) for name in ("operator", "ray"))
@@ -33,16 +33,16 @@ def build() -> Images:
 
 
 def built() -> Images:
-    """The images that the nodes have. Raises DemoError where the sources have changed since."""
+    """The images that the nodes have. Raises DemoError if the sources have changed since."""
     recipes = [image_build.current(name) for name in ("operator", "ray")]
     archives = tuple(map(image_build.archive, recipes))
     if not all(archive.is_file() for archive in archives):
-        raise DemoError("the images are not those of these sources: `make demo` builds them")
+        raise DemoError("the images are older than the sources: run `make demo` to build them")
     return Images(archives, recipes[0].reference)
 
 
 def up(images: Images) -> Kubectl:
-    """Bring the bed up, or find it up, with the images on every node."""
+    """Bring the bed up, or use the running one, with the images on every node."""
     os.environ.pop("KUBECONFIG", None)  # the demo never touches the cluster that the user works with
     progress = Progress()
     bed = beds.up(Wanted(NAME, record.NODE), progress)
@@ -57,21 +57,21 @@ def helm() -> Path:
 
 
 def kubectl() -> Kubectl:
-    """For a demo that goes on. Raises DemoError where no Kubernetes of it is up."""
-    found = kubectl_if_up()
-    if found is None:
-        raise DemoError("no Kubernetes of the demo is up, so there is nothing to go on with: `make demo`")
-    return found
+    """For a demo that continues. Raises DemoError if its Kubernetes is not up."""
+    kubectl = kubectl_if_up()
+    if kubectl is None:
+        raise DemoError("the demo's Kubernetes is not up, so there is nothing to continue: run `make demo`")
+    return kubectl
 
 
 def kubectl_if_up() -> Kubectl | None:
-    """For a diagnosis; None if there is nothing to ask."""
+    """For a diagnosis; None if no Kubernetes is up."""
     bed = record.load(NAME)
     return Kubectl(binaries.path("kubectl"), bed.kubeconfig) if bed and bed.kubeconfig.is_file() else None
 
 
 def down(tell: Narration) -> None:
-    """Take the bed down; a second Ctrl-C does not stop that half way."""
+    """Take the bed down; a second Ctrl-C does not interrupt that."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with tell.step("Take the Kubernetes down"):
@@ -81,7 +81,7 @@ def down(tell: Narration) -> None:
 
 
 def what_next() -> str:
-    """How to go on with a bed that is left up, as lines for the shell."""
+    """What to try with a bed that is left up, as shell commands."""
     return f"""
 What to try next:
 {beds.usage(beds.find(NAME))}

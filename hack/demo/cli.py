@@ -17,33 +17,33 @@ _INTERRUPTED = 130
 _STEPS = (
     ("Install the operator with Helm", steps.install_operator),
     ("Apply the example: a head, and no worker while nothing waits", steps.create_cluster),
-    ("Queue a job of nine tasks that need a GPU each: three workers come, as max allows", steps.queue_job),
+    ("Queue a job of nine tasks with one GPU each: three workers start, the maximum", steps.queue_job),
     ("Ask Ray what it sees", steps.show_ray_status),
-    ("Kill a busy worker's container: another takes its place", steps.kill_worker),
-    ("See the job through, the killed worker's task included", steps.end_job),
+    ("Kill a busy worker's container: a new pod replaces it", steps.kill_worker),
+    ("Follow the job to its end, including the killed worker's task", steps.end_job),
     ("Watch the idle workers leave, ten seconds after their last task", steps.await_no_workers),
     ("Delete the cluster: nothing of it is left", steps.delete_cluster),
 )
 _FIRST = 3
-"""The number of the first of these: before them the programs are built and the Kubernetes is brought up."""
+"""The number of the first of these steps; earlier ones build the programs and bring the Kubernetes up."""
 _OF_THE_JOB = range(5, 9)
 """Steps that look at a running job, the first of which submits it."""
 
 
 def begins_again(step: int) -> int:
-    """From which step the demo goes on after `step` has failed: a job that has ended must be queued again."""
+    """Where the demo continues after `step` failed: a job that has ended must be queued again."""
     return _OF_THE_JOB.start if step in _OF_THE_JOB else step
 
 
 def _number(text: str) -> int:
     number = int(text)
     if not _FIRST <= number < _FIRST + len(_STEPS):
-        raise argparse.ArgumentTypeError(f"steps {_FIRST} to {_FIRST + len(_STEPS) - 1} can be begun with")
+        raise argparse.ArgumentTypeError(f"must be a step from {_FIRST} to {_FIRST + len(_STEPS) - 1}")
     return begins_again(number)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the demo; the exit status is 0 when every step came true."""
+    """Run the demo; the exit status is 0 if every step succeeded."""
     parser = argparse.ArgumentParser(
         prog="python -m demo",
         description="A real Kubernetes, the operator, and a Ray cluster whose GPU workers come and go.",
@@ -55,23 +55,23 @@ def main(arguments: list[str]) -> int:
         type=_number,
         default=1,
         metavar="STEP",
-        help="go on from this step, on the Kubernetes that is up; nothing is built",
+        help="continue from this step on the running Kubernetes, without building anything",
     )
     options = parser.parse_args(arguments)
-    # Also where a shell has started this in the background, with Ctrl-C ignored.
+    # Even if a shell has started this in the background, with Ctrl-C ignored.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.default_int_handler)
     tell = Narration()
     try:
         _run(tell, options.first)
     except KeyboardInterrupt:
-        print("\ndemo: stopped; taking down what is up", file=sys.stderr)
+        print("\ndemo: stopped; taking everything down", file=sys.stderr)
         bed.down(tell)
         return _INTERRUPTED
     except (DemoError, TestbedError) as error:
         _report(tell, error)
         return 1
-    print(f"\nAll of it took {tell.seconds:.0f} s.")
+    print(f"\nThe demo took {tell.seconds:.0f} s.")
     if options.keep:
         print(bed.what_next())
     else:
@@ -83,9 +83,9 @@ def main(arguments: list[str]) -> int:
 def _run(tell: Narration, first: int) -> None:
     if first == 1:
         print("rayfleet on a real Kubernetes. Under 3 minutes once everything is built.")
-        with tell.step("Build what is missing: programs and images"):
+        with tell.step("Build missing programs and images"):
             images = bed.build()
-        with tell.step("Bring up a Kubernetes: two nodes with four GPUs each (counted, not real)"):
+        with tell.step("Bring up a Kubernetes: two nodes with four fake GPUs each"):
             kubectl = bed.up(images)
             tell.show(kubectl("get", "nodes"))
     else:
@@ -105,7 +105,7 @@ def _report(tell: Narration, error: Exception) -> None:
         return
     print(f"\n{diagnose(kubectl)}", file=sys.stderr)
     if tell.steps >= _FIRST:
-        again = f"`make demo FROM={begins_again(tell.steps)}` goes on from there, without building anything"
+        again = f"`make demo FROM={begins_again(tell.steps)}` continues from there, without building anything"
     else:
-        again = "`make demo` tries again with what is built"
+        again = "`make demo` tries again, without rebuilding"
     print(f"\nThe Kubernetes is left up. {again}; `make testbed-down` removes it.", file=sys.stderr)

@@ -10,7 +10,7 @@ _ID_LENGTH = 64
 
 
 def kill(container_id: str, proc: Path = Path("/proc")) -> int:
-    """SIGKILL the first process of the container, which ends all of them; the pid that was killed.
+    """SIGKILL the container's first process, which ends all of them; return the killed pid.
 
     Raises DemoError when no process of such a container runs here.
     """
@@ -22,7 +22,7 @@ def kill(container_id: str, proc: Path = Path("/proc")) -> int:
         except ProcessLookupError:
             continue  # it has ended since the folder was listed
         try:
-            # Asked after the handle was taken: the pid cannot have gone to another process in between.
+            # Checked after taking the handle: the pid cannot have been reused in between.
             if is_first_process(proc / str(pid), container_id):
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
                 return pid

@@ -1,4 +1,4 @@
-"""What the demo prints when a step fails: the pods, the events, and the operator's last words."""
+"""What the demo prints when a step fails: the pods, the events, and the operator's last log lines."""
 
 from demo.kubectl import Kubectl
 from demo.steps import CLUSTER, NAMESPACE
@@ -8,7 +8,7 @@ _OPERATORS = "--selector=app.kubernetes.io/name=rayfleet"
 
 
 def diagnose(kubectl: Kubectl) -> str:
-    """All that tells why, as text; a question that cannot be answered says so in its place."""
+    """Everything that may explain the failure, as text; a failed query shows its error in its place."""
     questions = (
         ("Nodes", ("get", "nodes", "--output=wide")),
         ("Pods", ("get", "pods", "--all-namespaces", "--output=wide")),

@@ -2,4 +2,4 @@
 
 
 class DemoError(Exception):
-    """A step that did not come true; the message says what was waited for or which command failed."""
+    """A step that failed; the message says what it waited for or which command failed."""

@@ -14,12 +14,12 @@ _RETRIED = re.compile(r"\(raylet[^)]*\) (?P<words>[^:]*so the task will be retri
 _RAYS_OWN_LOG = re.compile(
     r"\[?\d{4}-\d\d-\d\d[ T]\d\d:|Running entrypoint|\(raylet[^)]*\)|\(\d\) raylet|\[state-dump\]|-+$|$"
 )
-"""Lines that a newcomer has no use for; of a killed worker, Ray shows the whole state of its node in them."""
+"""Lines that do not help a newcomer; for a killed worker, Ray prints the whole state of its node in them."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def in_head(kubectl: Kubectl, cluster: str) -> tuple[str, ...]:
-    """How a command is run in the head's Ray container. Raises DemoError where there is no head."""
+    """The arguments that run a command in the head's Ray container. Raises DemoError if there is no head."""
     head = next((pod for pod in ray_pods(kubectl, cluster) if pod.node_type == "head"), None)
     if head is None:
         raise DemoError(f"RayCluster {cluster} has no head pod")
@@ -48,7 +48,7 @@ def follow(kubectl: Kubectl, cluster: str, submission: str) -> Iterator[str]:
 
 
 def own_words(lines: Iterable[str]) -> Iterator[str]:
-    """The lines of a job's log that are not Ray's own; of those, what becomes of the job and of a task."""
+    """The lines of a job's log without Ray's own, except those about the job's end and a task's retry."""
     for line in lines:
         plain = _ESCAPES.sub("", line).strip()
         if found := _ABOUT_JOB.search(plain):

@@ -21,7 +21,7 @@ class Kubectl:
         return [str(self.program), f"--kubeconfig={self.kubeconfig}", *arguments]
 
     def __call__(self, *arguments: str, given: str | None = None) -> str:
-        """Run it and return what it prints. Raises DemoError with its words when it fails."""
+        """Run it and return what it prints. Raises DemoError with its message if it fails."""
         done = subprocess.run(
             self.command(*arguments), input=given, capture_output=True, text=True, check=False
         )
@@ -30,12 +30,12 @@ class Kubectl:
         return done.stdout
 
     def attempt(self, *arguments: str) -> str:
-        """Run it and return all that it says, also if it fails."""
+        """Run it and return all its output, even if it fails."""
         done = subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False)
         return (done.stdout + done.stderr).strip()
 
     def stream(self, *arguments: str) -> Iterator[str]:
-        """Run it and give its lines as they come. Raises DemoError at the end when it has failed."""
+        """Run it and yield its lines as they come. Raises DemoError at the end if it failed."""
         running = subprocess.Popen(
             self.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -43,7 +43,7 @@ class Kubectl:
             try:
                 yield from process.stdout or ()
             except BaseException:
-                process.kill()  # or leaving the block would wait for its end
+                process.kill()  # otherwise leaving the block would wait for its end
                 raise
         if running.returncode:
             raise DemoError(f"`kubectl {' '.join(arguments)}` ended with status {running.returncode}")

@@ -1,4 +1,4 @@
-"""What the demo prints: a numbered line and a time for each step, and what the step showed below it."""
+"""What the demo prints: a numbered line and a time for each step, with the step's output below it."""
 
 import time
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Narration:
-    """Counts and times the steps; `now_doing` is the title of the one under way."""
+    """Counts and times the steps; `now_doing` is the title of the current one."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -23,7 +23,7 @@ class Narration:
         print(f"   -- {time.monotonic() - began:.1f} s", flush=True)
 
     def show(self, text: str) -> None:
-        """Print lines below the step that is being done."""
+        """Print lines below the current step."""
         for line in text.splitlines():
             print(f"   {line}".rstrip(), flush=True)
 

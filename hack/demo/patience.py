@@ -1,4 +1,4 @@
-"""Waiting as long as something moves: a busy machine is slow, and what stands still is broken."""
+"""Waiting as long as there is progress: a busy machine is slow, but without progress something is broken."""
 
 import time
 from collections.abc import Callable
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a step waits: `still` seconds without any progress, `longest` seconds in all.
+    """How long a step waits: `still` seconds without progress, `longest` seconds in total.
 
-    While it waits, it says what is going on whenever that has changed, every `tell_every` seconds at most.
+    While it waits, it prints the state whenever that has changed, at most every `tell_every` seconds.
     """
 
     tell: Callable[[str], None]
@@ -22,16 +22,15 @@ class Patience:
     longest: float = 900.0
     tell_every: float = 10.0
     pause: float = 0.5
-    """Between two looks: each runs a program, which takes the processor from what is waited for."""
+    """Between two checks: each runs a program, which takes CPU from what is awaited."""
     now: Callable[[], float] = field(default=time.monotonic)
     sleep: Callable[[float], None] = field(default=time.sleep)
 
     def wait_for(self, what: str, check: Callable[[], T | None], going_on: Callable[[], str]) -> T:
         """Return the first true value of `check`.
 
-        `going_on` describes where things are, in words that change with every step of progress. Raises
-        DemoError that names `what` and the last of these words when they stand still, or when it takes too
-        long in all.
+        `going_on` describes the state, in words that change with every step of progress. Raises DemoError
+        that names `what` and the last state if there is no progress, or if it takes too long in total.
         """
         began = moved = told = self.now()
         last = shown = going_on()
@@ -40,11 +39,11 @@ class Patience:
                 return value
             now = self.now()
             if now - moved > self.still or now - began > self.longest:
-                still = f"; nothing has moved for {now - moved:.0f} s" if now - moved > self.still else ""
+                still = f"; no progress for {now - moved:.0f} s" if now - moved > self.still else ""
                 raise DemoError(f"waited {now - began:.0f} s for {what}{still}. {last}")
-            words = going_on()
-            if words != last:
-                last, moved = words, now
+            state = going_on()
+            if state != last:
+                last, moved = state, now
             if last != shown and now - told >= self.tell_every:
                 self.tell(f"... {last}")
                 shown, told = last, now

@@ -1,4 +1,4 @@
-"""The Ray pods of a cluster, as the demo looks at them."""
+"""The Ray pods of a cluster, as the demo sees them."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,7 +12,7 @@ _COLUMNS = 5
 
 @dataclass(frozen=True)
 class RayPod:
-    """A head or worker pod; `container_id` is of its Ray container, once that has started."""
+    """A head or worker pod; `container_id` is that of its Ray container, once it has started."""
 
     name: str
     uid: str
@@ -48,7 +48,7 @@ def ray_pods(kubectl: Kubectl, cluster: str) -> list[RayPod]:
 
 
 def workers(kubectl: Kubectl, cluster: str) -> list[RayPod]:
-    """The workers that are there to stay, by name."""
+    """The workers that are not being deleted, by name."""
     return [pod for pod in ray_pods(kubectl, cluster) if pod.node_type == "worker" and not pod.leaving]
 
 
@@ -61,7 +61,7 @@ def gpus(kubectl: Kubectl) -> dict[str, int]:
 
 
 def where_pods_are(kubectl: Kubectl, cluster: str) -> str:
-    """How far each pod of the cluster is, in words that change with every step of it."""
+    """The state of each pod of the cluster, in words that change with every step."""
     listed = kubectl.attempt("get", "pods", f"--selector=ray.io/cluster={cluster}", "--no-headers")
     return without_ages(listed) or "there are no pods"
 
@@ -69,5 +69,5 @@ def where_pods_are(kubectl: Kubectl, cluster: str) -> str:
 def without_ages(listed: str) -> str:
     """The lines of `kubectl get pods` as one sentence: name, readiness, state and restarts."""
     rows = [line.split() for line in listed.splitlines()]
-    told = [f"{row[0]} is {row[2]}, {row[1]} ready" for row in rows if len(row) >= _COLUMNS]
-    return "; ".join(told) if len(told) == len(rows) else listed.strip()
+    states = [f"{row[0]} is {row[2]}, {row[1]} ready" for row in rows if len(row) >= _COLUMNS]
+    return "; ".join(states) if len(states) == len(rows) else listed.strip()

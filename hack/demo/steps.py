@@ -1,6 +1,6 @@
 """The steps of the demo, one function each.
 
-Each raises DemoError or TestbedError that says what did not come true.
+Each raises a DemoError or TestbedError that says what failed.
 """
 
 import subprocess
@@ -37,13 +37,13 @@ class Stage:
     tell: Narration
     patience: Patience
     submission: str
-    """The id of the job; each run of the steps has its own."""
+    """The id of the job; each run of the demo has its own."""
 
     def workers(self) -> list[RayPod]:
         return workers(self.kubectl, CLUSTER)
 
     def wait_for(self, what: str, check: Callable[[], T | None]) -> T:
-        """Wait for it while the cluster's pods move."""
+        """Wait for it while the cluster's pods make progress."""
         return self.patience.wait_for(what, check, lambda: where_pods_are(self.kubectl, CLUSTER))
 
 
@@ -87,11 +87,11 @@ def create_cluster(stage: Stage) -> None:
     stage.wait_for("its status to say so", lambda: stage.kubectl(*state) == "ready")
     _show_cluster(stage)
     if stage.workers():
-        raise DemoError("there is a worker, though no task waits for one")
+        raise DemoError("there is a worker, although no task waits for one")
 
 
 def queue_job(stage: Stage) -> None:
-    """Submit a job whose tasks need a GPU each, and wait until as many workers as max allows have started."""
+    """Submit a job whose tasks need one GPU each, and wait until the maximum of workers has started."""
     stage.tell.show("$ ray job submit --working-dir ... -- python gpu_tasks.py    (in the head pod)")
     job.submit(stage.kubectl, CLUSTER, EXAMPLE / "gpu_tasks.py", stage.submission)
     submitted = stage.tell.seconds
@@ -121,7 +121,7 @@ def show_ray_status(stage: Stage) -> None:
 
 
 def kill_worker(stage: Stage) -> None:
-    """Kill a busy worker's Ray container, and wait until another pod has taken its place."""
+    """Kill a busy worker's Ray container, and wait until another pod has replaced it."""
     victim = stage.workers()[0]
     pid = containers.kill(victim.container_id)
     killed = stage.tell.seconds
@@ -131,20 +131,20 @@ def kill_worker(stage: Stage) -> None:
         there = [pod for pod in stage.workers() if pod.container_id and pod.uid != victim.uid]
         return there[-1] if len(there) == MOST_WORKERS else None
 
-    newest = stage.wait_for(f"a pod in place of {victim.name}", back)
+    newest = stage.wait_for(f"a pod to replace {victim.name}", back)
     seconds = stage.tell.seconds - killed
     stage.tell.show(f"{victim.name} is gone, {newest.name} runs on {newest.node} ({seconds:.1f} s)")
 
 
 def end_job(stage: Stage) -> None:
-    """Wait until the job has ended well, the killed worker's task included."""
+    """Wait until the job has succeeded, including the killed worker's task."""
     stage.tell.show(f"$ ray job logs --follow {stage.submission}    (in the head pod)")
     for line in job.follow(stage.kubectl, CLUSTER, stage.submission):
         stage.tell.show(line)
 
 
 def await_no_workers(stage: Stage) -> None:
-    """Wait until the idle workers have been given back."""
+    """Wait until the idle workers have left."""
 
     def none_left() -> bool:
         return [pod.node_type for pod in ray_pods(stage.kubectl, CLUSTER)] == ["head"]
@@ -188,12 +188,12 @@ def _full_ray_status(stage: Stage) -> str:
     def status() -> str | None:
         nonlocal said
         said = stage.kubectl.attempt(*head, "ray", "status")
-        # A node that has only just joined may still be told of as pending.
+        # A node that has just joined may still be shown as pending.
         return said if wanted in said and "(no pending nodes)" in said else None
 
     def counted() -> str:
         gpus_now = next((line.strip() for line in said.splitlines() if line.endswith(" GPU")), "no GPU yet")
         return f"Ray counts {gpus_now}; {where_pods_are(stage.kubectl, CLUSTER)}"
 
-    what = f"`ray status` to count {MOST_WORKERS} GPUs and none to come"
+    what = f"`ray status` to count {MOST_WORKERS} GPUs and no pending node"
     return stage.patience.wait_for(what, status, counted)

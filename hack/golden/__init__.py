@@ -1,1 +1,1 @@
-"""The operator's behaviour on fixed input, written down in `tests/golden/`."""
+"""The operator's behaviour on fixed input, recorded in `tests/golden/`."""

@@ -1,9 +1,9 @@
-"""The operator behind plain JSON: the one file of this package that knows the operator's own types.
+"""The operator behind plain JSON: the only file of this package that knows the operator's own types.
 
-What comes in has the form that it has on the wire: Kubernetes' objects, Ray's messages, HTTP statuses. What
-goes out is in the terms of Kubernetes and Ray: verb, kind, name, group. A sentence for people is always under
-one of the keys in `golden.aspects.WORDS`. When the operator's types move or change their names, this file
-follows, and no golden file does.
+Input has its form on the wire: Kubernetes' objects, Ray's messages, HTTP statuses. Output uses the terms of
+Kubernetes and Ray: verb, kind, name, group. Messages for people are always under one of the keys in
+`golden.aspects.WORDS`. When the operator's types are moved or renamed, only this file changes, and no golden
+file does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,10 +62,10 @@ Json: TypeAlias = dict[str, Any]
 
 
 class Operator:
-    """One cluster as this operator sees it and decides about it, without I/O."""
+    """One cluster as the operator observes it and decides on it, without I/O."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        """`settings`: `pods` and `scaling`, the second as in the file of the scaling settings."""
+        """`settings`: `pods` and `scaling`, the second as in the scaling settings file."""
         scaling = parse_scaling_settings(settings.get("scaling"))
         if not isinstance(scaling, ScalingSettings):
             raise TypeError(scaling)
@@ -96,13 +96,13 @@ class Operator:
         self._decided: Plan
 
     def decide(self, seen: Json) -> Json:
-        """The plan for what is there now."""
+        """The plan for the current state."""
         self._snapshot = snapshot = self._observe(seen)
         self._decided = plan = self._kind.admit(snapshot, self._kind.plan(snapshot))
         return _plan(snapshot, plan)
 
     def conclude(self, seen: Json, outcomes: Sequence[Json]) -> Json:
-        """What users are told once the plan was carried out, and what it came to was remembered."""
+        """What users see once the plan was carried out and its outcomes were recorded."""
         kind, before, plan, own = self._kind, self._snapshot, self._decided, self._memory.own
         came = kind.settle(own, before, plan, tuple(map(_outcome, plan.actions, outcomes)), before.now)
         later = self._observe(seen) if came else None
@@ -123,7 +123,7 @@ class Operator:
         }
 
     def _observe(self, seen: Json) -> Snapshot:
-        """A snapshot of what is there, and of what was heard since the last one."""
+        """A snapshot of the current state, including answers since the last one."""
         self._seen = seen
         _take_in(self._pods, map(pod_from_object, seen["pods"]))
         _take_in(self._services, map(service_from_object, seen["services"]))
@@ -154,7 +154,7 @@ class Operator:
 
 
 def bodies(manifest: Json) -> Json:
-    """A pod of the head and of each group, and the Services, whether they are wanted or not."""
+    """One pod of the head and of each group, and the Services, whether wanted or not."""
     cluster, spec = root_from_object(manifest, "RayCluster"), parse_spec(manifest["spec"])
     if not isinstance(spec, RayClusterSpec):
         return {}
@@ -169,12 +169,12 @@ def bodies(manifest: Json) -> Json:
 
 
 def _take_in(store: Store[Any], there: Any) -> None:  # noqa: ANN401 - of pods or of Services
-    left = {one.uid: one for one in store}
-    for one in there:
-        store.apply(one)
-        left.pop(one.uid, None)
-    for one in left.values():
-        store.remove(one.namespace, one.name, one.uid)
+    left = {child.uid: child for child in store}
+    for child in there:
+        store.apply(child)
+        left.pop(child.uid, None)
+    for child in left.values():
+        store.remove(child.namespace, child.name, child.uid)
 
 
 def _state(answer: Json) -> Any:  # noqa: ANN401 - a state, or why there is none

@@ -1,6 +1,6 @@
-"""What one pass came to, taken apart by what may differ for a reason of its own.
+"""The result of one pass, split into aspects that may differ for different reasons.
 
-A difference in `hashes` or `bodies` makes new pods in every user's cluster; one in `words` is prose.
+A difference in `hashes` or `bodies` recreates pods in every user's cluster; one in `words` is prose.
 """
 
 import hashlib
@@ -12,21 +12,21 @@ Json: TypeAlias = dict[str, Any]
 
 ASPECTS: Final = ("names", "bodies", "hashes", "actions", "sizes", "status", "events", "words")
 WORDS: Final = frozenset({"message", "note", "summary", "faults"})
-"""Keys of sentences for people, in what is decided, in the status and in events."""
+"""Keys of messages for people, in decisions, in the status and in events."""
 TEMPLATE_HASH: Final = "rayfleet.io/template-hash"
 _DIGITS: Final = 12
-"""Of a number, as sums of floats differ in the last ones between versions of Python."""
+"""Significant digits of a number, because sums of floats differ in the last ones between Python versions."""
 
 
 def aspects_of(planned: Json, told: Json) -> Json:
-    """One pass: what was planned, and what users are told."""
+    """One pass: what was planned, and what users see."""
     creates = [action for action in planned["actions"] if action["verb"] == "create"]
     rest = {name: value for name, value in planned.items() if name not in {"sizes", "scaling"}}
     rest["actions"] = [_without(action, {"body", "templateHash"}) for action in planned["actions"]]
     sizes = {name: planned[name] for name in ("sizes", "scaling")} | {"toRay": told["toRay"]}
     status = {name: told[name] for name in ("status", "changed", "urgent", "withoutHead")}
     facts = {"actions": rest, "sizes": sizes, "status": status, "events": told["events"]}
-    words = {path: said for aspect, value in facts.items() for path, said in _words(value, aspect)}
+    words = {path: text for aspect, value in facts.items() for path, text in _words(value, aspect)}
     return {
         "names": [metadata_of(action["kind"], action["body"]) for action in creates],
         "bodies": {action["name"]: _without(action["body"], {"metadata"}) for action in creates},
@@ -37,19 +37,19 @@ def aspects_of(planned: Json, told: Json) -> Json:
 
 
 def digests(passes: Iterable[Json]) -> dict[str, str]:
-    """By aspect, a few characters that are others where anything of it is."""
+    """A short digest of each aspect, which differs if anything in the aspect does."""
     each = list(passes)
-    return {aspect: _digest([of[aspect] for of in each]) for aspect in ASPECTS}
+    return {aspect: _digest([one_pass[aspect] for one_pass in each]) for aspect in ASPECTS}
 
 
 def metadata_of(kind: str, body: Json) -> Json:
-    """What an object is called, who owns it, and what it is found by; not the hash of its template."""
+    """An object's name, owner, labels and annotations, without its template hash."""
     annotations = _without(body["metadata"].get("annotations") or {}, {TEMPLATE_HASH})
     return {"kind": kind, **body["metadata"], "annotations": annotations}
 
 
 def plain(value: object) -> Any:  # noqa: ANN401 - JSON
-    """As JSON has it: no tuples, and numbers without what their last digits owe to how they were added."""
+    """As JSON: no tuples, and numbers without the last digits, which depend on the order of addition."""
     kind = type(value)
     if kind is str or kind is int:
         return value
@@ -61,7 +61,7 @@ def plain(value: object) -> Any:  # noqa: ANN401 - JSON
 
 
 def _hash(action: Json) -> str:
-    """As the pod has it; and as the plan has it, should they differ."""
+    """The pod's hash, and the plan's if they differ."""
     noted, planned = action["body"]["metadata"]["annotations"].get(TEMPLATE_HASH), action["templateHash"]
     return str(noted) if noted == planned else f"{noted} in the pod, {planned} in the plan"
 
@@ -71,14 +71,14 @@ def _without(given: Mapping[str, Any], keys: set[str]) -> Json:
 
 
 def _facts(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Without its words."""
+    """`value` without its messages."""
     if isinstance(value, Mapping):
         return {name: _facts(inner) for name, inner in value.items() if name not in WORDS}
     return [_facts(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _words(value: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON
-    """Every sentence, by where it is said."""
+    """Every message, by its path."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             if name in WORDS:

@@ -1,4 +1,4 @@
-"""Chances: the same for the same seed, always, and on every version of Python."""
+"""Random choices that are the same for the same seed on every version of Python."""
 
 from collections.abc import Mapping
 from random import Random
@@ -8,12 +8,12 @@ T = TypeVar("T")
 
 
 class Chance(Random):
-    """Draws."""
+    """A random source."""
 
     def happens(self, share: float) -> bool:
-        """Whether something does that happens so often, from 0 to 1."""
+        """True with the probability `share`, from 0 to 1."""
         return self.random() < share
 
     def one_of(self, weights: Mapping[T, int]) -> T:
-        """One of these, by how likely each is beside the others."""
+        """One of the keys, by its relative weight."""
         return self.choices(list(weights), list(weights.values()))[0]

@@ -1,4 +1,4 @@
-"""`python -m golden`: write down what the operator does on fixed input, or check that it still does that.
+"""`python -m golden`: record what the operator does on fixed input, or check that it still does the same.
 
 Needs `operator` and `hack` on the path: PYTHONPATH=operator:hack python -m golden [--check]
 """
@@ -25,14 +25,14 @@ from golden.kubelet import Json
 
 _NAMED: Final = 6
 _REMEDY: Final = (
-    "See what differs: `python -m golden dump DIR` in both commits, then `diff -r`; of one draw:"
-    " `python -m golden show NAME`. If all of it is meant, run `make golden`, and give the reason in a"
+    "To see what differs, run `python -m golden dump DIR` in both commits, then `diff -r`; for one draw:"
+    " `python -m golden show NAME`. If all of it is intended, run `make golden`, and give the reason in a"
     " decision record."
 )
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 when all is well, 1 when the operator does something else than is written down."""
+    """The exit code: 0 on success, 1 if the operator does something other than recorded."""
     options = _parser().parse_args(arguments)
     match options.command:
         case "show":
@@ -57,14 +57,14 @@ def _check() -> int:
 
 
 def told(changed: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """What differs, a line for each aspect."""
+    """What differs, one line per aspect."""
     by_aspect: dict[str, list[str]] = defaultdict(list)
     for name, aspects in changed.items():
         for aspect in aspects:
             by_aspect[aspect].append(name)
     for aspect, names in by_aspect.items():
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        yield f"{aspect}: not as in tests/golden, in {', '.join(names[:_NAMED])}{more}"
+        yield f"{aspect}: differs from tests/golden in {', '.join(names[:_NAMED])}{more}"
     if changed:
         yield _REMEDY
 
@@ -98,9 +98,9 @@ def _text(name: str) -> str:
 
 
 def _in_full(name: str) -> Iterator[Json]:
-    """Everything about one draw."""
-    for one in draws.passes(name):
-        yield {"happened": one.happened, "outcomes": one.outcomes, **one.aspects}
+    """Every pass of one draw in full."""
+    for drawn in draws.passes(name):
+        yield {"happened": drawn.happened, "outcomes": drawn.outcomes, **drawn.aspects}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command")
     show = commands.add_parser("show", help="one draw in full")
     show.add_argument("name", choices=draws.names(), metavar="NAME", help="such as elastic-0012")
-    dump = commands.add_parser("dump", help="all manifests and draws in full, to be compared with diff")
+    dump = commands.add_parser("dump", help="all manifests and draws in full, for comparison with diff")
     dump.add_argument("folder", type=Path, metavar="DIR")
-    commands.add_parser("shapes", help="draw the specs of every shape anew (needs tests on the path)")
+    commands.add_parser("shapes", help="draw the specs of every shape again (needs tests on the path)")
     return parser

@@ -1,4 +1,4 @@
-"""What happens in the Ray of a cluster that follows its queue, and what is heard of it."""
+"""What happens in the Ray of a cluster that follows its queue, and what its head reports."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from golden.scene import NO_ANSWER, Scene
 
 
 def work_comes(scene: Scene) -> str:
-    """Tasks, placement groups, and what `request_resources` asks for."""
+    """Tasks, placement groups, or `request_resources`."""
     random, ray = scene.random, scene.ray
     what = random.one_of({"tasks": 11, "gangs": 5, "constraints": 4})
     if what == "tasks":
@@ -31,7 +31,7 @@ def work_ends(scene: Scene) -> str:
 
 
 def nodes_change(scene: Scene) -> str:
-    """They become busy, or idle."""
+    """Nodes become busy or idle."""
     random, now = scene.random, scene.world.now
     for node in scene.ray.nodes.values():
         if node.status == ray_side.DEAD or node.group == "headgroup" or random.happens(0.4):
@@ -45,7 +45,7 @@ def nodes_change(scene: Scene) -> str:
 
 
 def a_node_dies(scene: Scene) -> str:
-    """While its pod lives on."""
+    """A node dies while its pod still runs."""
     living = [n for n in scene.ray.nodes.values() if n.status != ray_side.DEAD and n.group != "headgroup"]
     if not living:
         return ""
@@ -62,7 +62,7 @@ def the_head_starts_anew(scene: Scene) -> str:
 
 
 def hear(scene: Scene) -> None:
-    """What the head answers now, if it is asked and there is one."""
+    """The head's answer now, if there is a head and it is asked."""
     world, ray, random = scene.world, scene.ray, scene.random
     for pod in world.pods.values():
         labels = pod["metadata"]["labels"]
@@ -81,7 +81,7 @@ def hear(scene: Scene) -> None:
 
 
 def _amounts(scene: Scene) -> Json:
-    """What one task asks for: something that a group has, mostly."""
+    """The request of one task: mostly something that a group has."""
     random, groups = scene.random, scene.groups
     if groups and random.happens(0.7):
         has = ray_side.amounts_of(random.choice(groups))

@@ -1,4 +1,4 @@
-"""Drawn clusters: what happens to each, and what the operator makes of it, pass after pass."""
+"""Random clusters: what happens to each, and what the operator does about it, pass after pass."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -60,7 +60,7 @@ def names() -> list[str]:
 
 
 def passes(name: str) -> Iterator[Pass]:
-    """What becomes of one draw: the same for the same name, always."""
+    """The passes of one draw: always the same for the same name."""
     kind, _, number = name.partition("-")
     family, place = FAMILIES[kind], list(FAMILIES).index(kind)
     random = Chance(1_000_000 * place + int(number))
@@ -77,7 +77,7 @@ class User:
         self._random = random
         self._family = family
         self._right = spec
-        """The last one without a fault."""
+        """The last spec without a fault."""
 
     def changes(self) -> Json:
         """The next spec."""

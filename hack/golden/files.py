@@ -1,4 +1,4 @@
-"""The golden files: what they say, what they should say, and in which aspects the two differ."""
+"""The golden files: their content, what it should be, and the aspects in which the two differ."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,43 +17,43 @@ _WIDTH: Final = 120
 
 
 def line_of(draw: str) -> str:
-    """One draw: a digest of each aspect, over all of its passes."""
-    found = digests(one.aspects for one in draws.passes(draw))
-    return " ".join([draw, *(f"{aspect}={found[aspect]}" for aspect in ASPECTS)])
+    """One draw: a digest of each aspect over all of its passes."""
+    digest = digests(drawn.aspects for drawn in draws.passes(draw))
+    return " ".join([draw, *(f"{aspect}={digest[aspect]}" for aspect in ASPECTS)])
 
 
 def text_of(account: Any) -> str:  # noqa: ANN401 - JSON
-    """As YAML, sorted by name, with texts of several lines as they are read."""
+    """As YAML, sorted by name, with multi-line texts as blocks."""
     return yaml.dump(account, Dumper=_Dumper, sort_keys=True, width=_WIDTH, allow_unicode=True)
 
 
 def manifest_files() -> Iterator[tuple[str, Json]]:
-    """By name, what the operator makes of each whole manifest."""
+    """What the operator does with each whole manifest, by name."""
     for manifest in manifests():
         yield f"{manifest.name}.yaml", account_of(manifest)
 
 
 def changed_manifests(folder: Path = FOLDER) -> dict[str, list[str]]:
-    """Manifests of which something is not as it was, and the aspects of that."""
-    found, files = {}, {path.name for path in (folder / "manifests").glob("*.yaml")}
+    """Manifests whose account has changed, and the aspects that differ."""
+    changed, files = {}, {path.name for path in (folder / "manifests").glob("*.yaml")}
     for name, account in manifest_files():
         file = folder / "manifests" / name
         files.discard(name)
         before = yaml.load(file.read_text(), Loader=yaml.CSafeLoader) if file.exists() else {}
         if aspects := _differing(before, account):
-            found[name] = aspects
-    return found | {name: ["left over"] for name in files}
+            changed[name] = aspects
+    return changed | {name: ["left over"] for name in files}
 
 
 def changed_draws(names: Iterable[str], lines: Iterable[str], folder: Path = FOLDER) -> dict[str, list[str]]:
-    """Draws of which something is not as it was, and the aspects of that; `lines` are what they say now."""
+    """Draws whose digests have changed, and the aspects that differ; `lines` are the current ones."""
     stored = {line.split(" ", 1)[0]: line for line in (folder / DRAWS).read_text().splitlines()}
-    found = {}
+    changed = {}
     for name, line in zip(names, lines, strict=True):
         before, now = _fields(stored.get(name, name)), _fields(line)
         if before != now:
-            found[name] = [aspect for aspect in ASPECTS if before.get(aspect) != now.get(aspect)]
-    return found
+            changed[name] = [aspect for aspect in ASPECTS if before.get(aspect) != now.get(aspect)]
+    return changed
 
 
 def _fields(line: str) -> dict[str, str]:
@@ -62,14 +62,14 @@ def _fields(line: str) -> dict[str, str]:
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """The aspects in which two accounts of a manifest differ."""
-    told = [(before, after)]
+    pairs = [(before, after)]
     passes = before.get("passes", {}), after["passes"]
-    told += [tuple(each.get(name, {}) for each in passes) for name in {**passes[0], **passes[1]}]
-    return [name for name in ASPECTS if any(one.get(name) != other.get(name) for one, other in told)]
+    pairs += [tuple(each.get(name, {}) for each in passes) for name in {**passes[0], **passes[1]}]
+    return [name for name in ASPECTS if any(was.get(name) != now.get(name) for was, now in pairs)]
 
 
 class _Dumper(yaml.CSafeDumper):
-    """Writes no aliases: what is said twice is read twice."""
+    """Writes no aliases: repeated content is written in full."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002 - as in PyYAML
         return True

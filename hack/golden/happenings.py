@@ -11,12 +11,12 @@ from golden.kubelet import Json, timestamp
 from golden.scene import FAILURES, Scene
 
 Happening: TypeAlias = Callable[[Scene], str]
-"""What has happened, in words for whoever reads a draw."""
+"""Does something, and returns a description for the reader of a draw."""
 _FINALIZER: Final = "ray.io/gcs-ft-redis-cleanup-finalizer"
 
 
 def pods_move(scene: Scene) -> str:
-    """Each pod goes on by itself: a step nearer to being ready, or to being gone."""
+    """Each pod advances on its own: a step nearer to being ready, or to being gone."""
     moved = 0
     for name, pod in list(scene.world.pods.items()):
         if "deletionTimestamp" in pod["metadata"]:
@@ -39,7 +39,7 @@ def a_pod_has_trouble(scene: Scene) -> str:
 
 
 def every_worker_fails(scene: Scene) -> str:
-    """As with an image that cannot start."""
+    """As if the image could not start."""
     trouble = scene.random.choice((kubelet.failed_at_once, kubelet.unscheduled, kubelet.without_secret))
     for name, pod in scene.world.pods.items():
         if pod["metadata"]["labels"].get("ray.io/node-type") == "worker":
@@ -48,7 +48,7 @@ def every_worker_fails(scene: Scene) -> str:
 
 
 def every_worker_ends(scene: Scene) -> str:
-    """Soon after its start, as a command that is wrong does."""
+    """Soon after its start, as with a wrong command."""
     trouble = scene.random.choice((kubelet.failed_at_once, kubelet.failed_at_once, kubelet.crashed))
     for name, pod in scene.world.pods.items():
         if "-worker-" in name and kubelet.state_of(pod) != "ended":
@@ -57,7 +57,7 @@ def every_worker_ends(scene: Scene) -> str:
 
 
 def a_pod_goes(scene: Scene) -> str:
-    """Somebody deletes it, or it is gone without a word."""
+    """Somebody deletes it, or it disappears."""
     name = _some_pod(scene)
     if name and scene.random.happens(0.5):
         scene.world.stop(name)
@@ -67,7 +67,7 @@ def a_pod_goes(scene: Scene) -> str:
 
 
 def a_pod_is_changed(scene: Scene) -> str:
-    """Its labels, its annotations or its owner."""
+    """Its labels, its annotations or its owner change."""
     name = _some_pod(scene)
     if not name:
         return ""
@@ -88,7 +88,7 @@ def a_pod_is_changed(scene: Scene) -> str:
 
 
 def a_pod_of_others_is_there(scene: Scene) -> str:
-    """Of an earlier cluster of the same name, or of KubeRay's making."""
+    """From an earlier cluster of the same name, or created by KubeRay."""
     own = scene.world.cluster["metadata"]["uid"]
     name, group, uid = scene.random.choice(
         [
@@ -116,7 +116,7 @@ def a_pod_of_others_is_there(scene: Scene) -> str:
 
 
 def no_pod_is_taken(scene: Scene) -> str:
-    """For a while: a quota is used up, an API server is overloaded."""
+    """For a while, because a quota is used up or the API server is overloaded."""
     scene.world.refusal = None if scene.world.refusal else scene.random.choice(FAILURES)
     return f"creates of pods: {scene.world.refusal}"
 
@@ -141,7 +141,7 @@ def the_user_names_workers(scene: Scene) -> str:
 
 
 def the_object_is_changed(scene: Scene) -> str:
-    """Labels, annotations, or the status, by somebody who may write it."""
+    """Somebody who may write it changes labels, annotations or the status."""
     world, random = scene.world, scene.random
     metadata = world.cluster["metadata"]
     what = random.choice(("status wiped", "status filled", "status forged", "label", "annotation", "deleted"))
@@ -166,7 +166,7 @@ def the_object_is_changed(scene: Scene) -> str:
 
 
 def the_surroundings_change(scene: Scene) -> str:
-    """Another operator, ceilings, GPUs of others, metrics."""
+    """Another operator, ceilings, others' GPUs, or metrics change."""
     world, random = scene.world, scene.random
     what = random.choice(("operator", "ceilings", "ceilings", "gpus", "gpus", "readings", "readings"))
     if what == "operator":
@@ -238,7 +238,7 @@ FOLLOWING: Final[Mapping[Happening, int]] = {
     nodes_change: 10,
     a_node_dies: 2,
 }
-"""Nothing but the queue."""
+"""Only changes of the queue."""
 FAILING: Final[Mapping[Happening, int]] = {
     every_worker_ends: 6,
     no_pod_is_taken: 1,
@@ -246,11 +246,11 @@ FAILING: Final[Mapping[Happening, int]] = {
 }
 RESIZED: Final[Mapping[Happening, int]] = {the_user_changes_the_spec: 6, a_pod_goes: 1, time_passes: 3}
 _USUAL: Final = 0.75
-"""How often pods go on by themselves between two passes, whatever else happens."""
+"""How often pods advance on their own between two passes, whatever else happens."""
 
 
 def happen(scene: Scene, table: Mapping[Happening, int]) -> list[str]:
-    """One to four things, by how often each happens."""
+    """One to four events, chosen by weight."""
     drawn = [scene.random.one_of(table) for _ in range(scene.random.randint(1, 4))]
     scene.world.wait(scene.random.choice((0, 0, 1, 3)))
     usual = [pods_move] if scene.random.happens(_USUAL) else []
@@ -258,7 +258,7 @@ def happen(scene: Scene, table: Mapping[Happening, int]) -> list[str]:
 
 
 def _some_pod(scene: Scene) -> str:
-    """One of them; of a cluster that follows its queue mostly a worker: without a head it knows nothing."""
+    """A random pod; mostly a worker if the cluster follows its queue, which it cannot see without a head."""
     names = sorted(scene.world.pods)
     workers = [name for name in names if "-worker-" in name]
     if workers and scene.elastic and scene.random.happens(0.8):

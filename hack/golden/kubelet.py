@@ -1,4 +1,4 @@
-"""What schedulers and kubelets write into the status of a pod, as plain objects."""
+"""What schedulers and kubelets write into a pod's status, as plain objects."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -6,22 +6,22 @@ from typing import Any, Final, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
 Change: TypeAlias = Callable[[Json, float], None]
-"""What becomes of a pod at a time, in Unix seconds."""
+"""Changes a pod at a time in Unix seconds."""
 
 
 def timestamp(now: float) -> str:
-    """As Kubernetes writes it."""
+    """The time as Kubernetes writes it."""
     return datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def state_of(pod: Json) -> str:
-    """Pending, running, ready, or how it has ended."""
+    """`pending`, `ready` or `ended`."""
     status = pod["status"]
-    if any("terminated" in one.get("state", {}) for one in status.get("containerStatuses", ())):
+    if any("terminated" in entry.get("state", {}) for entry in status.get("containerStatuses", ())):
         return "ended"
     if status.get("phase") in {"Failed", "Succeeded"}:
         return "ended"
-    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", ()))
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ()))
     return "ready" if ready else "pending"
 
 
@@ -39,7 +39,7 @@ def gated(pod: Json, now: float) -> None:
 
 
 def scheduled(pod: Json, now: float) -> None:
-    """It has a node, and neither volumes nor network."""
+    """It has a node, but neither volumes nor network."""
     pod["spec"]["nodeName"] = f"node-{len(pod['metadata']['name']) % 3}"
     _pending(pod, now, {"waiting": {"reason": "ContainerCreating"}})
 
@@ -58,7 +58,7 @@ def without_image(pod: Json, now: float) -> None:
 
 
 def without_secret(pod: Json, now: float) -> None:
-    """Its container cannot be made."""
+    """Its container cannot be created."""
     scheduled(pod, now)
     _pending(
         pod, now, {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "a" not found'}}
@@ -66,53 +66,53 @@ def without_secret(pod: Json, now: float) -> None:
 
 
 def looping(pod: Json, now: float) -> None:
-    """Its container ends as often as it is started."""
+    """Its container ends each time it is started."""
     scheduled(pod, now)
     last = {"terminated": {"exitCode": 1, "reason": "Error"}}
     _pending(pod, now, {"waiting": {"reason": "CrashLoopBackOff"}}, lastState=last, restartCount=5)
 
 
 def running(pod: Json, now: float) -> None:
-    """Its container runs and is not ready."""
+    """Its container runs but is not ready."""
     pod["spec"]["nodeName"] = f"node-{len(pod['metadata']['name']) % 3}"
     _runs(pod, now, ready=False)
 
 
 def ready(pod: Json, now: float) -> None:
-    """All is as it should be."""
+    """It runs and is ready."""
     pod["spec"].setdefault("nodeName", f"node-{len(pod['metadata']['name']) % 3}")
     _runs(pod, now, ready=True)
 
 
 def crashed(pod: Json, now: float) -> None:
-    """Its container has ended by a fault, half a minute after its start."""
+    """Its container has failed half a minute after its start."""
     _ended(pod, now, {"exitCode": 1, "reason": "Error"}, 30)
 
 
 def failed_at_once(pod: Json, now: float) -> None:
-    """Its container has ended as soon as it was started."""
+    """Its container has failed as soon as it was started."""
     _ended(pod, now, {"exitCode": 2, "reason": "Error"}, 1)
 
 
 def out_of_memory(pod: Json, now: float) -> None:
-    """The kernel has ended it."""
+    """The kernel has killed it."""
     _ended(pod, now, {"exitCode": 137, "reason": "OOMKilled"}, 600)
 
 
 def completed(pod: Json, now: float) -> None:
-    """It has ended in good order, and the kubelet does not say when it began."""
+    """It has completed, and the kubelet does not say when it began."""
     _ended(pod, now, {"exitCode": 0, "reason": "Completed"}, None)
     pod["status"]["phase"] = "Succeeded"
 
 
 def evicted(pod: Json, now: float) -> None:
-    """The kubelet has thrown it out."""
-    words = "The node was low on resource: memory."
-    pod["status"] = {"phase": "Failed", "reason": "Evicted", "message": words, "startTime": timestamp(now)}
+    """The kubelet has evicted it."""
+    message = "The node was low on resource: memory."
+    pod["status"] = {"phase": "Failed", "reason": "Evicted", "message": message, "startTime": timestamp(now)}
 
 
 STARTS: Final[tuple[Change, ...]] = (scheduled, sandboxed, running, ready)
-"""The way of a pod to readiness."""
+"""A pod's path to readiness."""
 TROUBLES: Final[tuple[Change, ...]] = (
     *(unscheduled, gated, without_image, without_secret, looping, running),
     *(crashed, failed_at_once, failed_at_once, out_of_memory, completed, evicted),
@@ -154,9 +154,9 @@ def _ended(pod: Json, now: float, state: Mapping[str, Any], ran: float | None) -
 
 
 def _containers(pod: Json, state: Mapping[str, Any], *, ready: bool, **fields: object) -> list[Json]:
-    """Of every container, for the template may hold anything."""
+    """The status of every container; the template may hold anything."""
     listed = pod["spec"].get("containers")
-    names = [one.get("name") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    names = [c.get("name") for c in listed if isinstance(c, dict)] if isinstance(listed, list) else []
     return [{"name": name, "ready": ready, "restartCount": 0, "state": state, **fields} for name in names]
 
 

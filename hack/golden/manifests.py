@@ -1,4 +1,4 @@
-"""Whole manifests, the examples among them: each made, then running, then served, in full."""
+"""Whole manifests, including the examples: each created, then running, then served, in full."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).parents[2]
 EXAMPLES: Final = ROOT / "examples"
 CASES: Final = ROOT / "tests/golden/cases"
 _QUEUES: Final = {"four-groups.yaml": "ten-shapes.yaml", "three-gpus.yaml": "gang.yaml"}
-"""Examples to the files with their demand."""
+"""The files with the demand of examples."""
 _ANY_QUEUE: Final = {"tasks": [{"count": 2, "resources": {"GPU": 1}}]}
 _SECONDS: Final = 10.0
 """Between passes."""
@@ -46,7 +46,7 @@ def manifests() -> Iterator[Manifest]:
 
 
 def account_of(manifest: Manifest) -> Json:
-    """What the operator makes of it."""
+    """What the operator does with it."""
     given = manifest.object["metadata"]
     world = World(manifest.object["spec"], given)
     found = plain(bodies(world.cluster))
@@ -65,7 +65,7 @@ def account_of(manifest: Manifest) -> Json:
 
 
 def _passes(world: World, demand: Json) -> Iterator[tuple[str, Json]]:
-    """What happened before, and what the pass came to."""
+    """What happened before each pass, and its result."""
     operator, ray = Operator({}), RaySide()
     elastic = world.cluster["spec"].get("enableInTreeAutoscaling") is True
     yield "made", _pass(world, operator)
@@ -94,7 +94,7 @@ def _pass(world: World, operator: Operator) -> Json:
 
 
 def _queue(ray: RaySide, demand: Json, *, served: bool) -> None:
-    """What waits, or that all of it runs."""
+    """Set what waits, or let all of it run."""
     for node in ray.nodes.values():
         node.status = ray_side.RUNNING if served and node.group != "headgroup" else ray_side.IDLE
     tasks = () if served else demand.get("tasks", ())
@@ -119,7 +119,7 @@ def _selectors(entry: Json) -> Iterator[list[Json]]:
 
 
 def _shortened(of: Json, specs: Mapping[str, Any]) -> Json:
-    """The pass, with bodies that were shown already by the name under which they were."""
+    """The pass, with bodies that were already shown replaced by their names."""
     short = {
         name: next((f"as {shown}" for shown, spec in specs.items() if body["spec"] == spec), body)
         for name, body in of["bodies"].items()

@@ -1,4 +1,4 @@
-"""The Ray of one cluster: its nodes and its queue, as its GCS answers GetClusterResourceState."""
+"""The Ray of one cluster: its nodes and its queue, as in the GCS's answer to GetClusterResourceState."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from golden.kubelet import Json
 Amounts: TypeAlias = Mapping[str, float]
 
 RUNNING, DEAD, IDLE, DRAINING = 1, 2, 3, 4
-"""States of a node, by their numbers in Ray's protocol."""
+"""Node states, by their numbers in Ray's protocol."""
 _GIB: Final = 1 << 30
 _UNITS: Final = {"Gi": _GIB, "Mi": 1 << 20, "m": 0.001, "": 1}
 
@@ -25,13 +25,13 @@ class Node:
     total: Amounts
     labels: Mapping[str, str]
     origin: str
-    """What tells it from other nodes of the same pod."""
+    """Distinguishes it from other nodes of the same pod."""
     status: int = RUNNING
     free: float = 0.0
-    """The share of it that nothing uses, while it runs."""
+    """Its unused share while it runs."""
     idle_since: float | None = None
     death: str = "UNKNOWN"
-    """Why it is dead, as Ray's books have it."""
+    """Why it is dead, as Ray records it."""
 
     @property
     def node_id(self) -> bytes:
@@ -40,7 +40,7 @@ class Node:
 
 @dataclass
 class RaySide:
-    """What a head knows. What it is asked to give up it does, unless that is busy."""
+    """What a head knows. It drains a node on request, unless the node is busy."""
 
     session: str = "session-1"
     version: int = 1
@@ -51,7 +51,7 @@ class RaySide:
     constraints: list[Json] = field(default_factory=list)
 
     def join(self, pod: Json, groups: Iterable[Json], now: float, *, again: bool = False) -> None:
-        """The Ray of a pod that runs has found its head; of one whose node is dead, if it does so `again`."""
+        """A running pod's Ray joins; if its node is dead, only if it joins `again`."""
         metadata = pod["metadata"]
         name, group = metadata["name"], metadata["labels"].get("ray.io/group", "")
         spec = next((one for one in groups if one.get("groupName") == group), {})
@@ -66,12 +66,12 @@ class RaySide:
             self.nodes[name] = Node(name, group, total, labels, origin, IDLE, 1.0, now)
 
     def begin_anew(self) -> None:
-        """Another head, which knows of nothing."""
+        """Another head, which knows nothing."""
         self.session = f"session-{int(self.session.rpartition('-')[2]) + 1}"
         self.nodes, self.tasks, self.gangs, self.constraints = {}, [], [], []
 
     def drain(self, pod: str, *, busy: bool) -> Json:
-        """How a DrainNode comes out, as an outcome; the node may have become busy meanwhile."""
+        """The outcome of a DrainNode; the node may have become busy meanwhile."""
         node = self.nodes.get(pod)
         if node is not None and busy and node.status == IDLE:
             node.status = RUNNING
@@ -83,7 +83,7 @@ class RaySide:
         return {}
 
     def answer(self, now: float, pods: Iterable[str], *, without: Sequence[str] = ()) -> Json:
-        """The reply, but for nodes that it leaves out, and why the dead ones of `pods` are dead."""
+        """The reply, without the nodes `without`, and why the dead nodes of `pods` are dead."""
         self.version += 1
         there = set(pods)
         listed = [node for name, node in self.nodes.items() if name not in without]

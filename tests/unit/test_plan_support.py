@@ -109,7 +109,7 @@ def test_a_cluster_whose_state_is_to_be_kept_and_that_runs_goes_on(
     assert made == ["head", "worker"] if recorded else ["worker"]
     conditions = {entry["type"]: entry for entry in compute_status(seen, decided, ())["conditions"]}
     assert conditions["Supported"]["status"] == "False"
-    assert "the cluster runs on" in conditions["Supported"]["message"]
+    assert "the cluster keeps running" in conditions["Supported"]["message"]
     assert "nothing is created" not in conditions["Supported"]["message"]
 
 

@@ -31,7 +31,7 @@ def test_on_a_slower_machine_the_budget_is_as_much_longer(took: float, *, passes
     """A suite must not fail by the machine alone."""
     verdict = judge("unit", took, 1.5, ci=True)
     assert verdict.passes is passes
-    assert "on a machine 1.5 times as slow" in verdict.words
+    assert "on a machine currently 1.5 times slower" in verdict.words
 
 
 def test_no_machine_shortens_a_budget() -> None:
