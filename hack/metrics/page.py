@@ -23,7 +23,7 @@ def reference() -> str:
 def _section(section: Section) -> str:
     rows = [("metric", "type", "labels", "unit", "meaning"), ("---",) * 5, *map(_row, section.definitions)]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-    return f"\n## {section.title}\n\n{section.words}\n\n{table}\n"
+    return f"\n## {section.title}\n\n{section.introduction}\n\n{table}\n"
 
 
 def _row(of: Definition) -> tuple[str, ...]:

@@ -223,23 +223,23 @@ class StatusPart:
         return f"{type(self).__name__}({dict(self.wire)})"
 
 
-def _read_and_write(of: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any] | None]:  # noqa: ANN401
+def _read_and_write(kind: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any] | None]:  # noqa: ANN401
     """A function that reads JSON, and one that writes it; None if the value itself is JSON."""
-    if isinstance(of, Scalar):
-        return of.read, None
-    if isinstance(of, type) and issubclass(of, StatusPart):
-        return lambda value: _stored(of, value if type(value) is dict else _NOTHING), _wire
-    inner = item_of(of)
-    if get_origin(of) is tuple:
+    if isinstance(kind, Scalar):
+        return kind.read, None
+    if isinstance(kind, type) and issubclass(kind, StatusPart):
+        return lambda value: _stored(kind, value if type(value) is dict else _NOTHING), _wire
+    inner = item_of(kind)
+    if get_origin(kind) is tuple:
         if isinstance(inner, Scalar):
             return lambda value: _texts(inner, value), list
         return lambda value: _parts(inner, value), _wires
     return lambda value: _map(inner, value), dict
 
 
-def item_of(of: Any) -> Any:  # noqa: ANN401 - as of a field
+def item_of(kind: Any) -> Any:  # noqa: ANN401 - as of a field
     """The scalar or the model of the values of a map or a tuple."""
-    inner = next(part for part in get_args(of) if part not in {str, Ellipsis})
+    inner = next(part for part in get_args(kind) if part not in {str, Ellipsis})
     return next((part for part in get_args(inner) if isinstance(part, Scalar)), inner)
 
 
@@ -265,15 +265,17 @@ def _parts(model: type[P], value: object) -> tuple[P, ...]:
     return tuple([_stored(model, entry) for entry in value if isinstance(entry, dict)])
 
 
-def _texts(of: Scalar, value: object) -> tuple[Any, ...]:
+def _texts(kind: Scalar, value: object) -> tuple[Any, ...]:
     """The entries that are valid."""
-    return tuple([entry for entry in value if _is(of, entry)]) if isinstance(value, list) else ()
+    return tuple([entry for entry in value if _is(kind, entry)]) if isinstance(value, list) else ()
 
 
-def _map(of: Scalar, value: object) -> Mapping[str, Any]:
+def _map(kind: Scalar, value: object) -> Mapping[str, Any]:
     """The values that are valid, by name."""
-    return {name: entry for name, entry in value.items() if _is(of, entry)} if isinstance(value, dict) else {}
+    return (
+        {name: entry for name, entry in value.items() if _is(kind, entry)} if isinstance(value, dict) else {}
+    )
 
 
-def _is(of: Scalar, value: object) -> bool:
-    return value is not None and bool(of.read(value) == value)
+def _is(kind: Scalar, value: object) -> bool:
+    return value is not None and bool(kind.read(value) == value)

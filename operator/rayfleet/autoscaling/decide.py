@@ -45,19 +45,19 @@ def decide(
     bins, joined = running_bins(space, known, groups, workers)
     context = SizingContext(policy, memory, now, joined, known=ray is not None)
     census = take_census(groups, workers, context)
-    stuck = frozenset(one.group.name for one in census if one.stuck)
+    stuck = frozenset(each.group.name for each in census if each.stuck)
     templates = templates_of(space, groups, stuck)
     gpus_left = min((max(0, ceiling.gpus_left) for ceiling in policy.ceilings), default=None)
     packing = Packing(
         space,
         templates,
         [],
-        room=[0 if one.group.withheld else one.maximum - one.present for one in census],
+        room=[0 if each.group.withheld else each.maximum - each.present for each in census],
         gpus_left=room_for_missing(templates, census, gpus_left),
         new=[0] * len(groups),
     )
     packing.add_all((*bins, *coming_bins(templates, census, joined)))
-    floors = {at: _floor(one) for at, one in enumerate(census)}
+    floors = {at: _floor(each) for at, each in enumerate(census)}
     context = replace(context, grounds=grounds_of(known, groups, packing.bins))
     solution = solve(packing, known, ways, floors, stuck)
     if any(entry.skipped for entry in solution.entries):

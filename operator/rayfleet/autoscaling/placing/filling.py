@@ -21,14 +21,14 @@ def fill_nodes(
     """Place what is left of each need on existing nodes, and lower `left`."""
     done: list[Bin] = []
     existing: list[_ExistingNodes] = []
-    for one in packing.bins:
-        fits = suited(packing.space, needs, one.free, one.kind, one.gang)
-        if fits.items and (one.tier is Tier.BLOCKED) is blocked:
-            existing.append(_ExistingNodes(packing, needs, one, fits, done))
+    for each in packing.bins:
+        fits = suited(packing.space, needs, each.free, each.kind, each.gang)
+        if fits.items and (each.tier is Tier.BLOCKED) is blocked:
+            existing.append(_ExistingNodes(packing, needs, each, fits, done))
         else:
-            done.append(one)
+            done.append(each)
     place_best_first(existing, left, packing.effort, thorough=search.thorough)
-    done += [one.nodes for one in existing if one.nodes.size]
+    done += [each.nodes for each in existing if each.nodes.size]
     if search.last:
         packing.bins = done
     else:

@@ -37,7 +37,7 @@ def _candidates(
         hosts = template.hosts
         space.effort.spend(each * len(hosts))
         fits = tuple([suited(space, needs, *node) for node, _ in hosts])
-        if any([one.items for one in fits]) and packing.can_start(template):  # noqa: C419 - quicker so
+        if any([host.items for host in fits]) and packing.can_start(template):  # noqa: C419 - quicker so
             yield _NewNodes(packing, template, needs, fits, search)
 
 

@@ -125,18 +125,18 @@ class Packing:
         """Insert nodes at their place in the order of preference."""
         gpu = self.space.gpu
         self.effort.spend(_ADDED + 12 * len(self.space.names))
-        insort(self.bins, fresh, key=lambda one: preference(one, gpu))
+        insort(self.bins, fresh, key=lambda nodes: preference(nodes, gpu))
 
     def add_all(self, fresh: Iterable[Bin]) -> None:
         """Insert many at once."""
         gpu = self.space.gpu
-        self.bins = sorted([*self.bins, *fresh], key=lambda one: preference(one, gpu))
+        self.bins = sorted([*self.bins, *fresh], key=lambda nodes: preference(nodes, gpu))
 
     def put_in_order(self, bins: list[Bin]) -> None:
         """Replace all bins by these, in order of preference."""
         gpu = self.space.gpu
         self.effort.spend((_ADDED + 12 * len(self.space.names)) * len(bins))
-        self.bins = sorted(bins, key=lambda one: preference(one, gpu))
+        self.bins = sorted(bins, key=lambda nodes: preference(nodes, gpu))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def place(packing: Packing, need: Need, count: int, *, blocked: bool = False) ->
         return count
     if not selectors:
         return _place_on(packing, need, count, None, blocked=blocked)
-    kinds = {one.kind for one in packing.bins}
+    kinds = {nodes.kind for nodes in packing.bins}
     packing.effort.spend(len(packing.bins) + 3 * len(kinds))
     ranks = packing.space.ranks(selectors, kinds)
     by_rank: dict[int, set[Kind]] = {}
@@ -208,16 +208,18 @@ def _fits(bins: list[Bin], amounts: tuple[tuple[int, int], ...], at: int) -> Ite
     rest = bins[at:] if at else bins
     if len(amounts) == 1:
         ((d, a),) = amounts
-        return (i for i, one in enumerate(rest, at) if one.free[d] >= a)
+        return (i for i, nodes in enumerate(rest, at) if nodes.free[d] >= a)
     if len(amounts) == 2:  # noqa: PLR2004 - two resources
         (d, a), (e, b) = amounts
-        return (i for i, one in enumerate(rest, at) if one.free[d] >= a and one.free[e] >= b)
+        return (i for i, nodes in enumerate(rest, at) if nodes.free[d] >= a and nodes.free[e] >= b)
     if len(amounts) == 3:  # noqa: PLR2004 - three
         (d, a), (e, b), (f, c) = amounts
         return (
-            i for i, one in enumerate(rest, at) if one.free[d] >= a and one.free[e] >= b and one.free[f] >= c
+            i
+            for i, nodes in enumerate(rest, at)
+            if nodes.free[d] >= a and nodes.free[e] >= b and nodes.free[f] >= c
         )
-    return (i for i, one in enumerate(rest, at) if all(one.free[d] >= a for d, a in amounts))
+    return (i for i, nodes in enumerate(rest, at) if all(nodes.free[d] >= a for d, a in amounts))
 
 
 def _split(nodes: Bin, need: Need, count: int) -> tuple[int, list[Bin]]:

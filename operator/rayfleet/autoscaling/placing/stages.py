@@ -135,8 +135,8 @@ def _satisfy(solution: Solution, constraint: Sequence[Demand], search: Search, *
     packing.effort.spend(len(packing.bins) * _COPIED)
     trial = packing.copy()
     trial.bins = [
-        one._replace(free=one.total, load=(), gang=-1, accelerator_work=False, fixed=True)
-        for one in packing.bins
+        nodes._replace(free=nodes.total, load=(), gang=-1, accelerator_work=False, fixed=True)
+        for nodes in packing.bins
     ]
     needs = needs_of(packing.space, constraint, len(solution.entries))
     left = settle(trial, needs, search)
@@ -145,7 +145,7 @@ def _satisfy(solution: Solution, constraint: Sequence[Demand], search: Search, *
     entries = _entries(DemandKind.CONSTRAINT, trial, needs, left)
     right_size(trial, entries, search.fresh)
     solution.entries += entries
-    solution.kept |= {name for one in trial.bins if one.load for name in one.members}
+    solution.kept |= {name for nodes in trial.bins if nodes.load for name in nodes.members}
     for template in packing.templates:
         _start(packing, template, trial.new[template.index] - packing.new[template.index])
     packing.placed = trial.placed

@@ -132,15 +132,15 @@ def room_for_missing(
     """
     if gpus_left is None:
         return None
-    for template, one in sorted(
+    for template, group_census in sorted(
         zip(templates, census, strict=True), key=lambda pair: (-pair[1].group.priority, pair[1].group.name)
     ):
         if template.gpus:
-            hosts = one.group.num_of_hosts
-            parts = sum(hosts - len(workers) for workers in one.replicas.values())
+            hosts = group_census.group.num_of_hosts
+            parts = sum(hosts - len(workers) for workers in group_census.replicas.values())
             gpus_left = max(0, gpus_left - parts * template.gpus // hosts)
-            one.held = max(0, one.missing - gpus_left // template.gpus)
-            gpus_left -= (one.missing - one.held) * template.gpus
+            group_census.held = max(0, group_census.missing - gpus_left // template.gpus)
+            gpus_left -= (group_census.missing - group_census.held) * template.gpus
     return gpus_left
 
 

@@ -15,7 +15,7 @@ from rayfleet.autoscaling.sizing.census import Census
 
 def whole_nodes(packing: Packing) -> tuple[tuple[Vector, Kind], ...]:
     """The existing nodes as if they were empty, each kind once."""
-    return tuple({(one.total, one.kind): None for one in packing.bins})
+    return tuple({(nodes.total, nodes.kind): None for nodes in packing.bins})
 
 
 def is_oversized(packing: Packing, nodes: Sequence[tuple[Vector, Kind]], need: Need) -> bool:

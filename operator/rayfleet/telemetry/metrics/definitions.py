@@ -31,7 +31,7 @@ class Section:
     """Metrics about the same thing."""
 
     title: str
-    words: str
+    introduction: str
     definitions: Sequence[Definition]
 
 
