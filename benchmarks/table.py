@@ -61,8 +61,8 @@ def calls(result: Mapping[str, Any]) -> str:
 
 def environment(result: Mapping[str, Any]) -> str:
     """The machine and the versions, in one line."""
-    told = {**result["machine"], **result["versions"]}
-    return ", ".join(f"{name} {value}" for name, value in told.items())
+    facts = {**result["machine"], **result["versions"]}
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 
 def report(result: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A page of the documentation that is generated from code: written anew, or compared."""
+"""A documentation page that is generated from code: written, or compared."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 def write_or_check(arguments: Sequence[str], page: str, text: str, make: str) -> int:
-    """The exit code: 0 when all is well, 1 when the checked page differs.
+    """The exit code: 0 on success, 1 if the checked page differs.
 
     `page` is its path in the repository, `text` what it should say, `make` the target that writes it.
     """
@@ -23,5 +23,5 @@ def write_or_check(arguments: Sequence[str], page: str, text: str, make: str) ->
         return 0
     if file.exists() and file.read_text() == text:
         return 0
-    print(f"{page}: not what the code says; run `make {make}`", file=sys.stderr)
+    print(f"{page}: out of date with the code; run `make {make}`", file=sys.stderr)
     return 1

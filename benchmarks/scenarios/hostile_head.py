@@ -78,8 +78,8 @@ async def follow_hostile_head(lab: Lab) -> Figures:
         for number, name in enumerate(list(QUEUES)[-lab.sizes.hostile_queues :]):
             where = Where(NAMESPACE, f"hostile-{number}")
             costs[name] = await _cost(lab, running, where, QUEUES[name], port)
-            told = ", ".join(f"{figure} {cost:.3g}" for figure, cost in costs[name].items())
-            lab.say(f"    {name}: {told}")
+            figures = ", ".join(f"{figure} {cost:.3g}" for figure, cost in costs[name].items())
+            lab.say(f"    {name}: {figures}")
     await lab.clear(NAMESPACE)
     worst = {figure: max(cost[figure] for cost in costs.values()) for figure in next(iter(costs.values()))}
     return {**worst, "queues": costs}

@@ -25,7 +25,7 @@ COLUMNS: Final = (
     _column("gpus", ".status.desiredGPU"),
     _column("tpus", ".status.desiredTPU", wide=True),
     _column("status", ".status.state"),
-    # `status` says ready from the first full start on, as tools expect it; this one says how things are now.
+    # `status` stays ready after the first full start, as tools expect; this column shows the current state.
     _column("ready", '.status.conditions[?(@.type=="Ready")].status'),
     _column("age", ".metadata.creationTimestamp", "date"),
     _column("head pod IP", ".status.head.podIP", wide=True),
@@ -77,7 +77,7 @@ def _v1(spec: Schema) -> dict[str, Any]:
     }
 
 
-# Objects may have been stored in it once, so it stays listed; a version that is not served needs no schema.
+# Objects may once have been stored in this version, so it stays listed; an unserved version needs no schema.
 _V1ALPHA1: Final = {
     "name": "v1alpha1",
     "served": False,

@@ -1,4 +1,4 @@
-"""How a CRD is written to a file."""
+"""Writes a CRD to a file."""
 
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ _LINE_LENGTH: Final = 140
 
 
 class _Dumper(yaml.CSafeDumper):
-    """Block style for what is ours, flow style for Kubernetes' own types; no anchors."""
+    """Block style for our own parts, flow style for Kubernetes' types; no anchors."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the signature is PyYAML's
         return True
@@ -32,6 +32,6 @@ def manifest(crd: dict[str, Any]) -> str:
 
 
 def chart_template(crd: dict[str, Any]) -> str:
-    """A file of the chart's templates: the CRD stays when the release goes, and the clusters with it."""
+    """A chart template: the CRD, and the clusters with it, stay when the release is uninstalled."""
     metadata = crd["metadata"] | {"annotations": {"helm.sh/resource-policy": "keep"}}
     return manifest(crd | {"metadata": metadata}).replace("{{", '{{ "{{" }}')

@@ -1,4 +1,4 @@
-"""The table of a RayCluster's status in the reference: every field, from the model."""
+"""The table of a RayCluster's status fields in the reference, from the model."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,13 +20,13 @@ _TYPES: Final = {
 
 
 def status_reference(page: Path) -> str:
-    """The page with the table as the model has it; all around it stays."""
+    """The page with the table from the model; the rest of the page stays."""
     before, _, rest = page.read_text().partition(BEGIN)
     return before + BEGIN + table() + END + rest.partition(END)[2]
 
 
 def table() -> str:
-    """A row for each field, by its path."""
+    """One row per field, by path."""
     rows = "".join(f"| `{path}` | {of} | {meaning} |\n" for path, of, meaning in _rows(RayClusterStatus, ""))
     return "| field | type | meaning |\n|---|---|---|\n" + rows
 

@@ -96,13 +96,13 @@ def queue_job(stage: Stage) -> None:
     job.submit(stage.kubectl, CLUSTER, EXAMPLE / "gpu_tasks.py", stage.submission)
     submitted = stage.tell.seconds
     offered = gpus(stage.kubectl)
-    told: set[str] = set()
+    shown: set[str] = set()
 
     def started() -> list[RayPod] | None:
         there = [pod for pod in stage.workers() if pod.container_id]
         for pod in there:
-            if pod.uid not in told:
-                told.add(pod.uid)
+            if pod.uid not in shown:
+                shown.add(pod.uid)
                 seconds = f"{stage.tell.seconds - submitted:.1f} s after the job was submitted"
                 stage.tell.show(f"{pod.name} runs on {pod.node} ({offered.get(pod.node, 0)} GPUs), {seconds}")
         return there if len(there) == MOST_WORKERS else None

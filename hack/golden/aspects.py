@@ -18,14 +18,14 @@ _DIGITS: Final = 12
 """Significant digits of a number, because sums of floats differ in the last ones between Python versions."""
 
 
-def aspects_of(planned: Json, told: Json) -> Json:
+def aspects_of(planned: Json, visible: Json) -> Json:
     """One pass: what was planned, and what users see."""
     creates = [action for action in planned["actions"] if action["verb"] == "create"]
     rest = {name: value for name, value in planned.items() if name not in {"sizes", "scaling"}}
     rest["actions"] = [_without(action, {"body", "templateHash"}) for action in planned["actions"]]
-    sizes = {name: planned[name] for name in ("sizes", "scaling")} | {"toRay": told["toRay"]}
-    status = {name: told[name] for name in ("status", "changed", "urgent", "withoutHead")}
-    facts = {"actions": rest, "sizes": sizes, "status": status, "events": told["events"]}
+    sizes = {name: planned[name] for name in ("sizes", "scaling")} | {"toRay": visible["toRay"]}
+    status = {name: visible[name] for name in ("status", "changed", "urgent", "withoutHead")}
+    facts = {"actions": rest, "sizes": sizes, "status": status, "events": visible["events"]}
     words = {path: text for aspect, value in facts.items() for path, text in _words(value, aspect)}
     return {
         "names": [metadata_of(action["kind"], action["body"]) for action in creates],

@@ -51,12 +51,12 @@ def main(arguments: Sequence[str]) -> int:
 def _check() -> int:
     names = draws.names()
     changed = {**changed_manifests(), **changed_draws(names, _lines(names))}
-    for line in told(changed):
+    for line in differences(changed):
         print(line, file=sys.stderr)
     return 1 if changed else 0
 
 
-def told(changed: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def differences(changed: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """What differs, one line per aspect."""
     by_aspect: dict[str, list[str]] = defaultdict(list)
     for name, aspects in changed.items():

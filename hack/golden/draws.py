@@ -133,8 +133,8 @@ def _passes(scene: Scene, table: Mapping[Happening, int], operator: Operator) ->
         scene.world.around.pop("ray", None)
         planned = plain(operator.decide(seen))
         outcomes = scene.world.carry_out(planned["actions"], scene.fails)
-        told = plain(operator.conclude(scene.world.seen(), outcomes))
-        if told["changed"] and scene.random.happens(_STATUS_WRITTEN):
-            scene.world.set_status(told["status"])
-        yield Pass(happened, list(map(_short, outcomes)), aspects_of(planned, told))
+        visible = plain(operator.conclude(scene.world.seen(), outcomes))
+        if visible["changed"] and scene.random.happens(_STATUS_WRITTEN):
+            scene.world.set_status(visible["status"])
+        yield Pass(happened, list(map(_short, outcomes)), aspects_of(planned, visible))
         happened = happen(scene, table)

@@ -88,9 +88,9 @@ def _pass(world: World, operator: Operator) -> Json:
     planned = plain(operator.decide(world.seen()))
     world.around.pop("ray", None)
     outcomes = world.carry_out(planned["actions"], lambda _: None)
-    told = plain(operator.conclude(world.seen(), outcomes))
-    world.set_status(told["status"])
-    return aspects_of(planned, told)
+    visible = plain(operator.conclude(world.seen(), outcomes))
+    world.set_status(visible["status"])
+    return aspects_of(planned, visible)
 
 
 def _queue(ray: RaySide, demand: Json, *, served: bool) -> None:

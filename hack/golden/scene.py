@@ -35,11 +35,11 @@ class Scene(NamedTuple):
     world: World
     ray: RaySide
     other_spec: Callable[[], Json]
-    """What the user may have instead."""
+    """The spec that the user may apply next."""
     elastic: bool
 
     def fails(self, action: Json) -> Json | None:
-        """How an action fails by chance; Ray itself answers a drain."""
+        """A random failure of an action; a drain is answered by Ray itself."""
         if action["kind"] == "RayNode":
             if self.random.happens(0.1):
                 return {"unanswered": dict(NO_ANSWER)}
@@ -53,6 +53,6 @@ class Scene(NamedTuple):
 
     @property
     def groups(self) -> list[Json]:
-        """Worker groups of the spec, as far as they are such."""
+        """The valid worker groups of the spec."""
         groups = self.world.cluster["spec"].get("workerGroupSpecs")
         return [group for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []

@@ -1,4 +1,4 @@
-"""Specs of every shape, valid and not, drawn from the fields of the API: once, as the API will grow."""
+"""Specs of every shape, valid and not, drawn from the API's fields only once, because the API will grow."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from random import Random
 from golden.draws import FAMILIES, SPECS
 
 _LONGEST = 6_000
-"""Characters of one line: what is longer has a long text in one place."""
+"""Characters of one line: a longer spec has a long text in one place."""
 _TOO_LARGE = str(10**30)
 """No API server stores such a number."""
 _SEED = 11

@@ -1,4 +1,4 @@
-"""Drawn specs of clusters of fixed size, and of those that follow their queue."""
+"""Random specs of clusters of fixed size, and of clusters that follow their queue."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -105,7 +105,7 @@ def steady(random: Chance) -> Json:
 
 
 def large(random: Chance) -> Json:
-    """A cluster of more pods than one pass makes, or deletes."""
+    """A cluster of more pods than one pass creates or deletes."""
     return _sized(random, [60, 110, 210])
 
 
@@ -136,7 +136,7 @@ def resized(random: Chance, spec: Json) -> Json:
 
 
 def broken(random: Chance, spec: Json) -> Json:
-    """The spec with a fault of one group, or of the whole."""
+    """The spec with a fault in one group or in the whole."""
     groups: list[Json] = [dict(group) for group in spec["workerGroupSpecs"]]
     if not groups or random.happens(0.3):
         return {**spec, **random.choice(_WRONG)}

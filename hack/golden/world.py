@@ -1,4 +1,4 @@
-"""One RayCluster and what belongs to it, as an API server holds them: plain objects."""
+"""One RayCluster and its children, as an API server stores them: plain objects."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
@@ -8,16 +8,16 @@ from golden.kubelet import timestamp
 
 Json: TypeAlias = dict[str, Any]
 Answers: TypeAlias = Callable[[Json], Json | None]
-"""From an action to how it fails, or what the API server remarks; none where it says nothing."""
+"""Returns how an action fails, or the API server's warning; None if neither."""
 
 NOW: Final = 1_800_000_000.0
-"""Unix seconds; a moment like any other."""
+"""Unix seconds; an arbitrary time."""
 UID: Final = "5f0a3c1e-0000-4000-8000-000000000001"
 TAKEN: Final[Json] = {"status": 409, "reason": "AlreadyExists"}
 
 
 class World:
-    """What is there, and what writes make of it."""
+    """The existing objects, and the effect of writes."""
 
     def __init__(self, spec: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> None:
         own = {"namespace": "ml", "uid": UID, "generation": 1, "creationTimestamp": timestamp(NOW)}
@@ -33,13 +33,13 @@ class World:
         self.pods: dict[str, Json] = {}
         self.services: dict[str, Json] = {}
         self.around: Json = {}
-        """What is seen besides: another operator, annotations of the namespace, GPUs of others, metrics."""
+        """The surroundings: another operator, annotations of the namespace, others' GPUs, metrics."""
         self.refusal: Json | None = None
-        """How every create of a pod fails for the time being."""
+        """How every create of a pod currently fails."""
         self.changed(self.cluster)
 
     def seen(self) -> Json:
-        """All of it, as it is now, to be read at once and not to be kept."""
+        """The current state of everything, to be read at once and not kept."""
         return {
             "cluster": self.cluster,
             "pods": list(self.pods.values()),
@@ -68,23 +68,23 @@ class World:
         self.changed(self.cluster)
 
     def becomes(self, name: str, change: kubelet.Change) -> None:
-        """Something happens to a pod."""
+        """Change a pod."""
         pod = self.pods[name]
         change(pod, self.now)
         self.changed(pod)
 
     def stop(self, name: str) -> None:
-        """The pod is deleted, and its containers are about to end."""
+        """The pod is being deleted, and its containers are about to end."""
         pod = self.pods[name]
         pod["metadata"].setdefault("deletionTimestamp", timestamp(self.now + 30))
         self.changed(pod)
 
     def add(self, pod: Json) -> None:
-        """A pod that is not of the operator's making, or another's."""
+        """Add a pod that this operator did not create, or that another cluster owns."""
         self._store(self.pods, pod)
 
     def carry_out(self, actions: Sequence[Json], answers: Answers) -> list[Json]:
-        """The actions of a plan, stage after stage while each goes well; how each went."""
+        """Carry out a plan, stage after stage while each succeeds; return the outcomes."""
         outcomes: list[Json] = []
         failed_at, broken = len(actions) + 1, set[str]()
         for action in actions:
@@ -142,7 +142,7 @@ class World:
 
     def _store(self, objects: dict[str, Json], body: Json, **fields: object) -> None:
         name = body["metadata"]["name"]
-        if name in objects:  # It is there by a write before, whose answer was lost.
+        if name in objects:  # An earlier write created it, and its answer was lost.
             return
         own = {"uid": f"uid-{self._versions}", "creationTimestamp": timestamp(self.now), "namespace": "ml"}
         obj = {**body, **fields, "metadata": {**own, **body["metadata"]}, "spec": {**body["spec"]}}

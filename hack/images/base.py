@@ -13,13 +13,13 @@ from testbed.progress import Progress
 SUITE = "bookworm"
 PYTHON_VERSION = "3.11"  # what SUITE ships
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
-# What Debian's own slim images leave out, too.
+# Debian's own slim images leave these out, too.
 _EXCLUDED = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian")
 _EXCLUDED_CONTENT = ("var/cache/apt", "var/lib/apt/lists", "var/log", "var/cache/debconf")
 
 
 def reference() -> str:
-    """The base's name; it changes with what goes into it."""
+    """The base's name, which changes with its content."""
     digest = hashlib.sha256(repr((SUITE, PACKAGES, _EXCLUDED, _EXCLUDED_CONTENT)).encode())
     return f"{REGISTRY}/base:{SUITE}-{digest.hexdigest()[:8]}"
 
@@ -33,7 +33,7 @@ def mirror_in(index_targets: str) -> str | None:
 
 
 def machine_mirror() -> str:
-    """The Debian mirror that this machine's apt uses. Raises TestbedError when it uses none."""
+    """The Debian mirror that this machine's apt uses. Raises TestbedError if it uses none."""
     columns = "$(ORIGIN)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)"
     asked = subprocess.run(
         ["apt-get", "indextargets", "--format", columns, "Identifier: Packages"],
@@ -44,18 +44,18 @@ def machine_mirror() -> str:
     mirror = mirror_in(asked.stdout)
     if mirror is None:
         raise TestbedError(
-            "apt knows no Debian mirror, which the base image is made from: run `apt-get update` on a Debian"
+            "apt knows no Debian mirror, which the base image is built from: run `apt-get update` on a Debian"
             " machine, or build where a Docker engine answers"
         )
     return mirror
 
 
 def make_rootfs(folder: Path, progress: Progress) -> Path:
-    """Make `folder`/rootfs.tar. Raises TestbedError with debootstrap's last words when it fails."""
+    """Build `folder`/rootfs.tar. Raises TestbedError with debootstrap's last output if it fails."""
     folder.mkdir(parents=True, exist_ok=True)
     rootfs, log, archive = folder / "rootfs", folder / "debootstrap.log", folder / "rootfs.tar"
     if rootfs.exists():
-        shutil.rmtree(rootfs)  # left by a run that was cut short
+        shutil.rmtree(rootfs)  # left by an interrupted run
     with progress.step(f"debootstrap {SUITE}"), log.open("w") as output:
         command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(rootfs)]
         done = subprocess.run([*command, machine_mirror()], stdout=output, stderr=output, check=False)

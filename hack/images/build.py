@@ -19,11 +19,11 @@ _KEPT_VERSIONS = 2  # of one image's archives: a Ray one is half a gigabyte
 
 
 class Built(NamedTuple):
-    """An image that is there."""
+    """A built image."""
 
     archive: Path
     reference: str
-    """The name that a pod uses, by the very sources that it was built from."""
+    """The name that a pod uses, for exactly the sources that it was built from."""
 
 
 def current(name: str) -> Recipe:
@@ -37,12 +37,12 @@ def current(name: str) -> Recipe:
 
 
 def archive(recipe: Recipe) -> Path:
-    """Where the image's docker-archive is, or will be once built."""
+    """The path of the image's docker-archive, built or not."""
     return paths.images() / recipe.archive_name
 
 
 def engine() -> engines.Docker | engines.Buildah:
-    """A Docker engine where one answers, else buildah."""
+    """A Docker engine if one answers, else buildah."""
     docker = shutil.which("docker")
     if docker:
         asked = subprocess.run([docker, "info"], capture_output=True, timeout=20, check=False)
@@ -65,7 +65,7 @@ def ensure(name: str, progress: Progress) -> Built:
 
 
 def ensure_base(progress: Progress) -> None:
-    """The local base image in buildah's store, made if it is not there."""
+    """The local base image in buildah's store, built if missing."""
     _check_tools()
     with workplace.alone(progress):
         _base(progress)

@@ -12,7 +12,7 @@ _INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; a TestbedError ends as one sentence on stderr and exit status 1."""
+    """Run one command; a TestbedError becomes one sentence on stderr and exit status 1."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _parser().parse_args(arguments)
     try:
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
         print(f"images: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("images: stopped; an archive that was being made does not count", file=sys.stderr)
+        print("images: stopped; an unfinished archive does not count", file=sys.stderr)
         return _INTERRUPTED
     return 0
 

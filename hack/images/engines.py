@@ -36,7 +36,7 @@ def _common(recipe: Recipe, context: Path, secrets: Mapping[str, Path]) -> list[
 
 @dataclass(frozen=True)
 class Docker:
-    """A Docker engine, which can pull the public bases."""
+    """A Docker engine, which can pull the public base images."""
 
     name: str = "docker"
 
@@ -81,5 +81,5 @@ class Buildah:
         return [*_CONTAINED, "buildah", "inspect", "--type=image", reference]
 
     def storage_conf(self, folder: Path) -> str:
-        """A store of our own, so that no other user of containers/storage on this machine is touched."""
+        """Our own store, so that no other user of containers/storage on this machine is affected."""
         return f'[storage]\ndriver = "overlay"\ngraphroot = "{folder}/graph"\nrunroot = "{folder}/run"\n'

@@ -1,4 +1,4 @@
-"""Hands the building machine's way to its package index into the build, as a secret that enters no layer."""
+"""Passes the machine's package index settings to the build, as a secret that enters no layer."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ _PASSED_ON = {
 
 
 def pip_conf(environ: Mapping[str, str]) -> str:
-    """A pip configuration with what `environ` says about indexes, and `PIP_CERT` where the build sees it."""
+    """A pip configuration with the indexes in `environ`, and `PIP_CERT` at its path in the build."""
     lines = [f"{option} = {environ[name]}" for name, option in _PASSED_ON.items() if environ.get(name)]
     if environ.get("PIP_CERT"):
         lines.append(f"cert = {CA_IN_BUILD}")

@@ -1,4 +1,4 @@
-"""What each image is made of: its Dockerfile, the files it reads, its build arguments and its name.
+"""What each image is built from: its Dockerfile, the files it reads, its build arguments and its name.
 
 Values only. The digest of a recipe changes when, and only when, something that goes into the image changes.
 """
@@ -62,7 +62,7 @@ def _inputs(name: str) -> tuple[Path, tuple[str, ...]]:
             "requirements/operator.txt",
             *package,
         )
-    # One recipe for both Ray images: they differ in their base only.
+    # One recipe for both Ray images: they differ only in their base.
     dockerfile = "images/ray/Dockerfile"
     return Path(dockerfile), (dockerfile, "images/ray/constraints.txt")
 

@@ -1,4 +1,4 @@
-"""Where images are built: a store of our own in the cache, one builder at a time."""
+"""Where images are built: our own store in the cache, one builder at a time."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ _LONGEST_EXCERPT = 3000
 
 @contextmanager
 def alone(progress: Progress) -> Iterator[None]:
-    """Keep other builders out, and clear away what one that was killed has left."""
+    """Keep other builders out, and remove what a killed one has left."""
     with (_store() / ".lock").open("w") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,13 +33,13 @@ def alone(progress: Progress) -> Iterator[None]:
 
 @contextmanager
 def scratch(name: str) -> Iterator[Path]:
-    """An empty folder that is gone afterwards."""
+    """An empty temporary folder."""
     with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=_scratch()) as folder:
         yield Path(folder)
 
 
 def run(command: Sequence[str]) -> None:
-    """Run a builder's command. Raises TestbedError with its last words when it fails."""
+    """Run a builder's command. Raises TestbedError with its last output if it fails."""
     done = subprocess.run(
         command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
@@ -53,7 +53,7 @@ def succeeds(command: Sequence[str]) -> bool:
 
 
 def unfinished(archive: Path) -> Path:
-    """Where an archive is written before it gets its name, so that half of one never looks finished."""
+    """Where an archive is written before it gets its name, so that a partial one never looks finished."""
     return archive.with_name(f".{archive.name}.unfinished")
 
 

@@ -7,5 +7,5 @@ from metrics.page import reference
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 when all is well, 1 when the checked page differs."""
+    """The exit code: 0 on success, 1 if the checked page differs."""
     return write_or_check(arguments, "docs/reference/metrics.md", reference(), make="metrics")

@@ -1,4 +1,4 @@
-"""The page of the documentation that lists every metric."""
+"""The documentation page that lists every metric."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ _UNITS: Final = {"_seconds": "seconds", "_bytes": "bytes"}
 
 
 def reference() -> str:
-    """The page, in Markdown."""
+    """The page as Markdown."""
     return _HEAD + "".join(map(_section, SECTIONS))
 
 

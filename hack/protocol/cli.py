@@ -1,4 +1,4 @@
-"""`python -m protocol`: compile the definition of Ray's messages, or check that what is committed is that.
+"""`python -m protocol`: compile the definition of Ray's messages, or check that the committed files match it.
 
 Needs `operator` and `hack` on the path: PYTHONPATH=operator:hack python -m protocol [--check]
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 OPERATOR = Path(__file__).parents[2] / "operator"
 SOURCE = Path("rayfleet/ray/gcs/protocol/ray.proto")
-"""Compiled by its whole path, as no two files of one name may be loaded in a process."""
+"""Compiled by its full path, because a process may not load two files of the same name."""
 
 
 def generated() -> Mapping[Path, str]:
@@ -27,7 +27,7 @@ def generated() -> Mapping[Path, str]:
 
 
 def outdated(root: Path = OPERATOR) -> Sequence[str]:
-    """The generated files under `root` that differ from what the definition says."""
+    """The generated files under `root` that differ from the definition."""
     return [
         path.name
         for path, text in generated().items()
@@ -36,7 +36,7 @@ def outdated(root: Path = OPERATOR) -> Sequence[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 when all is well, 1 when a checked file differs."""
+    """The exit code: 0 on success, 1 if a checked file differs."""
     parser = argparse.ArgumentParser(prog="python -m protocol", description=__doc__)
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit 1 if a file is not up to date"
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     if parser.parse_args(arguments).check:
         files = outdated()
         if files:
-            print(f"{', '.join(files)}: not what {SOURCE.name} says; run `make protocol`", file=sys.stderr)
+            print(f"{', '.join(files)}: out of date with {SOURCE.name}; run `make protocol`", file=sys.stderr)
         return 1 if files else 0
     for path, text in generated().items():
         (OPERATOR / path).write_text(text)

@@ -36,12 +36,12 @@ class Api:
         return self.get(path)[0] == _OK
 
     def items(self, path: str) -> list[dict[str, Any]]:
-        """The objects of a list; none while nothing answers."""
+        """The objects of a list; empty while nothing answers."""
         status, body = self.get(path)
         return list(json.loads(body)["items"]) if status == _OK else []
 
     def create(self, path: str, body: dict[str, Any]) -> None:
-        """Create an object; one that is there already stays as it is."""
+        """Create an object; an existing one stays as it is."""
         status, answer = self._request("POST", path, json.dumps(body))
         if status not in (_CREATED, _OK, _CONFLICT):
             raise TestbedError(

@@ -1,4 +1,4 @@
-"""Bringing a bed up, finding it again, and taking it down, whatever it is made of."""
+"""Bringing a bed up, finding it again, and taking it down, whatever its driver."""
 
 import os
 import shlex
@@ -17,7 +17,7 @@ from testbed.record import Bed, Wanted
 
 
 def given_kubeconfig() -> Path | None:
-    """The cluster that the user gives by KUBECONFIG; None if it is unset or names one of our own beds."""
+    """The user's cluster from KUBECONFIG; None if it is unset or names one of our own beds."""
     given = os.environ.get("KUBECONFIG")
     if not given:
         return None
@@ -32,7 +32,7 @@ def given_kubeconfig() -> Path | None:
 
 
 def up(wanted: Wanted, progress: Progress, *, owned: bool = False) -> Bed:
-    """Bring a bed up, or find it healthy; one that is `owned` ends with the process that calls this.
+    """Bring a bed up, or use a healthy one; an `owned` bed ends with the calling process.
 
     Raises TestbedError, and leaves nothing behind, where that does not work.
     """
@@ -85,7 +85,7 @@ def load_image(bed: Bed, archive: Path) -> None:
 
 
 def set_unhealthy_gpus(bed: Bed, node: str, gpus: Sequence[str]) -> None:
-    """Let exactly these GPUs of a node be in error; none of them, and all are well again."""
+    """Mark exactly these GPUs of a node as unhealthy; without any, all are healthy again."""
     there = [f"gpu-{number}" for number in range(bed.wanted.gpus_per_node)]
     unknown = [gpu for gpu in gpus if gpu not in there]
     if unknown:
@@ -100,7 +100,7 @@ def set_unhealthy_gpus(bed: Bed, node: str, gpus: Sequence[str]) -> None:
 
 
 def down(name: str, progress: Progress) -> None:
-    """Take a bed down, whole or half made; one that is not there is none the worse."""
+    """Take a bed down, complete or not; does nothing if there is none."""
     record.check_name(name)
     if name not in record.names():
         progress.say(f"there is no test bed {name}")
@@ -122,7 +122,7 @@ def down_orphans(progress: Progress) -> None:
 
 
 def find(name: str) -> Bed:
-    """The bed with this name. Raises TestbedError that lists those there are."""
+    """The bed with this name. Raises TestbedError that lists the existing ones."""
     bed = record.load(name)
     if bed is None:
         there = ", ".join(record.names()) or "none"
@@ -137,7 +137,7 @@ def api(bed: Bed) -> Api:
 
 
 def state(bed: Bed) -> str:
-    """`ready`, `starting`, or `broken` where a part of it is gone."""
+    """`ready`, `starting`, or `broken` if a part of it is gone."""
     if healthy(bed):
         return "ready"
     with record.lock(bed.name, wait=False) as held:
@@ -145,7 +145,7 @@ def state(bed: Bed) -> str:
 
 
 def healthy(bed: Bed) -> bool:
-    """Everything that was started still runs, and the API server answers."""
+    """Whether everything that was started still runs, and the API server answers."""
     if not bed.ready or bed.booted_since:
         return False
     if bed.driver == record.KIND:
@@ -213,6 +213,6 @@ def _all_or_nothing(bed: Bed) -> Iterator[None]:
 
 
 def usage(bed: Bed) -> str:
-    """How to use a bed, as lines for the shell."""
+    """How to use a bed, as shell commands."""
     kubectl = binaries.path("kubectl")
     return f"export KUBECONFIG={shlex.quote(str(bed.kubeconfig))}\n{kubectl} get nodes"

@@ -1,4 +1,4 @@
-"""Builds the Kubernetes programs from pinned Go modules, once, and keeps them by version.
+"""Builds the Kubernetes programs from pinned Go modules once, and keeps them by version.
 
 Each family is a Go module of its own under `modules/`, because their dependency versions differ.
 Its go.mod is the only place where a version is written.
@@ -86,7 +86,7 @@ FAMILIES: dict[str, Family] = {
         ("helm.sh/helm/v4/internal/version.version",),
     ),
 }
-# Copies of these that the user already has go before ours, as in other Kubernetes test tools.
+# The user's own copies of these take precedence over ours, as in other Kubernetes test tools.
 _FROM_KUBEBUILDER_ASSETS = ("etcd", "kube-apiserver", "kubectl")
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 KWOK = (*CONTROL_PLANE, "kwok")
@@ -101,7 +101,7 @@ NODE = (
 
 
 def family_of(binary: str) -> str:
-    """The family that holds `binary`. Raises TestbedError for a name that no family has."""
+    """The family of `binary`. Raises TestbedError for an unknown name."""
     for name, family in FAMILIES.items():
         if binary in family.packages:
             return name
@@ -127,7 +127,7 @@ def folder(family: str) -> Path:
 
 
 def path(binary: str) -> Path:
-    """Where `binary` is, or will be once built; `KUBEBUILDER_ASSETS` goes first for the three it can hold."""
+    """The path of `binary`, built or not; `KUBEBUILDER_ASSETS` takes precedence for the three it can hold."""
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if assets and binary in _FROM_KUBEBUILDER_ASSETS:
         given = Path(assets) / binary
@@ -140,7 +140,7 @@ def path(binary: str) -> Path:
 
 
 def ensure(wanted: Iterable[str], progress: Progress) -> None:
-    """Build those of the `wanted` binaries that are not there yet.
+    """Build the missing ones of the `wanted` binaries.
 
     Raises TestbedError if Go or disk space is missing, or a build fails.
     """
@@ -197,7 +197,7 @@ def _go_build(go: str, family: str, binary: str, target: Path) -> None:
     if done.returncode:
         said = done.stderr.strip()[-2000:]
         raise TestbedError(f"building {binary} failed; Go said:\n{said}")
-    unfinished.rename(target)  # a build that is cut short never looks finished
+    unfinished.rename(target)  # an interrupted build never looks finished
 
 
 def _go() -> str:

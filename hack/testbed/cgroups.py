@@ -1,4 +1,4 @@
-"""The cgroup of one node: it limits the pods, and by it all the node's processes are found."""
+"""The cgroup of one node, which limits the pods and identifies all the node's processes."""
 
 import os
 import signal
@@ -15,19 +15,19 @@ _END_S = 10.0
 
 
 def folders(name: str) -> tuple[str, ...]:
-    """Where the group `name` is to be made."""
+    """The folders of the group `name`."""
     return tuple(str(hierarchy / name) for hierarchy in _hierarchies())
 
 
 def make(groups: Iterable[str]) -> None:
-    """Make the groups. Raises TestbedError where the machine does not allow that."""
+    """Create the groups. Raises TestbedError if the machine does not allow that."""
     if _is_version_2():
         _enable_controllers()
     for group in map(Path, groups):
         try:
             group.mkdir()
         except OSError as error:
-            raise TestbedError(f"the cgroup {group} cannot be made: {error.strerror}") from error
+            raise TestbedError(f"the cgroup {group} cannot be created: {error.strerror}") from error
         for setting in ("cpuset.cpus", "cpuset.mems"):  # a new group has none, and nothing can run in it
             if (group.parent / setting).exists():
                 (group / setting).write_text((group.parent / setting).read_text())
@@ -97,7 +97,7 @@ def _processes(group: Path) -> list[int]:
 def _hierarchies() -> list[Path]:
     if _is_version_2():
         return [_ROOT]
-    # A link is a second name of another hierarchy.
+    # A link is a second name for another hierarchy.
     return [
         entry
         for entry in sorted(_ROOT.iterdir())
@@ -110,7 +110,7 @@ def _is_version_2() -> bool:
 
 
 def _enable_controllers() -> None:
-    """Let child groups be limited; a controller that is on already, or absent, stays as it is."""
+    """Allow limits on child groups; a controller that is already on, or absent, stays as it is."""
     switch = _ROOT / "cgroup.subtree_control"
     enabled = switch.read_text().split()
     for controller in (_ROOT / "cgroup.controllers").read_text().split():

@@ -14,9 +14,9 @@ _INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; a TestbedError ends as one sentence on stderr and exit status 1."""
-    # So that an `up` that is told to stop takes down what it has started so far.
-    # Also where a shell has started this in the background, with Ctrl-C ignored.
+    """Run one command; a TestbedError becomes one sentence on stderr and exit status 1."""
+    # So that an interrupted `up` takes down what it has started so far, even if a shell has started this in
+    # the background, with Ctrl-C ignored.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.default_int_handler)
     options = _parser().parse_args(arguments)
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         print(f"testbed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("testbed: stopped; nothing is left of what was being started", file=sys.stderr)
+        print("testbed: stopped; everything that was being started is gone", file=sys.stderr)
         return _INTERRUPTED
 
 
@@ -45,8 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="bring a bed up")
     up.add_argument("--name", default="default")
     up.add_argument("--profile", choices=record.PROFILES, default=record.CONTROL_PLANE)
-    up.add_argument("--nodes", type=int, metavar="N", help="2, and 100 with kwok, unless given")
-    up.add_argument("--gpus-per-node", type=int, metavar="N", help="4, and 8 with kwok, unless given")
+    up.add_argument("--nodes", type=int, metavar="N", help="default 2, with kwok 100")
+    up.add_argument("--gpus-per-node", type=int, metavar="N", help="default 4, with kwok 8")
     up.add_argument(
         "--audit-log", action="store_true", help="log who wrote what to audit.log in the bed's folder"
     )
@@ -56,11 +56,11 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=Path,
         metavar="FILE.tar",
-        help="load-image, once up; repeat it",
+        help="load this image once the bed is up; repeatable",
     )
     up.set_defaults(run=_up)
 
-    down = commands.add_parser("down", help="take a bed down, also one that crashed")
+    down = commands.add_parser("down", help="take a bed down, even a crashed one")
     which = down.add_mutually_exclusive_group(required=True)
     which.add_argument("--name")
     which.add_argument("--all", action="store_true")
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     load.set_defaults(run=_load_image)
 
     gpus = commands.add_parser(
-        "unhealthy-gpus", help="let GPUs of a node be in error; none: all are well again"
+        "unhealthy-gpus", help="mark GPUs of a node as unhealthy; none: all are healthy again"
     )
     gpus.add_argument("--name", default="default")
     gpus.add_argument("--node", required=True)
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     kubeconfig.add_argument("--name", default="default")
     kubeconfig.set_defaults(run=_kubeconfig)
 
-    binary = commands.add_parser("bin", help="print the path of a program, built if need be")
+    binary = commands.add_parser("bin", help="print the path of a program, built if necessary")
     binary.add_argument("binary", metavar="NAME")
     binary.set_defaults(run=_bin)
 
@@ -100,7 +100,7 @@ def _build(options: argparse.Namespace) -> None:
     if unknown:
         raise TestbedError(f"there is no family {unknown[0]!r}: give some of {', '.join(binaries.FAMILIES)}")
     if options.families or not kind.answers():
-        # kind is built where it is used: beside a Docker engine.
+        # kind is built only where it is used: with a Docker engine.
         families = options.families or [family for family in binaries.FAMILIES if family != "kind"]
         wanted = [binary for family in families for binary in binaries.FAMILIES[family].packages]
     else:
@@ -123,7 +123,7 @@ def _up(options: argparse.Namespace) -> None:
         audit_log=options.audit_log,
     )
     print(f"test bed {options.name}, profile {options.profile}")
-    with progress.step("up in all"):
+    with progress.step("up in total"):
         bed = beds.up(wanted, progress)
         for archive in options.image:
             _import(bed, archive, progress)
@@ -167,13 +167,13 @@ def _bin(options: argparse.Namespace) -> None:
 
 
 def _prerequisites(options: argparse.Namespace) -> int:
-    # A Docker engine brings all that nodes and images take, and its packages may not go with Debian's.
+    # A Docker engine has all that nodes and images need, and its packages may conflict with Debian's.
     by_docker = kind.answers()
     packages = prerequisites.CONTROL_PLANE if by_docker else prerequisites.NODE + prerequisites.IMAGES
     needed = packages + prerequisites.METRICS
     lacking = prerequisites.missing(needed)
     if not lacking:
-        print("every prerequisite is there")
+        print("all prerequisites are installed")
         return 0
     print(f"missing packages; install with:\n{prerequisites.install_line(lacking)}")
     if not options.install:
@@ -181,4 +181,4 @@ def _prerequisites(options: argparse.Namespace) -> int:
     if os.geteuid() == 0:
         print("installing them (about 30 s)")
         prerequisites.install(lacking)
-    return 0  # without root, what the packages are for says so when it is needed
+    return 0  # without root, the commands that need the packages say so

@@ -1,4 +1,4 @@
-"""The node profile without Docker: a control plane in a namespace of the bed, and real nodes beside it."""
+"""The node profile without Docker: a control plane in a namespace of the bed, and real nodes."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +19,12 @@ _GPU = "nvidia.com/gpu"
 
 
 def nodes(bed: Bed) -> list[Node]:
-    """The nodes of a bed, whether they run or not."""
+    """The nodes of a bed, running or not."""
     return [Node(bed, number) for number in range(1, bed.wanted.nodes + 1)]
 
 
 def place(bed: Bed, enter: Sequence[str] = ()) -> Place:
-    """Where the control plane of such a bed is found."""
+    """The place of such a bed's control plane."""
     return Place(bed.subnets.control_plane, 6443, (2379, 2380), enter=tuple(enter))
 
 
@@ -33,7 +33,7 @@ def start(bed: Bed, progress: Progress) -> Bed:
     members = nodes(bed)
     for node in members:
         node.check_folder()
-    # What is about to be made is recorded first: a crash from here on leaves nothing unnamed.
+    # Everything is recorded before it is created: a crash from here on leaves nothing unrecorded.
     groups = [group for node in members for group in cgroups.folders(node.cgroup)]
     bed = bed.with_changes(links=(network.host_link(bed.subnets),), cgroups=tuple(groups))
     with progress.step("made namespaces, cgroups and the network"):

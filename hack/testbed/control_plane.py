@@ -16,7 +16,7 @@ from testbed.waiting import wait_for
 API_SERVER = "kube-apiserver"
 _START_S = 60.0
 _CLIENTS = {
-    # The users to whom Kubernetes binds these roles by itself; the audit log then tells the programs apart.
+    # The users to whom Kubernetes itself binds these roles; the audit log then tells the programs apart.
     "kube-controller-manager": ("system:kube-controller-manager", ()),
     "kube-scheduler": ("system:kube-scheduler", ()),
 }
@@ -24,7 +24,7 @@ _CLIENTS = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where the control plane runs: on the machine's loopback, or in a network namespace of the bed."""
+    """Where the control plane runs: on the machine's loopback, or in one of the bed's network namespaces."""
 
     address: str
     api_port: int
@@ -48,7 +48,7 @@ def pki_of(bed: Bed) -> Pki:
 
 
 class ControlPlane:
-    """Starts the four programs and says when they are ready."""
+    """Starts the four programs and waits until they are ready."""
 
     def __init__(self, bed: Bed, place: Place) -> None:
         self._bed = bed
@@ -56,7 +56,7 @@ class ControlPlane:
         self._pki = pki_of(bed)
 
     def make_credentials(self) -> None:
-        """Make the certificates and the administrator's kubeconfig."""
+        """Create the certificates and the administrator's kubeconfig."""
         pki, place = self._pki, self._place
         pki.make_authority()
         names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
@@ -99,7 +99,7 @@ class ControlPlane:
         self._wait("the API server to be ready", self.api().ready)
 
     def wait_usable(self) -> None:
-        """Wait until pods can be created: each needs a service account that the controller manager makes."""
+        """Wait until pods can be created: each needs a service account from the controller manager."""
         path = "/api/v1/namespaces/default/serviceaccounts/default"
         self._wait("the default service account", lambda: self.api().exists(path))
 

@@ -1,4 +1,4 @@
-"""CoreDNS beside the control plane, and the Service by which pods reach it."""
+"""CoreDNS next to the control plane, and the Service through which pods reach it."""
 
 import socket
 import struct
@@ -35,7 +35,7 @@ def start(bed: Bed, place: Place) -> None:
 
 
 def publish(api: Api, bed: Bed) -> None:
-    """Give CoreDNS its rights, and pods the Service `kube-dns` that leads to it."""
+    """Grant CoreDNS its rights, and create its Service `kube-dns` for pods."""
     rules = [
         {"apiGroups": [""], "resources": ["services", "pods", "namespaces"], "verbs": ["list", "watch"]},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
@@ -53,7 +53,7 @@ def publish(api: Api, bed: Bed) -> None:
 
 
 def answers(address: str) -> bool:
-    """The server at this address knows the Service `kubernetes`."""
+    """Whether the server at this address knows the Service `kubernetes`."""
     name = b"".join(bytes([len(part)]) + part for part in b"kubernetes.default.svc.cluster.local".split(b"."))
     query = struct.pack(">HHHHHH", 1, 0x0100, 1, 0, 0, 0) + name + b"\0" + _A_RECORD_IN_CLASS_IN
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:

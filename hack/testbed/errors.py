@@ -2,6 +2,6 @@
 
 
 class TestbedError(Exception):
-    """Something that the user can mend; the message is one clear sentence that names the remedy."""
+    """Something that the user can fix; the message is one clear sentence that names the remedy."""
 
     __test__ = False  # pytest would otherwise try to collect a class with this name

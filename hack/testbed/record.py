@@ -30,7 +30,7 @@ _PORTS = 3
 
 @dataclass(frozen=True)
 class Size:
-    """How many nodes a profile has unless told otherwise, and at most."""
+    """How many nodes a profile has by default, and at most."""
 
     nodes: int
     gpus_per_node: int

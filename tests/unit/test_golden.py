@@ -149,7 +149,7 @@ def test_a_missing_or_a_leftover_file_is_a_difference(
 def test_what_differs_is_told_by_aspect_with_the_first_places() -> None:
     """And with what to do about it."""
     names = {f"fixed-{n:04}": ["hashes", "words"] for n in range(9)}
-    hashes, words, remedy = cli.told({**names, "a.yaml": ["words"]})
+    hashes, words, remedy = cli.differences({**names, "a.yaml": ["words"]})
     assert hashes.startswith("hashes: differs from tests/golden in fixed-0000, fixed-0001,")
     assert hashes.endswith("and 3 more")
     assert words.endswith("and 4 more")

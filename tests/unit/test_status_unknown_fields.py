@@ -33,7 +33,7 @@ def test_an_unknown_field_of_a_template_is_named_by_its_path() -> None:
     """With the remedy, and beside the field itself nothing is said."""
     status = status_after(made("cpu", WARNING, "spec.x is deprecated"))
     assert status["unknownFields"] == [PATH]
-    assert supported(status).startswith(f"{PATH} is not known to this Kubernetes and does nothing: check")
+    assert supported(status).startswith(f"{PATH} is unknown to this Kubernetes and has no effect: check")
 
 
 def test_it_is_named_until_it_is_removed_whoever_looks_next() -> None:

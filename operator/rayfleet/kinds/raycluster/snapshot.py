@@ -1,4 +1,4 @@
-"""What the planner sees: the trimmed objects of one cluster at one moment, as frozen values."""
+"""The planner's input: the trimmed objects of one cluster at one moment, as frozen values."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A group whose pods could not be created: left alone until a time, while the others go on."""
+    """A group whose pods could not be created: it is left alone for a time, while the others continue."""
 
     until: float
     """Unix seconds."""
@@ -28,57 +28,57 @@ class Hold:
 
 
 class Settling(NamedTuple):
-    """A group whose pods end soon after their start, again and again: its next round waits, and is small."""
+    """A group whose pods repeatedly end soon after they start: its next round waits, and is small."""
 
     until: float
     """Unix seconds."""
     rounds: int
-    """How many have failed in a row."""
+    """How many rounds have failed in a row."""
     ended: frozenset[str]
-    """Uids of the pods that are there and have ended so."""
+    """Uids of the existing pods that ended this way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that one decision is made from."""
+    """Everything that one decision is based on."""
 
     cluster: Root
     spec: RayClusterSpec | None
-    """The spec to act by: the stored one when it is valid, else the last valid one, else none."""
+    """The spec to act on: the stored one if it is valid, else the last valid one, else None."""
     violations: tuple[Violation, ...]
     """What is wrong with the stored spec."""
     pods: tuple[Pod, ...]
-    """Pods whose controller is this very cluster (by uid), oldest first."""
+    """Pods whose controller is this cluster (by uid), oldest first."""
     services: tuple[Service, ...]
     now: float
     """Unix seconds."""
     refused: Mapping[str, str] = field(default_factory=dict)
-    """Template hash to the API server's words, for templates it will not have."""
+    """The API server's message for each refused template, by template hash."""
     withheld: Mapping[str, str] = field(default_factory=dict)
-    """Group name to why nothing can be created in it: what the spec says of it makes no sense."""
+    """Why nothing can be created in a group whose definition is invalid, by group name."""
     held: Mapping[str, Hold] = field(default_factory=dict)
-    """Group name (`headgroup` for the head) to why nothing is created in it for now."""
+    """Why nothing is created in a group for now, by group name (`headgroup` for the head)."""
     settling: Mapping[str, Settling] = field(default_factory=dict)
-    """Group name (`headgroup` for the head) to how its ended pods are replaced."""
+    """How the ended pods of a group are replaced, by group name (`headgroup` for the head)."""
     worked_out: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    """What plans by this very spec, labels and annotations have worked out, for the next one: never news."""
+    """Results that plans have computed from this spec, labels and annotations, for reuse; never news."""
     auth_secret_made: bool = False
-    """The Secret with its token was made or found by this process."""
+    """This process has created or found the Secret with the cluster's token."""
     rivals: tuple[Pod, ...] = ()
-    """Heads of an earlier cluster of this name, or of nobody any more, that our labels may lead to."""
+    """Heads of an earlier cluster of this name, or without an owner, that our labels may select."""
     other_operator: str | None = None
-    """The Lease of another operator of this API that is alive in our scope, as `namespace/name`."""
+    """The live Lease of another operator of this API in our scope, as `namespace/name`."""
     scaling: ScalingView = field(default_factory=ScalingView)
     pod_settings: PodSettings = DEFAULT
-    """What the administrator has set for pods, and what the namespace was seen to ask of them."""
+    """The administrator's settings for pods, with what the namespace was found to require."""
     recorded: RayClusterStatus = field(init=False, compare=False, repr=False)
-    """What the status of `cluster` says."""
+    """The status of `cluster`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recorded", recorded(self.cluster.status))
 
     def once(self, what: str, spec: RayClusterSpec, made_for: object, make: Callable[[], T]) -> T:
-        """What `make` gives for this spec and what else it was made for: worked out anew for another."""
+        """The result of `make`, computed once for this spec and `made_for`."""
         known = self.worked_out.get(what)
         if known is None or known[0] is not spec or known[1] != made_for:
             known = self.worked_out[what] = spec, made_for, make()

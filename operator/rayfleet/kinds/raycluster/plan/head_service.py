@@ -68,12 +68,12 @@ def _selector(cluster: Root, labels: Labels, rivals: Sequence[Pod]) -> dict[str,
         usual.get(Label.NODE_TYPE) == NodeType.HEAD
         or usual.get(Label.IDENTIFIER) == head_selector(cluster, {}, {})[Label.IDENTIFIER]
     )
-    told_apart = from_workers and usual.get(Label.CLUSTER) == cluster.key.name
-    if told_apart and not any(_selects(usual, dict(rival.labels)) for rival in rivals):
+    distinct = from_workers and usual.get(Label.CLUSTER) == cluster.key.name
+    if distinct and not any(_selects(usual, dict(rival.labels)) for rival in rivals):
         return usual
     if labels.get(Label.CLUSTER_UID) == cluster.uid:
         return {**usual, Label.CLUSTER_UID: cluster.uid}
-    return usual if told_apart else {}
+    return usual if distinct else {}
 
 
 def _selects(selector: Labels, labels: Labels) -> bool:

@@ -138,18 +138,18 @@ class RayHeads:
             return Unanswered(action, answer)
         return Succeeded(action) if answer.accepted else Refused(action, answer.refusal or "refused")
 
-    async def report(self, key: Key, report: AutoscalingReport, told: Callable[[], None]) -> None:
-        """Report to Ray what is starting and what cannot be started; `told` is called when it has answered.
+    async def report(self, key: Key, report: AutoscalingReport, accepted: Callable[[], None]) -> None:
+        """Report to Ray what is starting and what cannot start; `accepted` is called once it has answered.
 
         No pass waits long for that: a head that accepts reports and does not answer holds up nobody.
         """
         if key in self._reports:
-            self._later[key] = report, told
+            self._later[key] = report, accepted
             return
         client = self._poller.client(key)
         if client is None or self._may_write() <= 0 or self._is_silent(key):
             return
-        await asyncio.wait({self._start(key, client, report, told)}, timeout=PATIENCE_SECONDS)
+        await asyncio.wait({self._start(key, client, report, accepted)}, timeout=PATIENCE_SECONDS)
 
     async def close(self) -> None:
         """Stop reporting."""
@@ -160,18 +160,18 @@ class RayHeads:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(
-        self, key: Key, client: "GcsClient", report: AutoscalingReport, told: Callable[[], None]
+        self, key: Key, client: "GcsClient", report: AutoscalingReport, accepted: Callable[[], None]
     ) -> asyncio.Task[None]:
-        task = self._reports[key] = asyncio.create_task(self._report(key, client, report, told))
+        task = self._reports[key] = asyncio.create_task(self._report(key, client, report, accepted))
         task.add_done_callback(lambda done: self._reported(key, done))
         return task
 
     async def _report(
-        self, key: Key, client: "GcsClient", report: AutoscalingReport, told: Callable[[], None]
+        self, key: Key, client: "GcsClient", report: AutoscalingReport, accepted: Callable[[], None]
     ) -> None:
         failure = await client.report_autoscaling(report, TELL_SECONDS)
         if failure is None:
-            told()
+            accepted()
         else:
             self._note_silence(key, failure)
 

@@ -42,7 +42,7 @@ class _Followed:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     worded_at: dict[str, float] = field(default_factory=dict)
     """When the message of a query's failure was last set: it does not change with each attempt."""
-    told: object = None
+    reported: object = None
     """The relevant part of the requests for which `on_change` was last called."""
 
 
@@ -91,7 +91,7 @@ class MetricSampler:
         for name in wanted - followed.tasks.keys():
             followed.tasks[name] = task = asyncio.create_task(self._sample(key, self._queries[name]))
             task.add_done_callback(self._ended)
-        followed.told = _matter(self.wishes(key))
+        followed.reported = _matter(self.wishes(key))
 
     def forget(self, key: Key) -> None:
         """The cluster is gone, or no longer follows metrics."""
@@ -155,8 +155,8 @@ class MetricSampler:
     def _tell(self, key: Key) -> None:
         followed = self._clusters[key]
         matters = _matter(self.wishes(key))
-        if matters != followed.told:
-            followed.told = matters
+        if matters != followed.reported:
+            followed.reported = matters
             self._on_change(key)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -164,10 +164,10 @@ class ScalingSources:
         news = hash(content)
         if memory.reported != news:
 
-            def told() -> None:
+            def accepted() -> None:
                 memory.reported = news
 
-            await self.heads.report(snapshot.cluster.key, report, told)
+            await self.heads.report(snapshot.cluster.key, report, accepted)
         return memory.reported == news
 
     def forget(self, key: Key) -> None:

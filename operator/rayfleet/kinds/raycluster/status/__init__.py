@@ -1,4 +1,4 @@
-"""The status of a cluster: computed in one place, from what was decided and what came of it."""
+"""The status of a cluster, computed in one place from the decision and its outcomes."""
 
 from rayfleet.kinds.raycluster.status.conditions import Condition, rfc3339
 from rayfleet.kinds.raycluster.status.events import events_of

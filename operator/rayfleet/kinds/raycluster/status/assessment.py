@@ -1,4 +1,4 @@
-"""What is true of a cluster now, as conditions."""
+"""The current state of a cluster, as conditions."""
 
 from collections.abc import Iterator, Sequence
 
@@ -28,10 +28,10 @@ from rayfleet.kube.objects.pods import Pod
 
 
 def assess(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> tuple[Condition, ...]:
-    """Every condition of ours that has something to say."""
+    """Every condition of ours that applies."""
     if ownership(snapshot.cluster, snapshot.other_operator) is Ownership.YIELDED:
         message = (
-            f"Lease {snapshot.other_operator} of another operator is alive; nothing is done here meanwhile"
+            f"Lease {snapshot.other_operator} of another operator is alive; nothing is done until it expires"
         )
         return (Condition(ConditionType.MANAGED, False, "OtherOperatorActive", message),)
     return tuple(_ours(snapshot, plan, outcomes))
@@ -42,7 +42,7 @@ def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterat
     complete = _complete(snapshot, plan)
     yield _head_ready(snapshot)
     was_provisioned = snapshot.recorded.holds(ConditionType.PROVISIONED)
-    # What the pass has done is in the snapshot, and nothing may be left that would wake us once more.
+    # The snapshot includes what the pass has done, and no event would wake us for what is left.
     carried_out = len(plan.actions) == sum(isinstance(outcome, Succeeded) for outcome in outcomes)
     if was_provisioned or (complete and failure is None and carried_out):
         yield Condition(ConditionType.PROVISIONED, True, "AllPodRunningAndReadyFirstTime")
@@ -58,7 +58,7 @@ def _ours(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Iterat
     if snapshot.spec is not None:
         ignored = [*plan.not_acted_on]
         ignored += [
-            f"{path} is not known to this Kubernetes and does nothing: check its spelling, or remove it"
+            f"{path} is unknown to this Kubernetes and has no effect: check its spelling, or remove it"
             for path in unknown_fields(snapshot, outcomes)
         ]
         if ignored:
@@ -85,7 +85,7 @@ def _wanted_pods(spec: RayClusterSpec, plan: Plan) -> int:
 
 
 def _complete(snapshot: Snapshot, plan: Plan) -> bool:
-    """As many pods as wanted, head included, and each of them ready; an idle one may be on its way out."""
+    """As many pods as wanted, head included, and each of them ready; an idle one may be leaving."""
     if snapshot.spec is None:
         return False
     wanted = _wanted_pods(snapshot.spec, plan)
@@ -94,7 +94,7 @@ def _complete(snapshot: Snapshot, plan: Plan) -> bool:
 
 
 def _counted(snapshot: Snapshot, spec: RayClusterSpec) -> list[Pod]:
-    """The pods without those that a suspended group still has: nobody waits for them."""
+    """The pods without those of suspended groups, for which nobody waits."""
     suspended = {group.group_name for group in spec.worker_group_specs if group.suspend}
     return [pod for pod in snapshot.pods if pod.group not in suspended]
 
@@ -108,25 +108,25 @@ def _ready(snapshot: Snapshot, plan: Plan, complete: bool) -> Condition:  # noqa
     pods = _counted(snapshot, snapshot.spec)
     ready = sum(pod.ready and pod.active for pod in pods)
     blocked = sorted({f"{pod.group}: {state_words(pod)}" for pod in pods if not (pod.ready and pod.active)})
-    words = [f"{ready} of {wanted} {'pod is' if wanted == 1 else 'pods are'} ready", *plan.waits, *blocked]
-    return Condition(ConditionType.READY, False, "PodsNotReady", listed(words, LONGEST_MESSAGE))
+    parts = [f"{ready} of {wanted} {'pod is' if wanted == 1 else 'pods are'} ready", *plan.waits, *blocked]
+    return Condition(ConditionType.READY, False, "PodsNotReady", listed(parts, LONGEST_MESSAGE))
 
 
 def _valid(violations: Sequence[Violation]) -> Condition:
     if not violations:
         return Condition(ConditionType.VALID, True, "SpecAccepted")
-    said = [f"{violation.path}: {violation.message}" for violation in violations]
-    message = listed(said, LONGEST_MESSAGE)
+    parts = [f"{violation.path}: {violation.message}" for violation in violations]
+    message = listed(parts, LONGEST_MESSAGE)
     return Condition(ConditionType.VALID, False, "InvalidSpec", message)
 
 
 def _replica_failure(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> Condition | None:
-    """The first failure of this pass, or what an earlier one left held."""
+    """The first failure of this pass, or a hold left by an earlier one."""
     for failed in troubles(outcomes):
-        action, words = failed.action, failed.failure.message
-        # The words of a hold, so that nothing changes when the hold is all that is left of it.
+        action, message = failed.action, failed.failure.message
+        # The same message as for a hold, so that nothing changes when only the hold is left.
         what = f"group {action.group}" if isinstance(action, CreatePod) else action.reason
-        return Condition(ConditionType.REPLICA_FAILURE, True, _failure_reason(failed), f"{what}: {words}")
+        return Condition(ConditionType.REPLICA_FAILURE, True, _failure_reason(failed), f"{what}: {message}")
     for group, hold in sorted(snapshot.held.items()):
         kind = "Head" if group == HEAD_GROUP else "Worker"
         return Condition(

@@ -1,4 +1,4 @@
-"""What a cluster asks of the nodes: the sums in `status.desiredCPU`, `desiredMemory`, ..."""
+"""What a cluster requests from nodes: the sums in `status.desiredCPU`, `desiredMemory`, ..."""
 
 from collections.abc import Mapping
 from decimal import ROUND_UP, Context, Decimal
@@ -12,7 +12,7 @@ from rayfleet.api.raycluster.status import RayClusterStatus
 from rayfleet.kinds.raycluster.plan import Plan
 
 _NANO = Decimal("1e-9")
-"""The least that Kubernetes counts; it rounds up to it, too."""
+"""The smallest unit that Kubernetes counts; it rounds up to it."""
 _EXACT = Context(prec=80)
 
 
@@ -56,5 +56,5 @@ def _kind(resource: str) -> str | None:
 def _quantity(amount: str) -> Decimal:
     try:
         return bounded_quantity(amount).quantize(_NANO, ROUND_UP, _EXACT)
-    except ValueError:  # The API server will say so when the pod is created.
+    except ValueError:  # The API server refuses it when the pod is created.
         return Decimal(0)

@@ -1,4 +1,4 @@
-"""Conditions: each a (status, reason, message) computed anew, its transition time kept while it holds.
+"""Conditions: (status, reason, message) computed in every pass; the transition time stays while status does.
 
 `HeadPodReady`, `RayClusterProvisioned` and `ReplicaFailure` mean what they mean to Ray's users and to
 Kueue. `Ready`, `Valid`, `Supported` and `Managed` are ours.
@@ -38,7 +38,7 @@ def merged(
     generation: int,
     now: float,
 ) -> tuple[StatusCondition, ...]:
-    """The `conditions` to store: the types in `ours` as they are now, all others untouched."""
+    """The `conditions` to store: the types in `ours` as they are now, all others unchanged."""
     before = {entry.type: entry for entry in stored}
     kept = [entry for entry in stored if entry.type not in ours]
     return (*kept, *(_entry(before.get(c.type), c, generation, now) for c in current))

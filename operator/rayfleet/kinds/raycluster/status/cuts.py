@@ -1,7 +1,7 @@
-"""A status is never above 64 KiB: texts and lists are cut, with a count of what is left out.
+"""A status never exceeds 64 KiB: texts and lists are cut, with a count of what is left out.
 
-The limit is far below what the API server and etcd take, as each write of a status goes to everybody who
-watches. What tools poll (`state`, sizes, conditions, the head) is never cut.
+The limit is far below that of the API server and etcd, because each status write goes to every watcher. What
+tools poll (`state`, sizes, conditions, the head) is never cut.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,12 +23,12 @@ from rayfleet.api.raycluster.status import (
 from rayfleet.autoscaling.words import counted, printable, several
 
 MOST_BYTES: Final = 64 * 1024
-"""Of the status as JSON, counted as etcd keeps it."""
+"""The largest status as JSON, counted as etcd stores it."""
 _NOT_OURS: Final = frozenset({"reason"})
 """Known fields that this operator does not write."""
 _OURS: Final = tuple(name for name in RayClusterStatus.fields if name not in _NOT_OURS)
 _OF_OTHERS: Final = ("type", "status", "last_transition_time", "observed_generation")
-"""Of a condition, beside its texts."""
+"""Fields kept of others' conditions, besides their texts."""
 
 
 class _Level(NamedTuple):
@@ -37,13 +37,13 @@ class _Level(NamedTuple):
     words: int
     """Characters of one text."""
     groups: int
-    """Characters of what is said of one group; with none, its reason is left."""
+    """Characters of a group's message; with 0 only its reason is kept."""
     entries: int
-    """Of each list in `autoscaler`."""
+    """Entries of each list in `autoscaler`."""
     ports: int
-    """Of `endpoints`."""
+    """Entries of `endpoints`."""
     others: int
-    """Conditions of others; what they have put beside our fields goes as soon as these are counted."""
+    """Conditions of others; once these are limited, others' additions to our fields are dropped."""
 
 
 _COUNTED: Final = len("… and 1000000 more characters")
@@ -61,7 +61,7 @@ _LEVELS: Final = (
 
 
 def cut(words: str, longest: int) -> str:
-    """The words without control characters, in so many characters at most, and how many more there are."""
+    """`words` without control characters, at most `longest` characters, with a count of the rest."""
     words = printable(words)
     if len(words) <= longest:
         return words
@@ -71,7 +71,7 @@ def cut(words: str, longest: int) -> str:
 
 
 def listed(parts: Sequence[str], longest: int) -> str:
-    """As many parts as fit, and how many more there are; a long part is cut rather than left out alone."""
+    """As many parts as fit, and a count of the rest; a single long part is cut, not left out."""
     whole = "; ".join(parts)
     if len(whole) <= longest or not parts:
         return cut(whole, longest)
@@ -86,13 +86,13 @@ def listed(parts: Sequence[str], longest: int) -> str:
 
 
 def within_limit(status: RayClusterStatus, ours: frozenset[str]) -> RayClusterStatus:
-    """The status, cut as far as its size asks for; `ours` are the conditions that this operator writes."""
+    """The status, cut as far as its size requires; `ours` are the conditions that this operator writes."""
     whole = status.without("left_out")
     if size_of(whole.wire) <= MOST_BYTES:
         return whole
     level = _level_of(whole, ours)
     if level.others < _ALL:
-        # What others lose is never there again: the next pass must come to the same without it.
+        # What others lose does not come back: the next pass must have the same result without it.
         whole = _with_less_of_others(level, whole, ours)
         if size_of(whole.wire) <= MOST_BYTES:
             return whole
@@ -105,14 +105,14 @@ def within_limit(status: RayClusterStatus, ours: frozenset[str]) -> RayClusterSt
 
 
 def _level_of(whole: RayClusterStatus, ours: frozenset[str]) -> _Level:
-    """The first at which it fits."""
+    """The first level at which the status fits."""
     return next(
         (level for level in _LEVELS if size_of(_at(level, whole, ours).wire) <= MOST_BYTES), _LEVELS[-1]
     )
 
 
 def _bounded(value: object) -> object:
-    """Any value in little room: what is so large by now was written by somebody else."""
+    """Any value made small: whatever is still this large was written by somebody else."""
     if isinstance(value, str):
         return value if len(value) <= _LONGEST_NAME else ""
     if isinstance(value, Mapping):
@@ -124,7 +124,7 @@ def _bounded(value: object) -> object:
 
 
 def size_of(status: Mapping[str, Any]) -> int:
-    """Bytes as JSON. The API server writes the characters of HTML in six."""
+    """Bytes as JSON. The API server encodes each HTML character in six bytes."""
     raw = orjson.dumps(status)
     return len(raw) + 5 * sum(raw.count(character) for character in (b"<", b">", b"&"))
 
@@ -144,13 +144,13 @@ def _at(level: _Level, whole: RayClusterStatus, ours: frozenset[str]) -> RayClus
         left["port"] = len(endpoints) - level.ports
     if level.others < _ALL:
         smaller = _with_less_of_others(level, smaller, ours)
-    said = [counted(count, what) for what, count in left.items() if count]
-    above = f"of each text what is above {level.words} characters"
-    return smaller | RayClusterStatus(left_out=", ".join([*said, above]))
+    counts = [counted(count, what) for what, count in left.items() if count]
+    rest = f"every text beyond {level.words} characters"
+    return smaller | RayClusterStatus(left_out=", ".join([*counts, rest]))
 
 
 def _with_less_of_others(level: _Level, whole: RayClusterStatus, ours: frozenset[str]) -> RayClusterStatus:
-    """Without most of what is not of our writing; ours is whole."""
+    """The status without most of what others wrote; ours is complete."""
     smaller = whole.only(*_OURS)
     others = [entry for entry in whole.conditions if entry.type not in ours]
     kept = _conditions(level, others, ours, {})
@@ -205,11 +205,11 @@ def _autoscaler(level: _Level, autoscaler: AutoscalerStatus, left: dict[str, int
     smaller = autoscaler.without("unserved", "faults")
     smaller |= AutoscalerStatus(summary=cut(autoscaler.summary, level.words))
     if queue := autoscaler.queue.message:
-        said = QueueStatus(message=cut(queue, level.words))
-        smaller |= AutoscalerStatus(queue=autoscaler.queue | said)
+        message = QueueStatus(message=cut(queue, level.words))
+        smaller |= AutoscalerStatus(queue=autoscaler.queue | message)
     if few := unserved[: level.entries]:
-        told = [entry | UnservedDemand(message=cut(entry.message, level.words)) for entry in few]
-        smaller |= AutoscalerStatus(unserved=tuple(told))
+        shorter = [entry | UnservedDemand(message=cut(entry.message, level.words)) for entry in few]
+        smaller |= AutoscalerStatus(unserved=tuple(shorter))
     if first := faults[: level.entries]:
         smaller |= AutoscalerStatus(faults=tuple(cut(fault, level.words) for fault in first))
     return smaller

@@ -1,4 +1,4 @@
-"""Events: one a kind of action, group and pass, with the reasons that Ray's users know."""
+"""Events: one per kind of action, group and pass, with the reasons that Ray's users know."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ def events_of(
     after: Mapping[str, Any],
     plan: Plan | None = None,
 ) -> tuple[Event, ...]:
-    """What a pass did and could not do, which conditions of the status it turned, and what was decided."""
+    """What a pass did and failed to do, which conditions changed, and what was decided."""
     was, now = recorded(before), recorded(after)
     scaling = scaling_events(plan, outcomes, was, now) if plan is not None else ()
     scaled = plan is not None and plan.decision is not None
@@ -59,7 +59,7 @@ def _done(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
         yield Event("Normal", name, "Create", note, heard, settles=f"FailedToCreate{_kind(node_type)}Pod")
     for action in done:
         if isinstance(action, SelectHead):
-            note = f"Service {action.name} selects by the labels of the head: {action.reason}"
+            note = f"Service {action.name} now selects by the labels of the head: {action.reason}"
             yield Event("Normal", "UpdatedService", "Update", note)
     deletes = [action for action in done if isinstance(action, DeletePod)]
     for (node_type, group, cause), count in Counter((a.node_type, a.group, a.cause) for a in deletes).items():
@@ -75,25 +75,25 @@ def _done(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
 
 
 _HEARD: Final = frozenset({Cause.IDLE, Cause.NOT_NEEDED, Cause.RAY_ENDED})
-"""Why pods are deleted by what a head has said."""
+"""Causes of deletes that follow from a head's answers."""
 
 
 def _failed(outcomes: Sequence[Outcome], *, scaled: bool) -> Iterator[Event]:
-    """The first failure of each kind; a conflict is no failure, it is how two writers take turns."""
+    """The first failure of each kind; a conflict is not a failure but how two writers take turns."""
     seen = set()
     for failed in troubles(outcomes):
-        told = _attempt(failed.action)
-        if told is not None and told not in seen:
-            seen.add(told)
-            verb, what, where = told
+        attempt = _attempt(failed.action)
+        if attempt is not None and attempt not in seen:
+            seen.add(attempt)
+            verb, what, where = attempt
             heard = scaled and what == f"{_kind(NodeType.WORKER)}Pod"
             yield Event("Warning", f"FailedTo{verb}{what}", verb, f"{where}: {failed.failure.message}", heard)
 
 
 def troubles(outcomes: Sequence[Outcome]) -> Iterator[Failed]:
-    """The failures that users are told of.
+    """The failures that are reported to users.
 
-    Not where two writers take turns, nor of a refused template, which shows as `Valid`. Services and
+    Excluded are conflicts between two writers, and refused templates, which show as `Valid`. Services and
     Secrets have no other place to show.
     """
     silent = {Policy.CONFLICT, Policy.GONE, Policy.INVALID}
@@ -105,7 +105,7 @@ def troubles(outcomes: Sequence[Outcome]) -> Iterator[Failed]:
 
 
 def _attempt(action: Action) -> tuple[str, str, str] | None:
-    """The verb, the kind of object and the place of an action that users are told of."""
+    """The verb, the kind of object and the place of an action that is reported to users."""
     match action:
         case CreatePod():
             return "Create", f"{_kind(action.node_type)}Pod", f"group {action.group}"
@@ -126,12 +126,12 @@ def _attempt(action: Action) -> tuple[str, str, str] | None:
 def _turned(
     violations: Sequence[Violation], before: RayClusterStatus, after: RayClusterStatus
 ) -> Iterator[Event]:
-    was_invalid = any(one.type == ConditionType.VALID and one.status == "False" for one in before.conditions)
+    was_invalid = any(c.type == ConditionType.VALID and c.status == "False" for c in before.conditions)
     if violations and _message(after) and not (was_invalid and _message(before) == _message(after)):
         yield Event("Warning", "InvalidRayClusterSpec", "Validate", _message(after))
     if was_invalid and after.holds(ConditionType.VALID):
-        words = "The spec is valid again"
-        yield Event("Normal", "ValidRayClusterSpec", "Validate", words, settles="InvalidRayClusterSpec")
+        note = "The spec is valid again"
+        yield Event("Normal", "ValidRayClusterSpec", "Validate", note, settles="InvalidRayClusterSpec")
 
 
 def _message(status: RayClusterStatus) -> str:

@@ -1,6 +1,6 @@
-"""What of a status a head's answers can change: the queue, the sizes that follow it, and what comes of them.
+"""The parts of a status that a head's answers can change: the queue, the sizes, and their consequences.
 
-All else follows from the spec and from pods. It is told without regard to how much a head has to say.
+The rest follows from the spec and from pods, and is reported no matter how much a head changes.
 """
 
 from collections.abc import Mapping
@@ -13,23 +13,23 @@ _FIELDS: Final = (
     *("autoscaler", "left_out", "last_update_time"),
 )
 _OF_A_GROUP: Final = ("desired", "reason", "message", "since")
-"""Whether pods of it cannot be created shows where a head asks for pods."""
+"""Fields of a group; whether its pods cannot be created shows only if a head asks for pods."""
 _CONDITIONS: Final = frozenset({ConditionType.AUTOSCALING, ConditionType.READY})
 _OF_WORKERS: Final = frozenset({"FailedCreateWorkerPod", "FailedDeleteWorkerPod"})
-"""Whether such a failure shows depends on whether a head asks for pods."""
+"""Failures that show only if a head asks for pods."""
 
 
 def unheard(
     before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """What is left of two statuses without that, where either says anything of a queue."""
+    """Both statuses without those parts, if either mentions a queue."""
     if not (recorded(before).autoscaler or recorded(after).autoscaler):
         return before, after
     return without_heard(before), without_heard(after)
 
 
 def without_heard(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is left of one."""
+    """One status without those parts."""
     whole = recorded(status)
     conditions = [
         entry.without("last_transition_time")

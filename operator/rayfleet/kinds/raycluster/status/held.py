@@ -1,4 +1,4 @@
-"""Why pods of a group cannot be created: the reason, its words and its time, in the group's status."""
+"""Why pods of a group cannot be created: reason, message and time, in the group's status."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -23,40 +23,40 @@ _LIMITS: Final = {
 
 
 def held_groups(snapshot: Snapshot, spec: RayClusterSpec, plan: Plan) -> dict[str, WorkerGroupStatus]:
-    """By name, `reason`, `message` and `since` of each group that has them."""
+    """`reason`, `message` and `since` of each group that has them, by name."""
     if not (snapshot.held or snapshot.refused or plan.held):
-        return {}  # As it is nearly always.
+        return {}  # Nearly always.
     ceilings = zip(plan.held, plan.held_words, strict=False)
-    found = {group: _told(snapshot, group, HeldReason.CEILING, words) for (group, _), words in ceilings}
-    for group, words in _refused(snapshot, spec, plan):
-        found[group] = _told(snapshot, group, HeldReason.TEMPLATE_REFUSED, words)
+    held = {group: _status(snapshot, group, HeldReason.CEILING, message) for (group, _), message in ceilings}
+    for group, message in _refused(snapshot, spec, plan):
+        held[group] = _status(snapshot, group, HeldReason.TEMPLATE_REFUSED, message)
     for group, hold in snapshot.held.items():
-        found[group] = _told(snapshot, group, _reason_of(hold), hold.words, hold.since)
-    return found
+        held[group] = _status(snapshot, group, _reason_of(hold), hold.words, hold.since)
+    return held
 
 
 def _reason_of(hold: Hold) -> HeldReason:
-    """What the API server has against the pods."""
+    """Why the API server refuses the pods."""
     return _LIMITS.get(refusal(hold).reason, HeldReason.FAILED_CREATE)
 
 
 def _refused(snapshot: Snapshot, spec: RayClusterSpec, plan: Plan) -> Iterator[tuple[str, str]]:
-    """Groups that lack pods, and whose template the API server does not take, with its words."""
+    """Groups that lack pods and whose template the API server refuses, with its message."""
     if not snapshot.refused:
         return
-    there = Counter(pod.group for pod in snapshot.pods if pod.active)
+    present = Counter(pod.group for pod in snapshot.pods if pod.active)
     for group in spec.worker_group_specs:
-        if there[group.group_name] < plan.pods(group):
-            words = snapshot.refused.get(factory_of(snapshot, spec, group).template_hash)
-            if words is not None:
-                yield group.group_name, words
+        if present[group.group_name] < plan.pods(group):
+            message = snapshot.refused.get(factory_of(snapshot, spec, group).template_hash)
+            if message is not None:
+                yield group.group_name, message
 
 
-def _told(
-    snapshot: Snapshot, group: str, reason: HeldReason, words: str, since: float = 0.0
+def _status(
+    snapshot: Snapshot, group: str, reason: HeldReason, message: str, since: float = 0.0
 ) -> WorkerGroupStatus:
-    """`since`: Unix seconds, where it is known; else it is since the status first said so."""
-    noted = snapshot.recorded.group(group)
-    told = noted.since if noted.reason == reason else None
-    at = rfc3339(since) if since else told or rfc3339(snapshot.now)
-    return WorkerGroupStatus(group_name=group, reason=str(reason), message=cut(words, LONGEST), since=at)
+    """`since`: Unix seconds, if known; otherwise the time in the status, or now."""
+    stored = snapshot.recorded.group(group)
+    earlier = stored.since if stored.reason == reason else None
+    at = rfc3339(since) if since else earlier or rfc3339(snapshot.now)
+    return WorkerGroupStatus(group_name=group, reason=str(reason), message=cut(message, LONGEST), since=at)

@@ -33,16 +33,16 @@ from rayfleet.kube.objects.pods import Pod
 
 
 def compute_status(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The status as it should be stored, given a snapshot taken after the plan was carried out.
+    """The status to store, given a snapshot taken after the plan was carried out.
 
-    Fields that are not ours stay as they are. Nothing in it moves unless something happened.
+    Fields that are not ours stay as they are. Nothing in it changes unless something happened.
     """
     cluster, before = snapshot.cluster, snapshot.recorded
     whose = ownership(cluster, snapshot.other_operator)
     if whose is Ownership.OTHERS or cluster.deleting:
         return dict(before.wire)
     conditions = assess(snapshot, plan, outcomes)
-    # While another operator is alive, the conditions that we share with it are its to write.
+    # While another operator is alive, it writes the conditions that we share with it.
     ours = set(ConditionType) if whose is Ownership.OURS else {ConditionType.MANAGED}
     stored = merged(before.conditions, conditions, ours, cluster.generation, snapshot.now)
     after, parts = before, [RayClusterStatus(conditions=stored)]
@@ -68,7 +68,7 @@ def _head(snapshot: Snapshot, plan: Plan) -> Iterator[RayClusterStatus]:
     heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD and not pod.ended]
     before = snapshot.recorded
     if plan.head_epoch is not None and (heads or before.has("head_epoch")):
-        # An epoch that was planned but not won is not ours to record.
+        # A planned epoch whose write was lost to another writer must not be recorded.
         epoch = max([recorded_number(pod.head_epoch) or 0 for pod in heads], default=0)
         yield RayClusterStatus(head_epoch=max(epoch, before.head_epoch or 0))
     head = before.head
@@ -118,7 +118,7 @@ def _groups(snapshot: Snapshot, spec: RayClusterSpec, plan: Plan) -> Iterator[Wo
             pending=sum(pod.phase == "Pending" for pod in active),
             last_index=last_index(snapshot, group, pods),
         )
-        if plan.withheld:  # Sizes are what the next decision goes on from.
+        if plan.withheld:  # The next decision starts from the recorded sizes.
             entry |= snapshot.recorded.group(group.group_name).only("desired", "observed_replicas")
         if group.group_name in held:
             entry |= held[group.group_name]
@@ -126,7 +126,7 @@ def _groups(snapshot: Snapshot, spec: RayClusterSpec, plan: Plan) -> Iterator[Wo
 
 
 def _int32(count: int) -> int:
-    """The fields are 32 bits wide, and a product of two such fields need not fit."""
+    """Clamp to 32 bits, the width of the field: the product of two such fields may exceed it."""
     return min(count, INT32_MAX)
 
 
@@ -138,14 +138,14 @@ _NEWS: Final[Mapping[str, str]] = {
     ConditionType.MANAGED: "False",
     ConditionType.SUPPORTED: "False",
 }
-"""What somebody may wait for, or should know of."""
+"""Condition values that somebody may wait for, or should know about."""
 
 
 def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Whether the difference must be written at once: an end of waiting, or trouble.
+    """Whether the difference must be written at once, because a wait ends or there is trouble.
 
-    Counts may wait, so that ten pods that become ready together make one write; and so may a first status
-    that says no more than that all is well so far.
+    Counts may wait, so that ten pods that become ready together cause one write; so may a first status that
+    reports no trouble.
     """
     is_first, was, now = not is_told(before), recorded(before), recorded(after)
     if was.state != now.state or _news(was) != _news(now):
@@ -161,13 +161,13 @@ def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 
 def _is_settled(status: RayClusterStatus) -> bool:
-    """As many workers as wanted, all of them ready: nothing moves that a later write could tell of."""
+    """As many workers as wanted, all of them ready: no later write is expected."""
     wanted = status.desired_worker_replicas
     return wanted == status.available_worker_replicas == status.ready_worker_replicas
 
 
 def _news(status: RayClusterStatus) -> set[tuple[str, str]]:
-    """What is true that somebody may wait for: conditions, why demand is held, sizes of groups."""
+    """Facts that somebody may wait for: conditions, why demand is held back, sizes of groups."""
     news = {
         (entry.type, "") for entry in status.conditions if entry.status == _NEWS.get(entry.type, "neither")
     }

@@ -1,4 +1,4 @@
-"""What is told of scaling: `status.autoscaler`, the condition, and the events of its steps."""
+"""Reports on scaling: `status.autoscaler`, the condition, and the events."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -21,17 +21,17 @@ from rayfleet.kube.objects.timestamps import unix_seconds
 from rayfleet.ray.state import Resources
 
 MOST_UNSERVED: Final = 20
-"""Entries of demand that are told of; the summary says how many more there are."""
+"""Most entries of demand that are listed; the summary counts the rest."""
 LONGEST: Final = 512
 """Characters of a message."""
 STEADY_SECONDS: Final = 10.0
-"""A queue that was unknown for less is no news when it is known again: a head may come and go each second."""
+"""A queue that was unknown for less time is not news when it is known again: heads may flap every second."""
 
 
 def autoscaler_status(snapshot: Snapshot, decision: Decision) -> AutoscalerStatus:
-    """`status.autoscaler`: the last decision in words. It changes only with the decision.
+    """`status.autoscaler`: the last decision as a message. It changes only with the decision.
 
-    No counts of tasks and no idle times are in it, which move with every look at the queue.
+    It holds no task counts and no idle times, which change with every poll of the queue.
     """
     ray = snapshot.scaling.ray
     queue = QueueStatus(known=decision.known)
@@ -51,7 +51,7 @@ def autoscaler_status(snapshot: Snapshot, decision: Decision) -> AutoscalerStatu
 
 
 def autoscaling_condition(snapshot: Snapshot, plan: Plan) -> Condition | None:
-    """Whether the queue is known and served; none where the cluster does not scale with it."""
+    """Whether the queue is known and served; None if the cluster does not scale with it."""
     decision = plan.decision
     if decision is None:
         return None
@@ -67,10 +67,10 @@ def autoscaling_condition(snapshot: Snapshot, plan: Plan) -> Condition | None:
 
 
 def is_queue_news(before: RayClusterStatus, after: RayClusterStatus) -> bool:
-    """Whether the queue of a cluster is lost, or found again; not that a new operator has yet to ask.
+    """Whether the queue was lost or is known again; not merely that a new operator has yet to ask.
 
-    Of a head that comes and goes, the loss is told at once and its return with the next write that may wait:
-    two writes in ten seconds at most.
+    For a head that comes and goes, the loss is reported at once and the return with the next write that may
+    wait: at most two writes in ten seconds.
     """
     was, now = before.autoscaler.queue, after.autoscaler.queue
     if was.known is True and now.known is False:
@@ -82,7 +82,7 @@ def is_queue_news(before: RayClusterStatus, after: RayClusterStatus) -> bool:
 
 
 def _lasted(queue: QueueStatus, after: RayClusterStatus) -> float:
-    """Seconds from when a queue was lost up to a status."""
+    """Seconds from the loss of a queue to a status."""
     if queue.since is None or after.last_update_time is None:
         return 0.0
     return unix_seconds(after.last_update_time) - unix_seconds(queue.since)
@@ -91,7 +91,7 @@ def _lasted(queue: QueueStatus, after: RayClusterStatus) -> float:
 def scaling_events(
     plan: Plan, outcomes: Sequence[Outcome], before: RayClusterStatus, after: RayClusterStatus
 ) -> Iterator[tuple[str, str, str, str]]:
-    """(type, reason, action, note) of each step that was decided, and of demand that is not served."""
+    """(type, reason, action, note) of each decided step, and of demand that is not served."""
     if plan.decision is None:
         return
     sizes = dict(_sizes(before))
@@ -106,9 +106,9 @@ def scaling_events(
         if isinstance(outcome, Refused) and isinstance(outcome.action, DrainNode):
             note = f"Ray keeps the node of pod {outcome.action.pod}: {outcome.message}"
             yield "Normal", "DrainRefused", "Drain", note
-    told = {entry.message for entry in before.autoscaler.unserved}
+    known = {entry.message for entry in before.autoscaler.unserved}
     for entry in after.autoscaler.unserved:
-        if entry.message not in told:
+        if entry.message not in known:
             yield "Warning", "DemandHeld", "Scale", f"{_who_waits(entry)}: {entry.message}"
 
 
@@ -117,20 +117,20 @@ def _waiting(decision: Decision) -> list[DemandAnswer]:
 
 
 def _unserved(answer: DemandAnswer) -> UnservedDemand:
-    asked = answer.shape.resources
-    said = [hold.words for hold in answer.holds]
-    if len(asked) > words.MOST_NAMES:
-        said.append(f"{words.counted(len(asked) - words.MOST_NAMES, 'more resource')} asked for")
+    requested = answer.shape.resources
+    parts = [hold.words for hold in answer.holds]
+    if len(requested) > words.MOST_NAMES:
+        parts.append(f"{words.counted(len(requested) - words.MOST_NAMES, 'more resource')} requested")
     return UnservedDemand(
         kind=str(answer.kind),
-        resources=noted_resources(asked),
+        resources=noted_resources(requested),
         reason=str(answer.holds[0].kind),
-        message=cut("; ".join(said), LONGEST),
+        message=cut("; ".join(parts), LONGEST),
     )
 
 
 def noted_resources(asked: Resources) -> dict[str, str]:
-    """Amounts as the status writes them: the first few, by names that are cut."""
+    """Amounts as the status has them: the first few, with names cut."""
     return {words.named(name): f"{amount:.10g}" for name, amount in asked[: words.MOST_NAMES]}
 
 
@@ -140,9 +140,9 @@ def _who_waits(entry: UnservedDemand) -> str:
         asked = [(name, float(amount)) for name, amount in entry.resources.items()]
     except ValueError:  # Somebody else wrote it.
         asked = []
-    said = words.resources(asked) if asked else "work"
+    what = words.resources(asked) if asked else "work"
     several = len(asked) > 1 or any(amount > 1 for _, amount in asked)
-    return f"{entry.kind}: {said} {'wait' if several else 'waits'}"
+    return f"{entry.kind}: {what} {'wait' if several else 'waits'}"
 
 
 def _sizes(status: RayClusterStatus) -> Iterator[tuple[str, int]]:

@@ -1,7 +1,7 @@
-"""Fields of pod templates that this Kubernetes does not know, by the warnings of its API server.
+"""Fields of pod templates that this Kubernetes does not know, from the warnings of its API server.
 
-The CRD keeps what it does not know, so that no field of a newer Kubernetes is lost: one that is misspelt is
-named by the first pod that is made with it.
+The CRD keeps unknown fields, so that no field of a newer Kubernetes is lost; the first pod created with a
+misspelt field reveals it.
 """
 
 import re
@@ -14,7 +14,7 @@ from rayfleet.kinds.raycluster.plan import CreatePod
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 
 MOST: Final = 20
-"""Fields that are named at most."""
+"""Most fields that are named."""
 _LONGEST: Final = 200
 _UNKNOWN: Final = re.compile(r'unknown field "((?:spec|metadata)[A-Za-z0-9_.\[\]-]*)"')
 _PATH: Final = re.compile(
@@ -24,15 +24,15 @@ _STEP: Final = re.compile(r"\.?([A-Za-z0-9_-]+)|\[([0-9]{1,6})\]")
 
 
 def unknown_fields(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    """Their paths in the RayCluster: those of pods that were just made, and what was known before.
+    """Their paths in the RayCluster: those of pods just created, and those known before.
 
-    What was known before counts as long as the spec has the field, and no later pod of its group was made
-    without a warning.
+    A known field counts as long as the spec has it and no later pod of its group was created without a
+    warning.
     """
     known = snapshot.recorded.unknown_fields
     done = [outcome for outcome in outcomes if isinstance(outcome, Succeeded)]
     if not known and not any(outcome.warnings for outcome in done):
-        return ()  # As it is nearly always.
+        return ()  # Nearly always.
     named: dict[str, set[str]] = {}
     for outcome in done:
         if isinstance(outcome.action, CreatePod):
@@ -49,8 +49,8 @@ def unknown_fields(snapshot: Snapshot, outcomes: Sequence[Outcome]) -> tuple[str
 
 
 def _named(place: str, warnings: Sequence[str]) -> set[str]:
-    found = (match[1] for words in warnings for match in _UNKNOWN.finditer(words))
-    return {path for path in (f"{place}.{field}" for field in found) if len(path) <= _LONGEST}
+    fields = (match[1] for warning in warnings for match in _UNKNOWN.finditer(warning))
+    return {path for path in (f"{place}.{field}" for field in fields) if len(path) <= _LONGEST}
 
 
 def _template_of(snapshot: Snapshot, group: str) -> str:
@@ -61,14 +61,14 @@ def _template_of(snapshot: Snapshot, group: str) -> str:
 
 
 def _is_there(spec: Mapping[str, Any], path: str) -> bool:
-    found: Any = {"spec": spec}
+    node: Any = {"spec": spec}
     for name, index in _STEP.findall(path):
         if name:
-            if not isinstance(found, Mapping) or name not in found:
+            if not isinstance(node, Mapping) or name not in node:
                 return False
-            found = found[name]
+            node = node[name]
         else:
-            if not isinstance(found, list) or int(index) >= len(found):
+            if not isinstance(node, list) or int(index) >= len(node):
                 return False
-            found = found[int(index)]
+            node = node[int(index)]
     return True
