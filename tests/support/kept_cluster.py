@@ -13,7 +13,7 @@ from rayfleet.engine.children import stores_for
 from rayfleet.engine.events import EventRecorder
 from rayfleet.engine.executor import Executor
 from rayfleet.engine.gate import FairGate
-from rayfleet.engine.kind import Kind
+from rayfleet.engine.kind import AnyKind
 from rayfleet.engine.memory import Remembered
 from rayfleet.engine.outcome import Outcome
 from rayfleet.engine.reporter import Pass, Reporter
@@ -112,7 +112,7 @@ class Reporting:
     api: KeptCluster
     clock: Clock
     clusters: RootStore
-    kind: Kind[Any, Any, Any]
+    kind: AnyKind
     executor: Executor
     recorder: EventRecorder
     reporter: Reporter

@@ -206,5 +206,5 @@ def test_an_object_that_cannot_be_taken_apart_keeps_no_other_out_of_the_cache(er
     odd: list[Any] = [{"odd": True, "metadata": 3}, {"odd": True}, {"odd": True, "metadata": {"name": []}}]
     assert [pod.name for pod in sink.trimmed([*odd, good])] == ["good"]
     for obj in odd:
-        sink.apply(obj, born=True)
+        sink.apply(obj, 7, born=True)
         sink.remove(obj, 8)

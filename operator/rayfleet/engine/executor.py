@@ -20,7 +20,7 @@ from rayfleet.engine.actions import (
 from rayfleet.engine.children import Stores
 from rayfleet.engine.finalizers import take_off
 from rayfleet.engine.gate import FairGate
-from rayfleet.engine.kind import Kind
+from rayfleet.engine.kind import AnyKind
 from rayfleet.engine.outcome import Failed, NotTried, Outcome, Succeeded, outcome_of
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 from rayfleet.kube.client.client import FIELD_MANAGER, KubeClient
@@ -47,7 +47,7 @@ class Executor:
         self._stores = stores
         self._on_outcome = on_outcome
 
-    async def run(self, kind: Kind[Any, Any, Any], root: Root, plan: StagedPlan) -> tuple[Outcome, ...]:
+    async def run(self, kind: AnyKind, root: Root, plan: StagedPlan) -> tuple[Outcome, ...]:
         """Carry out `plan`: what is first at once, then stage after stage while each goes well."""
         first, stages = await asyncio.gather(
             self._all(kind, root, plan.first), self._stages(kind, root, plan.stages)
@@ -73,9 +73,7 @@ class Executor:
         self._stores.roots[resource.kind].apply(answer)
         return None
 
-    async def _stages(
-        self, kind: Kind[Any, Any, Any], root: Root, stages: Iterable[Sequence[Action]]
-    ) -> list[Outcome]:
+    async def _stages(self, kind: AnyKind, root: Root, stages: Iterable[Sequence[Action]]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for stage in stages:
             if all(isinstance(outcome, Succeeded) for outcome in outcomes):
@@ -84,11 +82,11 @@ class Executor:
                 outcomes += map(NotTried, stage)
         return outcomes
 
-    async def _all(self, kind: Kind[Any, Any, Any], root: Root, actions: Sequence[Action]) -> list[Outcome]:
+    async def _all(self, kind: AnyKind, root: Root, actions: Sequence[Action]) -> list[Outcome]:
         broken: set[str] = set()
         return list(await asyncio.gather(*(self._one(kind, root, action, broken) for action in actions)))
 
-    async def _one(self, kind: Kind[Any, Any, Any], root: Root, action: Action, broken: set[str]) -> Outcome:
+    async def _one(self, kind: AnyKind, root: Root, action: Action, broken: set[str]) -> Outcome:
         """`broken` are the batches in which a create has failed: the rest is not sent."""
         verb = action.verb
         if isinstance(verb, Handled) and not verb.takes_turn:
@@ -103,7 +101,7 @@ class Executor:
                 broken.add(batch)
             return outcome
 
-    async def _send(self, kind: Kind[Any, Any, Any], root: Root, action: Action) -> Outcome:
+    async def _send(self, kind: AnyKind, root: Root, action: Action) -> Outcome:
         match action.verb:
             case Create() as create:
                 return await self._create(root, action, create)

@@ -8,7 +8,7 @@ is without I/O.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from rayfleet.engine.actions import StagedPlan
 from rayfleet.engine.children import Child
@@ -133,3 +133,7 @@ class Kind(Generic[M, S, P]):
     """Seconds until the pass after a child has but come further on its way to readiness."""
     stand_by: Callable[[], None] = lambda: None
     """Another operator leads: what was learned from others is of no use any more."""
+
+
+AnyKind: TypeAlias = Kind[Any, Any, Any]
+"""For code that hands a kind's memory, snapshots and plans on without looking into them."""

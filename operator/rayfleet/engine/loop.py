@@ -10,7 +10,7 @@ from rayfleet.engine.children import Child, Wakes, followed, stores_for
 from rayfleet.engine.events import EventRecorder
 from rayfleet.engine.executor import Executor
 from rayfleet.engine.gate import FairGate
-from rayfleet.engine.kind import Kind
+from rayfleet.engine.kind import AnyKind
 from rayfleet.engine.outcome import Outcome
 from rayfleet.engine.reconciler import Reconciler, Surroundings
 from rayfleet.engine.reporter import Reporter
@@ -61,7 +61,7 @@ class Loop:
         self._setup = setup
         self._roots = tuple(roots)
         self._is_known = is_known
-        self._kinds: dict[str, Kind[Any, Any, Any]] = {}
+        self._kinds: dict[str, AnyKind] = {}
         self._reconcilers: dict[str, Reconciler[Any, Any, Any]] = {}
         self.client = KubeClient(
             credentials,
@@ -104,9 +104,7 @@ class Loop:
             longest_backoff=LONGEST_BACKOFF,
         )
 
-    def serve(
-        self, *kinds: Kind[Any, Any, Any], on_outcome: Callable[[Outcome], None] = lambda _: None
-    ) -> None:
+    def serve(self, *kinds: AnyKind, on_outcome: Callable[[Outcome], None] = lambda _: None) -> None:
         """Take in the kinds, before anything runs; `on_outcome` is called with each action that was tried."""
         executor = Executor(self.client, self._gate, self.stores, on_outcome)
         events = EventRecorder(self.client, self._gate, instance=self._setup.identity)

@@ -10,7 +10,7 @@ from rayfleet.engine.event import Event
 from rayfleet.engine.events import EventRecorder, loop_time
 from rayfleet.engine.executor import Executor
 from rayfleet.engine.gate import FairGate
-from rayfleet.engine.kind import Kind
+from rayfleet.engine.kind import AnyKind
 from rayfleet.engine.memory import Remembered
 from rayfleet.engine.outcome import Outcome
 from rayfleet.engine.pacing import Topic
@@ -45,7 +45,7 @@ DEFECT = Event(
 class Pass:
     """What a pass over one root has come to."""
 
-    kind: Kind[Any, Any, Any]
+    kind: AnyKind
     root: Root
     snapshot: Any
     """The kind's, of after the pass."""

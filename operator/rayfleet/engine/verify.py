@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rayfleet.engine.children import Child, Stores
-from rayfleet.engine.kind import Check, Kind
+from rayfleet.engine.kind import AnyKind, Check
 from rayfleet.engine.memory import Remembered
 from rayfleet.engine.workqueue import Done, Retry
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
@@ -34,7 +34,7 @@ class Verifier:
         self._view_epoch = view_epoch
 
     async def verify(
-        self, kind: Kind[Any, Any, Any], root: Root, memory: Remembered[Any]
+        self, kind: AnyKind, root: Root, memory: Remembered[Any]
     ) -> Check | RootIsGone | Done | Retry:
         """Make sure that what is about to be acted on is no old view; without asking where it can be none.
 
@@ -64,9 +64,7 @@ class Verifier:
             return Done(requeue_after=0.0)
         return Check.ASKED
 
-    async def _verify_children(
-        self, kind: Kind[Any, Any, Any], key: Key, memory: Remembered[Any]
-    ) -> Retry | None:
+    async def _verify_children(self, kind: AnyKind, key: Key, memory: Remembered[Any]) -> Retry | None:
         epoch = self._view_epoch(key)
         if memory.verified_epoch == epoch:
             return None

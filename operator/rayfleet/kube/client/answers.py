@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from rayfleet.errors import NO_ANSWER, ApiFailure, Cause
-from rayfleet.kube.client.decoding import decoded
+from rayfleet.kube.client.decoding import decoded_object
 
 _SHOWN = 300
 """Characters shown of an answer that is not a Status object, such as a proxy's page."""
@@ -27,7 +27,7 @@ class Listing(NamedTuple):
 def answer_from(status: int, retry_after: str | None, raw: bytes) -> dict[str, Any] | ApiFailure:
     """The decoded body of a success, else the failure with the server's message."""
     try:
-        body = decoded(raw)
+        body = decoded_object(raw)
     except orjson.JSONDecodeError:
         body = None
     if status in _SUCCESS:

@@ -16,7 +16,7 @@ from rayfleet.errors import NO_ANSWER, ApiFailure, Policy, policy
 from rayfleet.kube.client.answers import Listing, answer_from, listing_from, no_answer, warnings_from
 from rayfleet.kube.client.calls import MUTATING, ApiCalls
 from rayfleet.kube.client.credentials import BearerToken, Credentials
-from rayfleet.kube.client.decoding import decoded
+from rayfleet.kube.client.decoding import decoded_object
 from rayfleet.kube.client.lines import LineSplitter, LineTooLongError
 from rayfleet.kube.client.server_clock import ServerClock
 from rayfleet.kube.client.sessions import CONNECT_TIMEOUT, Sessions
@@ -258,7 +258,7 @@ class KubeClient:
         try:
             async for chunk in response.content.iter_any():
                 for line in lines.feed(chunk):
-                    event = decoded(line)
+                    event = decoded_object(line)
                     if not isinstance(event, dict):
                         yield ApiFailure(
                             NO_ANSWER, "BadAnswer", "the stream holds something other than events"

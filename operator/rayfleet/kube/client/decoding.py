@@ -4,6 +4,7 @@ Otherwise anyone who may write one object could break the lists and watches of a
 """
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -15,6 +16,27 @@ _LONE_SURROGATE = re.compile(
     rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
+
+
+_MANAGED_FIELDS = b',"managedFields":[{'
+_END = b"}]"
+_SPEC = b'"spec":{'
+
+
+def decoded_object(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Decode one object or watch event like `decoded`, without the managedFields of its metadata.
+
+    Nothing reads these, and most of the maps in a pod's JSON are theirs: decoding takes half as long without.
+    They hold no lists, so the first end of a list is theirs. An unescaped quote ends a text, so no text can
+    hold the first mark; one that holds the end turns all quotes after the cut inside out, which is no JSON,
+    and is decoded whole. Templates, which may hold anything, come after the mark of the spec.
+    """
+    start = raw.find(_MANAGED_FIELDS)
+    end = raw.find(_END, start) if start >= 0 else -1
+    if end >= 0 and raw.find(_SPEC, 0, start) < 0:
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(raw[:start] + raw[end + len(_END) :])
+    return decoded(raw)
 
 
 def decoded(raw: bytes) -> Any:  # noqa: ANN401 - any JSON

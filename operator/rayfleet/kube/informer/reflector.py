@@ -220,7 +220,7 @@ class Reflector(Generic[T]):
         elif kind == "DELETED":
             self._sink.remove(obj, version)
         else:
-            self._sink.apply(obj, born=kind == "ADDED")
+            self._sink.apply(obj, version, born=kind == "ADDED")
         self._version = max(self._version, version)
         return None
 

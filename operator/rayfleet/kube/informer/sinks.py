@@ -28,8 +28,8 @@ class Sink(Protocol[T]):
     def replace(self, objects: Iterable[T], version: int, *, seen: int) -> None:
         """Store a complete consistent list; `seen` is the highest version before it was requested."""
 
-    def apply(self, obj: JsonObject, *, born: bool) -> None:
-        """Store an object; `born` means that this is the object as it was created."""
+    def apply(self, obj: JsonObject, version: int, *, born: bool) -> None:
+        """Store an object as it is at `version`; `born` means that this is the object as it was created."""
 
     def remove(self, obj: JsonObject, version: int) -> None:
         """Drop an object that was gone at `version`."""
@@ -57,7 +57,10 @@ class ChildSink(Generic[C]):
         for key in self.store.replace(self.namespace, objects, version, seen=seen):
             self.on_change(key)
 
-    def apply(self, obj: JsonObject, *, born: bool) -> None:  # noqa: ARG002 - irrelevant for a child
+    def apply(self, obj: JsonObject, version: int, *, born: bool) -> None:  # noqa: ARG002 - irrelevant for a child
+        known = self._known(*_identity(obj))
+        if known is not None and version <= known.resource_version:
+            return  # The response to our own write arrived first.
         for trimmed in self.trimmed((obj,)):
             before = self.store.get(trimmed.namespace, trimmed.name)
             if self.store.apply(trimmed):
@@ -94,7 +97,10 @@ class RootSink:
         for key in self.store.replace(self.namespace, objects, version, seen=seen):
             self.wake(key)
 
-    def apply(self, obj: JsonObject, *, born: bool) -> None:
+    def apply(self, obj: JsonObject, version: int, *, born: bool) -> None:
+        known = self._known(*_identity(obj))
+        if known is not None and version <= known.resource_version:
+            return
         for record in self.trimmed((obj,)):
             if self.store.take(record, born=born):
                 self.wake(record.key)
