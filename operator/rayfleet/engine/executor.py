@@ -49,9 +49,12 @@ class Executor:
 
     async def run(self, kind: AnyKind, root: Root, plan: StagedPlan) -> tuple[Outcome, ...]:
         """Carry out `plan`: what is first at once, then stage after stage while each goes well."""
-        first, stages = await asyncio.gather(
-            self._all(kind, root, plan.first), self._stages(kind, root, plan.stages)
-        )
+        if plan.first:
+            first, stages = await asyncio.gather(
+                self._all(kind, root, plan.first), self._stages(kind, root, plan.stages)
+            )
+        else:
+            first, stages = [], await self._stages(kind, root, plan.stages)
         last = [await self._one(kind, root, action, set()) for action in plan.last]
         return (*first, *stages, *last)
 
@@ -84,6 +87,8 @@ class Executor:
 
     async def _all(self, kind: AnyKind, root: Root, actions: Sequence[Action]) -> list[Outcome]:
         broken: set[str] = set()
+        if len(actions) == 1:
+            return [await self._one(kind, root, actions[0], broken)]
         return list(await asyncio.gather(*(self._one(kind, root, action, broken) for action in actions)))
 
     async def _one(self, kind: AnyKind, root: Root, action: Action, broken: set[str]) -> Outcome:

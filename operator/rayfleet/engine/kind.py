@@ -129,8 +129,10 @@ class Kind(Generic[M, S, P]):
     """A plan has taken so much CPU time."""
     changed: Callable[[Key], None] = lambda _: None
     """A child of this root has changed."""
-    pace: Callable[[Key], float] = lambda _: PROGRESS_SECONDS
-    """Seconds until the pass after a child has but come further on its way to readiness."""
+    pace: Callable[[Key, float], float] = lambda _key, _counts_wait: PROGRESS_SECONDS
+    """Seconds until the pass after a child has but come further on its way to readiness.
+
+    Given the seconds until a status that differs in mere counts may be written."""
     stand_by: Callable[[], None] = lambda: None
     """Another operator leads: what was learned from others is of no use any more."""
 

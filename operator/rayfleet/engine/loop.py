@@ -204,7 +204,7 @@ class Loop:
     def _wake_soon(self, key: Key) -> None:
         kind = self._kinds[key.kind]
         kind.changed(key)
-        self.queue.add_after(key, kind.pace(key))
+        self.queue.add_after(key, kind.pace(key, self._reconcilers[key.kind].counts_wait(key)))
 
     def _make_room(self, key: Key, did: bool) -> None:  # noqa: FBT001 - told by position, as a callback is
         self.queue.make_room(key, at_most=REPORTING if did else JUST_REPORTING)

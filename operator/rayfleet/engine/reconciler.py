@@ -99,6 +99,11 @@ class Reconciler(Generic[M, S, P]):
                 await self._tell_of_a_defect(key)
                 raise
 
+    def counts_wait(self, key: Key) -> float:
+        """Seconds until a status of this root that differs in mere counts may be written."""
+        memory = self._memories.get(key)
+        return 0.0 if memory is None else self._reporter.counts_wait(memory)
+
     def _rest(self, key: Key) -> float:
         """Seconds for which a root is left alone, as its last plan took long; none for a changed spec."""
         memory, generation = self._memories.get(key), self._roots.generation(key)

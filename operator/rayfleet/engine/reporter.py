@@ -61,9 +61,9 @@ class Pass:
         """As it should be stored."""
         return self.kind.status(self.snapshot, self.plan, self.outcomes)
 
-    def events(self, stored: JsonObject) -> Sequence[Event]:
-        """What users are told, given the status that is stored by now."""
-        return self.kind.events(self.snapshot, self.plan, self.outcomes, self.root.status, stored)
+    def events(self, outcomes: Sequence[Outcome], stored: JsonObject) -> Sequence[Event]:
+        """What users are told of `outcomes`, and of the status that is stored by now."""
+        return self.kind.events(self.snapshot, self.plan, outcomes, self.root.status, stored)
 
 
 class Reporter:
@@ -92,30 +92,54 @@ class Reporter:
 
         `observe` gives the root and the kind's snapshot of the moment at which it is written.
         """
+        failure, stored = await self._report_status(done, observe)
+        await self._post_events(done, done.outcomes, stored)
+        if failure is None and self._has_come_due(done.memory):
+            # Its time has come while events were posted: a pass less for a fleet that comes up.
+            done = _as_it_is_now(done, observe())
+            failure, stored = await self._report_status(done, observe)
+            await self._post_events(done, (), stored)
+        return failure
+
+    async def _report_status(
+        self, done: Pass, observe: Callable[[], tuple[Root, Any] | None]
+    ) -> tuple[ApiFailure | None, JsonObject]:
+        """Write the status unless it can wait; why it could not be written, and what is stored by now."""
         memory, before, after = done.memory, done.root.status, done.status
-        failure, stored = None, before
         if not status_patch(before, after):
             memory.status_changed = None
             memory.tellings.settle(Topic.STATUS)
-        elif self._is_due(done, before, after):
-            async with self._gate.turn(done.root.key, yields=True) as waited:
-                later = observe() if waited else None
-                if later is not None and _is_told_of(done.root, later[0]):
-                    snapshot = done.kind.refreshed(done.snapshot, later[1])
-                    done = replace(done, root=later[0], snapshot=snapshot)
-                    after = done.status
-                failure = await self._write(done, status_patch(before, after))
-                stored = before if failure is not None else after
-        ours = done.kind.is_ours(done.root)
+            return None, before
+        if not self._is_due(done, before, after):
+            return None, before
+        async with self._gate.turn(done.root.key, yields=True) as waited:
+            if waited:
+                done = _as_it_is_now(done, observe())
+                after = done.status
+            failure = await self._write(done, status_patch(before, after))
+        return failure, before if failure is not None else after
+
+    async def _post_events(self, done: Pass, outcomes: Sequence[Outcome], stored: JsonObject) -> None:
+        ours, tellings = done.kind.is_ours(done.root), done.memory.tellings
         if not ours or done.root.deleting:
-            memory.tellings.drop_events()
+            tellings.drop_events()
         if ours:
-            await self._post(done, done.events(stored))
-        return failure
+            await self._post(done, done.events(outcomes, stored))
+
+    def _has_come_due(self, memory: Remembered[Any]) -> bool:
+        """Whether a status that was put off need wait no more."""
+        if memory.status_changed is None or memory.tellings.is_waiting(Topic.STATUS):
+            return False
+        return self._clock() >= memory.status_due
+
+    def counts_wait(self, memory: Remembered[Any]) -> float:
+        """Seconds until a status that differs in mere counts may be written."""
+        due = memory.status_due if memory.status_changed is not None else memory.status_written + STATUS_PACE
+        return due - self._clock()
 
     async def tell_of_the_last(self, done: Pass) -> None:
         """Post the events of a pass after which the root was gone: there is no status to write."""
-        await self._post(done, done.events(done.root.status))
+        await self._post(done, done.events(done.outcomes, done.root.status))
 
     async def tell_of_a_defect(self, done: Pass) -> None:
         """Post that the operator can do nothing about this root: no status would say so."""
@@ -189,6 +213,13 @@ class _Slots:
         slot = max(earliest, self._next)
         self._next = max(clock, self._next) + 1 / self._rate
         return min(slot, earliest + STATUS_LATEST)
+
+
+def _as_it_is_now(done: Pass, seen: tuple[Root, Any] | None) -> Pass:
+    """What is reported, by what is there a moment later, unless that is about something else."""
+    if seen is None or not _is_told_of(done.root, seen[0]):
+        return done
+    return replace(done, root=seen[0], snapshot=done.kind.refreshed(done.snapshot, seen[1]))
 
 
 def _is_told_of(root: Root, later: Root) -> bool:

@@ -27,7 +27,7 @@ from rayfleet.kube.objects.keys import JsonObject, Key
 from rayfleet.kube.objects.roots import Root
 
 STEP_SECONDS: Final = 2.0
-"""Between passes over a cluster whose pods come up, until the last one is ready."""
+"""Between passes over a cluster whose pods come up, until the last one is ready, at least."""
 SHORTEST_WAIT: Final = 0.05
 """Seconds between two passes over a cluster that has a group which is held."""
 
@@ -93,10 +93,11 @@ class _RayCluster:
     def is_ours(self, cluster: Root) -> bool:
         return ownership(cluster, self.other_operator(cluster.key.namespace)) is Ownership.OURS
 
-    def pace(self, key: Key) -> float:
-        """Of a cluster that has other pods to wait for, nobody can wait for anything but counts."""
-        waits = any(pod.active and not pod.ready for pod in self.view.pods.owned_by(key))
-        return STEP_SECONDS if waits else PROGRESS_SECONDS
+    def pace(self, key: Key, counts_wait: float) -> float:
+        """While other pods are on their way, only counts change, unless the cluster scales with its queue."""
+        if not any(pod.active and not pod.ready for pod in self.view.pods.owned_by(key)):
+            return PROGRESS_SECONDS
+        return STEP_SECONDS if self.view.may_scale(key) else max(STEP_SECONDS, counts_wait)
 
     async def create_secret(self, cluster: Root, action: CreateSecret) -> Outcome:
         return await create_auth_secret(self.client, cluster, action)

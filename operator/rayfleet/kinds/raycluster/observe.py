@@ -102,6 +102,11 @@ class View:
             scaling=scaling,
         )
 
+    def may_scale(self, key: Key) -> bool:
+        """Whether a cluster scales with its queue, as far as is known without looking at its spec."""
+        known = self._judged.get(key)
+        return known is None or known.judgement.spec is None or scales_here(known.judgement.spec)
+
     def _settings(self, memory: ClusterMemory) -> PodSettings:
         """The administrator's, and what the namespace was seen to ask for."""
         settings = self.pod_settings

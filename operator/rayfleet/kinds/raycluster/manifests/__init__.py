@@ -25,6 +25,7 @@ from rayfleet.kinds.raycluster.manifests.names import (
 from rayfleet.kinds.raycluster.manifests.ports import gcs_port
 from rayfleet.kinds.raycluster.manifests.ray_pod import PodManifest
 from rayfleet.kinds.raycluster.manifests.ray_start import head_resources
+from rayfleet.kinds.raycluster.manifests.resources import may_have_accelerators
 from rayfleet.kinds.raycluster.manifests.services import head_service, headless_service
 from rayfleet.kinds.raycluster.manifests.tpu_slices import HEAD_OF_SLICE, is_of_one_host, slice_of
 from rayfleet.kinds.raycluster.manifests.worker_pod import PodFactory, Replica, worker_pods, worker_resources
@@ -51,6 +52,7 @@ __all__ = [
     "headless_service_name",
     "is_of_one_host",
     "makes_auth_secret",
+    "may_have_accelerators",
     "replica_name",
     "slice_of",
     "worker_pod_name",

@@ -9,14 +9,26 @@ from typing import Any, Final
 
 from rayfleet.api.accelerators import OF_OWN_NAME, is_gpu
 from rayfleet.api.quantity import bounded_quantity
+from rayfleet.api.raycluster import HeadGroupSpec, WorkerGroupSpec
 from rayfleet.api.raycluster.start_params import json_object, known_param, known_params, whole_number
 from rayfleet.api.shell_word import Environment, environment_of
-from rayfleet.kinds.raycluster.manifests.pod_template import mapping
+from rayfleet.kinds.raycluster.manifests.pod_template import items, mapping
 
 CPUS: Final = "num-cpus"
 GPUS: Final = "num-gpus"
 MEMORY: Final = "memory"
 CUSTOM: Final = "resources"
+_PLAIN: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
+
+
+def may_have_accelerators(group: HeadGroupSpec | WorkerGroupSpec) -> bool:
+    """Whether anything but plain CPUs and memory is said of a node; of most clusters' nodes nothing is."""
+    if group.resources or GPUS in group.ray_start_params or CUSTOM in group.ray_start_params:
+        return True
+    pod = mapping(group.template.get("spec"))
+    containers = (*items(pod.get("containers")), *items(pod.get("initContainers")))
+    of_each = (amounts for one in (pod, *map(mapping, containers)) for amounts in _limits_and_requests(one))
+    return any(not _PLAIN.issuperset(amounts) for amounts in of_each)
 
 
 def flags_from_group(resources: Mapping[str, str]) -> dict[str, str]:

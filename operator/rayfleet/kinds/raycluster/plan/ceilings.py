@@ -5,22 +5,25 @@ ceilings apply there. Whatever is held back is named. Accelerators of every kind
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from rayfleet.api.accelerators import accelerators_of_pod, whole_accelerators
 from rayfleet.api.names import HEAD_GROUP, NodeType
-from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.api.raycluster import HeadGroupSpec, RayClusterSpec, WorkerGroupSpec
 from rayfleet.autoscaling.limits import Ceiling, CeilingScope, ceilings_from_settings
 from rayfleet.autoscaling.words import counted
 from rayfleet.fleet.gpu_usage import GpuUsage
 from rayfleet.kinds.raycluster.actions import Action, AdvanceHeadEpoch, CreatePod, Plan
-from rayfleet.kinds.raycluster.manifests import head_resources, worker_resources
+from rayfleet.kinds.raycluster.manifests import head_resources, may_have_accelerators, worker_resources
 from rayfleet.kinds.raycluster.snapshot import Snapshot
+from rayfleet.ray.state import Resources
+
+G = TypeVar("G", HeadGroupSpec, WorkerGroupSpec)
 
 CEILING_SECONDS: Final = 10.0
 """Between checks whether a ceiling still holds: no event says that another cluster has freed GPUs."""
@@ -46,15 +49,14 @@ def gpus_of_groups(spec: RayClusterSpec) -> dict[str, int]:
     The larger of what Kubernetes assigns to the pod and what Ray is configured with.
     """
     head = spec.head_group_spec
-    return {
-        HEAD_GROUP: max(whole_accelerators(head_resources(head)), accelerators_of_pod(_pod(head.template))),
-        **{
-            group.group_name: max(
-                whole_accelerators(worker_resources(group)), accelerators_of_pod(_pod(group.template))
-            )
-            for group in spec.worker_group_specs
-        },
-    }
+    gpus = {HEAD_GROUP: _gpus(head, head_resources) if may_have_accelerators(head) else 0}
+    for group in spec.worker_group_specs:
+        gpus[group.group_name] = _gpus(group, worker_resources) if may_have_accelerators(group) else 0
+    return gpus
+
+
+def _gpus(group: G, resources_of: Callable[[G], Resources]) -> int:
+    return max(whole_accelerators(resources_of(group)), accelerators_of_pod(_pod(group.template)))
 
 
 def gpus_of_each(snapshot: Snapshot) -> Mapping[str, int]:
