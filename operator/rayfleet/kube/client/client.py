@@ -14,6 +14,7 @@ import orjson
 
 from rayfleet.errors import NO_ANSWER, ApiFailure, Policy, policy
 from rayfleet.kube.client.answers import Listing, answer_from, listing_from, no_answer, warnings_from
+from rayfleet.kube.client.bursts import gulps
 from rayfleet.kube.client.calls import MUTATING, ApiCalls
 from rayfleet.kube.client.credentials import BearerToken, Credentials
 from rayfleet.kube.client.decoding import decoded_object
@@ -256,7 +257,7 @@ class KubeClient:
             on_open()
         lines = LineSplitter()
         try:
-            async for chunk in response.content.iter_any():
+            async for chunk in gulps(response):
                 for line in lines.feed(chunk):
                     event = decoded_object(line)
                     if not isinstance(event, dict):
