@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from rayfleet.engine.workqueue import Done, Retry, WorkQueue
+from rayfleet.engine.workqueue import AFTER_A_PASS, Done, Retry, WorkQueue
 from rayfleet.kube.objects.keys import Key
 
 A, B, C = Key("RayCluster", "ns", "a"), Key("RayCluster", "ns", "b"), Key("RayCluster", "ns", "c")
@@ -148,6 +148,36 @@ async def test_add_after_keeps_the_earlier_wish() -> None:
     async with asyncio.timeout(DEADLINE):
         await finished.wait()
     assert 0.02 - 0.001 <= times[0] - started < DEADLINE
+
+
+async def test_what_comes_due_during_a_pass_is_looked_at_after_it_and_never_lost() -> None:
+    began: list[float] = []
+    first_ends, second_began = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def work(_: Key) -> Done:
+        began.append(loop.time())
+        if len(began) == 1:
+            await first_ends.wait()
+        else:
+            second_began.set()
+        return Done()
+
+    under_test = queue(work)
+    under_test.start()
+    under_test.add(A)
+    async with asyncio.timeout(DEADLINE):
+        while not began:
+            await asyncio.sleep(0)
+    under_test.add_after(A, 0.01)
+    due = loop.time() + 0.01
+    while loop.time() < due + 0.01:
+        await asyncio.sleep(0.005)
+    assert len(began) == 1
+    first_ends.set()
+    async with asyncio.timeout(DEADLINE):
+        await second_began.wait()
+    assert began[1] - due >= AFTER_A_PASS - 0.001
 
 
 async def test_stop_lets_work_finish_within_its_grace_and_cancels_the_rest() -> None:

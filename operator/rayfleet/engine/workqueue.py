@@ -10,6 +10,9 @@ from rayfleet.kube.objects.keys import Key
 
 log = logging.getLogger(__name__)
 
+AFTER_A_PASS = 0.5
+"""Seconds for which a look that comes due during a pass over its key is put off."""
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -35,7 +38,7 @@ class WorkQueue:
 
     - A key that is added while it waits is looked at once; while it is worked on, once more afterwards.
     - Never two workers on one key; a slow key never holds up another, nor does one that has made room.
-    - `add_after` keeps the earlier of two wishes.
+    - `add_after` keeps the earlier of two wishes. What comes due during a pass is put off until after it.
     - A key that fails is retried with exponential backoff of its own; success forgets it. An exception
       is a failure like any other, with its traceback in the log.
     """
@@ -90,7 +93,14 @@ class WorkQueue:
             if timer.when() <= when:
                 return
             timer.cancel()
-        self._timers[key] = loop.call_at(when, self.add, key)
+        self._timers[key] = loop.call_at(when, self._come_due, key)
+
+    def _come_due(self, key: Key) -> None:
+        """Look at `key` now, or soon after the pass under way, which may see what it is due for."""
+        if key in self._started:
+            self._timers[key] = asyncio.get_running_loop().call_later(AFTER_A_PASS, self._come_due, key)
+        else:
+            self.add(key)
 
     def make_room(self, key: Key, *, at_most: float = inf) -> None:
         """Let another key be worked on beside `key`, of whose pass only what must hold up none is left.
