@@ -49,7 +49,7 @@ class Noted:
             forget=lambda key: self.notes.append(("forget", key)),
             changed=lambda key: self.notes.append(("changed", key)),
             stand_by=lambda: self.notes.append(("stand by", None)),
-            pace=lambda _: 0.01,
+            pace=lambda _key, _counts_wait: 0.01,
         )
 
     def count(self, note: str) -> int:

@@ -128,7 +128,6 @@ def test_with_target_spec_the_size_is_written_before_its_pods_are_made() -> None
         assert not creates(decided)
         assert decided.resize is not None
         assert [tuple(change) for change in decided.resize.changes] == [(0, "gpu", 2)]
-        assert decided.requeue_after == 0.0, "no event leads to the pods that the new size allows for"
 
 
 def test_with_target_spec_the_pods_follow_the_written_size() -> None:

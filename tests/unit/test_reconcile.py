@@ -8,10 +8,9 @@ import pytest
 
 from rayfleet.engine.workqueue import Done, Retry
 from rayfleet.kinds.raycluster.actions import Plan
-from rayfleet.kinds.raycluster.plan.limits import MOST_DELETES
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.resources import SERVICES
-from support.builders import group, raycluster, service, spec
+from support.builders import group, service, spec
 from support.passes import CLUSTER, KEY, PODS, passes
 from support.scripted_api import not_there
 from support.wire import Answering, fails, says
@@ -216,24 +215,6 @@ async def test_a_new_term_begins_without_what_an_earlier_one_has_learned() -> No
             bed.api.told["POST", PODS] = fails(422, "Invalid", "no", **refusal)
             await bed.reconciler.reconcile(KEY)
             assert bed.api.writes.count(f"POST {PODS}") == tries
-
-
-async def test_between_two_batches_of_deletes_the_spec_is_read_again() -> None:
-    """Of a slip to `replicas: 0` that is set back, the first batch alone is lost."""
-    async with passes() as bed:
-        many = MOST_DELETES * 3
-        bed.stored(spec(group(replicas=0, maxReplicas=many)))
-        pods = [bed.head(), *(bed.worker(index) for index in range(1, many + 1))]
-        bed.services.apply(service(bed.cluster))
-        bed.api.told["GET", PODS] = says({"items": pods, "metadata": {"resourceVersion": "2000"}})
-        assert await bed.reconciler.reconcile(KEY) == Done(requeue_after=0.0)
-        assert sum(line.startswith("DELETE") for line in bed.api.writes) == MOST_DELETES
-        # The user has set it back, and no watch has told of it yet.
-        back = raycluster(spec_fields=spec(group(replicas=many, maxReplicas=many)))
-        own = {"generation": 2, "resourceVersion": "9000"}
-        bed.api.there[CLUSTER] = back | {"metadata": bed.api.there[CLUSTER]["metadata"] | own}
-        await bed.reconciler.reconcile(KEY)
-        assert sum(line.startswith("DELETE") for line in bed.api.writes) == MOST_DELETES
 
 
 LAGGING = (

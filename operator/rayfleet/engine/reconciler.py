@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic
 
-from rayfleet.engine.actions import Create
+from rayfleet.engine.actions import Action, Create
 from rayfleet.engine.children import Stores
 from rayfleet.engine.executor import Executor
 from rayfleet.engine.kind import Check, Guard, Kind, Look, M, P, S
 from rayfleet.engine.memory import Remembered
-from rayfleet.engine.outcome import Failed, NotTried, Outcome
+from rayfleet.engine.outcome import Failed, NotTried, Outcome, Refused, Unanswered
 from rayfleet.engine.reporter import Pass, Reporter
 from rayfleet.engine.verify import RootIsGone, Verifier, failed
 from rayfleet.engine.workqueue import Done, Retry
@@ -244,8 +244,23 @@ class Reconciler(Generic[M, S, P]):
         for outcome in outcomes:
             if isinstance(outcome, Failed) and not kind.is_patient(outcome):
                 return failed(outcome.failure, f"carry out {type(outcome.action).__name__}")
+        if later is not None and is_newest and not is_early and self._wants_more(later, outcomes):
+            waits.append(0.0)
         waits += [NEW_KIND_SECONDS] if is_early else []
         return Done(requeue_after=max(min(waits), kind.shortest_wait(memory.own)) if waits else None)
+
+    def _wants_more(self, snapshot: S, outcomes: Sequence[Outcome]) -> bool:
+        """Whether a plan for what there is after the writes has more to do, which nothing else will ask for.
+
+        Answers are in the cache before their events, which then wake nobody. What was just done and is wanted
+        still does not show yet: its event will. What was refused, or not answered, has a time of its own.
+        """
+        if any(isinstance(outcome, Refused | Unanswered) for outcome in outcomes):
+            return False
+        if self._kind.is_long(snapshot):
+            return True
+        tried = {_place(o.action) for o in outcomes if not isinstance(o, NotTried)}
+        return any(_place(action) not in tried for action in self._kind.plan(snapshot).actions)
 
     def _done(
         self,
@@ -269,6 +284,11 @@ def _timed(plan: Callable[[S], P], snapshot: S) -> tuple[P, float]:
     """The plan, and the CPU time that it took."""
     began = time.thread_time()
     return plan(snapshot), time.thread_time() - began
+
+
+def _place(action: Action) -> tuple[type, str]:
+    """What an action is about."""
+    return type(action), getattr(action.verb, "name", "")
 
 
 def _without_new_kind(outcomes: Sequence[Outcome]) -> tuple[Sequence[Outcome], bool]:

@@ -137,9 +137,6 @@ def _plan_cluster(
     requeues = [part.requeue_after for part in parts if part.requeue_after is not None]
     if decision is not None:
         requeues += looks(snapshot, decision, gone)
-    if resize is not None:
-        # The response is in the cache before its watch event, so no event leads to the pods.
-        requeues.append(0.0)
     leaves: list[Leave] = [*head.leaves, *removed_groups(spec, workers)]
     leaves += [leave for group in groups for leave in group.leaves]
     if decision is not None:

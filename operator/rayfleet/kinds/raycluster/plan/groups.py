@@ -28,10 +28,6 @@ from rayfleet.kinds.raycluster.plan.units import (
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Pod
 
-AFTER_DELETES = 0.05
-"""Seconds from the deletes of a broken replica to the pass that recreates it: never both in one pass, because
-that could take the group above its size."""
-
 
 @dataclass(frozen=True, slots=True)
 class GroupPlan:
@@ -136,7 +132,8 @@ def _with_creates(making: _Making, plan: GroupPlan) -> GroupPlan:
     snapshot, spec, group = making.snapshot, making.spec, making.group
     single = group.num_of_hosts == 1
     if not single and any(pod.active for leave in plan.leaves for pod in leave.unit.pods):
-        return replace(plan, requeue_after=_sooner(plan, AFTER_DELETES))
+        # Never deletes and creates of a group in one pass: that could take it above its size.
+        return plan
     shut = closed(snapshot, group.group_name, lambda: factory_of(snapshot, spec, group).template_hash)
     if shut is not None:
         return replace(plan, wait=shut.words, requeue_after=_sooner(plan, shut.later))

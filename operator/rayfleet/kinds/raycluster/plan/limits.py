@@ -17,7 +17,7 @@ MOST_DELETES = 50
 
 
 def limit_creates(plan: Plan, most: int = MOST_CREATES) -> Plan:
-    """Keep `most` pod creates, and requeue at once for the rest.
+    """Keep `most` pod creates; the next pass creates the rest.
 
     A multi-host replica is kept whole or left for later.
     """
@@ -29,7 +29,7 @@ def limit_creates(plan: Plan, most: int = MOST_CREATES) -> Plan:
 
 
 def limit_deletes(plan: Plan, most: int = MOST_DELETES) -> Plan:
-    """Keep `most` deletes, and requeue at once for the rest.
+    """Keep `most` deletes; the next pass deletes the rest.
 
     Until then, remaining pods are not replaced, and no size is written that does not count them.
     """
@@ -58,4 +58,4 @@ def _with_creates(plan: Plan, keep: Callable[[CreatePod], bool]) -> Plan:
     stages: Iterable[tuple[Action, ...]] = (
         tuple(a for a in stage if not isinstance(a, CreatePod) or keep(a)) for stage in plan.stages
     )
-    return replace(plan, stages=tuple(stage for stage in stages if stage), requeue_after=0.0)
+    return replace(plan, stages=tuple(stage for stage in stages if stage))

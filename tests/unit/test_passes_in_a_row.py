@@ -1,0 +1,67 @@
+"""What one pass leaves to be done, and when the next one does it."""
+
+from typing import Any
+
+import pytest
+
+from rayfleet.engine.workqueue import Done
+from rayfleet.kinds.raycluster.plan.limits import MOST_CREATES, MOST_DELETES
+from support.builders import group, raycluster, service, spec
+from support.passes import CLUSTER, KEY, PODS, passes
+from support.wire import says
+
+
+async def test_what_a_pass_leaves_is_done_by_the_next_at_once_and_then_it_waits_for_events() -> None:
+    """The answers to creates are in the cache before their events, which then wake nobody."""
+    async with passes() as bed:
+        bed.stored(spec(group(replicas=MOST_CREATES + 50, maxReplicas=1000)))
+        first, second = await bed.reconciler.reconcile(KEY), await bed.reconciler.reconcile(KEY)
+        assert first == Done(requeue_after=0.0)
+        assert bed.api.writes.count(f"POST {PODS}") == MOST_CREATES + 50 + 1
+        assert isinstance(second, Done)
+        assert second.requeue_after != 0.0
+
+
+@pytest.mark.parametrize("shows", [True, False])
+async def test_deletes_that_a_pass_leaves_are_made_by_the_next_at_once(*, shows: bool) -> None:
+    """Not those whose answers say nothing of the pods: their events are waited for."""
+    many = MOST_DELETES + 10
+    async with passes() as bed:
+        bed.stored(spec(group(replicas=many, maxReplicas=many)))
+        bed.head()
+        workers = [bed.worker(index) for index in range(1, many + 1)]
+        bed.stored(spec(group(replicas=0, maxReplicas=many)), version=1100)
+        if shows:
+            for pod in workers:
+                bed.api.told["DELETE", f"{PODS}/{pod['metadata']['name']}"] = says(going(pod))
+        assert (await bed.reconciler.reconcile(KEY) == Done(requeue_after=0.0)) is shows
+        assert len([line for line in bed.api.writes if line.startswith("DELETE")]) == MOST_DELETES
+        assert await bed.reconciler.reconcile(KEY) != Done(requeue_after=0.0)
+        asked = {line for line in bed.api.writes if line.startswith("DELETE")}
+        assert len(asked) == (many if shows else MOST_DELETES)
+
+
+def going(pod: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a delete of a pod that has time to end."""
+    late = {"resourceVersion": "9000", "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    return {**pod, "kind": "Pod", "metadata": {**pod["metadata"], **late}}
+
+
+async def test_between_two_batches_of_deletes_the_spec_is_read_again() -> None:
+    """Of a slip to `replicas: 0` that is set back, the first batch alone is lost."""
+    async with passes() as bed:
+        many = MOST_DELETES * 3
+        bed.stored(spec(group(replicas=0, maxReplicas=many)))
+        pods = [bed.head(), *(bed.worker(index) for index in range(1, many + 1))]
+        bed.services.apply(service(bed.cluster))
+        bed.api.told["GET", PODS] = says({"items": pods, "metadata": {"resourceVersion": "2000"}})
+        for pod in pods:
+            bed.api.told["DELETE", f"{PODS}/{pod['metadata']['name']}"] = says(going(pod))
+        assert await bed.reconciler.reconcile(KEY) == Done(requeue_after=0.0)
+        assert sum(line.startswith("DELETE") for line in bed.api.writes) == MOST_DELETES
+        # The user has set it back, and no watch has told of it yet.
+        back = raycluster(spec_fields=spec(group(replicas=many, maxReplicas=many)))
+        own = {"generation": 2, "resourceVersion": "9000"}
+        bed.api.there[CLUSTER] = back | {"metadata": bed.api.there[CLUSTER]["metadata"] | own}
+        await bed.reconciler.reconcile(KEY)
+        assert sum(line.startswith("DELETE") for line in bed.api.writes) == MOST_DELETES
