@@ -62,7 +62,7 @@ def test_without_a_head_that_answers_the_notes_of_the_operator_are_shown(
     code, said, trouble = explained(capsys, namespace.name, api.kubeconfig)
     words = " ".join(said.split())
     assert (code, trouble) == (0, "")
-    assert "The queue cannot be seen from here: the port-forward to pod demo-head:" in words
+    assert "The queue cannot be seen from here: the port-forward to pod demo-head failed:" in words
     assert f"1 GPU tasks Blocked {QUOTA}" in words
     assert f"Unschedulable: {LACKS}" in words
 
