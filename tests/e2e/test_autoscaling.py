@@ -108,8 +108,8 @@ def test_a_gang_that_max_has_no_room_for_starts_nothing_until_it_has(
     driver.do(GANG)
     throughout("that nothing is started", lambda: not scaled.workers(), seconds=5)
     held = ("False", "DemandHeld")
-    # What a queue causes is told in measure: after ten writes and events in a row a status comes within 30 s,
-    # or within 60 where events that have waited for two minutes go before it.
+    # What a queue causes is reported at a limited rate: after ten writes and events in a row a status comes
+    # within 30 s, or within 60 if events that have waited for two minutes go before it.
     why = scaled.installation.why
     eventually("the status to say it is held", lambda: _autoscaling(scaled)[:2] == held, seconds=65, why=why)
     words = "gpu is at its max of 3 replicas (all of its bundles are needed at once)"

@@ -49,4 +49,4 @@ def test_explain_of_a_head_that_stands_still_shows_what_was_noted(scaled: LiveCl
     with frozen(scaled.head()):
         said = " ".join(explain(scaled).split())
     assert "The queue cannot be seen from here: the head does not answer: pod/scaled-head" in said
-    assert "6379 takes a connection and says nothing. What follows is what the operator has noted." in said
+    assert "6379 accepts the connection but sends nothing. The following is what the operator" in said

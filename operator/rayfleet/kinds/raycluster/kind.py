@@ -1,4 +1,4 @@
-"""RayCluster, as the engine is told of it."""
+"""RayCluster as a kind of the engine."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -27,9 +27,9 @@ from rayfleet.kube.objects.keys import JsonObject, Key
 from rayfleet.kube.objects.roots import Root
 
 STEP_SECONDS: Final = 2.0
-"""Between passes over a cluster whose pods come up, until the last one is ready, at least."""
+"""Least time between passes over a cluster whose pods are starting, until the last one is ready."""
 SHORTEST_WAIT: Final = 0.05
-"""Seconds between two passes over a cluster that has a group which is held."""
+"""Seconds between two passes over a cluster with a held group."""
 
 
 def decided(snapshot: Snapshot) -> Plan:
@@ -43,7 +43,7 @@ def raycluster(
     other_operator: Callable[[str], str | None],
     decide: Callable[[Snapshot], Plan],
 ) -> Kind[ClusterMemory, Snapshot, Plan]:
-    """The kind; `decide` is its planner: `decided`, and another one only where a test says so."""
+    """The kind; `decide` is its planner: `decided`, unless a test passes another one."""
     scaling, cluster = view.scaling, _RayCluster(client, view, other_operator)
     return Kind(
         resource=RAYCLUSTERS,
@@ -81,7 +81,7 @@ def raycluster(
 
 @dataclass(frozen=True, slots=True)
 class _RayCluster:
-    """What the functions of the kind share."""
+    """State shared by the functions of the kind."""
 
     client: KubeClient
     view: View
@@ -94,7 +94,7 @@ class _RayCluster:
         return ownership(cluster, self.other_operator(cluster.key.namespace)) is Ownership.OURS
 
     def pace(self, key: Key, counts_wait: float) -> float:
-        """While other pods are on their way, only counts change, unless the cluster scales with its queue."""
+        """While pods are still starting, only counts change, unless the cluster scales with its queue."""
         if not any(pod.active and not pod.ready for pod in self.view.pods.owned_by(key)):
             return PROGRESS_SECONDS
         return STEP_SECONDS if self.view.may_scale(key) else max(STEP_SECONDS, counts_wait)
@@ -131,7 +131,7 @@ class _RayCluster:
         snapshot = before if after is None else _of_the_same_spec(before, after)
         self._remember_spec(snapshot, memory, outcomes)
         memory.release(_wanting(decided), snapshot.now)
-        # A hold that is over is no longer to be reported: nothing may happen that would do so later.
+        # A hold that is over must not be reported: no later event might correct it.
         return replace(snapshot, held=memory.held)
 
     def _remember_spec(self, snapshot: Snapshot, memory: ClusterMemory, outcomes: Sequence[Outcome]) -> None:
@@ -149,13 +149,13 @@ class _RayCluster:
 
 
 def _is_same(now: Snapshot, before: Snapshot) -> bool:
-    """Whether a plan would be the same but for the GPUs of others, which are looked at last."""
+    """Whether a plan would be the same except for others' GPUs, which are considered last."""
     scaling = replace(now.scaling, usage=before.scaling.usage)
     return replace(now, now=before.now, scaling=scaling) == before
 
 
 def _of_the_same_spec(before: Snapshot, after: Snapshot) -> Snapshot:
-    """What is there after a pass, for the spec that it was about: of a newer one nothing can be said yet."""
+    """The state after a pass, with the spec that the pass was about: nothing is known about a newer one."""
     if after.cluster.generation == before.cluster.generation:
         return after
     cluster = replace(after.cluster, generation=before.cluster.generation, spec=before.cluster.spec)
@@ -180,7 +180,7 @@ def _events(
 
 
 def _taken(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """Template hashes that the API server has just taken, by group."""
+    """Template hashes that the API server has just accepted, by group."""
     done = (outcome.action for outcome in outcomes if isinstance(outcome, Succeeded))
     return {action.group: action.template_hash for action in done if isinstance(action, CreatePod)}
 
@@ -192,7 +192,7 @@ def _waits(
     outcomes: Sequence[Outcome],
     moment: Look,
 ) -> list[float]:
-    """Seconds until things that only time changes."""
+    """Seconds until each change that only time brings."""
     waits = [0.0] if memory.taught else []
     if memory.stray_head is not None:
         waits.append(max(memory.stray_until - moment.monotonic, 0.0))
@@ -211,11 +211,11 @@ def _wanting(decided: Plan) -> set[str]:
 
 
 def _is_drain_to_repeat(outcome: Outcome) -> bool:
-    """Whether Ray has not agreed to give a node up, or could not be asked."""
+    """Whether Ray has refused a drain, or could not be asked."""
     return isinstance(outcome.action, DrainNode) and not isinstance(outcome, Succeeded)
 
 
 def _is_patient(failed: Failed) -> bool:
-    """Whether a failed action's group is left alone for a while, or refused for good: no need to hurry."""
+    """Whether a failed action's group is left alone for a while, or refused: there is no need to hurry."""
     patient = {Policy.DENIED, Policy.RETRY, Policy.INVALID}
     return isinstance(failed.action, CreatePod) and policy(failed.failure) in patient

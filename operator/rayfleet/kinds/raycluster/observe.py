@@ -1,4 +1,4 @@
-"""From the caches to a snapshot: reading, and no choices."""
+"""From the caches to a snapshot: it reads, and decides nothing."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,32 +22,32 @@ from rayfleet.kube.objects.services import Service
 T = TypeVar("T", Pod, Service)
 
 JUDGED = 128
-"""Clusters whose judged spec is kept, parsed, for their next pass: as many as are likely to be in a burst
-of passes. To parse and check a spec takes longer than all else that a pass without actions does."""
+"""Clusters whose parsed and judged spec is kept for their next pass: as many as are likely in a burst of
+passes. Parsing and checking a spec takes longer than the rest of a pass without actions."""
 _Refused: TypeAlias = tuple[str, Mapping[str, str], Mapping[str, str], bytes | None, PodSettings]
 _Judged: TypeAlias = tuple[bytes | None, Mapping[str, str], Mapping[str, str], _Refused | None]
 
 
 @dataclass(slots=True)
 class _Known:
-    """A judgement, and what it was made from."""
+    """A judgement and its input."""
 
     judged: _Judged
     last_valid: bytes | None
     judgement: Judgement
     worked_out: dict[str, Any]
-    """What plans have worked out from that."""
+    """What plans have computed from that."""
     pods: tuple[Sequence[Pod], object, tuple[Pod, ...]] | None = None
-    """Pods and a status as they were seen, and the pods as what they were made as, oldest first."""
+    """Cached pods and a status, and the pods identified from them, oldest first."""
 
     def holds(self, judged: _Judged, last_valid: bytes | None) -> bool:
-        """Whether it would be the same now: what was valid before counts where something is wrong."""
+        """Whether it would be the same now; the last valid spec matters only if there are violations."""
         return self.judged == judged and (not self.judgement.violations or self.last_valid == last_valid)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The caches that a cluster is observed in."""
+    """The caches in which clusters are observed."""
 
     clusters: RootStore
     pods: Store[Pod]
@@ -57,7 +57,7 @@ class View:
     _judged: OrderedDict[Key, _Known] = field(default_factory=OrderedDict)
 
     def learn(self, cluster: Root, memory: ClusterMemory, moment: Look) -> None:
-        """Take in what was heard of a cluster since the last look: of its pods, and of its Ray."""
+        """Record what has been reported about a cluster's pods and Ray since the last pass."""
         memory.meet(moment)
         stray = memory.stray_head
         if stray is not None and (
@@ -65,7 +65,7 @@ class View:
         ):
             memory.stray_head = None
         heard = self.scaling.heads.observation(cluster.key)
-        if heard is None and not memory.endings.matter(self._found(cluster, memory)):
+        if heard is None and not memory.endings.matter(self._cached(cluster, memory)):
             return
         known = self._judge(cluster, memory, self._settings(memory), moment.now)
         pods, spec = self._pods(cluster, memory, known), known.judgement.spec
@@ -76,7 +76,7 @@ class View:
     def snapshot(
         self, cluster: Root, memory: ClusterMemory, other_operator: str | None, now: float
     ) -> Snapshot:
-        """Everything known of a cluster. Looking changes nothing."""
+        """Everything known about a cluster. Observing changes nothing."""
         settings = self._settings(memory)
         known = self._judge(cluster, memory, settings, now)
         judgement, pods = known.judgement, self._pods(cluster, memory, known)
@@ -103,35 +103,35 @@ class View:
         )
 
     def may_scale(self, key: Key) -> bool:
-        """Whether a cluster scales with its queue, as far as is known without looking at its spec."""
+        """Whether a cluster scales with its queue, as far as known without parsing its spec."""
         known = self._judged.get(key)
         return known is None or known.judgement.spec is None or scales_here(known.judgement.spec)
 
     def _settings(self, memory: ClusterMemory) -> PodSettings:
-        """The administrator's, and what the namespace was seen to ask for."""
+        """The administrator's settings, with what the namespace was found to require."""
         settings = self.pod_settings
         if memory.wait_least is None:
             return settings
         return replace(settings, wait=settings.wait.at_least(memory.wait_least))
 
     def _pods(self, cluster: Root, memory: ClusterMemory, known: _Known) -> tuple[Pod, ...]:
-        """The cluster's pods as what they were made as, oldest first."""
-        found, before = self._found(cluster, memory), known.pods
-        if before is None or before[0] != found or before[1] is not cluster.status:
-            made = identified(cluster, known.judgement.spec, found)
-            pods = tuple(sorted(made, key=lambda pod: (pod.created, pod.name)))
-            before = known.pods = found, cluster.status, pods
+        """The cluster's pods as they were created (see identity.py), oldest first."""
+        cached, before = self._cached(cluster, memory), known.pods
+        if before is None or before[0] != cached or before[1] is not cluster.status:
+            created = identified(cluster, known.judgement.spec, cached)
+            pods = tuple(sorted(created, key=lambda pod: (pod.created, pod.name)))
+            before = known.pods = cached, cluster.status, pods
         return before[2]
 
-    def _found(self, cluster: Root, memory: ClusterMemory) -> list[Pod]:
-        """The cluster's pods as they are cached, and its head where no watch shows it."""
-        found, stray = [*_owned(self.pods, cluster)], memory.stray_head
-        if stray is not None and all(pod.uid != stray.uid for pod in found):
-            found.append(stray)
-        return found
+    def _cached(self, cluster: Root, memory: ClusterMemory) -> list[Pod]:
+        """The cluster's cached pods, and its head if no watch shows it."""
+        cached, stray = [*_owned(self.pods, cluster)], memory.stray_head
+        if stray is not None and all(pod.uid != stray.uid for pod in cached):
+            cached.append(stray)
+        return cached
 
     def _rivals(self, cluster: Root) -> Iterator[Pod]:
-        """Heads that are not this cluster's, where its Service may find them."""
+        """Heads that do not belong to this cluster, but that its Service may select."""
         key = cluster.key
         for pod in (*self.pods.owned_by(key), *self.pods.unowned(key.namespace)):
             others = pod.owner is None or pod.owner.uid != cluster.uid
@@ -139,13 +139,13 @@ class View:
                 yield pod
 
     def _judge(self, cluster: Root, memory: ClusterMemory, settings: PodSettings, now: float) -> _Known:
-        words, withheld = memory.refused.words, memory.refused.withheld(now)
-        # What is acted on instead of a refused template depends on what else was refused, and what was taken.
-        refused = (cluster.uid, words, withheld, memory.proven, settings) if words else None
+        messages, withheld = memory.refused.words, memory.refused.withheld(now)
+        # What replaces a refused template depends on the other refusals, and on what was accepted.
+        refused = (cluster.uid, messages, withheld, memory.proven, settings) if messages else None
         judged = (self.clusters.stored_spec(cluster.key), cluster.labels, cluster.annotations, refused)
         known = self._judged.pop(cluster.key, None)
         if known is None or not known.holds(judged, memory.last_valid):
-            judgement = judge(cluster, memory.last_valid, memory.proven, words, withheld, settings)
+            judgement = judge(cluster, memory.last_valid, memory.proven, messages, withheld, settings)
             known = _Known(judged, memory.last_valid, judgement, {})
         self._judged[cluster.key] = known
         if len(self._judged) > JUDGED:
@@ -154,7 +154,7 @@ class View:
 
 
 def _owned(store: Store[T], cluster: Root) -> Iterator[T]:
-    """The children of this very cluster, not of one that had its name before."""
+    """The children of this cluster by uid, not those of an earlier one of the same name."""
     for child in store.owned_by(cluster.key):
         if child.owner is not None and child.owner.uid == cluster.uid:
             yield child

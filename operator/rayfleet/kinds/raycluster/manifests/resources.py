@@ -22,7 +22,7 @@ _PLAIN: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
 
 
 def may_have_accelerators(group: HeadGroupSpec | WorkerGroupSpec) -> bool:
-    """Whether anything but plain CPUs and memory is said of a node; of most clusters' nodes nothing is."""
+    """Whether a node declares more than CPUs and memory; in most clusters no node does."""
     if group.resources or GPUS in group.ray_start_params or CUSTOM in group.ray_start_params:
         return True
     pod = mapping(group.template.get("spec"))
