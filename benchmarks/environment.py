@@ -16,7 +16,7 @@ LOCK = REPOSITORY / "requirements" / "operator.txt"
 
 
 def operator_python(progress: Progress) -> Path:
-    """Its interpreter; the environment is made on first use, and anew when the lock file or Python changes.
+    """Its interpreter; the environment is created on first use, and again if the lock file or Python changes.
 
     kopf loads a Kubernetes client where it finds one, so in the environment of tests the operator would
     hold 10 MiB more than users have. Raises TestbedError if the packages cannot be installed.

@@ -35,7 +35,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of the operator, what it runs on, and the control plane."""
+    """Versions of the operator, its libraries and the control plane."""
     packages = {name: version(name) for name in ("kopf", "aiohttp", "uvloop")}
     described = subprocess.run(
         ["git", "describe", "--always", "--dirty"],
