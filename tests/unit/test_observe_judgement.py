@@ -4,7 +4,7 @@ from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.refusals import RETRY_SECONDS
 from rayfleet.kinds.raycluster.validity import template_hashes
 from support.builders import NOW, group, spec
-from support.passes import passes
+from support.passes import KEY, passes
 
 ODD = {"CPU": "four"}
 
@@ -51,3 +51,20 @@ async def test_a_spec_with_a_refused_template_is_judged_once_until_something_is_
         assert [violation.group for violation in last.violations] == ["odd", "fine"]
         memory.refused.clear()
         assert not bed.view.snapshot(bed.cluster, memory, None, NOW).violations
+
+
+async def test_a_spec_that_broke_no_rule_is_checked_again_with_other_labels() -> None:
+    """A rule may be about labels; without a change, what has passed is not checked again."""
+    async with passes() as bed:
+        bed.stored(spec(group(), upgradeStrategy={"type": "Recreate"}))
+        memory = ClusterMemory()
+        memory.last_valid = bed.clusters.stored_spec(KEY)
+        memory.valid_with = bed.cluster.labels, bed.cluster.annotations
+        assert not bed.view.snapshot(bed.cluster, memory, None, NOW).violations
+        bed.stored(
+            spec(group(), upgradeStrategy={"type": "Recreate"}),
+            version=9000,
+            labels={"ray.io/originated-from-crd": "RayJob"},
+        )
+        after = bed.view.snapshot(bed.cluster, memory, None, NOW)
+        assert [violation.path for violation in after.violations] == ["spec.upgradeStrategy"]

@@ -141,6 +141,7 @@ class _RayCluster:
         if snapshot.violations or snapshot.spec is None:
             return
         stored = memory.last_valid = clusters.stored_spec(cluster.key)
+        memory.valid_with = cluster.labels, cluster.annotations
         if memory.proven != stored:
             taken = {pod.template_hash for pod in snapshot.pods}
             hashes = template_hashes(cluster, snapshot.spec, snapshot.pod_settings, _taken(outcomes))

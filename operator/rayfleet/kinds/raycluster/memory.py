@@ -37,6 +37,8 @@ class ClusterMemory:
     """Memory of one cluster."""
 
     last_valid: bytes | None = None
+    valid_with: tuple[Mapping[str, str], Mapping[str, str]] | None = None
+    """The labels and annotations with which `last_valid` broke no rule."""
     proven: bytes | None = None
     """Specs as the cache stores them: the same bytes, not a copy; see `validity.judge`."""
     refused: Refusals = field(default_factory=Refusals)

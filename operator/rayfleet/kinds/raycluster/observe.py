@@ -142,10 +142,14 @@ class View:
         messages, withheld = memory.refused.words, memory.refused.withheld(now)
         # What replaces a refused template depends on the other refusals, and on what was accepted.
         refused = (cluster.uid, messages, withheld, memory.proven, settings) if messages else None
-        judged = (self.clusters.stored_spec(cluster.key), cluster.labels, cluster.annotations, refused)
+        stored = self.clusters.stored_spec(cluster.key)
+        judged = (stored, cluster.labels, cluster.annotations, refused)
         known = self._judged.pop(cluster.key, None)
         if known is None or not known.holds(judged, memory.last_valid):
-            judgement = judge(cluster, memory.last_valid, memory.proven, messages, withheld, settings)
+            same = (memory.last_valid, memory.valid_with) == (stored, (cluster.labels, cluster.annotations))
+            judgement = judge(
+                cluster, memory.last_valid, memory.proven, messages, withheld, settings, is_valid=same
+            )
             known = _Known(judged, memory.last_valid, judgement, {})
         self._judged[cluster.key] = known
         if len(self._judged) > JUDGED:

@@ -37,15 +37,19 @@ def judge(
     refused: Mapping[str, str],
     withheld: Mapping[str, str] | None = None,
     settings: PodSettings = DEFAULT,
+    *,
+    is_valid: bool = False,
 ) -> Judgement:
-    """Judge the stored spec.
+    """Judge the stored spec; with `is_valid` it is known to break no rule.
 
     `last_valid` is the last spec that broke no rule, `proven` the last one whose templates the API server has
     all accepted (both as JSON), `refused` the templates that it has refused (hash to message). Those in
     `withheld` (all if it is None) are not retried yet: the last accepted template is used instead.
     """
     spec = parse_spec(cluster.spec)
-    if isinstance(spec, RayClusterSpec):
+    if isinstance(spec, RayClusterSpec) and is_valid:
+        broken: tuple[Violation, ...] = ()
+    elif isinstance(spec, RayClusterSpec):
         broken = validate(spec, name=cluster.key.name, labels=cluster.labels, annotations=cluster.annotations)
     else:
         broken = spec

@@ -233,7 +233,13 @@ def _record(obj: Mapping[str, Any], key: Key, before: RootRecord | None) -> Root
     """The new record shares unchanged bytes with `before`, as others hold on to them."""
     metadata = obj["metadata"]
     spec = _packed(obj.get("spec") or {}, shallow_spec)
-    annotations = metadata.get("annotations") or {}
+    labels: Mapping[str, str] = dict(metadata.get("labels") or {})
+    written = metadata.get("annotations") or {}
+    annotations: Mapping[str, str] = {n: text for n, text in written.items() if n not in UNREAD_ANNOTATIONS}
+    if before is not None:
+        spec = before.spec if before.spec == spec else spec
+        labels = before.labels if before.labels == labels else labels
+        annotations = before.annotations if before.annotations == annotations else annotations
     return RootRecord(
         key=key,
         uid=str(metadata["uid"]),
@@ -241,9 +247,9 @@ def _record(obj: Mapping[str, Any], key: Key, before: RootRecord | None) -> Root
         generation=metadata.get("generation") or 0,
         created=unix_seconds(metadata.get("creationTimestamp")),
         deleting="deletionTimestamp" in metadata,
-        labels=dict(metadata.get("labels") or {}),
-        annotations={name: text for name, text in annotations.items() if name not in UNREAD_ANNOTATIONS},
-        spec=before.spec if before is not None and before.spec == spec else spec,
+        labels=labels,
+        annotations=annotations,
+        spec=spec,
         status=_packed(obj.get("status") or {}, shallow),
         deleted=unix_seconds(metadata.get("deletionTimestamp")),
         finalizers=known_finalizers(metadata),
