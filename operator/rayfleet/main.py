@@ -1,4 +1,4 @@
-"""The process: runs the parts of the operator, and takes them apart when it is asked to end."""
+"""The process: runs the parts of the operator, and shuts them down when asked to."""
 
 import asyncio
 import gc
@@ -26,15 +26,15 @@ from rayfleet.wiring import Operator
 log = logging.getLogger(__name__)
 
 STOP_GRACE_SECONDS = 3.0
-"""What is under way at SIGTERM may take this long; the process ends within 5 s."""
+"""How long passes in progress at SIGTERM may take; the process ends within 5 s."""
 SHELL_SECONDS = 0.5
-"""For kopf to end by itself, as it does where it was kopf that the signal reached."""
+"""How long kopf may take to end on its own, as it does if it received the signal."""
 GARBAGE_THRESHOLD = 10_000
-"""Objects between looks for cyclic garbage; the default of 700 costs a twentieth of the processor time."""
+"""Objects between collections of cyclic garbage; the default of 700 costs a twentieth of the CPU time."""
 
 
 class Process:
-    """One operator that runs."""
+    """One running operator."""
 
     def __init__(
         self,
@@ -42,14 +42,14 @@ class Process:
         credentials: Credentials,
         decide: Callable[[Snapshot], Plan] = decided,
     ) -> None:
-        """`decide` is the planner of RayClusters: another one only where a test says so."""
+        """`decide` is the planner of RayClusters; only tests pass another one."""
         self._settings = given
         self._credentials = credentials
         self.operator = Operator(given, credentials, decide)
         self._asked_to_end = asyncio.Event()
 
     async def run(self) -> int:
-        """Run until it is asked to end, or until a part ends that must not; the exit status."""
+        """Run until asked to end, or until a part ends that must not; return the exit status."""
         try:
             for server in self.operator.servers:
                 await server.start()
@@ -58,7 +58,7 @@ class Process:
             await self._close_servers()
 
     def ask_to_end(self) -> None:
-        """Make `run` end in good order."""
+        """Let `run` shut down and return."""
         self._asked_to_end.set()
 
     async def _run_parts(self) -> int:
@@ -72,8 +72,8 @@ class Process:
             await operator.stop_work(STOP_GRACE_SECONDS)
             await _cancel([asked, *parts])
             await operator.resign()
-            # kopf last: at its end it waits for every task of the process that is younger than itself, and
-            # so for those of connections that a scraper keeps open.
+            # kopf last: when it ends it waits for every task of the process younger than itself, such as
+            # those of connections that a scraper keeps open.
             await self._close_servers()
             if not (await asyncio.wait([shell], timeout=SHELL_SECONDS))[0]:
                 shell.cancel()
@@ -87,7 +87,7 @@ class Process:
 
     async def _shell(self) -> None:
         given = self._settings
-        # Once it runs, kopf takes the signals for itself, and tells us when it ends.
+        # Once it runs, kopf handles the signals itself, and calls back when it ends.
         await run_shell(self._credentials, given.namespaces, given.identity, on_end=self.ask_to_end)
 
 
@@ -98,7 +98,7 @@ async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
 
 
 def _exit_status(ended: Iterable[asyncio.Task[Any]], asked: asyncio.Task[Any]) -> int:
-    """0 when it was asked to end. A part that fails takes the process along: the next starts clean."""
+    """0 if asked to end. A part that fails ends the process, so that the next one starts clean."""
     status = 0
     for task in ended:
         if task is not asked and task.done() and not task.cancelled() and task.exception() is not None:
@@ -115,10 +115,10 @@ async def _until_signalled(process: Process) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the operator; the exit status."""
+    """Run the operator; return the exit status."""
     given = flags.parse(sys.argv[1:] if arguments is None else arguments, os.environ)
     logs.configure(given.log_level)
-    gc.freeze()  # What has been imported stays: it need not be looked through again and again.
+    gc.freeze()  # Imported objects stay: no collection needs to look through them.
     gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         credentials = find_credentials(given.kubeconfig)

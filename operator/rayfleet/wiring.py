@@ -31,7 +31,7 @@ from rayfleet.telemetry.health import HealthServer
 from rayfleet.telemetry.metrics import Exposition, MetricsServer, Parts, PartsCollector, Recorder
 
 ROOTS: Final = (RAYCLUSTERS,)
-"""What users write and the operator serves."""
+"""The kinds that users write and the operator reconciles."""
 
 
 class Operator:
@@ -78,7 +78,7 @@ class Operator:
         self.servers = (self._health_server(), self._metrics_server())
 
     def parts(self) -> Mapping[str, Any]:
-        """What runs until the process ends, by name: coroutines."""
+        """The coroutines that run until the process ends, by name."""
         return {
             "event loop lag": self._recorder.watch_loop(),
             "other operator": self._other_operator.run(),
@@ -87,22 +87,22 @@ class Operator:
         }
 
     async def stop_work(self, grace: float) -> None:
-        """Begin no pass any more; those that are under way have `grace` seconds."""
+        """Begin no more passes; those in progress have `grace` seconds."""
         await self._loop.stop_work(grace)
 
     async def resign(self) -> None:
-        """Let another lead."""
+        """Let another operator lead."""
         await self._loop.resign()
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         await self._heads.close()
         await self._poller.close()
         await self._prometheus.close()
         await self._loop.close()
 
     def _scaling_sources(self) -> ScalingSources:
-        """What the size of a cluster depends on outside its own objects."""
+        """The sources outside a cluster's own objects on which its size depends."""
         loop, scaling, pods = self._loop, self._settings.scaling, self._pods
         self._poller = Poller(
             loop.wake,
@@ -138,7 +138,7 @@ class Operator:
         return self._other_operator.known(namespace)
 
     def _gpus_without_pass(self, key: Key) -> int | None:
-        """By its pods, of a cluster that no pass is made over for now; none where one counts better."""
+        """The GPUs of a cluster that gets no pass for now, by its pods; None if a pass counts them better."""
         if self._loop.is_known(key.namespace):
             return None
         return self._gpu_pods.of_cluster(key)
@@ -185,5 +185,5 @@ class Operator:
         if not self._other_operator.looked.is_set():
             return "it is not known yet whether another operator is alive"
         if loop.election.trouble is not None and not loop.election.leading:
-            return f"the Lease of the leader cannot be used: {loop.election.trouble}"
+            return f"the leader's Lease cannot be used: {loop.election.trouble}"
         return None

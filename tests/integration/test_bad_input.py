@@ -177,7 +177,7 @@ def test_a_service_name_that_is_taken_is_told_and_taken_over_when_free(
     uid = namespace.create("services", theirs)["metadata"]["uid"]
     namespace.apply(raycluster())
     failure = eventually("ReplicaFailure", lambda: namespace.condition("demo", "ReplicaFailure"))
-    assert "Service demo-head-svc is there and is not this cluster's" in failure["message"]
+    assert "Service demo-head-svc exists and is not this cluster's" in failure["message"]
     assert [service["metadata"]["uid"] for service in namespace.services()] == [uid]
     assert len(namespace.events("FailedToCreateService")) == 1
     namespace.api.call("DELETE", f"/api/v1/namespaces/{namespace.name}/services/demo-head-svc")

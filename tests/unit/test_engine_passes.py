@@ -188,7 +188,7 @@ async def test_a_defect_is_told_of_once_for_each_spec_and_the_pass_is_repeated(
     assert "A pass failed" in caplog.text
 
 
-async def test_a_defect_that_cannot_be_told_of_hides_no_defect(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_defect_that_cannot_be_reported_hides_no_defect(caplog: pytest.LogCaptureFixture) -> None:
     """Both are in the log."""
 
     def broken(*_: object) -> Any:  # noqa: ANN401 - it returns nothing
@@ -199,7 +199,7 @@ async def test_a_defect_that_cannot_be_told_of_hides_no_defect(caplog: pytest.Lo
 
     async with greeting_engine(kind, api=written()) as engine:
         await until("two attempts", lambda: engine.loop.queue.retries >= 2)
-    assert "A failed pass could not be told of" in caplog.text
+    assert "A failed pass could not be reported" in caplog.text
     assert "A pass failed" in caplog.text
 
 

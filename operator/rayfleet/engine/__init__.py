@@ -1,1 +1,1 @@
-"""The loop: queue, reconciler, executor, reporter, and what they remember."""
+"""The reconcile loop: queue, reconciler, executor, reporter, and their memory between passes."""

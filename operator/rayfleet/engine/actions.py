@@ -1,6 +1,6 @@
-"""What a pass may do to the world, by verb. An action says everything; carrying it out leaves no choice.
+"""The writes of a pass, as verbs. An action says everything; the executor has nothing left to decide.
 
-A kind has actions in its own words, such as "create a pod of this group": each is carried out as a verb.
+A kind has its own actions, such as "create a pod of this group". Each names the verb that carries it out.
 """
 
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ from rayfleet.kube.objects.resources import Resource
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Create an object. One of its name that is there counts as made if it is ours, and the same."""
+    """Create an object. An existing one of its name counts as created if it is ours, and the same."""
 
     resource: Resource
     name: str
     body: Mapping[str, Any]
     template_hash: str = ""
-    """What one that is there must have been made from, by its annotation; empty where any will do."""
+    """The hash that the annotation of an existing object must have; empty if any will do."""
     batch: str = ""
-    """After the first create of a batch that fails the others are not sent; empty for one by itself."""
+    """Once a create of a batch fails, the rest of the batch is not sent; empty for a create on its own."""
     remedy: str = ""
-    """What its user can do where the name is taken by an object that is not ours."""
+    """What the user can do if the name is taken by an object that is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +46,40 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class PatchRoot:
-    """JSON-patch what the pass is about, only if nobody has written to it since."""
+    """JSON-patch the root of the pass, only if nobody has written to it since."""
 
     operations: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PatchStatus:
-    """Merge-patch the status of what the pass is about, only if nobody has written to it since."""
+    """Merge-patch the status of the root, only if nobody has written to it since."""
 
     fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class TakeOffFinalizer:
-    """Take a finalizer off what the pass is about, as it is at that moment."""
+    """Remove a finalizer from the root, as the root is at that moment."""
 
     finalizer: str
     remedy: str
-    """What an administrator can do where that is forbidden."""
+    """What an administrator can do if that is forbidden."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """Carried out by a handler of the kind."""
+    """A handler of the kind carries it out."""
 
     takes_turn: bool = True
-    """Whether it is a write to the API server, and waits for its turn as others do."""
+    """Whether it writes to the API server, and so waits for its turn like other writes."""
 
 
 Verb: TypeAlias = Create | Delete | Patch | PatchRoot | PatchStatus | TakeOffFinalizer | Handled
 
 
 class Action(Protocol):
-    """What is done, and why."""
+    """What to do, and why."""
 
     @property
     def reason(self) -> str: ...
@@ -88,24 +88,24 @@ class Action(Protocol):
 
 
 class StagedPlan(Protocol):
-    """What one pass is to do, in an order: `first` at once, then stage after stage, then `last`."""
+    """The actions of one pass, in order: `first` at once, then stage after stage, then `last`."""
 
     @property
     def first(self) -> tuple[Action, ...]:
-        """Actions that go out at once, whatever becomes of the others."""
+        """Actions that start at once, whatever happens to the others."""
 
     @property
     def stages(self) -> tuple[tuple[Action, ...], ...]:
-        """Each begins when every action of the one before is done."""
+        """Each stage begins once every action of the previous one has succeeded."""
 
     @property
     def last(self) -> tuple[Action, ...]:
-        """Actions that are carried out after all others, whatever became of them."""
+        """Actions that run after all others, whether those succeeded or not."""
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        """All of them."""
+        """All actions."""
 
     @property
     def requeue_after(self) -> float | None:
-        """Seconds until something that only time changes is due."""
+        """Seconds until time alone makes something due."""

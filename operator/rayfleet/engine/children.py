@@ -1,4 +1,4 @@
-"""The kinds that the operator follows: what users write, and the children of that. Tables, and caches."""
+"""The kinds that the operator watches, roots and their children: tables and caches."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,37 +15,37 @@ C = TypeVar("C", bound=Trimmed)
 
 @dataclass(frozen=True, slots=True)
 class Child(Generic[C]):
-    """A kind of object that belongs to others, or that they are to be placed by: a line of a kind's table."""
+    """A kind of object that roots own, or that their placement depends on: a row of a kind's table."""
 
     resource: Resource
     trimmed: type[C]
-    """A frozen dataclass of what is looked at."""
+    """A frozen dataclass of the fields that we read."""
     trim: Callable[[JsonObject], C]
     selectors: Mapping[str, str] = field(default_factory=dict)
-    """Of the objects that are followed, whoever they belong to."""
+    """Selectors of the watch, whoever owns the objects."""
     selectors_of: Callable[[Key], Mapping[str, str]] | None = None
-    """Of those of one owner, which are listed before it is written for, where the watch may have missed
-    something; none where a create that is repeated does no harm."""
+    """Selectors of the children of one owner, which are listed before a pass writes if the watch may have
+    missed something; None if a repeated create does no harm."""
     optional: bool = False
     is_progress: Callable[[C, C], bool] = lambda _after, _before: False
-    """Whether a change (what is there now, what was before) calls for no action."""
+    """Whether a change (the object now, the object before) calls for no action."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wakes:
-    """Who is told of what."""
+    """What to call when something changes, by what has changed."""
 
     root: Callable[[Key], None]
-    """An object in which something changed that we look at."""
+    """Called with a root of which something that we read has changed."""
     child: Callable[[Key], None]
-    """The owner of a child in which something changed that we look at."""
+    """Called with the owner of a child of which something that we read has changed."""
     progress: Callable[[Key], None]
-    """The owner of a child that has but come further on its way to readiness."""
+    """Called with the owner of a child that has only made progress towards readiness."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The caches: of what users write by its kind, of children by their resource."""
+    """The caches: roots by kind, children by resource."""
 
     roots: Mapping[str, RootStore]
     children: Mapping[Resource, Store[Any]]
@@ -56,14 +56,14 @@ class Stores:
         return self.children[child.resource]
 
     def keep(self, resource: Resource, obj: JsonObject) -> None:
-        """Take in an object, trimmed, as an answer has it, where its kind is followed."""
+        """Store the object of an answer, trimmed, if its kind is watched."""
         store = self.children.get(resource)
         if store is not None:
             store.apply(self.trims[resource](obj))
 
 
 def stores_for(roots: Collection[Resource], children: Iterable[Child[Any]]) -> Stores:
-    """Empty caches for these kinds. Raises ValueError where two kinds mean different things by one child."""
+    """Empty caches for these kinds. Raises ValueError if two kinds describe one child differently."""
     kinds, each = [root.kind for root in roots], united(children)
     return Stores(
         {kind: RootStore(kind) for kind in kinds},
@@ -73,7 +73,7 @@ def stores_for(roots: Collection[Resource], children: Iterable[Child[Any]]) -> S
 
 
 def united(children: Iterable[Child[Any]]) -> tuple[Child[Any], ...]:
-    """Each child once, whichever kinds have it. Raises ValueError where they differ."""
+    """Each child once, whichever kinds have it. Raises ValueError if their descriptions differ."""
     found: dict[Resource, Child[Any]] = {}
     for child in children:
         if found.setdefault(child.resource, child) != child:
@@ -84,7 +84,7 @@ def united(children: Iterable[Child[Any]]) -> tuple[Child[Any], ...]:
 def followed(
     roots: Iterable[Resource], children: Iterable[Child[Any]], stores: Stores, wakes: Wakes
 ) -> Iterator[Followed]:
-    """What an informer is to follow to keep the caches current."""
+    """What an informer has to watch to keep the caches current."""
     for child in united(children):
         yield Followed(
             child.resource,

@@ -1,4 +1,4 @@
-"""What users are told of a pass, as a value."""
+"""An event of a pass, as a value."""
 
 from dataclasses import dataclass, replace
 
@@ -15,12 +15,12 @@ class Event:
     action: str
     note: str
     heard: bool = False
-    """A head's answers have caused it, so that there may be one each second."""
+    """Whether a head's answers caused it, so that there may be one each second."""
     settles: str = ""
-    """The reason of a warning that it puts an end to: the next one of that reason is news again."""
+    """The reason of a warning that this event ends: the next one of that reason is posted again."""
 
     def shortened(self) -> "Event":
-        """With a note that the API server takes."""
+        """With a note short enough for the API server."""
         return (
             self
             if len(self.note.encode()) <= LONGEST_NOTE

@@ -1,4 +1,4 @@
-"""Posting events (events.k8s.io/v1). They inform: one that cannot be posted is counted, not retried."""
+"""Posts events (events.k8s.io/v1). They only inform: a failed post is counted and logged, not retried."""
 
 import asyncio
 import logging
@@ -18,14 +18,15 @@ log = logging.getLogger(__name__)
 
 
 def loop_time() -> float:
-    """The running loop's own clock, which nobody sets."""
+    """The monotonic clock of the running event loop."""
     return asyncio.get_running_loop().time()
 
 
 class EventRecorder:
-    """Posts events about clusters, and logs them; a warning in the same words only once in a row.
+    """Posts events about roots, and logs them. A warning with the same note is posted once in a row.
 
-    Of those that a head's answers cause, so many as there are tokens for; the others are told of together.
+    An event that a head's answers cause takes a token; without one it is withheld, and posted later together
+    with others of its reason.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""The executor: actions in, outcomes out. Every answer goes straight into the cache."""
+"""The executor: actions in, outcomes out.
+
+Every answer goes straight into the cache: "Answers enter the cache before their events", kube/cache/store.py.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,9 +33,9 @@ from rayfleet.kube.objects.roots import Root
 
 
 class Executor:
-    """Carries out plans through the API server, `gate.limit` writes at a time over all that it is asked for.
+    """Carries out plans through the API server, at most `gate.limit` writes at a time over all plans.
 
-    `on_outcome` is told of each action that was tried.
+    `on_outcome` is called with the outcome of each action that was tried.
     """
 
     def __init__(
@@ -48,7 +51,7 @@ class Executor:
         self._on_outcome = on_outcome
 
     async def run(self, kind: AnyKind, root: Root, plan: StagedPlan) -> tuple[Outcome, ...]:
-        """Carry out `plan`: what is first at once, then stage after stage while each goes well."""
+        """Carry out `plan`: `first` at once, and stage after stage while each succeeds, then `last`."""
         if plan.first:
             first, stages = await asyncio.gather(
                 self._all(kind, root, plan.first), self._stages(kind, root, plan.stages)
@@ -61,7 +64,7 @@ class Executor:
     async def patch_status(
         self, resource: Resource, root: Root, fields: Mapping[str, Any]
     ) -> ApiFailure | None:
-        """Patch the status of this very object, and only if nobody has written to it since it was read."""
+        """Patch the status of this object (by uid), only if nobody has written to it since it was read."""
         guard = {"uid": root.uid, "resourceVersion": str(root.resource_version)}
         body = {
             "apiVersion": resource.api_version,
@@ -92,7 +95,7 @@ class Executor:
         return list(await asyncio.gather(*(self._one(kind, root, action, broken) for action in actions)))
 
     async def _one(self, kind: AnyKind, root: Root, action: Action, broken: set[str]) -> Outcome:
-        """`broken` are the batches in which a create has failed: the rest is not sent."""
+        """`broken` are the batches in which a create has failed: their other creates are not sent."""
         verb = action.verb
         if isinstance(verb, Handled) and not verb.takes_turn:
             return await kind.handlers[type(action)](root, action)
@@ -143,7 +146,7 @@ class Executor:
         path = verb.resource.path(root.key.namespace, verb.name)
         answer = await self._client.delete(path, verb.uid)
         if isinstance(answer, ApiFailure) and policy(answer) is Policy.CONFLICT:
-            # Its name may belong to another object by now: then what was to be deleted is.
+            # If the name belongs to another object by now, ours is already deleted.
             there = await self._client.get(path)
             if not isinstance(there, ApiFailure):
                 return answer if there["metadata"]["uid"] == verb.uid and not _is_going(there) else None
@@ -172,7 +175,7 @@ class Executor:
         if isinstance(answer, ApiFailure):
             live = await self._client.get(path)
             if not isinstance(live, ApiFailure) and store.apply(live):
-                # A test of the patch has failed: somebody has written first, and all is decided anew.
+                # A test of the patch failed because somebody wrote first: the next pass decides again.
                 return NotTried(action)
             return Failed(action, answer)
         store.apply(answer)
@@ -184,7 +187,7 @@ def _is_going(obj: JsonObject) -> bool:
 
 
 def _is_ours(obj: JsonObject, root: Root, template_hash: str) -> bool:
-    """Whether an object is the one that we meant to make: this root controls it, from the same template."""
+    """Whether an object is the one that we meant to create: of this root, from the same template."""
     owner = controller_of(obj["metadata"])
     annotations = obj["metadata"].get("annotations") or {}
     same = not template_hash or annotations.get(Annotation.TEMPLATE_HASH) == template_hash
@@ -194,5 +197,5 @@ def _is_ours(obj: JsonObject, root: Root, template_hash: str) -> bool:
 def _taken(conflict: ApiFailure, root: Root, verb: Create) -> ApiFailure:
     if not verb.remedy:
         return conflict
-    words = f"{verb.resource.kind} {verb.name} is there and is not this {root.key.noun}'s: {verb.remedy}"
-    return replace(conflict, message=words)
+    message = f"{verb.resource.kind} {verb.name} exists and is not this {root.key.noun}'s: {verb.remedy}"
+    return replace(conflict, message=message)

@@ -1,4 +1,4 @@
-"""Taking a finalizer off a root: of the object as it is at that moment, and nothing else of it."""
+"""Removes one finalizer from a root as it is at that moment, and changes nothing else."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -12,15 +12,15 @@ from rayfleet.kube.objects.resources import Resource
 from rayfleet.kube.objects.roots import Root
 
 _WRITTEN_MEANWHILE = {HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
-"""Answers to a patch whose tests fail."""
+"""The answers to a patch whose tests fail."""
 _ATTEMPTS = 3
-"""Against others who write to the object at the same time."""
+"""How often to try while others write to the object at the same time."""
 
 
 async def take_off(
     client: KubeClient, resource: Resource, store: RootStore, root: Root, verb: TakeOffFinalizer
 ) -> ApiFailure | None:
-    """Why it is not off; none where it is, or the object is gone."""
+    """Remove the finalizer. Return the failure, or None once it is removed or the object is gone."""
     failure = None
     for _ in range(_ATTEMPTS):
         failure = await _attempt(client, resource, store, root, verb.finalizer)

@@ -9,20 +9,20 @@ from typing import TypeAlias
 from rayfleet.kube.objects.keys import Key
 
 YIELDING_SHARE = 16
-"""While both kinds wait, one turn in so many goes to a write that yields."""
+"""While both kinds wait, one turn in this many goes to a write that yields."""
 
 _Round: TypeAlias = OrderedDict[Key, deque[asyncio.Future[None]]]
 
 
 class FairGate:
-    """Lets `limit` holders in at a time; those who wait are served a turn a cluster.
+    """Lets `limit` holders in at a time; the clusters that wait take turns.
 
     - A cluster that wants 1,000 writes takes turns with one that wants 2, and never has more than
-      `per_cluster` under way: the fewer the API server works on, the sooner it answers the other's.
-    - Within a cluster it is first come, first served.
-    - A write that yields, as what only reports does, lets others go first, also those that are about to
-      come, but is never starved: not while others write, and not by others that never come.
-    - A waiter that is cancelled gives its place to the next; a turn is never lost.
+      `per_cluster` in flight: the fewer the API server works on, the sooner it answers the other's.
+    - Within a cluster, writes are first come, first served.
+    - A write that yields (a report) lets others go first, including those announced by `coming`, but is never
+      starved: neither by others that write nor by announced ones that never come.
+    - A cancelled waiter passes its place to the next; a turn is never lost.
     """
 
     def __init__(self, limit: int, per_cluster: int | None = None) -> None:
@@ -37,12 +37,12 @@ class FairGate:
 
     @property
     def crowded(self) -> bool:
-        """Whether writes wait, or are about to, that do not yield."""
+        """Whether writes that do not yield wait or are announced."""
         return bool(self._waiting or self._coming)
 
     @contextmanager
     def coming(self) -> Iterator[None]:
-        """Say that inside the block a write is made ready that does not yield."""
+        """Announce that the block prepares a write that does not yield."""
         self._coming += 1
         try:
             yield
@@ -52,7 +52,7 @@ class FairGate:
 
     @asynccontextmanager
     async def turn(self, key: Key, *, yields: bool = False) -> AsyncIterator[bool]:
-        """Wait for a place and hold it inside the block, which is told whether there was a wait."""
+        """Wait for a place and hold it inside the block; the value is whether there was a wait."""
         waited = await self._enter(key, self._yielding if yields else self._waiting)
         try:
             yield waited
@@ -68,7 +68,7 @@ class FairGate:
         try:
             await place
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():  # The turn came at the same moment.
+            if place.done() and not place.cancelled():  # The turn came just as we were cancelled.
                 self._leave(key)
             raise
         return True
@@ -81,7 +81,7 @@ class FairGate:
         self._serve()
 
     def _serve(self) -> None:
-        """Hand out the free places, each to the cluster that has waited longest since its last turn."""
+        """Give each free place to the cluster that has waited longest since its last turn."""
         while self._free > 0 and (following := self._next()):
             queue, key = following
             places = queue.pop(key)
@@ -95,8 +95,8 @@ class FairGate:
                 place.set_result(None)
 
     def _next(self) -> tuple[_Round, Key] | None:
-        """Whose turn it is, and in which round."""
-        # What is about to come is waited for only while there is something to go on with.
+        """The cluster whose turn it is, and its round."""
+        # Yielding writes wait for announced ones only while other writes are in flight.
         put_off = self._coming > 0 and self._free < self._limit
         rounds = [self._waiting] if put_off else [self._waiting, self._yielding]
         if self._turns % YIELDING_SHARE == 0:

@@ -1,4 +1,4 @@
-"""The engine of one process: it follows, leads, and makes passes over the roots of its kinds."""
+"""The engine of one process: it watches, leads, and makes passes over the roots of its kinds."""
 
 import asyncio
 import time
@@ -25,9 +25,9 @@ from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.resources import Resource
 
 REPORTING, JUST_REPORTING = 320, 64
-"""Passes that are only going to report, beside those that are worked on; the fewer had nothing else to do.
-Each holds its root unpacked, and what it has made: 30 to 70 KB. After a restart, or when a fleet is made,
-all roots have such a pass at once, and a process does not give back what it has ever needed."""
+"""How many passes may wait to report besides those being worked on; the lower limit is for passes without
+any action. Each holds its root unpacked and its results: 30 to 70 KB. After a restart, or when a fleet is
+created, all roots have such a pass at once, and a process does not return the memory of its peak."""
 FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 60.0
 
@@ -38,14 +38,14 @@ class Setup:
 
     identity: str
     namespaces: tuple[str, ...] = ()
-    """Those that are followed; all where there is none."""
+    """The namespaces to watch; empty for all."""
     lease_namespace: str = "default"
     write_concurrency: int = 32
     reconcile_concurrency: int = 32
 
 
 class Loop:
-    """Its parts, put together: `serve` hands it its kinds, `parts` is what runs."""
+    """The parts of the engine, put together: `serve` adds the kinds, `parts` is what runs."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Loop:
         timed: Callable[[Work], Work] = lambda work: work,
         is_known: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """`timed` goes around each pass; no pass is made in a namespace that is not known."""
+        """`timed` wraps each pass; no pass is made in a namespace that is not known."""
         self._setup = setup
         self._roots = tuple(roots)
         self._is_known = is_known
@@ -68,7 +68,7 @@ class Loop:
             connections=setup.write_concurrency * 2,
             may_write=lambda: self.term.seconds_left,
         )
-        # A client of its own: a renewal never waits for the connections that everything else uses.
+        # Its own client, so that a renewal never waits for the connections that everything else uses.
         self._election_client = KubeClient(credentials, connections=1, calls=self.client.calls)
         self.election = LeaderElector(
             self._election_client,
@@ -105,7 +105,7 @@ class Loop:
         )
 
     def serve(self, *kinds: AnyKind, on_outcome: Callable[[Outcome], None] = lambda _: None) -> None:
-        """Take in the kinds, before anything runs; `on_outcome` is called with each action that was tried."""
+        """Add the kinds, before anything runs; `on_outcome` is called for each action that was tried."""
         executor = Executor(self.client, self._gate, self.stores, on_outcome)
         events = EventRecorder(self.client, self._gate, instance=self._setup.identity)
         reporter = Reporter(self.client, self.stores, self._gate, executor, events)
@@ -127,7 +127,7 @@ class Loop:
             )
 
     def parts(self, before_leading: Callable[[], Coroutine[Any, Any, object]]) -> Mapping[str, Any]:
-        """What runs until the process ends, by name: coroutines."""
+        """The coroutines that run until the process ends, by name."""
         return {
             "informer": self.informer.run(self.served),
             "CRDs": self._await_crds(),
@@ -136,58 +136,58 @@ class Loop:
         }
 
     async def stop_work(self, grace: float) -> None:
-        """Begin no pass any more; those that are under way have `grace` seconds."""
+        """Begin no more passes; those in progress have `grace` seconds."""
         await self.queue.stop(grace)
 
     async def resign(self) -> None:
-        """Let another lead."""
+        """Let another operator lead."""
         await self.election.release()
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close threads and connections."""
         self.threads.close()
         await self.client.close()
         await self._election_client.close()
 
     @property
     def keys(self) -> Iterable[Key]:
-        """Every root that is known."""
+        """Every known root."""
         return (key for store in self.stores.roots.values() for key in store)
 
     def wake(self, key: Key) -> None:
-        """Have a look at a root."""
+        """Queue a root."""
         self.queue.add(key)
 
     def wake_namespace(self, namespace: str | None) -> None:
-        """Have a look at all roots of a namespace, or of all."""
+        """Queue all roots of a namespace (None: of all namespaces)."""
         for key in self.keys:
             if namespace in {None, key.namespace}:
                 self.queue.add(key)
 
     async def reconcile(self, key: Key) -> Done | Retry:
-        """A pass, unless too little is known of its namespace; as soon as that changes, it is woken."""
+        """Make a pass, unless too little is known about the namespace; when that changes, it is woken."""
         if key in self.stores.roots[key.kind] and not self.is_known(key.namespace):
             return Done()
         return await self._reconcilers[key.kind].reconcile(key)
 
     def is_known(self, namespace: str) -> bool:
-        """Whether enough is known of a namespace for a pass over what is in it."""
+        """Whether enough is known about a namespace for passes over its roots."""
         return self.informer.readable(namespace) and self._is_known(namespace)
 
     async def _await_crds(self) -> None:
         await wait_until_served(self.client, self._roots)
         self.served.set()
-        await asyncio.Event().wait()  # The end of a part would be the end of the process.
+        await asyncio.Event().wait()  # If a part ended, the process would end.
 
     async def _work(self, before_leading: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        """Nothing is decided before every kind that decisions need has been seen, and by the leader alone."""
+        """Only the leader decides, and only once every kind that decisions need has been listed."""
         await self.informer.wait_started()
         self.started.set()
         await before_leading()
         await self.election.run()
 
     def _lead(self) -> None:
-        """What was decided before, by us or by another, is looked at afresh."""
+        """Every root is looked at, whatever was decided before, by us or by another operator."""
         self.term.gain()
         self.wake_namespace(None)
         self.queue.start()
@@ -206,7 +206,7 @@ class Loop:
         kind.changed(key)
         self.queue.add_after(key, kind.pace(key, self._reconcilers[key.kind].counts_wait(key)))
 
-    def _make_room(self, key: Key, did: bool) -> None:  # noqa: FBT001 - told by position, as a callback is
+    def _make_room(self, key: Key, did: bool) -> None:  # noqa: FBT001 - called by position, as a callback is
         self.queue.make_room(key, at_most=REPORTING if did else JUST_REPORTING)
 
     def _make_room_for_long(self, key: Key) -> None:
@@ -214,5 +214,5 @@ class Loop:
 
 
 def _seconds_since_boot() -> float:
-    """Goes on while the process, and where that is known the machine, is stopped."""
+    """A clock that runs while the process is stopped, and if available while the machine is suspended."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

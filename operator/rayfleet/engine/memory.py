@@ -1,4 +1,4 @@
-"""What the engine remembers of one root between passes. Losing it costs a restart nothing but time."""
+"""What the engine remembers about one root between passes. Losing it in a restart costs only time."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -10,47 +10,47 @@ from rayfleet.engine.pacing import Tellings, Topic
 M = TypeVar("M")
 
 CLOCK_JUMP = 2.0
-"""Seconds by which two clocks have to come apart between two passes for one of them to have been set."""
+"""Seconds by which two clocks must diverge between two passes to conclude that one of them was set."""
 
 
 @dataclass(slots=True)
 class Remembered(Generic[M]):
-    """Of one root, by uid: one that is made again under the same name starts afresh."""
+    """The memory of one root, by uid: a root recreated under the same name starts with an empty one."""
 
     uid: str
     own: M
-    """What its kind remembers."""
+    """What the kind remembers."""
     term: int = 0
-    """As the leader, in which it was begun; the next starts afresh, as another may have led in between."""
+    """The term as the leader in which it began; the next term starts a new one, as another may have led."""
     verified_epoch: Hashable = None
-    """The view epoch in which its children were last listed, or in which it was born; none before either."""
+    """The view epoch in which its children were last listed, or it was created; None before either."""
     newborn: bool = False
-    """Its creation is all that has happened to it, as far as we know: nothing was written yet."""
+    """As far as we know, only its creation has happened: nothing has been written yet."""
     generation: int = 0
-    """Of the spec in the last pass."""
+    """The generation of the spec in the last pass."""
     offset: float | None = None
-    """Seconds from the loop's clock to Unix time, in the last pass."""
+    """Seconds from the event loop's clock to Unix time, in the last pass."""
     rests_until: float = 0.0
-    """Loop time until which it is left alone, as its last plan took long."""
+    """Loop time until which it rests because its last plan took long."""
     defect_told: int | None = None
-    """The generation on which a pass has failed by a defect, and that was told."""
+    """The last generation for which a defect was reported."""
     status_written: float = float("-inf")
     """Loop time of the last write of the status."""
     status_changed: float | None = None
-    """Loop time since when the status differs from the one that is stored, in what may wait."""
+    """Loop time since which the status differs from the stored one, in what may wait."""
     status_due: float = 0.0
-    """Loop time until which that change waits."""
+    """Loop time at which that change is due."""
     tellings: Tellings = field(default_factory=Tellings)
 
     def meet(self, generation: int, now: float, monotonic: float) -> Look:
-        """The moment of a look at its root, and what has changed since the last one."""
+        """Begin a look at the root: its time, and what has changed since the last look."""
         before, self.offset = self.offset, now - monotonic
         jumped = before is not None and abs(self.offset - before) > CLOCK_JUMP
         is_new, self.generation = generation != self.generation, generation
         return Look(now, monotonic, is_new, jumped)
 
     def tells_at(self, clock: float) -> float | None:
-        """Loop time at which a status or an event is due that waits; none where none does."""
+        """Loop time at which a waiting status or event is due; None if none waits."""
         due = []
         if self.status_changed is not None and self.status_due > clock:
             due.append(self.status_due)

@@ -1,4 +1,4 @@
-"""How one action of a pass went: one class for each way, so that a decision about it names what it means."""
+"""The outcome of one action of a pass: a class for each, so that code that decides by it names the case."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -9,23 +9,23 @@ from rayfleet.errors import ApiFailure, GcsFailure
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """What the action is for is so: by this attempt, or by an earlier one."""
+    """The action is done, by this attempt or an earlier one."""
 
     action: Action
     warnings: tuple[str, ...] = ()
-    """What the API server has remarked on an object that it made."""
+    """The warnings of the API server about an object that it created."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotTried:
-    """Nothing came of it, and nothing has failed: it was not sent, or somebody else wrote first."""
+    """Neither done nor failed: it was not sent, or somebody else wrote first."""
 
     action: Action
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The API server has not done it, or its answer was lost."""
+    """The API server refused it or failed, or the answer was lost."""
 
     action: Action
     failure: ApiFailure
@@ -33,16 +33,16 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Ray does not give a node up."""
+    """Ray refused to drain a node."""
 
     action: Action
     message: str
-    """In Ray's words."""
+    """Ray's reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """Ray has not said whether it gives a node up."""
+    """Ray did not say whether it drains a node."""
 
     action: Action
     failure: GcsFailure
@@ -52,5 +52,5 @@ Outcome: TypeAlias = Succeeded | NotTried | Failed | Refused | Unanswered
 
 
 def outcome_of(action: Action, failure: ApiFailure | None) -> Outcome:
-    """Of an action that has succeeded unless there is a failure."""
+    """The outcome of an action that succeeded unless there is a failure."""
     return Succeeded(action) if failure is None else Failed(action, failure)

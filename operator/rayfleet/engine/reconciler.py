@@ -1,4 +1,4 @@
-"""One pass over one root: observe, plan, apply, status. What is decided is its kind's."""
+"""One pass over one root: observe, plan, apply, status. The kind decides what to do."""
 
 import asyncio
 import logging
@@ -27,39 +27,39 @@ from rayfleet.kube.objects.roots import Root
 log = logging.getLogger(__name__)
 
 LARGE_SPEC = 32 << 10
-"""Bytes of a spec whose plan may take 10 ms: then nobody else should have to wait for it."""
+"""Bytes of a spec whose plan may take 10 ms: too long for other roots to wait."""
 LONG_PLAN_SECONDS = 0.25
-"""CPU time of a plan after which its root rests for many times as long, whatever wakes it: one whose queue
-takes seconds to look through, and whose pods come and go, would otherwise be planned for without a pause."""
+"""CPU time of a plan after which its root rests for `REST` times as long, whatever wakes it. A root whose
+queue takes seconds to search, and whose pods come and go, would otherwise be planned for without a pause."""
 REST = 10.0
-"""So many times as long."""
+"""How many times the CPU time of a long plan its root rests."""
 NEW_KIND_SECONDS = 1.0
-"""Between attempts while the API server does not know our kinds well enough to let them own anything."""
+"""Between attempts while the API server does not yet accept our kinds as owners."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a pass depends on beside its root; asked anew in each pass."""
+    """What a pass depends on besides its root; read in each pass."""
 
     view_epoch: Callable[[Key], Hashable]
-    """Changes whenever the cached children of this root may have missed something: after a gap of their
+    """Changes whenever the cached children of a root may have missed something: after a gap of their
     watch, and with each term as the leader."""
     term_began: Callable[[str], int]
-    """The resourceVersion of a kind when this term as the leader began."""
+    """The resourceVersion of a kind when the current term began."""
     term_number: Callable[[], int] = lambda: 0
     term: Callable[[], AbstractContextManager[None]] = nullcontext
-    """Entered for a pass: what it writes belongs to the term in which it was decided."""
+    """Entered for a pass: its writes belong to the term in which they were decided."""
     coming: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered while a pass makes sure that it may write."""
     acted: Callable[[Key, bool], None] = lambda _key, _did: None
-    """Called when a pass has done all that it does and is going to report, with whether it did anything."""
+    """Called when a pass has finished writing and is about to report; the flag says whether it acted."""
     waits: Callable[[Key], None] = lambda _key: None
-    """Called before a pass waits for its turn to decide at length: nobody else is to wait for that."""
+    """Called before a pass waits for its turn to make a long plan, so that no other root waits for that."""
     now: Callable[[], float] = time.time
 
 
 class Reconciler(Generic[M, S, P]):
-    """Brings the roots of one kind to what they should be, one pass at a time."""
+    """Reconciles the roots of one kind, one pass at a time."""
 
     def __init__(
         self,
@@ -81,11 +81,11 @@ class Reconciler(Generic[M, S, P]):
         self._memories: dict[Key, Remembered[M]] = {}
         early = [guard for guard in kind.guards if guard.before_verified]
         self._guards = (*early, None, *(guard for guard in kind.guards if not guard.before_verified))
-        """In the order in which they are asked; None is the verification, which every kind has."""
+        """In the order in which they run; None is the verification, which every kind has."""
         self._verified = {child.resource for child in kind.children if child.selectors_of is not None}
 
     async def reconcile(self, key: Key) -> Done | Retry:
-        """One pass. Expected trouble is in the result; an exception is a defect, and is told of."""
+        """Make one pass. Expected trouble is in the result; an exception is a defect, which is reported."""
         if (rest := self._rest(key)) > 0:
             return Done(requeue_after=rest)
         with self._around.term():
@@ -100,19 +100,19 @@ class Reconciler(Generic[M, S, P]):
                 raise
 
     def counts_wait(self, key: Key) -> float:
-        """Seconds until a status of this root that differs in mere counts may be written."""
+        """Seconds until a status of this root that differs only in counts may be written."""
         memory = self._memories.get(key)
         return 0.0 if memory is None else self._reporter.counts_wait(memory)
 
     def _rest(self, key: Key) -> float:
-        """Seconds for which a root is left alone, as its last plan took long; none for a changed spec."""
+        """Seconds for which a root rests because its last plan took long; 0 if the spec has changed since."""
         memory, generation = self._memories.get(key), self._roots.generation(key)
         if memory is None or (memory.generation, memory.term) != (generation, self._around.term_number()):
             return 0.0
         return memory.rests_until - asyncio.get_running_loop().time()
 
     async def _tell_of_a_defect(self, key: Key) -> None:
-        """Once for each generation: whoever wrote what the operator cannot work through is to see it."""
+        """Report a defect once for each generation, to whoever wrote a spec that we cannot process."""
         root, memory = self._roots.get(key), self._memories.get(key)
         if root is None or memory is None or memory.defect_told == root.generation:
             return
@@ -120,7 +120,7 @@ class Reconciler(Generic[M, S, P]):
         try:
             await self._reporter.tell_of_a_defect(self._done(root, None, None, (), memory))
         except Exception:
-            log.exception("A failed pass could not be told of", extra={"cluster": str(key)})
+            log.exception("A failed pass could not be reported", extra={"cluster": str(key)})
 
     async def _pass(self, key: Key) -> Done | Retry:
         known = self._memories.get(key)
@@ -139,7 +139,7 @@ class Reconciler(Generic[M, S, P]):
         return await self._conclude(root, snapshot, decided, outcomes)
 
     async def _check(self, root: Root, snapshot: S, decided: P) -> tuple[Root, S, P] | Done | Retry:
-        """What to act on once the API server has said that it is no old view, and the plan for that."""
+        """What to act on, once the API server has confirmed that the view is current, and the plan for it."""
         for guard in self._guards:
             if not (decided.actions if guard is None else guard.applies(snapshot, decided)):
                 continue
@@ -160,7 +160,7 @@ class Reconciler(Generic[M, S, P]):
         return root, snapshot, decided
 
     async def _ask(self, guard: Guard[M, S, P] | None, root: Root) -> Check | RootIsGone | Done | Retry:
-        """One of the kind's guards, or the one of all kinds."""
+        """Run a guard of the kind, or the verification (None)."""
         memory = self._memories[root.key]
         if guard is not None and guard.before_verified:
             return await guard.check(root, memory.own)
@@ -191,14 +191,14 @@ class Reconciler(Generic[M, S, P]):
             own = self._kind.new_memory(root)
             memory = self._memories[key] = Remembered(root.uid, own, self._around.term_number())
             if root.born > self._around.term_began(key.kind):
-                # Nobody but us can have made children for it, and we have not yet.
+                # Only we could have created children for it, and we have not yet.
                 memory.verified_epoch, memory.newborn = self._around.view_epoch(key), True
         moment = memory.meet(root.generation, self._around.now(), asyncio.get_running_loop().time())
         self._kind.learn(root, memory.own, moment)
         return root, self._kind.observe(root, memory.own, moment)
 
     def _look(self, key: Key) -> tuple[Root, S] | None:
-        """What there is by now, without taking anything in."""
+        """The current state, observed without `learn`."""
         root, memory = self._roots.get(key), self._memories.get(key)
         if root is None or memory is None or memory.uid != root.uid:
             return None
@@ -212,7 +212,7 @@ class Reconciler(Generic[M, S, P]):
     async def _conclude(
         self, root: Root, snapshot: S, decided: P, outcomes: Sequence[Outcome]
     ) -> Done | Retry:
-        """Remember, report, and say when to come back."""
+        """Record the pass, report it, and return when the next one is due."""
         kind, memory = self._kind, self._memories[root.key]
         outcomes, is_early = _without_new_kind(outcomes)
         if any(map(self._may_have_been_made, outcomes)):
@@ -250,10 +250,11 @@ class Reconciler(Generic[M, S, P]):
         return Done(requeue_after=max(min(waits), kind.shortest_wait(memory.own)) if waits else None)
 
     def _wants_more(self, snapshot: S, outcomes: Sequence[Outcome]) -> bool:
-        """Whether a plan for what there is after the writes has more to do, which nothing else will ask for.
+        """Whether a plan for the state after the writes has more to do, and nothing else will wake the key.
 
-        Answers are in the cache before their events, which then wake nobody. What was just done and is wanted
-        still does not show yet: its event will. What was refused, or not answered, has a time of its own.
+        Answers enter the cache before their events, which then wake no key. An action that was just done and
+        is still planned does not show in the cache yet; its event will wake the key. What Ray refused, or did
+        not answer, is due at a time of its own.
         """
         if any(isinstance(outcome, Refused | Unanswered) for outcome in outcomes):
             return False
@@ -273,7 +274,7 @@ class Reconciler(Generic[M, S, P]):
         return Pass(self._kind, root, snapshot, decided, outcomes, memory, self._around.now())
 
     def _may_have_been_made(self, outcome: Outcome) -> bool:
-        """Whether the answer to a create was lost: then what there is is listed before the next write."""
+        """Whether the answer to a create was lost: then children are listed before the next write."""
         if not isinstance(outcome, Failed) or policy(outcome.failure) is not Policy.RETRY:
             return False
         verb = outcome.action.verb
@@ -281,18 +282,18 @@ class Reconciler(Generic[M, S, P]):
 
 
 def _timed(plan: Callable[[S], P], snapshot: S) -> tuple[P, float]:
-    """The plan, and the CPU time that it took."""
+    """The plan and its CPU time in seconds."""
     began = time.thread_time()
     return plan(snapshot), time.thread_time() - began
 
 
 def _place(action: Action) -> tuple[type, str]:
-    """What an action is about."""
+    """The class of an action, and the name of its object."""
     return type(action), getattr(action.verb, "name", "")
 
 
 def _without_new_kind(outcomes: Sequence[Outcome]) -> tuple[Sequence[Outcome], bool]:
-    """What was refused as our kind is new counts as not tried, which troubles nobody; and whether any was."""
+    """The outcomes, in which a refusal because our kind is new is NotTried; and whether there was any."""
     early = [isinstance(o, Failed) and is_of_new_kind(o.failure) for o in outcomes]
     told = [NotTried(o.action) if is_early else o for o, is_early in zip(outcomes, early, strict=True)]
     return told, any(early)

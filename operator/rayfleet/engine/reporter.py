@@ -1,4 +1,4 @@
-"""What users are told of a pass: the status and the events. It never goes before what makes pods."""
+"""Reports a pass to users: the status and the events. Reports never go before writes that create pods."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,36 +21,36 @@ from rayfleet.kube.objects.keys import JsonObject
 from rayfleet.kube.objects.roots import Root
 
 STATUS_DELAY = 1.0
-"""Seconds that a change of mere counts may wait for others to join it in one write."""
+"""Seconds that a change of counts alone may wait, so that others join it in one write."""
 STATUS_PACE = 10.0
-"""Seconds between such a write and the status write before it, while counts go on changing."""
+"""Seconds between such a write and the previous status write, while counts keep changing."""
 STATUS_LATEST = 10.0
-"""Seconds that such a change waits at most beyond that, however much else there is to write."""
+"""Seconds that such a change waits beyond that at most, however much else there is to write."""
 FIRST_STATUS_RATE = 25.0
 STATUS_RATE = 10.0
-"""Such writes a second, of all clusters together, first ones and later ones: of a fleet that comes up at
-once the counts on the way are told coarsely, as its clusters' being ready is about to be told."""
+"""Such writes per second over all clusters, of first and of later statuses. While a fleet starts, counts are
+reported sparsely, as its clusters are about to be reported ready."""
 
 DEFECT = Event(
     "Warning",
     "ReconcileFailed",
     "Reconcile",
-    "The operator failed on this cluster by an error of its own and leaves its pods as they are. It tries"
-    " again, at least once a minute: undo the last change of the spec, and report this with the operator's"
+    "The operator failed on this cluster because of an internal error, and leaves its pods as they are. It"
+    " retries at least once a minute. Undo the last change of the spec, and report this with the operator's"
     " log.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What a pass over one root has come to."""
+    """The result of a pass over one root."""
 
     kind: AnyKind
     root: Root
     snapshot: Any
-    """The kind's, of after the pass."""
+    """The kind's snapshot after the pass."""
     plan: StagedPlan | None
-    """None where the root was gone afterwards."""
+    """None if the root was gone after the pass."""
     outcomes: Sequence[Outcome]
     memory: Remembered[Any]
     now: float
@@ -58,16 +58,16 @@ class Pass:
 
     @property
     def status(self) -> dict[str, Any]:
-        """As it should be stored."""
+        """The status to store."""
         return self.kind.status(self.snapshot, self.plan, self.outcomes)
 
     def events(self, outcomes: Sequence[Outcome], stored: JsonObject) -> Sequence[Event]:
-        """What users are told of `outcomes`, and of the status that is stored by now."""
+        """The events about `outcomes`, and about the status stored now."""
         return self.kind.events(self.snapshot, self.plan, outcomes, self.root.status, stored)
 
 
 class Reporter:
-    """Writes statuses and events, in what the writes of all roots leave free."""
+    """Writes statuses and events, with the capacity that other writes leave free."""
 
     def __init__(
         self,
@@ -88,14 +88,14 @@ class Reporter:
         self._later_statuses = _Slots(STATUS_RATE)
 
     async def report(self, done: Pass, observe: Callable[[], tuple[Root, Any] | None]) -> ApiFailure | None:
-        """Write the status if it has to be, and post the events; why the status could not be written.
+        """Write the status if it is due, and post the events; return why the status could not be written.
 
-        `observe` gives the root and the kind's snapshot of the moment at which it is written.
+        `observe` returns the root and the kind's snapshot at the moment of the write.
         """
         failure, stored = await self._report_status(done, observe)
         await self._post_events(done, done.outcomes, stored)
         if failure is None and self._has_come_due(done.memory):
-            # Its time has come while events were posted: a pass less for a fleet that comes up.
+            # It came due while events were posted: this saves a pass when a fleet starts.
             done = _as_it_is_now(done, observe())
             failure, stored = await self._report_status(done, observe)
             await self._post_events(done, (), stored)
@@ -104,7 +104,7 @@ class Reporter:
     async def _report_status(
         self, done: Pass, observe: Callable[[], tuple[Root, Any] | None]
     ) -> tuple[ApiFailure | None, JsonObject]:
-        """Write the status unless it can wait; why it could not be written, and what is stored by now."""
+        """Write the status unless it can wait; return why it could not be written, and what is stored now."""
         memory, before, after = done.memory, done.root.status, done.status
         if not status_patch(before, after):
             memory.status_changed = None
@@ -127,22 +127,22 @@ class Reporter:
             await self._post(done, done.events(outcomes, stored))
 
     def _has_come_due(self, memory: Remembered[Any]) -> bool:
-        """Whether a status that was put off need wait no more."""
+        """Whether a status that was put off is now due."""
         if memory.status_changed is None or memory.tellings.is_waiting(Topic.STATUS):
             return False
         return self._clock() >= memory.status_due
 
     def counts_wait(self, memory: Remembered[Any]) -> float:
-        """Seconds until a status that differs in mere counts may be written."""
+        """Seconds until a status that differs only in counts may be written."""
         due = memory.status_due if memory.status_changed is not None else memory.status_written + STATUS_PACE
         return due - self._clock()
 
     async def tell_of_the_last(self, done: Pass) -> None:
-        """Post the events of a pass after which the root was gone: there is no status to write."""
+        """Post the events of a pass after which the root was gone, so that there is no status to write."""
         await self._post(done, done.events(done.outcomes, done.root.status))
 
     async def tell_of_a_defect(self, done: Pass) -> None:
-        """Post that the operator can do nothing about this root: no status would say so."""
+        """Post that the operator cannot handle this root: there is no status that would say so."""
         if done.kind.is_ours(done.root):
             done.memory.tellings.said.pop(DEFECT.reason, None)
             await self._post(done, (DEFECT,))
@@ -151,9 +151,9 @@ class Reporter:
         await self._recorder.post(done.kind.resource, done.root, events, done.now, done.memory.tellings)
 
     def _is_due(self, done: Pass, before: JsonObject, after: JsonObject) -> bool:
-        """Whether the status is written now. Else the memory has the time when it may be.
+        """Whether to write the status now. If not, the memory holds the time when it is due.
 
-        A write that nothing but what its tenant's programs say asks for takes a token.
+        A write that only the answers of the tenant's programs cause takes a token.
         """
         kind, memory = done.kind, done.memory
         own_before, own_after = kind.unheard(before, after)
@@ -188,7 +188,7 @@ class Reporter:
         return self._later_statuses if is_told(before) else self._first_statuses
 
     def _put_off(self, memory: Remembered[Any], slots: "_Slots") -> bool:
-        """Whether a change that is not urgent is left for `memory.status_due`."""
+        """Whether a change that is not urgent waits until `memory.status_due`."""
         clock = self._clock()
         if memory.status_changed is None:
             memory.status_changed = clock
@@ -202,7 +202,7 @@ class Reporter:
 
 
 class _Slots:
-    """Times for writes of one kind, so many a second."""
+    """Spreads the times of one kind of write, at a rate per second."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -216,14 +216,14 @@ class _Slots:
 
 
 def _as_it_is_now(done: Pass, seen: tuple[Root, Any] | None) -> Pass:
-    """What is reported, by what is there a moment later, unless that is about something else."""
+    """The report, brought up to date with a later look, unless that look is at another object or spec."""
     if seen is None or not _is_told_of(done.root, seen[0]):
         return done
     return replace(done, root=seen[0], snapshot=done.kind.refreshed(done.snapshot, seen[1]))
 
 
 def _is_told_of(root: Root, later: Root) -> bool:
-    """Whether what was found out of a root may be written to it as it is a moment later."""
+    """Whether the result of a pass over `root` may still be written to `later`."""
     return (root.uid, root.generation, root.deleting, root.status) == (
         later.uid,
         later.generation,

@@ -1,6 +1,6 @@
-"""kopf's part: the shell of the process. It takes the signals, and tells the rest when to end.
+"""kopf's part: the shell of the process. It handles the signals, and calls back when to end.
 
-RayClusters are not watched by kopf; see `docs/decisions/0015-clusters-watched-by-the-informer.md`.
+kopf does not watch RayClusters; see `docs/decisions/0015-clusters-watched-by-the-informer.md`.
 """
 
 import random
@@ -14,9 +14,9 @@ from rayfleet.kube.client.login import connection_info
 
 
 class EndlessBackoffs:
-    """Delays between attempts, without end, and afresh for each series of attempts.
+    """Delays between attempts without an end; each series of attempts starts from the first.
 
-    kopf's own end after 54 s, and the process with them.
+    kopf's own delays end after 54 s, and then the process ends.
     """
 
     def __iter__(self) -> Iterator[float]:
@@ -29,8 +29,8 @@ class EndlessBackoffs:
 async def run_shell(
     credentials: Credentials, namespaces: Sequence[str], identity: str, on_end: Callable[[], None]
 ) -> None:
-    """Run kopf until it is asked to end; `on_end` is called when it is."""
-    # Without one kopf asks for the user's name, and in the image the user has none.
+    """Run kopf until it is asked to end, and then call `on_end`."""
+    # Without an identity kopf looks up the user's name, and in the image the user has none.
     name: Any = identity
     await kopf.operator(
         registry=_registry(credentials, on_end),
@@ -43,12 +43,12 @@ async def run_shell(
 
 
 def _settings() -> kopf.OperatorSettings:
-    """Kopf with all that writes and scans switched off."""
+    """Settings of kopf with everything that writes or scans switched off."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.networking.error_backoffs = EndlessBackoffs()
-    settings.process.ultimate_exiting_timeout = None  # It would be SIGKILL, in the middle of our own stop.
+    settings.process.ultimate_exiting_timeout = None  # It would send SIGKILL during our own stop.
     return settings
 
 

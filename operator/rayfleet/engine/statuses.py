@@ -1,4 +1,4 @@
-"""Two statuses, side by side. Pure."""
+"""Compares statuses. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from rayfleet.kube.objects.keys import JsonObject
 
 
 def is_told(status: JsonObject) -> bool:
-    """Whether a status has ever been written; one with nothing but what others have put there has not."""
+    """Whether we have ever written this status; what only others put there does not count."""
     return bool(status.get("conditions"))
 
 

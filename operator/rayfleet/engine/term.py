@@ -1,4 +1,4 @@
-"""A term as the leader: what may be written in it, and which roots are younger than it."""
+"""A term as the leader: what may be written in it, and which roots were created after it began."""
 
 import asyncio
 import logging
@@ -21,10 +21,10 @@ _DECIDED_IN: ContextVar[int] = ContextVar("the term that a pass was decided in")
 
 
 class Term:
-    """The terms of one process, one after another; `number` is that of the present one.
+    """The terms of one process, one after another; `number` is that of the current one.
 
-    What is done inside `decided`, also by tasks that are begun there, belongs to the term in which the block
-    was entered, and is not written in a later one: meanwhile another leader may have decided otherwise.
+    What is done inside `decided`, also by tasks that start there, belongs to the term in which the block was
+    entered, and is not written in a later one: meanwhile another leader may have decided otherwise.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class Term:
         self._seconds_left = seconds_left
         self._gained = asyncio.Event()
         self._began: dict[str, tuple[int, int]] = {}
-        """By kind, the number of a term, and the resourceVersion when it began."""
+        """By kind, the number of a term and the resourceVersion when it began."""
 
     @contextmanager
     def decided(self) -> Iterator[None]:
-        """Inside the block all that is written belongs to the term of this moment."""
+        """Inside the block, all writes belong to the term of this moment."""
         before = _DECIDED_IN.set(self._number())
         try:
             yield
@@ -55,12 +55,12 @@ class Term:
 
     @property
     def seconds_left(self) -> float:
-        """For how long the one who asks may write; less than none where its term is over."""
+        """How long the caller may still write; negative infinity if its term is over."""
         number = self._number()
         return self._seconds_left() if _DECIDED_IN.get(number) == number else -inf
 
     def began(self, kind: str) -> int:
-        """The resourceVersion of a kind when the present term began; above all until it is known.
+        """The resourceVersion of a kind when the current term began; above all others until it is known.
 
         Only versions of one kind can be compared: each kind may be stored in an etcd of its own.
         """
@@ -68,11 +68,11 @@ class Term:
         return version if number == self._number() else maxsize
 
     def gain(self) -> None:
-        """A term begins."""
+        """Begin a term."""
         self._gained.set()
 
     async def run(self) -> None:
-        """Look at the beginning of each term which roots there are already, until cancelled."""
+        """At the beginning of each term, read the resourceVersion of each kind; run until cancelled."""
         while True:
             await self._gained.wait()
             self._gained.clear()
@@ -86,7 +86,7 @@ class Term:
                 self._gained.set()
 
     async def _version(self, resource: Resource) -> int | None:
-        """What has been written by now has no higher version; of the first namespace that can be read."""
+        """The highest version written so far, from the first namespace that can be read; None if none can."""
         for namespace in self._namespaces:
             path = resource.collection(namespace)
             answer = await self._client.request("list", path, params={"limit": "1"}, accept=METADATA_ONLY)

@@ -1,4 +1,4 @@
-"""Before a pass writes: is what it has seen still so? Asked of the API server, and of no cache."""
+"""Before a pass writes, asks the API server, not a cache, whether what the pass saw is still current."""
 
 import asyncio
 from collections.abc import Callable, Hashable
@@ -17,16 +17,16 @@ from rayfleet.kube.objects.roots import Root, root_from_object
 UNANSWERED_BACKOFF = 5.0
 """Seconds. The longest wait between attempts while the API server does not answer."""
 LONGEST_WISH = 60.0
-"""Seconds of a Retry-After that are respected."""
+"""The most seconds of a Retry-After that are respected."""
 
 
 @dataclass(frozen=True, slots=True)
 class RootIsGone:
-    """The root is not there any more."""
+    """The root no longer exists."""
 
 
 class Verifier:
-    """Reads what a pass is about once more, and puts it into the caches."""
+    """Reads the root of a pass, and if need be its children, again and stores them in the caches."""
 
     def __init__(self, client: KubeClient, stores: Stores, view_epoch: Callable[[Key], Hashable]) -> None:
         self._client = client
@@ -36,11 +36,11 @@ class Verifier:
     async def verify(
         self, kind: AnyKind, root: Root, memory: Remembered[Any]
     ) -> Check | RootIsGone | Done | Retry:
-        """Make sure that what is about to be acted on is no old view; without asking where it can be none.
+        """Make sure that the view about to be acted on is current, without a request if it must be.
 
-        The caches may be behind, and in a new view epoch they may have missed things: then the
-        children are listed once. The root itself is read before every pass that writes, but for the
-        first one of a root that we saw being created: there is nothing yet that could be lost.
+        The caches may be behind, and in a new view epoch they may have missed something: then the children
+        are listed once. The root itself is read before every pass that writes, except the first pass over a
+        root that we saw being created: there is nothing yet that could be lost.
         """
         newborn, memory.newborn = memory.newborn, False
         seen_since = memory.verified_epoch == self._view_epoch(root.key)
@@ -83,7 +83,7 @@ class Verifier:
         if isinstance(listed, ApiFailure):
             return listed
         found = {trimmed.uid: trimmed for trimmed in map(child.trim, listed.items)}
-        # One whose labels have other values by now is not listed, and lives.
+        # A child whose labels have changed since is not listed, but still exists.
         known = [one for one in store.owned_by(key) if one.resource_version <= listed.resource_version]
         for answer in await asyncio.gather(
             *(read(self._client, child, key.namespace, one.name) for one in known if one.uid not in found)
@@ -97,7 +97,7 @@ class Verifier:
 
 
 async def read(client: KubeClient, child: Child[Any], namespace: str, name: str) -> Any:  # noqa: ANN401 - of the child's kind
-    """The child of this name as it is now, trimmed; none where there is none, else the failure."""
+    """The child of this name as it is now, trimmed; None if it does not exist, else the failure."""
     answer = await client.get(child.resource.path(namespace, name))
     if isinstance(answer, ApiFailure):
         return None if is_gone(answer, child.resource.plural, name) else answer
@@ -105,7 +105,7 @@ async def read(client: KubeClient, child: Child[Any], namespace: str, name: str)
 
 
 def failed(failure: ApiFailure, what: str) -> Retry:
-    """Try again: what an unanswered request asked for may be had soon, other trouble takes its time."""
+    """Try again: soon if the request was not answered, with the usual backoff after other trouble."""
     at_most = UNANSWERED_BACKOFF if policy(failure) is Policy.RETRY else None
     at_least = min(failure.retry_after or 0.0, LONGEST_WISH)
     return Retry(f"could not {what}: {failure.message}", at_most, at_least)

@@ -1,4 +1,4 @@
-"""The work queue: keys that need a look, one worker a key, however many events asked for it."""
+"""The work queue: keys that need a pass, one worker per key, however many events added the key."""
 
 import asyncio
 import logging
@@ -11,19 +11,19 @@ from rayfleet.kube.objects.keys import Key
 log = logging.getLogger(__name__)
 
 AFTER_A_PASS = 0.5
-"""Seconds for which a look that comes due during a pass over its key is put off."""
+"""Seconds by which a look that comes due during a pass over its key is put off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A pass went well. Look again after `requeue_after` seconds, or only when something happens."""
+    """A pass succeeded. The next is after `requeue_after` seconds, or only when something happens."""
 
     requeue_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A pass did not go well. Look again after the key's backoff, from `at_least` to `at_most` seconds."""
+    """A pass has to be repeated, after the key's backoff, from `at_least` to `at_most` seconds."""
 
     reason: str
     at_most: float | None = None
@@ -36,11 +36,11 @@ Work = Callable[[Key], Awaitable[Done | Retry]]
 class WorkQueue:
     """Level-triggered and keyed.
 
-    - A key that is added while it waits is looked at once; while it is worked on, once more afterwards.
+    - A key added while it waits gets one pass; a key added during its pass gets one more afterwards.
     - Never two workers on one key; a slow key never holds up another, nor does one that has made room.
-    - `add_after` keeps the earlier of two wishes. What comes due during a pass is put off until after it.
-    - A key that fails is retried with exponential backoff of its own; success forgets it. An exception
-      is a failure like any other, with its traceback in the log.
+    - `add_after` keeps the earlier of two times. What comes due during a pass is put off until after it.
+    - A key that fails is retried with its own exponential backoff; success resets it. An exception is a
+      failure like any other, with its traceback in the log.
     """
 
     def __init__(self, work: Work, *, concurrency: int, first_backoff: float, longest_backoff: float) -> None:
@@ -56,19 +56,19 @@ class WorkQueue:
         self._failures: dict[Key, int] = {}
         self._reasons: dict[Key, str] = {}
         self._waiting: dict[Key, float] = {}
-        """Since when, in loop time; the longest first, as are those that are worked on."""
+        """Loop time since when each waits; the longest wait first. `_started` is ordered likewise."""
         self._started: dict[Key, float] = {}
         self.retries = 0
         """Passes that had to be repeated."""
 
     def start(self) -> None:
-        """Begin to work; keys added before now have been kept."""
+        """Begin to work, also on the keys added before now."""
         held, self._held = self._held or set(), None
         for key in sorted(held):
             self.add(key)
 
     def add(self, key: Key) -> None:
-        """Look at `key` as soon as possible."""
+        """Make a pass over `key` as soon as possible."""
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
@@ -82,7 +82,7 @@ class WorkQueue:
             self._running[key] = asyncio.create_task(self._run(key), name=f"reconcile {key}")
 
     def add_after(self, key: Key, seconds: float) -> None:
-        """Look at `key` in `seconds`, or earlier if that was wished already."""
+        """Make a pass over `key` in `seconds`, or earlier if one is already due earlier."""
         if seconds <= 0:
             self.add(key)
             return
@@ -96,23 +96,24 @@ class WorkQueue:
         self._timers[key] = loop.call_at(when, self._come_due, key)
 
     def _come_due(self, key: Key) -> None:
-        """Look at `key` now, or soon after the pass under way, which may see what it is due for."""
+        """Add `key` now, or soon after the pass in progress, which may already see what it is due for."""
         if key in self._started:
             self._timers[key] = asyncio.get_running_loop().call_later(AFTER_A_PASS, self._come_due, key)
         else:
             self.add(key)
 
     def make_room(self, key: Key, *, at_most: float = inf) -> None:
-        """Let another key be worked on beside `key`, of whose pass only what must hold up none is left.
+        """Give the place of `key` to another key: what is left of its pass must not hold up others.
 
-        Not where `at_most` others have done so and are not at their end: each holds what its pass has seen.
+        It has no effect while `at_most` others have made room and not finished: each holds what its pass has
+        seen.
         """
         if key in self._placed and len(self._started) - len(self._placed) < at_most:
             self._placed.remove(key)
             self._places.release()
 
     def pause(self) -> None:
-        """Take up nothing until `start`: every key that waits, or is being worked on, is kept for then."""
+        """Begin no pass until `start`; every key that waits or is being worked on is kept for then."""
         if self._held is not None:
             return
         self._held = {*self._running, *self._timers}
@@ -128,22 +129,22 @@ class WorkQueue:
 
     @property
     def waiting(self) -> int:
-        """Keys that wait for a look. One that is put off does not, nor do any before `start`."""
+        """Keys that wait for a pass; not those that are put off, and none before `start`."""
         return len(self._waiting)
 
     @property
     def oldest_wait(self) -> float:
-        """Seconds that the first of them has waited; 0 when none waits."""
+        """Seconds that the first waiting key has waited; 0 if none waits."""
         return _age(self._waiting)
 
     @property
     def active(self) -> int:
-        """Keys that are worked on."""
+        """Keys that are being worked on."""
         return len(self._started)
 
     @property
     def longest_run(self) -> float:
-        """Seconds that the longest pass under way has taken; 0 when there is none."""
+        """Seconds that the longest pass in progress has taken; 0 if there is none."""
         return _age(self._started)
 
     @property
@@ -152,7 +153,7 @@ class WorkQueue:
         return len(self._failures)
 
     async def stop(self, grace: float) -> None:
-        """Take nothing new; give what is under way `grace` seconds, then cancel it."""
+        """Begin no pass; give those in progress `grace` seconds, then cancel them."""
         self._held = set()
         self._again.clear()
         self._waiting.clear()
@@ -178,7 +179,7 @@ class WorkQueue:
             self.make_room(key)
             del self._running[key]
             self._started.pop(key, None)
-        if result is None:  # Paused meanwhile; or started again since, with this key as one to look at.
+        if result is None:  # Paused meanwhile, or started again since, with this key queued.
             if key in self._again:
                 self.add(key)
             return
@@ -201,7 +202,7 @@ class WorkQueue:
             return Retry("unexpected error")
 
     def _note(self, key: Key, result: Done | Retry) -> float:
-        """Count the failures of `key` in a row; the backoff in seconds that follows from them."""
+        """Count the consecutive failures of `key`; return the resulting backoff in seconds."""
         if isinstance(result, Done):
             self._failures.pop(key, None)
             self._reasons.pop(key, None)

@@ -15,7 +15,7 @@ from support.faults.wanted import CLUSTER, GROUP, HEAD, active, labels
 
 OURS = {None, "", "ray.io/kuberay-operator", "rayfleet.io/operator"}
 _TEMPLATE = re.compile(r"spec\.(?:headGroupSpec|workerGroupSpecs\[(\d+)\])\.template: ")
-_TAKEN = "is there and is not this cluster's"
+_TAKEN = "exists and is not this cluster's"
 REFUSED = "refused"
 """What the API server did not take."""
 
