@@ -267,7 +267,7 @@ def _scaling(decision: Decision) -> Json:
                 "late": group.late,
                 "blocked": bool(group.blocked),
                 "message": [group.reason, group.growth, group.blocked],
-                "holds": [{"reason": str(hold.kind), "message": hold.words} for hold in group.holds],
+                "holds": [{"reason": str(hold.kind), "message": hold.message} for hold in group.holds],
             }
             for group in decision.groups
         },
@@ -276,11 +276,11 @@ def _scaling(decision: Decision) -> Json:
                 "group": d.group,
                 "replica": d.replica,
                 "pods": [n.instance_id for n in d.nodes],
-                "message": d.words,
+                "message": d.message,
             }
             for d in decision.drains
         ],
-        "cancels": [{"group": c.group, "pods": list(c.pods), "message": c.words} for c in decision.cancels],
+        "cancels": [{"group": c.group, "pods": list(c.pods), "message": c.message} for c in decision.cancels],
         "demand": [
             {
                 "kind": str(answer.kind),
@@ -290,7 +290,7 @@ def _scaling(decision: Decision) -> Json:
                 "count": answer.count,
                 "unserved": answer.unserved,
                 "placed": [(placed.group, str(placed.tier), placed.number) for placed in answer.placed],
-                "holds": [{"reason": str(hold.kind), "message": hold.words} for hold in answer.holds],
+                "holds": [{"reason": str(hold.kind), "message": hold.message} for hold in answer.holds],
             }
             for answer in decision.answers
         ],

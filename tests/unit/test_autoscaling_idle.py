@@ -45,7 +45,7 @@ def test_a_node_goes_when_it_is_idle_for_its_timeout() -> None:
     """Not before."""
     decision = of_idle_nodes(60, 59)
     assert (drained(decision), decision.group("cpu").wanted) == (["c0"], 1)
-    assert decision.drains[0].words == "idle for its timeout of 60 s"
+    assert decision.drains[0].message == "idle for its timeout of 60 s"
 
 
 def test_the_loop_is_told_when_the_next_node_is_due() -> None:

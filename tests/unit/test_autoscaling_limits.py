@@ -199,7 +199,7 @@ def test_conservative_mode_lets_as_many_come_as_are_running() -> None:
     ray = state(tasks(9, GPU=1), nodes=nodes)
     decision = decided(ray, replace(GPU, desired=4), workers=workers, upscaling_mode="Conservative")
     assert decision.group("gpu").wanted == 6
-    assert decision.group("gpu").holds[0].words == (
+    assert decision.group("gpu").holds[0].message == (
         "gpu: upscalingMode Conservative: at most 3 of gpu may start at a time"
     )
 

@@ -41,7 +41,7 @@ def wanted(decision: Decision) -> dict[str, int]:
 
 
 def held(decision: Decision) -> list[tuple[HoldKind, str]]:
-    return [(hold.kind, hold.words) for answer in decision.answers for hold in answer.holds]
+    return [(hold.kind, hold.message) for answer in decision.answers for hold in answer.holds]
 
 
 def test_all_bundles_are_started_in_one_group_of_one_domain() -> None:

@@ -218,7 +218,7 @@ def test_request_resources_gets_what_there_can_be() -> None:
     """Unlike Ray, which starts nothing when it cannot have all."""
     decision = decided(state(constraints=[(tasks(1000, CPU=1),)]), CPU)
     assert decision.group("cpu").wanted == 10
-    assert decision.answers[0].holds[0].words == "cpu is at its max of 10 replicas"
+    assert decision.answers[0].holds[0].message == "cpu is at its max of 10 replicas"
 
 
 def test_lists_of_request_resources_are_not_added_up() -> None:

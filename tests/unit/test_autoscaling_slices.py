@@ -157,4 +157,4 @@ def test_min_and_request_resources_count_heads() -> None:
 def test_what_no_slice_has_is_said_with_what_its_head_has() -> None:
     """The largest host is the first one."""
     answer = decided(state(tasks(1, **{HEAD: 2})), SLICE).answers[0]
-    assert answer.holds[0].words == f"2 {HEAD} on one node: the largest group has 1"
+    assert answer.holds[0].message == f"2 {HEAD} on one node: the largest group has 1"

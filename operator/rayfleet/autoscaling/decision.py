@@ -53,7 +53,7 @@ class DemandHold(NamedTuple):
     """One reason, and a message for the user."""
 
     kind: HoldKind
-    words: str
+    message: str
 
 
 class Placed(NamedTuple):
@@ -99,7 +99,7 @@ class ReplicaDrain:
     replica: str
     """The replica's name in a multi-host group; else the pod's name."""
     nodes: tuple[IdleNode, ...]
-    words: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class ReplicaCancel:
 
     group: str
     pods: tuple[str, ...]
-    words: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Blocked:
     """Something keeps a pod from running, and only time or others can change that."""
 
     reason: BlockedReason
-    words: str
+    message: str
     """The message of the scheduler, the API server or the kubelet."""
     since: float
     """Unix seconds."""
@@ -106,7 +106,7 @@ class WorkerGroup:
 class GpuHeadroom(NamedTuple):
     """How much room a ceiling, shared with others, still leaves."""
 
-    words: str
+    message: str
     """Which ceiling, such as `32 GPUs in namespace team-a`."""
     gpus_left: int
     """How many GPUs may still be added to those of existing pods."""

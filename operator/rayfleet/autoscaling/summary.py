@@ -16,7 +16,7 @@ def summary_of(groups: Sequence[GroupDecision], answers: Sequence[DemandAnswer],
         sentences.append("Ray's state is unknown, so nothing shrinks.")
     reasons = {id(answer.holds): answer.holds for answer in answers if answer.holds}
     held = _distinct(answers, reasons)
-    given = {hold.words for holds in reasons.values() for hold in holds}
+    given = {hold.message for holds in reasons.values() for hold in holds}
     late = dict.fromkeys(
         group.blocked for group in groups if group.late and group.blocked and group.blocked not in given
     )
@@ -43,7 +43,7 @@ def _distinct(
 
 
 def _why(holds: Sequence[DemandHold]) -> str:
-    return "; ".join([hold.words for hold in holds])
+    return "; ".join([hold.message for hold in holds])
 
 
 def _held(answer: DemandAnswer) -> str:

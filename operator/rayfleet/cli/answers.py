@@ -46,7 +46,7 @@ def shape_data(shape: Shape) -> dict[str, Any]:
 
 def holds_data(holds: Sequence[DemandHold]) -> list[dict[str, str]]:
     """Why something waits."""
-    return [{"kind": str(hold.kind), "message": hold.words} for hold in holds]
+    return [{"kind": str(hold.kind), "message": hold.message} for hold in holds]
 
 
 def _what(answer: DemandAnswer) -> str:
@@ -62,7 +62,7 @@ def _served(answer: DemandAnswer) -> str:
         for placed in answer.placed
     ]
     waiting = answer.count - sum(placed.number for placed in answer.placed)
-    why = "; ".join(hold.words for hold in answer.holds)
+    why = "; ".join(hold.message for hold in answer.holds)
     if waiting:
         parts.append(f"{_share(waiting, answer.count, wait=True)}: {why or 'for a place'}")
     elif why:

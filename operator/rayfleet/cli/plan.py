@@ -58,8 +58,8 @@ def _notes(cluster: Root, spec: RayClusterSpec) -> Iterator[str]:
 def _text(name: str, scenario: Scenario, notes: list[str]) -> str:
     decision = scenario.decision
     head = "".join(sentence(note) for note in notes) or ""
-    leaving = [(drain.replica, drain.group, drain.words) for drain in decision.drains]
-    leaving += [(", ".join(c.pods) or "not created yet", c.group, c.words) for c in decision.cancels]
+    leaving = [(drain.replica, drain.group, drain.message) for drain in decision.drains]
+    leaving += [(", ".join(c.pods) or "not created yet", c.group, c.message) for c in decision.cancels]
     again = ""
     if decision.next_look is not None:
         again = f"\nTime alone changes this in {decision.next_look:.0f} s.\n"
@@ -118,11 +118,11 @@ def _data(name: str, scenario: Scenario, notes: list[str]) -> dict[str, Any]:
         "groups": _group_data(scenario),
         "demand": demand_data(decision.answers),
         "removed": [
-            {"group": drain.group, "replica": drain.replica, "reason": drain.words}
+            {"group": drain.group, "replica": drain.replica, "reason": drain.message}
             for drain in decision.drains
         ]
         + [
-            {"group": cancel.group, "pods": list(cancel.pods), "reason": cancel.words}
+            {"group": cancel.group, "pods": list(cancel.pods), "reason": cancel.message}
             for cancel in decision.cancels
         ],
         "nextLookSeconds": decision.next_look,

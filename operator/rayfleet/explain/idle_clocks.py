@@ -67,7 +67,7 @@ def _clocks(
     later: Decision | None,
     spec: RayClusterSpec,
 ) -> Iterator[IdleClock]:
-    at_once = {drained.node_id: drain.words for drain in now.drains for drained in drain.nodes}
+    at_once = {drained.node_id: drain.message for drain in now.drains for drained in drain.nodes}
     left = {node.node_id: max(timeouts[node.group] - node.idle_seconds, 0.0) for node in idle}
     goes = {
         drained.node_id: max(left.get(other.node_id, 0.0) for other in drain.nodes)

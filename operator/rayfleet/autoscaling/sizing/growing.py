@@ -44,7 +44,7 @@ def grow(
     ):
         if template.gpus and change.started * template.gpus > left:
             change.started = left // template.gpus
-            change.rate = DemandHold(HoldKind.RATE, f"{change.census.group.name}: {limit.words}")
+            change.rate = DemandHold(HoldKind.RATE, f"{change.census.group.name}: {limit.message}")
         left -= change.started * template.gpus
 
 
@@ -62,6 +62,6 @@ def _limit(change: Change, floor: int, context: SizingContext) -> None:
     tightest = min(limits, key=lambda limit: limit.replicas)
     change.started = floor + tightest.replicas
     if tightest.replicas < asked:
-        change.rate = DemandHold(HoldKind.RATE, f"{group.name}: {tightest.words}")
+        change.rate = DemandHold(HoldKind.RATE, f"{group.name}: {tightest.message}")
         if tightest.again_in is not None:
             change.again_in.append(tightest.again_in)

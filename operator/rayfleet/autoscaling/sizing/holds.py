@@ -102,7 +102,7 @@ def blocked_hold(census: Census) -> DemandHold | None:
     if census.blocked is None:
         return None
     return DemandHold(
-        HoldKind.BLOCKED, f"{census.group.name}: {census.blocked.reason.value}: {census.blocked.words}"
+        HoldKind.BLOCKED, f"{census.group.name}: {census.blocked.reason.value}: {census.blocked.message}"
     )
 
 
@@ -114,7 +114,7 @@ def _max_words(census: Census, policy: AutoscalingPolicy) -> str:
 
 
 def _tightest(ceilings: Sequence[GpuHeadroom]) -> str:
-    return min(ceilings, key=lambda ceiling: (ceiling.gpus_left, ceiling.words)).words
+    return min(ceilings, key=lambda ceiling: (ceiling.gpus_left, ceiling.message)).message
 
 
 def _infeasible(packing: Packing, need: Need) -> str:

@@ -18,7 +18,7 @@ class Limited:
 
     replicas: int
     """How many may be added or removed now."""
-    words: str = ""
+    message: str = ""
     """What limits it, if anything."""
     again_in: float | None = None
     """Seconds until time alone may allow more."""

@@ -46,7 +46,7 @@ def drain_idle(change: Change, needed: AbstractSet[str], context: SizingContext)
     asked = min(spare, len(due))
     limited = rate_limited(group, context, size=change.wanted, asked=asked, up=False)
     if limited.replicas < asked:
-        change.waiting.append(limited.words)
+        change.waiting.append(limited.message)
         if limited.again_in is not None:
             change.again_in.append(limited.again_in)
     _drain(

@@ -114,7 +114,7 @@ def _held_gangs(solution: Solution, census: Sequence[Census], policy: Autoscalin
             if template.index in held or not could_hold(packing.space, need, template):
                 continue
             if hold := group_hold(rooms, template, census[template.index], policy):
-                held[template.index] = f"a placement group waits for all of its bundles: {hold.words}"
+                held[template.index] = f"a placement group waits for all of its bundles: {hold.message}"
     return held
 
 
@@ -141,7 +141,7 @@ def _group_decision(change: Change, floor: int, context: SizingContext, held: st
         reason=_reason(change, growth, ceiling, held, known=context.known),
         growth=growth,
         holds=tuple(hold for hold in (change.rate, ceiling) if hold),
-        blocked=blocked.words if blocked else "",
+        blocked=blocked.message if blocked else "",
         late=census.stuck,
     )
 
@@ -165,10 +165,10 @@ def _reason(change: Change, growth: str, ceiling: DemandHold | None, held: str, 
     """The reason for the size, which stays the same while the decision does."""
     census, parts = change.census, [growth] if growth else []
     for group in (change.over, change.drains, change.cancels):
-        for why in dict.fromkeys(removal.words for removal in group):
-            fewer = sum(removal.words == why for removal in group)
+        for why in dict.fromkeys(removal.message for removal in group):
+            fewer = sum(removal.message == why for removal in group)
             parts.append(f"{words.counted(fewer, 'fewer replica')}: {why}")
-    parts += [hold.words for hold in (change.rate, ceiling) if hold]
+    parts += [hold.message for hold in (change.rate, ceiling) if hold]
     parts += change.waiting
     if not known:
         parts.append("it does not shrink while Ray's state is unknown")

@@ -62,7 +62,7 @@ class Coming:
         if self._heard is None:
             return None
         start = self._start(pod, group)
-        return Blocked(start.reason, start.words, joining, True, start.at_least, start.at_most)
+        return Blocked(start.reason, start.message, joining, True, start.at_least, start.at_most)
 
     def _start(self, pod: Pod, group: WorkerGroupSpec) -> Blocked:
         key = (pod.group, pod.phase, bool(pod.node_name), pod.readiness)

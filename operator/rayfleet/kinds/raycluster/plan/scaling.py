@@ -82,7 +82,7 @@ def scaled_groups(snapshot: Snapshot, decision: Decision, gone: Gone) -> dict[st
     """What the decision means for the pods of each group."""
     deletes: dict[str, dict[str, tuple[Cause, str]]] = {group.name: {} for group in decision.groups}
     for cancel in decision.cancels:
-        deletes[cancel.group] |= dict.fromkeys(cancel.pods, (Cause.NOT_NEEDED, cancel.words))
+        deletes[cancel.group] |= dict.fromkeys(cancel.pods, (Cause.NOT_NEEDED, cancel.message))
     # Sizes without these pods are written first, so that the next operator does not replace them.
     causes = {} if gone.counted else gone.causes
     # A replica leaves when Ray has ended in all of its hosts: one of them may have become busy.
@@ -124,7 +124,7 @@ def idle(snapshot: Snapshot, decision: Decision, gone: Gone) -> tuple[Leave, ...
         return ()
     pods = {pod.name: pod for pod in snapshot.pods}
     drained = [
-        Leave(Unit(tuple(pods[name] for name, _ in drain.nodes)), Cause.IDLE, drain.words, drain.nodes)
+        Leave(Unit(tuple(pods[name] for name, _ in drain.nodes)), Cause.IDLE, drain.message, drain.nodes)
         for drain in decision.drains
     ]
     return (*drained, *_rests_of_replicas(snapshot, gone))

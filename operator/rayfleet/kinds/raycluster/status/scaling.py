@@ -118,7 +118,7 @@ def _waiting(decision: Decision) -> list[DemandAnswer]:
 
 def _unserved(answer: DemandAnswer) -> UnservedDemand:
     requested = answer.shape.resources
-    parts = [hold.words for hold in answer.holds]
+    parts = [hold.message for hold in answer.holds]
     if len(requested) > words.MOST_NAMES:
         parts.append(f"{words.counted(len(requested) - words.MOST_NAMES, 'more resource')} requested")
     return UnservedDemand(
