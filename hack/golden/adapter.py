@@ -16,7 +16,7 @@ from rayfleet.api.names import HEAD_GROUP
 from rayfleet.api.raycluster import RayClusterSpec, parse_spec
 from rayfleet.autoscaling import Decision
 from rayfleet.autoscaling.limits import ceilings_from_annotations
-from rayfleet.autoscaling.metrics import Reading, replica_wishes
+from rayfleet.autoscaling.metrics import Reading, metric_replicas
 from rayfleet.engine.memory import Remembered
 from rayfleet.engine.outcome import Failed, NotTried, Outcome, Refused, Succeeded, Unanswered
 from rayfleet.engine.statuses import status_patch
@@ -81,7 +81,7 @@ class Operator:
         heads: Any = SimpleNamespace(
             observation=lambda _: self._heard, trouble=lambda _: "", took=lambda *_: None, poke=None
         )
-        sampler: Any = SimpleNamespace(wishes=self._wishes)
+        sampler: Any = SimpleNamespace(metric_replicas=self._metric_replicas)
         ledger: Any = SimpleNamespace(
             usage=self._usage, note=lambda *_: None, begin=None, fail=None, give_back=lambda *_: None
         )
@@ -146,11 +146,11 @@ class Operator:
     def _usage(self, _: Key) -> GpuUsage:
         return GpuUsage(**self._seen.get("gpus", {}))
 
-    def _wishes(self, _: Key) -> object:
+    def _metric_replicas(self, _: Key) -> object:
         spec = parse_spec(self._seen["cluster"]["spec"])
         metrics = spec.autoscaler_options.metrics if isinstance(spec, RayClusterSpec) else ()
         readings = {name: Reading(**given) for name, given in self._seen.get("readings", {}).items()}
-        return replica_wishes(metrics, readings, self._queries, self._seen["now"])
+        return metric_replicas(metrics, readings, self._queries, self._seen["now"])
 
 
 def bodies(manifest: Json) -> Json:

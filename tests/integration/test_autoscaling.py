@@ -209,7 +209,7 @@ def user_edits(scene: QueueScene, number: int) -> None:
 
 
 def test_sizes_are_in_the_spec_of_a_cluster_that_kueue_counts(scenes: Scenes) -> None:
-    """By its label, without a wish for it."""
+    """By its label, without being asked for it."""
     scene = scenes("kueue")
     scene.apply(elastic(), labels={QUEUE: "team"})
     scene.ray.submit(2)

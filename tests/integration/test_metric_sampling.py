@@ -93,10 +93,10 @@ async def test_a_group_follows_what_prometheus_says(exporter: Exporter, scraper:
         sampler.follow(KEY, (metric("length", "gpu"), metric("all", "cpu"), metric("wrong", "tpu")))
 
         def replicas() -> list[int | None]:
-            return [wish.replicas for wish in sampler.wishes(KEY)]
+            return [each.replicas for each in sampler.metric_replicas(KEY)]
 
         def faults() -> list[str]:
-            return [fault.message for wish in sampler.wishes(KEY) for fault in wish.faults]
+            return [fault.message for each in sampler.metric_replicas(KEY) for fault in each.faults]
 
         await until("each query to be answered", lambda: "no answer yet" not in str(faults()), faults)
         assert replicas() == [3, None, None]

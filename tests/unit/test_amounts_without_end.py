@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rayfleet.api.accelerators import accelerators_of_pod, whole_accelerators
-from rayfleet.autoscaling.metrics.wishes import replicas_for
+from rayfleet.autoscaling.metrics.replicas import replicas_for
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.status import compute_status

@@ -71,9 +71,9 @@ def test_a_group_at_its_min_has_nothing_to_look_forward_to() -> None:
     assert of_idle_nodes(10, 20, min_replicas=2).next_look is None
 
 
-def test_what_metrics_wish_for_is_kept_like_a_min() -> None:
+def test_what_metrics_ask_for_is_kept_like_a_min() -> None:
     """The larger of both counts."""
-    assert drained(of_idle_nodes(100, 100, 100, wish=2, min_replicas=1)) == ["c0"]
+    assert drained(of_idle_nodes(100, 100, 100, metric_replicas=2, min_replicas=1)) == ["c0"]
 
 
 def test_a_busy_node_stays() -> None:

@@ -113,15 +113,15 @@ def test_new_gpus_a_minute_spread_growth() -> None:
 
 
 def test_min_is_started_without_demand() -> None:
-    """And so is what a metric wishes for, up to max."""
+    """And so is what a metric asks for, up to max."""
     assert decided(state(), replace(GPU, min_replicas=2)).group("gpu").wanted == 2
-    assert decided(state(), replace(GPU, wish=50)).group("gpu").wanted == 10
+    assert decided(state(), replace(GPU, metric_replicas=50)).group("gpu").wanted == 10
 
 
-def test_a_wish_and_demand_are_not_added_up() -> None:
-    """The larger counts: the nodes of the wish take the demand."""
-    assert decided(state(tasks(2, GPU=1)), replace(GPU, wish=3)).group("gpu").wanted == 3
-    assert decided(state(tasks(5, GPU=1)), replace(GPU, wish=3)).group("gpu").wanted == 5
+def test_what_a_metric_asks_for_and_demand_are_not_added_up() -> None:
+    """The larger counts: the nodes that the metric asks for take the demand."""
+    assert decided(state(tasks(2, GPU=1)), replace(GPU, metric_replicas=3)).group("gpu").wanted == 3
+    assert decided(state(tasks(5, GPU=1)), replace(GPU, metric_replicas=3)).group("gpu").wanted == 5
 
 
 def test_a_group_that_is_withheld_starts_nothing() -> None:

@@ -174,7 +174,7 @@ def test_a_gang_that_max_holds_back_says_so() -> None:
 
 STRATEGIES = [
     pytest.param(Strategy.PACK, {"big": 1}, id="PACK: few nodes"),
-    pytest.param(Strategy.SPREAD, {"big": 1}, id="SPREAD: a wish that costs no node"),
+    pytest.param(Strategy.SPREAD, {"big": 1}, id="SPREAD: a preference that costs no node"),
     pytest.param(Strategy.STRICT_PACK, {"big": 1}, id="STRICT_PACK: one node"),
     pytest.param(Strategy.STRICT_SPREAD, {"gpu": 4, "big": 4}, id="STRICT_SPREAD: a node each"),
 ]

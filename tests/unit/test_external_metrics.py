@@ -3,7 +3,7 @@
 import pytest
 
 from rayfleet.api.raycluster.autoscaler_options import Metric
-from rayfleet.autoscaling.metrics import HOLD_SECONDS, Reading, replica_wishes, replicas_for
+from rayfleet.autoscaling.metrics import HOLD_SECONDS, Reading, metric_replicas, replicas_for
 
 NOW = 1_800_000_000.0
 
@@ -39,23 +39,23 @@ def test_replicas_are_the_value_over_the_target_rounded_up(
 def test_two_metrics_of_a_group_count_by_the_larger() -> None:
     """As with several metrics of a HorizontalPodAutoscaler."""
     readings = {"a": Reading(11.0, NOW), "b": Reading(2.0, NOW)}
-    (wish,) = replica_wishes([metric("a", 5), metric("b", 1)], readings, {"a", "b"}, NOW)
-    assert (wish.group, wish.replicas, wish.known, wish.faults) == ("gpu", 3, True, ())
+    (asked,) = metric_replicas([metric("a", 5), metric("b", 1)], readings, {"a", "b"}, NOW)
+    assert (asked.group, asked.replicas, asked.known, asked.faults) == ("gpu", 3, True, ())
 
 
 def test_one_query_may_scale_two_groups() -> None:
     """Each by its own target."""
     metrics = [metric("a", 5, "gpu"), metric("a", 10, "cpu")]
-    wishes = replica_wishes(metrics, {"a": Reading(20.0, NOW)}, {"a"}, NOW)
-    assert [(wish.group, wish.replicas) for wish in wishes] == [("gpu", 4), ("cpu", 2)]
+    asked = metric_replicas(metrics, {"a": Reading(20.0, NOW)}, {"a"}, NOW)
+    assert [(each.group, each.replicas) for each in asked] == [("gpu", 4), ("cpu", 2)]
 
 
 def test_a_query_that_fails_keeps_its_answer_for_a_while() -> None:
     """And says since when and why."""
     reading = Reading(20.0, NOW - 10, NOW - 5, "the query 'a' failed: HTTP 503")
-    (wish,) = replica_wishes([metric("a")], {"a": reading}, {"a"}, NOW)
-    assert (wish.replicas, wish.known) == (4, True)
-    assert str(wish.faults[0]) == (
+    (asked,) = metric_replicas([metric("a")], {"a": reading}, {"a"}, NOW)
+    assert (asked.replicas, asked.known) == (4, True)
+    assert str(asked.faults[0]) == (
         "the query 'a' failed: HTTP 503, since 2027-01-15T07:59:55Z; the last answer is still used."
     )
 
@@ -64,31 +64,31 @@ def test_a_query_that_goes_on_failing_is_unknown() -> None:
     """What others know still counts upwards; down the group does not go."""
     old = Reading(100.0, NOW - HOLD_SECONDS - 1, NOW - HOLD_SECONDS, "the query 'a' failed: HTTP 503")
     metrics, defined = [metric("a"), metric("b")], {"a", "b"}
-    (wish,) = replica_wishes(metrics, {"a": old, "b": Reading(7.0, NOW)}, defined, NOW)
-    assert (wish.replicas, wish.known) == (2, False)
-    assert str(wish.faults[0]).endswith("the group does not shrink.")
-    (alone,) = replica_wishes(metrics[:1], {"a": old}, defined, NOW)
+    (asked,) = metric_replicas(metrics, {"a": old, "b": Reading(7.0, NOW)}, defined, NOW)
+    assert (asked.replicas, asked.known) == (2, False)
+    assert str(asked.faults[0]).endswith("the group does not shrink.")
+    (alone,) = metric_replicas(metrics[:1], {"a": old}, defined, NOW)
     assert (alone.replicas, alone.known) == (None, False)
 
 
 def test_before_the_first_answer_nothing_is_known() -> None:
     """Unknown is not zero."""
-    (wish,) = replica_wishes([metric("a")], {}, {"a"}, NOW)
-    assert (wish.replicas, wish.known) == (None, False)
-    assert str(wish.faults[0]) == "the query 'a' has no answer yet; the group does not shrink."
+    (asked,) = metric_replicas([metric("a")], {}, {"a"}, NOW)
+    assert (asked.replicas, asked.known) == (None, False)
+    assert str(asked.faults[0]) == "the query 'a' has no answer yet; the group does not shrink."
 
 
 def test_an_answer_that_nobody_renews_is_not_trusted_for_ever() -> None:
     """Even where no failure is recorded."""
     reading = Reading(20.0, NOW - HOLD_SECONDS - 1)
-    (wish,) = replica_wishes([metric("a")], {"a": reading}, {"a"}, NOW)
-    assert (wish.replicas, wish.known) == (None, False)
+    (asked,) = metric_replicas([metric("a")], {"a": reading}, {"a"}, NOW)
+    assert (asked.replicas, asked.known) == (None, False)
 
 
 def test_a_query_that_the_settings_do_not_know_is_named_with_those_they_know() -> None:
     """Whatever was read under its name before."""
-    (wish,) = replica_wishes([metric("x")], {"x": Reading(20.0, NOW)}, {"b", "a"}, NOW)
-    assert (wish.replicas, wish.known) == (None, False)
-    assert str(wish.faults[0]) == (
+    (asked,) = metric_replicas([metric("x")], {"x": Reading(20.0, NOW)}, {"b", "a"}, NOW)
+    assert (asked.replicas, asked.known) == (None, False)
+    assert str(asked.faults[0]) == (
         "the query 'x' is not in the operator's settings, which define: a, b; the group does not shrink."
     )

@@ -153,7 +153,7 @@ ZONE_A = (LabelConstraint("zone", ("a",)),)
 def test_a_locality_says_where_all_bundles_must_lie(
     asked: ray_pb2.LocalityRequirement, locality: Locality | None
 ) -> None:
-    """A mere wish asks nothing, and what is not known is met by no node."""
+    """A mere preference asks nothing, and what is not known is met by no node."""
     bundle = ray_pb2.ResourceRequest(resources_bundle={"GPU": 1})
     choice = ray_pb2.BundleSelector(resource_requests=[bundle], locality_requirement=asked)
     assert gang_of(choice).locality == locality

@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from rayfleet.api.raycluster.autoscaler_options import Metric
-from rayfleet.autoscaling.metrics import HOLD_SECONDS, GroupWish, MetricQuery, QueryFailure, parse_template
+from rayfleet.autoscaling.metrics import (
+    HOLD_SECONDS,
+    MetricQuery,
+    MetricReplicas,
+    QueryFailure,
+    parse_template,
+)
 from rayfleet.kinds.raycluster.sources.sampler import QUESTIONS_PER_SERVER, MetricSampler
 from rayfleet.kube.objects.keys import Key
 
@@ -49,9 +55,9 @@ class Scene:
             await asyncio.Event().wait()
         return self.answers[query.name]
 
-    def wish(self) -> GroupWish:
-        (wish,) = self.sampler.wishes(KEY)
-        return wish
+    def replicas(self) -> MetricReplicas:
+        (replicas,) = self.sampler.metric_replicas(KEY)
+        return replicas
 
     async def asked_again(self, query: str = "a", key: Key = KEY) -> None:
         """What is said from now on has been heard."""
@@ -82,15 +88,15 @@ async def test_only_a_change_in_replicas_makes_a_pass() -> None:
     async with running(Scene()) as scene:
         scene.answers["a"] = 11.0
         scene.sampler.follow(KEY, (metric(),))
-        assert (scene.wish().replicas, scene.wish().known) == (None, False)
+        assert (scene.replicas().replicas, scene.replicas().known) == (None, False)
         await scene.asked_again()
-        assert (scene.wish().replicas, scene.changed) == (3, [KEY])
+        assert (scene.replicas().replicas, scene.changed) == (3, [KEY])
         scene.answers["a"] = 14.0
         await scene.asked_again()
-        assert (scene.wish().replicas, scene.changed) == (3, [KEY])
+        assert (scene.replicas().replicas, scene.changed) == (3, [KEY])
         scene.answers["a"] = 16.0
         await scene.asked_again()
-        assert (scene.wish().replicas, scene.changed) == (4, [KEY, KEY])
+        assert (scene.replicas().replicas, scene.changed) == (4, [KEY, KEY])
 
 
 async def test_a_failure_makes_a_pass_when_it_begins_and_ends_and_when_the_answer_has_grown_old() -> None:
@@ -106,15 +112,15 @@ async def test_a_failure_makes_a_pass_when_it_begins_and_ends_and_when_the_answe
         scene.answers["a"] = QueryFailure("the query 'a' failed: no answer within 5 s")
         scene.now += 5
         await scene.asked_again()
-        assert (scene.wish().replicas, scene.wish().known, scene.changed) == (3, True, [KEY])
-        assert [(fault.message, fault.since) for fault in scene.wish().faults] == [(DOWN.message, began)]
+        assert (scene.replicas().replicas, scene.replicas().known, scene.changed) == (3, True, [KEY])
+        assert [(fault.message, fault.since) for fault in scene.replicas().faults] == [(DOWN.message, began)]
         scene.now = began + HOLD_SECONDS
         await scene.asked_again()
-        assert (scene.wish().replicas, scene.wish().known, scene.changed) == (None, False, [KEY] * 2)
-        assert "no answer within 5 s" in str(scene.wish().faults[0])
+        assert (scene.replicas().replicas, scene.replicas().known, scene.changed) == (None, False, [KEY] * 2)
+        assert "no answer within 5 s" in str(scene.replicas().faults[0])
         scene.answers["a"] = 11.0
         await scene.asked_again()
-        assert (scene.wish().replicas, scene.wish().known, scene.changed) == (3, True, [KEY] * 3)
+        assert (scene.replicas().replicas, scene.replicas().known, scene.changed) == (3, True, [KEY] * 3)
 
 
 async def test_one_server_that_hangs_starves_nobody() -> None:
@@ -139,7 +145,7 @@ async def test_an_answer_grows_old_while_the_question_hangs() -> None:
         scene.changed.clear()
         scene.now += HOLD_SECONDS + 1
         await until("a pass", lambda: scene.changed == [KEY])
-        assert not scene.wish().known
+        assert not scene.replicas().known
 
 
 async def test_what_is_not_followed_is_not_asked() -> None:
@@ -147,19 +153,19 @@ async def test_what_is_not_followed_is_not_asked() -> None:
     async with running(Scene()) as scene:
         scene.sampler.follow(KEY, (metric("a"), metric("b", group="cpu"), metric("x", group="tpu")))
         await scene.asked_again("b")
-        assert [wish.known for wish in scene.sampler.wishes(KEY)] == [True, True, False]
+        assert [each.known for each in scene.sampler.metric_replicas(KEY)] == [True, True, False]
         scene.sampler.follow(KEY, (metric("a"),))
         asked = scene.asked["b", KEY]
         await scene.asked_again("a")
         assert scene.asked["b", KEY] == asked
-        assert len(scene.sampler.wishes(KEY)) == 1
+        assert len(scene.sampler.metric_replicas(KEY)) == 1
         scene.sampler.follow(KEY, ())
         asked = scene.asked["a", KEY]
         other = Key("RayCluster", "team-a", "other")
         scene.sampler.follow(other, (metric("a"),))
         await scene.asked_again("a", other)
         assert scene.asked["a", KEY] == asked
-        assert scene.sampler.wishes(KEY) == ()
+        assert scene.sampler.metric_replicas(KEY) == ()
 
 
 async def test_metrics_that_are_followed_already_are_not_asked_twice() -> None:
@@ -178,4 +184,4 @@ async def test_a_defect_ends_the_sampler_and_with_it_the_process() -> None:
     scene.sampler.follow(KEY, (metric("b"),))
     with pytest.raises(KeyError):
         await scene.sampler.run()
-    assert scene.sampler.wishes(KEY) == ()
+    assert scene.sampler.metric_replicas(KEY) == ()

@@ -129,8 +129,8 @@ async def test_an_exception_is_a_failure_like_any_other(caplog: pytest.LogCaptur
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_add_after_keeps_the_earlier_wish() -> None:
-    """A wish for later does not put off one for sooner, and one for sooner replaces one for later."""
+async def test_add_after_keeps_the_earlier_time() -> None:
+    """A later time does not put off an earlier one, and an earlier one replaces a later one."""
     times: list[float] = []
     finished = asyncio.Event()
 

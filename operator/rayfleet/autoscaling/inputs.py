@@ -87,7 +87,7 @@ class WorkerGroup:
     """The size that the last decision wanted."""
     resized_to: int | None = None
     """The new value of `replicas`, in the first decision after it was changed."""
-    wish: int = 0
+    metric_replicas: int = 0
     """The replicas that metrics from outside Ray ask for."""
     withheld: str = ""
     """Why no pods may be started now, such as that the group is suspended."""

@@ -16,7 +16,7 @@ from rayfleet.kube.objects.roots import Root, root_from_object
 
 UNANSWERED_BACKOFF = 5.0
 """Seconds. The longest wait between attempts while the API server does not answer."""
-LONGEST_WISH = 60.0
+LONGEST_RETRY_AFTER = 60.0
 """The most seconds of a Retry-After that are respected."""
 
 
@@ -107,5 +107,5 @@ async def read(client: KubeClient, child: Child[Any], namespace: str, name: str)
 def failed(failure: ApiFailure, what: str) -> Retry:
     """Try again: soon if the request was not answered, with the usual backoff after other trouble."""
     at_most = UNANSWERED_BACKOFF if policy(failure) is Policy.RETRY else None
-    at_least = min(failure.retry_after or 0.0, LONGEST_WISH)
+    at_least = min(failure.retry_after or 0.0, LONGEST_RETRY_AFTER)
     return Retry(f"could not {what}: {failure.message}", at_most, at_least)

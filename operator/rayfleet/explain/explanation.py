@@ -9,7 +9,7 @@ from rayfleet.api.raycluster import RayClusterSpec, scales_here
 from rayfleet.api.raycluster.status import ConditionType, RayClusterStatus, recorded
 from rayfleet.autoscaling import Decision, DemandAnswer, DemandHold, GroupDecision, HoldKind, Memory
 from rayfleet.autoscaling.limits import CeilingScope, NamespaceCeilings
-from rayfleet.autoscaling.metrics import GroupWish
+from rayfleet.autoscaling.metrics import MetricReplicas
 from rayfleet.explain.held_groups import HeldNote, held_note, holds, not_asked_for
 from rayfleet.explain.idle_clocks import IdleClock, idle_clocks
 from rayfleet.explain.next_steps import Step, next_steps
@@ -165,7 +165,7 @@ def _snapshot(sources: Sources) -> Snapshot:
     view = ScalingView(
         ray=RayView(state=sources.queue.state, taken=sources.now, session_since=max(heads, default=None)),
         # Only the operator reads metrics: nodes that they keep do not count as idle here.
-        wishes=tuple(GroupWish(group, None, known=False) for group in sorted(followed)),
+        metric_replicas=tuple(MetricReplicas(group, None, known=False) for group in sorted(followed)),
         namespace_ceilings=NamespaceCeilings(tuple(known), sources.ceilings.faults),
         acted_on=dict(_acted_on(sources, status)),
     )

@@ -2,24 +2,24 @@
 
 from rayfleet.autoscaling.metrics.promql import PromqlTemplate, parse_template
 from rayfleet.autoscaling.metrics.queries import MetricQuery, QueryFailure
-from rayfleet.autoscaling.metrics.wishes import (
+from rayfleet.autoscaling.metrics.replicas import (
     HOLD_SECONDS,
-    GroupWish,
     MetricFault,
+    MetricReplicas,
     Reading,
-    replica_wishes,
+    metric_replicas,
     replicas_for,
 )
 
 __all__ = [
     "HOLD_SECONDS",
-    "GroupWish",
     "MetricFault",
     "MetricQuery",
+    "MetricReplicas",
     "PromqlTemplate",
     "QueryFailure",
     "Reading",
+    "metric_replicas",
     "parse_template",
-    "replica_wishes",
     "replicas_for",
 ]

@@ -42,7 +42,7 @@ class Census:
     @property
     def floor(self) -> int:
         """The size below which the group does not shrink on its own."""
-        return min(max(self.group.min_replicas, self.group.wish), self.maximum)
+        return min(max(self.group.min_replicas, self.group.metric_replicas), self.maximum)
 
     @property
     def stuck(self) -> bool:

@@ -154,8 +154,8 @@ def _growth(change: Change, floor: int) -> str:
     why = [f"work waits for {'it' if change.started == 1 else 'them'}"] if change.started > floor else []
     if floor and (group.resized_to or 0) > census.present:
         why.append(f"replicas is {group.resized_to}")
-    elif floor and group.wish > max(census.present, group.min_replicas):
-        why.append(f"a metric asks for {group.wish}")
+    elif floor and group.metric_replicas > max(census.present, group.min_replicas):
+        why.append(f"a metric asks for {group.metric_replicas}")
     elif floor:
         why.append(f"minReplicas is {group.min_replicas}")
     return f"{words.counted(change.started, 'more replica')}, as {' and '.join(why)}"

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from rayfleet.autoscaling import Memory
 from rayfleet.autoscaling.limits import NamespaceCeilings, ScalingLimits
-from rayfleet.autoscaling.metrics import GroupWish
+from rayfleet.autoscaling.metrics import MetricReplicas
 from rayfleet.fleet.gpu_usage import GpuUsage
 from rayfleet.ray.state import RayView
 
@@ -29,7 +29,7 @@ class ScalingView:
     ray: RayView = field(default_factory=RayView)
     acted_on: Mapping[str, Sizing] = field(default_factory=dict)
     """The sizes that the last pass of this process acted on, by group; the status may not have them yet."""
-    wishes: tuple[GroupWish, ...] = ()
+    metric_replicas: tuple[MetricReplicas, ...] = ()
     limits: ScalingLimits = field(default_factory=ScalingLimits)
     namespace_ceilings: NamespaceCeilings = field(default_factory=NamespaceCeilings)
     usage: GpuUsage = field(default_factory=GpuUsage)

@@ -191,16 +191,16 @@ def _group(
         group_of(group, spec.autoscaler_options.idle_timeout_seconds, known),
         desired=acted.wanted if acted is not None else first,
         resized_to=first if acted is None else group.replicas if acted.replicas != group.replicas else None,
-        wish=_wish(snapshot, name, acted.wanted if acted is not None else 0),
+        metric_replicas=_metric_replicas(snapshot, name, acted.wanted if acted is not None else 0),
         refused=refusal(hold) if hold is not None else None,
     )
 
 
-def _wish(snapshot: Snapshot, group: str, wanted: int) -> int:
+def _metric_replicas(snapshot: Snapshot, group: str, wanted: int) -> int:
     """What metrics ask for; if they are not known, no less than the current size."""
-    wishes = [wish for wish in snapshot.scaling.wishes if wish.group == group]
-    floors = [wanted for wish in wishes if not wish.known]
-    return max([0, *floors, *(wish.replicas or 0 for wish in wishes)])
+    asked = [each for each in snapshot.scaling.metric_replicas if each.group == group]
+    floors = [wanted for each in asked if not each.known]
+    return max([0, *floors, *(each.replicas or 0 for each in asked)])
 
 
 def acted_on(snapshot: Snapshot, group: WorkerGroupSpec) -> Sizing | None:

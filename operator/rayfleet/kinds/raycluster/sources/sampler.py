@@ -13,11 +13,11 @@ from typing import TypeAlias
 from rayfleet.api.raycluster.autoscaler_options import Metric
 from rayfleet.autoscaling.metrics import (
     HOLD_SECONDS,
-    GroupWish,
     MetricQuery,
+    MetricReplicas,
     QueryFailure,
     Reading,
-    replica_wishes,
+    metric_replicas,
 )
 from rayfleet.kube.objects.keys import Key
 
@@ -91,7 +91,7 @@ class MetricSampler:
         for name in wanted - followed.tasks.keys():
             followed.tasks[name] = task = asyncio.create_task(self._sample(key, self._queries[name]))
             task.add_done_callback(self._ended)
-        followed.reported = _matter(self.wishes(key))
+        followed.reported = _matter(self.metric_replicas(key))
 
     def forget(self, key: Key) -> None:
         """The cluster is gone, or no longer follows metrics."""
@@ -104,12 +104,12 @@ class MetricSampler:
         for key in list(self._clusters):
             self.forget(key)
 
-    def wishes(self, key: Key) -> tuple[GroupWish, ...]:
+    def metric_replicas(self, key: Key) -> tuple[MetricReplicas, ...]:
         """What a cluster's metrics ask for now; empty for a cluster that is not followed."""
         followed = self._clusters.get(key)
         if followed is None:
             return ()
-        return replica_wishes(followed.metrics, followed.readings, self._queries.keys(), self._clock())
+        return metric_replicas(followed.metrics, followed.readings, self._queries.keys(), self._clock())
 
     async def run(self) -> None:
         """Notice answers that have become too old, until cancelled. Raises our own defects."""
@@ -154,7 +154,7 @@ class MetricSampler:
 
     def _tell(self, key: Key) -> None:
         followed = self._clusters[key]
-        matters = _matter(self.wishes(key))
+        matters = _matter(self.metric_replicas(key))
         if matters != followed.reported:
             followed.reported = matters
             self._on_change(key)
@@ -165,9 +165,9 @@ class MetricSampler:
             self._broke.set()
 
 
-def _matter(wishes: tuple[GroupWish, ...]) -> object:
+def _matter(replicas: tuple[MetricReplicas, ...]) -> object:
     """What a pass decides by, without messages and times."""
     return [
-        (wish.group, wish.replicas, wish.known, [(fault.query, fault.held) for fault in wish.faults])
-        for wish in wishes
+        (each.group, each.replicas, each.known, [(fault.query, fault.held) for fault in each.faults])
+        for each in replicas
     ]

@@ -65,7 +65,7 @@ class ScalingSources:
         return ScalingView(
             ray=ray,
             acted_on=dict(memory.acted_on),
-            wishes=self.sampler.wishes(key) if spec.autoscaler_options.metrics else (),
+            metric_replicas=self.sampler.metric_replicas(key) if spec.autoscaler_options.metrics else (),
             limits=self.limits,
             namespace_ceilings=ceilings,
             usage=self.ledger.usage(key) if shared else GpuUsage(),

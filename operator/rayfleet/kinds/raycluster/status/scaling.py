@@ -43,7 +43,7 @@ def autoscaler_status(snapshot: Snapshot, decision: Decision) -> AutoscalerStatu
     unserved = tuple(_unserved(answer) for answer in _waiting(decision))
     if unserved:
         status |= AutoscalerStatus(unserved=unserved)
-    faults = [str(fault) for wish in snapshot.scaling.wishes for fault in wish.faults]
+    faults = [str(fault) for each in snapshot.scaling.metric_replicas for fault in each.faults]
     faults += snapshot.scaling.namespace_ceilings.faults
     if faults:
         status |= AutoscalerStatus(faults=tuple(cut(fault, LONGEST) for fault in faults[:MOST_UNSERVED]))

@@ -56,7 +56,7 @@ class MetricFault:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupWish:
+class MetricReplicas:
     """What all metrics of one worker group ask for; the larger of this and Ray's demand counts."""
 
     group: str
@@ -67,16 +67,18 @@ class GroupWish:
     faults: tuple[MetricFault, ...] = ()
 
 
-def replica_wishes(
+def metric_replicas(
     metrics: Sequence[Metric], readings: Mapping[str, Reading], defined: Collection[str], now: float
-) -> tuple[GroupWish, ...]:
+) -> tuple[MetricReplicas, ...]:
     """What the metrics of one cluster ask for, one value for each group that they name, in their order.
 
     `readings` are by the query's name; `defined` are the names in the operator's settings.
     """
     groups = dict.fromkeys(metric.worker_group for metric in metrics)
     return tuple(
-        _wish(group, [metric for metric in metrics if metric.worker_group == group], readings, defined, now)
+        _of_group(
+            group, [metric for metric in metrics if metric.worker_group == group], readings, defined, now
+        )
         for group in groups
     )
 
@@ -91,13 +93,13 @@ def replicas_for(value: float, target: int | str) -> int:
     return max(0, int(nearest if near else quotient.to_integral_value(rounding=ROUND_CEILING)))
 
 
-def _wish(
+def _of_group(
     group: str,
     metrics: Sequence[Metric],
     readings: Mapping[str, Reading],
     defined: Collection[str],
     now: float,
-) -> GroupWish:
+) -> MetricReplicas:
     wanted = [
         replicas_for(reading.value, metric.target_value)
         for metric in metrics
@@ -105,7 +107,7 @@ def _wish(
         and (reading := readings.get(metric.query, Reading())).usable(now)
         and reading.value is not None
     ]
-    return GroupWish(
+    return MetricReplicas(
         group,
         replicas=max(wanted, default=None),
         known=len(wanted) == len(metrics),
