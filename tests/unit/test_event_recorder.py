@@ -1,7 +1,7 @@
 """Events as they are posted: as the API server takes them, each warning once, and few of what a head says."""
 
 from rayfleet.engine.event import Event
-from rayfleet.engine.pacing import Tellings
+from rayfleet.engine.pacing import ReportBudget
 from rayfleet.kinds.raycluster.children import RAYCLUSTERS
 from support.builders import NOW, UID, spec
 from support.kept_cluster import reporting
@@ -15,7 +15,7 @@ CREATED = Event(
 async def test_an_event_names_its_cluster_and_who_reports() -> None:
     """As events.k8s.io/v1 asks for; a name that is too long for the API server is cut."""
     async with reporting(spec(), name="demo") as of:
-        await of.recorder.post(RAYCLUSTERS, of.api.cluster, [CREATED], NOW, Tellings())
+        await of.recorder.post(RAYCLUSTERS, of.api.cluster, [CREATED], NOW, ReportBudget())
         (posted,) = of.api.events
     assert posted["metadata"] == {"generateName": "demo-", "namespace": "ml"}
     assert posted["regarding"] == {
@@ -37,9 +37,9 @@ async def test_an_event_names_its_cluster_and_who_reports() -> None:
 async def test_a_warning_in_the_same_words_is_posted_once_until_what_it_warns_of_is_over() -> None:
     """Then it is news again."""
     async with reporting(spec()) as of:
-        tellings = Tellings()
+        budget = ReportBudget()
         for events in ([QUOTA], [QUOTA, QUOTA], [CREATED], [QUOTA]):
-            await of.recorder.post(RAYCLUSTERS, of.api.cluster, events, NOW, tellings)
+            await of.recorder.post(RAYCLUSTERS, of.api.cluster, events, NOW, budget)
         assert [event["reason"] for event in of.api.events] == [
             QUOTA.reason,
             CREATED.reason,
@@ -50,8 +50,8 @@ async def test_a_warning_in_the_same_words_is_posted_once_until_what_it_warns_of
 async def test_what_was_said_of_a_cluster_is_not_held_against_one_made_anew_under_its_name() -> None:
     """And it is gone with the memory of the old one: nothing of an old uid is kept."""
     async with reporting(spec()) as of:
-        for tellings in (Tellings(), Tellings()):
-            await of.recorder.post(RAYCLUSTERS, of.api.cluster, [QUOTA], NOW, tellings)
+        for budget in (ReportBudget(), ReportBudget()):
+            await of.recorder.post(RAYCLUSTERS, of.api.cluster, [QUOTA], NOW, budget)
         assert len(of.api.events) == 2
         assert not any(isinstance(kept, dict) for kept in vars(of.recorder).values())
 
@@ -59,10 +59,10 @@ async def test_what_was_said_of_a_cluster_is_not_held_against_one_made_anew_unde
 async def test_an_event_that_cannot_be_posted_is_not_posted_again() -> None:
     """It informs, and no more."""
     async with reporting(spec()) as of:
-        tellings = Tellings()
+        budget = ReportBudget()
         of.api.failing = frozenset({"POST"})
-        await of.recorder.post(RAYCLUSTERS, of.api.cluster, [QUOTA], NOW, tellings)
+        await of.recorder.post(RAYCLUSTERS, of.api.cluster, [QUOTA], NOW, budget)
         of.api.failing = frozenset()
-        await of.recorder.post(RAYCLUSTERS, of.api.cluster, [QUOTA], NOW, tellings)
+        await of.recorder.post(RAYCLUSTERS, of.api.cluster, [QUOTA], NOW, budget)
         assert of.api.events == []
         assert len(of.api.server.requests) == 1

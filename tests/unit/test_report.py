@@ -92,13 +92,13 @@ async def test_what_a_head_said_last_is_told_when_its_time_comes() -> None:
         for number in range(40):
             await passed(of, memory, seen(of, f"name-{number}"))
         for _ in range(10):
-            due = memory.tells_at(of.clock.now)
+            due = memory.report_due(of.clock.now)
             if due is None:
                 break
             assert of.clock.now < due <= of.clock.now + 30
             of.clock.now = due
             await passed(of, memory, seen(of, "name-39"))
-        assert memory.tells_at(of.clock.now) is None
+        assert memory.report_due(of.clock.now) is None
         (entry,) = of.api.cluster.status["autoscaler"]["unserved"]
         assert "name-39" in entry["resources"]
         assert "name-39" in of.api.events[-1]["note"]
@@ -165,7 +165,7 @@ async def test_the_withheld_events_of_a_cluster_that_is_not_ours_any_more_are_dr
         of.clock.now += 60
         gone = replace(seen(of), cluster=replace(of.api.cluster, deleting=True))
         await of.report(gone, plan(gone), memory)
-        assert memory.tells_at(of.clock.now) is None
+        assert memory.report_due(of.clock.now) is None
 
 
 async def test_a_status_that_could_not_be_written_is_a_failure_and_no_news() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from rayfleet.engine.event import Event
 from rayfleet.engine.gate import FairGate
-from rayfleet.engine.pacing import Tellings, Topic
+from rayfleet.engine.pacing import ReportBudget, Topic
 from rayfleet.errors import ApiFailure
 from rayfleet.kube.client.client import KubeClient
-from rayfleet.kube.client.events import Telling, event_body
+from rayfleet.kube.client.events import EventContent, event_body
 from rayfleet.kube.objects.resources import EVENTS, Resource
 from rayfleet.kube.objects.roots import Root
 
@@ -42,20 +42,20 @@ class EventRecorder:
         self._instance = instance
 
     async def post(
-        self, resource: Resource, root: Root, events: Iterable[Event], now: float, tellings: Tellings
+        self, resource: Resource, root: Root, events: Iterable[Event], now: float, budget: ReportBudget
     ) -> None:
         """Post and log `events`, leaving out warnings that repeat the last one of their reason."""
         clock = self._clock()
-        while (late := tellings.release(clock)) is not None:
+        while (late := budget.release(clock)) is not None:
             await self._post(resource, root, late, now)
         for event in events:
             if event.type == "Warning":
-                if tellings.said.get(event.reason) == event.note:
+                if budget.last_notes.get(event.reason) == event.note:
                     continue
-                tellings.said[event.reason] = event.note
-            tellings.said.pop(event.settles, None)
-            if event.heard and not tellings.take(Topic.EVENT, clock):
-                tellings.withhold(event)
+                budget.last_notes[event.reason] = event.note
+            budget.last_notes.pop(event.settles, None)
+            if event.heard and not budget.take(Topic.EVENT, clock):
+                budget.withhold(event)
             else:
                 await self._post(resource, root, event, now)
 
@@ -82,5 +82,5 @@ class EventRecorder:
             "uid": root.uid,
             "resourceVersion": str(root.resource_version),
         }
-        telling = Telling(event.type, event.reason, event.action, event.note)
-        return event_body(metadata, regarding, telling, now, self._instance)
+        content = EventContent(event.type, event.reason, event.action, event.note)
+        return event_body(metadata, regarding, content, now, self._instance)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from rayfleet.engine.kind import Look
-from rayfleet.engine.pacing import Tellings, Topic
+from rayfleet.engine.pacing import ReportBudget, Topic
 
 M = TypeVar("M")
 
@@ -32,7 +32,7 @@ class Remembered(Generic[M]):
     """Seconds from the event loop's clock to Unix time, in the last pass."""
     rests_until: float = 0.0
     """Loop time until which it rests because its last plan took long."""
-    defect_told: int | None = None
+    defect_reported: int | None = None
     """The last generation for which a defect was reported."""
     status_written: float = float("-inf")
     """Loop time of the last write of the status."""
@@ -40,7 +40,7 @@ class Remembered(Generic[M]):
     """Loop time since which the status differs from the stored one, in what may wait."""
     status_due: float = 0.0
     """Loop time at which that change is due."""
-    tellings: Tellings = field(default_factory=Tellings)
+    budget: ReportBudget = field(default_factory=ReportBudget)
 
     def meet(self, generation: int, now: float, monotonic: float) -> Look:
         """Begin a look at the root: its time, and what has changed since the last look."""
@@ -49,13 +49,13 @@ class Remembered(Generic[M]):
         is_new, self.generation = generation != self.generation, generation
         return Look(now, monotonic, is_new, jumped)
 
-    def tells_at(self, clock: float) -> float | None:
+    def report_due(self, clock: float) -> float | None:
         """Loop time at which a waiting status or event is due; None if none waits."""
         due = []
         if self.status_changed is not None and self.status_due > clock:
             due.append(self.status_due)
-        if any(map(self.tellings.is_waiting, Topic)):
-            due.append(self.tellings.due(clock))
+        if any(map(self.budget.is_waiting, Topic)):
+            due.append(self.budget.due(clock))
         elif self.status_changed is not None:
             due.append(max(self.status_due, clock))
         return min(due, default=None)

@@ -26,7 +26,7 @@ class Topic(Enum):
 
 
 @dataclass(slots=True)
-class Tellings:
+class ReportBudget:
     """The tokens of one cluster, and what waits for one. All times are of one clock."""
 
     _full: float = float("-inf")
@@ -35,7 +35,7 @@ class Tellings:
     """When each topic began to wait for a token."""
     _withheld: dict[str, tuple[Event, int]] = field(default_factory=dict)
     """By reason, the last event that found no token, and how many there were."""
-    said: dict[str, str] = field(default_factory=dict)
+    last_notes: dict[str, str] = field(default_factory=dict)
     """The note of the last warning of each reason."""
 
     def take(self, topic: Topic, clock: float) -> bool:

@@ -96,7 +96,7 @@ class Reconciler(Generic[M, S, P]):
             except Exception:
                 if key in self._roots:
                     self._kind.fail(key)
-                await self._tell_of_a_defect(key)
+                await self._report_defect(key)
                 raise
 
     def counts_wait(self, key: Key) -> float:
@@ -111,14 +111,14 @@ class Reconciler(Generic[M, S, P]):
             return 0.0
         return memory.rests_until - asyncio.get_running_loop().time()
 
-    async def _tell_of_a_defect(self, key: Key) -> None:
+    async def _report_defect(self, key: Key) -> None:
         """Report a defect once for each generation, to whoever wrote a spec that we cannot process."""
         root, memory = self._roots.get(key), self._memories.get(key)
-        if root is None or memory is None or memory.defect_told == root.generation:
+        if root is None or memory is None or memory.defect_reported == root.generation:
             return
-        memory.defect_told = root.generation
+        memory.defect_reported = root.generation
         try:
-            await self._reporter.tell_of_a_defect(self._done(root, None, None, (), memory))
+            await self._reporter.report_defect(self._done(root, None, None, (), memory))
         except Exception:
             log.exception("A failed pass could not be reported", extra={"cluster": str(key)})
 
@@ -222,7 +222,7 @@ class Reconciler(Generic[M, S, P]):
         if outcomes:
             seen = self._observe(root.key)
             if seen is None or seen[0].uid != root.uid:
-                await self._reporter.tell_of_the_last(self._done(root, snapshot, None, outcomes, memory))
+                await self._reporter.report_last(self._done(root, snapshot, None, outcomes, memory))
                 return Done(requeue_after=0.0)
             is_newest = seen[0].generation == root.generation
             root, later = (seen[0] if is_newest else replace(seen[0], generation=root.generation)), seen[1]
@@ -239,17 +239,17 @@ class Reconciler(Generic[M, S, P]):
         if failure is not None:
             return failed(failure, "write the status")
         clock = asyncio.get_running_loop().time()
-        if (due := memory.tells_at(clock)) is not None:
+        if (due := memory.report_due(clock)) is not None:
             waits.append(due - clock)
         for outcome in outcomes:
             if isinstance(outcome, Failed) and not kind.is_patient(outcome):
                 return failed(outcome.failure, f"carry out {type(outcome.action).__name__}")
-        if later is not None and is_newest and not is_early and self._wants_more(later, outcomes):
+        if later is not None and is_newest and not is_early and self._has_more_to_do(later, outcomes):
             waits.append(0.0)
         waits += [NEW_KIND_SECONDS] if is_early else []
         return Done(requeue_after=max(min(waits), kind.shortest_wait(memory.own)) if waits else None)
 
-    def _wants_more(self, snapshot: S, outcomes: Sequence[Outcome]) -> bool:
+    def _has_more_to_do(self, snapshot: S, outcomes: Sequence[Outcome]) -> bool:
         """Whether a plan for the state after the writes has more to do, and nothing else will wake the key.
 
         Answers enter the cache before their events, which then wake no key. An action that was just done and
@@ -295,5 +295,5 @@ def _place(action: Action) -> tuple[type, str]:
 def _without_new_kind(outcomes: Sequence[Outcome]) -> tuple[Sequence[Outcome], bool]:
     """The outcomes, in which a refusal because our kind is new is NotTried; and whether there was any."""
     early = [isinstance(o, Failed) and is_of_new_kind(o.failure) for o in outcomes]
-    told = [NotTried(o.action) if is_early else o for o, is_early in zip(outcomes, early, strict=True)]
-    return told, any(early)
+    reported = [NotTried(o.action) if is_early else o for o, is_early in zip(outcomes, early, strict=True)]
+    return reported, any(early)

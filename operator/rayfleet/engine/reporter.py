@@ -14,7 +14,7 @@ from rayfleet.engine.kind import AnyKind
 from rayfleet.engine.memory import Remembered
 from rayfleet.engine.outcome import Outcome
 from rayfleet.engine.pacing import Topic
-from rayfleet.engine.statuses import is_told, status_patch
+from rayfleet.engine.statuses import is_reported, status_patch
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.objects.keys import JsonObject
@@ -108,7 +108,7 @@ class Reporter:
         memory, before, after = done.memory, done.root.status, done.status
         if not status_patch(before, after):
             memory.status_changed = None
-            memory.tellings.settle(Topic.STATUS)
+            memory.budget.settle(Topic.STATUS)
             return None, before
         if not self._is_due(done, before, after):
             return None, before
@@ -120,15 +120,15 @@ class Reporter:
         return failure, before if failure is not None else after
 
     async def _post_events(self, done: Pass, outcomes: Sequence[Outcome], stored: JsonObject) -> None:
-        ours, tellings = done.kind.is_ours(done.root), done.memory.tellings
+        ours, budget = done.kind.is_ours(done.root), done.memory.budget
         if not ours or done.root.deleting:
-            tellings.drop_events()
+            budget.drop_events()
         if ours:
             await self._post(done, done.events(outcomes, stored))
 
     def _has_come_due(self, memory: Remembered[Any]) -> bool:
         """Whether a status that was put off is now due."""
-        if memory.status_changed is None or memory.tellings.is_waiting(Topic.STATUS):
+        if memory.status_changed is None or memory.budget.is_waiting(Topic.STATUS):
             return False
         return self._clock() >= memory.status_due
 
@@ -137,18 +137,18 @@ class Reporter:
         due = memory.status_due if memory.status_changed is not None else memory.status_written + STATUS_PACE
         return due - self._clock()
 
-    async def tell_of_the_last(self, done: Pass) -> None:
+    async def report_last(self, done: Pass) -> None:
         """Post the events of a pass after which the root was gone, so that there is no status to write."""
         await self._post(done, done.events(done.outcomes, done.root.status))
 
-    async def tell_of_a_defect(self, done: Pass) -> None:
+    async def report_defect(self, done: Pass) -> None:
         """Post that the operator cannot handle this root: there is no status that would say so."""
         if done.kind.is_ours(done.root):
-            done.memory.tellings.said.pop(DEFECT.reason, None)
+            done.memory.budget.last_notes.pop(DEFECT.reason, None)
             await self._post(done, (DEFECT,))
 
     async def _post(self, done: Pass, events: Sequence[Event]) -> None:
-        await self._recorder.post(done.kind.resource, done.root, events, done.now, done.memory.tellings)
+        await self._recorder.post(done.kind.resource, done.root, events, done.now, done.memory.budget)
 
     def _is_due(self, done: Pass, before: JsonObject, after: JsonObject) -> bool:
         """Whether to write the status now. If not, the memory holds the time when it is due.
@@ -163,14 +163,14 @@ class Reporter:
         if is_its_turn and own_before != own_after:
             return True
         if not is_its_turn and not kind.is_urgent(before, after):
-            memory.tellings.settle(Topic.STATUS)
+            memory.budget.settle(Topic.STATUS)
             return False
-        return memory.tellings.take(Topic.STATUS, self._clock())
+        return memory.budget.take(Topic.STATUS, self._clock())
 
     async def _write(self, done: Pass, patch: dict[str, object]) -> ApiFailure | None:
         resource, root, memory = done.kind.resource, done.root, done.memory
         memory.status_changed = None
-        memory.tellings.settle(Topic.STATUS)
+        memory.budget.settle(Topic.STATUS)
         if not patch:
             return None
         failure = await self._executor.patch_status(resource, root, patch)
@@ -185,7 +185,7 @@ class Reporter:
         return failure
 
     def _slots(self, before: JsonObject) -> "_Slots":
-        return self._later_statuses if is_told(before) else self._first_statuses
+        return self._later_statuses if is_reported(before) else self._first_statuses
 
     def _put_off(self, memory: Remembered[Any], slots: "_Slots") -> bool:
         """Whether a change that is not urgent waits until `memory.status_due`."""
@@ -217,12 +217,12 @@ class _Slots:
 
 def _as_it_is_now(done: Pass, seen: tuple[Root, Any] | None) -> Pass:
     """The report, brought up to date with a later look, unless that look is at another object or spec."""
-    if seen is None or not _is_told_of(done.root, seen[0]):
+    if seen is None or not _still_applies(done.root, seen[0]):
         return done
     return replace(done, root=seen[0], snapshot=done.kind.refreshed(done.snapshot, seen[1]))
 
 
-def _is_told_of(root: Root, later: Root) -> bool:
+def _still_applies(root: Root, later: Root) -> bool:
     """Whether the result of a pass over `root` may still be written to `later`."""
     return (root.uid, root.generation, root.deleting, root.status) == (
         later.uid,

@@ -6,7 +6,7 @@ from typing import Any
 from rayfleet.kube.objects.keys import JsonObject
 
 
-def is_told(status: JsonObject) -> bool:
+def is_reported(status: JsonObject) -> bool:
     """Whether we have ever written this status; what only others put there does not count."""
     return bool(status.get("conditions"))
 

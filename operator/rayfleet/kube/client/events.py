@@ -11,8 +11,8 @@ LONGEST_INSTANCE: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
-    """What an event says."""
+class EventContent:
+    """The type, reason, action and note of an event."""
 
     type: str
     reason: str
@@ -21,7 +21,11 @@ class Telling:
 
 
 def event_body(
-    metadata: Mapping[str, Any], regarding: Mapping[str, Any], telling: Telling, now: float, instance: str
+    metadata: Mapping[str, Any],
+    regarding: Mapping[str, Any],
+    content: EventContent,
+    now: float,
+    instance: str,
 ) -> Mapping[str, Any]:
     """The body of an event at `now`, in Unix seconds."""
     return {
@@ -29,10 +33,10 @@ def event_body(
         "kind": "Event",
         "metadata": metadata,
         "eventTime": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "type": telling.type,
-        "reason": telling.reason,
-        "action": telling.action,
-        "note": telling.note,
+        "type": content.type,
+        "reason": content.reason,
+        "action": content.action,
+        "note": content.note,
         "regarding": regarding,
         "reportingController": CONTROLLER,
         "reportingInstance": instance[:LONGEST_INSTANCE],

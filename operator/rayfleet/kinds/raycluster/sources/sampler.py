@@ -121,7 +121,7 @@ class MetricSampler:
                 if self._broken is not None:
                     raise self._broken
                 for key in list(self._clusters):
-                    self._tell(key)
+                    self._notify(key)
         finally:
             self.forget_all()
 
@@ -132,7 +132,7 @@ class MetricSampler:
             followed = self._clusters[key]
             before = followed.readings.get(query.name, Reading())
             followed.readings[query.name] = self._reading(followed, query.name, before, answer)
-            self._tell(key)
+            self._notify(key)
             await asyncio.sleep(self._interval * (1 + _JITTER * random.random()))  # noqa: S311 - no secret
 
     def _reading(
@@ -152,7 +152,7 @@ class MetricSampler:
         followed.worded_at[name] = now
         return replace(before, error=answer.message)
 
-    def _tell(self, key: Key) -> None:
+    def _notify(self, key: Key) -> None:
         followed = self._clusters[key]
         matters = _matter(self.metric_replicas(key))
         if matters != followed.reported:

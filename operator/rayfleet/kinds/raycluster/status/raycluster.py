@@ -16,7 +16,7 @@ from rayfleet.api.raycluster.status import (
 )
 from rayfleet.api.status_model import recorded_number
 from rayfleet.engine.outcome import Outcome
-from rayfleet.engine.statuses import is_told
+from rayfleet.engine.statuses import is_reported
 from rayfleet.kinds.raycluster.manifests import head_service_name
 from rayfleet.kinds.raycluster.ownership import ownership
 from rayfleet.kinds.raycluster.plan import Ownership, Plan
@@ -147,7 +147,7 @@ def is_urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     Counts may wait, so that ten pods that become ready together cause one write; so may a first status that
     reports no trouble.
     """
-    is_first, was, now = not is_told(before), recorded(before), recorded(after)
+    is_first, was, now = not is_reported(before), recorded(before), recorded(after)
     if was.state != now.state or _news(was) != _news(now):
         return True
     if not is_first and (was.head_epoch, was.observed_generation) != (

@@ -7,7 +7,7 @@ from typing import Any
 from rayfleet.api.names import OTHER_OPERATOR_LEASE
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.kube.client.client import KubeClient
-from rayfleet.kube.client.events import Telling, event_body
+from rayfleet.kube.client.events import EventContent, event_body
 from rayfleet.kube.objects.resources import EVENTS
 
 MOST_AT_ONCE = 10
@@ -46,5 +46,5 @@ def _event(namespace: str, why: str, today: str, now: float) -> Mapping[str, Any
         "namespace": namespace,
         "name": OTHER_OPERATOR_LEASE,
     }
-    telling = Telling("Warning", "LeaseIgnored", "Ignore", note[:LONGEST_NOTE])
-    return event_body(metadata, regarding, telling, now, "rayfleet")
+    content = EventContent("Warning", "LeaseIgnored", "Ignore", note[:LONGEST_NOTE])
+    return event_body(metadata, regarding, content, now, "rayfleet")
