@@ -18,6 +18,7 @@ from benchmarks.clusters import API
 _NOT_YET = 429
 """The API server's answers while it is not ready to serve watches of a new kind."""
 _ATTEMPTS = 50
+_ERROR = b'{"type":"ERROR"'
 CLUSTER_LABEL = "ray.io/cluster"
 TYPE_LABEL = "ray.io/node-type"
 WORKER = "worker"
@@ -122,12 +123,15 @@ class Watch:
         last = b""
         for _ in range(_ATTEMPTS):
             try:
-                async for last in self._client.lines(path, watch="1", **params):
-                    handle(last, time.monotonic())
+                async for line in self._client.lines(path, watch="1", **params):
+                    if line.startswith(_ERROR):
+                        break
+                    last = line
+                    handle(line, time.monotonic())
             except RefusedError as error:
                 if error.status != _NOT_YET:
                     raise
-            # It also ends while the API server is still loading a CRD.
+            # It also ends, at times with an error event, while the API server is still loading a CRD.
             if last:
                 params["resourceVersion"] = orjson.loads(last)["object"]["metadata"]["resourceVersion"]
             await asyncio.sleep(0.2)

@@ -1,6 +1,6 @@
 """What a cluster requests from nodes: the sums in `status.desiredCPU`, `desiredMemory`, ..."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_UP, Context, Decimal
 from functools import lru_cache
 from typing import Any
@@ -10,17 +10,23 @@ from rayfleet.api.quantity import bounded_quantity, format_quantity
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.api.raycluster.status import RayClusterStatus
 from rayfleet.kinds.raycluster.plan import Plan
+from rayfleet.kinds.raycluster.snapshot import Snapshot
 
 _NANO = Decimal("1e-9")
 """The smallest unit that Kubernetes counts; it rounds up to it."""
 _EXACT = Context(prec=80)
 
 
-def desired_capacity(spec: RayClusterSpec, plan: Plan) -> RayClusterStatus:
+def desired_capacity(snapshot: Snapshot, spec: RayClusterSpec, plan: Plan) -> RayClusterStatus:
     """CPU, memory, GPU and TPU of the head and of every wanted worker, as quantities."""
+    sizes = tuple(map(plan.pods, spec.worker_group_specs))
+    return snapshot.once("capacity", spec, sizes, lambda: _capacity(spec, sizes))
+
+
+def _capacity(spec: RayClusterSpec, sizes: Sequence[int]) -> RayClusterStatus:
     total = {"cpu": Decimal(0), "memory": Decimal(0), "gpu": Decimal(0), "tpu": Decimal(0)}
     parts = [(spec.head_group_spec.template, 1)]
-    parts += [(g.template, plan.pods(g)) for g in spec.worker_group_specs]
+    parts += [(group.template, pods) for group, pods in zip(spec.worker_group_specs, sizes, strict=True)]
     for template, count in parts:
         for kind, amount in _of_template(template).items():
             total[kind] += amount * count

@@ -7,6 +7,7 @@ Kueue. `Ready`, `Valid`, `Supported` and `Managed` are ours.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from rayfleet.api.raycluster.status import ConditionType, StatusCondition
 from rayfleet.kinds.raycluster.status.cuts import cut
@@ -28,7 +29,12 @@ class Condition:
 
 def rfc3339(now: float) -> str:
     """Unix seconds as Kubernetes writes times: UTC, whole seconds."""
-    return datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _of_second(int(now))
+
+
+@lru_cache(4)
+def _of_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def merged(

@@ -50,7 +50,7 @@ def compute_status(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) 
         parts += [RayClusterStatus(observed_generation=cluster.generation), *_head(snapshot, plan)]
         if snapshot.spec is not None:
             after = before.without("unknown_fields", "autoscaler")
-            parts += [_sizes(snapshot, snapshot.spec, plan), desired_capacity(snapshot.spec, plan)]
+            parts += [_sizes(snapshot, snapshot.spec, plan), desired_capacity(snapshot, snapshot.spec, plan)]
             if unknown := unknown_fields(snapshot, outcomes):
                 parts.append(RayClusterStatus(unknown_fields=unknown))
             if plan.decision is not None:
