@@ -56,7 +56,13 @@ async def _watched(answer: Answering) -> tuple[list[object], list[float]]:
 def test_what_follows_closely_is_a_burst_and_what_comes_alone_is_none() -> None:
     seen = Bursts()
     times = (10.0, 10.0 + BURST / 2, 10.0 + BURST / 2 + GULP, 11.0, 11.0 + 2 * BURST)
-    assert [seen.goes_on(now) for now in times] == [False, True, True, False, False]
+    assert [seen.gather_after(1_000, now) for now in times] == [False, True, True, False, False]
+
+
+def test_a_flood_is_read_without_pauses() -> None:
+    """With a pause after each, chunks of 256 KiB would come at 8 MB/s, and events wait ever longer."""
+    seen = Bursts()
+    assert not any(seen.gather_after(256 << 10, 10.0 + n / 1_000) for n in range(100))
 
 
 async def test_a_burst_is_read_in_a_few_gulps_and_whole() -> None:

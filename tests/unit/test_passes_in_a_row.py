@@ -1,11 +1,15 @@
 """What one pass leaves to be done, and when the next one does it."""
 
+import itertools
+import threading
 from typing import Any
 
 import pytest
 
 from rayfleet.engine.workqueue import Done
+from rayfleet.kinds.raycluster.actions import Cause, DeletePod, DrainNode, Plan
 from rayfleet.kinds.raycluster.plan.limits import MOST_CREATES, MOST_DELETES
+from rayfleet.kinds.raycluster.snapshot import Snapshot
 from support.builders import group, raycluster, service, spec
 from support.passes import CLUSTER, KEY, PODS, passes
 from support.wire import says
@@ -65,3 +69,44 @@ async def test_between_two_batches_of_deletes_the_spec_is_read_again() -> None:
         bed.api.there[CLUSTER] = back | {"metadata": bed.api.there[CLUSTER]["metadata"] | own}
         await bed.reconciler.reconcile(KEY)
         assert sum(line.startswith("DELETE") for line in bed.api.writes) == MOST_DELETES
+
+
+DRAIN = DrainNode("workers", "w0", b"n0", "idle")
+
+
+def delete(name: str) -> DeletePod:
+    return DeletePod("worker", "workers", name, f"uid-{name}", Cause.SURPLUS, "1 pod more than desired")
+
+
+async def test_a_drain_that_cannot_be_tried_now_is_not_tried_at_once_again() -> None:
+    """There is no head to ask."""
+    async with passes() as bed:
+        bed.stored()
+        bed.decide = lambda _: Plan(drains=(DRAIN,))
+        assert await bed.reconciler.reconcile(KEY) != Done(requeue_after=0.0)
+
+
+async def test_a_drain_that_cannot_be_tried_holds_up_nothing_else_that_is_left() -> None:
+    async with passes() as bed:
+        bed.stored()
+        names = itertools.count()
+        bed.decide = lambda _: Plan(drains=(DRAIN,), deletes=(delete(f"w{next(names)}"),))
+        assert await bed.reconciler.reconcile(KEY) == Done(requeue_after=0.0)
+
+
+async def test_a_long_plan_is_not_made_on_the_event_loop_and_no_pass_repeats_itself_at_once() -> None:
+    """Of a delete, the answer may say that the pod is gone, and its event be late."""
+    made_in: list[str] = []
+    async with passes() as bed:
+
+        def decide(_: Snapshot) -> Plan:
+            made_in.append(threading.current_thread().name)
+            return Plan(deletes=(delete("w0"),))
+
+        bed.decide = decide
+        large = spec(group())
+        large["workerGroupSpecs"][0]["template"]["metadata"] = {"annotations": {"x": "y" * (64 << 10)}}
+        bed.stored(large)
+        assert await bed.reconciler.reconcile(KEY) == Done(requeue_after=0.0)
+        assert await bed.reconciler.reconcile(KEY) != Done(requeue_after=0.0)
+        assert threading.current_thread().name not in made_in

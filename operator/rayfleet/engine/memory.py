@@ -30,6 +30,8 @@ class Remembered(Generic[M]):
     """The generation of the spec in the last pass."""
     offset: float | None = None
     """Seconds from the event loop's clock to Unix time, in the last pass."""
+    tried: frozenset[tuple[type, str]] = frozenset()
+    """What the last pass tried to do, by kind of action and name."""
     rests_until: float = 0.0
     """Loop time until which it rests because its last plan took long."""
     defect_reported: int | None = None

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic
 
-from rayfleet.engine.actions import Action, Create
+from rayfleet.engine.actions import Action, Create, Handled
 from rayfleet.engine.children import Stores
 from rayfleet.engine.executor import Executor
 from rayfleet.engine.kind import Check, Guard, Kind, Look, M, P, S
 from rayfleet.engine.memory import Remembered
-from rayfleet.engine.outcome import Failed, NotTried, Outcome, Refused, Unanswered
+from rayfleet.engine.outcome import Failed, NotTried, Outcome
 from rayfleet.engine.reporter import Pass, Reporter
 from rayfleet.engine.verify import RootIsGone, Verifier, failed
 from rayfleet.engine.workqueue import Done, Retry
@@ -170,8 +170,8 @@ class Reconciler(Generic[M, S, P]):
             return await guard.check(root, memory.own)
 
     async def _plan(self, root: Root, snapshot: S) -> P:
-        key, stored = root.key, self._roots.stored_spec(root.key)
-        if self._kind.is_long(snapshot) or (stored is not None and len(stored) > LARGE_SPEC):
+        key = root.key
+        if self._takes_long(key, snapshot):
             self._around.waits(key)
             timed = partial(_timed, self._kind.plan, snapshot)
             decided, seconds = await self._threads.run(key.namespace, timed)
@@ -181,6 +181,11 @@ class Reconciler(Generic[M, S, P]):
             decided, seconds = self._kind.plan(snapshot), 0.0
         self._kind.planned(key, seconds)
         return self._kind.admit(snapshot, decided)
+
+    def _takes_long(self, key: Key, snapshot: S) -> bool:
+        """Whether to plan may take so long that nobody should wait for it."""
+        stored = self._roots.stored_spec(key)
+        return self._kind.is_long(snapshot) or (stored is not None and len(stored) > LARGE_SPEC)
 
     def _observe(self, key: Key) -> tuple[Root, S] | None:
         root = self._roots.get(key)
@@ -244,23 +249,26 @@ class Reconciler(Generic[M, S, P]):
         for outcome in outcomes:
             if isinstance(outcome, Failed) and not kind.is_patient(outcome):
                 return failed(outcome.failure, f"carry out {type(outcome.action).__name__}")
-        if later is not None and is_newest and not is_early and self._has_more_to_do(later, outcomes):
+        if later is None:
+            memory.tried = frozenset()
+        elif is_newest and not is_early and self._has_more_to_do(root.key, later, outcomes, memory):
             waits.append(0.0)
         waits += [NEW_KIND_SECONDS] if is_early else []
         return Done(requeue_after=max(min(waits), kind.shortest_wait(memory.own)) if waits else None)
 
-    def _has_more_to_do(self, snapshot: S, outcomes: Sequence[Outcome]) -> bool:
+    def _has_more_to_do(
+        self, key: Key, snapshot: S, outcomes: Sequence[Outcome], memory: Remembered[M]
+    ) -> bool:
         """Whether a plan for the state after the writes has more to do, and nothing else will wake the key.
 
-        Answers enter the cache before their events, which then wake no key. An action that was just done and
-        is still planned does not show in the cache yet; its event will wake the key. What Ray refused, or did
-        not answer, is due at a time of its own.
+        Responses enter the cache before their events, which then wake no key. An action that was just tried
+        and is still planned has a time of its own: its event, a hold, a retry. A plan that may take long is
+        not made twice: its root is requeued, unless the pass only repeated the one before.
         """
-        if any(isinstance(outcome, Refused | Unanswered) for outcome in outcomes):
-            return False
-        if self._kind.is_long(snapshot):
-            return True
-        tried = {_place(o.action) for o in outcomes if not isinstance(o, NotTried)}
+        tried = frozenset(_place(outcome.action) for outcome in outcomes if _is_tried(outcome))
+        repeats, memory.tried = tried == memory.tried, tried
+        if self._takes_long(key, snapshot):
+            return not repeats
         return any(_place(action) not in tried for action in self._kind.plan(snapshot).actions)
 
     def _done(
@@ -290,6 +298,11 @@ def _timed(plan: Callable[[S], P], snapshot: S) -> tuple[P, float]:
 def _place(action: Action) -> tuple[type, str]:
     """The class of an action, and the name of its object."""
     return type(action), getattr(action.verb, "name", "")
+
+
+def _is_tried(outcome: Outcome) -> bool:
+    """False for what is worth trying again at once. What a handler did not try, it cannot do now."""
+    return not isinstance(outcome, NotTried) or isinstance(outcome.action.verb, Handled)
 
 
 def _without_new_kind(outcomes: Sequence[Outcome]) -> tuple[Sequence[Outcome], bool]:

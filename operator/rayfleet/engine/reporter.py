@@ -96,9 +96,10 @@ class Reporter:
         await self._post_events(done, done.outcomes, stored)
         if failure is None and self._has_come_due(done.memory):
             # It came due while events were posted: this saves a pass when a fleet starts.
-            done = _as_it_is_now(done, observe())
-            failure, stored = await self._report_status(done, observe)
-            await self._post_events(done, (), stored)
+            later = _as_it_is_now(done, observe())
+            if later is not done:
+                failure, stored = await self._report_status(later, observe)
+                await self._post_events(later, (), stored)
         return failure
 
     async def _report_status(

@@ -16,18 +16,20 @@ BURST: Final = 0.05
 """Seconds: what comes so soon after the last is a burst. A first event is read at once."""
 GULP: Final = 0.03
 """Seconds for which a burst gathers, and so the longest time that an event in it is late by."""
+LARGE: Final = 64 << 10
+"""Bytes. After a chunk of this size more is waiting already: with pauses it would wait ever longer."""
 
 
 class Bursts:
-    """Whether a stream brings much just now."""
+    """When to let a stream gather."""
 
     def __init__(self) -> None:
         self._last = -inf
 
-    def goes_on(self, now: float) -> bool:
-        """Whether what has come by `now`, in monotonic seconds, has followed something closely."""
-        close, self._last = now - self._last < BURST, now
-        return close
+    def gather_after(self, size: int, now: float) -> bool:
+        """Whether to pause after a chunk of `size` bytes that was read at `now`, in monotonic seconds."""
+        soon, self._last = now - self._last < BURST, now
+        return soon and size < LARGE
 
 
 async def gulps(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
@@ -35,7 +37,7 @@ async def gulps(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]
     bursts = Bursts()
     async for chunk in response.content.iter_any():
         yield chunk
-        if bursts.goes_on(time.monotonic()):
+        if bursts.gather_after(len(chunk), time.monotonic()):
             await _gather(response)
 
 
