@@ -56,7 +56,7 @@ class Noted:
         return [what for what, _ in self.notes].count(note)
 
 
-async def test_a_child_is_made_once_and_told_of_once_and_then_nothing_is_written() -> None:
+async def test_a_child_is_made_once_and_reported_once_and_then_nothing_is_written() -> None:
     """Whatever watches show of our own writes."""
     async with greeting_engine() as engine:
         engine.api.write("hi")
@@ -186,7 +186,7 @@ async def test_no_pass_is_made_in_a_namespace_of_which_too_little_is_known() -> 
         await until("its end to be known", lambda: ("forget", KEY) in noted.notes)
 
 
-async def test_a_child_that_is_gone_is_made_again_and_its_kind_is_told_that_it_changed() -> None:
+async def test_a_child_that_is_gone_is_made_again_and_its_kind_hears_of_the_change() -> None:
     noted = Noted()
     async with greeting_engine(noted) as engine:
         engine.api.write("hi")
@@ -199,7 +199,7 @@ async def test_a_child_that_is_gone_is_made_again_and_its_kind_is_told_that_it_c
 
 
 async def test_mere_progress_of_a_child_is_looked_at_after_a_while() -> None:
-    """All that comes until then together; its kind is told of each."""
+    """All that comes until then together; its kind hears of each."""
     noted = Noted()
     patient: Child[Any] = replace(CARD, is_progress=lambda _after, _before: True)
     async with greeting_engine(noted, children=(patient,)) as engine:

@@ -42,9 +42,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     hurry_engine(monkeypatch)
 
 
-async def test_of_a_root_that_goes_while_it_is_acted_on_what_was_done_is_told_and_no_status_is_written() -> (
-    None
-):
+async def test_a_pass_whose_root_goes_meanwhile_posts_its_events_and_writes_no_status() -> None:
     """Who deleted it may want to know what still came of it."""
     api = written()
 
@@ -162,7 +160,7 @@ async def test_a_failed_action_of_another_verb_needs_no_new_list() -> None:
 
 
 @pytest.mark.parametrize("ours", [True, False])
-async def test_a_defect_is_told_of_once_for_each_spec_and_the_pass_is_repeated(
+async def test_a_defect_is_reported_once_for_each_spec_and_the_pass_is_repeated(
     *, ours: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where the root is one that this operator acts on."""
@@ -203,8 +201,8 @@ async def test_a_defect_that_cannot_be_reported_hides_no_defect(caplog: pytest.L
     assert "A pass failed" in caplog.text
 
 
-async def test_a_defect_in_a_pass_over_what_is_gone_is_told_to_nobody() -> None:
-    """There is no object to tell of it on."""
+async def test_a_defect_in_a_pass_over_a_root_that_is_gone_is_not_reported() -> None:
+    """There is no object to report it on."""
     api = written()
 
     def forget(_: Key) -> None:

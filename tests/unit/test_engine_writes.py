@@ -121,7 +121,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_each_answer_to_a_write_of_a_child_is_told_for_what_it_means(case: Case) -> None:
+async def test_each_answer_to_a_write_of_a_child_becomes_the_outcome_that_it_means(case: Case) -> None:
     """Done, or failed in the words of whoever refused it."""
     api, kind = written(), Acting(Acts(first=(Act(case.verb),)))
     if case.there is not None:

@@ -47,7 +47,7 @@ async def test_a_warning_in_the_same_words_is_posted_once_until_what_it_warns_of
         ]
 
 
-async def test_what_was_said_of_a_cluster_is_not_held_against_one_made_anew_under_its_name() -> None:
+async def test_a_warning_about_a_cluster_does_not_silence_that_of_one_recreated_under_its_name() -> None:
     """And it is gone with the memory of the old one: nothing of an old uid is kept."""
     async with reporting(spec()) as of:
         for budget in (ReportBudget(), ReportBudget()):

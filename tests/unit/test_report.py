@@ -85,7 +85,7 @@ async def test_a_steady_stream_of_new_names_costs_ten_writes_and_then_one_in_thi
         assert "more of this kind before" in of.api.events[-1]["note"]
 
 
-async def test_what_a_head_said_last_is_told_when_its_time_comes() -> None:
+async def test_the_last_answer_of_a_head_is_reported_when_it_is_due() -> None:
     """A pass is due then, and after it nothing waits."""
     async with reporting(QUEUED) as of:
         memory = Remembered(UID, None)
@@ -105,7 +105,7 @@ async def test_what_a_head_said_last_is_told_when_its_time_comes() -> None:
 
 
 async def test_a_head_that_says_much_does_not_delay_what_the_user_has_changed() -> None:
-    """A new spec is told at once, with whatever the head says just then."""
+    """A new spec is reported at once, with whatever the head says just then."""
     async with reporting(QUEUED) as of:
         memory = Remembered(UID, None)
         for number in range(40):
@@ -131,7 +131,7 @@ async def test_a_head_that_says_much_delays_the_pods_of_its_cluster_by_ten_secon
 
 
 async def test_pods_of_a_cluster_without_a_queue_take_no_tokens() -> None:
-    """However often they are ready and not: that is told each time, as it always was."""
+    """However often they are ready and not: that is reported each time, as it always was."""
     async with reporting(spec(group(replicas=2))) as of:
         memory = Remembered(UID, None)
         for number in range(60):
@@ -139,8 +139,8 @@ async def test_pods_of_a_cluster_without_a_queue_take_no_tokens() -> None:
         assert len(of.api.statuses) >= 30
 
 
-async def test_what_is_told_later_is_told_of_as_one_step() -> None:
-    """From the size that was told last to the present one; no step that nobody was told of."""
+async def test_what_is_reported_late_is_reported_as_one_step() -> None:
+    """From the last reported size to the current one, without the steps between them."""
     async with reporting(QUEUED) as of:
         memory = Remembered(UID, None)
         for number in range(40):

@@ -20,7 +20,7 @@ from rayfleet.kube.objects.resources import Resource
 from rayfleet.kube.objects.roots import Root
 
 PROGRESS_SECONDS = 0.5
-"""Progress of children towards readiness is collected for this long; what calls for action is not."""
+"""Seconds for which progress of children is collected for one pass; what calls for action is not delayed."""
 
 M = TypeVar("M")
 """What the kind remembers of one root between passes."""

@@ -214,5 +214,5 @@ class Loop:
 
 
 def _seconds_since_boot() -> float:
-    """A clock that runs while the process is stopped, and if available while the machine is suspended."""
+    """A clock that also runs while the process is stopped and, where possible, the machine is suspended."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

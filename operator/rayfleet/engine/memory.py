@@ -43,6 +43,7 @@ class Remembered(Generic[M]):
     status_due: float = 0.0
     """Loop time at which that change is due."""
     budget: ReportBudget = field(default_factory=ReportBudget)
+    """For the reports that its head's answers cause."""
 
     def meet(self, generation: int, now: float, monotonic: float) -> Look:
         """Begin a look at the root: its time, and what has changed since the last look."""
