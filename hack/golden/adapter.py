@@ -20,8 +20,7 @@ from rayfleet.autoscaling.metrics import Reading, metric_replicas
 from rayfleet.engine.memory import Remembered
 from rayfleet.engine.outcome import Failed, NotTried, Outcome, Refused, Succeeded, Unanswered
 from rayfleet.engine.statuses import status_patch
-from rayfleet.errors import ApiFailure, GcsFailure, GcsTrouble, is_of_new_kind
-from rayfleet.errors import Cause as FieldCause
+from rayfleet.errors import ApiFailure, GcsFailure, GcsTrouble, StatusCause, is_of_new_kind
 from rayfleet.fleet.gpu_usage import GpuUsage
 from rayfleet.kinds.raycluster.kind import decided, raycluster
 from rayfleet.kinds.raycluster.manifests import head_pod, head_service, headless_service, worker_pods
@@ -188,7 +187,7 @@ def _outcome(action: Action, given: Json) -> Outcome:
         case {"tried": False}:
             return NotTried(action)
         case {"failure": told}:
-            causes = tuple(FieldCause(**cause) for cause in told.get("causes", ()))
+            causes = tuple(StatusCause(**cause) for cause in told.get("causes", ()))
             failure = ApiFailure(**{**told, "causes": causes})
             return NotTried(action) if is_of_new_kind(failure) else Failed(action, failure)
         case {"refusal": message}:

@@ -14,7 +14,7 @@ NO_ANSWER = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class StatusCause:
     """One field that the API server objects to (`details.causes[]` of a Status object)."""
 
     field: str
@@ -28,7 +28,7 @@ class ApiFailure:
     status: int
     reason: str
     message: str
-    causes: tuple[Cause, ...] = ()
+    causes: tuple[StatusCause, ...] = ()
     retry_after: float | None = None
     """Seconds, from the Retry-After header."""
     kind: str = ""

@@ -24,11 +24,11 @@ from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens
 from rayfleet.kube.client.credentials import Credentials
 from rayfleet.kube.leases.other_operator import OtherOperatorWatch
 from rayfleet.kube.objects.keys import Key
-from rayfleet.ray.polling import Clockwork, Poller
+from rayfleet.ray.polling import PollClock, Poller
 from rayfleet.settings.flags import Settings
 from rayfleet.telemetry import readiness
 from rayfleet.telemetry.health import HealthServer
-from rayfleet.telemetry.metrics import Exposition, MetricsServer, Parts, PartsCollector, Recorder
+from rayfleet.telemetry.metrics import Exposition, MetricsServer, OperatorParts, PartsCollector, Recorder
 
 ROOTS: Final = (RAYCLUSTERS,)
 """The kinds that users write and the operator reconciles."""
@@ -107,7 +107,7 @@ class Operator:
         self._poller = Poller(
             loop.wake,
             lambda key: [pod.name for pod in pods.owned_by(key) if pod.active],
-            clockwork=Clockwork(unix=loop.client.clock.now),
+            clockwork=PollClock(unix=loop.client.clock.now),
             threads=loop.threads,
         )
         self._heads = RayHeads(
@@ -155,7 +155,7 @@ class Operator:
 
     def _metrics_server(self) -> MetricsServer:
         loop = self._loop
-        parts = Parts(
+        parts = OperatorParts(
             queue=loop.queue,
             concurrency=self._settings.reconcile_concurrency,
             calls=loop.client.calls,

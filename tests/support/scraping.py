@@ -18,7 +18,7 @@ from rayfleet.kube.informer import Health
 from rayfleet.kube.objects.keys import JsonObject, Key
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root
-from rayfleet.telemetry.metrics import Exposition, Parts, PartsCollector, Recorder
+from rayfleet.telemetry.metrics import Exposition, OperatorParts, PartsCollector, Recorder
 from support.builders import snapshot
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
@@ -48,7 +48,7 @@ class Scene:
     recorder: Recorder = field(default_factory=Recorder)
 
     def __post_init__(self) -> None:
-        parts = Parts(
+        parts = OperatorParts(
             queue=self.queue,
             concurrency=8,
             calls=self.calls,

@@ -6,7 +6,7 @@ import pytest
 
 from rayfleet.errors import GcsTrouble
 from rayfleet.kube.objects.keys import Key
-from rayfleet.ray.polling.room import MOST_KEPT, Room
+from rayfleet.ray.polling.room import MOST_KEPT, AnswerRoom
 
 A1, A2, A3, B1 = (
     Key("RayCluster", "a", "1"),
@@ -16,12 +16,12 @@ A1, A2, A3, B1 = (
 )
 
 
-def gave_way(room: Room, key: Key, size: int) -> list[Key]:
+def gave_way(room: AnswerRoom, key: Key, size: int) -> list[Key]:
     return [one.key for one in room.keep(key, size)]
 
 
 def test_the_namespace_that_holds_most_gives_way_by_its_largest_answer() -> None:
-    room = Room(100)
+    room = AnswerRoom(100)
     assert not gave_way(room, A1, 50)
     assert not gave_way(room, A2, 30)
     (one,) = room.keep(B1, 40)
@@ -33,7 +33,7 @@ def test_the_namespace_that_holds_most_gives_way_by_its_largest_answer() -> None
 
 def test_of_equal_answers_the_newest_is_not_kept_and_what_was_before_still_is() -> None:
     """So two that have no room both never take turns."""
-    room = Room(100)
+    room = AnswerRoom(100)
     for key in (A1, A2):
         assert not gave_way(room, key, 50)
     for _ in range(3):
@@ -45,7 +45,7 @@ def test_of_equal_answers_the_newest_is_not_kept_and_what_was_before_still_is() 
 
 
 def test_nobody_gives_way_for_an_answer_that_is_not_kept_itself() -> None:
-    room = Room(100)
+    room = AnswerRoom(100)
     for key, size in ((A1, 30), (A2, 30), (B1, 40)):
         assert not gave_way(room, key, size)
     new = Key("RayCluster", "c", "1")
@@ -55,7 +55,7 @@ def test_nobody_gives_way_for_an_answer_that_is_not_kept_itself() -> None:
 
 
 def test_what_is_forgotten_makes_room() -> None:
-    room = Room(100)
+    room = AnswerRoom(100)
     room.keep(A1, 90)
     room.forget(A1)
     room.forget(A1)
@@ -66,7 +66,7 @@ def test_what_is_forgotten_makes_room() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_who_holds_no_more_than_a_fair_share_never_gives_way(seed: int) -> None:
     """Whatever the others answer, in whichever order; and the bound holds at each moment."""
-    random, room, namespaces = Random(seed), Room(1000), [*"abcde", "honest"]  # noqa: S311 - drawn, not secret
+    random, room, namespaces = Random(seed), AnswerRoom(1000), [*"abcde", "honest"]  # noqa: S311 - drawn, not secret
     for _ in range(500):
         namespace = random.choice(namespaces)
         honest = namespace == "honest"

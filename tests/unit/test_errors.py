@@ -2,9 +2,9 @@
 
 import pytest
 
-from rayfleet.errors import ApiFailure, Cause, Policy, is_gone, policy
+from rayfleet.errors import ApiFailure, Policy, StatusCause, is_gone, policy
 
-CAUSES = (Cause("spec.containers", "Required value"),)
+CAUSES = (StatusCause("spec.containers", "Required value"),)
 LAGGING = (
     'services "x" is forbidden: cannot set blockOwnerDeletion ... cannot find RESTMapping for Kind RayCluster'
 )
@@ -22,7 +22,9 @@ MEANINGS = [
     pytest.param(ApiFailure(422, "Invalid", "", CAUSES), Policy.INVALID, id="invalid field"),
     pytest.param(ApiFailure(422, "Invalid", "a webhook's words"), Policy.DENIED, id="a webhook's 422"),
     pytest.param(
-        ApiFailure(422, "Invalid", "denied", (Cause("", "denied"),)), Policy.DENIED, id="an admission policy"
+        ApiFailure(422, "Invalid", "denied", (StatusCause("", "denied"),)),
+        Policy.DENIED,
+        id="an admission policy",
     ),
     pytest.param(ApiFailure(429, "TooManyRequests", ""), Policy.RETRY, id="overload"),
     pytest.param(ApiFailure(500, "InternalError", ""), Policy.RETRY, id="server error"),

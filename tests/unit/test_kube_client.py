@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from rayfleet import __version__
-from rayfleet.errors import ApiFailure, Cause, Policy, policy
+from rayfleet.errors import ApiFailure, Policy, StatusCause, policy
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.credentials import Credentials
 from support.wire import Answering, Wire, fails, hangs_up, says, says_nothing, wire
@@ -87,7 +87,7 @@ async def test_a_refusal_comes_in_the_servers_words_with_its_causes() -> None:
     async with wire(refusal) as server, _client(server) as client:
         answer = await client.create(PODS, {})
 
-        assert answer == ApiFailure(422, "Invalid", "Pod is invalid", (Cause("spec.x", "must be set"),))
+        assert answer == ApiFailure(422, "Invalid", "Pod is invalid", (StatusCause("spec.x", "must be set"),))
 
 
 @pytest.mark.parametrize(

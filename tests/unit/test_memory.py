@@ -4,13 +4,15 @@ import pytest
 
 from rayfleet.engine.kind import Look
 from rayfleet.engine.outcome import Failed, Outcome, outcome_of
-from rayfleet.errors import ApiFailure, Cause
+from rayfleet.errors import ApiFailure, StatusCause
 from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.plan import CreatePod
 
 QUOTA = ApiFailure(403, "Forbidden", "exceeded quota")
 OUTAGE = ApiFailure(0, "NoAnswer", "connection refused")
-REFUSED = ApiFailure(422, "Invalid", 'Pod "x-7" is invalid', (Cause("spec.priority", "must not be set"),))
+REFUSED = ApiFailure(
+    422, "Invalid", 'Pod "x-7" is invalid', (StatusCause("spec.priority", "must not be set"),)
+)
 
 
 def create(group: str = "gpu", failure: ApiFailure | None = None) -> Outcome:
@@ -115,7 +117,7 @@ def test_words_of_a_refusal_that_come_in_another_order_are_the_same_message(
 
 def test_fields_that_a_template_was_refused_for_are_named_in_one_order() -> None:
     """However the API server lists them."""
-    causes = (Cause("spec.b", "no"), Cause("spec.a", "no"))
+    causes = (StatusCause("spec.b", "no"), StatusCause("spec.a", "no"))
     memory = ClusterMemory()
     memory.learn([create(failure=ApiFailure(422, "Invalid", "?", causes))], now=0.0)
     assert memory.refused.words == {"hash-1": "spec.a: no; spec.b: no"}

@@ -4,14 +4,14 @@ import orjson
 
 from rayfleet.engine.kind import Look
 from rayfleet.engine.outcome import Outcome, outcome_of
-from rayfleet.errors import ApiFailure, Cause
+from rayfleet.errors import ApiFailure, StatusCause
 from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.plan import CreatePod, plan
 from rayfleet.kinds.raycluster.refusals import MOST, RETRY_SECONDS, Refusals
 from rayfleet.kinds.raycluster.validity import judge, template_hashes
 from support.builders import NOW, cluster, group, head, parsed, snapshot, spec, template, worker
 
-REFUSED = ApiFailure(422, "Invalid", "no", (Cause("image", "Required value"),))
+REFUSED = ApiFailure(422, "Invalid", "no", (StatusCause("image", "Required value"),))
 
 
 def create(template_hash: str, failure: ApiFailure | None = REFUSED) -> Outcome:

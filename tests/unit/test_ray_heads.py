@@ -23,7 +23,7 @@ from rayfleet.kube.client.credentials import Credentials
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.gcs.protocol import ray_pb2
-from rayfleet.ray.polling import Clockwork, Poller
+from rayfleet.ray.polling import PollClock, Poller
 from rayfleet.ray.state import AutoscalingReport
 from support.builders import NOW, head, parsed, snapshot
 from support.informing import until
@@ -57,7 +57,7 @@ class Scene:
 @asynccontextmanager
 async def following(*answers: Answering) -> AsyncIterator[Scene]:
     async with wire(*answers) as server, KubeClient(Credentials(server.url)) as client:
-        poller = Poller(lambda _: None, seconds=0.3, clockwork=Clockwork(jitter=lambda: 0.0))
+        poller = Poller(lambda _: None, seconds=0.3, clockwork=PollClock(jitter=lambda: 0.0))
         tokens, addresses = ClusterTokens(client), PodAddresses(client)
         heads = RayHeads(poller, tokens, addresses, lambda: 10.0, clock=lambda: scene.now)
         scene = Scene(heads, poller, server)

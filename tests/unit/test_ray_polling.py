@@ -16,10 +16,10 @@ from rayfleet.kube.objects.keys import Key
 from rayfleet.ray.gcs.protocol import ray_pb2
 from rayfleet.ray.gcs.replies import state_from
 from rayfleet.ray.inventory import DeathCause
-from rayfleet.ray.polling import Clockwork, Moment, Observation, Poller, Target
+from rayfleet.ray.polling import Moment, Observation, PollClock, Poller, Target
 from rayfleet.ray.polling.deaths import MOST_IN_VAIN
 from rayfleet.ray.polling.observation import differs, observed
-from rayfleet.ray.polling.room import Room
+from rayfleet.ray.polling.room import AnswerRoom
 from rayfleet.ray.polling.schedule import STALE_SECONDS, first_wait, jittered, period, stroke
 from rayfleet.ray.state import RayState
 from support.informing import until
@@ -68,7 +68,7 @@ class Fleet:
 
 @asynccontextmanager
 async def polling(
-    *, seconds: float = 0.3, warm: int = 100, pods: Collection[str] = (), room: Room | None = None
+    *, seconds: float = 0.3, warm: int = 100, pods: Collection[str] = (), room: AnswerRoom | None = None
 ) -> AsyncIterator[Fleet]:
     told: Counter[Key] = Counter()
     poller = Poller(
@@ -76,7 +76,7 @@ async def polling(
         lambda _: pods,
         seconds=seconds,
         warm=warm,
-        clockwork=Clockwork(jitter=lambda: 0.0),
+        clockwork=PollClock(jitter=lambda: 0.0),
         room=room,
     )
     try:
@@ -367,7 +367,7 @@ async def test_an_answer_that_has_no_room_beside_those_of_its_namespace_is_not_k
     """It may be the one of before that gives way, whose cluster is then told that nothing is known."""
     small, large = state(node("w-1")), state(*[node(f"w-{n}") for n in range(9)])
     most = values(*[node(f"w-{n}") for n in range(9)]).size + 10
-    async with head() as one, head() as two, polling(room=Room(most)) as fleet:
+    async with head() as one, head() as two, polling(room=AnswerRoom(most)) as fleet:
         one.says(STATE, large)
         two.says(STATE, small)
         fleet.watch(A, one.address)

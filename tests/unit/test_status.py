@@ -7,7 +7,7 @@ import pytest
 from rayfleet.api.violation import Violation
 from rayfleet.engine.outcome import Failed, NotTried, Outcome, Succeeded
 from rayfleet.engine.statuses import status_patch
-from rayfleet.errors import ApiFailure, Cause
+from rayfleet.errors import ApiFailure, StatusCause
 from rayfleet.kinds.raycluster.plan import CreatePod, plan
 from rayfleet.kinds.raycluster.snapshot import Hold, Snapshot
 from rayfleet.kinds.raycluster.status import compute_status, is_urgent
@@ -203,7 +203,7 @@ def test_a_head_epoch_that_was_not_won_is_not_recorded() -> None:
     assert status_of(snapshot(of))["headEpoch"] == 2
 
 
-REFUSED = ApiFailure(422, "Invalid", "bad", (Cause("spec.containers[0].image", "Required value"),))
+REFUSED = ApiFailure(422, "Invalid", "bad", (StatusCause("spec.containers[0].image", "Required value"),))
 CONFLICT = ApiFailure(409, "AlreadyExists", "exists")
 QUOTA = ApiFailure(403, "Forbidden", "exceeded quota")
 

@@ -59,11 +59,11 @@ _Amounts: TypeAlias = dict[str, Annotated[float, BeforeValidator(_amount)]]
 _Selector: TypeAlias = dict[str, Annotated[tuple[tuple[str, ...], bool], BeforeValidator(_constraint)]]
 
 
-class _Strict(ApiModel):
+class _InputModel(ApiModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
 
-class _Requests(_Strict):
+class _Requests(_InputModel):
     count: Annotated[Integer, Field(ge=1, le=MOST)] = 1
     resources: _Amounts
     label_selector: _Selector = Field(default_factory=dict)
@@ -74,7 +74,7 @@ class _Requests(_Strict):
         return Demand(Shape(_resources(self.resources), tuple(map(_selector, alternatives))), self.count)
 
 
-class _Gang(_Strict):
+class _Gang(_InputModel):
     name: str = ""
     count: Annotated[Integer, Field(ge=1, le=1000)] = 1
     strategy: Literal["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"] = "PACK"
@@ -83,7 +83,7 @@ class _Gang(_Strict):
     bundles: tuple[_Requests, ...]
 
 
-class GivenNodes(_Strict):
+class GivenNodes(_InputModel):
     """Equal nodes that run or are starting."""
 
     group: str
@@ -99,7 +99,7 @@ class GivenNodes(_Strict):
     """False while the pods are starting."""
 
 
-class DemandFile(_Strict):
+class DemandFile(_InputModel):
     """What waits, and which nodes exist."""
 
     tasks: tuple[_Requests, ...] = ()

@@ -27,7 +27,7 @@ SILENT = "SETTINGS frame"
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class FoundToken:
     """The token to send, or why there is none. Its repr hides the value."""
 
     value: str | None = field(repr=False)
@@ -75,34 +75,38 @@ def _refused(error: ForwardError, head: Pod) -> str:
     return f"the port-forward to pod {head.name} failed: {error}"
 
 
-def find_token(server: ApiServer, cluster: Root, spec: RayClusterSpec) -> Token:
+def find_token(server: ApiServer, cluster: Root, spec: RayClusterSpec) -> FoundToken:
     """The token that the head requires, from its Secret with the user's rights; empty if it requires none."""
     auth = spec.auth_options
     if auth.mode != "token":
-        return Token(None)
+        return FoundToken(None)
     if auth.enable_k8s_token_auth:
         message = (
             "the head requires a Kubernetes token (authOptions.enableK8sTokenAuth), which is not sent to it"
         )
-        return Token(None, message)
+        return FoundToken(None, message)
     place = head_token(cluster, spec)
     if place is None:
-        return Token(None, "only the head's own pod can read the source of its RAY_AUTH_TOKEN")
+        return FoundToken(None, "only the head's own pod can read the source of its RAY_AUTH_TOKEN")
     if isinstance(place, str):
-        return Token(place)
+        return FoundToken(place)
     name = quote(place.name, safe="")
     secret = server.get(SECRETS.path(cluster.key.namespace, name))
     if isinstance(secret, ApiFailure):
-        return Token(
+        return FoundToken(
             None, f"the head requires the token of Secret {name}, which you cannot read: {secret.message}"
         )
     return _decoded(place, secret)
 
 
-def _decoded(place: SecretKey, secret: Mapping[str, Any]) -> Token:
+def _decoded(place: SecretKey, secret: Mapping[str, Any]) -> FoundToken:
     try:
         value = base64.b64decode(str((secret.get("data") or {}).get(place.key) or ""), validate=True)
         text = value.decode("ascii").strip()
     except (binascii.Error, UnicodeDecodeError):
         text = ""
-    return Token(text) if text else Token(None, f"Secret {place.name} has no token under the key {place.key}")
+    return (
+        FoundToken(text)
+        if text
+        else FoundToken(None, f"Secret {place.name} has no token under the key {place.key}")
+    )

@@ -63,7 +63,7 @@ class GroupNote(NamedTuple):
     """Why its pods cannot be created, as the operator recorded it."""
 
 
-class PendingPod(NamedTuple):
+class UnreadyPod(NamedTuple):
     """A pod that is not ready yet."""
 
     name: str
@@ -108,7 +108,7 @@ class Explanation:
     """Demand that waits, as the operator recorded it."""
     faults: tuple[str, ...]
     """Inputs that the operator cannot read or use, such as a metric."""
-    pending: tuple[PendingPod, ...]
+    pending: tuple[UnreadyPod, ...]
     idle: tuple[IdleClock, ...]
     steps: tuple[Step, ...]
     events: tuple[EventNote, ...]
@@ -228,11 +228,11 @@ def _reason(group: GroupDecision) -> str:
     return f"{group.reason}; its pods do not start: {blocked}" if blocked else group.reason
 
 
-def _pending(pods: tuple[Pod, ...]) -> Iterator[PendingPod]:
+def _pending(pods: tuple[Pod, ...]) -> Iterator[UnreadyPod]:
     for pod in pods:
         if pod.active and not pod.ready:
             since = pod.readiness_since or pod.created
-            yield PendingPod(pod.name, pod.group, since, pod.readiness.container, *waits_for(pod))
+            yield UnreadyPod(pod.name, pod.group, since, pod.readiness.container, *waits_for(pod))
 
 
 def _with_noted(answer: DemandAnswer, noted: tuple[Noted, ...]) -> DemandAnswer:

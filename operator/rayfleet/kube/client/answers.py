@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from rayfleet.errors import NO_ANSWER, ApiFailure, Cause
+from rayfleet.errors import NO_ANSWER, ApiFailure, StatusCause
 from rayfleet.kube.client.decoding import decoded_object
 
 _SHOWN = 300
@@ -51,7 +51,7 @@ def failure_from_status(
         reason=str(body.get("reason") or ""),
         message=str(body.get("message") or body.get("reason") or "no reason given"),
         causes=tuple(
-            Cause(str(cause.get("field") or ""), str(cause.get("message") or ""))
+            StatusCause(str(cause.get("field") or ""), str(cause.get("message") or ""))
             for cause in details.get("causes") or ()
         ),
         retry_after=_seconds(retry_after or details.get("retryAfterSeconds")),

@@ -15,7 +15,7 @@ from rayfleet.kube.objects.keys import Key
 from rayfleet.ray.inventory import DeathCause
 from rayfleet.ray.polling.deaths import MOST_IN_VAIN, NONE_KNOWN, explained, still_listed, unexplained
 from rayfleet.ray.polling.observation import Moment, Observation, observed, of_pod, without_answer
-from rayfleet.ray.polling.room import Room
+from rayfleet.ray.polling.room import AnswerRoom
 from rayfleet.ray.polling.schedule import (
     CHANGED_SECONDS,
     DECIDING_SHARE,
@@ -57,7 +57,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Clockwork:
+class PollClock:
     """Clocks and a source of randomness."""
 
     unix: Callable[[], float] = time.time
@@ -113,8 +113,8 @@ class Poller:
         calls: GcsCalls | None = None,
         warm: int = WARM_CONNECTIONS,
         seconds: float = POLL_SECONDS,
-        clockwork: Clockwork | None = None,
-        room: Room | None = None,
+        clockwork: PollClock | None = None,
+        room: AnswerRoom | None = None,
         threads: FairThreads | None = None,
     ) -> None:
         self.calls = calls if calls is not None else GcsCalls()
@@ -122,8 +122,8 @@ class Poller:
         self._pods = pods
         self._most_warm = warm
         self._seconds = seconds
-        self._clockwork = clockwork if clockwork is not None else Clockwork()
-        self._room = room if room is not None else Room()
+        self._clockwork = clockwork if clockwork is not None else PollClock()
+        self._room = room if room is not None else AnswerRoom()
         self._threads = threads if threads is not None else FairThreads()
         self._watched: dict[Key, _Watched] = {}
         self._quiet = 0

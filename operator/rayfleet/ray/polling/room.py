@@ -22,7 +22,7 @@ class GivesWay(NamedTuple):
     """What its cluster gets instead."""
 
 
-class Room:
+class AnswerRoom:
     """The bytes kept for each cluster."""
 
     def __init__(self, most: int = MOST_KEPT) -> None:

@@ -19,7 +19,7 @@ EVERYWHERE = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class OperatorParts:
     """The parts that are read."""
 
     queue: WorkQueue
@@ -39,7 +39,7 @@ class Parts:
 class PartsCollector(Collector):
     """Everything except the clusters and what the recorder holds."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: OperatorParts) -> None:
         self._parts = parts
 
     def collect(self) -> Iterator[Metric]:

@@ -5,7 +5,13 @@ from rayfleet.api.raycluster import RayClusterSpec, ray_version_of, scales_here
 from rayfleet.kinds.raycluster.manifests import ports
 from rayfleet.kinds.raycluster.manifests.auth import node_auth
 from rayfleet.kinds.raycluster.manifests.names import fqdn, head_pod_name
-from rayfleet.kinds.raycluster.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
+from rayfleet.kinds.raycluster.manifests.ray_pod import (
+    NodeTemplate,
+    PodManifest,
+    named,
+    ray_pod,
+    ray_pod_spec,
+)
 from rayfleet.kinds.raycluster.manifests.ray_start import head_params, ray_start_command
 from rayfleet.kinds.raycluster.pod_settings import DEFAULT, PodSettings
 from rayfleet.kube.objects.roots import Root
@@ -26,7 +32,7 @@ def head_pod(
     group = spec.head_group_spec
     scaled = scales_here(spec)
     params = head_params(group, scaled=scaled)
-    node = RayNode(
+    node = NodeTemplate(
         node_type=NodeType.HEAD,
         group=HEAD_GROUP,
         template=group.template,

@@ -46,7 +46,7 @@ class PodManifest:
 
 
 @dataclass(frozen=True, slots=True)
-class RayNode:
+class NodeTemplate:
     """Everything that the pods of one group are built from."""
 
     node_type: str
@@ -69,7 +69,7 @@ class RayNode:
     """On a head: tasks that no node can ever run fail."""
 
 
-def ray_pod(cluster: Root, node: RayNode, spec: Json) -> PodManifest:
+def ray_pod(cluster: Root, node: NodeTemplate, spec: Json) -> PodManifest:
     """A pod of `node` without a name, with the template hash in its annotations."""
     given = mapping(node.template.get("metadata"))
     metadata: Json = {
@@ -100,7 +100,7 @@ def named(
     return PodManifest({**manifest.body, "metadata": own}, name, manifest.template_hash)
 
 
-def ray_pod_spec(cluster: Root, node: RayNode, head: str) -> Json:
+def ray_pod_spec(cluster: Root, node: NodeTemplate, head: str) -> Json:
     """The template's pod spec, with its first container turned into a Ray node; `head` is the head's host."""
     spec = dict(mapping(node.template.get("spec")))
     init_containers = objects(spec.get("initContainers"))
@@ -124,7 +124,7 @@ def ray_pod_spec(cluster: Root, node: RayNode, head: str) -> Json:
     return spec
 
 
-def _running_ray(cluster: Root, node: RayNode, container: Mapping[str, Any]) -> Json:
+def _running_ray(cluster: Root, node: NodeTemplate, container: Mapping[str, Any]) -> Json:
     annotations = pod_annotations(cluster, node.template)
     known = known_params(node.params, environment_of(container))
     own_command = is_on(annotations.get(Annotation.OVERWRITE_COMMAND, ""))
@@ -145,7 +145,7 @@ def _running_ray(cluster: Root, node: RayNode, container: Mapping[str, Any]) -> 
 
 
 def _probes(
-    cluster: Root, node: RayNode, container: Mapping[str, Any], known: Mapping[str, str]
+    cluster: Root, node: NodeTemplate, container: Mapping[str, Any], known: Mapping[str, str]
 ) -> dict[str, Json]:
     generated = probes(node.node_type, known, node.ray_version)
     if node.node_type == NodeType.WORKER and serves(cluster):
@@ -153,7 +153,7 @@ def _probes(
     return generated
 
 
-def _autoscaling(node: RayNode) -> dict[str, str]:
+def _autoscaling(node: NodeTemplate) -> dict[str, str]:
     """Autoscaler v2 makes Ray's head report `request_resources`, too; the other nodes follow the head."""
     if not (node.scaled and node.node_type == NodeType.HEAD):
         return {}

@@ -10,7 +10,13 @@ from rayfleet.kinds.raycluster.manifests import ports, wait
 from rayfleet.kinds.raycluster.manifests.auth import node_auth
 from rayfleet.kinds.raycluster.manifests.names import fqdn, replica_name, worker_pod_name
 from rayfleet.kinds.raycluster.manifests.pod_template import Json, items, mapping, ray_container
-from rayfleet.kinds.raycluster.manifests.ray_pod import PodManifest, RayNode, named, ray_pod, ray_pod_spec
+from rayfleet.kinds.raycluster.manifests.ray_pod import (
+    NodeTemplate,
+    PodManifest,
+    named,
+    ray_pod,
+    ray_pod_spec,
+)
 from rayfleet.kinds.raycluster.manifests.ray_start import node_resources, ray_start_command, worker_params
 from rayfleet.kinds.raycluster.pod_settings import DEFAULT, WAIT_CONTAINER, PodSettings
 from rayfleet.kube.objects.roots import Root
@@ -82,7 +88,7 @@ def worker_pods(
     head = fqdn(cluster, spec, settings.cluster_domain)
     port = ports.gcs_port(spec.head_group_spec)
     params = worker_params(group, f"{head}:{port}")
-    node = RayNode(
+    node = NodeTemplate(
         node_type=NodeType.WORKER,
         group=group.group_name,
         template=group.template,
@@ -109,7 +115,7 @@ def worker_resources(group: WorkerGroupSpec, learned: Resources = ()) -> Resourc
     return node_resources(group, worker_params(group, ""), learned)
 
 
-def _with_wait(spec: Json, node: RayNode, settings: PodSettings) -> Json:
+def _with_wait(spec: Json, node: NodeTemplate, settings: PodSettings) -> Json:
     # Last, so that it can use what the user's init containers set up (a proxy, a network).
     first = items(spec.get("initContainers"))
     ray = ray_container(node.template)
