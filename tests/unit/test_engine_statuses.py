@@ -52,7 +52,7 @@ async def test_a_status_that_somebody_else_wrote_first_is_decided_anew() -> None
 
     async def conflict(writer: asyncio.StreamWriter) -> None:
         api.replace(GREETING, {**api.there[GREETING], "status": {"said": "", "theirs": True}})
-        await fails(409, "Conflict", "the object has been modified")(writer)
+        await CONFLICT(writer)
 
     api.told["PATCH", STATUS] = conflict
     async with greeting_engine(api=api) as engine:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -249,15 +249,15 @@ class Reconciler(Generic[M, S, P]):
         for outcome in outcomes:
             if isinstance(outcome, Failed) and not kind.is_patient(outcome):
                 return failed(outcome.failure, f"carry out {type(outcome.action).__name__}")
-        if later is None:
-            memory.tried = frozenset()
-        elif is_newest and not is_early and self._has_more_to_do(root.key, later, outcomes, memory):
-            waits.append(0.0)
+        tried = frozenset(_place(outcome.action) for outcome in outcomes if _is_tried(outcome))
+        repeats, memory.tried = tried == memory.tried, tried
+        if later is not None and is_newest and not is_early:
+            waits += [0.0] if self._has_more_to_do(root.key, later, tried, repeats=repeats) else []
         waits += [NEW_KIND_SECONDS] if is_early else []
         return Done(requeue_after=max(min(waits), kind.shortest_wait(memory.own)) if waits else None)
 
     def _has_more_to_do(
-        self, key: Key, snapshot: S, outcomes: Sequence[Outcome], memory: Remembered[M]
+        self, key: Key, snapshot: S, tried: Collection[tuple[type, str]], *, repeats: bool
     ) -> bool:
         """Whether a plan for the state after the writes has more to do, and nothing else will wake the key.
 
@@ -265,8 +265,6 @@ class Reconciler(Generic[M, S, P]):
         and is still planned has a time of its own: its event, a hold, a retry. A plan that may take long is
         not made twice: its root is requeued, unless the pass only repeated the one before.
         """
-        tried = frozenset(_place(outcome.action) for outcome in outcomes if _is_tried(outcome))
-        repeats, memory.tried = tried == memory.tried, tried
         if self._takes_long(key, snapshot):
             return not repeats
         return any(_place(action) not in tried for action in self._kind.plan(snapshot).actions)

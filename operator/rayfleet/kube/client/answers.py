@@ -1,7 +1,7 @@
 """Turns what came over the wire into an answer or an `ApiFailure`. No I/O here."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -24,10 +24,12 @@ class Listing(NamedTuple):
     """Requests the next page; empty on the last."""
 
 
-def answer_from(status: int, retry_after: str | None, raw: bytes) -> dict[str, Any] | ApiFailure:
+def answer_from(
+    status: int, retry_after: str | None, raw: bytes, decode: Callable[[bytes], Any] = decoded_object
+) -> dict[str, Any] | ApiFailure:
     """The decoded body of a success, else the failure with the server's message."""
     try:
-        body = decoded_object(raw)
+        body = decode(raw)
     except orjson.JSONDecodeError:
         body = None
     if status in _SUCCESS:

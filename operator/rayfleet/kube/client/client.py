@@ -17,7 +17,7 @@ from rayfleet.kube.client.answers import Listing, answer_from, listing_from, no_
 from rayfleet.kube.client.bursts import gulps
 from rayfleet.kube.client.calls import MUTATING, ApiCalls
 from rayfleet.kube.client.credentials import BearerToken, Credentials
-from rayfleet.kube.client.decoding import decoded_object
+from rayfleet.kube.client.decoding import decoded, decoded_object
 from rayfleet.kube.client.lines import LineSplitter, LineTooLongError
 from rayfleet.kube.client.server_clock import ServerClock
 from rayfleet.kube.client.sessions import CONNECT_TIMEOUT, Sessions
@@ -172,7 +172,9 @@ class KubeClient:
             if warn is not None:
                 for warning in warnings_from(response.headers.getall("Warning", ())):
                     warn(warning)
-            return answer_from(response.status, response.headers.get("Retry-After"), raw)
+            # A list is no single object: its first item alone would be cut, by a copy of the page.
+            decode = decoded if verb == "list" else decoded_object
+            return answer_from(response.status, response.headers.get("Retry-After"), raw, decode)
 
         return await self._with_fresh_token(send, verb, seconds)
 

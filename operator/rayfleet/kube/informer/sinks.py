@@ -58,9 +58,8 @@ class ChildSink(Generic[C]):
             self.on_change(key)
 
     def apply(self, obj: JsonObject, version: int, *, born: bool) -> None:  # noqa: ARG002 - irrelevant for a child
-        known = self._known(*_identity(obj))
-        if known is not None and version <= known.resource_version:
-            return  # The response to our own write arrived first.
+        if _is_current(self._known(*_identity(obj)), version):
+            return
         for trimmed in self.trimmed((obj,)):
             before = self.store.get(trimmed.namespace, trimmed.name)
             if self.store.apply(trimmed):
@@ -98,8 +97,7 @@ class RootSink:
             self.wake(key)
 
     def apply(self, obj: JsonObject, version: int, *, born: bool) -> None:
-        known = self._known(*_identity(obj))
-        if known is not None and version <= known.resource_version:
+        if _is_current(self._known(*_identity(obj)), version):
             return
         for record in self.trimmed((obj,)):
             if self.store.take(record, born=born):
@@ -112,6 +110,11 @@ class RootSink:
 
     def _known(self, namespace: str, name: str, uid: str) -> RootRecord | None:
         return self.store.known(Key(self.resource.kind, namespace, name), uid)
+
+
+def _is_current(known: Trimmed | RootRecord | None, version: int) -> bool:
+    """Whether an object is stored as of `version`, as when the response to our own write arrived first."""
+    return known is not None and version <= known.resource_version
 
 
 def _call(key: Key | None, callback: Callable[[Key], None]) -> None:

@@ -49,13 +49,13 @@ def gpus_of_groups(spec: RayClusterSpec) -> dict[str, int]:
     The larger of what Kubernetes assigns to the pod and what Ray is configured with.
     """
     head = spec.head_group_spec
-    gpus = {HEAD_GROUP: _gpus(head, head_resources) if may_have_accelerators(head) else 0}
-    for group in spec.worker_group_specs:
-        gpus[group.group_name] = _gpus(group, worker_resources) if may_have_accelerators(group) else 0
-    return gpus
+    workers = {group.group_name: _gpus(group, worker_resources) for group in spec.worker_group_specs}
+    return {HEAD_GROUP: _gpus(head, head_resources), **workers}
 
 
 def _gpus(group: G, resources_of: Callable[[G], Resources]) -> int:
+    if not may_have_accelerators(group):
+        return 0
     return max(whole_accelerators(resources_of(group)), accelerators_of_pod(_pod(group.template)))
 
 
