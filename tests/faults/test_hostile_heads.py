@@ -62,11 +62,19 @@ def _turn(trial: QueueTrial, hostile: HangingRay, kind: str) -> None:
 def _served(trial: QueueTrial, hostile: HangingRay) -> None:
     """The honest cluster gets two workers more, and gives back two that have ended."""
     _answers(hostile)
+    _grows(trial)
+    _answers(hostile)
+    _shrinks(trial)
+
+
+def _grows(trial: QueueTrial) -> None:
     trial.ray.submit(2)
     eventually(
         "the honest cluster to grow", lambda: len(trial.ray.busy) == 3, seconds=USUAL_S, why=trial.words
     )
-    _answers(hostile)
+
+
+def _shrinks(trial: QueueTrial) -> None:
     trial.ray.finish(*sorted(trial.ray.busy)[:2])
     of_honest = f"ray.io/cluster={CLUSTER},ray.io/group={GROUP}"
     eventually(
@@ -113,4 +121,26 @@ def test_a_hostile_head_keeps_no_other_cluster_waiting_and_is_told_of_in_measure
     case: Case, verdict: Callable[[Case], None]
 ) -> None:
     """The other grows and shrinks as usual; statuses and events stay within the tokens, and are small."""
+    verdict(case)
+
+
+def _slow_once(bed: FaultBed, _: int) -> None:
+    with queue_trial(bed, "slow-once") as trial:
+        head = trial.ray = HangingRay(trial.proxy, trial.namespace.name)
+        trial.bed.rays.follow(trial.namespace.name, CLUSTER, head)
+        trial.begin(1)
+        head.hangs = True
+        _grows(trial)
+        eventually("the operator to give up a report", lambda: head.given_up, why=trial.words)
+        head.hangs = False
+        _shrinks(trial)
+        trial.check()
+
+
+SLOW = [Case("slow-once", _slow_once)]
+
+
+@pytest.mark.parametrize("case", SLOW, ids=str)
+def test_a_head_that_was_slow_once_still_gives_back_soon(case: Case, verdict: Callable[[Case], None]) -> None:
+    """One report that got no answer in time is no reason to leave idle GPUs where they are."""
     verdict(case)

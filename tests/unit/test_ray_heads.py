@@ -16,7 +16,8 @@ from rayfleet.errors import GcsTrouble
 from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.plan import DrainNode
 from rayfleet.kinds.raycluster.sources.addresses import PodAddresses
-from rayfleet.kinds.raycluster.sources.heads import SILENT_SECONDS, RayHeads, dialled
+from rayfleet.kinds.raycluster.sources.heads import RayHeads, dialled
+from rayfleet.kinds.raycluster.sources.silence import FIRST_SECONDS
 from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.credentials import Credentials
@@ -209,7 +210,7 @@ async def test_a_head_that_does_not_answer_is_told_nothing_for_a_while(
         await scene.follow(of, pod)
         outcomes = [await scene.heads.drain(of.key, DRAINED)]
         outcomes.append(await scene.heads.drain(of.key, DRAINED))
-        scene.now += SILENT_SECONDS
+        scene.now += FIRST_SECONDS
         outcomes.append(await scene.heads.drain(of.key, DRAINED))
         assert [type(outcome) for outcome in outcomes] == [Unanswered, NotTried, Unanswered]
 

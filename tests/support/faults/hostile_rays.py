@@ -25,11 +25,16 @@ class HangingRay(FaultyRay):
     def __init__(self, proxy: FaultProxy, namespace: str) -> None:
         super().__init__(proxy, namespace)
         self.hangs = False
+        self.given_up = 0
+        """Reports that the operator no longer waits for."""
 
     async def _report(self, request: bytes) -> bytes | grpc.StatusCode:
         answer = await super()._report(request)
         if self.hangs:
-            await asyncio.Event().wait()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.given_up += 1
         return answer
 
 

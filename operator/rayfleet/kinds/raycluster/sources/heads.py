@@ -14,6 +14,7 @@ from rayfleet.kinds.raycluster.manifests import gcs_port
 from rayfleet.kinds.raycluster.plan import DrainNode
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.sources.addresses import PodAddresses
+from rayfleet.kinds.raycluster.sources.silence import SilentHeads
 from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens, NoToken, Token
 from rayfleet.kube.objects.keys import Key
 from rayfleet.ray.polling import Observation, Poller, Target
@@ -30,8 +31,6 @@ PATIENCE_SECONDS = 0.05
 """How long a pass waits for a report: a healthy head needs a few milliseconds."""
 LOOK_AGAIN_SECONDS = 10.0
 """Between checks whether a head is at the address to which its token may be sent."""
-SILENT_SECONDS = 60.0
-"""A head that does not answer in time gets no request for this long, so that no cluster waits for it."""
 
 
 class RayHeads:
@@ -49,13 +48,11 @@ class RayHeads:
         self._tokens = tokens
         self._addresses = addresses
         self._may_write = may_write
-        self._clock = clock
+        self._silence = SilentHeads(clock)
         self._troubles: dict[Key, str] = {}
         self._asked: dict[str, Key] = {}
         """The cluster whose head is polled at an address."""
         self._at: dict[Key, str] = {}
-        self._silent: dict[Key, float] = {}
-        """Heads that did not answer a request, and until when they get no other."""
         self._reports: dict[Key, asyncio.Task[None]] = {}
         self._later: dict[Key, tuple[AutoscalingReport, Callable[[], None]]] = {}
         """The next report of a cluster, to be sent when the current one has ended."""
@@ -102,7 +99,7 @@ class RayHeads:
         self._tokens.forget(key)
         self._addresses.doubt(key)
         self._troubles.pop(key, None)
-        self._silent.pop(key, None)
+        self._silence.forget(key)
 
     def observation(self, key: Key) -> Observation | None:
         """The latest observation of a head."""
@@ -126,8 +123,8 @@ class RayHeads:
 
     async def drain(self, key: Key, action: DrainNode) -> Outcome:
         """Ask Ray to drain an idle node."""
-        client = self._poller.client(key)
-        if client is None or self._may_write() <= 0 or self._is_silent(key):
+        client = self._client(key)
+        if client is None:
             return NotTried(action)
         answer = await client.drain_node(
             action.node_id, DrainReason.IDLE_TERMINATION, action.reason, seconds=TELL_SECONDS
@@ -146,8 +143,8 @@ class RayHeads:
         if key in self._reports:
             self._later[key] = report, accepted
             return
-        client = self._poller.client(key)
-        if client is None or self._may_write() <= 0 or self._is_silent(key):
+        client = self._client(key)
+        if client is None:
             return
         await asyncio.wait({self._start(key, client, report, accepted)}, timeout=PATIENCE_SECONDS)
 
@@ -180,16 +177,18 @@ class RayHeads:
             del self._reports[key]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("Reporting to a head failed: a defect", exc_info=error, extra={"cluster": str(key)})
-        later, client = self._later.pop(key, None), self._poller.client(key)
-        if later is not None and client is not None and self._may_write() > 0 and not self._is_silent(key):
+        later, client = self._later.pop(key, None), self._client(key)
+        if later is not None and client is not None:
             self._start(key, client, *later)
 
-    def _is_silent(self, key: Key) -> bool:
-        return self._clock() < self._silent.get(key, 0.0)
+    def _client(self, key: Key) -> "GcsClient | None":
+        """To ask something of a head with; None where that must not be done now."""
+        may = self._may_write() > 0 and not self._silence.is_silent(key)
+        return self._poller.client(key) if may else None
 
     def _note_silence(self, key: Key, failure: GcsFailure) -> None:
         if failure.trouble is GcsTrouble.DEADLINE:
-            self._silent[key] = self._clock() + SILENT_SECONDS
+            self._silence.timed_out(key)
 
     def _shared(self, key: Key, address: str) -> str:
         """Why it is not certain whose head is at an address; empty if it is."""
