@@ -3,12 +3,13 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
+DOCS_VENV := .venv-docs
 RUN := PYTHONPATH=operator:hack $(VENV)/bin/python
 BED ?= dev
 PROFILE ?= node
 NODES ?=
 
-.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench bench-quick demo testbed-up testbed-down crds metrics cli-reference protocol golden images lock clean
+.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench bench-quick demo testbed-up testbed-down crds metrics cli-reference protocol golden docs images lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -23,13 +24,19 @@ $(VENV)/installed: requirements/dev.txt pyproject.toml
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
+$(DOCS_VENV)/installed: requirements/docs.txt | $(VENV)/installed
+	@echo "==> MkDocs in $(DOCS_VENV) (about 10 s)"
+	@$(PYTHON) -m venv $(DOCS_VENV)
+	@$(DOCS_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@touch $@
+
 setup: $(VENV)/installed ## Python environment and system packages (20 s; as root it installs Debian packages)
 	@$(RUN) -m testbed prerequisites --install
 
 binaries: setup ## The test bed's programs, from pinned Go modules (12 min the first time, then at once)
 	@$(RUN) -m testbed build
 
-lint: $(VENV)/installed ## Style, types, import order, file length, generated and golden files (40 s)
+lint: $(VENV)/installed docs ## Style, types, import order, file length, generated and golden files, the site's links (45 s)
 	@echo "==> lint (about 40 s)"
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -101,6 +108,11 @@ protocol: $(VENV)/installed ## Compile the definition of Ray's messages
 golden: $(VENV)/installed ## Record what the operator does on fixed input (tests/golden)
 	@$(RUN) -m golden
 
+# The variable silences an advertisement of the theme.
+docs: $(DOCS_VENV)/installed ## Build the documentation's site into site/; a broken link is an error (3 s)
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet --strict
+	@echo "the site is in site/: open site/index.html"
+
 images: setup ## Build the operator's and Ray's images (3 min the first time)
 	@$(RUN) -m images build
 
@@ -110,6 +122,8 @@ lock: $(VENV)/installed ## Resolve the dependencies again into requirements/
 		pyproject.toml -o requirements/operator.txt
 	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 $(UPGRADE) \
 		pyproject.toml --group dev -c requirements/operator.txt -o requirements/dev.txt
+	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 $(UPGRADE) \
+		--group docs -o requirements/docs.txt
 
 clean: ## Remove the Python environment and tool caches of this checkout
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(DOCS_VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
