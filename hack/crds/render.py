@@ -8,6 +8,8 @@ from crds.model_schema import Embedded
 
 _HEADER: Final = "# Generated from the models of the API by `make crds`. Do not edit.\n"
 _LINE_LENGTH: Final = 140
+_IF_ENABLED: Final = '{{- if dig "enabled" true (.Values.crds | default dict) -}}\n'
+_END: Final = "{{- end }}\n"
 
 
 class _Dumper(yaml.CSafeDumper):
@@ -32,6 +34,7 @@ def manifest(crd: dict[str, Any]) -> str:
 
 
 def chart_template(crd: dict[str, Any]) -> str:
-    """A chart template: the CRD, and the clusters with it, stay when the release is uninstalled."""
+    """A chart template: the CRD, and the clusters with it, stay when the release no longer contains it."""
     metadata = crd["metadata"] | {"annotations": {"helm.sh/resource-policy": "keep"}}
-    return manifest(crd | {"metadata": metadata}).replace("{{", '{{ "{{" }}')
+    text = manifest(crd | {"metadata": metadata}).replace("{{", '{{ "{{" }}')
+    return f"{_IF_ENABLED}{text}{_END}"

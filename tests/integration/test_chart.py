@@ -1,8 +1,6 @@
 """The chart: what the real helm makes of it, and the rights that a real API server grants by it."""
 
 import re
-import subprocess
-from typing import Any
 
 import pytest
 import yaml
@@ -10,35 +8,22 @@ import yaml
 from rayfleet.autoscaling.limits import CostCeilings, ScalingLimits
 from rayfleet.settings.flags import parse
 from rayfleet.settings.scaling import ScalingSettings, parse_scaling_settings
+from support.chart import CHART, Object, helm, must_helm, of_kind
 from support.cluster_api import ClusterApi
 from support.operator_process import RELEASE, REPOSITORY
-from testbed import binaries
 
-CHART = REPOSITORY / "charts" / "rayfleet"
 NAMESPACE = "somewhere"
 OPERATOR_GROUPS = ["system:serviceaccounts", f"system:serviceaccounts:{RELEASE}", "system:authenticated"]
 
 
-def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(binaries.path("helm")), *arguments], capture_output=True, text=True, check=False
-    )
-
-
-def render(*values: str) -> list[dict[str, Any]]:
+def render(*values: str) -> list[Object]:
     """The chart's objects with these `--set` values, CRDs left out."""
-    settings = [f"--set={value}" for value in values]
-    done = helm("template", RELEASE, str(CHART), f"--namespace={NAMESPACE}", *settings)
-    assert done.returncode == 0, done.stderr
-    objects = [item for item in yaml.safe_load_all(done.stdout) if item]
-    return [item for item in objects if item["kind"] != "CustomResourceDefinition"]
+    settings = [f"--set={value}" for value in (*values, "crds.enabled=false")]
+    text = must_helm("template", RELEASE, str(CHART), f"--namespace={NAMESPACE}", *settings)
+    return [item for item in yaml.safe_load_all(text) if item]
 
 
-def of_kind(kind: str, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [item for item in objects if item["kind"] == kind]
-
-
-def flags(container: dict[str, Any]) -> list[str]:
+def flags(container: Object) -> list[str]:
     """Those of the operator, without the one that names a file in its container."""
     return [flag for flag in container["args"] if not flag.startswith("--scaling-config=")]
 
@@ -315,7 +300,7 @@ def test_the_scaling_settings_and_their_secrets_are_mounted_where_they_are_looke
     assert changed["metadata"]["annotations"] != pod["metadata"]["annotations"]
 
 
-def scaling_file(objects: list[dict[str, Any]]) -> object:
+def scaling_file(objects: list[Object]) -> object:
     (config,) = of_kind("ConfigMap", objects)
     return yaml.safe_load(config["data"]["scaling.yaml"])
 

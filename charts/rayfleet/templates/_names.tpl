@@ -17,6 +17,10 @@
 {{- printf "%s-metrics" (include "rayfleet.fullname" . | trunc 55 | trimSuffix "-") -}}
 {{- end -}}
 
+{{- define "rayfleet.rayMetricsName" -}}
+{{- printf "%s-ray-metrics" (include "rayfleet.fullname" . | trunc 51 | trimSuffix "-") -}}
+{{- end -}}
+
 {{- define "rayfleet.scalingName" -}}
 {{- printf "%s-scaling" (include "rayfleet.fullname" . | trunc 55 | trimSuffix "-") -}}
 {{- end -}}
@@ -31,6 +35,7 @@
 
 {{- define "rayfleet.image" -}}
 {{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- with .Values.image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
 {{/* Part of the Deployment's selector, which cannot be changed once it is installed. */}}

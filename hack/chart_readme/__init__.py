@@ -1,0 +1,1 @@
+"""The README of the chart, from the comments of its values."""
