@@ -116,6 +116,8 @@ class Loop:
             term_began=self.term.began,
             coming=self._gate.coming,
             acted=self._make_room,
+            is_woken=self.queue.is_woken,
+            forget_wakes=self.queue.forget_wakes,
             waits=self._make_room_for_long,
             now=self.client.clock.now,
         )

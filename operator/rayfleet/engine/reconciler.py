@@ -16,6 +16,7 @@ from rayfleet.engine.kind import Check, Guard, Kind, Look, M, P, S
 from rayfleet.engine.memory import Remembered
 from rayfleet.engine.outcome import Failed, NotTried, Outcome
 from rayfleet.engine.reporter import Pass, Reporter
+from rayfleet.engine.statuses import status_patch
 from rayfleet.engine.verify import RootIsGone, Verifier, failed
 from rayfleet.engine.workqueue import Done, Retry
 from rayfleet.errors import Policy, is_of_new_kind, policy
@@ -53,6 +54,10 @@ class Surroundings:
     """Entered while a pass makes sure that it may write."""
     acted: Callable[[Key, bool], None] = lambda _key, _did: None
     """Called when a pass has finished writing and is about to report; the flag says whether it acted."""
+    is_woken: Callable[[Key], bool] = lambda _key: False
+    """Whether something has woken a root since its pass began."""
+    forget_wakes: Callable[[Key], None] = lambda _key: None
+    """Called when a pass has observed all of that, and nothing is left to do."""
     waits: Callable[[Key], None] = lambda _key: None
     """Called before a pass waits for its turn to make a long plan, so that no other root waits for that."""
     now: Callable[[], float] = time.time
@@ -238,9 +243,8 @@ class Reconciler(Generic[M, S, P]):
         waits = [*kind.waits(memory.own, snapshot, decided, outcomes, moment)]
         waits += [wait for wait in (decided.requeue_after, again_in) if wait is not None]
         waits += [] if is_newest else [0.0]
-        look = partial(self._look, root.key)
         done = self._done(root, snapshot, decided, outcomes, memory)
-        failure = await self._reporter.report(done, look)
+        failure = await self._reporter.report(done, partial(self._look, root.key))
         if failure is not None:
             return failed(failure, "write the status")
         clock = asyncio.get_running_loop().time()
@@ -252,22 +256,42 @@ class Reconciler(Generic[M, S, P]):
         tried = frozenset(_place(outcome.action) for outcome in outcomes if _is_tried(outcome))
         repeats, memory.tried = tried == memory.tried, tried
         if later is not None and is_newest and not is_early:
-            waits += [0.0] if self._has_more_to_do(root.key, later, tried, repeats=repeats) else []
+            waits += self._ask_again(done, later, tried, repeats=repeats)
         waits += [NEW_KIND_SECONDS] if is_early else []
         return Done(requeue_after=max(min(waits), kind.shortest_wait(memory.own)) if waits else None)
 
-    def _has_more_to_do(
-        self, key: Key, snapshot: S, tried: Collection[tuple[type, str]], *, repeats: bool
-    ) -> bool:
-        """Whether a plan for the state after the writes has more to do, and nothing else will wake the key.
+    def _ask_again(
+        self, done: Pass, later: S, tried: Collection[tuple[type, str]], *, repeats: bool
+    ) -> list[float]:
+        """Plan once more, for the state after the writes; return the seconds until the next pass, if any.
 
         Responses enter the cache before their events, which then wake no key. An action that was just tried
         and is still planned has a time of its own: its event, a hold, a retry. A plan that may take long is
         not made twice: its root is requeued, unless the pass only repeated the one before.
         """
-        if self._takes_long(key, snapshot):
-            return not repeats
-        return any(_place(action) not in tried for action in self._kind.plan(snapshot).actions)
+        key = done.root.key
+        if self._takes_long(key, later):
+            return [] if repeats else [0.0]
+        seen = self._observe(key) if self._around.is_woken(key) else None
+        plan = self._kind.plan(later if seen is None else seen[1])
+        if any(_place(action) not in tried for action in plan.actions):
+            return [0.0]
+        if seen is not None and not plan.actions and self._has_reported(done, later, *seen, plan):
+            self._around.forget_wakes(key)
+        return [] if plan.requeue_after is None else [plan.requeue_after]
+
+    def _has_reported(self, done: Pass, later: S, root: Root, snapshot: S, plan: P) -> bool:
+        """Whether another pass, which has nothing to do, would find its status stored already.
+
+        Since the pass looked last, nothing but the root's status and its children may have changed: with all
+        else a kind may do more than plan and report.
+        """
+        kind, before = self._kind, (done.root.uid, done.root.generation, done.memory.term)
+        if before != (root.uid, root.generation, self._around.term_number()):
+            return False
+        if not kind.is_same(kind.refreshed(later, snapshot), snapshot):
+            return False
+        return not status_patch(root.status, kind.status(kind.refreshed(done.snapshot, snapshot), plan, ()))
 
     def _done(
         self,

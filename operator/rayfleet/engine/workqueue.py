@@ -39,6 +39,7 @@ class WorkQueue:
     - A key added while it waits gets one pass; a key added during its pass gets one more afterwards.
     - Never two workers on one key; a slow key never holds up another, nor does one that has made room.
     - `add_after` keeps the earlier of two times. What comes due during a pass is put off until after it.
+    - A pass that starts answers whatever came before; so does one that says so at its end (`forget_wakes`).
     - A key that fails is retried with its own exponential backoff; success resets it. An exception is a
       failure like any other, with its traceback in the log.
     """
@@ -69,9 +70,7 @@ class WorkQueue:
 
     def add(self, key: Key) -> None:
         """Make a pass over `key` as soon as possible."""
-        timer = self._timers.pop(key, None)
-        if timer is not None:
-            timer.cancel()
+        self._forget_timer(key)
         if self._held is not None:
             self._held.add(key)
             return
@@ -101,6 +100,21 @@ class WorkQueue:
             self._timers[key] = asyncio.get_running_loop().call_later(AFTER_A_PASS, self._come_due, key)
         else:
             self.add(key)
+
+    def is_woken(self, key: Key) -> bool:
+        """Whether a key that is being worked on has been added since its pass began, at once or for later."""
+        return key in self._again or key in self._timers
+
+    def forget_wakes(self, key: Key) -> None:
+        """Make no further pass over `key` for what has woken it until now: its pass has observed all of it."""
+        self._again.discard(key)
+        self._waiting.pop(key, None)
+        self._forget_timer(key)
+
+    def _forget_timer(self, key: Key) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
 
     def make_room(self, key: Key, *, at_most: float = inf) -> None:
         """Give the place of `key` to another key: what is left of its pass must not hold up others.
@@ -171,8 +185,7 @@ class WorkQueue:
         try:
             await self._places.acquire()
             self._placed.add(key)
-            self._again.discard(key)
-            self._waiting.pop(key, None)
+            self.forget_wakes(key)
             self._started[key] = asyncio.get_running_loop().time()
             result = await self._attempt(key) if self._held is None else None
         finally:

@@ -24,6 +24,8 @@ T = TypeVar("T", Pod, Service)
 JUDGED = 128
 """Clusters whose parsed and judged spec is kept for their next pass: as many as are likely in a burst of
 passes. Parsing and checking a spec takes longer than the rest of a pass without actions."""
+_SCALES = b'"enableInTreeAutoscaling":true'
+"""In a stored spec, if the cluster may scale with its queue; the spec need not be parsed for that."""
 _Refused: TypeAlias = tuple[str, Mapping[str, str], Mapping[str, str], bytes | None, PodSettings]
 _Judged: TypeAlias = tuple[bytes | None, Mapping[str, str], Mapping[str, str], _Refused | None]
 
@@ -105,7 +107,10 @@ class View:
     def may_scale(self, key: Key) -> bool:
         """Whether a cluster scales with its queue, as far as known without parsing its spec."""
         known = self._judged.get(key)
-        return known is None or known.judgement.spec is None or scales_here(known.judgement.spec)
+        if known is not None and known.judgement.spec is not None:
+            return scales_here(known.judgement.spec)
+        stored = self.clusters.stored_spec(key)
+        return stored is None or _SCALES in stored
 
     def _settings(self, memory: ClusterMemory) -> PodSettings:
         """The administrator's settings, with what the namespace was found to require."""
