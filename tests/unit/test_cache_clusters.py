@@ -229,10 +229,36 @@ def test_a_read_that_was_overtaken_by_an_event_is_no_going_back(store: RootStore
     assert found.resource_version == 20
 
 
-def test_a_cluster_is_unpacked_once_for_many_looks_unless_it_is_large(store: RootStore) -> None:
-    """The largest would be kept in memory, many times as large, long after their last pass."""
+def test_a_cluster_is_unpacked_once_for_many_looks(store: RootStore) -> None:
+    """A pass looks several times."""
     assert store.get(KEY) is store.get(KEY)
-    store.apply(_cluster(11, name="large", uid="u2", status={"note": "x" * LARGEST_UNPACKED}))
-    key = KEY._replace(name="large")
-    assert store.get(key) == store.get(key)
-    assert store.get(key) is not store.get(key)
+
+
+def test_what_is_kept_unpacked_is_bounded_in_total(store: RootStore) -> None:
+    """The largest would stay in memory, many times as large, long after their last pass."""
+    keys = [KEY._replace(name=name) for name in ("large", "larger")]
+    for number, key in enumerate(keys):
+        status = {"note": "x" * (LARGEST_UNPACKED + number)}
+        store.apply(_cluster(11 + number, name=key.name, uid=key.name, status=status))
+    first = store.get(keys[0])
+    assert store.get(keys[0]) is first
+    store.get(keys[1])
+    assert store.get(keys[0]) == first
+    assert store.get(keys[0]) is not first
+
+
+def test_clusters_of_one_template_share_their_spec(store: RootStore) -> None:
+    """A fleet that is made from one manifest costs its spec once, packed and unpacked."""
+    other = KEY._replace(name="other")
+    store.get(KEY)
+    store.apply(_cluster(11, name=other.name, uid="u2"))
+    one, two = store.get(KEY), store.get(other)
+    assert one is not None
+    assert two is not None
+    assert one.spec is two.spec
+    assert store.stored_spec(KEY) is store.stored_spec(other)
+    store.apply(_cluster(12, name=other.name, uid="u2", generation=2))
+    changed = store.get(other)
+    assert changed is not None
+    assert changed.spec == _cluster(12, generation=2)["spec"]
+    assert store.get(KEY) is one

@@ -2,8 +2,9 @@
 
 from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.refusals import RETRY_SECONDS
+from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.validity import template_hashes
-from support.builders import NOW, group, spec
+from support.builders import NOW, group, raycluster, spec
 from support.passes import KEY, passes
 
 ODD = {"CPU": "four"}
@@ -16,7 +17,7 @@ async def test_a_spec_with_a_group_at_fault_is_judged_once() -> None:
         memory = ClusterMemory()
         first, second = (bed.view.snapshot(bed.cluster, memory, None, NOW + n) for n in (0, 1))
         assert list(first.withheld) == ["odd"]
-        assert second.spec is first.spec
+        assert _of_one_judgement(first, second)
 
 
 async def test_a_group_at_fault_is_judged_anew_when_an_earlier_definition_is_known() -> None:
@@ -44,8 +45,9 @@ async def test_a_spec_with_a_refused_template_is_judged_once_until_something_is_
         memory.refused.note(hashes["odd"], "no such field", NOW)
         first, second = (bed.view.snapshot(bed.cluster, memory, None, NOW + n) for n in (0, 1))
         assert [violation.group for violation in first.violations] == ["odd"]
-        assert second.spec is first.spec is not before.spec
-        assert bed.view.snapshot(bed.cluster, memory, None, NOW + RETRY_SECONDS).spec is not first.spec
+        assert _of_one_judgement(first, second)
+        assert not _of_one_judgement(before, first)
+        assert not _of_one_judgement(first, bed.view.snapshot(bed.cluster, memory, None, NOW + RETRY_SECONDS))
         memory.refused.note(hashes["fine"], "no such image", NOW)
         last = bed.view.snapshot(bed.cluster, memory, None, NOW)
         assert [violation.group for violation in last.violations] == ["odd", "fine"]
@@ -68,3 +70,22 @@ async def test_a_spec_that_broke_no_rule_is_checked_again_with_other_labels() ->
         )
         after = bed.view.snapshot(bed.cluster, memory, None, NOW)
         assert [violation.path for violation in after.violations] == ["spec.upgradeStrategy"]
+
+
+async def test_clusters_of_one_template_are_judged_each() -> None:
+    """They share the parsed spec, but a rule may be about the name."""
+    async with passes() as bed:
+        bed.stored(spec(group()))
+        name = "x" * 80
+        made = raycluster(name, spec_fields=spec(group()))
+        bed.clusters.apply({**made, "metadata": {**made["metadata"], "uid": "other", "resourceVersion": "5"}})
+        other = bed.clusters.get(KEY._replace(name=name))
+        assert other is not None
+        first, second = (bed.view.snapshot(each, ClusterMemory(), None, NOW) for each in (bed.cluster, other))
+        assert not first.violations
+        assert [violation.path for violation in second.violations] == ["metadata.name"]
+
+
+def _of_one_judgement(one: Snapshot, other: Snapshot) -> bool:
+    """What plans compute from a judgement is kept with it."""
+    return one.worked_out is other.worked_out

@@ -106,7 +106,7 @@ class WorkQueue:
         return key in self._again or key in self._timers
 
     def forget_wakes(self, key: Key) -> None:
-        """Make no further pass over `key` for what has woken it until now: its pass has observed all of it."""
+        """Make no further pass over `key` for what has woken it by now: its pass has observed all of it."""
         self._again.discard(key)
         self._waiting.pop(key, None)
         self._forget_timer(key)

@@ -1,19 +1,20 @@
 """From the caches to a snapshot: it reads, and decides nothing."""
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
-from rayfleet.api.raycluster import scales_here
+from rayfleet.api.raycluster import RayClusterSpec, parse_spec, scales_here
+from rayfleet.api.violation import Violation
 from rayfleet.engine.kind import Look
 from rayfleet.kinds.raycluster.identity import identified
 from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.pod_settings import DEFAULT, PodSettings
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.sources.scaling import ScalingSources
-from rayfleet.kinds.raycluster.validity import Judgement, judge
+from rayfleet.kinds.raycluster.validity import Judgement, ParsedSpec, judge
 from rayfleet.kube.cache import RootStore, Store
+from rayfleet.kube.cache.recent import Recent
 from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root
@@ -21,11 +22,16 @@ from rayfleet.kube.objects.services import Service
 
 T = TypeVar("T", Pod, Service)
 
-JUDGED = 128
-"""Clusters whose parsed and judged spec is kept for their next pass: as many as are likely in a burst of
-passes. Parsing and checking a spec takes longer than the rest of a pass without actions."""
+JUDGED = 512
+"""Clusters whose judged spec is kept for their next pass: as many as are likely in a burst of passes. Parsing
+and checking a spec takes longer than the rest of a pass without actions."""
+PARSED = 128
+"""Different specs kept parsed. Clusters made from one template share theirs."""
+LARGEST_JUDGED = 1 << 20
+"""Bytes of the JSON of all judged specs, and of all parsed ones, which take ten times that or more."""
 _SCALES = b'"enableInTreeAutoscaling":true'
 """In a stored spec, if the cluster may scale with its queue; the spec need not be parsed for that."""
+_Parsed: TypeAlias = RayClusterSpec | tuple[Violation, ...]
 _Refused: TypeAlias = tuple[str, Mapping[str, str], Mapping[str, str], bytes | None, PodSettings]
 _Judged: TypeAlias = tuple[bytes | None, Mapping[str, str], Mapping[str, str], _Refused | None]
 
@@ -56,7 +62,8 @@ class View:
     services: Store[Service]
     scaling: ScalingSources
     pod_settings: PodSettings = DEFAULT
-    _judged: OrderedDict[Key, _Known] = field(default_factory=OrderedDict)
+    _judged: Recent[Key, _Known] = field(default_factory=lambda: Recent(JUDGED, LARGEST_JUDGED))
+    _parsed: Recent[bytes, _Parsed] = field(default_factory=lambda: Recent(PARSED, LARGEST_JUDGED))
 
     def learn(self, cluster: Root, memory: ClusterMemory, moment: Look) -> None:
         """Record what has been reported about a cluster's pods and Ray since the last pass."""
@@ -149,16 +156,29 @@ class View:
         refused = (cluster.uid, messages, withheld, memory.proven, settings) if messages else None
         stored = self.clusters.stored_spec(cluster.key)
         judged = (stored, cluster.labels, cluster.annotations, refused)
-        known = self._judged.pop(cluster.key, None)
+        known = self._judged.get(cluster.key)
         if known is None or not known.holds(judged, memory.last_valid):
             same = (memory.last_valid, memory.valid_with) == (stored, (cluster.labels, cluster.annotations))
             judgement = judge(
-                cluster, memory.last_valid, memory.proven, messages, withheld, settings, is_valid=same
+                cluster,
+                memory.last_valid,
+                memory.proven,
+                messages,
+                withheld,
+                settings,
+                ParsedSpec(self._parse(cluster, stored), same),
             )
             known = _Known(judged, memory.last_valid, judgement, {})
-        self._judged[cluster.key] = known
-        if len(self._judged) > JUDGED:
-            self._judged.popitem(last=False)
+            self._judged.put(cluster.key, known, len(stored or b""))
+        return known
+
+    def _parse(self, cluster: Root, stored: bytes | None) -> _Parsed:
+        """The spec of a cluster, parsed, or what is wrong with its form."""
+        known = None if stored is None else self._parsed.get(stored)
+        if known is None:
+            known = parse_spec(cluster.spec)
+            if stored is not None:
+                self._parsed.put(stored, known, len(stored))
         return known
 
 

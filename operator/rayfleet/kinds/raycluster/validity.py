@@ -8,6 +8,7 @@ refuses by the last one that it accepted.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 import orjson
 
@@ -18,6 +19,15 @@ from rayfleet.api.violation import Violation
 from rayfleet.kinds.raycluster.manifests import head_pod, worker_pods
 from rayfleet.kinds.raycluster.pod_settings import DEFAULT, PodSettings
 from rayfleet.kube.objects.roots import Root
+
+
+class ParsedSpec(NamedTuple):
+    """A stored spec, parsed."""
+
+    spec: RayClusterSpec | tuple[Violation, ...]
+    """Or what is wrong with its form."""
+    is_valid: bool = False
+    """Whether it is known to break no rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +47,15 @@ def judge(
     refused: Mapping[str, str],
     withheld: Mapping[str, str] | None = None,
     settings: PodSettings = DEFAULT,
-    *,
-    is_valid: bool = False,
+    parsed: ParsedSpec | None = None,
 ) -> Judgement:
-    """Judge the stored spec; with `is_valid` it is known to break no rule.
+    """Judge the stored spec, which is parsed unless `parsed` is given.
 
     `last_valid` is the last spec that broke no rule, `proven` the last one whose templates the API server has
     all accepted (both as JSON), `refused` the templates that it has refused (hash to message). Those in
     `withheld` (all if it is None) are not retried yet: the last accepted template is used instead.
     """
-    spec = parse_spec(cluster.spec)
+    spec, is_valid = parsed or ParsedSpec(parse_spec(cluster.spec))
     if isinstance(spec, RayClusterSpec) and is_valid:
         broken: tuple[Violation, ...] = ()
     elif isinstance(spec, RayClusterSpec):

@@ -1,6 +1,5 @@
 """The cache of one kind that users write, kept compact."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import orjson
 
 from rayfleet.api.nesting import shallow, shallow_spec
+from rayfleet.kube.cache.recent import Recent
 from rayfleet.kube.cache.tombstones import Tombstones
 from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.roots import Root, known_finalizers
@@ -17,9 +17,10 @@ UNREAD_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuratio
 """A second copy of the spec, which the operator does not read."""
 
 UNPACKED = 128
-"""Clusters kept unpacked for the next read: as many as a burst of passes is likely to touch."""
-LARGEST_UNPACKED = 64 << 10
-"""Bytes of JSON above which a cluster is unpacked for each read: unpacked it takes four times the memory."""
+"""Clusters, and different specs, kept unpacked for the next read: as many as a burst of passes is likely to
+touch. Clusters made from one template share their spec."""
+LARGEST_UNPACKED = 1 << 20
+"""Bytes of the JSON of all of them, and of all these specs: unpacked it takes four times the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,9 @@ class RootStore:
         self._kind = kind
         self._records: dict[Key, RootRecord] = {}
         self._gone = Tombstones()
-        self._unpacked: OrderedDict[Key, tuple[RootRecord, Root]] = OrderedDict()
+        self._unpacked: Recent[Key, tuple[RootRecord, Root]] = Recent(UNPACKED, LARGEST_UNPACKED)
+        self._specs: Recent[bytes, tuple[bytes, Mapping[str, Any]]] = Recent(UNPACKED, LARGEST_UNPACKED)
+        """By content, the bytes that clusters share, and the spec."""
 
     def __len__(self) -> int:
         return len(self._records)
@@ -97,15 +100,17 @@ class RootStore:
         record = self._records.get(key)
         if record is None:
             return None
-        known = self._unpacked.pop(key, None)
+        known = self._unpacked.get(key)
         if known is None or known[0] is not record:
-            # Usually only the status is new.
-            same_spec = known is not None and known[0].spec is record.spec
-            known = record, _unpacked(record, known[1].spec if known and same_spec else None)
-        if len(record.spec) + len(record.status) <= LARGEST_UNPACKED:
-            self._unpacked[key] = known
-        if len(self._unpacked) > UNPACKED:
-            self._unpacked.popitem(last=False)
+            known = record, _unpacked(record, self._spec(record.spec))
+            self._unpacked.put(key, known, len(record.status))
+        return known[1]
+
+    def _spec(self, packed: bytes) -> Mapping[str, Any]:
+        known = self._specs.get(packed)
+        if known is None:
+            known = packed, orjson.loads(packed)
+            self._specs.put(packed, known, len(packed))
         return known[1]
 
     def generation(self, key: Key) -> int | None:
@@ -134,7 +139,12 @@ class RootStore:
         """The record of a RayCluster object; nothing is stored yet."""
         metadata = obj["metadata"]
         key = Key(self._kind, metadata["namespace"], metadata["name"])
-        return _record(obj, key, self._records.get(key))
+        return _record(obj, key, self._records.get(key), self._shared)
+
+    def _shared(self, spec: bytes) -> bytes:
+        """The bytes of this content that other clusters hold, if there are any."""
+        known = self._specs.get(spec)
+        return spec if known is None else known[0]
 
     def apply(self, obj: Mapping[str, Any], *, seen: int = 0, born: bool = False) -> bool:
         """Store a RayCluster object; return whether anything that we read has changed.
@@ -206,13 +216,12 @@ class RootStore:
         record = self._records.get(key)
         if record is None or record.uid != uid:
             return False
-        self._unpacked.pop(key, None)
+        self._unpacked.drop(key)
         del self._records[key]
         return True
 
 
-def _unpacked(record: RootRecord, spec: Mapping[str, Any] | None) -> Root:
-    """`spec` is given if it is already unpacked."""
+def _unpacked(record: RootRecord, spec: Mapping[str, Any]) -> Root:
     return Root(
         key=record.key,
         uid=record.uid,
@@ -221,7 +230,7 @@ def _unpacked(record: RootRecord, spec: Mapping[str, Any] | None) -> Root:
         deleting=record.deleting,
         labels=record.labels,
         annotations=record.annotations,
-        spec=orjson.loads(record.spec) if spec is None else spec,
+        spec=spec,
         status=orjson.loads(record.status),
         born=record.born,
         deleted=record.deleted,
@@ -229,17 +238,21 @@ def _unpacked(record: RootRecord, spec: Mapping[str, Any] | None) -> Root:
     )
 
 
-def _record(obj: Mapping[str, Any], key: Key, before: RootRecord | None) -> RootRecord:
-    """The new record shares unchanged bytes with `before`, as others hold on to them."""
+def _record(
+    obj: Mapping[str, Any], key: Key, before: RootRecord | None, shared: Callable[[bytes], bytes]
+) -> RootRecord:
+    """The new record shares unchanged bytes with `before`, as others hold on to them, or with other roots."""
     metadata = obj["metadata"]
     spec = _packed(obj.get("spec") or {}, shallow_spec)
     labels: Mapping[str, str] = dict(metadata.get("labels") or {})
     written = metadata.get("annotations") or {}
     annotations: Mapping[str, str] = {n: text for n, text in written.items() if n not in UNREAD_ANNOTATIONS}
     if before is not None:
-        spec = before.spec if before.spec == spec else spec
+        spec = before.spec if before.spec == spec else shared(spec)
         labels = before.labels if before.labels == labels else labels
         annotations = before.annotations if before.annotations == annotations else annotations
+    else:
+        spec = shared(spec)
     return RootRecord(
         key=key,
         uid=str(metadata["uid"]),

@@ -1,0 +1,48 @@
+"""What was used last, within a number and a total size: for what is cheaper to keep than to repeat."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """A cache of at most `most` entries, whose sizes add up to at most `largest`.
+
+    The entry used least recently goes first. The newest stays, whatever its size: its user is about to ask
+    for it again. The caller says what a size is.
+    """
+
+    def __init__(self, most: int, largest: int) -> None:
+        self._most = most
+        self._largest = largest
+        self._size = 0
+        self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: K) -> V | None:
+        """The entry, which counts as used; None if there is none."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        self._entries.move_to_end(key)
+        return entry[0]
+
+    def put(self, key: K, value: V, size: int) -> None:
+        """Add an entry, or replace it."""
+        self.drop(key)
+        self._entries[key] = value, size
+        self._size += size
+        while len(self._entries) > 1 and (len(self._entries) > self._most or self._size > self._largest):
+            _, (_, given_back) = self._entries.popitem(last=False)
+            self._size -= given_back
+
+    def drop(self, key: K) -> None:
+        """Remove an entry, if it is there."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._size -= entry[1]
