@@ -82,9 +82,15 @@ class GreetingApi(ScriptedApi):
         )
 
     @property
+    def status(self) -> Mapping[str, Any]:
+        """The greeting's."""
+        status: Mapping[str, Any] = self.there.get(GREETING, {}).get("status", {})
+        return status
+
+    @property
     def said(self) -> object:
         """By the greeting's status."""
-        return self.there.get(GREETING, {}).get("status", {}).get("said")
+        return self.status.get("said")
 
     def count(self, line: str) -> int:
         """How often this was asked."""

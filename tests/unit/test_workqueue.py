@@ -180,6 +180,35 @@ async def test_what_comes_due_during_a_pass_is_looked_at_after_it_and_never_lost
     assert began[1] - due >= AFTER_A_PASS - 0.001
 
 
+@pytest.mark.parametrize("delay", [0.0, 0.01])
+@pytest.mark.parametrize(("at_its_end", "passes"), [(True, 1), (False, 2)])
+async def test_what_a_pass_has_observed_before_its_end_leads_to_no_other(
+    delay: float, passes: int, *, at_its_end: bool
+) -> None:
+    """It says so; what comes after that does lead to another one."""
+    began: list[Key] = []
+
+    async def work(key: Key) -> Done:
+        began.append(key)
+        if len(began) == 1:
+            if not at_its_end:
+                under_test.forget_wakes(key)
+            under_test.add_after(key, delay)
+            assert under_test.is_woken(key)
+            if at_its_end:
+                under_test.forget_wakes(key)
+                assert not under_test.is_woken(key)
+        return Done()
+
+    under_test = queue(work)
+    under_test.start()
+    under_test.add(A)
+    async with asyncio.timeout(DEADLINE):
+        while under_test.depth or under_test.is_woken(A) or len(began) < passes:
+            await asyncio.sleep(0.001)
+    assert (len(began), under_test.waiting) == (passes, 0)
+
+
 async def test_stop_lets_work_finish_within_its_grace_and_cancels_the_rest() -> None:
     """A quick pass ends by itself, a hanging one is cancelled."""
     ended: list[str] = []

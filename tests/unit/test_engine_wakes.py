@@ -1,0 +1,155 @@
+"""What wakes a root during its pass leads to another pass only if that would find or do something new."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from rayfleet.engine.children import Stores
+from rayfleet.engine.kind import Kind
+from rayfleet.kube.objects.keys import Key
+from support.greeting_api import (
+    CARD_PATH,
+    CARDS,
+    KEY,
+    MADE,
+    STATUS,
+    TOLD,
+    Engine,
+    GreetingApi,
+    card,
+    greeting_engine,
+    hurry_engine,
+    written,
+)
+from support.greeting_kind import CARD, CONFIG_MAPS, Seen, Todo, greetings
+from support.greeting_kind import plan as plan_of_greetings
+from support.scripted_watch import until
+
+SECOND = CONFIG_MAPS.path("ml", "second")
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurry_engine(monkeypatch)
+
+
+@dataclass
+class Counted:
+    """Greetings, with `changes`, whose passes are counted."""
+
+    changes: dict[str, Any] = field(default_factory=dict)
+    passes: list[Key] = field(default_factory=list)
+
+    def __call__(self, stores: Stores) -> Kind[Any, Any, Any]:
+        return replace(greetings(stores), begin=self.passes.append, **self.changes)
+
+
+def _then_seen(api: GreetingApi, engine: Callable[[], Engine]) -> None:
+    """The watch shows a new card before the create is answered."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        usual = api.usual(api.requests[-1], CARDS)
+        await until("the card to be seen", lambda: len(engine().loop.stores.of(CARD).owned_by(KEY)) == 1)
+        await usual(writer)
+
+    api.told["POST", CARDS] = answer
+
+
+def _meanwhile(api: GreetingApi, engine: Callable[[], Engine], act: Callable[[], None]) -> None:
+    """While the first status is being written, something happens that the engine sees."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        api.told.pop(("PATCH", STATUS), None)
+        act()
+        await until("the key to be woken", lambda: engine().loop.queue.is_woken(KEY))
+        await api.usual(api.requests[-1], STATUS)(writer)
+
+    api.told["PATCH", STATUS] = answer
+
+
+def _another_card(api: GreetingApi) -> Callable[[], None]:
+    return lambda: api.replace(SECOND, card(name="second", uid="uid-second"))
+
+
+async def test_a_child_that_is_seen_before_the_answer_to_its_create_leads_to_no_further_pass() -> None:
+    """The pass looks at what is there after its writes, and plans and reports by that."""
+    api, kind = written(), Counted()
+    async with greeting_engine(kind, api=api) as engine:
+        _then_seen(api, lambda: engine)
+        await until("the status", lambda: api.said == "hi")
+        await engine.at_rest()
+        assert engine.writes == [MADE, TOLD]
+        assert len(kind.passes) == 1
+
+
+async def test_what_changes_the_status_after_that_is_reported_by_a_further_pass() -> None:
+    """The first status was already on its way."""
+
+    def status(seen: Seen, _: Todo, __: object) -> dict[str, Any]:
+        return {"said": seen[0].spec["text"] if seen[1] else "", "cards": len(seen[1])}
+
+    api, kind = written(), Counted({"status": status})
+    async with greeting_engine(kind, api=api) as engine:
+        _meanwhile(api, lambda: engine, _another_card(api))
+        await until("the second card", lambda: api.status.get("cards") == 2)
+        assert len(kind.passes) == 2
+
+
+@pytest.mark.parametrize(("changes", "passes"), [({}, 1), ({"refreshed": lambda before, _: before}, 2)])
+async def test_what_a_kind_does_not_bring_up_to_date_in_a_report_is_left_to_a_further_pass(
+    changes: dict[str, Any], passes: int
+) -> None:
+    """It may do more about it than plan and report."""
+    api, kind = written(), Counted(changes)
+    async with greeting_engine(kind, api=api) as engine:
+        _meanwhile(api, lambda: engine, _another_card(api))
+        await until("the status", lambda: api.said == "hi")
+        await engine.at_rest()
+        assert len(kind.passes) == passes
+
+
+async def test_what_is_to_be_done_about_it_is_done_by_a_further_pass() -> None:
+    """Somebody has changed the card: it is deleted, and made once more."""
+    api, kind = written(), Counted()
+
+    def change() -> None:
+        known = api.there[CARD_PATH]
+        api.replace(CARD_PATH, {**known, "data": {"text": "changed"}})
+
+    async with greeting_engine(kind, api=api) as engine:
+        _meanwhile(api, lambda: engine, change)
+        await until("the card as it should be", lambda: api.count(MADE) == 2)
+        await engine.at_rest()
+        assert api.there[CARD_PATH]["data"] == {"text": "hi"}
+
+
+async def test_the_time_of_the_plan_after_the_writes_counts() -> None:
+    """Only when the card is there does the plan say when to look again; no event does."""
+    soon = 0.01
+
+    def plan(seen: Seen) -> Todo:
+        decided = plan_of_greetings(seen)
+        return replace(decided, requeue_after=soon) if seen[1] else decided
+
+    api, kind = written(), Counted({"plan": plan})
+    async with greeting_engine(kind, api=api) as engine:
+        _then_seen(api, lambda: engine)
+        await until("looks without anything new", lambda: len(kind.passes) >= 4)
+        assert engine.writes == [MADE, TOLD]
+
+
+async def test_a_term_that_begins_meanwhile_looks_at_the_root_whatever_the_last_one_saw() -> None:
+    """Another operator may have led in between."""
+    api, kind = written(), Counted()
+    async with greeting_engine(kind, api=api) as engine:
+
+        def lead_again() -> None:
+            engine.loop.queue.pause()
+            engine.loop.election.term += 1
+            engine.loop.queue.start()
+
+        _meanwhile(api, lambda: engine, lead_again)
+        await until("the pass of the new term", lambda: len(kind.passes) == 2)
