@@ -6,23 +6,22 @@ at each call, what to do about a failure. A call to a Ray head ends in its answe
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
+
+from msgspec import Struct
 
 NO_ANSWER = 0
 """The status of a request that got no HTTP answer: connection refused, cut, or timed out."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatusCause:
+class StatusCause(Struct, frozen=True):
     """One field that the API server objects to (`details.causes[]` of a Status object)."""
 
     field: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class ApiFailure:
+class ApiFailure(Struct, frozen=True):
     """Why a request did not succeed, as reported by the API server if it answered."""
 
     status: int
@@ -129,8 +128,7 @@ class GcsTrouble(StrEnum):
     """The answer is larger than we read."""
 
 
-@dataclass(frozen=True, slots=True)
-class GcsFailure:
+class GcsFailure(Struct, frozen=True):
     """Why a call to a Ray head did not succeed. The message holds nothing secret."""
 
     trouble: GcsTrouble

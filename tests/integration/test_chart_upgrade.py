@@ -1,10 +1,10 @@
 """The chart beside the values of the release before: `helm upgrade --reuse-values` gives it these alone."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import yaml
+from msgspec.structs import replace
 
 from rayfleet.settings.flags import Settings, parse
 from support.chart import BEFORE, CHART, Object, must_helm, the

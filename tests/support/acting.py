@@ -1,8 +1,10 @@
 """A kind that does what a test wants done, once for each text of its greeting."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from rayfleet.engine.actions import Create, Verb
 from rayfleet.engine.children import Stores

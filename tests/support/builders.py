@@ -1,8 +1,9 @@
 """Clusters, pods and snapshots with sensible defaults: a test says only what it is about."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.api.raycluster import RayClusterSpec, parse_spec

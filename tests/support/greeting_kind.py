@@ -1,8 +1,9 @@
 """A kind for tests: a Greeting, whose text a ConfigMap carries. This is all that the engine asks for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from rayfleet.api.names import Annotation
 from rayfleet.engine.actions import Create, Delete
@@ -38,8 +39,7 @@ CRD: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(Struct, frozen=True):
     """A ConfigMap, trimmed."""
 
     namespace: str
@@ -65,16 +65,14 @@ CARD: Final = Child(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """The one action of a pass."""
 
     verb: Create | Delete
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Todo:
+class Todo(Struct, frozen=True):
     """The plan."""
 
     stages: tuple[tuple[Step, ...], ...] = ()

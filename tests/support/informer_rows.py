@@ -1,7 +1,9 @@
 """Each thing that can happen to a reflector, and what it does about it: a row a fault."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from rayfleet.errors import ApiFailure
 from rayfleet.kube.informer.machine import (

@@ -1,11 +1,11 @@
 """Whatever somebody has written into a status, nothing that reads it fails, and the next one fits."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from crds.status_schema import status_schema
 from rayfleet.api.raycluster.status import RayClusterStatus

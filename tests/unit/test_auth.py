@@ -5,11 +5,11 @@ import base64
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
 from typing import Any
 
 import orjson
 import pytest
+from msgspec.structs import asdict, replace
 
 from rayfleet.engine.outcome import Failed, NotTried, Succeeded
 from rayfleet.kinds.raycluster.manifests import auth_secret_name

@@ -3,9 +3,9 @@
 import sys
 import tracemalloc
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.autoscaling import (
     AutoscalingPolicy,

@@ -1,8 +1,7 @@
 """Going down: idle nodes, whole replicas, what is kept, and when to look again."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.api.raycluster import Behavior, Fallback
 from rayfleet.autoscaling import (
@@ -36,7 +35,7 @@ def drained(decision: Decision) -> list[str]:
 
 def of_idle_nodes(*seconds: float, **changes: object) -> Decision:
     """Idle nodes c0, c1, ... of one group."""
-    group = replace(CPU, desired=len(seconds), **changes)  # type: ignore[arg-type]  # fields of several types
+    group = replace(CPU, desired=len(seconds), **changes)
     nodes = [idle(f"c{i}", group, age) for i, age in enumerate(seconds)]
     return decided(state(nodes=nodes), group, workers=pods(*nodes))
 

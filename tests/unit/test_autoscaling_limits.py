@@ -1,9 +1,9 @@
 """What holds growth back: max, ceilings of cost, blocked pods and their fallbacks, windows, policies."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.api.raycluster import Behavior, Fallback, ScalingRules
 from rayfleet.autoscaling import (

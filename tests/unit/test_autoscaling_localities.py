@@ -1,9 +1,9 @@
 """Placement groups that want all bundles within one value of a label, or may be had in another way."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.autoscaling import AutoscalingPolicy, Decision, HoldKind, Memory, Worker, WorkerGroup, decide
 from rayfleet.ray.state import Choice, Demand, Gang, LabelConstraint, Locality, RayNode, Strategy

@@ -1,13 +1,14 @@
 """What holds for every decision, on drawn clusters."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from rayfleet.autoscaling import (
     AutoscalingPolicy,
@@ -41,7 +42,7 @@ def with_idle_nodes(case: Case, random: Random) -> Case:
         else node
         for node in case.ray.nodes
     )
-    return replace(case, ray=replace(case.ray, nodes=nodes))
+    return dataclasses.replace(case, ray=replace(case.ray, nodes=nodes))
 
 
 @few
@@ -150,7 +151,7 @@ def test_idle_nodes_that_go_leave_room_for_all_that_was_placed(case: Case, rando
 def _without(case: Case, gone: set[str]) -> Case:
     nodes = tuple(node for node in case.ray.nodes if node.instance_id not in gone)
     workers = tuple(worker for worker in case.workers if worker.name not in gone)
-    return replace(case, ray=replace(case.ray, nodes=nodes), workers=workers)
+    return dataclasses.replace(case, ray=replace(case.ray, nodes=nodes), workers=workers)
 
 
 def _carried_out(case: Case, decision: Decision) -> Case:
@@ -160,7 +161,7 @@ def _carried_out(case: Case, decision: Decision) -> Case:
     for group in decision.groups:
         workers += [Worker(f"{group.name}-new-{i}", group.name, NOW) for i in range(group.launches)]
     groups = tuple(replace(one, desired=decision.group(one.name).wanted) for one in case.groups)
-    return replace(case, groups=groups, workers=tuple(workers))
+    return dataclasses.replace(case, groups=groups, workers=tuple(workers))
 
 
 def sizes(decision: Decision) -> dict[str, int]:
@@ -200,13 +201,13 @@ def test_more_of_the_same_demand_never_makes_the_cluster_smaller(case: Case, mor
     if not case.ray.demands:
         return
     group = case.groups[0]
-    case = replace(
+    case = dataclasses.replace(
         case, groups=(group,), workers=tuple(worker for worker in case.workers if worker.group == group.name)
     )
     index = which % len(case.ray.demands)
     grown = list(case.ray.demands)
     grown[index] = replace(grown[index], count=grown[index].count + more)
-    larger = replace(case, ray=replace(case.ray, demands=tuple(grown)))
+    larger = dataclasses.replace(case, ray=replace(case.ray, demands=tuple(grown)))
     assert decided(larger).group(group.name).wanted >= decided(case).group(group.name).wanted
 
 

@@ -1,10 +1,10 @@
 """Replicas of several hosts that are not all equal: one host of a TPU slice is its head."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.autoscaling import AutoscalingPolicy, Decision, Memory, Worker, WorkerGroup, decide
 from rayfleet.kinds.raycluster.plan.learned import learned

@@ -1,9 +1,9 @@
 """The smallest group that is enough: everything that a node has counts, asked for or not."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.autoscaling import AutoscalingPolicy, Memory, WorkerGroup, decide
 from rayfleet.kinds.raycluster.plan.scaling import group_of

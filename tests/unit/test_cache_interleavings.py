@@ -1,10 +1,11 @@
 """Whatever comes in whatever order, the cache ends as the server is."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from rayfleet.kube.cache.store import Store
 from rayfleet.kube.objects.keys import Key

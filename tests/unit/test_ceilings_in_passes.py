@@ -1,9 +1,9 @@
 """Ceilings on GPUs in whole passes: they are read before GPUs are asked for, and room is given away once."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.autoscaling.limits import CostCeilings, ScalingLimits
 from rayfleet.kinds.raycluster.actions import Plan

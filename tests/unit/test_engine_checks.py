@@ -1,9 +1,9 @@
 """What the engine asks before a pass writes, with a kind made for tests."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.engine.children import Stores
 from rayfleet.engine.kind import Check, Guard, Kind

@@ -1,10 +1,10 @@
 """The engine from its start to its end, with a kind made for tests: when it acts, and when another does."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.engine.children import Child, Stores, stores_for
 from rayfleet.engine.kind import Kind

@@ -1,10 +1,10 @@
 """When the engine writes a status, and what it makes of each answer, with a kind made for tests."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.engine.children import Stores
 from rayfleet.engine.kind import Kind

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from rayfleet.ray.gcs.books import actors_from, jobs_from, nodes_from, version_from
 from rayfleet.ray.gcs.bounds import MOST_CHOICES, Unbelievable
@@ -229,7 +230,8 @@ def test_a_strategy_that_is_not_known_asks_for_no_more_than_the_bundles() -> Non
 def test_fields_that_are_not_known_are_skipped() -> None:
     """A newer head says more."""
     unknown = b"\xfa\x3e\x05hello"  # Field 1007.
-    assert state_from(CAPTURED + unknown) == state_from(CAPTURED)
+    known, found = state_from(CAPTURED), state_from(CAPTURED + unknown)
+    assert replace(found, size=known.size) == known
 
 
 def test_a_node_whose_workers_wait_may_have_less_than_nothing_left() -> None:

@@ -1,8 +1,7 @@
 """GPUs of pods that belong to no cluster any more: what holds devices, and what only claims to."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.fleet.gpu_pods import GpuPods
 from rayfleet.kube.cache import RootStore, Store

@@ -1,9 +1,9 @@
 """What a reflector does about each thing that can happen: every fault is a row."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.kube.informer.machine import (
     Effect,

@@ -1,9 +1,9 @@
 """Nodes belong to no namespace: they are followed once, and nothing else depends on whether they can be."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.errors import ApiFailure
 from rayfleet.kinds.raycluster.children import CHILDREN, NODE_CHILD

@@ -1,7 +1,8 @@
 """A maximum that is lowered: what has not joined goes at once, what works stays until it is idle."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from rayfleet.kinds.raycluster.plan import Cause, Plan, plan
 from rayfleet.kinds.raycluster.scaling_view import Sizing

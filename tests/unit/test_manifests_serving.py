@@ -1,9 +1,9 @@
 """Pods of a cluster that belongs to a RayService."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kube.objects.roots import Root

@@ -5,10 +5,10 @@ import logging
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import fields
 
 import pytest
 from aiohttp import ClientSession
+from msgspec.structs import fields
 from prometheus_client import CollectorRegistry
 
 from rayfleet.telemetry.metrics import Exposition, MetricsServer, server
@@ -93,7 +93,7 @@ async def test_there_are_two_formats_whatever_is_asked_for(accept: str, content_
     assert paused.made == made
 
 
-class Long(Exposition):
+class Long(Exposition, frozen=True):
     """As of very many clusters."""
 
     async def _parts(self, encode: Callable[[CollectorRegistry], bytes]) -> AsyncGenerator[bytes, None]:

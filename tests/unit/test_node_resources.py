@@ -1,9 +1,9 @@
 """What one more node of a group would have: by flags, by running nodes, by requests."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.autoscaling import AutoscalingPolicy, Memory, decide

@@ -1,7 +1,8 @@
 """From the caches to a snapshot: whose pods are whose, and which spec is acted by."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from rayfleet.api.names import NodeType
 from rayfleet.kinds.raycluster.memory import ClusterMemory

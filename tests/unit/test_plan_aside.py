@@ -1,9 +1,9 @@
 """Pods that were set aside and have been replaced, as by an earlier release: nothing is deleted for them."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.api.names import NodeType
 from rayfleet.kinds.raycluster.healing.endings import Endings

@@ -1,10 +1,10 @@
 """Ceilings on GPUs hold for whatever asks for pods, and whatever is held is named."""
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.autoscaling.limits import Ceiling, CeilingScope, CostCeilings, NamespaceCeilings, ScalingLimits
 from rayfleet.fleet.gpu_usage import GpuUsage

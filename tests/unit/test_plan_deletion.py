@@ -1,9 +1,9 @@
 """A deleted cluster that a finalizer of KubeRay's holds: its pods go, then the finalizer, in bounded time."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.kinds.raycluster.plan import Cause, Plan, RemoveFinalizer, plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot

@@ -1,10 +1,10 @@
 """An operator that finds an idle drain half done: what Ray has given up goes, and nothing comes for it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.kinds.raycluster.plan import Cause, DrainNode, Plan, plan
 from rayfleet.kinds.raycluster.scaling_view import Sizing

@@ -1,10 +1,10 @@
 """Groups whose pods end soon after their start, time and again: what they cost, and how they come back."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.engine.outcome import Succeeded
 from rayfleet.kinds.raycluster.healing.endings import FORGET_SECONDS, SOON, Endings

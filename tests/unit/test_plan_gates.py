@@ -1,9 +1,9 @@
 """A group with a scale gate does not grow: at once, and by name in the words."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.api.raycluster import Fallback
 from rayfleet.autoscaling import (

@@ -1,9 +1,9 @@
 """The head: one, always replaced, never two that may both live."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.kinds.raycluster.manifests import head_pod, head_pod_name
 from rayfleet.kinds.raycluster.plan import AdvanceHeadEpoch, Cause, CreatePod, DeletePod, Plan, plan

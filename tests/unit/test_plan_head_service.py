@@ -1,10 +1,10 @@
 """Which labels the head's Service selects by: those of the head that is there, and of no other pod."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.api.names import HEAD_SELECTOR, Label
 from rayfleet.kinds.raycluster.manifests import head_pod, head_service

@@ -1,9 +1,9 @@
 """Which pod is which: what labels and annotations say may be changed, owner and name are not."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.kinds.raycluster.identity import identified

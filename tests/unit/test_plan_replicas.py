@@ -1,10 +1,10 @@
 """Multi-host groups: replicas whole or not at all, whatever is left of one."""
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.kinds.raycluster.manifests import worker_pods
 from rayfleet.kinds.raycluster.plan import Cause, CreatePod, CreateService, Plan, plan

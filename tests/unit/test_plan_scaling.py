@@ -1,6 +1,6 @@
 """What the queue's decision does to a cluster's pods and spec."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from rayfleet.api.names import Label
 from rayfleet.autoscaling.limits import CostCeilings, ScalingLimits

@@ -1,12 +1,12 @@
 """What is set and not acted on is named by its path, and what would be dangerous without it is withheld."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from crds.field_reference import field_reference
 from rayfleet.kinds.raycluster.plan import CreatePod, in_words, plan, unsupported
@@ -68,7 +68,7 @@ def test_whatever_is_written_there_is_answered_and_withholds_exactly_with_fault_
 ) -> None:
     """Values are anybody's; a cluster is withheld by the switch alone."""
     given_as = {"labels" if as_labels else "annotations": written}
-    of = replace(cluster(), **given_as)  # type: ignore[arg-type]  # either is a map
+    of = replace(cluster(), **given_as)
     withheld = not as_labels and written.get("ray.io/ft-enabled", "").lower() == "true"
     assert (plan(snapshot(of)).actions == ()) is withheld
     found = unsupported(parsed(of.spec), labels=of.labels, annotations=of.annotations)

@@ -1,10 +1,10 @@
 """What one plan has worked out from a spec serves the next one, and never another cluster or spec."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.kinds.raycluster.manifests import worker_pods
 from rayfleet.kinds.raycluster.memory import ClusterMemory

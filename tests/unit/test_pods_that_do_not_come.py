@@ -1,9 +1,9 @@
 """Pods that never become Ray nodes: in time their work goes elsewhere, and it is said why."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.kinds.raycluster.plan import DeletePod, Plan, plan
 from rayfleet.kinds.raycluster.scaling_view import Sizing

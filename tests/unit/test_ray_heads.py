@@ -5,11 +5,12 @@ import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.engine.outcome import NotTried, Refused, Succeeded, Unanswered
 from rayfleet.errors import GcsTrouble

@@ -1,9 +1,9 @@
 """What is remembered of a cluster's Ray: who was given up, by whom, and what a lost question means."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.errors import GcsFailure, GcsTrouble
 from rayfleet.kinds.raycluster.sources.ray_memory import (

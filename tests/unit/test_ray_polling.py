@@ -5,11 +5,12 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import grpc
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.errors import GcsFailure, GcsTrouble
 from rayfleet.kube.objects.keys import Key

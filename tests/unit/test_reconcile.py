@@ -1,10 +1,10 @@
 """A pass over a cluster, against a scripted API server: what is looked at before anything is written."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.engine.workqueue import Done, Retry
 from rayfleet.kinds.raycluster.actions import Plan

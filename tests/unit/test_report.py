@@ -1,8 +1,9 @@
 """What is written for users after a pass, and when: at once, later, or not at all."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from rayfleet.engine.memory import Remembered
 from rayfleet.engine.outcome import Outcome

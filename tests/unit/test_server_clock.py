@@ -1,9 +1,10 @@
 """The time by which objects are judged is the API server's, however far off the operator's own clock is."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.utils import formatdate
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.engine.memory import Remembered
 from rayfleet.engine.outcome import Failed, Succeeded

@@ -1,8 +1,7 @@
 """Which changes of a pod call for action, and which are but its way to readiness."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.kube.objects.pods import Pod
 from support.builders import changed, cluster, ray_ended, worker

@@ -1,7 +1,8 @@
 """What a spec costs the loop: bounded by its size, and what takes long runs beside it."""
 
 import sys
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from rayfleet.autoscaling import WorkerGroup
 from rayfleet.autoscaling.demand.needs import space_of

@@ -1,10 +1,10 @@
 """Why pods of a group cannot be created stands in its status: the reason, the words, and since when."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.api.raycluster.status import HeldReason, recorded
 from rayfleet.autoscaling.limits import ceilings_from_annotations

@@ -1,7 +1,8 @@
 """When the status tells at once that a queue is lost or found, and when that may wait."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kinds.raycluster.status import compute_status, is_urgent

@@ -1,9 +1,9 @@
 """A status is never above 64 KiB, whoever has written what: tails are cut, and what tools poll stays."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.api.raycluster.status import recorded
 from rayfleet.api.violation import Violation

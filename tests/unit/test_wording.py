@@ -1,9 +1,9 @@
 """What users read says what is the matter, and what for, in words that agree with numbers."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rayfleet.autoscaling import DemandAnswer, DemandHold, DemandKind, HoldKind, words
 from rayfleet.autoscaling.summary import summary_of

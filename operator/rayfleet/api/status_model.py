@@ -9,7 +9,6 @@ and the reference page are generated from them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from inspect import get_annotations
 from types import MappingProxyType
 from typing import (
@@ -26,6 +25,7 @@ from typing import (
     get_origin,
 )
 
+from msgspec import Struct
 from pydantic.alias_generators import to_camel
 
 from rayfleet.api.base import INT32_MAX
@@ -41,8 +41,7 @@ _INT64_MAX: Final = 2**63 - 1
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scalar:
+class Scalar(Struct, frozen=True, eq=False):
     """What one value may be."""
 
     schema: Mapping[str, Any]

@@ -1,10 +1,9 @@
 """What is wrong with an object, as a value."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Struct, frozen=True):
     """A rule that the object breaks, and where."""
 
     path: str

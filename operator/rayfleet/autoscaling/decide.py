@@ -1,7 +1,8 @@
 """How large each group should be, which nodes may go, and why: one pure function."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from rayfleet.autoscaling.answers import answers_of, oversized
 from rayfleet.autoscaling.decision import Decision

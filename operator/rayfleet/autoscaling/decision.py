@@ -1,8 +1,9 @@
 """The result of `decide`: sizes, drains, what serves each demand, what holds the rest, with messages."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from rayfleet.autoscaling.inputs import Memory
 from rayfleet.ray.state import Shape
@@ -64,8 +65,7 @@ class Placed(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class DemandAnswer:
+class DemandAnswer(Struct, frozen=True):
     """The outcome for one entry of demand."""
 
     kind: DemandKind
@@ -91,8 +91,7 @@ class IdleNode(NamedTuple):
     node_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaDrain:
+class ReplicaDrain(Struct, frozen=True):
     """One replica to remove: each of its nodes is idle, and nothing needs them."""
 
     group: str
@@ -102,8 +101,7 @@ class ReplicaDrain:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaCancel:
+class ReplicaCancel(Struct, frozen=True):
     """One replica that has not joined Ray and that nothing needs any more: its pods may be deleted."""
 
     group: str
@@ -111,8 +109,7 @@ class ReplicaCancel:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class GroupDecision:
+class GroupDecision(Struct, frozen=True):
     """The size of one group, in replicas."""
 
     name: str
@@ -134,8 +131,7 @@ class GroupDecision:
     """They have been blocked for so long that their work goes elsewhere if possible."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What to do now, and why."""
 
     groups: tuple[GroupDecision, ...]

@@ -3,8 +3,9 @@
 The queue is reported by a head, and a head runs its users' code: some queues take hours to work through.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from rayfleet.autoscaling.decision import DemandHold, HoldKind
 
@@ -19,8 +20,7 @@ TOO_MUCH: Final = DemandHold(
 )
 
 
-@dataclass(slots=True)
-class Effort:
+class Effort(Struct):
     """The steps that are left."""
 
     left: int = MOST_STEPS

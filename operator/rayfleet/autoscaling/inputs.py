@@ -1,10 +1,11 @@
 """What one decision is made from, besides Ray's state: groups, their pods, the policy, the memory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
 from typing import Literal, NamedTuple
+
+from msgspec import Struct, field
 
 from rayfleet.api.base import INT32_MAX
 from rayfleet.api.raycluster import Behavior, Fallback
@@ -28,8 +29,7 @@ class BlockedReason(StrEnum):
     """It runs, but Ray does not know it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
+class Blocked(Struct, frozen=True):
     """Something keeps a pod from running, and only time or others can change that."""
 
     reason: BlockedReason
@@ -48,8 +48,7 @@ class Blocked:
         return self.since + min(max(patience, self.at_least), self.at_most)
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
+class Worker(Struct, frozen=True):
     """One pod of a group: running (Ray knows a node of its name) or coming."""
 
     name: str
@@ -68,8 +67,7 @@ class Worker:
     """It is going to be deleted because its name is in `workersToDelete`."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerGroup:
+class WorkerGroup(Struct, frozen=True):
     """A worker group: what one more replica would bring, and how many replicas there may be."""
 
     name: str
@@ -112,8 +110,7 @@ class GpuHeadroom(NamedTuple):
     """How many GPUs may still be added to those of existing pods."""
 
 
-@dataclass(frozen=True, slots=True)
-class AutoscalingPolicy:
+class AutoscalingPolicy(Struct, frozen=True):
     """How the cluster is scaled."""
 
     upscaling_mode: Literal["Default", "Aggressive", "Conservative"] = "Default"
@@ -151,8 +148,7 @@ class Settled(NamedTuple):
     sizes: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Struct, frozen=True):
     """What one decision passes to the next. Losing it costs time, never a busy worker."""
 
     began: float | None = None

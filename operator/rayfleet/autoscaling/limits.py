@@ -4,9 +4,10 @@ A ceiling only limits growth: nothing that runs is removed because of it.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct, field
 
 MAX_GPUS: Final = "rayfleet.io/max-gpus"
 """Annotation of a namespace: GPUs of all its Ray clusters together."""
@@ -26,8 +27,7 @@ class CeilingScope(StrEnum):
     TOTAL_PER_MINUTE = "new GPUs per minute in total"
 
 
-@dataclass(frozen=True, slots=True)
-class Ceiling:
+class Ceiling(Struct, frozen=True):
     """One ceiling, and who set it."""
 
     scope: CeilingScope
@@ -39,8 +39,7 @@ class Ceiling:
         return f"at most {self.limit} {self.scope} ({self.source})"
 
 
-@dataclass(frozen=True, slots=True)
-class CostCeilings:
+class CostCeilings(Struct, frozen=True):
     """The ceilings in the operator's settings; None if not set."""
 
     gpus_per_cluster: int | None = None
@@ -49,8 +48,7 @@ class CostCeilings:
     new_gpus_per_minute: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ScalingLimits:
+class ScalingLimits(Struct, frozen=True):
     """The limits that apply to every cluster."""
 
     blocked_seconds: float = 900.0
@@ -60,8 +58,7 @@ class ScalingLimits:
     ceilings: CostCeilings = field(default_factory=CostCeilings)
 
 
-@dataclass(frozen=True, slots=True)
-class NamespaceCeilings:
+class NamespaceCeilings(Struct, frozen=True):
     """The ceilings set by the annotations of one namespace."""
 
     ceilings: tuple[Ceiling, ...] = ()

@@ -5,9 +5,10 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.cli.api_server import ApiServer
@@ -26,12 +27,14 @@ SILENT = "SETTINGS frame"
 """Part of gRPC's message about a server that sends nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundToken:
+class FoundToken(Struct, frozen=True):
     """The token to send, or why there is none. Its repr hides the value."""
 
-    value: str | None = field(repr=False)
+    value: str | None
     trouble: str = ""
+
+    def __repr__(self) -> str:
+        return f"FoundToken(trouble={self.trouble!r})"
 
 
 def ask_head(server: ApiServer, cluster: Root, spec: RayClusterSpec, head: Pod) -> Queue:

@@ -1,8 +1,10 @@
 """A manifest and a queue file, as inputs of the operator's own decision."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.api.raycluster import RayClusterSpec
@@ -22,8 +24,7 @@ NOW = 1_000_000.0
 _ACCELERATOR: Final = "ray.io/accelerator-type"
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(Struct, frozen=True):
     """A queue, and the cluster it belongs to."""
 
     groups: tuple[WorkerGroup, ...]

@@ -4,14 +4,14 @@ A kind has its own actions, such as "create a pod of this group". Each names the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from rayfleet.kube.objects.resources import Resource
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(Struct, frozen=True):
     """Create an object. An existing one of its name counts as created if it is ours, and the same."""
 
     resource: Resource
@@ -25,8 +25,7 @@ class Create:
     """What the user can do if the name is taken by an object that is not ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Struct, frozen=True):
     """Delete one object, by uid."""
 
     resource: Resource
@@ -34,8 +33,7 @@ class Delete:
     uid: str
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(Struct, frozen=True):
     """Merge-patch one object, by uid."""
 
     resource: Resource
@@ -44,22 +42,19 @@ class Patch:
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class PatchRoot:
+class PatchRoot(Struct, frozen=True):
     """JSON-patch the root of the pass, only if nobody has written to it since."""
 
     operations: tuple[Mapping[str, Any], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PatchStatus:
+class PatchStatus(Struct, frozen=True):
     """Merge-patch the status of the root, only if nobody has written to it since."""
 
     fields: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class TakeOffFinalizer:
+class TakeOffFinalizer(Struct, frozen=True):
     """Remove a finalizer from the root, as the root is at that moment."""
 
     finalizer: str
@@ -67,8 +62,7 @@ class TakeOffFinalizer:
     """What an administrator can do if that is forbidden."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handled:
+class Handled(Struct, frozen=True):
     """A handler of the kind carries it out."""
 
     takes_turn: bool = True

@@ -1,8 +1,9 @@
 """The kinds that the operator watches, roots and their children: tables and caches."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+
+from msgspec import Struct, field
 
 from rayfleet.kube.cache import RootStore, Store
 from rayfleet.kube.cache.store import Trimmed
@@ -13,13 +14,12 @@ from rayfleet.kube.objects.resources import Resource
 C = TypeVar("C", bound=Trimmed)
 
 
-@dataclass(frozen=True, slots=True)
-class Child(Generic[C]):
+class Child(Struct, Generic[C], frozen=True):
     """A kind of object that roots own, or that their placement depends on: a row of a kind's table."""
 
     resource: Resource
     trimmed: type[C]
-    """A frozen dataclass of the fields that we read."""
+    """A frozen struct of the fields that we read."""
     trim: Callable[[JsonObject], C]
     selectors: Mapping[str, str] = field(default_factory=dict)
     """Selectors of the watch, whoever owns the objects."""
@@ -31,8 +31,7 @@ class Child(Generic[C]):
     """Whether a change (the object now, the object before) calls for no action."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wakes:
+class Wakes(Struct, frozen=True):
     """What to call when something changes, by what has changed."""
 
     root: Callable[[Key], None]
@@ -43,8 +42,7 @@ class Wakes:
     """Called with the owner of a child that has only made progress towards readiness."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stores:
+class Stores(Struct, frozen=True):
     """The caches: roots by kind, children by resource."""
 
     roots: Mapping[str, RootStore]

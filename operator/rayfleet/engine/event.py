@@ -1,13 +1,13 @@
 """An event of a pass, as a value."""
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 LONGEST_NOTE = 1024
 """Bytes; the API server refuses a longer note."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """An event about a root (events.k8s.io/v1)."""
 
     type: str

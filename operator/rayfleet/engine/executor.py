@@ -5,8 +5,9 @@ Every answer goes straight into the cache: "Answers enter the cache before their
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from rayfleet.api.names import Annotation
 from rayfleet.engine.actions import (

@@ -1,8 +1,9 @@
 """Removes one finalizer from a root as it is at that moment, and changes nothing else."""
 
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
+
+from msgspec.structs import replace
 
 from rayfleet.engine.actions import TakeOffFinalizer
 from rayfleet.errors import ApiFailure, is_gone

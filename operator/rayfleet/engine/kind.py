@@ -6,9 +6,10 @@ A pass over one root calls `learn`, `observe`, `plan`, the guards, the executor,
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+from msgspec import Struct, field
 
 from rayfleet.engine.actions import StagedPlan
 from rayfleet.engine.children import Child
@@ -50,8 +51,7 @@ class Check(Enum):
     NOTHING_ASKED = auto()
 
 
-@dataclass(frozen=True)
-class Guard(Generic[M, S, P]):
+class Guard(Struct, Generic[M, S, P], frozen=True):
     """A check before a plan is carried out."""
 
     applies: Callable[[S, P], bool]
@@ -68,8 +68,7 @@ async def _unfollowed(*_: object) -> float | None:
     return None
 
 
-@dataclass(frozen=True)
-class Kind(Generic[M, S, P]):
+class Kind(Struct, Generic[M, S, P], frozen=True):
     """One kind of root, which users write."""
 
     resource: Resource

@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from rayfleet.engine.children import Child, Wakes, followed, stores_for
 from rayfleet.engine.events import EventRecorder
@@ -32,8 +33,7 @@ FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Struct, frozen=True):
     """How one process runs the engine."""
 
     identity: str

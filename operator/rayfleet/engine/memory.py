@@ -1,8 +1,9 @@
 """What the engine remembers about one root between passes. Losing it in a restart costs only time."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from msgspec import Struct, field
 
 from rayfleet.engine.kind import Look
 from rayfleet.engine.pacing import ReportBudget, Topic
@@ -13,8 +14,7 @@ CLOCK_JUMP = 2.0
 """Seconds by which two clocks must diverge between two passes to conclude that one of them was set."""
 
 
-@dataclass(slots=True)
-class Remembered(Generic[M]):
+class Remembered(Struct, Generic[M]):
     """The memory of one root, by uid: a root recreated under the same name starts with an empty one."""
 
     uid: str

@@ -1,14 +1,14 @@
 """The outcome of one action of a pass: a class for each, so that code that decides by it names the case."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from rayfleet.engine.actions import Action
 from rayfleet.errors import ApiFailure, GcsFailure
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(Struct, frozen=True):
     """The action is done, by this attempt or an earlier one."""
 
     action: Action
@@ -16,23 +16,20 @@ class Succeeded:
     """The warnings of the API server about an object that it created."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotTried:
+class NotTried(Struct, frozen=True):
     """Neither done nor failed: it was not sent, or somebody else wrote first."""
 
     action: Action
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """The API server refused it or failed, or the answer was lost."""
 
     action: Action
     failure: ApiFailure
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """Ray refused to drain a node."""
 
     action: Action
@@ -40,8 +37,7 @@ class Refused:
     """Ray's reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
+class Unanswered(Struct, frozen=True):
     """Ray did not say whether it drains a node."""
 
     action: Action

@@ -4,9 +4,10 @@ A head runs its tenant's code, so its answers may change each second, in any way
 that they cause share one token bucket for each cluster.
 """
 
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
+
+from msgspec import Struct, field
 
 from rayfleet.engine.event import Event
 
@@ -25,8 +26,7 @@ class Topic(Enum):
     EVENT = auto()
 
 
-@dataclass(slots=True)
-class ReportBudget:
+class ReportBudget(Struct):
     """The tokens of one cluster, and what waits for one. All times are of one clock."""
 
     _full: float = float("-inf")

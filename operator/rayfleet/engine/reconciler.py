@@ -5,9 +5,11 @@ import logging
 import time
 from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rayfleet.engine.actions import Action, Create, Handled
 from rayfleet.engine.children import Stores
@@ -38,8 +40,7 @@ NEW_KIND_SECONDS = 1.0
 """Between attempts while the API server does not yet accept our kinds as owners."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What a pass depends on besides its root; read in each pass."""
 
     view_epoch: Callable[[Key], Hashable]

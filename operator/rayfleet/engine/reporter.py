@@ -1,8 +1,10 @@
 """Reports a pass to users: the status and the events. Reports never go before writes that create pods."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rayfleet.engine.actions import StagedPlan
 from rayfleet.engine.children import Stores
@@ -41,8 +43,7 @@ DEFECT = Event(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
+class Pass(Struct, frozen=True):
     """The result of a pass over one root."""
 
     kind: AnyKind

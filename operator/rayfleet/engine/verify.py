@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from rayfleet.engine.children import Child, Stores
 from rayfleet.engine.kind import AnyKind, Check
@@ -20,8 +21,7 @@ LONGEST_RETRY_AFTER = 60.0
 """The most seconds of a Retry-After that are respected."""
 
 
-@dataclass(frozen=True, slots=True)
-class RootIsGone:
+class RootIsGone(Struct, frozen=True):
     """The root no longer exists."""
 
 

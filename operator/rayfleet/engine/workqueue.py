@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from math import inf
+
+from msgspec import Struct
 
 from rayfleet.kube.objects.keys import Key
 
@@ -14,15 +15,13 @@ AFTER_A_PASS = 0.5
 """Seconds by which a look that comes due during a pass over its key is put off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """A pass succeeded. The next is after `requeue_after` seconds, or only when something happens."""
 
     requeue_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """A pass has to be repeated, after the key's backoff, from `at_least` to `at_most` seconds."""
 
     reason: str

@@ -1,8 +1,10 @@
 """Why a cluster has its size, as values: from what was read to what is shown. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec, scales_here
@@ -87,8 +89,7 @@ class UnreadyPod(NamedTuple):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """Everything that is shown about a cluster."""
 
     namespace: str

@@ -1,8 +1,9 @@
 """Which nodes are idle, and when they leave if they stay idle: the decision, run for a later time."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.autoscaling import Decision, Memory

@@ -1,8 +1,9 @@
 """The input of `rayfleet explain`: the objects of one cluster, and the queue of its head."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.autoscaling.limits import NamespaceCeilings
@@ -29,8 +30,7 @@ class EventNote(NamedTuple):
     times: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """Everything that an explanation is based on."""
 
     cluster: Root

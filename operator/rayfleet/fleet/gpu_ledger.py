@@ -2,7 +2,8 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from rayfleet.fleet.gpu_usage import GpuUsage
 from rayfleet.kube.objects.keys import Key
@@ -10,8 +11,7 @@ from rayfleet.kube.objects.keys import Key
 MINUTE = 60.0
 
 
-@dataclass(slots=True)
-class _Added:
+class _Added(Struct):
     """GPUs that a cluster gained at one time."""
 
     at: float
@@ -19,8 +19,7 @@ class _Added:
     gpus: int
 
 
-@dataclass(slots=True)
-class _Noted:
+class _Noted(Struct):
     """The GPUs of one cluster, as recorded by the last pass over it."""
 
     there: int

@@ -1,14 +1,13 @@
 """GPUs counted from cached pods alone: without a spec, and without a pass."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from rayfleet.kube.cache import RootStore, Store
 from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.pods import Pod
 
 
-@dataclass(frozen=True, slots=True)
-class GpuPods:
+class GpuPods(Struct, frozen=True):
     """Counts GPUs in the caches."""
 
     clusters: RootStore

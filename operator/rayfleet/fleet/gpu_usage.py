@@ -1,10 +1,9 @@
 """GPU counts, as ceilings use them."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class GpuUsage:
+class GpuUsage(Struct, frozen=True):
     """GPUs of pods that exist or are about to be created. Whole GPUs; a fraction counts as one."""
 
     own: int = 0

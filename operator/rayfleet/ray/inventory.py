@@ -1,7 +1,8 @@
 """What Ray lists: nodes, actors and jobs, as frozen values."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class DeathCause(StrEnum):
@@ -16,8 +17,7 @@ class DeathCause(StrEnum):
     """It was idle, and Ray was asked to drain it, by this operator or a previous one."""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeInfo:
+class NodeInfo(Struct, frozen=True):
     """One node that Ray has or has had."""
 
     node_id: bytes
@@ -47,8 +47,7 @@ class ActorState(StrEnum):
     DEAD = "DEAD"
 
 
-@dataclass(frozen=True, slots=True)
-class ActorInfo:
+class ActorInfo(Struct, frozen=True):
     """One actor."""
 
     actor_id: bytes
@@ -65,8 +64,7 @@ class ActorInfo:
     """Its id in hex; empty if the actor is in none."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobInfo:
+class JobInfo(Struct, frozen=True):
     """One job, that is, one driver."""
 
     job_id: bytes

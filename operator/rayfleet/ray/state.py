@@ -4,9 +4,10 @@ The terms are those of Ray's `autoscaler.proto`. Demand is grouped by shape: 10,
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
+
+from msgspec import Struct, field
 
 Resources: TypeAlias = tuple[tuple[str, float], ...]
 """(resource name, amount), sorted by name, each amount above 0: `(("CPU", 1.0), ("GPU", 0.5))`."""
@@ -34,8 +35,7 @@ class Shape(NamedTuple):
     """Alternatives, best first; if there are none, any node will do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(Struct, frozen=True):
     """Equal requests that wait."""
 
     shape: Shape
@@ -93,8 +93,7 @@ class NodeStatus(StrEnum):
     DEAD = "DEAD"
 
 
-@dataclass(frozen=True, slots=True)
-class RayNode:
+class RayNode(Struct, frozen=True):
     """One Ray node, that is, one pod (`instance_id` is the pod's name)."""
 
     node_id: bytes
@@ -114,8 +113,7 @@ class RayNode:
     """Why it is busy: Ray's own texts."""
 
 
-@dataclass(frozen=True, slots=True)
-class RayState:
+class RayState(Struct, frozen=True):
     """One reply of GetClusterResourceState. `nodes` includes dead ones."""
 
     session: str
@@ -127,7 +125,7 @@ class RayState:
     gangs: tuple[Gang, ...]
     constraints: tuple[tuple[Demand, ...], ...]
     """What `request_resources` asked the cluster to have, busy or not; one list per call."""
-    size: int = field(default=0, compare=False)
+    size: int = 0
     """An upper estimate of its size in memory, in bytes."""
 
     @property
@@ -136,8 +134,7 @@ class RayState:
         return frozenset(node.instance_id for node in self.nodes if node.status is not NodeStatus.DEAD)
 
 
-@dataclass(frozen=True, slots=True)
-class RayView:
+class RayView(Struct, frozen=True):
     """What is known of a cluster's Ray at the time of a decision. Unknown is not zero."""
 
     state: RayState | None = None
@@ -183,8 +180,7 @@ class Drain(NamedTuple):
     """Ray's message."""
 
 
-@dataclass(frozen=True, slots=True)
-class PendingLaunch:
+class PendingLaunch(Struct, frozen=True):
     """Pods about to be created."""
 
     group: str
@@ -193,8 +189,7 @@ class PendingLaunch:
     """Unix seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class PendingPod:
+class PendingPod(Struct, frozen=True):
     """A pod that is becoming a Ray node."""
 
     group: str
@@ -204,8 +199,7 @@ class PendingPod:
     """What it is waiting for."""
 
 
-@dataclass(frozen=True, slots=True)
-class FailedLaunch:
+class FailedLaunch(Struct, frozen=True):
     """Pods that could not be created."""
 
     group: str
@@ -216,8 +210,7 @@ class FailedLaunch:
     failed: float
 
 
-@dataclass(frozen=True, slots=True)
-class AutoscalingReport:
+class AutoscalingReport(Struct, frozen=True):
     """What is reported to Ray about the autoscaler, for `ray status`."""
 
     version: int

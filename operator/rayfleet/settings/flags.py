@@ -4,7 +4,8 @@ import argparse
 import socket
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from rayfleet import __version__
 from rayfleet.api.names import is_object_name
@@ -15,8 +16,7 @@ from rayfleet.settings.scaling import ScalingSettings, ScalingSettingsError, rea
 _LONGEST_DOMAIN = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """How the operator runs. A flag overrides its environment variable, which overrides the default."""
 
     namespaces: tuple[str, ...]

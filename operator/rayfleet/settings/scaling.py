@@ -5,12 +5,12 @@ A misspelt limit would be no limit, so nothing is ignored and nothing is guessed
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from msgspec import Struct, field
 from pydantic import ConfigDict, Field, ValidationError
 
 from rayfleet.api.base import ApiModel, Integer, NonNegativeInteger
@@ -30,8 +30,7 @@ class ScalingSettingsError(Exception):
     """The file cannot be used; the message has a sentence for each fault."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScalingSettings:
+class ScalingSettings(Struct, frozen=True):
     """The settings in the file; without a file, the defaults."""
 
     limits: ScalingLimits = field(default_factory=ScalingLimits)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.kinds.raycluster.kind import decided

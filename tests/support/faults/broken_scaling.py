@@ -1,6 +1,6 @@
 """Planners and views that scale wrongly on purpose, to see that the checks of a queue's trial notice."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from rayfleet.kinds.raycluster.plan import Cause, DeletePod, DrainNode, Plan, plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot

@@ -1,8 +1,9 @@
 """Demand as vectors over the resources that anything asks for, with the labels that it accepts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from rayfleet.api.accelerators import is_accelerator
 from rayfleet.autoscaling import effort as limits
@@ -35,8 +36,7 @@ class Need(NamedTuple):
     """If above -1, at most one request of all needs with this number goes to one node."""
 
 
-@dataclass(slots=True)
-class Space:
+class Space(Struct):
     """The dimensions of one decision: resource names, and labels with the values that matter."""
 
     names: tuple[str, ...]
@@ -45,8 +45,8 @@ class Space:
     """For each key, the values that a selector names."""
     gpu: int
     """The dimension of GPUs."""
-    _dimensions: dict[str, int] = field(init=False)
-    _places: dict[str, int] = field(init=False)
+    _dimensions: dict[str, int] = field(default_factory=dict)
+    _places: dict[str, int] = field(default_factory=dict)
     _ranks: dict[tuple[LabelSelector, ...], dict[Kind, int]] = field(default_factory=dict)
     _implicit: tuple[float, ...] = ()
     width: int = 1

@@ -6,8 +6,9 @@ Kubernetes name holds a character that could end a string; in a regular expressi
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 _PLACEHOLDERS: Final = ("namespace", "cluster")
 _TOKEN: Final = re.compile(
@@ -27,8 +28,7 @@ class _Placeholder(NamedTuple):
     in_regexp: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PromqlTemplate:
+class PromqlTemplate(Struct, frozen=True):
     """A query for any cluster. Made by `parse_template`."""
 
     parts: tuple[str | _Placeholder, ...]

@@ -1,12 +1,11 @@
 """A query that the admin has named, and its failure."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from rayfleet.autoscaling.metrics.promql import PromqlTemplate
 
 
-@dataclass(frozen=True, slots=True)
-class MetricQuery:
+class MetricQuery(Struct, frozen=True):
     """A query, and the server that answers it."""
 
     name: str
@@ -20,8 +19,7 @@ class MetricQuery:
     timeout_seconds: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class QueryFailure:
+class QueryFailure(Struct, frozen=True):
     """Why a query gave no value: a sentence that names the query and holds no secret."""
 
     message: str

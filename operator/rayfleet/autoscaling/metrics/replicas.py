@@ -1,10 +1,11 @@
 """Turns answers into replicas: what the metrics of one cluster ask for, and what is unknown."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
+
+from msgspec import Struct
 
 from rayfleet.api.base import INT32_MAX
 from rayfleet.api.quantity import parse_quantity
@@ -17,8 +18,7 @@ _TOLERANCE: Final = Decimal("1e-9")
 """Relative tolerance of a quotient, for float noise: 0.1 + 0.2 over 0.1 is 3, not 4."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What is known about one query for one cluster. Times are in Unix seconds."""
 
     value: float | None = None
@@ -34,8 +34,7 @@ class Reading:
         return self.value is not None and self.taken_at is not None and now - self.taken_at <= HOLD_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class MetricFault:
+class MetricFault(Struct, frozen=True):
     """A metric that has no answer now."""
 
     query: str
@@ -55,8 +54,7 @@ class MetricFault:
         return f"{self.message.rstrip('.')}{since}; {then}."
 
 
-@dataclass(frozen=True, slots=True)
-class MetricReplicas:
+class MetricReplicas(Struct, frozen=True):
     """What all metrics of one worker group ask for; the larger of this and Ray's demand counts."""
 
     group: str

@@ -1,8 +1,9 @@
 """The nodes that work can go to, equal ones as one entry with a count."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from rayfleet.api.accelerators import whole_accelerators
 from rayfleet.api.names import HEAD_GROUP
@@ -49,8 +50,7 @@ class Bin(NamedTuple):
     """Needed for another reason than its load: min, a metric or `request_resources`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """What one more replica of a group would bring."""
 
     index: int

@@ -5,7 +5,8 @@ Neither is always better. This one is slower, and meant for small clusters.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand.needs import Need
@@ -35,8 +36,7 @@ def fill_nodes(
         packing.put_in_order(done)
 
 
-@dataclass(slots=True)
-class _ExistingNodes:
+class _ExistingNodes(Struct):
     """Equal nodes that exist."""
 
     packing: Packing

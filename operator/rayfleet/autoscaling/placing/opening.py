@@ -1,8 +1,9 @@
 """Chooses nodes to start: each time those that the waiting work fills best."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand.needs import Need, Space
@@ -41,8 +42,7 @@ def _candidates(
             yield _NewNodes(packing, template, needs, fits, search)
 
 
-@dataclass(slots=True)
-class _NewNodes:
+class _NewNodes(Struct):
     """Nodes that one group can start."""
 
     packing: Packing

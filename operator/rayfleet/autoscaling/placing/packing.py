@@ -3,8 +3,9 @@
 from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand.needs import Kind, Need, Space
@@ -34,8 +35,7 @@ class Rooms(NamedTuple):
         return max(0, room)
 
 
-@dataclass(slots=True)
-class Packing:
+class Packing(Struct):
     """A placement of demand, as far as it has been worked out."""
 
     space: Space
@@ -139,8 +139,7 @@ class Packing:
         self.bins = sorted(bins, key=lambda nodes: preference(nodes, gpu))
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """One way to look for places."""
 
     fresh: tuple[Template, ...]

@@ -1,8 +1,9 @@
 """What one node would take of the waiting work, and how well that suits the node."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from rayfleet.autoscaling.demand.needs import Kind, Need, Space, Vector
 
@@ -17,8 +18,7 @@ Item: TypeAlias = tuple[int, int, int, int, tuple[tuple[int, int], ...]]
 """(position, gang, the resource of which it takes the largest share, how much of it, all amounts)."""
 
 
-@dataclass(slots=True)
-class Suited:
+class Suited(Struct):
     """The needs that one kind of node could take, in order."""
 
     items: list[Item]

@@ -1,6 +1,6 @@
 """The outcome for demand: how much of each entry found a place, and what the rest lacks."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from rayfleet.autoscaling.decision import DemandKind
 from rayfleet.autoscaling.demand.needs import Need
@@ -8,8 +8,7 @@ from rayfleet.autoscaling.placing.packing import Packing, Rooms
 from rayfleet.ray.state import Gang
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One entry of demand, and how much of it found no place."""
 
     kind: DemandKind
@@ -24,8 +23,7 @@ class Entry:
     """It was not considered to the end, as there was too much before it."""
 
 
-@dataclass(slots=True)
-class Solution:
+class Solution(Struct):
     """A packing with everything placed that can be."""
 
     packing: Packing

@@ -1,8 +1,10 @@
 """The order in which demand is placed: requested sizes, `request_resources`, gangs, tasks."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rayfleet.autoscaling.decision import DemandKind, Tier
 from rayfleet.autoscaling.demand.gangs import as_demands, in_order
@@ -152,8 +154,7 @@ def _satisfy(solution: Solution, constraint: Sequence[Demand], search: Search, *
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
+class _Attempt(Struct, frozen=True):
     """One way to place a gang, and the result."""
 
     packing: Packing

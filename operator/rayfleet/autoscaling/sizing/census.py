@@ -1,7 +1,8 @@
 """Counts the replicas of each group by state, and the nodes that they are or will be."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from rayfleet.api.base import INT32_MAX
 from rayfleet.autoscaling.decision import Tier
@@ -12,8 +13,7 @@ from rayfleet.autoscaling.sizing.surplus import removable
 from rayfleet.ray.state import RayNode
 
 
-@dataclass(slots=True)
-class Census:
+class Census(Struct):
     """The replicas of one group, without those that are draining."""
 
     group: WorkerGroup

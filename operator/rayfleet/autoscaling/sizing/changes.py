@@ -1,13 +1,12 @@
 """What one decision changes about one group."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from rayfleet.autoscaling.decision import DemandHold, ReplicaCancel, ReplicaDrain
 from rayfleet.autoscaling.sizing.census import Census
 
 
-@dataclass(slots=True)
-class Change:
+class Change(Struct):
     """The change of one group while it is worked out: first what is started, then what goes."""
 
     census: Census

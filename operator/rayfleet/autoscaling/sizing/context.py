@@ -1,14 +1,14 @@
 """What sizes depend on besides demand, passed from step to step as one value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from rayfleet.autoscaling.inputs import AutoscalingPolicy, Memory
 from rayfleet.ray.state import RayNode
 
 
-@dataclass(frozen=True, slots=True)
-class SizingContext:
+class SizingContext(Struct, frozen=True):
     """The time at which sizes are decided, and what is known then."""
 
     policy: AutoscalingPolicy

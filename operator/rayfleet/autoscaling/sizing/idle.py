@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from rayfleet.autoscaling.inputs import Worker
 from rayfleet.autoscaling.sizing.census import Census
@@ -17,8 +18,7 @@ class IdleReplica(NamedTuple):
     workers: tuple[Worker, ...]
 
 
-@dataclass(slots=True)
-class Idleness:
+class Idleness(Struct):
     """The replicas of one group that may go, longest idle first."""
 
     due: list[IdleReplica] = field(default_factory=list)

@@ -1,8 +1,9 @@
 """How fast sizes may change: modes, stabilisation windows and policies, as in autoscaling/v2."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from rayfleet.api.raycluster import ScalingPolicy, ScalingRules
 from rayfleet.autoscaling.inputs import AutoscalingPolicy, Memory, Recommendation, ScaleEvent, WorkerGroup
@@ -12,8 +13,7 @@ from rayfleet.autoscaling.words import counted
 LONGEST_PERIOD: Final = 1800
 
 
-@dataclass(frozen=True, slots=True)
-class Limited:
+class Limited(Struct, frozen=True):
     """A change after all limits."""
 
     replicas: int

@@ -6,7 +6,8 @@ that was decided.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from rayfleet.autoscaling.decision import Tier
 from rayfleet.autoscaling.demand.needs import merged

@@ -1,7 +1,8 @@
 """Turns placed demand into sizes: what is started, what goes, and what limits either."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from rayfleet.autoscaling import words
 from rayfleet.autoscaling.decision import (
@@ -24,8 +25,7 @@ from rayfleet.autoscaling.sizing.settled import settle_for, sizes_before
 from rayfleet.autoscaling.sizing.shrinking import cancel_surplus, cancel_unneeded, drain_idle
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
+class Sizes(Struct, frozen=True):
     """The decision for all groups, before demand is explained."""
 
     groups: tuple[GroupDecision, ...]

@@ -1,9 +1,10 @@
 """The actions of a pass over a RayCluster; each is carried out as a verb."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from rayfleet.api.raycluster import WorkerGroupSpec
 from rayfleet.autoscaling import Decision
@@ -45,8 +46,7 @@ class Cause(Enum):
     """A head of an older epoch than the current one."""
 
 
-@dataclass(frozen=True, slots=True)
-class AdvanceHeadEpoch:
+class AdvanceHeadEpoch(Struct, frozen=True):
     """Allow a new head, by a status write guarded by uid and resourceVersion."""
 
     epoch: int
@@ -57,8 +57,7 @@ class AdvanceHeadEpoch:
         return PatchStatus({"headEpoch": self.epoch})
 
 
-@dataclass(frozen=True, slots=True)
-class CreateService:
+class CreateService(Struct, frozen=True):
     """Create the Service of the head or of multi-host workers."""
 
     name: str
@@ -70,8 +69,7 @@ class CreateService:
         return Create(SERVICES, self.name, self.body, remedy=_OTHER_SERVICE)
 
 
-@dataclass(frozen=True, slots=True)
-class SelectHead:
+class SelectHead(Struct, frozen=True):
     """Make the head's Service, identified by uid, select by exactly these labels."""
 
     name: str
@@ -91,8 +89,7 @@ class SelectHead:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class CreateSecret:
+class CreateSecret(Struct, frozen=True):
     """Create the Secret with the cluster's token, if missing. The token is generated where it is sent."""
 
     name: str
@@ -105,8 +102,7 @@ class CreateSecret:
         return Handled()
 
 
-@dataclass(frozen=True, slots=True)
-class CreatePod:
+class CreatePod(Struct, frozen=True):
     """Create a head or worker pod. `group` is `headgroup` for a head."""
 
     node_type: str
@@ -124,8 +120,7 @@ class CreatePod:
         return Create(PODS, self.name, self.body, self.template_hash, batch=self.group)
 
 
-@dataclass(frozen=True, slots=True)
-class DeletePod:
+class DeletePod(Struct, frozen=True):
     """Delete one pod, by uid."""
 
     node_type: str
@@ -142,8 +137,7 @@ class DeletePod:
         return Delete(PODS, self.name, self.uid)
 
 
-@dataclass(frozen=True, slots=True)
-class DrainNode:
+class DrainNode(Struct, frozen=True):
     """Ask Ray to drain an idle node; Ray refuses if the node has become busy."""
 
     group: str
@@ -165,8 +159,7 @@ class Resize(NamedTuple):
     replicas: int
 
 
-@dataclass(frozen=True, slots=True)
-class ResizeGroups:
+class ResizeGroups(Struct, frozen=True):
     """Write sizes to the spec and nothing else, and only if nobody has written to the object since."""
 
     changes: tuple[Resize, ...]
@@ -182,8 +175,7 @@ class ResizeGroups:
         return PatchRoot(tuple(operations))
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveFinalizer:
+class RemoveFinalizer(Struct, frozen=True):
     """Release a deleted cluster that another operator's finalizer holds."""
 
     finalizer: str
@@ -215,8 +207,7 @@ def desired_replicas(group: WorkerGroupSpec) -> int:
     return min(max(group.replicas, group.min_replicas), group.max_replicas)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """One pass: deletes go out at once; a stage starts when every action of the previous one is done."""
 
     deletes: tuple[DeletePod, ...] = ()

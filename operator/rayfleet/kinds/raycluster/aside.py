@@ -6,8 +6,10 @@ if there are enough pods without it, the plan does not see it. An ended one is r
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec, scales_here
@@ -21,8 +23,7 @@ _STAYS_FOR: Final = frozenset({Cause.ENDED, Cause.REQUESTED, Cause.BROKEN_REPLIC
 """Causes for which such a pod is deleted nevertheless: it has ended, was named, or is useless."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """The input of a plan, and the pods that it must leave alone."""
 
     snapshot: Snapshot

@@ -1,7 +1,9 @@
 """Checks before a plan for a RayCluster is carried out, in addition to those of every kind."""
 
 import asyncio
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rayfleet.api.names import NodeType, is_object_name
 from rayfleet.api.raycluster.status import recorded
@@ -21,8 +23,7 @@ OUT_OF_VIEW_SECONDS = 30.0
 """Between checks of a head that no watch shows because its labels were removed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
+class Guards(Struct, frozen=True):
     """The guards, and what they need."""
 
     client: KubeClient

@@ -1,8 +1,11 @@
 """RayCluster as a kind of the engine."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.engine.event import Event
@@ -79,8 +82,7 @@ def raycluster(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _RayCluster:
+class _RayCluster(Struct, frozen=True):
     """State shared by the functions of the kind."""
 
     client: KubeClient
@@ -149,10 +151,15 @@ class _RayCluster:
                 memory.proven = stored
 
 
+_APART = frozenset({"now", "scaling", "worked_out", "recorded"})
+_basis = attrgetter(*(name for name in Snapshot.__struct_fields__ if name not in _APART))
+"""What a plan depends on besides the time and scaling."""
+
+
 def _is_same(now: Snapshot, before: Snapshot) -> bool:
     """Whether a plan would be the same except for others' GPUs, which are considered last."""
     scaling = replace(now.scaling, usage=before.scaling.usage)
-    return replace(now, now=before.now, scaling=scaling) == before
+    return scaling == before.scaling and _basis(now) == _basis(before)
 
 
 def _of_the_same_spec(before: Snapshot, after: Snapshot) -> Snapshot:

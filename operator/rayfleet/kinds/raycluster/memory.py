@@ -1,7 +1,9 @@
 """What is remembered about a RayCluster between passes. Losing it in a restart costs only time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from rayfleet.autoscaling import Memory
 from rayfleet.autoscaling.limits import NamespaceCeilings
@@ -24,16 +26,14 @@ LONGEST_HOLD_UNANSWERED = 5.0
 """Seconds. While the server does not answer, so that its return is noticed soon."""
 
 
-@dataclass(slots=True)
-class _Backoff:
+class _Backoff(Struct):
     failures: int
     hold: Hold
     denied: bool
     """The request itself was refused; another spec may be accepted."""
 
 
-@dataclass(slots=True)
-class ClusterMemory:
+class ClusterMemory(Struct):
     """Memory of one cluster."""
 
     last_valid: bytes | None = None

@@ -1,8 +1,10 @@
 """From the caches to a snapshot: it reads, and decides nothing."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from rayfleet.api.raycluster import RayClusterSpec, parse_spec, scales_here
 from rayfleet.api.violation import Violation
@@ -36,8 +38,7 @@ _Refused: TypeAlias = tuple[str, Mapping[str, str], Mapping[str, str], bytes | N
 _Judged: TypeAlias = tuple[bytes | None, Mapping[str, str], Mapping[str, str], _Refused | None]
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(Struct):
     """A judgement and its input."""
 
     judged: _Judged
@@ -53,8 +54,7 @@ class _Known:
         return self.judged == judged and (not self.judgement.violations or self.last_valid == last_valid)
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """The caches in which clusters are observed."""
 
     clusters: RootStore

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from rayfleet.api.quantity import format_quantity, parse_quantity
 
@@ -22,8 +23,7 @@ _LEAST: Final = re.compile(
 _LONGEST_REFUSAL: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class WaitSize:
+class WaitSize(Struct, frozen=True):
     """Requests and limits of the wait container."""
 
     cpu: str = "50m"
@@ -40,8 +40,7 @@ class WaitSize:
         return WaitSize(_larger(self.cpu, least.cpu), _larger(self.memory, least.memory))
 
 
-@dataclass(frozen=True, slots=True)
-class PodSettings:
+class PodSettings(Struct, frozen=True):
     """Settings that go into pod bodies. A change applies to new pods only."""
 
     cluster_domain: str = DEFAULT_CLUSTER_DOMAIN

@@ -1,8 +1,9 @@
 """Templates of the current generation of a spec that the API server has refused. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 RETRY_SECONDS: Final = 300.0
 """Until a refused template is retried: the cause may have been a webhook that has been fixed since."""
@@ -10,8 +11,7 @@ MOST: Final = 256
 """Most templates kept; a spec has fewer, but its cluster's labels may change within one generation."""
 
 
-@dataclass(slots=True)
-class Refusals:
+class Refusals(Struct):
     """Refused templates, and until when they are not retried."""
 
     words: Mapping[str, str] = field(default_factory=dict)

@@ -1,8 +1,9 @@
 """The input of scaling decisions beyond the cluster's own objects: frozen values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from rayfleet.autoscaling import Memory
 from rayfleet.autoscaling.limits import NamespaceCeilings, ScalingLimits
@@ -22,8 +23,7 @@ class Sizing(NamedTuple):
     """The spec's `replicas` at that time."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScalingView:
+class ScalingView(Struct, frozen=True):
     """The input of scaling decisions beyond the cluster's own objects."""
 
     ray: RayView = field(default_factory=RayView)

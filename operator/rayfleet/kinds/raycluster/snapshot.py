@@ -1,8 +1,10 @@
 """The planner's input: the trimmed objects of one cluster at one moment, as frozen values."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.api.raycluster.status import RayClusterStatus, recorded
@@ -14,10 +16,10 @@ from rayfleet.kube.objects.roots import Root
 from rayfleet.kube.objects.services import Service
 
 T = TypeVar("T")
+_NOTHING = RayClusterStatus()
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """A group whose pods could not be created: it is left alone for a time, while the others continue."""
 
     until: float
@@ -38,9 +40,8 @@ class Settling(NamedTuple):
     """Uids of the existing pods that ended this way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Everything that one decision is based on."""
+class Snapshot(Struct, frozen=True, eq=False):
+    """What one decision is based on. It is equal to itself only: the kind compares what matters."""
 
     cluster: Root
     spec: RayClusterSpec | None
@@ -60,7 +61,7 @@ class Snapshot:
     """Why nothing is created in a group for now, by group name (`headgroup` for the head)."""
     settling: Mapping[str, Settling] = field(default_factory=dict)
     """How the ended pods of a group are replaced, by group name (`headgroup` for the head)."""
-    worked_out: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    worked_out: dict[str, Any] = field(default_factory=dict)
     """Results that plans have computed from this spec, labels and annotations, for reuse; never news."""
     auth_secret_made: bool = False
     """This process has created or found the Secret with the cluster's token."""
@@ -71,11 +72,11 @@ class Snapshot:
     scaling: ScalingView = field(default_factory=ScalingView)
     pod_settings: PodSettings = DEFAULT
     """The administrator's settings for pods, with what the namespace was found to require."""
-    recorded: RayClusterStatus = field(init=False, compare=False, repr=False)
-    """The status of `cluster`."""
+    recorded: RayClusterStatus = _NOTHING
+    """The status of `cluster`, whatever is given."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "recorded", recorded(self.cluster.status))
+        force_setattr(self, "recorded", recorded(self.cluster.status))
 
     def once(self, what: str, spec: RayClusterSpec, made_for: object, make: Callable[[], T]) -> T:
         """The result of `make`, computed once for this spec and `made_for`."""

@@ -7,10 +7,11 @@ asks for, from an earlier release, is not stopped.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from rayfleet.api.names import Annotation, NodeType
 from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec, asks_for_sidecar, sidecar_options
@@ -24,8 +25,7 @@ _MOST_PATHS: Final = 8
 """Paths named in one sentence; further ones are counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unsupported:
+class Unsupported(Struct, frozen=True):
     """Something that is set but not acted on."""
 
     path: str
@@ -35,8 +35,7 @@ class Unsupported:
     group: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FieldRule:
+class FieldRule(Struct, frozen=True):
     """A field of the spec that is not acted on."""
 
     path: str
@@ -47,8 +46,7 @@ class FieldRule:
     """What happens instead in a cluster that has had a head, and is then not withheld."""
 
 
-@dataclass(frozen=True, slots=True)
-class GroupRule:
+class GroupRule(Struct, frozen=True):
     """A field of a worker group that is not acted on; its path begins at the group."""
 
     path: str
@@ -57,8 +55,7 @@ class GroupRule:
     withholds: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRule:
+class KeyRule(Struct, frozen=True):
     """An annotation or a label of a RayCluster that KubeRay acts on and this operator does not."""
 
     key: str

@@ -6,11 +6,11 @@ refuses by the last one that it accepted.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
 import orjson
+from msgspec import Struct, field
 
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.api.raycluster import RayClusterSpec, parse_spec
@@ -30,8 +30,7 @@ class ParsedSpec(NamedTuple):
     """Whether it is known to break no rule."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """The spec to act on, and what is wrong with the stored one."""
 
     spec: RayClusterSpec | None

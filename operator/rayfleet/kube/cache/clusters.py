@@ -1,10 +1,11 @@
 """The cache of one kind that users write, kept compact."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rayfleet.api.nesting import shallow, shallow_spec
 from rayfleet.kube.cache.recent import Recent
@@ -23,8 +24,7 @@ LARGEST_UNPACKED = 1 << 20
 """Bytes of the JSON of all of them, and of all these specs: unpacked it takes four times the memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class RootRecord:
+class RootRecord(Struct, frozen=True):
     """An object with its spec and status as JSON: 26 KB of JSON take 103 KiB as dictionaries."""
 
     key: Key
@@ -56,8 +56,7 @@ class RootRecord:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(Struct, frozen=True):
     """What metrics read: everything but the spec, which takes longest to unpack."""
 
     key: Key

@@ -1,7 +1,8 @@
 """Equal strings of many objects, kept as one string in memory."""
 
-from dataclasses import fields
 from typing import Any, get_origin
+
+from msgspec.structs import fields, force_setattr
 
 MOST = 20_000
 """Values kept. Beyond that, sharing starts over: it saves memory, and nothing depends on it."""
@@ -22,7 +23,7 @@ class Interner:
         self._names = tuple(f.name for f in fields(kind) if f.name not in UNIQUE and _worth_sharing(f.type))
         self._tuples = frozenset(f.name for f in fields(kind) if get_origin(f.type) is tuple)
 
-    def intern(self, obj: object) -> None:
+    def intern(self, obj: Any) -> None:  # noqa: ANN401 - a struct, and what a store asks of it
         """Share the values of `obj`, which nothing else holds yet."""
         pool = self._pool
         for name in self._names:
@@ -31,7 +32,7 @@ class Interner:
                 value = tuple(pool.setdefault(each, each) for each in own)
             shared = pool.setdefault(value, value)
             if shared is not own:
-                object.__setattr__(obj, name, shared)  # It is frozen, but an equal value is no change.
+                force_setattr(obj, name, shared)  # It is frozen, but an equal value is no change.
         if len(pool) > self._most:
             pool.clear()
 

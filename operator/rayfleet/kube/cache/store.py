@@ -25,9 +25,10 @@ shown proves it, and then the cache becomes that list.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar, cast
+
+from msgspec.structs import fields
 
 from rayfleet.kube.cache.interning import Interner
 from rayfleet.kube.cache.tombstones import Tombstones
@@ -35,7 +36,7 @@ from rayfleet.kube.objects.keys import Key, Owner, unowned
 
 
 class Trimmed(Protocol):
-    """A trimmed object: a frozen dataclass with at least these fields."""
+    """A trimmed object: a frozen struct with at least these fields."""
 
     @property
     def namespace(self) -> str: ...

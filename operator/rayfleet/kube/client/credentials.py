@@ -5,8 +5,9 @@ import ssl
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where the kubelet puts a pod's token, CA and namespace."""
@@ -18,20 +19,22 @@ class CredentialsError(Exception):
     """The API server cannot be reached with what is configured; the message says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Struct, frozen=True):
     """How to reach an API server. A file is given as a path, its content as bytes (PEM)."""
 
     server: str
     ca: Path | bytes | None = None
     """None means the system's authorities."""
     certificate: Path | bytes | None = None
-    key: Path | bytes | None = field(default=None, repr=False)
-    token: Path | str | None = field(default=None, repr=False)
+    key: Path | bytes | None = None
+    token: Path | str | None = None
     """A file is read again from time to time; a string is the token itself."""
     insecure: bool = False
     """Do not check the server's certificate."""
     namespace: str = "default"
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.server!r})"  # Neither key nor token.
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """The TLS context, read from the files now; None for a plain `http` server.

@@ -1,17 +1,17 @@
 """Events (events.k8s.io/v1) as the API server accepts them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from msgspec import Struct
 
 CONTROLLER: Final = "rayfleet.io/operator"
 LONGEST_INSTANCE: Final = 128
 """Characters. The API server refuses more."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventContent:
+class EventContent(Struct, frozen=True):
     """The type, reason, action and note of an event."""
 
     type: str

@@ -4,8 +4,9 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.informer.reflector import Clockwork, Reflector
@@ -16,8 +17,7 @@ PATIENCE_SECONDS = 10.0
 """How long, at the start, readable namespaces wait for one that is neither listed nor refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """One reflector, as probes and metrics show it."""
 
     kind: str

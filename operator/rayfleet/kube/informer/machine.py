@@ -1,8 +1,10 @@
 """What a reflector does next: list, watch or wait. A table without I/O; each fault is a row in its test."""
 
-from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rayfleet.errors import ApiFailure, Policy, policy
 
@@ -33,8 +35,7 @@ class Phase(Enum):
     """An optional kind is absent or forbidden. It is tried again each minute."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """What a reflector is doing, and what it must remember of how it got there."""
 
     phase: Phase = Phase.LISTING
@@ -61,25 +62,21 @@ class State:
     """What is wrong; empty if nothing is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A list was read to its end."""
 
     resource_version: int
 
 
-@dataclass(frozen=True, slots=True)
-class ListFailed:
+class ListFailed(Struct, frozen=True):
     failure: ApiFailure
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """The server has accepted a watch."""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchEnded:
+class WatchEnded(Struct, frozen=True):
     """The server closed a watch, as it does when its time is up."""
 
     resource_version: int
@@ -87,8 +84,7 @@ class WatchEnded:
     """Seconds since it was accepted; 0 if it was not."""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchFailed:
+class WatchFailed(Struct, frozen=True):
     """A watch was not accepted, was cut, or fell silent. What it has shown so far is right."""
 
     resource_version: int
@@ -96,8 +92,7 @@ class WatchFailed:
     failure: ApiFailure
 
 
-@dataclass(frozen=True, slots=True)
-class StreamBroken:
+class StreamBroken(Struct, frozen=True):
     """An ERROR event, or a history that goes backwards: the watch may have missed something."""
 
     resource_version: int
@@ -105,37 +100,32 @@ class StreamBroken:
     failure: ApiFailure
 
 
-@dataclass(frozen=True, slots=True)
-class Waited:
+class Waited(Struct, frozen=True):
     """The wait is over."""
 
 
 Input: TypeAlias = Listed | ListFailed | Opened | WatchEnded | WatchFailed | StreamBroken | Waited
 
 
-@dataclass(frozen=True, slots=True)
-class List:
+class List(Struct, frozen=True):
     """List everything, in pages or in one piece."""
 
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(Struct, frozen=True):
     """Watch for what came after `resource_version`."""
 
     resource_version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Wait up to `seconds`; the driver shortens it at random, so that not all reflectors return at once."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class GoOn:
+class GoOn(Struct, frozen=True):
     """Continue with what is under way."""
 
 

@@ -5,8 +5,9 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+
+from msgspec import Struct, field
 
 from rayfleet.errors import ApiFailure
 from rayfleet.kube.client.answers import failure_from_status
@@ -29,8 +30,7 @@ SHORTEST_WATCH = 240
 _VERSION = re.compile("[0-9]{1,20}")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """What is watched."""
 
     kind: str
@@ -52,8 +52,7 @@ class Source:
         return f"{self.kind} in {f'namespace {self.namespace}' if self.namespace else 'all namespaces'}"
 
 
-@dataclass(frozen=True, slots=True)
-class Clockwork:
+class Clockwork(Struct, frozen=True):
     """A clock and a source of randomness."""
 
     clock: Callable[[], float]

@@ -1,8 +1,9 @@
 """What is followed in one namespace, in all together, or in none, as nodes are."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.informer.reflector import Clockwork, Reflector, Source
@@ -10,8 +11,7 @@ from rayfleet.kube.informer.sinks import Sink
 from rayfleet.kube.objects.resources import Resource
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(Struct, frozen=True):
     """One kind of object that is followed."""
 
     resource: Resource

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 from rayfleet.kube.cache.clusters import RootRecord, RootStore
 from rayfleet.kube.cache.store import Store, Trimmed
@@ -35,8 +36,7 @@ class Sink(Protocol[T]):
         """Drop an object that was gone at `version`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChildSink(Generic[C]):
+class ChildSink(Struct, Generic[C], frozen=True):
     """Children of clusters; `on_change` is called with the owner when anything that we read has changed."""
 
     kind: str
@@ -80,8 +80,7 @@ class ChildSink(Generic[C]):
         return known if known is not None and known.uid == uid else None
 
 
-@dataclass(frozen=True, slots=True)
-class RootSink:
+class RootSink(Struct, frozen=True):
     """Root objects; `wake` is called with the key when anything that we read has changed."""
 
     resource: Resource

@@ -6,17 +6,17 @@ are never compared; `elector.py` has the protocol step by step.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from rayfleet.kube.leases.objects import DURATION, Lease
 
 LEASE_NAME = "rayfleet-leader"
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Struct, frozen=True):
     """All in seconds. `renew_deadline` < `duration`: a leader stops before another may start."""
 
     duration: float = DURATION

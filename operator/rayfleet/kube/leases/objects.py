@@ -1,8 +1,9 @@
 """Leases (coordination.k8s.io/v1) as the API server returns them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 DURATION = 15.0
 """Seconds. A Lease that has not changed for this long may be taken."""
@@ -10,8 +11,7 @@ LONGEST_DURATION = 120.0
 """Seconds. A Lease that claims more does not keep candidates waiting any longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """A Lease as it was read."""
 
     holder: str

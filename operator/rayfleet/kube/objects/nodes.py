@@ -12,8 +12,9 @@ many.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from rayfleet.api.accelerators import accelerators_among
 from rayfleet.kube.objects.keys import JsonObject, Owner
@@ -68,8 +69,7 @@ class Devices(NamedTuple):
     capacity: int
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A node, trimmed."""
 
     name: str

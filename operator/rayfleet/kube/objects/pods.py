@@ -5,9 +5,11 @@ A change of a field that is not here wakes nobody.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.api.names import HEAD_SELECTOR, START_COMMAND, Annotation, Label
@@ -28,8 +30,7 @@ class Host(NamedTuple):
     host_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pod:
+class Pod(Struct, frozen=True):
     """A head or worker pod, trimmed."""
 
     namespace: str

@@ -1,15 +1,15 @@
 """The objects that users create, as they are stored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from rayfleet.api.names import Finalizer
 from rayfleet.kube.objects.keys import JsonObject, Key
 from rayfleet.kube.objects.timestamps import unix_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(Struct, frozen=True):
     """An object of a kind that the operator serves, as stored: spec and status are not validated."""
 
     key: Key

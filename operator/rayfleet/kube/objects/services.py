@@ -1,12 +1,11 @@
 """Services, trimmed."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from rayfleet.kube.objects.keys import JsonObject, Owner, controller_of
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """A Service of a cluster, trimmed."""
 
     namespace: str

@@ -5,12 +5,12 @@ raises `Unbelievable` with a message; nothing else is raised. Entries are counte
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from math import inf
 from sys import intern
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
+from msgspec.structs import replace
 
 from rayfleet.ray.gcs import bounds
 from rayfleet.ray.gcs.bounds import Parts, TooMuch, Unbelievable, bounded, named

@@ -1,8 +1,10 @@
 """The last answer of a Ray head, and whether an answer brings anything new. No I/O here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.errors import GcsFailure, GcsTrouble
@@ -21,8 +23,7 @@ class Moment(NamedTuple):
     monotonic: float
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """What one cluster's head has reported. Unknown is not zero: `state` may be old."""
 
     uid: str

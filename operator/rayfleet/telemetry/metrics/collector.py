@@ -2,8 +2,8 @@
 
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -18,8 +18,7 @@ EVERYWHERE = "*"
 """The scope of an informer that watches all namespaces; no namespace can have this name."""
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorParts:
+class OperatorParts(Struct, frozen=True):
     """The parts that are read."""
 
     queue: WorkQueue

@@ -1,9 +1,10 @@
 """Every metric: its name, its meaning and its labels. The reference page is generated from these."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 
 class Type(StrEnum):
@@ -14,8 +15,7 @@ class Type(StrEnum):
     HISTOGRAM = "histogram"
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """One metric. The unit is in its name, as is Prometheus' convention."""
 
     name: str
@@ -26,8 +26,7 @@ class Definition:
     """Upper bounds of a histogram's buckets, in the metric's unit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """Metrics about the same thing."""
 
     title: str

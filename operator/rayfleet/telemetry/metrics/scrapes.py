@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from rayfleet.telemetry.metrics.exposition import Exposition
 
@@ -13,8 +14,7 @@ OPEN_METRICS = "application/openmetrics-text"
 PLAIN_TEXT = "text/plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The text in one of the two formats."""
 
     content_type: str

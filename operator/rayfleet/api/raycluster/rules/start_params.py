@@ -5,8 +5,9 @@ something else depends on it.
 """
 
 import re
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from rayfleet.api.quantity import MOST_AMOUNT
 from rayfleet.api.raycluster.rules.subject import HEAD_PATH, Findings, Group, Subject

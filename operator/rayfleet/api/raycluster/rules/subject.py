@@ -5,8 +5,9 @@ absent, since the API server validates the types inside a template.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
 
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.api.raycluster.groups import HeadGroupSpec, WorkerGroupSpec
@@ -19,8 +20,7 @@ Json: TypeAlias = Mapping[str, Any]
 HEAD_PATH: Final = "spec.headGroupSpec"
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """A head or worker group, and its path."""
 
     path: str
@@ -54,8 +54,7 @@ class Group:
         return env_value(objects(self.ray_container.get("env")), name)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """One cluster, as the rules see it."""
 
     name: str

@@ -5,9 +5,10 @@ costs few writes, however large it is.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
+
+from msgspec import Struct, field
 
 from rayfleet.engine.outcome import Outcome, Succeeded
 from rayfleet.kinds.raycluster.actions import Cause, DeletePod
@@ -21,8 +22,7 @@ FORGET_SECONDS: Final = 600.0
 """A group is forgotten this long after its last pod that ended soon."""
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     last: float
     """When one of its pods was last seen to have ended soon."""
     rounds: int = 1
@@ -37,8 +37,7 @@ class _Group:
     """Uids of existing pods that ended soon."""
 
 
-@dataclass(slots=True)
-class Endings:
+class Endings(Struct):
     """The failing groups by name. All times are by the snapshots' clock."""
 
     _groups: dict[str, _Group] = field(default_factory=dict)

@@ -1,8 +1,9 @@
 """How long pods that ended soon after their start are left before they are replaced."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from msgspec import Struct, field
 
 from rayfleet.autoscaling.words import counted
 from rayfleet.kinds.raycluster.pod_words import end_words
@@ -26,8 +27,7 @@ def settles_in(pod: Pod, now: float) -> float:
     return left if left <= 2 * SHORTEST_LIFE else 0.0
 
 
-@dataclass(slots=True)
-class Ended(Generic[T]):
+class Ended(Struct, Generic[T]):
     """The ended units of a group: pods, or multi-host replicas."""
 
     due: list[T] = field(default_factory=list)

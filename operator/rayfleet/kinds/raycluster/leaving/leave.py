@@ -5,8 +5,9 @@ drained, and a pod in which Ray does no work is deleted.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.kinds.raycluster.actions import Cause, DeletePod, DrainNode
@@ -24,8 +25,7 @@ class Unit(NamedTuple):
     """The name of a replica of several hosts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Struct, frozen=True):
     """A unit that leaves."""
 
     unit: Unit

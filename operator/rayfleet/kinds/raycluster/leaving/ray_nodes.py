@@ -1,8 +1,9 @@
 """Which pods Ray's nodes belong to, and whether Ray's answer can be used for decisions."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.autoscaling.words import counted

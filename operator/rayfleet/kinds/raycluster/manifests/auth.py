@@ -1,8 +1,9 @@
 """How Ray's processes authenticate to each other (`authOptions`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from rayfleet.api.names import Label
 from rayfleet.api.raycluster import RayClusterSpec
@@ -32,8 +33,7 @@ _PROJECTED: Final[Json] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class NodeAuth:
+class NodeAuth(Struct, frozen=True):
     """What a Ray container needs to authenticate to the others."""
 
     env: tuple[Json, ...]
@@ -68,8 +68,7 @@ def with_kubernetes_token(container: Mapping[str, Any], volumes: object) -> tupl
     }, theirs
 
 
-@dataclass(frozen=True, slots=True)
-class SecretKey:
+class SecretKey(Struct, frozen=True):
     """One entry of a Secret in the cluster's namespace."""
 
     name: str

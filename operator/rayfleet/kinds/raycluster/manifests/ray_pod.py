@@ -1,9 +1,10 @@
 """What head and worker pods have in common."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
+
+from msgspec import Struct
 
 from rayfleet.api.names import Annotation, NodeType
 from rayfleet.api.raycluster import RayVersion
@@ -34,8 +35,7 @@ _SERVING: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PodManifest:
+class PodManifest(Struct, frozen=True):
     """A pod that can be created as it is."""
 
     body: Json
@@ -45,8 +45,7 @@ class PodManifest:
     """Equal for pods that differ only in name, index and epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeTemplate:
+class NodeTemplate(Struct, frozen=True):
     """Everything that the pods of one group are built from."""
 
     node_type: str

@@ -1,8 +1,9 @@
 """The pods of a worker group."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from rayfleet.api.names import Annotation, Label, NodeType
 from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec, ray_version_of, scales_here
@@ -23,8 +24,7 @@ from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import Resources
 
 
-@dataclass(frozen=True, slots=True)
-class PodFactory:
+class PodFactory(Struct, frozen=True):
     """The pods of one group, built once and named many times."""
 
     _cluster: Root
@@ -50,8 +50,7 @@ class PodFactory:
         return Replica(self, replica_name(self._cluster, self._group, first), place, first, hosts)
 
 
-@dataclass(frozen=True, slots=True)
-class Replica:
+class Replica(Struct, frozen=True):
     """A multi-host replica: pods that are useful only together."""
 
     _factory: PodFactory

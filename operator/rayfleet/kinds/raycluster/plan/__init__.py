@@ -1,8 +1,9 @@
 """The decision: `plan(snapshot) -> Plan`. Pure: the same snapshot gives the same plan."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec, scales_here

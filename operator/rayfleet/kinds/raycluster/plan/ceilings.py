@@ -6,11 +6,12 @@ ceilings apply there. Whatever is held back is named. Accelerators of every kind
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from math import inf
 from typing import Final, NamedTuple, TypeVar
+
+from msgspec.structs import replace
 
 from rayfleet.api.accelerators import accelerators_of_pod, whole_accelerators
 from rayfleet.api.names import HEAD_GROUP, NodeType

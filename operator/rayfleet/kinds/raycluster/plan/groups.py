@@ -4,9 +4,11 @@ A unit is a replica of 1 to n hosts, planned whole or not at all.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import count, islice
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec
@@ -29,8 +31,7 @@ from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kube.objects.pods import Pod
 
 
-@dataclass(frozen=True, slots=True)
-class GroupPlan:
+class GroupPlan(Struct, frozen=True):
     """What to do about one group."""
 
     creates: tuple[CreatePod, ...] = ()
@@ -39,8 +40,7 @@ class GroupPlan:
     requeue_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Scaled:
+class Scaled(Struct, frozen=True):
     """The queue's decision about one group, in replicas."""
 
     wanted: int
@@ -52,8 +52,7 @@ class Scaled:
     """Pods that leave, by name, and why. All others stay: they are busy, or may be needed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Making:
+class _Making(Struct, frozen=True):
     """What to create, and from what."""
 
     snapshot: Snapshot

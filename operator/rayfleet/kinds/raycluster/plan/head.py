@@ -21,8 +21,9 @@ of (cluster uid, epoch); the epoch is a number in the status. Operators A and B,
    pods, so it never falls below that of an existing head.
 """
 
-from dataclasses import dataclass
 from functools import cache, partial
+
+from msgspec import Struct
 
 from rayfleet.api.names import HEAD_GROUP, Annotation, Label, NodeType
 from rayfleet.api.raycluster import RayClusterSpec
@@ -40,8 +41,7 @@ from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root
 
 
-@dataclass(frozen=True, slots=True)
-class HeadPlan:
+class HeadPlan(Struct, frozen=True):
     """What to do about the head."""
 
     epoch: int

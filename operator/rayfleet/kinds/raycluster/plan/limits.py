@@ -1,9 +1,10 @@
 """Passes that make a plan smaller."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from rayfleet.kinds.raycluster.actions import Action, Cause, CreatePod, DeletePod, Plan
 

@@ -1,7 +1,8 @@
 """The part of the plan that follows the queue: from a snapshot to the input of `autoscaling.decide`."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.api.names import NodeType

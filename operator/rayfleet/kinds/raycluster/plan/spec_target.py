@@ -1,6 +1,6 @@
 """Sizes kept in the spec, for tools that read them there, such as Kueue's quota."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from rayfleet.api.names import Label
 from rayfleet.api.raycluster import RayClusterSpec

@@ -9,10 +9,11 @@ recreated.
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from operator import attrgetter
+
+from msgspec import Struct, field
 
 from rayfleet.api.raycluster import RayClusterSpec, WorkerGroupSpec
 from rayfleet.autoscaling.words import counted
@@ -29,8 +30,7 @@ from rayfleet.kube.objects.roots import Root
 _pods_of = attrgetter("pods")
 
 
-@dataclass(slots=True)
-class Sorted:
+class Sorted(Struct):
     """The units of a group by what is done with them, without those being deleted."""
 
     settling: Ended[Unit]

@@ -1,7 +1,8 @@
 """The Secret with a cluster's token: the only place that generates one. It is sent, and kept nowhere."""
 
 import secrets
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from rayfleet.engine.outcome import Failed, Outcome, Succeeded, outcome_of
 from rayfleet.errors import ApiFailure, Policy, policy

@@ -1,7 +1,8 @@
 """What the process remembers about a cluster's Ray between passes, and how it reads the last answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from rayfleet.errors import GcsTrouble
 from rayfleet.kinds.raycluster.leaving.ray_nodes import node_trouble
@@ -20,8 +21,7 @@ _NOT_TAKEN = frozenset({GcsTrouble.INVALID, GcsTrouble.TOO_LARGE})
 _GOES_ON = frozenset({NodeStatus.RUNNING, NodeStatus.IDLE})
 
 
-@dataclass(slots=True)
-class RayMemory:
+class RayMemory(Struct):
     """Memory of one cluster's Ray. Losing it never makes a cluster smaller than it should be."""
 
     alive: dict[bytes, str] = field(default_factory=dict)

@@ -7,8 +7,10 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from rayfleet.api.raycluster.autoscaler_options import Metric
 from rayfleet.autoscaling.metrics import (
@@ -33,8 +35,7 @@ Ask: TypeAlias = Callable[[MetricQuery, str, str], Awaitable[float | QueryFailur
 """Takes a query, a namespace and a cluster: `PrometheusClient.ask`."""
 
 
-@dataclass(slots=True)
-class _Followed:
+class _Followed(Struct):
     """One cluster."""
 
     metrics: tuple[Metric, ...]

@@ -1,7 +1,9 @@
 """Everything beyond its own objects that a cluster's size depends on, and where decisions are reported."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import force_setattr, replace
 
 from rayfleet.api.raycluster import RayClusterSpec, scales_here
 from rayfleet.autoscaling import Decision
@@ -33,8 +35,7 @@ UNTOLD_SECONDS = 30.0
 _NOT_READ = unknown_ceilings("not read yet")
 
 
-@dataclass(frozen=True, slots=True)
-class ScalingSources:
+class ScalingSources(Struct, frozen=True):
     """Heads, metrics and ceilings: reads what is known about them, and passes decisions on to them."""
 
     heads: RayHeads
@@ -42,12 +43,12 @@ class ScalingSources:
     ceilings: NamespaceCeilingsReader
     ledger: GpuLedger
     limits: ScalingLimits
-    _nothing_read: ScalingView = field(init=False)
+    _nothing_read: ScalingView = field(default_factory=ScalingView)
     """The view while a namespace's ceilings have not mattered yet, as in most namespaces."""
 
     def __post_init__(self) -> None:
         unread = ScalingView(limits=self.limits, namespace_ceilings=_NOT_READ)
-        object.__setattr__(self, "_nothing_read", unread)
+        force_setattr(self, "_nothing_read", unread)
 
     def learn(self, key: Key, memory: ClusterMemory, pods: Sequence[Pod], now: float) -> None:
         """Record the head's last answer."""

@@ -4,7 +4,8 @@ import base64
 import binascii
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from rayfleet.api.names import is_object_name
 from rayfleet.api.raycluster import RayClusterSpec
@@ -22,22 +23,22 @@ LONGEST_REREAD_SECONDS = 80.0
 LONGEST_TOKEN = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """A token. Its repr hides the value."""
 
-    value: str = field(repr=False)
+    value: str
+
+    def __repr__(self) -> str:
+        return "Token()"
 
 
-@dataclass(frozen=True, slots=True)
-class NoToken:
+class NoToken(Struct, frozen=True):
     """Why there is no token for a cluster that needs one, as a message for its user."""
 
     message: str
 
 
-@dataclass(slots=True)
-class _Read:
+class _Read(Struct):
     uid: str
     place: SecretKey
     at: float

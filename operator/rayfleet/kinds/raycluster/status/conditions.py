@@ -5,9 +5,10 @@ Kueue. `Ready`, `Valid`, `Supported` and `Managed` are ours.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+
+from msgspec import Struct
 
 from rayfleet.api.raycluster.status import ConditionType, StatusCondition
 from rayfleet.kinds.raycluster.status.cuts import cut
@@ -17,8 +18,7 @@ LONGEST_MESSAGE = 1024
 LONGEST_REASON = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """One condition, without its time."""
 
     type: ConditionType

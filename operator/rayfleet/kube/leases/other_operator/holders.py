@@ -6,10 +6,11 @@ in every other. See `docs/decisions/0016-leases-count-where-their-holder-could-a
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 from math import inf
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from rayfleet.api.names import GROUP, PLURAL, is_object_name
 from rayfleet.errors import ApiFailure, Policy, is_gone, policy
@@ -40,8 +41,7 @@ class Asking(Protocol):
     async def request(self, verb: str, path: str, /, *, body: Mapping[str, Any]) -> Answer: ...
 
 
-@dataclass(slots=True)
-class _Rights:
+class _Rights(Struct):
     """What one service account may do. Kept while its Lease is deleted, recreated or held by another."""
 
     used: float
@@ -62,8 +62,7 @@ class _Rights:
         return answer[0] if answer is not None else False if self.is_bounded else None
 
 
-@dataclass(slots=True)
-class _Standing:
+class _Standing(Struct):
     """What is known about the holder of one Lease."""
 
     holder: str

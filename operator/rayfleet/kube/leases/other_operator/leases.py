@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from rayfleet.kube.leases.objects import lease_from_object
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(Struct):
     version: str
     since: float
     """Loop time at which this version was first seen."""
