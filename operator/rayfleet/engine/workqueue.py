@@ -12,7 +12,7 @@ from rayfleet.kube.objects.keys import Key
 log = logging.getLogger(__name__)
 
 AFTER_A_PASS = 0.5
-"""Seconds by which a look that comes due during a pass over its key is put off."""
+"""Seconds after a pass over a key at which a look that came due during the pass is made."""
 
 
 class Done(Struct, frozen=True):
@@ -53,6 +53,8 @@ class WorkQueue:
         self._again: set[Key] = set()
         self._held: set[Key] | None = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._overdue: set[Key] = set()
+        """Keys whose time came during their pass, which may already see what they are due for."""
         self._failures: dict[Key, int] = {}
         self._reasons: dict[Key, str] = {}
         self._waiting: dict[Key, float] = {}
@@ -94,15 +96,16 @@ class WorkQueue:
         self._timers[key] = loop.call_at(when, self._come_due, key)
 
     def _come_due(self, key: Key) -> None:
-        """Add `key` now, or soon after the pass in progress, which may already see what it is due for."""
+        """Add `key` now, or soon after the pass in progress."""
         if key in self._started:
-            self._timers[key] = asyncio.get_running_loop().call_later(AFTER_A_PASS, self._come_due, key)
+            del self._timers[key]
+            self._overdue.add(key)
         else:
             self.add(key)
 
     def is_woken(self, key: Key) -> bool:
         """Whether a key that is being worked on has been added since its pass began, at once or for later."""
-        return key in self._again or key in self._timers
+        return key in self._again or key in self._timers or key in self._overdue
 
     def forget_wakes(self, key: Key) -> None:
         """Make no further pass over `key` for what has woken it by now: its pass has observed all of it."""
@@ -111,6 +114,7 @@ class WorkQueue:
         self._forget_timer(key)
 
     def _forget_timer(self, key: Key) -> None:
+        self._overdue.discard(key)
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
@@ -195,6 +199,9 @@ class WorkQueue:
             if key in self._again:
                 self.add(key)
             return
+        if key in self._overdue:
+            self._overdue.discard(key)
+            self.add_after(key, AFTER_A_PASS)
         if key in self._again:
             self._again.discard(key)
             self._note(key, result)
