@@ -13,7 +13,9 @@ from crds.field_reference import field_reference
 from crds.kubernetes_types import KubernetesTypes
 from crds.raycluster import raycluster_crd
 from crds.render import chart_template, manifest
+from crds.revisions import Revisions
 from crds.status_reference import status_reference
+from rayfleet.api.crd_revisions import CRD_DIGESTS, CRD_REVISIONS
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES_TYPES = ROOT / "hack/crds/kubernetes-types.json"
@@ -23,12 +25,14 @@ STATUS_PAGE = "docs/reference/status.md"
 @cache
 def generated() -> Mapping[str, str]:
     """Every generated file, by its path in the repository."""
-    crd = raycluster_crd(KubernetesTypes.load(KUBERNETES_TYPES))
+    revisions = Revisions(CRD_REVISIONS, CRD_DIGESTS)
+    crd = revisions.numbered(raycluster_crd(KubernetesTypes.load(KUBERNETES_TYPES)))
     return {
         "crds/ray.io_rayclusters.yaml": manifest(crd),
         "charts/rayfleet/templates/crds/ray.io_rayclusters.yaml": chart_template(crd),
         "docs/reference/raycluster.md": field_reference(),
         STATUS_PAGE: status_reference(ROOT / STATUS_PAGE),
+        "operator/rayfleet/api/crd_revisions.py": revisions.module(),
     }
 
 

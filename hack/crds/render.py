@@ -35,6 +35,7 @@ def manifest(crd: dict[str, Any]) -> str:
 
 def chart_template(crd: dict[str, Any]) -> str:
     """A chart template: the CRD, and the clusters with it, stay when the release no longer contains it."""
-    metadata = crd["metadata"] | {"annotations": {"helm.sh/resource-policy": "keep"}}
+    metadata = dict(crd["metadata"])
+    metadata["annotations"] = {**metadata.get("annotations", {}), "helm.sh/resource-policy": "keep"}
     text = manifest(crd | {"metadata": metadata}).replace("{{", '{{ "{{" }}')
     return f"{_IF_ENABLED}{text}{_END}"

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from rayfleet.api.crd_revisions import CRD_REVISIONS
 from rayfleet.engine.loop import Loop, Setup
 from rayfleet.fleet.gpu_ledger import GpuLedger
 from rayfleet.fleet.gpu_pods import GpuPods
@@ -22,6 +23,7 @@ from rayfleet.kinds.raycluster.sources.sampler import MetricSampler
 from rayfleet.kinds.raycluster.sources.scaling import ScalingSources
 from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens
 from rayfleet.kube.client.credentials import Credentials
+from rayfleet.kube.informer import CrdAges
 from rayfleet.kube.leases.other_operator import OtherOperatorWatch
 from rayfleet.kube.objects.keys import Key
 from rayfleet.ray.polling import PollClock, Poller
@@ -70,6 +72,7 @@ class Operator:
             in_use=lambda: {key.namespace for key in loop.keys},
             now=loop.client.clock.now,
         )
+        self._crds = CrdAges(loop.client, CRD_REVISIONS if given.check_crds else {})
         services, scaling = loop.stores.of(SERVICE_CHILD), self._scaling_sources()
         view = View(self._clusters, self._pods, services, scaling, given.pods)
         counts = PodCounts(self._recorder)
@@ -82,6 +85,7 @@ class Operator:
         return {
             "event loop lag": self._recorder.watch_loop(),
             "other operator": self._other_operator.run(),
+            "age of the CRDs": self._crds.run(),
             "metrics of other queues": self._sampler.run(),
             **self._loop.parts(self._other_operator.looked.wait),
         }
@@ -150,7 +154,7 @@ class Operator:
             port,
             healthy=lambda: None,
             ready=self._not_ready,
-            remarks=lambda: readiness.remarks(self._loop.informer.health),
+            remarks=lambda: (*readiness.remarks(self._loop.informer.health), *self._crds.remarks),
         )
 
     def _metrics_server(self) -> MetricsServer:
@@ -165,6 +169,7 @@ class Operator:
             other_operator=lambda: self._other_operator.anywhere,
             unavailable=lambda: readiness.unavailable(loop.informer.health),
             ignored_leases=lambda: len(self._other_operator.ignored),
+            outdated_crds=lambda: self._crds.outdated,
         )
         self._recorder.registry.register(PartsCollector(parts))
         exposition = Exposition(

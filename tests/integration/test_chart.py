@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 
+from rayfleet.api.crd_revisions import CRD_REVISIONS
 from rayfleet.autoscaling.limits import CostCeilings, ScalingLimits
 from rayfleet.settings.flags import parse
 from rayfleet.settings.scaling import ScalingSettings, parse_scaling_settings
@@ -126,7 +127,7 @@ def test_with_listed_namespaces_nothing_is_granted_outside_of_them() -> None:
 
 def test_both_kinds_of_role_grant_the_same() -> None:
     """What works with all namespaces works with some; rights are asked about where the Role is."""
-    *everywhere, review = of_kind("ClusterRole", render())[0]["rules"]
+    *everywhere, review, crds = of_kind("ClusterRole", render())[0]["rules"]
     *here, local = of_kind("Role", render("watchNamespaces={a}"))[0]["rules"]
     assert here == everywhere
     for rule, resource in ((review, "subjectaccessreviews"), (local, "localsubjectaccessreviews")):
@@ -135,6 +136,7 @@ def test_both_kinds_of_role_grant_the_same() -> None:
             "resources": [resource],
             "verbs": ["create"],
         }
+    assert crds["resources"] == ["customresourcedefinitions"], "which are in no namespace"
 
 
 def test_another_operators_namespace_is_named_to_the_operator_and_its_lease_can_be_seen_there() -> None:
@@ -329,12 +331,14 @@ GRANTED = {
     ("events.k8s.io", "events"): {"create"},
     ("authorization.k8s.io", "subjectaccessreviews"): {"create"},
 }
+CRDS = ("apiextensions.k8s.io", "customresourcedefinitions")
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 OTHERS = [
     ("", "pods/exec"),
     ("", "nodes"),
     ("apps", "deployments"),
     ("coordination.k8s.io", "leases"),
+    CRDS,
 ]
 
 
@@ -379,3 +383,11 @@ def test_of_all_leases_the_operator_sees_only_the_other_operators(api: ClusterAp
     assert allowed(api, *lease, name="ray-operator-leader")
     assert not allowed(api, *lease, name="some-other")
     assert not allowed(api, NAMESPACE, "patch", "coordination.k8s.io", "leases", name="ray-operator-leader")
+
+
+def test_of_all_crds_the_operator_reads_only_its_own(api: ClusterApi) -> None:
+    """And changes none."""
+    for name in CRD_REVISIONS:
+        verbs = {verb for verb in VERBS if allowed(api, NAMESPACE, verb, *CRDS, name=name)}
+        assert verbs == {"get"}
+    assert not allowed(api, NAMESPACE, "get", *CRDS, name="rayjobs.ray.io")

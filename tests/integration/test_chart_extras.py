@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rayfleet.api.crd_revisions import CRD_REVISIONS
 from rayfleet.settings.flags import parse
 from support.chart import CHART, Object, helm, must_helm, of_kind, render_file, the
 from support.operator_process import RELEASE
@@ -128,6 +129,19 @@ def test_the_crd_may_be_managed_elsewhere() -> None:
     assert "kind: CustomResourceDefinition" in must_helm("template", RELEASE, str(CHART))
     without = must_helm("template", RELEASE, str(CHART), "--set=crds.enabled=false")
     assert "CustomResourceDefinition" not in without
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_with_listed_namespaces_the_crd_is_read_only_if_said(values: Path, checked: bool) -> None:  # noqa: FBT001 - a value
+    """That takes a ClusterRole. Without it the operator does not even ask."""
+    objects = rendered(values, watchNamespaces=["a"], crds={"check": checked})
+    (container,) = pod_of(objects)["spec"]["containers"]
+    assert (
+        parse([flag for flag in container["args"] if "scaling-config" not in flag], {}).check_crds == checked
+    )
+    names = [rule["resourceNames"] for role in of_kind("ClusterRole", objects) for rule in role["rules"]]
+    assert names == [list(CRD_REVISIONS)] * checked
+    assert len(of_kind("ClusterRoleBinding", objects)) == checked
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

@@ -43,6 +43,7 @@ class Scene:
     leading: bool = True
     other_operator: str | None = None
     ignored_leases: int = 0
+    outdated_crds: dict[str, bool] = field(default_factory=lambda: {"rayclusters.ray.io": False})
     unavailable: dict[str, str | None] = field(default_factory=lambda: {"ml": None})
     clusters: RootStore = field(default_factory=lambda: RootStore("RayCluster"))
     pods: Store[Pod] = field(default_factory=lambda: Store(Pod, ["RayCluster"]))
@@ -59,6 +60,7 @@ class Scene:
             gcs_calls=self.gcs_calls,
             ignored_leases=lambda: self.ignored_leases,
             unavailable=lambda: self.unavailable,
+            outdated_crds=lambda: self.outdated_crds,
         )
         self.recorder.registry.register(PartsCollector(parts))
         PodCounts(self.recorder)

@@ -18,8 +18,11 @@ from crds.kubernetes_types import QUANTITY, TIME, KubernetesTypes, reduced
 from crds.model_schema import model_schema
 from crds.raycluster import raycluster_crd
 from crds.render import chart_template
+from crds.revisions import Revisions
+from rayfleet.api.crd_revisions import CRD_REVISIONS
 from rayfleet.api.quantity import parse_quantity
 from rayfleet.api.raycluster import RayClusterSpec
+from rayfleet.kube.informer.crd_age import trouble_with
 
 CRD = raycluster_crd(KubernetesTypes.load(KUBERNETES_TYPES))
 V1: dict[str, Any] = CRD["spec"]["versions"][0]
@@ -54,12 +57,12 @@ class TestFiles:
     def test_a_file_that_differs_or_is_missing_is_named(self, tmp_path: Path) -> None:
         """As far as it goes by name, so that nobody has to look for it."""
         files = generated()
-        crd, chart, page, status = files
+        crd, chart, page, status, revisions = files
         for path in (crd, chart):
             (tmp_path / path).parent.mkdir(parents=True)
             (tmp_path / path).write_text(files[path])
         (tmp_path / crd).write_text("# edited by hand")
-        assert outdated(tmp_path) == [crd, page, status]
+        assert outdated(tmp_path) == [crd, page, status, revisions]
 
     def test_plain_kubectl_apply_can_hold_it(self) -> None:
         """It keeps a copy in an annotation of at most 256 KiB."""
@@ -71,8 +74,18 @@ class TestFiles:
         condition, *lines, end = template.splitlines()
         assert (condition[:6], end) == ("{{- if", "{{- end }}")
         chart = yaml.load("\n".join(lines), yaml.CSafeLoader)
-        assert chart["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
-        assert chart == CRD
+        manifest = yaml.load(generated()["crds/ray.io_rayclusters.yaml"], yaml.CSafeLoader)
+        assert chart["metadata"]["annotations"].pop("helm.sh/resource-policy") == "keep"
+        assert chart == manifest
+        assert chart["spec"] == CRD["spec"]
+
+    def test_the_crd_has_the_revision_that_the_operator_compares_it_with(self) -> None:
+        """Or each operator would call its own CRD old."""
+        manifest = yaml.load((ROOT / "crds/ray.io_rayclusters.yaml").read_text(), yaml.CSafeLoader)
+        assert (
+            trouble_with("x", manifest["metadata"]["annotations"], CRD_REVISIONS["rayclusters.ray.io"])
+            is None
+        )
 
     def test_the_chart_takes_no_text_for_a_template(self) -> None:
         """Two braces open a template; in a CRD they are text."""
@@ -87,6 +100,21 @@ class TestFiles:
                 assert f"| `{field.alias or name}` |" in page
         assert "| `maxReplicas` | integer, at least 0 | `2147483647` |" in page
         assert "| `headGroupSpec` | [HeadGroupSpec](#headgroupspec) | required | The head. |" in page
+
+
+def test_a_revision_rises_with_each_change_of_a_crd_and_with_nothing_else() -> None:
+    """A new CRD begins with 1; what is written is what is read back."""
+    one: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {"x": 1}}
+    revisions = Revisions({}, {})
+    assert revisions.numbered(one)["metadata"]["annotations"] == {"rayfleet.io/crd-revision": "1"}
+    module: dict[str, Any] = {}
+    exec(revisions.module(), module)  # noqa: S102 - it is Python
+    recorded = Revisions(module["CRD_REVISIONS"], module["CRD_DIGESTS"])
+    assert recorded.numbered(one) == revisions.numbered(one)
+    changed = recorded.numbered({**one, "spec": {"x": 2}})
+    assert changed["metadata"]["annotations"] == {"rayfleet.io/crd-revision": "2"}
+    assert "metadata" in one
+    assert "annotations" not in one["metadata"]
 
 
 def models(model: type[BaseModel]) -> set[type[BaseModel]]:

@@ -50,3 +50,11 @@
   resources: [{{ .Values.watchNamespaces | empty | ternary "subjectaccessreviews" "localsubjectaccessreviews" }}]
   verbs: [create]
 {{- end -}}
+
+{{/* To say when the CRD is older than the operator; only this one. CRDs are in no namespace, so a Role cannot grant it. */}}
+{{- define "rayfleet.crdRules" -}}
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  resourceNames: [rayclusters.ray.io]
+  verbs: [get]
+{{- end -}}

@@ -40,6 +40,8 @@ class Settings(Struct, frozen=True):
     """Writes in flight at the same time, shared fairly between clusters."""
     watch_nodes: bool = False
     """Whether to watch nodes, which needs a cluster-wide right. Nothing acts on them yet."""
+    check_crds: bool = True
+    """Whether to compare our CRDs with those of the API server, which needs the right to `get` them."""
     pods: PodSettings = field(default_factory=PodSettings)
     """What goes into the bodies of pods."""
     scaling: ScalingSettings = field(default_factory=ScalingSettings)
@@ -63,6 +65,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         reconcile_concurrency=values.reconcile_concurrency,
         write_concurrency=values.write_concurrency,
         watch_nodes=values.watch_nodes,
+        check_crds=values.check_crds,
         pods=PodSettings(
             values.cluster_domain,
             waits=values.wait_for_head,
@@ -151,6 +154,13 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         default=default("WATCH_NODES", "false"),
         metavar="true|false",
         help="watch nodes, also with --namespace; nothing acts on them yet (default: false)",
+    )
+    parser.add_argument(
+        "--check-crds",
+        type=_switch,
+        default=default("CHECK_CRDS", "true"),
+        metavar="true|false",
+        help="say when a CRD is older than the operator, which takes the right to get it (default: true)",
     )
     _add_pod_settings(parser, environment)
     parser.add_argument(

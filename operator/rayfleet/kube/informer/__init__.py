@@ -1,5 +1,6 @@
 """Clusters and their children, from the API server into the caches."""
 
+from rayfleet.kube.informer.crd_age import CrdAges
 from rayfleet.kube.informer.informer import Health, Informer
 from rayfleet.kube.informer.reflector import Clockwork, Reflector, Source
 from rayfleet.kube.informer.scope import Followed
@@ -9,6 +10,7 @@ from rayfleet.kube.informer.sinks import ChildSink, RootSink
 __all__ = [
     "ChildSink",
     "Clockwork",
+    "CrdAges",
     "Followed",
     "Health",
     "Informer",

@@ -32,6 +32,8 @@ class OperatorParts(Struct, frozen=True):
     """Leases of that name that are held but count nowhere."""
     unavailable: Callable[[], Mapping[str, str | None]] = dict
     """Why each namespace of a list cannot be relied upon; None if it can."""
+    outdated_crds: Callable[[], Mapping[str, bool]] = dict
+    """Whether each CRD is older than the operator; without those of which that is not known."""
     gcs_calls: GcsCalls = field(default_factory=GcsCalls)
 
 
@@ -48,6 +50,10 @@ class PartsCollector(Collector):
         yield _gauge(definitions.LEADER, parts.leading())
         yield _gauge(definitions.OTHER_OPERATOR, parts.other_operator() is not None)
         yield _gauge(definitions.IGNORED_LEASES, parts.ignored_leases())
+        crds = _gauge_family(definitions.CRD_OUTDATED)
+        for name, outdated in parts.outdated_crds().items():
+            crds.add_metric((name,), outdated)
+        yield crds
         yield from self._work()
         requests = _counter_family(definitions.API_REQUESTS)
         for (verb, code), count in sorted(parts.calls.by_verb_and_code.items()):

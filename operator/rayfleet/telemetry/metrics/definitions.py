@@ -58,6 +58,13 @@ IGNORED_LEASES: Final = _gauge(
     "Leases named ray-operator-leader that are held but ignored, as their holder could not act on "
     "RayClusters anywhere; an event in the namespace of each says why.",
 )
+CRD_OUTDATED: Final = _gauge(
+    "rayfleet_crd_outdated",
+    "1 while a CustomResourceDefinition is older than the operator, or not from rayfleet, so that fields it "
+    "lacks are dropped from manifests, else 0; absent if the operator may not read it. /readyz names the "
+    "remedy.",
+    "crd",
+)
 
 RECONCILES: Final = _counter(
     "rayfleet_reconcile_total",
@@ -204,7 +211,7 @@ OPERATOR: Final = Section(
     "From each replica, about itself. A standby shows no work, but its informers follow the API server like "
     "the leader's, so its caches are warm.",
     (
-        *(BUILD_INFO, LEADER, OTHER_OPERATOR, IGNORED_LEASES),
+        *(BUILD_INFO, LEADER, OTHER_OPERATOR, IGNORED_LEASES, CRD_OUTDATED),
         *(RECONCILES, RECONCILE_DURATION, ACTIVE_WORKERS, MAX_CONCURRENT),
         *(QUEUE_DEPTH, QUEUE_OLDEST_AGE, QUEUE_LONGEST_RUNNING, QUEUE_RETRIES, QUEUE_BACKOFF),
         *(

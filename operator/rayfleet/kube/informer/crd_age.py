@@ -1,0 +1,93 @@
+"""Notices a CRD that is older than the operator: fields that it lacks are dropped from manifests."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from rayfleet.api.names import Annotation
+from rayfleet.errors import ApiFailure, Policy, policy
+from rayfleet.kube.client.client import JSON, KubeClient
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 300.0
+"""Between two looks."""
+LOOK_AGAIN_SECONDS = 15.0
+"""While something is wrong, so that the remedy shows soon."""
+METADATA = f"{JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""A CRD has 200 KB, its metadata 1 KB."""
+
+
+class CrdAges:
+    """Compares the CRDs that the API server has with those that this operator was built with.
+
+    That needs the right to `get` them by name. Without it nothing is known, and nothing else is affected.
+    """
+
+    def __init__(self, client: KubeClient, revisions: Mapping[str, int]) -> None:
+        """`revisions`: of our own CRDs, by name; empty to look at none."""
+        self._client = client
+        self._revisions = revisions
+        self._troubles: dict[str, str | None] = {}
+        self._unreadable = ""
+
+    @property
+    def outdated(self) -> Mapping[str, bool]:
+        """Whether each CRD is outdated; without those of which that is not known."""
+        return {name: trouble is not None for name, trouble in self._troubles.items()}
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is wrong with each, and what to do."""
+        return tuple(trouble for trouble in self._troubles.values() if trouble is not None)
+
+    async def run(self) -> None:
+        """Look again and again."""
+        while True:
+            for name, revision in self._revisions.items():
+                await self.look(name, revision)
+            well = set(self._troubles) == set(self._revisions) and not self.remarks
+            await asyncio.sleep(LOOK_SECONDS if well or self._unreadable else LOOK_AGAIN_SECONDS)
+
+    async def look(self, name: str, revision: int) -> None:
+        """Compare one CRD; a failure that passes by itself changes nothing."""
+        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+        answer = await self._client.request("get", path, accept=METADATA)
+        if isinstance(answer, ApiFailure):
+            self._failed(name, answer)
+            return
+        self._unreadable = ""
+        metadata = answer.get("metadata")
+        annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+        self._note(name, trouble_with(name, annotations or {}, revision))
+
+    def _failed(self, name: str, failure: ApiFailure) -> None:
+        if policy(failure) in {Policy.DENIED, Policy.GONE}:
+            self._troubles.pop(name, None)
+        if policy(failure) is Policy.DENIED and not self._unreadable:
+            log.info("Whether the CRD %s is outdated is not known: %s", name, failure.message)
+            self._unreadable = failure.message
+
+    def _note(self, name: str, trouble: str | None) -> None:
+        before = self._troubles.get(name)
+        self._troubles[name] = trouble
+        if trouble is not None and trouble != before:
+            log.warning("%s", trouble[:1].upper() + trouble[1:])
+        elif trouble is None and before is not None:
+            log.info("The CRD %s is up to date now", name)
+
+
+def trouble_with(name: str, annotations: Mapping[str, object], revision: int) -> str | None:
+    """What is wrong with a CRD that has these annotations; None if it is as new as ours, or newer."""
+    text = annotations.get(Annotation.CRD_REVISION)
+    if not isinstance(text, str) or not (text.isascii() and text.isdecimal()):
+        return (
+            f"the CRD {name} is not from rayfleet, so fields that only rayfleet has are dropped from "
+            "manifests: install it with the chart, or apply crds/"
+        )
+    if int(text) < revision:
+        return (
+            f"the CRD {name} is older than this operator (revision {text}, the operator's is {revision}), so "
+            "newer fields are dropped from manifests: upgrade it with the chart, or apply crds/"
+        )
+    return None
