@@ -1,0 +1,1 @@
+"""The alerts of the chart, and the reference page that lists them."""
