@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from rayfleet.telemetry.metrics.definitions import SECTIONS, Definition, Section, Type
+from rayfleet.telemetry.metrics.definition import Definition, Section, Type
+from rayfleet.telemetry.metrics.definitions import SECTIONS
 
 _HEAD: Final = """\
 <!-- Generated from the definitions of the metrics by `make metrics`. Do not edit. -->

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from rayfleet.api.crd_revisions import CRD_REVISIONS
@@ -9,6 +10,7 @@ from rayfleet.engine.loop import Loop, Setup
 from rayfleet.fleet.gpu_ledger import GpuLedger
 from rayfleet.fleet.gpu_pods import GpuPods
 from rayfleet.fleet.namespace_ceilings import NamespaceCeilingsReader
+from rayfleet.kinds.raycluster.accounts import ClusterAccounts
 from rayfleet.kinds.raycluster.actions import Plan
 from rayfleet.kinds.raycluster.children import CHILDREN, NODE_CHILD, POD_CHILD, RAYCLUSTERS, SERVICE_CHILD
 from rayfleet.kinds.raycluster.kind import decided, raycluster
@@ -135,7 +137,9 @@ class Operator:
             owners=pods.owners,
         )
         ceilings = NamespaceCeilingsReader(loop.client)
-        return ScalingSources(self._heads, self._sampler, ceilings, self._ledger, scaling.limits)
+        accounts = ClusterAccounts(self._heads.observation)
+        self._lines = partial(cluster_lines, accounts=accounts)
+        return ScalingSources(self._heads, self._sampler, ceilings, self._ledger, scaling.limits, accounts)
 
     def _is_known(self, namespace: str) -> bool:
         """Whether another operator could act in a namespace."""
@@ -173,7 +177,7 @@ class Operator:
         )
         self._recorder.registry.register(PartsCollector(parts))
         exposition = Exposition(
-            self._recorder.registry, self._clusters, self._pods, cluster_lines, parts.leading
+            self._recorder.registry, self._clusters, self._pods, self._lines, parts.leading
         )
         return MetricsServer(self._settings.metrics_host, self._settings.metrics_port, exposition)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
@@ -9,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain_tex
 from prometheus_client.samples import Sample
 
 from rayfleet.engine.workqueue import Done, WorkQueue
+from rayfleet.kinds.raycluster.accounts import ClusterAccounts
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kinds.raycluster.pod_counts import PodCounts
 from rayfleet.kinds.raycluster.series import cluster_lines
@@ -19,6 +21,7 @@ from rayfleet.kube.informer import Health
 from rayfleet.kube.objects.keys import JsonObject, Key
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root
+from rayfleet.ray.polling import Observation
 from rayfleet.telemetry.metrics import Exposition, OperatorParts, PartsCollector, Recorder
 from support.builders import snapshot
 
@@ -48,8 +51,13 @@ class Scene:
     clusters: RootStore = field(default_factory=lambda: RootStore("RayCluster"))
     pods: Store[Pod] = field(default_factory=lambda: Store(Pod, ["RayCluster"]))
     recorder: Recorder = field(default_factory=Recorder)
+    heads: dict[Key, Observation] = field(default_factory=dict)
+    """What the heads of clusters have said."""
+    now: float = 0.0
+    """Monotonic seconds."""
 
     def __post_init__(self) -> None:
+        self.accounts = ClusterAccounts(self.heads.get, lambda: self.now)
         parts = OperatorParts(
             queue=self.queue,
             concurrency=8,
@@ -67,9 +75,8 @@ class Scene:
 
     def exposition(self, pause: Callable[[], Awaitable[None]] | None = None) -> Exposition:
         """`pause` in place of a turn of the event loop."""
-        made = Exposition(
-            self.recorder.registry, self.clusters, self.pods, cluster_lines, lambda: self.leading
-        )
+        lines = partial(cluster_lines, accounts=self.accounts)
+        made = Exposition(self.recorder.registry, self.clusters, self.pods, lines, lambda: self.leading)
         return made if pause is None else replace(made, pause=pause)
 
     def store(self, of: Root, pods: Iterable[Pod] = (), status: JsonObject | None = None) -> JsonObject:

@@ -10,7 +10,8 @@ from alerts.cli import main
 from alerts.rules import Alert, read_alerts
 from generated_page import REPOSITORY
 from promql import family, metrics_of
-from rayfleet.telemetry.metrics.definitions import SECTIONS, Type
+from rayfleet.telemetry.metrics.definition import Type
+from rayfleet.telemetry.metrics.definitions import SECTIONS
 
 ALERTS = read_alerts()
 OURS = {definition.name: definition.type for section in SECTIONS for definition in section.definitions}

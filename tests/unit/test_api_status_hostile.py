@@ -13,6 +13,7 @@ from rayfleet.cli.explanation_data import explanation_data
 from rayfleet.engine.statuses import status_patch
 from rayfleet.explain.explanation import explanation_of
 from rayfleet.explain.sources import Queue, Sources
+from rayfleet.kinds.raycluster.accounts import ClusterAccounts
 from rayfleet.kinds.raycluster.identity import identified
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kinds.raycluster.series import cluster_lines
@@ -94,7 +95,7 @@ def test_nothing_that_reads_a_status_fails_on_it(status: dict[str, Any]) -> None
     assert isinstance(is_urgent(status, after), bool)
     assert isinstance(is_urgent(*unheard(status, after)), bool)
     assert comes_to_rest(seen)
-    assert list(cluster_lines(Glance(of.key, of.uid, NOW, {}, status), pods))
+    assert list(cluster_lines(Glance(of.key, of.uid, NOW, {}, status), pods, ClusterAccounts()))
     sources = Sources(of, parsed(of.spec), pods, (), Queue(None, "no answer"), NOW)
     assert json.dumps(explanation_data(explanation_of(sources)))
 

@@ -10,27 +10,31 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from rayfleet.api.raycluster.status import ConditionType
+from rayfleet.kinds.raycluster.accounts import ClusterAccounts
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kinds.raycluster.series import cluster_lines
 from rayfleet.kinds.raycluster.status import compute_status
 from rayfleet.kube.cache import Glance
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.roots import Root
-from rayfleet.telemetry.metrics import definitions
+from rayfleet.ray.polling import STALE_SECONDS, Moment, Observation
+from rayfleet.ray.state import NodeStatus, RayNode
+from rayfleet.telemetry.metrics.cluster_definitions import CLUSTERS
 from support.builders import NOW, UID, cluster, group, head, snapshot, spec, worker
+from support.demand_cases import node, resources, state
 
-SERIES_A_CLUSTER = 12
-SERIES_A_GROUP = 4
+SERIES_A_CLUSTER = 14
+SERIES_A_GROUP = 6
 PLACE = {"name": "demo", "namespace": "ml"}
-OF_GROUPS = {of.name for of in definitions.CLUSTERS.definitions if "group" in of.labels}
+OF_GROUPS = {of.name for of in CLUSTERS.definitions if "group" in of.labels}
 
 
 def glance(of: Root, status: dict[str, Any] | None = None, **labels: str) -> Glance:
     return Glance(of.key, of.uid, NOW - 90, labels, of.status if status is None else status)
 
 
-def samples(of: Glance, pods: Iterable[Pod] = ()) -> list[Sample]:
-    text = "".join(line for _, line in cluster_lines(of, pods))
+def samples(of: Glance, pods: Iterable[Pod] = (), accounts: ClusterAccounts | None = None) -> list[Sample]:
+    text = "".join(line for _, line in cluster_lines(of, pods, accounts or ClusterAccounts()))
     return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
 
@@ -41,6 +45,11 @@ def values(found: Iterable[Sample], name: str) -> dict[tuple[str, ...], float]:
         for s in found
         if s.name == name
     }
+
+
+def heard(*nodes: RayNode, uid: str = UID) -> Observation:
+    """What a head has just said."""
+    return Observation(uid, state(nodes=nodes), Moment(NOW, 0.0))
 
 
 def computed(of: Root, pods: Iterable[Pod]) -> dict[str, Any]:
@@ -131,18 +140,78 @@ def test_pods_of_an_earlier_cluster_of_the_same_name_do_not_count() -> None:
     assert values(found, "rayfleet_worker_group_running_pods") == {("gpu",): 0}
 
 
+def test_gpu_seconds_are_those_of_its_pods_and_of_its_ray() -> None:
+    """By the kind of its owner, so that they can be added up by it."""
+    of, now = cluster(), 0.0
+    pods = [head(of), worker(of, 1, gpus=4), worker(of, 2, gpus=4)]
+    total = resources(GPU=4)
+    nodes = (node(pods[1].name, "gpu", total, available=()), node(pods[2].name, "gpu", total))
+    accounts = ClusterAccounts(lambda _: heard(*nodes), lambda: now)
+    seen = glance(of, {}, **{"ray.io/originated-from-crd": "RayJob"})
+    samples(seen, pods, accounts)
+    now = 10.0
+    assert values(samples(seen, pods, accounts), "rayfleet_cluster_gpu_seconds_total") == {
+        ("RayJob", "allocated"): 80.0,
+        ("RayJob", "used"): 40.0,
+        ("RayJob", "idle"): 0.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("seen", "now"), [(None, 0.0), (heard(uid="another"), 0.0), (heard(), STALE_SECONDS + 1)]
+)
+def test_without_a_recent_answer_of_its_head_nothing_is_said_of_ray(
+    seen: Observation | None, now: float
+) -> None:
+    """Unknown is not zero."""
+    of = cluster()
+    found = samples(glance(of), [worker(of, 1, gpus=4)], ClusterAccounts(lambda _: seen, lambda: now))
+    assert values(found, "rayfleet_cluster_gpu_seconds_total") == {("None", "allocated"): 0.0}
+
+
+def test_pods_on_their_way_out_are_those_that_ray_drains_and_those_being_deleted() -> None:
+    """Until they have ended. What Ray drains still runs."""
+    of = cluster(spec(group("gpu", 2)))
+    pods = [
+        worker(of, 1),
+        worker(of, 2),
+        worker(of, 3, deleting=True),
+        worker(of, 4, deleting=True, phase="Succeeded"),
+    ]
+    nodes = (node(pod.name, "gpu", (), status=NodeStatus.DRAINING) for pod in pods[1:3])
+    seen = heard(*nodes)
+    found = samples(glance(of, computed(of, pods)), pods, ClusterAccounts(lambda _: seen, lambda: 0.0))
+    assert values(found, "rayfleet_worker_group_draining_pods") == {("gpu",): 2}
+    assert values(found, "rayfleet_worker_group_running_pods") == {("gpu",): 2}
+
+
+def test_a_group_whose_pods_cannot_be_created_says_why() -> None:
+    """As its status does; a reason that the operator does not give is somebody else's, and not shown."""
+    groups = [
+        {"groupName": "gpu", "desired": 2, "reason": "QuotaExceeded"},
+        {"groupName": "cpu", "desired": 2},
+        {"groupName": "odd", "desired": 2, "reason": "Surprise"},
+    ]
+    found = samples(glance(cluster(), {"workerGroups": groups}))
+    assert values(found, "rayfleet_worker_group_held") == {("gpu", "QuotaExceeded"): 1.0}
+
+
 def test_series_stay_within_their_bounds() -> None:
-    """With every condition there is, 12 a cluster and 4 a group; never one a pod, nor one twice."""
+    """With every condition there is, 14 a cluster and 6 a group; never one a pod, nor one twice."""
     of = cluster(spec(*(group(f"g{n}", 2) for n in range(5))))
-    pods = [head(of), *(worker(of, n, group_name=f"g{g}") for g in range(5) for n in range(1, 21))]
+    pods = [head(of), *(worker(of, n, group_name=f"g{g}", gpus=1) for g in range(5) for n in range(1, 21))]
     status = computed(of, pods)
+    for each in status["workerGroups"] * 2:
+        each["reason"] = "Ceiling"
     transition = {"status": "True", "reason": "R", "lastTransitionTime": "2027-01-15T08:00:00Z"}
-    status["conditions"] = [{"type": str(kind), **transition} for kind in ConditionType] * 2
-    found = samples(glance(of, status), pods)
-    kinds = Counter(sample.name in OF_GROUPS for sample in found)
-    assert kinds[True] == 5 * SERIES_A_GROUP
-    assert len(ConditionType) + 3 == kinds[False] <= SERIES_A_CLUSTER
-    assert len({(s.name, *sorted(s.labels.items())) for s in found}) == len(found)
+    accounts = ClusterAccounts(lambda _: heard(), lambda: 0.0)
+    for kinds in (set(ConditionType), set(ConditionType) - {ConditionType.MANAGED}):
+        status["conditions"] = [{"type": str(kind), **transition} for kind in kinds] * 2
+        found = samples(glance(of, status), pods, accounts)
+        counts = Counter(sample.name in OF_GROUPS for sample in found)
+        assert counts[True] == 5 * SERIES_A_GROUP
+        assert len(kinds) + 4 <= counts[False] <= SERIES_A_CLUSTER
+        assert len({(s.name, *sorted(s.labels.items())) for s in found}) == len(found)
 
 
 @pytest.mark.parametrize(

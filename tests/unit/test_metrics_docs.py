@@ -7,7 +7,8 @@ import pytest
 
 from metrics.cli import main
 from metrics.page import reference
-from rayfleet.telemetry.metrics.definitions import SECTIONS, Definition, Type
+from rayfleet.telemetry.metrics.definition import Definition, Type
+from rayfleet.telemetry.metrics.definitions import SECTIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
 ALL = [of for section in SECTIONS for of in section.definitions]

@@ -5,16 +5,20 @@ import time
 
 import pytest
 from aiohttp import ClientSession
+from msgspec.structs import replace
 
 from checks.pace import slowdown
 from metrics.page import reference
 from rayfleet.engine.workqueue import Done, Retry, WorkQueue
 from rayfleet.kube.informer import Health
 from rayfleet.kube.objects.keys import Key
+from rayfleet.ray.polling import Moment, Observation
 from rayfleet.telemetry.http_server import ListenError
 from rayfleet.telemetry.metrics import MetricsServer
-from rayfleet.telemetry.metrics.definitions import CLUSTERS, SECTIONS
-from support.builders import cluster, head, worker
+from rayfleet.telemetry.metrics.cluster_definitions import CLUSTERS
+from rayfleet.telemetry.metrics.definitions import SECTIONS
+from support.builders import NOW, cluster, head, worker
+from support.demand_cases import state
 from support.operator_process import free_ports
 from support.scraping import OPEN_METRICS, PLAIN_TEXT, Scene
 
@@ -25,10 +29,14 @@ HEALTH = Health(
 
 
 def full() -> Scene:
-    """A leader with one ready cluster of four pods."""
+    """A leader with one ready cluster of four pods that follows its queue, and cannot have a fifth."""
     scene = Scene(informers=[HEALTH])
     of = cluster()
-    scene.store(of, [head(of), *(worker(of, n) for n in (1, 2, 3))])
+    scene.heads[of.key] = Observation(of.uid, state(), Moment(NOW, 0.0))
+    pods = [head(of), *(worker(of, n) for n in (1, 2, 3))]
+    status = scene.store(of, pods)
+    status["workerGroups"][0]["reason"] = "QuotaExceeded"
+    scene.store(replace(of, resource_version=1001), status=status)
     scene.calls.count("create", 201)
     scene.gcs_calls.count("DrainNode", "ok")
     return scene

@@ -4,30 +4,51 @@
 tenth of a second. As lines they cost some 25 µs per cluster, and the writer can pause between any two.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from rayfleet.api.names import Label, NodeType
-from rayfleet.api.raycluster.status import ConditionType, RayClusterStatus, StatusCondition, recorded
+from rayfleet.api.raycluster.status import (
+    ConditionType,
+    HeldReason,
+    RayClusterStatus,
+    StatusCondition,
+    recorded,
+)
+from rayfleet.fleet.gpu_seconds import GpuUse
+from rayfleet.kinds.raycluster.accounts import ClusterAccounts
 from rayfleet.kube.cache import Glance
 from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.timestamps import unix_seconds
-from rayfleet.telemetry.metrics import definitions
-from rayfleet.telemetry.metrics.definitions import Definition
+from rayfleet.ray.state import NodeStatus, RayState
+from rayfleet.telemetry.metrics import cluster_definitions as definitions
+from rayfleet.telemetry.metrics.definition import Definition
 
 Line: TypeAlias = tuple[Definition, str]
 """A sample with its metric."""
 
 _OURS = frozenset(ConditionType)
+_HELD = frozenset(HeldReason)
 
 
-def cluster_lines(cluster: Glance, pods: Iterable[Pod]) -> Iterator[Line]:
+class _Sizes(Struct):
+    """Pods of one worker group."""
+
+    running: int = 0
+    pending: int = 0
+    ready: int = 0
+    draining: int = 0
+
+
+def cluster_lines(cluster: Glance, pods: Iterable[Pod], accounts: ClusterAccounts) -> Iterator[Line]:
     """Every series of one cluster. `pods` may include those of an earlier cluster of the same name."""
     place = f'name="{cluster.key.name}",namespace="{cluster.key.namespace}"'
     identity = f'{place},uid="{cluster.uid}"'
-    owner_kind = escaped(cluster.labels.get(Label.ORIGINATED_FROM_CRD) or "None")
-    yield _line(definitions.CLUSTER_INFO, f'{identity},owner_kind="{owner_kind}"', 1)
-    provisioned, status = False, recorded(cluster.status)
+    owner = f'owner_kind="{escaped(cluster.labels.get(Label.ORIGINATED_FROM_CRD) or "None")}"'
+    yield _line(definitions.CLUSTER_INFO, f"{identity},{owner}", 1)
+    provisioned, contested, status = False, False, recorded(cluster.status)
     for condition in _conditions(status):
         kind, holds, reason = condition.type, condition.holds, escaped(condition.reason)
         yield _line(
@@ -39,34 +60,58 @@ def cluster_lines(cluster: Glance, pods: Iterable[Pod]) -> Iterator[Line]:
             if since and cluster.created:
                 took = max(since - cluster.created, 0.0)
                 yield _line(definitions.CLUSTER_PROVISIONED_DURATION, identity, took)
+        contested |= kind == ConditionType.MANAGED
     value = "true" if provisioned else "false"
     yield _line(definitions.CLUSTER_PROVISIONED, f'{identity},condition="{value}"', 1)
-    desired = {
-        group.group_name: group.desired
-        for group in status.worker_groups
-        if group.group_name and group.desired is not None
-    }
-    yield from _group_lines(place, cluster, desired, pods)
+    own = [pod for pod in pods if pod.owner is not None and pod.owner.uid == cluster.uid]
+    # While another operator acts on it, nobody asks its head.
+    state = None if contested else accounts.state(cluster.key, cluster.uid)
+    yield from _gpu_lines(f"{place},{owner}", accounts.gpu_seconds(cluster.key, cluster.uid, own, state))
+    yield from _group_lines(place, status, own, state)
+
+
+def _gpu_lines(labels: str, seconds: GpuUse) -> Iterator[Line]:
+    for state, value in zip(GpuUse._fields, seconds, strict=True):
+        if value is not None:
+            yield _line(definitions.CLUSTER_GPU_SECONDS, f'{labels},state="{state}"', value)
 
 
 def _group_lines(
-    place: str, cluster: Glance, desired: Mapping[str, int], pods: Iterable[Pod]
+    place: str, status: RayClusterStatus, pods: Iterable[Pod], state: RayState | None
 ) -> Iterator[Line]:
-    sizes = {group: [0, 0, 0] for group in desired}
+    desired, held = dict[str, int](), dict[str, str]()
+    for group in status.worker_groups:
+        if group.group_name and group.desired is not None:
+            desired[group.group_name] = group.desired
+        if group.group_name and group.reason in _HELD:
+            held[group.group_name] = group.reason
+    sizes = {group: _Sizes() for group in desired}
+    draining = _draining(state)
     for pod in pods:
-        if pod.node_type == NodeType.WORKER and pod.owner is not None and pod.owner.uid == cluster.uid:
-            counts = sizes.setdefault(pod.group, [0, 0, 0])
+        if pod.node_type == NodeType.WORKER:
+            size = sizes.setdefault(pod.group, _Sizes())
             if pod.active:
-                counts[0] += pod.phase == "Running"
-                counts[1] += pod.phase == "Pending"
-                counts[2] += pod.ready
-    for group, (running, pending, ready) in sizes.items():
-        labels = f'{place},group="{escaped(group)}"'
+                size.running += pod.phase == "Running"
+                size.pending += pod.phase == "Pending"
+                size.ready += pod.ready
+            size.draining += pod.holds_devices and (pod.deleting or pod.name in draining)
+    for name, size in sizes.items():
+        labels = f'{place},group="{escaped(name)}"'
         # A group that is no longer in the spec has no desired pods.
-        yield _line(definitions.GROUP_DESIRED, labels, desired.get(group, 0))
-        yield _line(definitions.GROUP_RUNNING, labels, running)
-        yield _line(definitions.GROUP_PENDING, labels, pending)
-        yield _line(definitions.GROUP_READY, labels, ready)
+        yield _line(definitions.GROUP_DESIRED, labels, desired.get(name, 0))
+        yield _line(definitions.GROUP_RUNNING, labels, size.running)
+        yield _line(definitions.GROUP_PENDING, labels, size.pending)
+        yield _line(definitions.GROUP_READY, labels, size.ready)
+        yield _line(definitions.GROUP_DRAINING, labels, size.draining)
+        if name in held:
+            yield _line(definitions.GROUP_HELD, f'{labels},reason="{held[name]}"', 1)
+
+
+def _draining(state: RayState | None) -> Container[str]:
+    """The names of pods whose node Ray drains."""
+    if state is None:
+        return ()
+    return {node.instance_id for node in state.nodes if node.status is NodeStatus.DRAINING}
 
 
 def _conditions(status: RayClusterStatus) -> Iterator[StatusCondition]:

@@ -41,6 +41,12 @@ class Observation(Struct, frozen=True):
     deaths: Mapping[bytes, DeathCause] = field(default_factory=lambda: NONE_KNOWN)
     """Why nodes of `state` are dead whose pods are still running."""
 
+    def state_at(self, monotonic: float) -> RayState | None:
+        """The last answer; None if it is too old at that time."""
+        if self.taken is None or monotonic - self.taken.monotonic > STALE_SECONDS:
+            return None
+        return self.state
+
 
 def of_pod(answer: RayState | GcsFailure, pod: str) -> RayState | GcsFailure:
     """The answer if it comes from the head in `pod`: its address may belong to another pod by now."""

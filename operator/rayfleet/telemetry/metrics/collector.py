@@ -12,7 +12,7 @@ from rayfleet.engine.workqueue import WorkQueue
 from rayfleet.kube.client.calls import ApiCalls, GcsCalls
 from rayfleet.kube.informer import Health
 from rayfleet.telemetry.metrics import definitions
-from rayfleet.telemetry.metrics.definitions import Definition
+from rayfleet.telemetry.metrics.definition import Definition
 
 EVERYWHERE = "*"
 """The scope of an informer that watches all namespaces; no namespace can have this name."""

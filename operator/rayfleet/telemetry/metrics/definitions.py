@@ -1,64 +1,23 @@
-"""Every metric: its name, its meaning and its labels. The reference page is generated from these."""
+"""Every metric of the operator itself, and all sections. The reference page is generated from these."""
 
-from collections.abc import Sequence
-from enum import StrEnum
 from typing import Final
 
-from msgspec import Struct
+from rayfleet.telemetry.metrics.cluster_definitions import CLUSTERS
+from rayfleet.telemetry.metrics.definition import Section, counter, gauge, histogram
 
-
-class Type(StrEnum):
-    """The types of Prometheus metrics that are used here."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-class Definition(Struct, frozen=True):
-    """One metric. The unit is in its name, as is Prometheus' convention."""
-
-    name: str
-    type: Type
-    help: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-    """Upper bounds of a histogram's buckets, in the metric's unit."""
-
-
-class Section(Struct, frozen=True):
-    """Metrics about the same thing."""
-
-    title: str
-    introduction: str
-    definitions: Sequence[Definition]
-
-
-def _counter(name: str, meaning: str, *labels: str) -> Definition:
-    return Definition(name, Type.COUNTER, meaning, labels)
-
-
-def _gauge(name: str, meaning: str, *labels: str) -> Definition:
-    return Definition(name, Type.GAUGE, meaning, labels)
-
-
-def _histogram(name: str, meaning: str, *buckets: float) -> Definition:
-    return Definition(name, Type.HISTOGRAM, meaning, buckets=buckets)
-
-
-BUILD_INFO: Final = _gauge("rayfleet_build_info", "What is running; always 1.", "version", "python_version")
-LEADER: Final = _gauge("rayfleet_leader", "1 for the replica that acts, 0 for a standby.")
-OTHER_OPERATOR: Final = _gauge(
+BUILD_INFO: Final = gauge("rayfleet_build_info", "What is running; always 1.", "version", "python_version")
+LEADER: Final = gauge("rayfleet_leader", "1 for the replica that acts, 0 for a standby.")
+OTHER_OPERATOR: Final = gauge(
     "rayfleet_other_operator_alive",
     "1 while another operator of this API holds its Lease; where that operator could act, only clusters "
     "managed by rayfleet.io/operator are acted on meanwhile.",
 )
-IGNORED_LEASES: Final = _gauge(
+IGNORED_LEASES: Final = gauge(
     "rayfleet_other_operator_leases_ignored",
     "Leases named ray-operator-leader that are held but ignored, as their holder could not act on "
     "RayClusters anywhere; an event in the namespace of each says why.",
 )
-CRD_OUTDATED: Final = _gauge(
+CRD_OUTDATED: Final = gauge(
     "rayfleet_crd_outdated",
     "1 while a CustomResourceDefinition is older than the operator, or not from rayfleet, so that fields it "
     "lacks are dropped from manifests, else 0; absent if the operator may not read it. /readyz names the "
@@ -66,49 +25,49 @@ CRD_OUTDATED: Final = _gauge(
     "crd",
 )
 
-RECONCILES: Final = _counter(
+RECONCILES: Final = counter(
     "rayfleet_reconcile_total",
     "Passes over a cluster. Results: success; requeue_after (succeeded, and runs again at a set time); "
     "retry (must be repeated, after a backoff); error (a bug: its traceback is in the log).",
     "result",
 )
-RECONCILE_DURATION: Final = _histogram(
+RECONCILE_DURATION: Final = histogram(
     "rayfleet_reconcile_duration_seconds",
     "Duration of a pass, including its API requests.",
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-ACTIVE_WORKERS: Final = _gauge("rayfleet_reconcile_active_workers", "Clusters that are being worked on.")
-MAX_CONCURRENT: Final = _gauge(
+ACTIVE_WORKERS: Final = gauge("rayfleet_reconcile_active_workers", "Clusters that are being worked on.")
+MAX_CONCURRENT: Final = gauge(
     "rayfleet_reconcile_max_concurrent",
     "Clusters that may be worked on at the same time (--reconcile-concurrency).",
 )
 
-QUEUE_DEPTH: Final = _gauge(
+QUEUE_DEPTH: Final = gauge(
     "rayfleet_workqueue_depth", "Clusters that wait for a pass. A backoff does not count, nor does a standby."
 )
-QUEUE_OLDEST_AGE: Final = _gauge(
+QUEUE_OLDEST_AGE: Final = gauge(
     "rayfleet_workqueue_oldest_age_seconds", "How long the first of them has waited; 0 if none is waiting."
 )
-QUEUE_LONGEST_RUNNING: Final = _gauge(
+QUEUE_LONGEST_RUNNING: Final = gauge(
     "rayfleet_workqueue_longest_running_processor_seconds",
     "How long the longest pass under way has taken so far; 0 if there is none.",
 )
-QUEUE_RETRIES: Final = _counter(
+QUEUE_RETRIES: Final = counter(
     "rayfleet_workqueue_retries_total", "Passes that must be repeated after a backoff."
 )
-QUEUE_BACKOFF: Final = _gauge(
+QUEUE_BACKOFF: Final = gauge(
     "rayfleet_workqueue_backoff_keys",
     "Clusters whose last pass must be repeated; each is retried on its own.",
 )
 
-API_REQUESTS: Final = _counter(
+API_REQUESTS: Final = counter(
     "rayfleet_api_requests_total",
     "Requests to the API server, by verb (get, list, watch, create, review, patch, delete) and HTTP "
     "status code; code 0: no answer. A review asks who may do what.",
     "verb",
     "code",
 )
-GCS_REQUESTS: Final = _counter(
+GCS_REQUESTS: Final = counter(
     "rayfleet_gcs_requests_total",
     "Calls to the heads of clusters, by method and outcome: ok; unreachable; deadline (no complete answer in "
     "time); unauthenticated (the token is missing or wrong); unimplemented (not in this version of Ray); "
@@ -116,94 +75,49 @@ GCS_REQUESTS: Final = _counter(
     "method",
     "outcome",
 )
-INFORMER_AGE: Final = _gauge(
+INFORMER_AGE: Final = gauge(
     "rayfleet_informer_age_seconds",
     "Time since the last event, bookmark or list of a kind. The API server sends a bookmark each minute.",
     "kind",
     "scope",
 )
-INFORMER_SYNCED: Final = _gauge(
+INFORMER_SYNCED: Final = gauge(
     "rayfleet_informer_synced", "1 once a kind has been listed, else 0.", "kind", "scope"
 )
-INFORMER_RELISTS: Final = _counter(
+INFORMER_RELISTS: Final = counter(
     "rayfleet_informer_relists_total", "Lists of a kind after the first.", "kind", "scope"
 )
-INFORMER_GAPS: Final = _counter(
+INFORMER_GAPS: Final = counter(
     "rayfleet_informer_gaps_total",
     "How many times the watch of a kind may have missed events; a list makes up for each.",
     "kind",
     "scope",
 )
-NAMESPACE_UNAVAILABLE: Final = _gauge(
+NAMESPACE_UNAVAILABLE: Final = gauge(
     "rayfleet_namespace_unavailable",
     "With a list of namespaces to watch: 1 for a namespace that cannot be read, so that nothing is done "
     "there, else 0; /readyz says why.",
     "scope",
 )
-LOOP_LAG: Final = _histogram(
+LOOP_LAG: Final = histogram(
     "rayfleet_event_loop_lag_seconds",
     "How late a timer fires, measured twice a second: what anything in the process may have to wait.",
     *(0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
-PODS_CREATED: Final = _counter(
+PODS_CREATED: Final = counter(
     "rayfleet_pods_created_total",
     "Pods created. Reasons: missing (fewer than desired); replacement (a new head for one that is gone).",
     "node_type",
     "reason",
 )
-PODS_DELETED: Final = _counter(
+PODS_DELETED: Final = counter(
     "rayfleet_pods_deleted_total",
     "Pods deleted. Reasons: ended (its Ray container has, or it was evicted); surplus (more than desired); "
     "requested (named in workersToDelete); group_removed; superseded (a head other than the current one); "
     "cluster_deleted (as KubeRay's finalizer holds the cluster).",
     "node_type",
     "reason",
-)
-
-CLUSTER_INFO: Final = _gauge(
-    "kuberay_cluster_info",
-    "A RayCluster that exists; always 1. owner_kind is RayJob or RayService if such an object created it, "
-    "else None.",
-    *("name", "namespace", "uid", "owner_kind"),
-)
-CLUSTER_PROVISIONED: Final = _gauge(
-    "kuberay_cluster_condition_provisioned",
-    "Always 1; the label condition is true once all pods of the cluster have been ready for the first time "
-    "(its condition RayClusterProvisioned), and false until then.",
-    *("name", "namespace", "uid", "condition"),
-)
-CLUSTER_PROVISIONED_DURATION: Final = _gauge(
-    "kuberay_cluster_provisioned_duration_seconds",
-    "Time from the creation of the RayCluster until its condition RayClusterProvisioned became true, in "
-    "whole seconds; absent before.",
-    *("name", "namespace", "uid"),
-)
-CLUSTER_CONDITION: Final = _gauge(
-    "rayfleet_cluster_condition",
-    "1 while a condition of the cluster is True, 0 while it is False; absent if the condition is. "
-    "reason is the condition's.",
-    *("name", "namespace", "condition", "reason"),
-)
-GROUP_DESIRED: Final = _gauge(
-    "rayfleet_worker_group_desired_pods",
-    "Pods that the worker group should have.",
-    *("name", "namespace", "group"),
-)
-GROUP_RUNNING: Final = _gauge(
-    "rayfleet_worker_group_running_pods",
-    "Running pods of the group. Here and below, pods that have ended or are being deleted do not count.",
-    *("name", "namespace", "group"),
-)
-GROUP_PENDING: Final = _gauge(
-    "rayfleet_worker_group_pending_pods",
-    "Pods of the group that are not running yet: not scheduled, or their containers not started.",
-    *("name", "namespace", "group"),
-)
-GROUP_READY: Final = _gauge(
-    "rayfleet_worker_group_ready_pods",
-    "Ready pods of the group.",
-    *("name", "namespace", "group"),
 )
 
 OPERATOR: Final = Section(
@@ -227,26 +141,16 @@ OPERATOR: Final = Section(
         *(PODS_CREATED, PODS_DELETED),
     ),
 )
-CLUSTERS: Final = Section(
-    "Clusters",
-    "From the leader only, so that a sum over the replicas counts each cluster once. They disappear with "
-    "their object, and there are at most 10 per cluster and 4 per worker group. The first three have the "
-    "names, labels and meanings that dashboards for KubeRay use.",
-    (
-        *(CLUSTER_INFO, CLUSTER_PROVISIONED, CLUSTER_PROVISIONED_DURATION, CLUSTER_CONDITION),
-        *(GROUP_DESIRED, GROUP_RUNNING, GROUP_PENDING, GROUP_READY),
-    ),
-)
 PROCESS: Final = Section(
     "The process",
     "The standard metrics of Prometheus' client libraries, from each replica.",
     (
-        _counter("process_cpu_seconds_total", "CPU time, user and system."),
-        _gauge("process_resident_memory_bytes", "Memory in RAM (RSS)."),
-        _gauge("process_virtual_memory_bytes", "Address space."),
-        _gauge("process_start_time_seconds", "When the process started, in Unix time."),
-        _gauge("process_open_fds", "Open file descriptors, including connections."),
-        _gauge("process_max_fds", "The most file descriptors that may be open."),
+        counter("process_cpu_seconds_total", "CPU time, user and system."),
+        gauge("process_resident_memory_bytes", "Memory in RAM (RSS)."),
+        gauge("process_virtual_memory_bytes", "Address space."),
+        gauge("process_start_time_seconds", "When the process started, in Unix time."),
+        gauge("process_open_fds", "Open file descriptors, including connections."),
+        gauge("process_max_fds", "The most file descriptors that may be open."),
     ),
 )
 SECTIONS: Final = (OPERATOR, CLUSTERS, PROCESS)

@@ -10,8 +10,8 @@ from prometheus_client.exposition import choose_encoder
 
 from rayfleet.kube.cache import Glance, RootStore, Store
 from rayfleet.kube.objects.pods import Pod
-from rayfleet.telemetry.metrics import definitions
-from rayfleet.telemetry.metrics.definitions import Definition
+from rayfleet.telemetry.metrics.cluster_definitions import CLUSTERS
+from rayfleet.telemetry.metrics.definition import Definition, Type
 
 SLICE_SECONDS = 0.005
 """The longest that a scrape works before the event loop gets a turn."""
@@ -42,21 +42,22 @@ class Exposition(Struct, frozen=True):
 
     async def _parts(self, encode: Callable[[CollectorRegistry], bytes]) -> AsyncGenerator[bytes, None]:
         text = encode(self.registry)
+        is_open_metrics = text.endswith(END)
         yield text.removesuffix(END)
         if self.leading():
             await self.pause()
             families = await self._families()
-            for metric in definitions.CLUSTERS.definitions:
+            for metric in CLUSTERS.definitions:
                 await self.pause()
                 lines = families.pop(metric.name)
                 if lines:
-                    yield "".join((_header(metric), *lines)).encode()
-        if text.endswith(END):
+                    yield "".join((_header(metric, is_open_metrics=is_open_metrics), *lines)).encode()
+        if is_open_metrics:
             yield END
 
     async def _families(self) -> dict[str, list[str]]:
         """The lines of each metric; those of one cluster are from the same moment."""
-        families: dict[str, list[str]] = {metric.name: [] for metric in definitions.CLUSTERS.definitions}
+        families: dict[str, list[str]] = {metric.name: [] for metric in CLUSTERS.definitions}
         turn = perf_counter()
         for key in self.clusters:
             if perf_counter() - turn > SLICE_SECONDS:
@@ -69,5 +70,8 @@ class Exposition(Struct, frozen=True):
         return families
 
 
-def _header(metric: Definition) -> str:
-    return f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.type}\n"
+def _header(metric: Definition, *, is_open_metrics: bool) -> str:
+    name = metric.name
+    if is_open_metrics and metric.type is Type.COUNTER:
+        name = name.removesuffix("_total")  # There it is part of the samples' names only.
+    return f"# HELP {name} {metric.help}\n# TYPE {name} {metric.type}\n"

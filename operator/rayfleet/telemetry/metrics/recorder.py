@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from rayfleet.engine.workqueue import Done, Retry, Work
 from rayfleet.kube.objects.keys import Key
 from rayfleet.telemetry.metrics import definitions
-from rayfleet.telemetry.metrics.definitions import Definition
+from rayfleet.telemetry.metrics.definition import Definition
 
 LAG_SECONDS = 0.5
 """Between measurements of the event loop."""

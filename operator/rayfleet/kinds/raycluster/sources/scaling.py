@@ -13,6 +13,7 @@ from rayfleet.errors import Policy, policy
 from rayfleet.fleet.gpu_ledger import GpuLedger
 from rayfleet.fleet.gpu_usage import GpuUsage
 from rayfleet.fleet.namespace_ceilings import NamespaceCeilingsReader
+from rayfleet.kinds.raycluster.accounts import ClusterAccounts
 from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.plan import CreatePod, Plan
 from rayfleet.kinds.raycluster.plan.ceilings import (
@@ -43,6 +44,8 @@ class ScalingSources(Struct, frozen=True):
     ceilings: NamespaceCeilingsReader
     ledger: GpuLedger
     limits: ScalingLimits
+    accounts: ClusterAccounts = field(default_factory=ClusterAccounts)
+    """For metrics."""
     _nothing_read: ScalingView = field(default_factory=ScalingView)
     """The view while a namespace's ceilings have not mattered yet, as in most namespaces."""
 
@@ -85,6 +88,7 @@ class ScalingSources(Struct, frozen=True):
         Plans are made in several threads; this runs on the event loop without interruption.
         """
         key, spec = snapshot.cluster.key, snapshot.spec
+        self.accounts.admitted(snapshot)
         each = gpus_of_each(snapshot)
         if spec is not None and ceilings_of(snapshot) and gpus_of_creates(decided, each):
             usage = self.ledger.usage(key)
@@ -175,12 +179,14 @@ class ScalingSources(Struct, frozen=True):
         """The cluster is gone."""
         self._unfollow(key)
         self.ledger.forget(key)
+        self.accounts.forget(key)
 
     def forget_all(self) -> None:
         """Another operator leads."""
         self.sampler.forget_all()
         self.heads.forget_all()
         self.ledger.forget_all()
+        self.accounts.forget_all()
 
     def _unfollow(self, key: Key) -> None:
         self.heads.forget(key)
