@@ -32,7 +32,7 @@ class Patience:
         `going_on` describes the state, in words that change with every step of progress. Raises DemoError
         that names `what` and the last state if there is no progress, or if it takes too long in total.
         """
-        began = moved = told = self.now()
+        began = moved = printed = self.now()
         last = shown = going_on()
         while True:
             if value := check():
@@ -44,7 +44,7 @@ class Patience:
             state = going_on()
             if state != last:
                 last, moved = state, now
-            if last != shown and now - told >= self.tell_every:
+            if last != shown and now - printed >= self.tell_every:
                 self.tell(f"... {last}")
-                shown, told = last, now
+                shown, printed = last, now
             self.sleep(self.pause)

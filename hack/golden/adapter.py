@@ -186,14 +186,14 @@ def _outcome(action: Action, given: Json) -> Outcome:
     match given:
         case {"tried": False}:
             return NotTried(action)
-        case {"failure": told}:
-            causes = tuple(StatusCause(**cause) for cause in told.get("causes", ()))
-            failure = ApiFailure(**{**told, "causes": causes})
+        case {"failure": fields}:
+            causes = tuple(StatusCause(**cause) for cause in fields.get("causes", ()))
+            failure = ApiFailure(**{**fields, "causes": causes})
             return NotTried(action) if is_of_new_kind(failure) else Failed(action, failure)
         case {"refusal": message}:
             return Refused(action, message)
-        case {"unanswered": told}:
-            return Unanswered(action, GcsFailure(GcsTrouble(told["trouble"]), told["message"]))
+        case {"unanswered": failure}:
+            return Unanswered(action, GcsFailure(GcsTrouble(failure["trouble"]), failure["message"]))
         case _:
             return Succeeded(action, tuple(given.get("warnings", ())))
 

@@ -131,7 +131,7 @@ def _slow_once(bed: FaultBed, _: int) -> None:
         trial.begin(1)
         head.hangs = True
         _grows(trial)
-        eventually("the operator to give up a report", lambda: head.given_up, why=trial.words)
+        eventually("the operator to give up a report", lambda: head.abandoned, why=trial.words)
         head.hangs = False
         _shrinks(trial)
         trial.check()

@@ -15,7 +15,7 @@ from support.faults.bed import FaultBed
 from support.faults.broken_planners import PLANNERS
 from support.faults.call import Call
 from support.faults.case import TALLY, Case
-from support.faults.fleet_of_specs import condition, fate, may_differ, shape, submit, told, unsettled
+from support.faults.fleet_of_specs import condition, described, fate, may_differ, shape, submit, unsettled
 from support.faults.operator_thread import OperatorThread
 from support.faults.random_specs import RandomSpecs
 from support.faults.rules import Hold, Match, Rule, Script
@@ -70,7 +70,7 @@ def _batch(bed: FaultBed, seed: int) -> None:
             found, wanted = shape(trial.history, one), shape(trial.history, other)
             assert found == wanted, (
                 f"{one} came to {found}, from scratch it is {wanted}: "
-                f"{told(trial.history, one)}\n{other}: {told(trial.history, other)}"
+                f"{described(trial.history, one)}\n{other}: {described(trial.history, other)}"
             )
     finally:
         trial.close()

@@ -66,13 +66,13 @@ async def _life_of_a_pod_and_a_service(kubeconfig: Path, objects: Objects) -> No
         await until("the service", lambda: seen.services.owned_by(key))
         assert seen.pod_names(key) == {"before", "after"}
 
-        seen.told.clear()
+        seen.woken.clear()
         await objects.delete(before)
         await objects.delete(service, "services")
         await until(
             "both deletions", lambda: seen.pod_names(key) == {"after"} and not seen.services.owned_by(key)
         )
-        assert set(seen.told) == {key}
+        assert set(seen.woken) == {key}
         assert (seen.of_pods.gaps, seen.of_pods.relists, seen.of_pods.error) == (0, 0, "")
         assert seen.of_pods.age is not None
         assert seen.of_pods.age < 15
@@ -129,7 +129,7 @@ async def test_pods_that_vanish_while_the_watch_is_cut_are_told_of_when_it_resum
         await until("the deletions", lambda: seen.pod_names(key) == {"pod-2"}, seconds=10)
         await until("the trouble to be over", lambda: not seen.of_pods.error)
         assert (seen.of_pods.gaps, seen.of_pods.relists) == (0, 0)
-        assert key in seen.told
+        assert key in seen.woken
 
 
 async def test_pods_that_vanish_in_a_gap_are_told_of_by_a_new_list(
@@ -146,13 +146,13 @@ async def test_pods_that_vanish_in_a_gap_are_told_of_by_a_new_list(
         plane.restart_api_server()
         async with client_of(plane.kubeconfig) as fresh:
             await Objects(fresh, objects.namespace).create_pod("new")
-        seen.told.clear()
+        seen.woken.clear()
         proxy.accept()
 
         await until("the new list", lambda: seen.pod_names(key) == {"pod-2", "new"}, seconds=10)
         assert (seen.of_pods.gaps, seen.of_pods.relists) == (2, 1)
         assert seen.informer.gaps(objects.namespace) > gaps
-        assert key in seen.told
+        assert key in seen.woken
 
 
 async def test_it_is_current_soon_after_the_api_server_is_back(

@@ -133,7 +133,7 @@ async def test_a_node_is_followed_from_its_creation_to_its_deletion(
 
         _done(await client.delete(f"{NODES}/{name}", made["metadata"]["uid"]))
         await until("its deletion", lambda: nodes.get("", name) is None)
-        assert seen.told == []
+        assert seen.woken == []
         (health,) = (each for each in seen.informer.health if each.kind == "nodes")
         assert (health.namespace, health.synced, health.relists, health.error) == (None, True, 0, "")
 

@@ -39,11 +39,11 @@ def spaces(api: ClusterApi) -> Iterator[Callable[[str], Namespace]]:
 
 
 class Seen:
-    """A watch that runs, and whom it told of."""
+    """A watch that runs, and the namespaces that it reported."""
 
     def __init__(self, client: KubeClient, namespaces: tuple[str, ...], named: tuple[str, ...]) -> None:
-        self.told: list[str] = []
-        self.watch = OtherOperatorWatch(client, namespaces, named, self.told.append)
+        self.reported: list[str] = []
+        self.watch = OtherOperatorWatch(client, namespaces, named, self.reported.append)
 
     async def answer(self, namespace: str) -> str | None:
         await until(f"all that decides about {namespace}", lambda: self.watch.known(namespace))
@@ -85,7 +85,7 @@ async def test_an_operator_that_may_act_everywhere_is_respected_everywhere_from_
             assert seen.watch.anywhere == lease
             assert not seen.watch.ignored
             other.release()
-            await until("word of its end", lambda: ml.name in seen.told and not seen.watch.alive(ml.name))
+            await until("word of its end", lambda: ml.name in seen.reported and not seen.watch.alive(ml.name))
 
 
 async def test_whoever_may_edit_one_namespace_stops_nobody_by_a_lease(

@@ -1,4 +1,4 @@
-"""An HTTP server that answers as told, in place of an API server that is set up badly or not at all."""
+"""An HTTP server with prepared answers, in place of an API server that is set up badly or not at all."""
 
 import json
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ from threading import Thread
 
 
 class ApiAnswers(ThreadingHTTPServer):
-    """What it answers to each path; 404 to others."""
+    """Answers each path as `answers` says, and any other with 404."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.told: dict[str, tuple[int, object]] = {}
+        self.answers: dict[str, tuple[int, object]] = {}
         """Status and body: text, or what is sent as JSON."""
 
     def kubeconfig(self, folder: Path) -> Path:
-        """One that leads here."""
+        """A kubeconfig that leads to this server."""
         made = {
             "current-context": "c",
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
@@ -33,7 +33,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: ApiAnswers
 
     def do_GET(self) -> None:
-        status, body = self.server.told.get(self.path, (404, {"message": "no such path"}))
+        status, body = self.server.answers.get(self.path, (404, {"message": "no such path"}))
         raw = (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(raw)))

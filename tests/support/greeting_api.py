@@ -36,7 +36,7 @@ STATUS: Final = f"{GREETING}/status"
 CARDS: Final = CONFIG_MAPS.collection(NAMESPACE)
 CARD_PATH: Final = CONFIG_MAPS.path(NAMESPACE, "hello")
 MADE: Final = f"POST {CARDS}"
-TOLD: Final = f"PATCH {STATUS}"
+REPORTED: Final = f"PATCH {STATUS}"
 """The writes by which a greeting gets its card and its status."""
 LEASE: Final = LEASES.path(NAMESPACE, "rayfleet-leader")
 _GUARDS: Final = {"uid", "resourceVersion"}
@@ -44,10 +44,10 @@ _GUARDS: Final = {"uid", "resourceVersion"}
 
 @dataclass
 class GreetingApi(ScriptedApi):
-    """Answers as told; otherwise as an API server does, whose watches show each write at once."""
+    """Gives prepared answers; others as an API server does, whose watches show each write at once."""
 
     streams: defaultdict[str, list[asyncio.Queue[bytes]]] = field(default_factory=lambda: defaultdict(list))
-    """By plural, of those who watch."""
+    """The streams of those who watch, by plural."""
     history: list[tuple[int, str, bytes]] = field(default_factory=list)
     """What watches have shown: resourceVersion, plural, event."""
 
@@ -212,7 +212,7 @@ class Engine:
     api: GreetingApi
     loop: Loop
     outcomes: list[Outcome] = field(default_factory=list)
-    """Of all actions that were tried."""
+    """The outcomes of all actions that were tried."""
 
     @property
     def writes(self) -> list[str]:

@@ -38,11 +38,11 @@ def client_of(kubeconfig: Path) -> KubeClient:
 
 @dataclass
 class Following:
-    """An informer with its stores, and every key that it told of."""
+    """An informer with its stores, and every key that it woke."""
 
     informer: Informer
     stores: Stores
-    told: list[Key] = field(default_factory=list)
+    woken: list[Key] = field(default_factory=list)
 
     @property
     def pods(self) -> Store[Pod]:
@@ -73,16 +73,16 @@ async def following(
     children: Collection[Child[Any]] = CHILDREN,
 ) -> AsyncIterator[Following]:
     """An informer that has listed, until the end of the block."""
-    stores, told, served = stores_for((RAYCLUSTERS,), children), list[Key](), asyncio.Event()
+    stores, woken, served = stores_for((RAYCLUSTERS,), children), list[Key](), asyncio.Event()
     clockwork = Clockwork(time.monotonic, jitter=lambda: 0.0, silence=silence)
     async with client_of(kubeconfig) as client:
-        wakes = Wakes(told.append, told.append, told.append)
+        wakes = Wakes(woken.append, woken.append, woken.append)
         what = tuple(followed((RAYCLUSTERS,), children, stores, wakes))
         informer = Informer(client, namespaces, what, clockwork=clockwork)
         running = asyncio.create_task(informer.run(served))
         try:
             await until("the lists of all children", lambda: _listed(informer), seconds=20)
-            yield Following(informer, stores, told)
+            yield Following(informer, stores, woken)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

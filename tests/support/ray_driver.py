@@ -59,10 +59,10 @@ class RayDriver:
         return self.next_answer(seconds)
 
     def next_answer(self, seconds: float) -> Any:  # noqa: ANN401 - as above
-        """The next thing that the process tells."""
+        """The next answer of the process."""
         other: list[str] = []
 
-        def told() -> list[Any] | None:
+        def parsed_line() -> list[Any] | None:
             try:
                 line = self._said.get(timeout=0.5)
             except queue.Empty:
@@ -75,7 +75,9 @@ class RayDriver:
             other.append(mark)
             return None
 
-        kind, answer = eventually("the driver's answer", told, seconds=seconds, why=lambda: "".join(other))
+        kind, answer = eventually(
+            "the driver's answer", parsed_line, seconds=seconds, why=lambda: "".join(other)
+        )
         assert kind != "failure", answer
         return answer
 

@@ -1,4 +1,4 @@
-"""An API server of a few lines for unit tests: it answers each path as told, and keeps what it was asked."""
+"""An API server of a few lines for unit tests: it answers as a test prepared it, and keeps the requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -13,7 +13,7 @@ from support.wire import Answering, Request, fails, read_request, says
 
 @dataclass
 class ScriptedApi:
-    """What is `told` for a method and a path is answered once; what is `there` is read as it is.
+    """A request for a method and a path in `answers` gets that answer, once; a read finds what is `there`.
 
     Otherwise a create or a patch is answered with what was sent, a delete succeeds, a list is empty, and a
     read says that the object is not there.
@@ -21,11 +21,11 @@ class ScriptedApi:
 
     there: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """Objects by path."""
-    told: dict[tuple[str, str], Answering] = field(default_factory=dict)
+    answers: dict[tuple[str, str], Answering] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     port: int = 0
     version: int = 2000
-    """Of lists, and the start of those of what is written."""
+    """The resourceVersion of lists; objects that are written get later ones."""
     written: int = 0
 
     @property
@@ -39,11 +39,11 @@ class ScriptedApi:
 
     @property
     def writes(self) -> list[str]:
-        """Of those, what was to change something; events aside."""
+        """The requests that write, without those for events."""
         return [line for line in self.asked if not line.startswith("GET") and "/events" not in line]
 
     def bodies(self, method: str, ending: str) -> list[Any]:
-        """What was sent to paths that end so."""
+        """What was sent to paths with this ending."""
         return [
             orjson.loads(r.body)
             for r in self.requests
@@ -55,7 +55,7 @@ class ScriptedApi:
             while request := await read_request(reader):
                 self.requests.append(request)
                 path = request.target.partition("?")[0]
-                answer = self.told.pop((request.method, path), None) or self.usual(request, path)
+                answer = self.answers.pop((request.method, path), None) or self.usual(request, path)
                 await answer(writer)
                 if writer.is_closing():
                     return
@@ -65,7 +65,7 @@ class ScriptedApi:
             writer.close()
 
     def usual(self, request: Request, path: str) -> Answering:
-        """The answer where none is told."""
+        """The answer to a request for which none was prepared."""
         collection, _, name = path.removesuffix("/status").rpartition("/")
         if request.method == "GET" and path in self.there:
             return says(self.there[path])

@@ -1,4 +1,4 @@
-"""An informer whose API server answers as told, on values: no connection, and waits of milliseconds."""
+"""An informer whose API server answers as scripted, on values: no connection, and waits of milliseconds."""
 
 import asyncio
 from collections import defaultdict
@@ -66,7 +66,7 @@ class Following:
     server: Server
     stores: Stores
     informer: Informer
-    told: list[Key]
+    woken: list[Key]
     readable: list[str | None]
     now: list[float]
 
@@ -80,17 +80,17 @@ async def following(
     server: Server, *namespaces: str, children: Iterable[Child[Any]] = CHILDREN
 ) -> AsyncIterator[Following]:
     """The informer of the operator, until the end of the block."""
-    told, readable, now, served = list[Key](), list[str | None](), [0.0], asyncio.Event()
+    woken, readable, now, served = list[Key](), list[str | None](), [0.0], asyncio.Event()
     each = tuple(children)
     stores = stores_for((RAYCLUSTERS,), each)
-    what = tuple(followed((RAYCLUSTERS,), each, stores, Wakes(told.append, told.append, told.append)))
+    what = tuple(followed((RAYCLUSTERS,), each, stores, Wakes(woken.append, woken.append, woken.append)))
     clockwork = Clockwork(lambda: now[0], jitter=lambda: 0.0)
     client: Any = server
     informer = Informer(client, namespaces, what, on_readable=readable.append, clockwork=clockwork)
     running = asyncio.create_task(informer.run(served))
     served.set()
     try:
-        yield Following(server, stores, informer, told, readable, now)
+        yield Following(server, stores, informer, woken, readable, now)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

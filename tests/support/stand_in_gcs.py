@@ -1,4 +1,4 @@
-"""A stand-in for the GCS of Ray heads: a real gRPC server that answers as told, for one head or a thousand.
+"""A stand-in for the GCS of Ray heads: a real gRPC server with prepared answers, for one head or a thousand.
 
 For many: listen on `0.0.0.0` and dial 127.1.0.1, 127.1.0.2 ... on one port. Heads that are to differ have
 a token each, or a port and a server each.

@@ -29,8 +29,8 @@ def _of_list(schema: Mapping[str, Any], value: list[Any], path: str) -> Iterator
     for index, entry in enumerate(value):
         yield from faults(schema["items"], entry, f"{path}[{index}]")
     keys = schema.get("x-kubernetes-list-map-keys", ())
-    told = [tuple(entry.get(key) for key in keys) for entry in value] if keys else []
-    if len(set(told)) < len(told):
+    identities = [tuple(entry.get(key) for key in keys) for entry in value] if keys else []
+    if len(set(identities)) < len(identities):
         yield f"{path} has two entries of one {keys}"
 
 

@@ -64,7 +64,7 @@ async def test_a_cluster_without_gpus_asks_nothing_of_its_namespace() -> None:
 async def test_while_the_namespace_cannot_be_read_no_gpu_is_asked_for() -> None:
     """A limit that is not known yet is no limit that is not there."""
     async with passes() as bed:
-        bed.api.told["GET", NAMESPACE] = fails(500, "InternalError", "not now")
+        bed.api.answers["GET", NAMESPACE] = fails(500, "InternalError", "not now")
         bed.stored(with_gpus(5), born=True)
         done = await bed.reconciler.reconcile(KEY)
         assert workers(bed) == 0
@@ -119,7 +119,7 @@ async def test_gpus_that_a_quota_refuses_are_room_for_others() -> None:
         bed.stored(with_gpus(1), born=True)
         annotate(bed, "9")
         bed.head()
-        bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
+        bed.api.answers["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
         await bed.reconciler.reconcile(KEY)
         usage = bed.view.scaling.ledger.usage(KEY)
         assert (usage.own, usage.new_in_total) == (0, 0)

@@ -216,7 +216,7 @@ def test_a_cluster_that_cannot_be_read_ends_with_a_sentence(
 ) -> None:
     """Whoever answers in place of the API server."""
     with api_answers() as server:
-        server.told[CLUSTER] = status, body
+        server.answers[CLUSTER] = status, body
         assert main(["explain", "x", "--kubeconfig", str(server.kubeconfig(tmp_path))]) == 1
     assert words in capsys.readouterr().err
 
@@ -228,7 +228,7 @@ def test_without_the_right_to_read_pods_none_are_counted(
     stored = raycluster(spec_fields=spec(group("gpu", 0), enableInTreeAutoscaling=True))
     stored["metadata"] |= {"namespace": "default", "uid": "u", "resourceVersion": "1", "generation": 1}
     with api_answers() as server:
-        server.told[CLUSTER] = 200, stored
+        server.answers[CLUSTER] = 200, stored
         assert main(["explain", "x", "--kubeconfig", str(server.kubeconfig(tmp_path))]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "the head is not known (ask for the verb list on pods)" in said

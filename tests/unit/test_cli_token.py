@@ -41,7 +41,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("status", "body", "value", "words"), ROWS)
 def test_the_token_is_read_from_the_secret_of_the_cluster(
-    answers: ApiAnswers,
+    prepared: ApiAnswers,
     server: ApiServer,
     status: int,
     body: dict[str, Any],
@@ -49,7 +49,7 @@ def test_the_token_is_read_from_the_secret_of_the_cluster(
     words: str,
 ) -> None:
     """What is missing is said in words; the token itself is in no representation."""
-    answers.told[SECRET] = status, body
+    prepared.answers[SECRET] = status, body
     fields = spec(authOptions={"mode": "token"})
     found = find_token(server, cluster(fields), parsed(fields))
     assert found.value == value

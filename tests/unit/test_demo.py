@@ -118,14 +118,14 @@ def test_of_a_jobs_log_the_jobs_own_words_are_shown_and_what_became_of_it() -> N
 
 
 class Scene:
-    """A clock that goes on with each pause, and what is told meanwhile."""
+    """A clock that goes on with each pause, and what is printed meanwhile."""
 
     def __init__(self, going_on: list[str]) -> None:
         self.seconds = 0.0
-        self.told: list[str] = []
+        self.printed: list[str] = []
         self.going_on = going_on
         self.patience = Patience(
-            self.told.append, still=60, longest=300, now=lambda: self.seconds, sleep=self.sleep
+            self.printed.append, still=60, longest=300, now=lambda: self.seconds, sleep=self.sleep
         )
 
     def sleep(self, seconds: float) -> None:
@@ -141,7 +141,7 @@ def test_the_demo_waits_as_long_as_something_moves_and_says_what() -> None:
     scene = Scene(["the head starts", "an agent starts", "a worker starts", "the worker joins"])
     came = scene.patience.wait_for("3 GPUs", lambda: "yes" if scene.seconds >= 170 else None, scene.words)
     assert came == "yes"
-    assert scene.told == ["... an agent starts", "... a worker starts", "... the worker joins"]
+    assert scene.printed == ["... an agent starts", "... a worker starts", "... the worker joins"]
 
 
 def test_the_demo_gives_up_where_nothing_moves_and_says_how_things_stand() -> None:

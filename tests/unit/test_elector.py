@@ -27,8 +27,8 @@ async def test_a_leader_counts_its_time_from_before_it_asked(took: float) -> Non
         await made(writer)
 
     async with scripted_api() as api, KubeClient(Credentials(api.url)) as client:
-        api.told["GET", f"{LEASES}/rayfleet-leader"] = not_there("leases", "rayfleet-leader")
-        api.told["POST", LEASES] = answer
+        api.answers["GET", f"{LEASES}/rayfleet-leader"] = not_there("leases", "rayfleet-leader")
+        api.answers["POST", LEASES] = answer
         elector = LeaderElector(
             client, "ml", "me", clock=lambda: clock, on_gain=gained.set, on_loss=lambda: None, timing=Timing()
         )

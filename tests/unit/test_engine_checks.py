@@ -17,7 +17,7 @@ from support.greeting_api import (
     GREETING,
     KEY,
     MADE,
-    TOLD,
+    REPORTED,
     card,
     greeting_engine,
     hurry_engine,
@@ -42,12 +42,12 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_nothing_is_written_while_what_it_is_for_cannot_be_read(path: str, answer: Answering) -> None:
     """It is tried again."""
     api = written()
-    api.told["GET", path] = answer
+    api.answers["GET", path] = answer
     async with greeting_engine(api=api) as engine:
         await until("a pass that is to be repeated", lambda: engine.loop.queue.retries)
         assert engine.writes == []
         await until("the status", lambda: api.said == "hi")
-        assert engine.writes == [MADE, TOLD]
+        assert engine.writes == [MADE, REPORTED]
 
 
 async def test_a_root_that_has_changed_unseen_is_not_acted_on_as_it_was() -> None:
@@ -66,7 +66,7 @@ async def test_a_root_that_has_changed_unseen_is_not_acted_on_as_it_was() -> Non
 async def test_a_root_that_is_gone_unseen_is_forgotten_and_nothing_is_made_for_it() -> None:
     """Only where the answer is about this very object."""
     api, forgotten = written(), list[Key]()
-    api.told["GET", GREETING] = not_there("greetings", "hello")
+    api.answers["GET", GREETING] = not_there("greetings", "hello")
 
     def kind(stores: Stores) -> Kind[Any, Any, Any]:
         return replace(greetings(stores), forget=forgotten.append)
@@ -94,9 +94,9 @@ async def test_a_child_that_a_list_lacks_is_looked_for_by_its_name(
     """Its labels may have other values by now; it is gone only where the server says so of this object."""
     api = written()
     api.there[CARD_PATH] = card("old")
-    api.told["GET", CARDS] = says(NOTHING)
+    api.answers["GET", CARDS] = says(NOTHING)
     if answer is not None:
-        api.told["GET", CARD_PATH] = answer
+        api.answers["GET", CARD_PATH] = answer
     async with greeting_engine(api=api) as engine:
         if writes is None:
             await until("a pass that is to be repeated", lambda: engine.loop.queue.retries)
@@ -176,7 +176,7 @@ async def test_what_comes_to_light_while_a_guard_asks_is_decided_by() -> None:
 
     async with greeting_engine(kind, api=api) as engine:
         await until("the status", lambda: api.said == "hi")
-        assert engine.writes == [TOLD]
+        assert engine.writes == [REPORTED]
 
 
 async def test_a_root_that_goes_while_a_guard_asks_is_left_alone() -> None:

@@ -15,7 +15,7 @@ from support.greeting_api import (
     KEY,
     LEASE,
     MADE,
-    TOLD,
+    REPORTED,
     GreetingApi,
     greeting_engine,
     hurry_engine,
@@ -64,7 +64,7 @@ async def test_a_child_is_made_once_and_reported_once_and_then_nothing_is_writte
         await engine.at_rest()
         engine.loop.wake(KEY)
         await engine.at_rest()
-        assert engine.writes == [MADE, TOLD]
+        assert engine.writes == [MADE, REPORTED]
         assert list(engine.loop.keys) == [KEY]
 
 
@@ -76,16 +76,16 @@ async def test_what_is_there_at_the_start_is_looked_at() -> None:
         lines = [line.partition("?")[0] for line in api.asked]
         assert lines.index(f"GET {CARDS}") < lines.index(MADE)
         assert lines.index(f"GET {GREETING}") < lines.index(MADE)
-        assert engine.writes == [MADE, TOLD]
+        assert engine.writes == [MADE, REPORTED]
 
 
 async def test_nothing_is_done_until_the_kind_is_served() -> None:
     """Its CRD may be installed later."""
     api = written()
-    api.told["GET", GREETINGS.root] = says({"resources": [{"name": "others"}]})
+    api.answers["GET", GREETINGS.root] = says({"resources": [{"name": "others"}]})
     async with greeting_engine(api=api) as engine:
         await until("the first look", lambda: api.count(f"GET {GREETINGS.root}") >= 1)
-        api.told["GET", GREETINGS.root] = fails(404, "NotFound", "the server could not find it")
+        api.answers["GET", GREETINGS.root] = fails(404, "NotFound", "the server could not find it")
         assert not engine.loop.served.is_set()
         await until("the status", lambda: api.said == "hi")
         assert engine.loop.served.is_set()
@@ -104,7 +104,7 @@ async def test_a_standby_writes_nothing_and_acts_as_soon_as_the_lease_is_free() 
         assert (engine.writes, engine.loop.queue.active, engine.loop.election.leading) == ([], 0, False)
         api.there[LEASE] = held_by("", 2)
         await until("the status", lambda: api.said == "good evening")
-        assert engine.writes == [MADE, TOLD]
+        assert engine.writes == [MADE, REPORTED]
         assert api.there[CARD_PATH]["data"] == {"text": "good evening"}
 
 
@@ -122,7 +122,7 @@ async def test_a_leader_that_loses_the_lease_in_the_middle_of_a_pass_writes_no_m
         made["metadata"]["resourceVersion"] = str(api.version)
         await says(made, 201)(writer)
 
-    api.told["POST", CARDS] = late
+    api.answers["POST", CARDS] = late
     async with greeting_engine(noted, api=api) as engine:
         api.write("hi")
         await until("the create", lambda: engine.writes == [MADE])
@@ -136,7 +136,7 @@ async def test_a_leader_that_loses_the_lease_in_the_middle_of_a_pass_writes_no_m
         api.there[LEASE] = held_by("", 1000)
         await until("the status", lambda: api.said == "hi")
         assert engine.loop.election.term == 2
-        assert engine.writes == [MADE, TOLD]
+        assert engine.writes == [MADE, REPORTED]
 
 
 async def test_a_leader_that_resigns_lets_go_of_the_lease() -> None:
@@ -156,7 +156,7 @@ async def test_what_is_under_way_when_the_work_stops_has_some_time_and_no_more()
     async def hangs(_: asyncio.StreamWriter) -> None:
         await forever.wait()
 
-    api.told["POST", CARDS] = hangs
+    api.answers["POST", CARDS] = hangs
     async with greeting_engine(api=api) as engine:
         api.write("hi")
         await until("the create", lambda: engine.writes == [MADE])

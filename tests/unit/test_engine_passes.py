@@ -22,7 +22,7 @@ from support.greeting_api import (
     GREETING,
     KEY,
     MADE,
-    TOLD,
+    REPORTED,
     card,
     greeting_engine,
     hurry_engine,
@@ -51,7 +51,7 @@ async def test_a_pass_whose_root_goes_meanwhile_posts_its_events_and_writes_no_s
         await until("its end to be seen", lambda: KEY not in engine.loop.stores.roots["Greeting"])
         await says(card(), 201)(writer)
 
-    api.told["POST", CARDS] = then_gone
+    api.answers["POST", CARDS] = then_gone
     kind = Acting(Acts(first=(CREATE,)), {"events": tells(OVER)})
     async with greeting_engine(kind, api=api) as engine:
         await until("the event", lambda: api.bodies("POST", "/events"))
@@ -72,7 +72,7 @@ async def test_a_root_that_is_made_anew_while_it_is_acted_on_is_another_one() ->
         await until("the other one", lambda: (found := roots.get(KEY)) and found.uid == "uid-another")
         await says(card(), 201)(writer)
 
-    api.told["POST", CARDS] = then_another
+    api.answers["POST", CARDS] = then_another
     kind = Acting(Acts(first=(CREATE,)))
     async with greeting_engine(kind, api=api) as engine:
         await until("its own pass", lambda: len(kind.passes) >= 2)
@@ -89,7 +89,7 @@ async def test_a_spec_that_changes_while_it_is_acted_on_is_looked_at_at_once() -
         await until("the change to be seen", lambda: roots.generation(KEY) == 2)
         await api.usual(api.requests[-1], CARDS)(writer)
 
-    api.told["POST", CARDS] = then_changed
+    api.answers["POST", CARDS] = then_changed
     async with greeting_engine(api=api) as engine:
         await until("the new card", lambda: api.there.get(CARD_PATH, {}).get("data") == {"text": "welcome"})
         await until("the status", lambda: api.said == "welcome")
@@ -118,7 +118,7 @@ async def test_a_root_is_looked_at_again_when_the_first_of_its_times_has_come(
     async with greeting_engine(kind, api=written()) as engine:
         await until("looks without anything new", lambda: kind.plans >= 6)
         assert len(kind.passes) == 1
-        assert engine.writes == [MADE, TOLD]
+        assert engine.writes == [MADE, REPORTED]
 
 
 @pytest.mark.parametrize("patient", [True, False])
@@ -126,7 +126,7 @@ async def test_a_failure_that_its_kind_is_patient_with_is_no_trouble(*, patient:
     """It is waited out, rather than repeated with a backoff."""
     changes = {"is_patient": lambda _: patient, "waits": lambda *_: (0.02,)}
     api, kind = written(), Acting(Acts(first=(CREATE,)), changes)
-    api.told["POST", CARDS] = fails(403, "Forbidden", "exceeded quota")
+    api.answers["POST", CARDS] = fails(403, "Forbidden", "exceeded quota")
     async with greeting_engine(kind, api=api) as engine:
         await until("the second pass", lambda: len(kind.passes) >= 2)
         assert kind.ways[:2] == [["Failed"], ["Succeeded"]]
@@ -139,7 +139,7 @@ async def test_after_a_create_whose_answer_was_lost_the_children_are_listed_agai
 ) -> None:
     """It may have been made; what was refused was not."""
     api, kind = written(), Acting(Acts(first=(CREATE,)))
-    api.told["POST", CARDS] = answer
+    api.answers["POST", CARDS] = answer
     async with greeting_engine(kind, api=api):
         await until("the second pass", lambda: len(kind.passes) >= 2)
         assert api.count(f"GET {CARDS}?") == (2 if again else 1)
@@ -230,7 +230,7 @@ async def test_a_long_plan_is_made_beside_the_event_loop_and_comes_to_the_same()
     api = written()
     async with greeting_engine(kind, api=api) as engine:
         await until("the status", lambda: api.said == "hi")
-        assert engine.writes == [MADE, TOLD]
+        assert engine.writes == [MADE, REPORTED]
         assert took
         assert all(seconds > 0 for seconds in took)
 
@@ -240,7 +240,7 @@ async def test_a_delete_is_repeated_until_it_is_done(caplog: pytest.LogCaptureFi
     caplog.set_level(logging.WARNING)
     api = written("new")
     api.there[CARD_PATH] = card("old")
-    api.told["DELETE", CARD_PATH] = LATER
+    api.answers["DELETE", CARD_PATH] = LATER
     async with greeting_engine(api=api):
         await until("the status", lambda: api.said == "new")
     assert caplog.text.count("A pass has to be repeated") == 1

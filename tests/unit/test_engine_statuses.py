@@ -15,8 +15,8 @@ from support.greeting_api import (
     GREETING,
     KEY,
     MADE,
+    REPORTED,
     STATUS,
-    TOLD,
     card,
     greeting_engine,
     hurry_engine,
@@ -40,10 +40,10 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_status_that_could_not_be_written_is_written_later() -> None:
     """The pass is repeated; nothing is made twice."""
     api = written()
-    api.told["PATCH", STATUS] = LATER
+    api.answers["PATCH", STATUS] = LATER
     async with greeting_engine(api=api) as engine:
         await until("the status", lambda: api.said == "hi")
-        assert engine.writes == [MADE, TOLD, TOLD]
+        assert engine.writes == [MADE, REPORTED, REPORTED]
 
 
 async def test_a_status_that_somebody_else_wrote_first_is_decided_anew() -> None:
@@ -54,10 +54,10 @@ async def test_a_status_that_somebody_else_wrote_first_is_decided_anew() -> None
         api.replace(GREETING, {**api.there[GREETING], "status": {"said": "", "theirs": True}})
         await CONFLICT(writer)
 
-    api.told["PATCH", STATUS] = conflict
+    api.answers["PATCH", STATUS] = conflict
     async with greeting_engine(api=api) as engine:
         await until("the status", lambda: api.said == "hi")
-        assert engine.writes == [MADE, TOLD, TOLD]
+        assert engine.writes == [MADE, REPORTED, REPORTED]
 
 
 async def test_after_a_conflict_a_root_that_cannot_be_read_is_tried_again() -> None:
@@ -65,21 +65,21 @@ async def test_after_a_conflict_a_root_that_cannot_be_read_is_tried_again() -> N
     api = written()
 
     async def conflict(writer: asyncio.StreamWriter) -> None:
-        api.told["GET", GREETING] = LATER
+        api.answers["GET", GREETING] = LATER
         await CONFLICT(writer)
 
-    api.told["PATCH", STATUS] = conflict
+    api.answers["PATCH", STATUS] = conflict
     async with greeting_engine(api=api) as engine:
         await until("the status", lambda: api.said == "hi")
-        assert engine.writes == [MADE, TOLD, TOLD]
+        assert engine.writes == [MADE, REPORTED, REPORTED]
 
 
 async def test_the_status_of_a_root_that_is_gone_is_no_failure() -> None:
     """There is nothing to write it to any more; the deletion is about to be seen."""
     api = written()
-    api.told["PATCH", STATUS] = not_there("greetings", "hello")
+    api.answers["PATCH", STATUS] = not_there("greetings", "hello")
     async with greeting_engine(api=api) as engine:
-        await until("the write", lambda: TOLD in engine.writes)
+        await until("the write", lambda: REPORTED in engine.writes)
         await engine.at_rest()
         assert engine.loop.queue.retries == 0
 
@@ -108,7 +108,7 @@ async def test_a_status_that_waited_for_its_turn_is_that_of_the_moment_at_which_
         api.write("good evening", name="other")
         await until("the plan for it", lambda: Key("Greeting", "ml", "other") in planned)
         await asyncio.sleep(0.01)  # Its create follows without a look, as it has just been made.
-        api.told["POST", CARDS] = second
+        api.answers["POST", CARDS] = second
         await api.usual(request, CARDS)(writer)
 
     async def second(writer: asyncio.StreamWriter) -> None:
@@ -117,7 +117,7 @@ async def test_a_status_that_waited_for_its_turn_is_that_of_the_moment_at_which_
         await over.wait()
         await api.usual(request, CARDS)(writer)
 
-    api.told["POST", CARDS] = first
+    api.answers["POST", CARDS] = first
     async with greeting_engine(kind, api=api, concurrency=1) as engine:
         await asyncio.wait_for(go_on.wait(), 5)
         version = api.version

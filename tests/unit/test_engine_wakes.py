@@ -16,8 +16,8 @@ from support.greeting_api import (
     CARDS,
     KEY,
     MADE,
+    REPORTED,
     STATUS,
-    TOLD,
     Engine,
     GreetingApi,
     card,
@@ -56,19 +56,19 @@ def _then_seen(api: GreetingApi, engine: Callable[[], Engine]) -> None:
         await until("the card to be seen", lambda: len(engine().loop.stores.of(CARD).owned_by(KEY)) == 1)
         await usual(writer)
 
-    api.told["POST", CARDS] = answer
+    api.answers["POST", CARDS] = answer
 
 
 def _meanwhile(api: GreetingApi, engine: Callable[[], Engine], act: Callable[[], None]) -> None:
     """While the first status is being written, something happens that the engine sees."""
 
     async def answer(writer: asyncio.StreamWriter) -> None:
-        api.told.pop(("PATCH", STATUS), None)
+        api.answers.pop(("PATCH", STATUS), None)
         act()
         await until("the key to be woken", lambda: engine().loop.queue.is_woken(KEY))
         await api.usual(api.requests[-1], STATUS)(writer)
 
-    api.told["PATCH", STATUS] = answer
+    api.answers["PATCH", STATUS] = answer
 
 
 def _another_card(api: GreetingApi) -> Callable[[], None]:
@@ -82,7 +82,7 @@ async def test_a_child_that_is_seen_before_the_answer_to_its_create_leads_to_no_
         _then_seen(api, lambda: engine)
         await until("the status", lambda: api.said == "hi")
         await engine.at_rest()
-        assert engine.writes == [MADE, TOLD]
+        assert engine.writes == [MADE, REPORTED]
         assert len(kind.passes) == 1
 
 
@@ -139,7 +139,7 @@ async def test_the_time_of_the_plan_after_the_writes_counts() -> None:
     async with greeting_engine(kind, api=api) as engine:
         _then_seen(api, lambda: engine)
         await until("looks without anything new", lambda: len(kind.passes) >= 4)
-        assert engine.writes == [MADE, TOLD]
+        assert engine.writes == [MADE, REPORTED]
 
 
 async def test_a_term_that_begins_meanwhile_looks_at_the_root_whatever_the_last_one_saw() -> None:

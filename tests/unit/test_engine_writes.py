@@ -127,7 +127,7 @@ async def test_each_answer_to_a_write_of_a_child_becomes_the_outcome_that_it_mea
     if case.there is not None:
         api.there[CARD_PATH] = case.there
     for method, answer in case.told.items():
-        api.told[method, CARDS if method == "POST" else CARD_PATH] = answer
+        api.answers[method, CARDS if method == "POST" else CARD_PATH] = answer
     async with greeting_engine(kind, api=api) as engine:
         await until("a pass", lambda: kind.passes)
         outcome = only(kind.passes[0])
@@ -140,7 +140,7 @@ async def test_what_is_being_deleted_is_known_to_be_going_at_once() -> None:
     """By the answer to the delete, before its watch shows it."""
     kind = Acting(Acts(first=(Act(DELETE),)))
     api = written()
-    api.told["DELETE", CARD_PATH] = says(card(**GOING, resourceVersion="9999"))
+    api.answers["DELETE", CARD_PATH] = says(card(**GOING, resourceVersion="9999"))
     async with greeting_engine(kind, api=api) as engine:
         await until("a pass", lambda: kind.passes)
         kept = engine.loop.stores.children[CONFIG_MAPS].get("ml", "hello")
@@ -182,7 +182,7 @@ async def test_a_patch_of_the_spec_is_for_the_object_as_it_was_seen(
 
     async def now(_: Root, __: Act) -> Outcome:
         for method, answer in told.items():
-            api.told[method, GREETING] = answer
+            api.answers[method, GREETING] = answer
         return Succeeded(Act(Handled()))
 
     acts = Acts(stages=((Act(Handled()),), (Act(ROOT_PATCH),)))
@@ -200,7 +200,7 @@ async def test_a_status_that_a_plan_writes_is_written_only_over_the_one_that_was
     """With its uid and its resourceVersion; a conflict is a failure, and the next pass decides anew."""
     kind = Acting(Acts(first=(Act(PatchStatus({"epoch": 1})),)))
     api = written()
-    api.told["PATCH", STATUS] = fails(409, "Conflict", "the object has been modified")
+    api.answers["PATCH", STATUS] = fails(409, "Conflict", "the object has been modified")
     async with greeting_engine(kind, api=api):
         await until("the second pass", lambda: len(kind.passes) >= 2)
         assert kind.ways[:2] == [["Failed"], ["Succeeded"]]
@@ -234,7 +234,7 @@ async def test_a_finalizer_is_taken_off_the_object_as_it_is(
 
     async def now(_: Root, __: Act) -> Outcome:
         for method, answer in told.items():
-            api.told[method, GREETING] = answer
+            api.answers[method, GREETING] = answer
         return Succeeded(Act(Handled()))
 
     off = Act(TakeOffFinalizer(HOLD, "ask an administrator"))
@@ -255,7 +255,7 @@ async def test_after_a_create_that_fails_the_rest_of_its_batch_is_not_sent() -> 
     after, last = Act(Create(CONFIG_MAPS, "e", card(name="e"))), Act(Create(CONFIG_MAPS, "f", card(name="f")))
     kind = Acting(Acts(stages=((*batch, other), (after,)), last=(last,)))
     api = written()
-    api.told["POST", CARDS] = DENIED
+    api.answers["POST", CARDS] = DENIED
     async with greeting_engine(kind, api=api, concurrency=1):
         await until("a pass", lambda: kind.passes)
         assert kind.ways[0] == ["Failed", "NotTried", "NotTried", "Succeeded", "NotTried", "Succeeded"]
@@ -281,7 +281,7 @@ async def test_what_no_verb_says_is_carried_out_by_its_handler(*, takes_turn: bo
 
 async def test_warnings_about_what_is_made_are_with_its_outcome() -> None:
     api, kind = GreetingApi(), Acting(Acts(first=(Act(CREATE),)))
-    api.told["POST", CARDS] = says(card(), 201, 'Warning: 299 - "unknown field \\"data.texxt\\""')
+    api.answers["POST", CARDS] = says(card(), 201, 'Warning: 299 - "unknown field \\"data.texxt\\""')
     async with greeting_engine(kind, api=api):
         api.write("hi")
         await until("a pass", lambda: kind.passes)

@@ -68,7 +68,7 @@ async def test_a_pod_whose_name_was_taken_is_made_only_if_it_is_the_one_that_was
 ) -> None:
     """The answer to an earlier create may have been lost; any other pod of that name is none of ours."""
     async with passes() as bed:
-        bed.api.told["POST", PODS] = CONFLICT
+        bed.api.answers["POST", PODS] = CONFLICT
         bed.api.there[f"{PODS}/p"] = there
         (outcome,) = await carried_out(bed, (create(),))
         assert isinstance(outcome, Succeeded) is done
@@ -94,7 +94,7 @@ async def test_a_delete_is_done_only_if_the_pod_is_gone_or_going(
     done: bool,  # noqa: FBT001 - a table's column
 ) -> None:
     async with passes() as bed:
-        bed.api.told["DELETE", f"{PODS}/p"] = answer
+        bed.api.answers["DELETE", f"{PODS}/p"] = answer
         if there is not None:
             bed.api.there[f"{PODS}/p"] = there
         (outcome,) = await carried_out(bed, deletes=(delete(),))
@@ -105,7 +105,7 @@ async def test_a_delete_is_done_only_if_the_pod_is_gone_or_going(
 async def test_a_stage_waits_for_the_one_before_and_is_left_out_where_that_failed() -> None:
     """Workers without a head could only wait, on GPUs that others could use."""
     async with passes() as bed:
-        bed.api.told["POST", SERVICES] = fails(403, "Forbidden", "no")
+        bed.api.answers["POST", SERVICES] = fails(403, "Forbidden", "no")
         bed.stored()
         body = head_service(bed.cluster, parsed(bed.cluster.spec))
         service = CreateService(head_service_name(bed.cluster, parsed(bed.cluster.spec)), body, "missing")
@@ -118,7 +118,7 @@ async def test_an_epoch_that_is_not_won_makes_no_head() -> None:
     """Another writer came first: by what it wrote the next pass decides."""
     async with passes() as bed:
         path = "/apis/ray.io/v1/namespaces/ml/rayclusters/demo/status"
-        bed.api.told["PATCH", path] = fails(409, "Conflict", "modified")
+        bed.api.answers["PATCH", path] = fails(409, "Conflict", "modified")
         won, made = await carried_out(bed, (AdvanceHeadEpoch(1, "gone"),), (create(),))
         assert (type(won), type(made)) == (Failed, NotTried)
         (body,) = bed.api.bodies("PATCH", "/status")
@@ -127,7 +127,7 @@ async def test_an_epoch_that_is_not_won_makes_no_head() -> None:
 
 async def test_after_a_create_that_fails_the_rest_of_its_group_is_not_sent_and_others_are() -> None:
     async with passes() as bed:
-        bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota")
+        bed.api.answers["POST", PODS] = fails(403, "Forbidden", "exceeded quota")
         creates = (create("a1", "a"), *(create(f"a{n}", "a") for n in range(2, 40)), create("b1", "b"))
         outcomes = await carried_out(bed, creates)
         assert isinstance(outcomes[0], Failed)
@@ -150,7 +150,7 @@ async def test_no_write_is_waited_for_beyond_the_leaders_time() -> None:
     """An answer that comes later is to a write that another leader may already have undone."""
     async with passes() as bed:
         bed.seconds_left = 0.1
-        bed.api.told["DELETE", f"{PODS}/p"] = says_nothing
+        bed.api.answers["DELETE", f"{PODS}/p"] = says_nothing
         (outcome,) = await carried_out(bed, deletes=(delete(),))
         assert isinstance(outcome, Failed)
         assert outcome.failure.reason == "Timeout"
@@ -182,7 +182,7 @@ async def test_a_service_is_made_to_select_by_other_labels_and_by_no_old_ones() 
         assert bed.api.bodies("PATCH", "/demo-head-svc") == [
             {"metadata": {"uid": "u"}, "spec": {"selector": {"a": "1", "b": "2", "c": None}}}
         ]
-        bed.api.told["PATCH", f"{SERVICES}/demo-head-svc"] = fails(403, "Forbidden", "no")
+        bed.api.answers["PATCH", f"{SERVICES}/demo-head-svc"] = fails(403, "Forbidden", "no")
         outcomes = await bed.executor.run(bed.kind, bed.cluster, Plan(select=action, stages=((create(),),)))
         assert [type(outcome) for outcome in outcomes] == [Failed, Succeeded], "nothing else waits for it"
 
@@ -196,7 +196,7 @@ async def test_sizes_are_written_to_the_spec_that_they_were_decided_by_and_to_no
     async with passes() as bed:
         obj = bed.stored()
         action = ResizeGroups((Resize(0, "gpu", 5),), "5 wait")
-        bed.api.told["PATCH", path] = fails(422, "Invalid", "the test failed")
+        bed.api.answers["PATCH", path] = fails(422, "Invalid", "the test failed")
         if newer:
             bed.api.there[path] = {
                 **obj,
@@ -220,7 +220,7 @@ async def test_answers_are_in_the_cache_before_their_events() -> None:
         going = bed.worker(1)
         name = going["metadata"]["name"]
         late = {**going["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": "1600"}
-        bed.api.told["DELETE", f"{PODS}/{name}"] = says({**going, "kind": "Pod", "metadata": late})
+        bed.api.answers["DELETE", f"{PODS}/{name}"] = says({**going, "kind": "Pod", "metadata": late})
         gone = DeletePod("worker", "gpu", name, going["metadata"]["uid"], Cause.SURPLUS, "too many")
         await bed.executor.run(bed.kind, bed.cluster, Plan(deletes=(gone,), stages=((create(),),)))
         deleted, made = bed.pods.get("ml", name), bed.pods.get("ml", "p")

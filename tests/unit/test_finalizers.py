@@ -43,7 +43,7 @@ async def test_pods_go_first_and_then_the_finalizer_and_nothing_else_of_the_obje
         for pod in pods:
             bed.pods.remove(KEY.namespace, pod["metadata"]["name"], pod["metadata"]["uid"])
         bed.api.requests.clear()
-        bed.api.told["PATCH", CLUSTER] = says(without(obj))
+        bed.api.answers["PATCH", CLUSTER] = says(without(obj))
         await bed.reconciler.reconcile(KEY)
         assert removed(bed) == [
             [
@@ -67,10 +67,10 @@ async def test_a_write_of_somebody_else_meanwhile_is_no_obstacle() -> None:
 
         async def too_late(writer: StreamWriter) -> None:
             bed.api.there[CLUSTER] = alone
-            bed.api.told["PATCH", CLUSTER] = says(without(obj))
+            bed.api.answers["PATCH", CLUSTER] = says(without(obj))
             await fails(422, "Invalid", "the server rejected our request")(writer)
 
-        bed.api.told["PATCH", CLUSTER] = too_late
+        bed.api.answers["PATCH", CLUSTER] = too_late
         await bed.reconciler.reconcile(KEY)
         places = [patch[-1]["path"] for patch in removed(bed)]
         assert places == ["/metadata/finalizers/1", "/metadata/finalizers/0"]
@@ -92,7 +92,7 @@ async def test_without_the_right_the_cluster_waits_and_the_remedy_is_said_once()
     async with passes() as bed:
         bed.stored(**DELETED)
         for _ in range(2):
-            bed.api.told["PATCH", CLUSTER] = fails(403, "Forbidden", "cannot patch resource")
+            bed.api.answers["PATCH", CLUSTER] = fails(403, "Forbidden", "cannot patch resource")
             assert "cannot patch resource" in str(await bed.reconciler.reconcile(KEY))
         (event,) = bed.api.bodies("POST", "/events")
         assert event["reason"] == "FailedToRemoveFinalizer"
@@ -104,7 +104,7 @@ async def test_a_cluster_that_is_gone_meanwhile_needs_nothing_more(answer: Any) 
     """Only an answer that names it says so."""
     async with passes() as bed:
         bed.stored(**DELETED)
-        bed.api.told["PATCH", CLUSTER] = answer
+        bed.api.answers["PATCH", CLUSTER] = answer
         said = str(await bed.reconciler.reconcile(KEY))
         gone = told(bed) == [("Warning", "RedisNotCleanedUp")]
         assert gone is not said.startswith("Retry")

@@ -40,7 +40,7 @@ def test_a_client_for_another_thread_reads_no_environment(
         raise KeyError("PYTEST_CURRENT_TEST")
 
     with api_answers() as server:
-        server.told["/version"] = 200, {"major": "1"}
+        server.answers["/version"] = 200, {"major": "1"}
         api = ClusterApi(server.kubeconfig(tmp_path))
         monkeypatch.setattr("kubernetes.client.configuration.getproxies", changed)
         another = api.another()

@@ -37,7 +37,7 @@ async def test_a_cluster_is_followed_from_its_birth_to_its_end() -> None:
         server.send("rayclusters red", {"type": "ADDED", "object": cluster(8)})
         await until("the new one", lambda: KEY in seen.stores.roots["RayCluster"])
         server.send("rayclusters red", {"type": "MODIFIED", "object": cluster(9, a=1)})
-        await until("the change", lambda: seen.told.count(KEY) == 2)
+        await until("the change", lambda: seen.woken.count(KEY) == 2)
         born = {
             key: found.born
             for key in seen.stores.roots["RayCluster"]
@@ -46,7 +46,7 @@ async def test_a_cluster_is_followed_from_its_birth_to_its_end() -> None:
         assert born == {Key("RayCluster", "red", "old"): 0, KEY: 8}
         server.send("rayclusters red", {"type": "DELETED", "object": cluster(10)})
         await until("its end", lambda: KEY not in seen.stores.roots["RayCluster"])
-        assert seen.told.count(KEY) == 3
+        assert seen.woken.count(KEY) == 3
 
 
 async def test_a_deletion_in_a_gap_of_the_watch_is_told_of_by_the_list() -> None:
@@ -69,14 +69,14 @@ async def test_after_a_restored_etcd_the_clusters_are_rewound() -> None:
         server.send("rayclusters red", {"type": "MODIFIED", "object": cluster(30, a=2)})
         server.send("rayclusters red", {"type": "ADDED", "object": cluster(31, "later")})
         await until("both", lambda: len(seen.stores.roots["RayCluster"]) == 2)
-        seen.told.clear()
+        seen.woken.clear()
         server.lists["rayclusters red"] = Listing([cluster(5, a=1)], 6)
         server.send("rayclusters red", bookmark(6))
         await until("the later one to be gone", lambda: len(seen.stores.roots["RayCluster"]) == 1)
         found = seen.stores.roots["RayCluster"].get(KEY)
         assert found is not None
         assert (found.resource_version, found.spec, found.born) == (5, {"a": 1}, 0)
-        assert set(seen.told) == {KEY, Key("RayCluster", "red", "later")}
+        assert set(seen.woken) == {KEY, Key("RayCluster", "red", "later")}
 
 
 async def test_a_namespace_that_is_refused_holds_up_no_other() -> None:

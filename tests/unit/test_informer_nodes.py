@@ -43,7 +43,7 @@ async def test_nodes_are_followed_once_and_wake_nobody(namespaces: tuple[str, ..
         server.send("nodes", {"type": "DELETED", "object": gpu_node("b", 9)})
         await until("the deletion", lambda: [node.name for node in nodes_of(seen)] == ["a"])
         assert server.listed.count("nodes") == 1
-        assert seen.told == []
+        assert seen.woken == []
         assert health_of_nodes(seen).synced
 
 

@@ -25,7 +25,7 @@ async def test_after_a_create_whose_answer_was_lost_the_pods_are_listed_again(
         bed.stored()
         await bed.reconciler.reconcile(KEY)
         bed.stored(spec(group(replicas=5)), version=2000, generation=2)
-        bed.api.told["POST", PODS] = answer
+        bed.api.answers["POST", PODS] = answer
         await bed.reconciler.reconcile(KEY)
         before = [each.target for each in bed.api.requests].count(PODS_OF)
         bed.now += 10

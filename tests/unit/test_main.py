@@ -24,7 +24,7 @@ KEY = Key("RayCluster", "ml", "demo")
 async def api() -> AsyncIterator[ScriptedApi]:
     async with scripted_api() as api:
         for path, field in (("/api", "versions"), ("/apis", "groups")):  # What kopf looks at.
-            api.told["GET", path] = says({field: []}, 200, "Content-Type: application/json")
+            api.answers["GET", path] = says({field: []}, 200, "Content-Type: application/json")
         yield api
 
 

@@ -64,12 +64,12 @@ async def test_a_group_that_is_held_is_not_held_for_longer_as_the_clock_was_set_
     async with passes() as bed:
         bed.stored(spec(group(replicas=1)))
         bed.head()
-        bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
+        bed.api.answers["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
         await bed.reconciler.reconcile(KEY)
         tried = bed.api.writes.count(f"POST {PODS}")
         assert tried == 1
         bed.now -= 1200
-        bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
+        bed.api.answers["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
         await bed.reconciler.reconcile(KEY)
         assert bed.api.writes.count(f"POST {PODS}") == tried + 1
 

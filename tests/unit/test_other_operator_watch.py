@@ -1,4 +1,4 @@
-"""Who is told when the answer about another operator changes, and what asking costs."""
+"""Who hears of a changed answer about another operator, and what asking costs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -49,15 +49,15 @@ class Api:
 
 
 class Watched:
-    """A watch, and the namespaces that it told of."""
+    """A watch, and the namespaces that it reported."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
-        self.told: list[str] = []
+        self.reported: list[str] = []
         self.in_use: set[str] = {"team", "other", "slow"}
         client: Any = api
         self.watch = OtherOperatorWatch(
-            client, (), (), self.told.append, in_use=lambda: self.in_use, now=lambda: NOW
+            client, (), (), self.reported.append, in_use=lambda: self.in_use, now=lambda: NOW
         )
 
     async def until(self, what: Callable[[], object]) -> None:
@@ -98,7 +98,7 @@ async def test_whoever_asks_takes_the_news_from_nobody_else(monkeypatch: pytest.
             watched.watch.known("team")
             await asyncio.sleep(0)
         api.reviewed.set()
-        await watched.until(lambda: {"team", "slow"} <= set(watched.told))
+        await watched.until(lambda: {"team", "slow"} <= set(watched.reported))
         assert watched.watch.known("team")
 
 
@@ -115,9 +115,9 @@ async def test_one_who_was_told_otherwise_between_two_judgements_is_told(
         api.reviewed.clear()
         api.lease = True
         await watched.until(lambda: not watched.watch.known("team"))
-        assert not watched.told
+        assert not watched.reported
         api.reviewed.set()
-        await watched.until(lambda: watched.told == ["team"])
+        await watched.until(lambda: watched.reported == ["team"])
         assert watched.watch.known("team")
 
 

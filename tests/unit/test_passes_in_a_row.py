@@ -37,7 +37,7 @@ async def test_deletes_that_a_pass_leaves_are_made_by_the_next_at_once(*, shows:
         bed.stored(spec(group(replicas=0, maxReplicas=many)), version=1100)
         if shows:
             for pod in workers:
-                bed.api.told["DELETE", f"{PODS}/{pod['metadata']['name']}"] = says(going(pod))
+                bed.api.answers["DELETE", f"{PODS}/{pod['metadata']['name']}"] = says(going(pod))
         assert (await bed.reconciler.reconcile(KEY) == Done(requeue_after=0.0)) is shows
         assert len([line for line in bed.api.writes if line.startswith("DELETE")]) == MOST_DELETES
         assert await bed.reconciler.reconcile(KEY) != Done(requeue_after=0.0)
@@ -58,9 +58,9 @@ async def test_between_two_batches_of_deletes_the_spec_is_read_again() -> None:
         bed.stored(spec(group(replicas=0, maxReplicas=many)))
         pods = [bed.head(), *(bed.worker(index) for index in range(1, many + 1))]
         bed.services.apply(service(bed.cluster))
-        bed.api.told["GET", PODS] = says({"items": pods, "metadata": {"resourceVersion": "2000"}})
+        bed.api.answers["GET", PODS] = says({"items": pods, "metadata": {"resourceVersion": "2000"}})
         for pod in pods:
-            bed.api.told["DELETE", f"{PODS}/{pod['metadata']['name']}"] = says(going(pod))
+            bed.api.answers["DELETE", f"{PODS}/{pod['metadata']['name']}"] = says(going(pod))
         assert await bed.reconciler.reconcile(KEY) == Done(requeue_after=0.0)
         assert sum(line.startswith("DELETE") for line in bed.api.writes) == MOST_DELETES
         # The user has set it back, and no watch has told of it yet.

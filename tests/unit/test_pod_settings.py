@@ -115,7 +115,7 @@ async def test_workers_that_a_limit_range_refuses_are_made_with_what_it_asks_for
     async with passes() as bed:
         bed.stored(spec_fields(group(replicas=1)))
         bed.head()
-        bed.api.told["POST", PODS] = fails(403, "Forbidden", REFUSAL)
+        bed.api.answers["POST", PODS] = fails(403, "Forbidden", REFUSAL)
         first = await bed.reconciler.reconcile(KEY)
         assert getattr(first, "requeue_after", None) == 0.0
         assert bed.api.bodies("POST", "/events") == []
@@ -131,7 +131,7 @@ async def test_somebody_who_always_asks_for_more_is_not_followed_for_ever() -> N
         bed.head()
         for size in range(50, 1000, 50):
             words = f"minimum cpu usage per Container is {size + 50}m, but request is {size}m"
-            bed.api.told["POST", PODS] = fails(403, "Forbidden", words)
+            bed.api.answers["POST", PODS] = fails(403, "Forbidden", words)
             done = await bed.reconciler.reconcile(KEY)
             if getattr(done, "requeue_after", None) != 0.0:
                 break

@@ -1,4 +1,4 @@
-"""Heads are asked often enough, each by itself, and what changed is told once."""
+"""Heads are asked often enough, each by itself, and a change is reported once."""
 
 import asyncio
 import time
@@ -39,10 +39,10 @@ def values(*args: object, **kwargs: object) -> RayState:
 
 @dataclass
 class Fleet:
-    """A poller, and what it told."""
+    """A poller, and how often it woke each cluster."""
 
     poller: Poller
-    told: Counter[Key] = field(default_factory=Counter)
+    woken: Counter[Key] = field(default_factory=Counter)
 
     def watch(self, key: Key, address: str, *, active: bool = True, uid: str = "uid") -> None:
         self.poller.watch(key, Target(uid, address), active=active)
@@ -71,9 +71,9 @@ class Fleet:
 async def polling(
     *, seconds: float = 0.3, warm: int = 100, pods: Collection[str] = (), room: AnswerRoom | None = None
 ) -> AsyncIterator[Fleet]:
-    told: Counter[Key] = Counter()
+    woken: Counter[Key] = Counter()
     poller = Poller(
-        lambda key: told.update([key]),
+        lambda key: woken.update([key]),
         lambda _: pods,
         seconds=seconds,
         warm=warm,
@@ -81,7 +81,7 @@ async def polling(
         room=room,
     )
     try:
-        yield Fleet(poller, told)
+        yield Fleet(poller, woken)
     finally:
         await poller.close()
         assert poller.observation(A) is None
@@ -215,8 +215,8 @@ async def test_a_head_that_is_hard_to_read_is_told_of_when_its_last_answer_count
     async with head(node("w-1")) as gcs, polling() as fleet:
         fleet.watch(A, gcs.address)
         await fleet.heard(A)
-        assert fleet.told[A] == 1
-        await until("its cluster to be woken", lambda: fleet.told[A] == 2)
+        assert fleet.woken[A] == 1
+        await until("its cluster to be woken", lambda: fleet.woken[A] == 2)
         assert len(gcs.requests) == 1
 
 
@@ -231,7 +231,7 @@ async def test_a_change_is_told_once_and_a_poke_asks_at_once() -> None:
             fleet.poller.poke(A)
             await until("the question", lambda asked=asked: len(gcs.requests) > asked, seconds=0.8)  # type: ignore[misc]  # a default binds it
             await until("its answer", lambda: bool(fleet.state(A) and fleet.state(A).demands))  # type: ignore[union-attr]  # looked at before
-        assert fleet.told[A] == 2
+        assert fleet.woken[A] == 2
 
 
 async def test_heads_that_hang_lie_or_are_gone_cost_others_nothing() -> None:
@@ -373,14 +373,14 @@ async def test_an_answer_that_has_no_room_beside_those_of_its_namespace_is_not_k
         two.says(STATE, small)
         fleet.watch(A, one.address)
         await fleet.heard(A)
-        told = fleet.told[A]
+        before = fleet.woken[A]
         fleet.watch(B, two.address)
         await fleet.heard(B)
         assert fleet.state(A) is None
         failure = fleet.failure(A)
         assert failure is not None
         assert failure.trouble is GcsTrouble.TOO_LARGE
-        assert fleet.told[A] == told + 1
+        assert fleet.woken[A] == before + 1
         fleet.poller.forget(B)
         fleet.poller.poke(A)
         await fleet.heard(A)

@@ -30,7 +30,7 @@ from support.wire import Answering, fails, says
 async def test_a_404_that_is_not_about_the_cluster_buries_no_living_one(answer: Answering) -> None:
     async with passes() as bed:
         bed.stored()
-        bed.api.told["GET", CLUSTER] = answer
+        bed.api.answers["GET", CLUSTER] = answer
         assert "could not read the cluster" in str(await bed.reconciler.reconcile(KEY))
         assert bed.api.writes == []
         await bed.reconciler.reconcile(KEY)
@@ -40,7 +40,7 @@ async def test_a_404_that_is_not_about_the_cluster_buries_no_living_one(answer: 
 async def test_a_cluster_that_is_not_there_any_more_is_forgotten() -> None:
     async with passes() as bed:
         bed.stored()
-        bed.api.told["GET", CLUSTER] = not_there("rayclusters", "demo")
+        bed.api.answers["GET", CLUSTER] = not_there("rayclusters", "demo")
         await bed.reconciler.reconcile(KEY)
         assert bed.clusters.get(KEY) is None
         assert bed.api.writes == []
@@ -124,7 +124,7 @@ async def test_a_head_that_no_watch_leads_to_has_a_next_one_when_it_has_ended_or
 async def test_no_head_is_made_while_it_is_not_certain_that_the_last_one_is_gone(answer: Answering) -> None:
     async with passes() as bed:
         bed.stored(spec(group(replicas=0)), status=named("demo-head-x"))
-        bed.api.told["GET", f"{PODS}/demo-head-x"] = answer
+        bed.api.answers["GET", f"{PODS}/demo-head-x"] = answer
         assert "could not look for the head" in str(await bed.reconciler.reconcile(KEY))
         assert f"POST {PODS}" not in bed.api.writes
 
@@ -136,7 +136,7 @@ async def test_a_worker_whose_cluster_label_was_changed_is_not_replaced() -> Non
         pods = [bed.head(), bed.worker(1), bed.worker(2), bed.worker(3)]
         bed.stored(spec(group(replicas=3)), status=named(pods[0]["metadata"]["name"]), version=1001)
         del bed.api.there[f"{PODS}/{pods[3]['metadata']['name']}"]
-        bed.api.told["GET", PODS] = says(
+        bed.api.answers["GET", PODS] = says(
             {"items": pods[:2], "metadata": {"resourceVersion": str(bed.api.version)}}
         )
         bed.services.apply(service(bed.cluster))
@@ -198,7 +198,7 @@ async def test_a_pass_whose_term_ends_while_it_looks_writes_nothing() -> None:
             bed.term_number = 2
             await says(obj)(writer)
 
-        bed.api.told["GET", CLUSTER] = late
+        bed.api.answers["GET", CLUSTER] = late
         await bed.reconciler.reconcile(KEY)
         assert bed.api.writes == []
         await bed.reconciler.reconcile(KEY)
@@ -212,7 +212,7 @@ async def test_a_new_term_begins_without_what_an_earlier_one_has_learned() -> No
         refusal = {"causes": [{"field": "spec.containers", "message": "no"}]}
         for term, tries in ((1, 1), (1, 1), (2, 2)):
             bed.term_number = term
-            bed.api.told["POST", PODS] = fails(422, "Invalid", "no", **refusal)
+            bed.api.answers["POST", PODS] = fails(422, "Invalid", "no", **refusal)
             await bed.reconciler.reconcile(KEY)
             assert bed.api.writes.count(f"POST {PODS}") == tries
 
@@ -231,7 +231,7 @@ async def test_an_api_server_that_does_not_know_the_new_kind_yet_is_asked_again_
     async with passes() as bed:
         bed.stored()
         for _ in range(3):
-            bed.api.told["POST", at] = fails(403, "Forbidden", LAGGING)
+            bed.api.answers["POST", at] = fails(403, "Forbidden", LAGGING)
             done = await bed.reconciler.reconcile(KEY)
             assert isinstance(done, Done)
             # What is left of a second: of it this machine may have taken any part by now.
@@ -249,7 +249,7 @@ async def test_another_refusal_is_told_at_once() -> None:
     """A quota is the user's to know of."""
     async with passes() as bed:
         bed.stored()
-        bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
+        bed.api.answers["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
         await bed.reconciler.reconcile(KEY)
         assert [event for event in bed.api.bodies("POST", "/events") if event["type"] == "Warning"]
 
@@ -281,7 +281,7 @@ async def test_pods_are_listed_before_the_first_write_and_after_a_gap_and_a_lost
             bed.gaps = gaps
             bed.stored(version=1000 + len(lists))
             if lost:
-                bed.api.told["POST", PODS] = fails(504, "Timeout", "no answer")
+                bed.api.answers["POST", PODS] = fails(504, "Timeout", "no answer")
             bed.now += 100
             await bed.reconciler.reconcile(KEY)
             lists.append(bed.api.asked.count(f"GET {PODS_OF}"))
@@ -296,7 +296,7 @@ async def test_what_is_found_before_the_first_write_is_decided_by() -> None:
         bed.stored(spec(group(replicas=1)))
         pods = [bed.head(cached=False), bed.worker(1, cached=False)]
         bed.services.apply(service(bed.cluster))
-        bed.api.told["GET", PODS] = says({"items": pods, "metadata": {"resourceVersion": "2000"}})
+        bed.api.answers["GET", PODS] = says({"items": pods, "metadata": {"resourceVersion": "2000"}})
         await bed.reconciler.reconcile(KEY)
         assert f"POST {PODS}" not in bed.api.writes
 
@@ -306,17 +306,17 @@ async def test_a_group_that_is_refused_is_left_alone_for_a_while_and_anything_el
         bed.stored(spec(group(replicas=1)))
         bed.head()
         bed.services.apply(service(bed.cluster))
-        bed.api.told["GET", PODS] = says(
+        bed.api.answers["GET", PODS] = says(
             {"items": [bed.api.there[f"{PODS}/{pod.name}"] for pod in bed.pods], "metadata": VERSION}
         )
-        bed.api.told["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
+        bed.api.answers["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
         result = await bed.reconciler.reconcile(KEY)
         assert isinstance(result, Done)
         assert 0.0 < (result.requeue_after or 0.0) <= 1.0
         await bed.reconciler.reconcile(KEY)
         assert bed.api.writes.count(f"POST {PODS}") == 1, "it is left alone"
         bed.now += 2
-        bed.api.told["POST", PODS] = fails(409, "AlreadyExists", "it is there")
+        bed.api.answers["POST", PODS] = fails(409, "AlreadyExists", "it is there")
         assert isinstance(await bed.reconciler.reconcile(KEY), Retry)
 
 

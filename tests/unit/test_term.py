@@ -77,7 +77,7 @@ async def test_a_term_begins_at_the_version_of_clusters_and_not_of_leases() -> N
 
 async def test_a_namespace_that_cannot_be_read_keeps_no_term_from_its_beginning() -> None:
     async with scripted_api() as api:
-        api.told["GET", OF.format("gone")] = fails(403, "Forbidden", "no")
+        api.answers["GET", OF.format("gone")] = fails(403, "Forbidden", "no")
         leader = Leader(api, "gone", "ml")
         await leader.look()
         assert leader.term.began("RayCluster") == api.version
@@ -92,10 +92,10 @@ async def test_the_beginning_of_a_term_that_is_over_by_now_is_not_that_of_the_ne
         async def answer(writer: asyncio.StreamWriter) -> None:
             leader.number = 2
             leader.term.gain()
-            api.told["GET", CLUSTERS] = says_nothing
+            api.answers["GET", CLUSTERS] = says_nothing
             await late(writer)
 
-        api.told["GET", CLUSTERS] = answer
+        api.answers["GET", CLUSTERS] = answer
         leader.term.gain()
         looking = asyncio.create_task(leader.term.run())
         async with asyncio.timeout(5):
@@ -110,7 +110,7 @@ async def test_a_beginning_that_cannot_be_read_is_looked_for_again(monkeypatch: 
     """Until then no cluster counts as younger than the term."""
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
     async with scripted_api() as api:
-        api.told["GET", CLUSTERS] = fails(503, "ServiceUnavailable", "etcd is away")
+        api.answers["GET", CLUSTERS] = fails(503, "ServiceUnavailable", "etcd is away")
         leader = Leader(api)
         await leader.look()
         assert leader.term.began("RayCluster") == api.version

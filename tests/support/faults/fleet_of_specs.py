@@ -26,7 +26,7 @@ class Shape:
 
     valid: str
     sizes: Mapping[str, int] | None
-    """Pods by group; none where the spec gives no account of them: it is not valid, or not acted on."""
+    """Pods by group; None where the spec does not say: it is not valid, or not acted on."""
     desired: object
 
 
@@ -113,8 +113,8 @@ def may_differ(history: History, changed: str, fresh: str) -> bool:
     return bool(groups) and all(found[group] for group in groups)
 
 
-def told(history: History, name: str) -> str:
-    """A cluster's spec, and what its status says of it."""
+def described(history: History, name: str) -> str:
+    """A cluster's spec, and its status."""
     cluster = _cluster(history, name) or {}
     return f"{cluster.get('spec')}, {cluster.get('status')}"
 
@@ -128,7 +128,7 @@ def fate(history: History, name: str) -> str:
         return "called invalid"
     if condition(cluster, "ReplicaFailure") == "True":
         return "with pods refused"
-    return "converged" if wanted_sizes(cluster) is not None else "not acted on, and told so"
+    return "converged" if wanted_sizes(cluster) is not None else "not acted on, and reported so"
 
 
 def wanted_sizes(cluster: Object) -> dict[str, int] | None:

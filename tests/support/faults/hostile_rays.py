@@ -20,12 +20,12 @@ from support.stand_in_gcs import node
 
 
 class HangingRay(FaultyRay):
-    """One that can also take the operator's report and never answer."""
+    """A Ray that can also take the operator's report and never answer."""
 
     def __init__(self, proxy: FaultProxy, namespace: str) -> None:
         super().__init__(proxy, namespace)
         self.hangs = False
-        self.given_up = 0
+        self.abandoned = 0
         """Reports that the operator no longer waits for."""
 
     async def _report(self, request: bytes) -> bytes | grpc.StatusCode:
@@ -34,7 +34,7 @@ class HangingRay(FaultyRay):
             try:
                 await asyncio.Event().wait()
             finally:
-                self.given_up += 1
+                self.abandoned += 1
         return answer
 
 
@@ -42,20 +42,20 @@ def _always(given: Reply) -> Lie:
     """The same each time, with the nodes that are there."""
 
     def lie(true: Reply) -> Reply:
-        told = Reply()
-        told.CopyFrom(given)
-        told.cluster_resource_state.node_states.extend(true.cluster_resource_state.node_states)
-        return told
+        reply = Reply()
+        reply.CopyFrom(given)
+        reply.cluster_resource_state.node_states.extend(true.cluster_resource_state.node_states)
+        return reply
 
     return lie
 
 
 def _beyond(*dimensions: str) -> Lie:
     """More than is read of each."""
-    told = Reply()
+    reply = Reply()
     for bound, make in (EXACT[name] for name in dimensions):
-        told.MergeFrom(make(bound + 1))
-    return _always(told)
+        reply.MergeFrom(make(bound + 1))
+    return _always(reply)
 
 
 def _new_names() -> Lie:
@@ -117,7 +117,7 @@ LIES: Final[Mapping[str, Callable[[], Lie]]] = {
 
 
 def anothers_nodes(history: History, cluster: str) -> Lie:
-    """Of the pods of `cluster`, as if all of them were this head's: one after the other idle and dead."""
+    """The pods of `cluster`, as if all were this head's: one after the other idle and dead."""
     turn = itertools.cycle((1, 2, 3))
 
     def lie(true: Reply) -> Reply:

@@ -74,7 +74,7 @@ class OperatorThread:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._main())
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test is told
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test reports it
             self.failure = error
         finally:
             self._clear()

@@ -31,11 +31,11 @@ class Exchange:
     at: float
     """When it came in; monotonic seconds."""
     status: int
-    """Of the API server's answer; 0 when it never got there."""
-    told: int
-    """The status that the operator was told; 0 when it got no answer."""
+    """The status of the API server's answer; 0 when the call never got there."""
+    received: int
+    """The status that the operator received; 0 when it got no answer."""
     uid: str = ""
-    """Of the object in the answer."""
+    """The uid of the object in the answer."""
 
 
 class FaultProxy:
@@ -216,12 +216,12 @@ class FaultProxy:
         agent = request.headers.get("User-Agent", "")
         return {**kept, "User-Agent": f"{agent} {self._tag}".strip(), "Accept-Encoding": "identity"}
 
-    def _note(self, call: Call, at: float, status: int, told: int, raw: bytes = b"") -> None:
+    def _note(self, call: Call, at: float, status: int, received: int, raw: bytes = b"") -> None:
         if call.verb in {"get", "list"}:
             return
         answer = json.loads(raw) if raw else {}
         uid = str((answer.get("metadata") or {}).get("uid") or "") if isinstance(answer, dict) else ""
-        self.exchanges.append(Exchange(call, at, status, told, uid))
+        self.exchanges.append(Exchange(call, at, status, received, uid))
 
     def _hang_up(
         self, request: web.BaseRequest, begun: web.StreamResponse | None = None

@@ -24,7 +24,7 @@ def _empty(reply: Reply) -> Reply:
 
 
 def _another_session(reply: Reply) -> Reply:
-    """Of a head that has started anew, and has no workers yet."""
+    """The answer of a head that has restarted and has no workers yet."""
     reply.cluster_resource_state.cluster_session_name = "session_2"
     del reply.cluster_resource_state.node_states[1:]
     return reply
@@ -72,9 +72,12 @@ def unknown_queue(trial: QueueTrial, trouble: Callable[[QueueTrial], None], seco
         trial.namespace.apply(raycluster("neighbour", spec_fields=elastic()))
         neighbour.submit(1)
         eventually("another cluster to follow its queue", lambda: neighbour.busy)
-        told = partial(trial.namespace.condition, CLUSTER, "Autoscaling")
+        condition = partial(trial.namespace.condition, CLUSTER, "Autoscaling")
         eventually(
-            "the condition to say so", lambda: told().get("reason") == "QueueUnknown", seconds=6, why=told
+            "the condition to say so",
+            lambda: condition().get("reason") == "QueueUnknown",
+            seconds=6,
+            why=condition,
         )
     assert not neighbour.lost
     trial.namespace.delete_cluster("neighbour")

@@ -95,7 +95,7 @@ class RandomSpecs:
             "headGroupSpec": {"template": self._template()},
             "workerGroupSpecs": [self._group(name) for name in rng.choices(_NAMES[:4], k=rng.randint(0, 3))],
         }
-        if rng.random() < 0.9:  # Names that are told apart, mostly.
+        if rng.random() < 0.9:  # Mostly distinct names.
             for number, group in enumerate(spec["workerGroupSpecs"]):
                 group["groupName"] = _NAMES[number]
         if rng.random() < 0.1:

@@ -189,13 +189,13 @@ class Trial:
         )
 
     def words(self) -> str:
-        """The last that happened, for one who has to find out why."""
-        told = [f"  {e.call} -> {e.status}, told {e.told}" for e in self.proxy.writes[-12:]]
+        """The last writes and statuses, for the message of a failure."""
+        writes = [f"  {e.call} -> {e.status}, received {e.received}" for e in self.proxy.writes[-12:]]
         clusters = [
             f"  {c['metadata']['name']}: {json.dumps(c.get('status'))}"
             for c in self.history.objects("rayclusters")
         ]
-        return "\n".join([f"namespace {self.namespace.name}; the last writes:", *told, *clusters])
+        return "\n".join([f"namespace {self.namespace.name}; the last writes:", *writes, *clusters])
 
 
 def _first_seen(changes: list[Change]) -> dict[str, Object]:
