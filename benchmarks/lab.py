@@ -129,7 +129,9 @@ class Lab:
         deadline = time.monotonic() + START_SECONDS
         while not await self.client.exists(account):
             if time.monotonic() > deadline:
-                raise TooLongError(f"waited {START_SECONDS:.0f} s for the service account of {name}, in vain")
+                raise TooLongError(
+                    f"timed out after {START_SECONDS:.0f} s waiting for the service account of {name}"
+                )
             await asyncio.sleep(0.05)
         return name
 

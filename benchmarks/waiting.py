@@ -19,5 +19,7 @@ async def until(
     deadline = time.monotonic() + seconds
     while not look():
         if time.monotonic() > deadline:
-            raise TooLongError(f"waited {seconds:.0f} s for {what}, in vain{': ' + why() if why else ''}")
+            raise TooLongError(
+                f"timed out after {seconds:.0f} s waiting for {what}{': ' + why() if why else ''}"
+            )
         await asyncio.sleep(LOOK_EVERY)

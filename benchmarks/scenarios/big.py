@@ -35,7 +35,7 @@ class Neighbours:
         deadline = time.monotonic() + SECONDS
         while not over():
             if time.monotonic() > deadline:
-                raise TooLongError(f"waited {SECONDS:.0f} s for {what}, in vain")
+                raise TooLongError(f"timed out after {SECONDS:.0f} s waiting for {what}")
             await asyncio.gather(self._new_cluster(), self._lost_worker())
             await asyncio.sleep(PROBE_EVERY)
 

@@ -29,5 +29,5 @@ def wait_for(
             return value
         if time.monotonic() > deadline:
             reason = f": {why()}" if why else ""
-            raise TestbedError(f"waited {seconds:.0f} s for {what}, in vain{reason}")
+            raise TestbedError(f"timed out after {seconds:.0f} s waiting for {what}{reason}")
         time.sleep(pause)

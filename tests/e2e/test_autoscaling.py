@@ -97,8 +97,8 @@ def test_max_holds_and_of_three_workers_only_the_busy_one_stays(
 
 
 def _autoscaling(cluster: LiveCluster) -> tuple[str, str, str]:
-    told = cluster.namespace.condition(cluster.name, "Autoscaling")
-    return told["status"], told["reason"], told["message"]
+    condition = cluster.namespace.condition(cluster.name, "Autoscaling")
+    return condition["status"], condition["reason"], condition["message"]
 
 
 def test_a_gang_that_max_has_no_room_for_starts_nothing_until_it_has(

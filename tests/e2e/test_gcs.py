@@ -123,7 +123,7 @@ async def test_a_report_is_what_ray_shows(head: RayHead, client: GcsClient) -> N
     assert "no node has room" in shown
 
 
-async def test_a_head_that_is_killed_and_comes_back_is_told(head: RayHead) -> None:
+async def test_a_head_that_is_killed_and_comes_back_is_noticed(head: RayHead) -> None:
     """Out of reach, then with another session; then idle, and given up when asked, as its books say."""
     poller = Poller(lambda _key: None)
     key = Key("RayCluster", "ns", "c1")

@@ -16,17 +16,17 @@ JOB = Path(__file__).parents[2] / "examples" / "sum_primes.py"
 
 
 def test_the_examples_workers_are_ready_on_gpu_nodes_with_a_gpu_each(sample: LiveCluster) -> None:
-    """No two of them are told the same GPU of the same node; the head has none."""
+    """No two of them get the same GPU of the same node; the head has none."""
     offered = gpus(sample.installation.kubectl)
     workers = sample.workers()
     assert len(workers) == 3
     assert all(offered[worker["spec"]["nodeName"]] > 0 for worker in workers)
-    told = {
+    devices = {
         (pod["spec"]["nodeName"], sample.in_pod(pod, "printenv", "NVIDIA_VISIBLE_DEVICES").strip())
         for pod in workers
     }
-    assert len(told) == 3
-    assert all(device.startswith("gpu-") for _, device in told)
+    assert len(devices) == 3
+    assert all(device.startswith("gpu-") for _, device in devices)
     assert "nvidia.com/gpu" not in str(sample.head()["spec"])
 
 

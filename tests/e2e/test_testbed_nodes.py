@@ -116,7 +116,7 @@ def test_every_node_offers_its_gpus(bed: Bed) -> None:
     assert [gpus(bed, node) for node in node_names(bed)] == [("4", "4"), ("4", "4")]
 
 
-def test_a_container_is_told_which_gpus_it_got(bed: Bed) -> None:
+def test_a_container_can_read_which_gpus_it_got(bed: Bed) -> None:
     """In the variable that the vendor's plugin uses."""
     answer = ask(bed, "http://localhost:8080").split()
     assert answer[1] in {"gpu-0", "gpu-1", "gpu-2", "gpu-3"}

@@ -15,7 +15,7 @@ from support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(400)  # The first test also brings up the nodes and the clusters.
 
-TOLD_TO_ALL = ("events", "rayclusters.ray.io", "pods", "services", "configmaps", "leases")
+READABLE_BY_MANY = ("events", "rayclusters.ray.io", "pods", "services", "configmaps", "leases")
 
 
 def secret_of(cluster: LiveCluster) -> dict[str, str]:
@@ -49,7 +49,7 @@ def test_a_client_without_the_token_is_refused_by_ray(token: LiveCluster) -> Non
             token.in_head("env", *change, "ray", "status")
 
 
-def test_the_token_is_told_to_nobody(token: LiveCluster) -> None:
+def test_the_token_is_shown_to_nobody(token: LiveCluster) -> None:
     """It is in the Secret, and in no log of the operator, event, status or object besides."""
     data = secret_of(token)
     assert list(data) == ["auth_token"]
@@ -58,7 +58,7 @@ def test_the_token_is_told_to_nobody(token: LiveCluster) -> None:
     kubectl = token.installation.kubectl
     selected = ("--selector=app.kubernetes.io/name=rayfleet", "--tail=-1")
     shown = {"logs": kubectl("logs", f"--namespace={RELEASE}", *selected)}
-    for kind in TOLD_TO_ALL:
+    for kind in READABLE_BY_MANY:
         shown[kind] = kubectl("get", kind, "--all-namespaces", "--output=json", "--show-managed-fields")
     assert token.name in shown["logs"]
     for where, text in shown.items():

@@ -49,10 +49,10 @@ def _wrong(seconds: float, bed: FaultBed, _: int) -> None:
 def _check_times(trial: Trial, began: float) -> None:
     """What users read is by the API server's clock."""
     conditions = trial.namespace.status("demo")["conditions"]
-    told = {c["type"]: datetime.fromisoformat(c["lastTransitionTime"]).timestamp() for c in conditions}
+    transitions = {c["type"]: datetime.fromisoformat(c["lastTransitionTime"]).timestamp() for c in conditions}
     wrong = {
         kind: at - began
-        for kind, at in told.items()
+        for kind, at in transitions.items()
         if not began - TOLERANCE_S <= at <= time.time() + TOLERANCE_S
     }
     assert not wrong, f"seconds since the beginning: {wrong}"
@@ -65,6 +65,8 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_wrong_clock_delays_nothing_and_is_not_told_of(case: Case, verdict: Callable[[Case], None]) -> None:
+def test_a_wrong_clock_delays_nothing_and_is_not_reported(
+    case: Case, verdict: Callable[[Case], None]
+) -> None:
     """Dead heads and workers are replaced, and what was refused is tried again, within seconds."""
     verdict(case)

@@ -43,8 +43,8 @@ def _hostile(kind: str, seconds: float, bed: FaultBed, _: int) -> None:
             trial.check_alive()
             trial.history.pause(min(left, 0.5))
         tokens = BURST + (time.monotonic() - began) / PERIOD
-        told = [str(e.call) for e in trial.proxy.writes[first:] if _tells(e)]
-        assert len(told) <= tokens, f"{len(told)} writes and events for {tokens:.1f} tokens: {told}"
+        reports = [str(e.call) for e in trial.proxy.writes[first:] if _tells(e)]
+        assert len(reports) <= tokens, f"{len(reports)} writes and events for {tokens:.1f} tokens: {reports}"
         _check_statuses(trial)
         trial.check()
 
@@ -117,7 +117,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_hostile_head_keeps_no_other_cluster_waiting_and_is_told_of_in_measure(
+def test_a_hostile_head_keeps_no_other_cluster_waiting_and_is_reported_sparingly(
     case: Case, verdict: Callable[[Case], None]
 ) -> None:
     """The other grows and shrinks as usual; statuses and events stay within the tokens, and are small."""

@@ -102,7 +102,7 @@ def _settle(trial: Trial, names: Collection[str]) -> None:
     deadline = time.monotonic() + SETTLE_S
     while words := [w for name in names if (w := unsettled(trial.history, name))]:
         trial.check_alive()
-        assert time.monotonic() < deadline, "in vain waited for: " + "\n".join(words)
+        assert time.monotonic() < deadline, f"timed out after {SETTLE_S:g} s waiting for: " + "\n".join(words)
         trial.history.pause(0.2)
 
 
@@ -155,8 +155,8 @@ def _late_refusal(bed: FaultBed, _: int) -> None:
             for obj in (change.obj for change in trial.history.changes if change.kind == "rayclusters")
             if "status" in obj
         }
-        assert (1, "True") in statuses, f"the refusal was not told: {statuses}"
-        assert (2, "True") not in statuses, "what was refused to the first spec was told of the second"
+        assert (1, "True") in statuses, f"the refusal was not reported: {statuses}"
+        assert (2, "True") not in statuses, "the refusal of the first spec was reported for the second"
     finally:
         trial.close()
 
@@ -165,7 +165,7 @@ LATE = Case("late-refusal", _late_refusal)
 
 
 @pytest.mark.parametrize("case", [LATE], ids=str)
-def test_a_refusal_that_comes_late_is_told_of_the_spec_that_it_was_about(
+def test_a_late_refusal_is_reported_for_the_spec_that_it_was_about(
     case: Case, verdict: Callable[[Case], None]
 ) -> None:
     """`observedGeneration` says which one that is, and the next spec starts with a clean slate."""

@@ -73,7 +73,7 @@ def test_a_crash_while_a_queue_is_followed_changes_nothing_in_the_end(
 
 @pytest.mark.parametrize("case", LOST_DRAINS, ids=str)
 def test_a_drain_whose_answer_is_lost_is_made_up_for(case: Case, verdict: Callable[[Case], None]) -> None:
-    """Ray has given the node up and nobody was told; it does not say; or it was never asked."""
+    """Ray has drained the node and its answer was lost; its state does not show it; or it was never asked."""
     verdict(case)
 
 
@@ -129,7 +129,7 @@ FORGOTTEN = [Case(f"status-{kind}", partial(_forgotten, kind)) for kind in ("wip
 
 @pytest.mark.parametrize("case", FORGOTTEN, ids=str)
 def test_a_status_that_was_lost_shrinks_nothing(case: Case, verdict: Callable[[Case], None]) -> None:
-    """Not before Ray has told of the whole cluster, and then only what is idle."""
+    """Not before Ray has reported the whole cluster, and then only what is idle."""
     verdict(case)
 
 

@@ -117,8 +117,8 @@ def workers(scene: QueueScene, count: int, *, starts: bool = True) -> set[str]:
     return found
 
 
-def told(scene: QueueScene, reason: str) -> str:
-    """The words of the condition, once it has this reason."""
+def message(scene: QueueScene, reason: str) -> str:
+    """The message of the condition Autoscaling, once it has this reason."""
 
     def look() -> str:
         condition = scene.namespace.condition(scene.name, "Autoscaling")
@@ -127,14 +127,14 @@ def told(scene: QueueScene, reason: str) -> str:
     return eventually(f"the condition Autoscaling to say {reason}", look, why=lambda: scene.stored["status"])
 
 
-def test_demand_brings_workers_up_to_max_and_what_waits_is_told(scenes: Scenes) -> None:
+def test_demand_brings_workers_up_to_max_and_the_rest_is_reported(scenes: Scenes) -> None:
     """In the status, the condition and events; and Ray hears of the pods on their way."""
     scene = scenes("demand")
     scene.apply(elastic(options={"failInfeasibleTasks": True}))
     scene.ray.submit(5)
     scene.ray.larger = {4: 1}
     coming = workers(scene, 3, starts=False)
-    words = told(scene, "DemandHeld")
+    words = message(scene, "DemandHeld")
     unserved = scene.autoscaler["unserved"]
     assert {entry["resources"]["GPU"] for entry in unserved} == {"1", "4"}, unserved
     assert any("max" in entry["message"] for entry in unserved), unserved
@@ -223,7 +223,7 @@ def test_an_annotation_of_the_namespace_holds_growth_and_is_named(scenes: Scenes
     scene.apply(elastic())
     scene.ray.submit(3)
     workers(scene, 2)
-    assert MAX_GPUS in told(scene, "DemandHeld")
+    assert MAX_GPUS in message(scene, "DemandHeld")
     throughout("that there are no more", lambda: len(scene.play()) == 2, seconds=1)
 
 
@@ -280,11 +280,11 @@ def test_pods_that_have_not_joined_go_at_once_when_the_maximum_is_lowered(scenes
     scene.namespace.patch(scene.name, elastic(gpu_group(maxReplicas=1)))
     workers(scene, 1, starts=False)
     eventually("that one is wanted", lambda: scene.stored["status"]["workerGroups"][0]["desired"] == 1)
-    assert "max of 1" in told(scene, "DemandHeld")
+    assert "max of 1" in message(scene, "DemandHeld")
     throughout("that one is left", lambda: len(scene.play(starts=False)) == 1, seconds=1)
 
 
-def test_a_head_that_asks_for_something_new_each_second_is_told_of_ten_times_and_no_more(
+def test_a_head_that_asks_for_something_new_each_second_is_reported_ten_times_at_most(
     scenes: Scenes,
 ) -> None:
     """It runs its tenant's code; each write of a status, and each event, goes to everybody who watches."""
@@ -311,6 +311,6 @@ def test_a_head_that_asks_for_something_new_each_second_is_told_of_ten_times_and
         return scene.ray.polls >= first + asked
 
     eventually("it to have been asked often", heard, seconds=3.0 * asked)
-    told_of = len(versions) - 1 + len(scene.notes("DemandHeld"))
-    assert 5 <= told_of <= 10 + 3.0 * asked / 30
+    reports = len(versions) - 1 + len(scene.notes("DemandHeld"))
+    assert 5 <= reports <= 10 + 3.0 * asked / 30
     assert "name-" in scene.autoscaler["summary"]

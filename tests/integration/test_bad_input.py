@@ -169,7 +169,7 @@ def test_a_spec_that_is_mended_after_refusals_does_not_wait_for_their_backoff(
     eventually("no ReplicaFailure", lambda: not namespace.condition("demo", "ReplicaFailure"))
 
 
-def test_a_service_name_that_is_taken_is_told_and_taken_over_when_free(
+def test_a_service_name_that_is_taken_is_reported_and_used_once_it_is_free(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
     """The Service of somebody else is not touched."""

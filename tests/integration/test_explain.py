@@ -68,7 +68,7 @@ def test_without_a_head_that_answers_the_notes_of_the_operator_are_shown(
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_user_without_the_right_to_port_forward_is_told_so(
+def test_explain_says_when_the_user_may_not_port_forward(
     api: ClusterApi, namespace: Namespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And which right to ask for; what may not be read besides is named. The operator's rights are such."""

@@ -112,7 +112,7 @@ async def test_it_sees_the_namespaces_it_is_given_and_no_others(
         assert len(seen.informer.health) == 6
 
 
-async def test_pods_that_vanish_while_the_watch_is_cut_are_told_of_when_it_resumes(
+async def test_pods_that_vanish_while_the_watch_is_cut_are_reported_when_it_resumes(
     through_proxy: Path, proxy: TcpProxy, objects: Objects
 ) -> None:
     """The server's history still has them: no gap, and no new list."""
@@ -132,7 +132,7 @@ async def test_pods_that_vanish_while_the_watch_is_cut_are_told_of_when_it_resum
         assert key in seen.woken
 
 
-async def test_pods_that_vanish_in_a_gap_are_told_of_by_a_new_list(
+async def test_pods_that_vanish_in_a_gap_are_reported_by_a_new_list(
     plane: RunningControlPlane, through_proxy: Path, proxy: TcpProxy, objects: Objects
 ) -> None:
     """A server that was restarted meanwhile has forgotten the history: it answers 410."""

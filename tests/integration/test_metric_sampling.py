@@ -79,12 +79,14 @@ def settings(port: int) -> ScalingSettings:
 async def until(what: str, holds: Callable[[], bool], why: Callable[[], object]) -> None:
     deadline = asyncio.get_running_loop().time() + 10
     while not holds():
-        assert asyncio.get_running_loop().time() < deadline, f"waited for {what}, in vain: {why()}"
+        assert asyncio.get_running_loop().time() < deadline, (
+            f"timed out after 10 s waiting for {what}; last seen: {why()}"
+        )
         await asyncio.sleep(0.05)
 
 
 async def test_a_group_follows_what_prometheus_says(exporter: Exporter, scraper: Prometheus) -> None:
-    """Of its own cluster; a queue that is away leaves what was known, and faults are told in words."""
+    """It counts its own cluster alone; a queue that is away leaves what was known, and faults are named."""
     client, changed = PrometheusClient(), asyncio.Event()
     given = settings(scraper.port)
     sampler = MetricSampler(given.queries, client.ask, lambda _: changed.set(), interval=0.2)

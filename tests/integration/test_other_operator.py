@@ -106,7 +106,7 @@ async def test_whoever_may_edit_one_namespace_stops_nobody_by_a_lease(
             assert "--other-operator-namespace" in event["note"]
         async with watching(everywhere) as seen:
             await until("the next process to see it", lambda: seen.watch.ignored)
-            await until("it to be told", lambda: seen.watch._reported)
+            await until("it to be reported", lambda: seen.watch._reported)
             assert len(events(api, tenant.name)) == 1
 
 

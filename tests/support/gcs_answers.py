@@ -14,7 +14,7 @@ T = TypeVar("T")
 async def answered(
     what: str, ask: Callable[[], Awaitable[T | GcsFailure]], holds: Callable[[T], object], head: RayHead
 ) -> T:
-    """The first answer for which it holds."""
+    """The first answer for which `holds` is true."""
     found: list[T | GcsFailure] = []
     deadline = monotonic() + 25
     while monotonic() < deadline:
@@ -23,4 +23,4 @@ async def answered(
         if not isinstance(answer, GcsFailure) and holds(answer):
             return answer
         await asyncio.sleep(0.1)
-    raise AssertionError(f"waited 25 s for {what}, in vain: {found} {head.log()}")
+    raise AssertionError(f"timed out after 25 s waiting for {what}; last seen: {found} {head.log()}")

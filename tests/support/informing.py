@@ -28,7 +28,7 @@ async def until(what: str, look: Callable[[], object], *, seconds: float = 15.0)
     """Wait until `look` is true; fails, naming `what`, after `seconds`."""
     deadline = time.monotonic() + seconds
     while not look():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}, in vain"
+        assert time.monotonic() < deadline, f"timed out after {seconds:g} s waiting for {what}"
         await asyncio.sleep(POLL_S)
 
 
@@ -103,7 +103,7 @@ class Objects:
         deadline = time.monotonic() + 30
         while isinstance(answer := await self.client.get(account), ApiFailure):
             assert policy(answer) is Policy.GONE, answer
-            assert time.monotonic() < deadline, "waited 30 s for the namespace's service account, in vain"
+            assert time.monotonic() < deadline, "timed out after 30 s waiting for the service account"
             await asyncio.sleep(POLL_S)
 
     async def create_pod(self, name: str, cluster: str | None = "demo", *, text: str = "x") -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Installation:
         return eventually("the operator to be ready", ready, seconds=_START_SECONDS, why=self.why)
 
     def why(self) -> str:
-        """What explains a wait in vain: the pods, the clusters, the events and the operator's last words."""
+        """What explains a wait that timed out: pods, clusters, events and the operator's last lines."""
         log = ("logs", f"--namespace={RELEASE}", f"--selector={_OPERATOR}", f"--tail={_LINES}", "--prefix")
         everywhere = ("--all-namespaces", "--output=wide")
         events = self.kubectl.attempt("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp")

@@ -103,7 +103,7 @@ async def until(what: str, look: Callable[[], object]) -> None:
             while not look():
                 await asyncio.sleep(0.001)
     except TimeoutError:
-        raise AssertionError(f"waited for {what}, in vain") from None
+        raise AssertionError(f"timed out after 5 s waiting for {what}") from None
 
 
 def hurry(patch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Waiting in tests: with a deadline, and with words for what was waited for."""
+"""Waiting in tests: with a deadline, and with a message that names what was waited for."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def eventually(
             return found
         if time.monotonic() >= deadline:
             details = "\n".join(part for part in (last, str(why()) if why else "") if part)
-            raise AssertionError(f"waited {seconds:g} s for {what}, in vain. {details}")
+            raise AssertionError(f"timed out after {seconds:g} s waiting for {what}; last seen: {details}")
         time.sleep(POLL_SECONDS)  # Between two looks; the deadline is above.
 
 

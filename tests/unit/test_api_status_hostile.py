@@ -83,7 +83,7 @@ def comes_to_rest(seen: Snapshot) -> bool:
 @settings(max_examples=60, deadline=None)
 @given(status=STATUSES)
 def test_nothing_that_reads_a_status_fails_on_it(status: dict[str, Any]) -> None:
-    """A pass, what is told of it, metrics and `explain`."""
+    """A pass, its events, metrics and `explain`."""
     of = replace(scaled(), status=status)
     pods = tuple(identified(of, parsed(of.spec), [head(of), worker(of, 1)]))
     seen = snapshot(of, pods, scaling=view([node(head(of))]))

@@ -19,26 +19,26 @@ EACH = 12
 Json = dict[str, Any]
 
 
-class Told(Operator):
-    """Keeps what of a status the operator has written, without what was there before."""
+class Recording(Operator):
+    """Keeps the fields of each status that the operator changed."""
 
     statuses: list[tuple[str, Json]]
     name = ""
 
     def conclude(self, seen: Json, outcomes: Sequence[Json]) -> Json:
-        told = super().conclude(seen, outcomes)
+        reported = super().conclude(seen, outcomes)
         before = seen["cluster"].get("status") or {}
-        written = {name: value for name, value in told["status"].items() if before.get(name) != value}
+        written = {name: value for name, value in reported["status"].items() if before.get(name) != value}
         self.statuses.append((self.name, written))
-        return told
+        return reported
 
 
 @pytest.fixture
 def statuses(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Json]]:
     found: list[tuple[str, Json]] = []
-    monkeypatch.setattr(Told, "statuses", found, raising=False)
-    monkeypatch.setattr(draws, "Operator", Told)
-    monkeypatch.setattr(manifests, "Operator", Told)
+    monkeypatch.setattr(Recording, "statuses", found, raising=False)
+    monkeypatch.setattr(draws, "Operator", Recording)
+    monkeypatch.setattr(manifests, "Operator", Recording)
     return found
 
 
@@ -53,10 +53,10 @@ def test_every_status_of_the_golden_corpus_is_valid_and_has_no_field_that_the_mo
 ) -> None:
     """What somebody else has forged there is not ours, and is not looked at."""
     for name in corpus():
-        Told.name = name
+        Recording.name = name
         list(draws.passes(name))
     for manifest in manifests.manifests():
-        Told.name = manifest.name
+        Recording.name = manifest.name
         manifests.account_of(manifest)
     wrong = [(name, fault) for name, status in statuses for fault in faults(SCHEMA, status)]
     assert wrong == []

@@ -1,4 +1,4 @@
-"""Token mode: who makes the token, who is told of it, and who never is."""
+"""Token mode: who makes the token, who gets it, and who never does."""
 
 import asyncio
 import base64
@@ -51,9 +51,9 @@ def test_every_ray_container_gets_the_token_from_the_secret(auth: dict[str, Any]
     """And the mode."""
     of = sample(authOptions={"mode": "token", **auth})
     for body in (built_head(of), built_worker(of)):
-        told = environment(ray(body))
-        assert told["RAY_AUTH_MODE"] == "token"
-        assert told["RAY_AUTH_TOKEN"] == {"secretKeyRef": {"name": secret, "key": "auth_token"}}
+        variables = environment(ray(body))
+        assert variables["RAY_AUTH_MODE"] == "token"
+        assert variables["RAY_AUTH_TOKEN"] == {"secretKeyRef": {"name": secret, "key": "auth_token"}}
         assert not any("RAY_AUTH" in str(c) for c in body["spec"].get("initContainers", ()))
 
 
@@ -78,9 +78,9 @@ def test_a_templates_own_token_and_mode_win(own: dict[str, Any]) -> None:
     """Set once, and the other of the two is the cluster's."""
     of = sample(**with_env(own))
     for body in (built_head(of), built_worker(of)):
-        told = environment(ray(body))
-        assert told[own["name"]] == own.get("value", own.get("valueFrom"))
-        assert {"RAY_AUTH_TOKEN", "RAY_AUTH_MODE"} <= told.keys()
+        variables = environment(ray(body))
+        assert variables[own["name"]] == own.get("value", own.get("valueFrom"))
+        assert {"RAY_AUTH_TOKEN", "RAY_AUTH_MODE"} <= variables.keys()
         assert [variable["name"] for variable in ray(body)["env"]].count(own["name"]) == 1
 
 
@@ -88,9 +88,9 @@ def test_with_kubernetes_tokens_ray_finds_one_of_its_pod_where_it_looks() -> Non
     """No Secret is named, and none is made."""
     of = sample(authOptions=KUBERNETES)
     for body in (built_head(of), built_worker(of)):
-        told, container = environment(ray(body)), ray(body)
-        assert (told["RAY_AUTH_MODE"], told["RAY_ENABLE_K8S_TOKEN_AUTH"]) == ("token", "true")
-        assert "RAY_AUTH_TOKEN" not in told
+        variables, container = environment(ray(body)), ray(body)
+        assert (variables["RAY_AUTH_MODE"], variables["RAY_ENABLE_K8S_TOKEN_AUTH"]) == ("token", "true")
+        assert "RAY_AUTH_TOKEN" not in variables
         (mount,) = (m for m in container["volumeMounts"] if m["name"] == "ray-token")
         assert mount["mountPath"] == "/var/run/secrets/ray.io/serviceaccount"
         (volume,) = (v for v in body["spec"]["volumes"] if v["name"] == "ray-token")
@@ -98,8 +98,8 @@ def test_with_kubernetes_tokens_ray_finds_one_of_its_pod_where_it_looks() -> Non
 
 
 def test_without_tokens_nothing_is_different() -> None:
-    told = environment(ray(built_head(sample())))
-    assert not any("AUTH" in name for name in told)
+    variables = environment(ray(built_head(sample())))
+    assert not any("AUTH" in name for name in variables)
     assert not any(isinstance(a, CreateSecret) for a in plan(snapshot(cluster())).actions)
 
 
@@ -326,7 +326,7 @@ async def test_where_there_is_no_token_it_is_said_why(answer: Answering, words: 
         assert await tokens.of(of) == Token(TOKEN)
 
 
-async def test_a_secret_that_is_read_in_vain_is_looked_for_again_without_being_asked_but_ever_less() -> None:
+async def test_a_secret_that_cannot_be_read_is_looked_for_again_unasked_but_ever_less_often() -> None:
     """Nobody tells when it is mended; a cluster whose token is in order is not looked at for that."""
     of = with_token()
     missing = fails(404, "NotFound", 'secrets "demo" not found')

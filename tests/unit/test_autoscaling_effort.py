@@ -151,7 +151,7 @@ def test_what_holds_a_group_is_said_once_however_many_entries_wait_for_it() -> N
 
 
 def test_a_summary_of_thousands_of_entries_that_wait_takes_no_more_than_it_says() -> None:
-    """Each waits for a hundred groups; three are told of, and how many there are besides."""
+    """Each waits for a hundred groups; three are named, and the rest counted."""
     holds = tuple(
         DemandHold(HoldKind.CEILING, f"g{n:02}: a ceiling of its namespace, in words") for n in range(100)
     )

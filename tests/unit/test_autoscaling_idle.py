@@ -47,7 +47,7 @@ def test_a_node_goes_when_it_is_idle_for_its_timeout() -> None:
     assert decision.drains[0].message == "idle for its timeout of 60 s"
 
 
-def test_the_loop_is_told_when_the_next_node_is_due() -> None:
+def test_the_decision_says_when_the_next_node_is_due() -> None:
     """To the moment, so that it need not look more often."""
     assert of_idle_nodes(10, 42.5).next_look == 17.5
     assert of_idle_nodes(60).next_look is None

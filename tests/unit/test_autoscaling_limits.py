@@ -62,7 +62,7 @@ def test_max_is_max() -> None:
     assert decision.answers[0].unserved == 10
 
 
-def test_a_group_that_a_gang_waits_for_in_vain_is_not_said_to_be_large_enough() -> None:
+def test_a_group_that_is_too_small_for_a_waiting_gang_is_not_called_large_enough() -> None:
     """It says what holds the gang."""
     gang = Gang("ab12", Strategy.STRICT_SPREAD, (tasks(11, GPU=1),))
     decision = decided(state(gangs=(gang,)), GPU)
@@ -230,7 +230,7 @@ def test_policies_limit_growth_in_a_period(limit: dict[str, Any], more: int) -> 
 
 
 def test_what_changed_in_the_period_counts() -> None:
-    """The rest comes when it has ended, and the loop is told when."""
+    """The rest comes when it has ended, and the decision says when."""
     rules = behavior(scaleUp={"policies": [{"type": "Pods", "value": 3, "periodSeconds": 60}]})
     memory = Memory(began=0, changes={"gpu": (ScaleEvent(NOW - 20, 2), ScaleEvent(NOW - 70, 3))})
     decision = decided(state(tasks(9, GPU=1)), GPU, behavior=rules, memory=memory)
@@ -272,7 +272,7 @@ INFEASIBLE = [
 
 
 @pytest.mark.parametrize(("demand", "words"), INFEASIBLE)
-def test_infeasible_demand_is_told_in_words(demand: Demand, words: str) -> None:
+def test_infeasible_demand_is_explained(demand: Demand, words: str) -> None:
     """And it is larger than every node, so it may be failed where that is asked for."""
     memory = WorkerGroup("memory", resources(CPU=4, memory=16 << 30), max_replicas=3)
     decision = decided(state(demand), GPU, memory)

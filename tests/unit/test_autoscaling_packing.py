@@ -153,7 +153,7 @@ def test_a_dead_node_s_pod_is_not_taken_for_running() -> None:
 
 @pytest.mark.parametrize("strategy", list(Strategy))
 def test_a_gang_is_started_whole_or_not_at_all(strategy: Strategy) -> None:
-    """Four GPUs where three are the most: nothing starts, and the reason is told."""
+    """Four GPUs where three are the most: nothing starts, and the reason is reported."""
     few = WorkerGroup("gpu", resources(CPU=4, GPU=1), max_replicas=3)
     decision = decided(state(gangs=[Gang("pg", strategy, (tasks(4, GPU=1),))]), few)
     (answer,) = decision.answers

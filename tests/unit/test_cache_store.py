@@ -111,7 +111,7 @@ def test_an_object_gone_for_good_does_not_return(store: Store[Pod]) -> None:
 
 
 def test_a_list_makes_up_for_deletions_that_the_watch_missed(store: Store[Pod]) -> None:
-    """The owners of what is gone are told."""
+    """The owners of what is gone are woken."""
     store.apply(pod("a", 10))
     store.apply(pod("b", 11, owner=OTHER))
 

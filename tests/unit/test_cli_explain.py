@@ -77,7 +77,7 @@ def test_a_gang_that_is_too_large_names_what_holds_it() -> None:
     assert "Next Nothing, unless something changes." in said
 
 
-def test_a_pod_that_finds_no_node_is_told_in_the_words_of_the_scheduler() -> None:
+def test_a_pod_that_finds_no_node_is_shown_with_the_words_of_the_scheduler() -> None:
     """And so is the task that waits for it."""
     lacks = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
     pod = gpu_worker(
@@ -96,7 +96,7 @@ def test_a_pod_that_finds_no_node_is_told_in_the_words_of_the_scheduler() -> Non
     assert "in 14 min: time alone may change the decision" in said
 
 
-def test_a_pod_that_runs_and_never_joins_is_told_as_late() -> None:
+def test_a_pod_that_runs_and_never_joins_is_shown_as_late() -> None:
     """As the operator counts it: from its start, or the head's, whichever is later."""
     said = words(explained(ray(tasks(1, GPU=1)), gpu_worker(1), status=recorded(1)))
     assert "its pods do not start: NotJoined: it runs, but has not joined Ray" in said
@@ -113,7 +113,7 @@ def held(reason: str, message: str, desired: int = 1) -> dict[str, Any]:
     return status
 
 
-def test_a_pod_that_is_refused_is_told_in_the_words_of_the_api_server() -> None:
+def test_a_pod_that_is_refused_is_shown_with_the_words_of_the_api_server() -> None:
     """There is no pod to show; the demand does not seem to be served. No event has to say so."""
     found = explained(ray(tasks(1, CPU=1, GPU=1)), status=held("QuotaExceeded", QUOTA))
     assert found.groups[0].reason.endswith(f"its pods do not start: QuotaExceeded: {QUOTA}")
@@ -143,7 +143,7 @@ def test_a_group_of_a_cluster_of_fixed_size_says_why_its_pods_cannot_be_created(
     assert "exceeded quota: q" in words(found)
 
 
-def test_a_refusal_that_is_over_is_not_told() -> None:
+def test_a_refusal_that_is_over_is_not_shown() -> None:
     """The status says nothing of it any more, whatever the events and other groups say."""
     failure = {"type": "ReplicaFailure", "status": "True", "lastTransitionTime": rfc3339(NOW - 60)}
     failure |= {"reason": "FailedCreateWorkerPod", "message": "group other: exceeded quota"}
@@ -329,7 +329,7 @@ def test_what_could_not_be_read_is_named() -> None:
     assert "Not known: events cannot be read: events is forbidden" in said
 
 
-def test_pods_that_cannot_be_read_are_not_told_as_none() -> None:
+def test_pods_that_cannot_be_read_are_not_shown_as_none() -> None:
     """Unknown is not zero."""
     found = explained(None, missing=("pods cannot be read: pods is forbidden",), pods_known=False)
     assert [(one.there, one.ready) for one in found.groups] == [(None, None)]

@@ -16,14 +16,14 @@ SECRET = "/api/v1/namespaces/ml/secrets/demo"  # noqa: S105 - a path
 
 
 @pytest.fixture
-def answers() -> Iterator[ApiAnswers]:
+def prepared() -> Iterator[ApiAnswers]:
     with api_answers() as listening:
         yield listening
 
 
 @pytest.fixture
-def server(answers: ApiAnswers, tmp_path: Path) -> Iterator[ApiServer]:
-    with api_server(str(answers.kubeconfig(tmp_path)), None) as found:
+def server(prepared: ApiAnswers, tmp_path: Path) -> Iterator[ApiServer]:
+    with api_server(str(prepared.kubeconfig(tmp_path)), None) as found:
         yield found
 
 

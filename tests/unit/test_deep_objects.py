@@ -80,7 +80,7 @@ async def test_a_list_and_a_read_give_an_object_that_is_too_deep_beside_all_othe
 
 @pytest.mark.parametrize("kind", ["object", "list"])
 @pytest.mark.parametrize("levels", [DEEPEST, 300, 1_000, 1_100, 9_000])
-def test_a_spec_that_is_too_deep_is_told_with_its_field_and_its_remedy(levels: int, kind: str) -> None:
+def test_a_spec_that_is_too_deep_is_reported_with_its_field_and_its_remedy(levels: int, kind: str) -> None:
     found = in_cache(levels, kind).get(Key("RayCluster", "ml", "demo"))
     assert found is not None
     judgement = judge(found, None, None, {})
@@ -176,7 +176,7 @@ def test_what_cannot_be_read_of_an_object_is_lost_alone(raw: bytes, value: objec
 
 
 @pytest.mark.parametrize("raw", [b"<html>[[", b"", b'{"a":', b"[" * 5_000, b"]" * 5_000, b'{"a":NaN}'])
-def test_what_is_no_json_is_still_told(raw: bytes) -> None:
+def test_what_is_not_json_is_still_an_error(raw: bytes) -> None:
     with pytest.raises(orjson.JSONDecodeError):
         decoded(raw)
 

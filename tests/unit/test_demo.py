@@ -159,7 +159,7 @@ def test_the_demo_gives_up_in_the_end_where_things_go_round_in_circles() -> None
         scene.patience.wait_for("3 GPUs", lambda: None, scene.words)
 
 
-def test_where_pods_are_is_told_without_what_changes_by_itself() -> None:
+def test_pods_are_described_without_their_ages() -> None:
     """An age is no progress."""
     listed = "elastic-head-a1 0/1 ContainerCreating 0 7s\nelastic-gpu-1  1/1 Running 1 (9s ago) 40s\n"
     assert without_ages(listed) == (

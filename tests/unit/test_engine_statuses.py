@@ -85,7 +85,7 @@ async def test_the_status_of_a_root_that_is_gone_is_no_failure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("meanwhile", "told"),
+    ("meanwhile", "expected"),
     [
         (lambda api: api.replace(CARD_PATH, card("theirs")), ["theirs"]),
         (lambda api: api.write("hi", labels={"team": "blue"}), ["hi"]),
@@ -95,7 +95,7 @@ async def test_the_status_of_a_root_that_is_gone_is_no_failure() -> None:
 )
 async def test_a_status_that_waited_for_its_turn_is_that_of_the_moment_at_which_it_is_written(
     meanwhile: Any,  # noqa: ANN401 - what somebody does
-    told: list[str],
+    expected: list[str],
 ) -> None:
     """Creates of others go first, and what it says may be different by then."""
     api, go_on, over, planned = written(), asyncio.Event(), asyncio.Event(), list[Key]()
@@ -126,7 +126,7 @@ async def test_a_status_that_waited_for_its_turn_is_that_of_the_moment_at_which_
         over.set()
         await until("the other's status", lambda: f"PATCH {OTHER}/status" in engine.writes)
         await engine.at_rest()
-        assert [body["status"]["said"] for body in api.bodies("PATCH", "hello/status")][:1] == told
+        assert [body["status"]["said"] for body in api.bodies("PATCH", "hello/status")][:1] == expected
         assert engine.loop.queue.retries == 0
 
 

@@ -48,11 +48,11 @@ GOING = {"deletionTimestamp": "2026-11-30T12:00:12Z"}
 
 @dataclass(frozen=True)
 class Case:
-    """A verb, what is there, and what is answered to the methods of its path."""
+    """A verb, what is there, and the answers to the methods of its path."""
 
     verb: Verb
     way: str
-    told: Mapping[str, Answering] = field(default_factory=dict)
+    answers: Mapping[str, Answering] = field(default_factory=dict)
     there: Mapping[str, Any] | None = None
     words: str = ""
     """In the failure."""
@@ -126,7 +126,7 @@ async def test_each_answer_to_a_write_of_a_child_becomes_the_outcome_that_it_mea
     api, kind = written(), Acting(Acts(first=(Act(case.verb),)))
     if case.there is not None:
         api.there[CARD_PATH] = case.there
-    for method, answer in case.told.items():
+    for method, answer in case.answers.items():
         api.answers[method, CARDS if method == "POST" else CARD_PATH] = answer
     async with greeting_engine(kind, api=api) as engine:
         await until("a pass", lambda: kind.passes)
@@ -165,7 +165,7 @@ MOVED = fails(422, "Invalid", "the server rejected our request due to an error i
 
 
 @pytest.mark.parametrize(
-    ("told", "way"),
+    ("answers", "way"),
     [
         ({}, Succeeded),
         ({"PATCH": MOVED}, Failed),
@@ -175,13 +175,13 @@ MOVED = fails(422, "Invalid", "the server rejected our request due to an error i
     ids=["it is as it was", "nobody has written", "it cannot be looked at", "somebody has written first"],
 )
 async def test_a_patch_of_the_spec_is_for_the_object_as_it_was_seen(
-    told: dict[str, Answering], way: type[Outcome]
+    answers: dict[str, Answering], way: type[Outcome]
 ) -> None:
     """Where somebody has written first nothing has failed: all is decided anew."""
     api = GreetingApi()
 
     async def now(_: Root, __: Act) -> Outcome:
-        for method, answer in told.items():
+        for method, answer in answers.items():
             api.answers[method, GREETING] = answer
         return Succeeded(Act(Handled()))
 
@@ -214,7 +214,7 @@ HOLD, REMOVE = "example.com/hold", {"op": "remove", "path": "/metadata/finalizer
 
 
 @pytest.mark.parametrize(
-    ("finalizers", "told", "way", "patches"),
+    ("finalizers", "answers", "way", "patches"),
     [
         (["other", HOLD], {}, "Succeeded", 1),
         (["other"], {}, "Succeeded", 0),
@@ -227,13 +227,13 @@ HOLD, REMOVE = "example.com/hold", {"op": "remove", "path": "/metadata/finalizer
     ids=["it is there", "it is not", "5xx", "gone", "gone by now", "somebody has written first", "403"],
 )
 async def test_a_finalizer_is_taken_off_the_object_as_it_is(
-    finalizers: list[str], told: dict[str, Answering], way: str, patches: int
+    finalizers: list[str], answers: dict[str, Answering], way: str, patches: int
 ) -> None:
     """And no other one; where it is not there any more, that is as well."""
     api = written(finalizers=finalizers)
 
     async def now(_: Root, __: Act) -> Outcome:
-        for method, answer in told.items():
+        for method, answer in answers.items():
             api.answers[method, GREETING] = answer
         return Succeeded(Act(Handled()))
 
@@ -245,7 +245,7 @@ async def test_a_finalizer_is_taken_off_the_object_as_it_is(
         sent = api.bodies("PATCH", "/hello")
         assert [patch[-1] for patch in sent[:patches]] == [REMOVE] * patches
         assert patches or not sent
-        assert ("ask an administrator" in words_of(kind.passes[0][1])) is (told.get("PATCH") is DENIED)
+        assert ("ask an administrator" in words_of(kind.passes[0][1])) is (answers.get("PATCH") is DENIED)
 
 
 async def test_after_a_create_that_fails_the_rest_of_its_batch_is_not_sent() -> None:

@@ -32,8 +32,8 @@ def test_pods_deleted_for_one_cause_make_one_event() -> None:
     assert notes == ["Deleted 2 pods in group gpu, surplus: why", "Deleted 1 pod in group gpu, ended: why"]
 
 
-def test_a_failure_is_told_once_a_pass_in_the_servers_words() -> None:
-    """And what was not tried is not told."""
+def test_a_failure_is_reported_once_a_pass_in_the_servers_words() -> None:
+    """What was not tried is not reported."""
     outcomes: list[Outcome] = [
         Failed(create("w-1"), QUOTA),
         Failed(create("w-2"), QUOTA),
@@ -50,7 +50,7 @@ def test_a_conflict_is_no_event() -> None:
     assert events_of([Failed(create("w-1"), ApiFailure(409, "AlreadyExists", "exists"))], (), {}, {}) == ()
 
 
-def test_an_invalid_spec_is_told_once_and_its_repair_too() -> None:
+def test_an_invalid_spec_is_reported_once_and_so_is_its_repair() -> None:
     """However often the cluster is looked at meanwhile."""
     bad = (Violation("spec.x", "is wrong."),)
     seen = snapshot(cluster(), spec=None, violations=bad)
@@ -62,7 +62,7 @@ def test_an_invalid_spec_is_told_once_and_its_repair_too() -> None:
     assert [e.reason for e in events_of((), (), invalid, mended)] == ["ValidRayClusterSpec"]
 
 
-def test_a_service_that_cannot_be_created_is_told() -> None:
+def test_a_service_that_cannot_be_created_is_reported() -> None:
     """Whatever the reason: there is no other place where it would show."""
     outcome = Failed(
         CreateService("demo-head-svc", {}, "none yet"), ApiFailure(409, "AlreadyExists", "taken")

@@ -20,7 +20,7 @@ def removed(bed: Passes) -> list[Any]:
     return bed.api.bodies("PATCH", "/rayclusters/demo")
 
 
-def told(bed: Passes) -> list[tuple[str, str]]:
+def events(bed: Passes) -> list[tuple[str, str]]:
     return [(event["type"], event["reason"]) for event in bed.api.bodies("POST", "/events")]
 
 
@@ -38,7 +38,7 @@ async def test_pods_go_first_and_then_the_finalizer_and_nothing_else_of_the_obje
         await bed.reconciler.reconcile(KEY)
         names = [pod["metadata"]["name"] for pod in pods]
         assert sorted(bed.api.writes) == sorted(f"DELETE {PODS}/{name}" for name in names)
-        assert sorted(told(bed)) == [("Normal", "DeletedHeadPod"), ("Normal", "DeletedWorkerPod")]
+        assert sorted(events(bed)) == [("Normal", "DeletedHeadPod"), ("Normal", "DeletedWorkerPod")]
 
         for pod in pods:
             bed.pods.remove(KEY.namespace, pod["metadata"]["name"], pod["metadata"]["uid"])
@@ -52,7 +52,7 @@ async def test_pods_go_first_and_then_the_finalizer_and_nothing_else_of_the_obje
                 {"op": "remove", "path": "/metadata/finalizers/1"},
             ]
         ]
-        assert told(bed) == [("Warning", "RedisNotCleanedUp")]
+        assert events(bed) == [("Warning", "RedisNotCleanedUp")]
 
         bed.api.requests.clear()
         await bed.reconciler.reconcile(KEY)
@@ -74,7 +74,7 @@ async def test_a_write_of_somebody_else_meanwhile_is_no_obstacle() -> None:
         await bed.reconciler.reconcile(KEY)
         places = [patch[-1]["path"] for patch in removed(bed)]
         assert places == ["/metadata/finalizers/1", "/metadata/finalizers/0"]
-        assert told(bed) == [("Warning", "RedisNotCleanedUp")]
+        assert events(bed) == [("Warning", "RedisNotCleanedUp")]
 
 
 async def test_a_finalizer_that_somebody_else_has_taken_off_is_not_looked_for_again() -> None:
@@ -84,7 +84,7 @@ async def test_a_finalizer_that_somebody_else_has_taken_off_is_not_looked_for_ag
         bed.api.there[CLUSTER] = without(obj)
         await bed.reconciler.reconcile(KEY)
         assert removed(bed) == []
-        assert told(bed) == []
+        assert events(bed) == []
 
 
 async def test_without_the_right_the_cluster_waits_and_the_remedy_is_said_once() -> None:
@@ -106,7 +106,7 @@ async def test_a_cluster_that_is_gone_meanwhile_needs_nothing_more(answer: Any) 
         bed.stored(**DELETED)
         bed.api.answers["PATCH", CLUSTER] = answer
         said = str(await bed.reconciler.reconcile(KEY))
-        gone = told(bed) == [("Warning", "RedisNotCleanedUp")]
+        gone = events(bed) == [("Warning", "RedisNotCleanedUp")]
         assert gone is not said.startswith("Retry")
 
 

@@ -74,17 +74,17 @@ def another_size(planned: Json, _: Json) -> None:
         size["pods"] += 1
 
 
-def another_status(_: Json, told: Json) -> None:
-    told["status"]["observedGeneration"] += 1
+def another_status(_: Json, reported: Json) -> None:
+    reported["status"]["observedGeneration"] += 1
 
 
-def another_event(_: Json, told: Json) -> None:
-    for event in told["events"]:
+def another_event(_: Json, reported: Json) -> None:
+    for event in reported["events"]:
         event["reason"] += "Perhaps"
 
 
-def another_note(_: Json, told: Json) -> None:
-    for event in told["events"]:
+def another_note(_: Json, reported: Json) -> None:
+    for event in reported["events"]:
         event["note"] += " Perhaps."
 
 
@@ -111,9 +111,9 @@ def changed(change: Callable[[Json, Json], None]) -> type[Operator]:
             return planned
 
         def conclude(self, seen: Json, outcomes: Sequence[Json]) -> Json:
-            told = super().conclude(seen, outcomes)
-            change({"actions": [], "sizes": {}}, told)
-            return told
+            reported = super().conclude(seen, outcomes)
+            change({"actions": [], "sizes": {}}, reported)
+            return reported
 
     return Changed
 
@@ -146,7 +146,7 @@ def test_a_missing_or_a_leftover_file_is_a_difference(
     assert set(changed_manifests(tmp_path)) == {missing, "old.yaml"}
 
 
-def test_what_differs_is_told_by_aspect_with_the_first_places() -> None:
+def test_differences_are_listed_by_aspect_with_the_first_places() -> None:
     """And with what to do about it."""
     names = {f"fixed-{n:04}": ["hashes", "words"] for n in range(9)}
     hashes, words, remedy = cli.differences({**names, "a.yaml": ["words"]})

@@ -158,7 +158,7 @@ def test_a_cluster_whose_passes_fail_counts_by_its_pods_and_holds_up_nobody() ->
 
 
 def test_what_clusters_that_are_gone_have_left_counts_until_it_is_gone() -> None:
-    """Also where nobody has told of the end of the cluster, and where its name is used again."""
+    """Also where nobody has reported the end of the cluster, and where its name is used again."""
     keys, left = [A, B], {B: 0}
     ledger = GpuLedger(lambda: keys, lambda: 0.0, left=lambda key: left.get(key, 0), owners=lambda: left)
     ledger.note(A, 1)

@@ -49,7 +49,7 @@ async def test_a_cluster_is_followed_from_its_birth_to_its_end() -> None:
         assert seen.woken.count(KEY) == 3
 
 
-async def test_a_deletion_in_a_gap_of_the_watch_is_told_of_by_the_list() -> None:
+async def test_a_deletion_in_a_gap_of_the_watch_is_reported_by_the_list() -> None:
     """At once, and the gap is counted like those of pods."""
     server = Server({"rayclusters red": Listing([cluster(5)], 7)})
     async with following(server, "red") as seen:
@@ -80,7 +80,7 @@ async def test_after_a_restored_etcd_the_clusters_are_rewound() -> None:
 
 
 async def test_a_namespace_that_is_refused_holds_up_no_other() -> None:
-    """And when it may be read, whoever waits for it is told."""
+    """Once it may be read, whoever waits for it hears so."""
     server = Server({"rayclusters red": FORBIDDEN, "rayclusters blue": Listing([], 3)})
     async with following(server, "red", "blue") as seen:
         await asyncio.wait_for(seen.informer.wait_started(), 5)

@@ -100,7 +100,7 @@ async def test_a_refusal_comes_in_the_servers_words_with_its_causes() -> None:
     ],
     ids=["header", "details", "a date", "none"],
 )
-async def test_how_long_the_server_wants_us_to_wait_is_told(
+async def test_the_wait_that_the_server_asks_for_is_reported(
     refusal: Answering, seconds: float | None
 ) -> None:
     async with wire(refusal) as server, _client(server) as client:

@@ -1,4 +1,4 @@
-"""What the containers are told: environment, and memory to share."""
+"""The environment of the containers, and their shared memory."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ def field(path: str) -> dict[str, Any]:
 
 def test_the_head_knows_who_it_is() -> None:
     """Written out in full, without the start command."""
-    told = environment(ray(built_head(spec(head={"rayStartParams": {"port": "6380"}}))))
+    variables = environment(ray(built_head(spec(head={"rayStartParams": {"port": "6380"}}))))
 
-    assert told.pop("KUBERAY_GEN_RAY_START_CMD").startswith("ray start --head ")
-    assert told == {
+    assert variables.pop("KUBERAY_GEN_RAY_START_CMD").startswith("ray start --head ")
+    assert variables == {
         "RAY_CLUSTER_NAME": field("metadata.labels['ray.io/cluster']"),
         "RAY_CLUSTER_NAMESPACE": field("metadata.namespace"),
         "RAY_CLOUD_INSTANCE_ID": field("metadata.name"),
@@ -33,12 +33,12 @@ def test_the_head_knows_who_it_is() -> None:
 
 def test_a_worker_knows_the_head_besides() -> None:
     """By the Service's name, on the head's port."""
-    told = environment(ray(built_worker(spec(head={"rayStartParams": {"port": "6380"}}))))
+    variables = environment(ray(built_worker(spec(head={"rayStartParams": {"port": "6380"}}))))
 
-    assert told["FQ_RAY_IP"] == HEAD_HOST
-    assert told["RAY_IP"] == "demo-head-svc"
-    assert told["RAY_PORT"] == "6380"
-    assert told["RAY_ADDRESS"] == f"{HEAD_HOST}:6380"
+    assert variables["FQ_RAY_IP"] == HEAD_HOST
+    assert variables["RAY_IP"] == "demo-head-svc"
+    assert variables["RAY_PORT"] == "6380"
+    assert variables["RAY_ADDRESS"] == f"{HEAD_HOST}:6380"
 
 
 @pytest.mark.parametrize(

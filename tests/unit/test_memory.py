@@ -102,17 +102,17 @@ TURNED = (
 
 
 @pytest.mark.parametrize(
-    ("first", "then", "told"), [(MINIMA, TURNED, MINIMA), (MINIMA, MINIMA[:-2], MINIMA[:-2])]
+    ("first", "then", "reported"), [(MINIMA, TURNED, MINIMA), (MINIMA, MINIMA[:-2], MINIMA[:-2])]
 )
 def test_words_of_a_refusal_that_come_in_another_order_are_the_same_message(
-    first: str, then: str, told: str
+    first: str, then: str, reported: str
 ) -> None:
     """A map has no order: without this, each attempt would write a status and an event."""
     memory = ClusterMemory()
     memory.learn([create(failure=ApiFailure(403, "Forbidden", first))], now=0.0)
     (outcome,) = memory.learn([create(failure=ApiFailure(403, "Forbidden", then))], now=10.0)
     assert isinstance(outcome, Failed)
-    assert (outcome.failure.message, memory.held["gpu"].words) == (told, told)
+    assert (outcome.failure.message, memory.held["gpu"].words) == (reported, reported)
 
 
 def test_fields_that_a_template_was_refused_for_are_named_in_one_order() -> None:

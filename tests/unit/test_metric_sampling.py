@@ -68,7 +68,9 @@ class Scene:
 async def until(what: str, holds: Callable[[], bool], seconds: float = 5.0) -> None:
     deadline = asyncio.get_running_loop().time() + seconds
     while not holds():
-        assert asyncio.get_running_loop().time() < deadline, f"waited {seconds:g} s for {what}, in vain"
+        assert asyncio.get_running_loop().time() < deadline, (
+            f"timed out after {seconds:g} s waiting for {what}"
+        )
         await asyncio.sleep(0.001)
 
 

@@ -74,7 +74,7 @@ def test_what_the_user_has_set_for_ray_goes_before_requests() -> None:
     assert found == {"CPU": 1, "memory": 1000, "TPU": 2}
 
 
-def test_memory_in_requests_only_serves_the_queue_and_ray_is_told_no_limit() -> None:
+def test_memory_in_requests_only_serves_the_queue_and_ray_gets_no_limit() -> None:
     """Ray finds out what the machine has; the pods stay as they were."""
     template = {"spec": {"containers": [{"name": "ray", "resources": {"requests": {"memory": "16Gi"}}}]}}
     made = group_of(

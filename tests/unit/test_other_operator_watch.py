@@ -102,7 +102,7 @@ async def test_whoever_asks_takes_the_news_from_nobody_else(monkeypatch: pytest.
         assert watched.watch.known("team")
 
 
-async def test_one_who_was_told_otherwise_between_two_judgements_is_told(
+async def test_a_namespace_whose_answer_changed_between_two_judgements_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A pass that was not made, as of a Lease nothing was known yet, is made once that counts nowhere."""

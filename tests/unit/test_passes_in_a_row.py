@@ -63,7 +63,7 @@ async def test_between_two_batches_of_deletes_the_spec_is_read_again() -> None:
             bed.api.answers["DELETE", f"{PODS}/{pod['metadata']['name']}"] = says(going(pod))
         assert await bed.reconciler.reconcile(KEY) == Done(requeue_after=0.0)
         assert sum(line.startswith("DELETE") for line in bed.api.writes) == MOST_DELETES
-        # The user has set it back, and no watch has told of it yet.
+        # The user has set it back, and no watch has shown it yet.
         back = raycluster(spec_fields=spec(group(replicas=many, maxReplicas=many)))
         own = {"generation": 2, "resourceVersion": "9000"}
         bed.api.there[CLUSTER] = back | {"metadata": bed.api.there[CLUSTER]["metadata"] | own}

@@ -42,7 +42,7 @@ def gpus(name: str = "gpu", replicas: int = 0, count: str = "1", **fields: Any) 
         pytest.param(gpus(replicas=9), id="replicas"),
         pytest.param(gpus(minReplicas=9), id="minReplicas"),
         pytest.param(gpus(replicas=9) | {"rayStartParams": {"num-gpus": "0"}}, id="num-gpus 0"),
-        pytest.param(group("gpu", 9, rayStartParams={"num-gpus": "1"}), id="Ray alone is told"),
+        pytest.param(group("gpu", 9, rayStartParams={"num-gpus": "1"}), id="in the start parameters alone"),
         pytest.param(group("gpu", 9, resources={"GPU": "1"}), id="resources of the group"),
         pytest.param(group("gpu", 9, template=template(**{"google.com/tpu": "1"})), id="TPU"),
         pytest.param(group("gpu", 9, template=template(**{"habana.ai/gaudi": "1"})), id="Gaudi"),
@@ -84,8 +84,8 @@ def test_first_sizes_of_a_cluster_that_follows_its_queue_are_held_as_well() -> N
     assert "5 replicas of gpu wait: at most 4 GPUs of the cluster" in decided.decision.group("gpu").reason
 
 
-@pytest.mark.parametrize(("ceiling", "told"), [(4, [("gpu", 4)]), (0, []), (9, [("gpu", 9)])])
-def test_ray_is_not_told_that_held_pods_are_coming(ceiling: int, told: list[tuple[str, int]]) -> None:
+@pytest.mark.parametrize(("ceiling", "launches"), [(4, [("gpu", 4)]), (0, []), (9, [("gpu", 9)])])
+def test_ray_does_not_expect_held_pods(ceiling: int, launches: list[tuple[str, int]]) -> None:
     """`ray status` would show launches that nobody has asked for."""
     of = cluster(spec(gpus(replicas=9), enableInTreeAutoscaling=True))
     limits = ScalingLimits(ceilings=CostCeilings(gpus_per_cluster=ceiling))
@@ -94,7 +94,7 @@ def test_ray_is_not_told_that_held_pods_are_coming(ceiling: int, told: list[tupl
     assert seen.spec is not None
     assert decided.decision is not None
     report = ray_report(seen, seen.spec, decided.decision, dict(decided.held))
-    assert [(launch.group, launch.count) for launch in report.launches] == told
+    assert [(launch.group, launch.count) for launch in report.launches] == launches
 
 
 def test_an_added_group_gets_what_is_left() -> None:

@@ -79,7 +79,7 @@ def test_demand_does_not_make_a_gated_group_grow_and_says_so() -> None:
     assert creates(again) == []
     assert again.waits == (f"2 pods of gpu wait: {WORDS}",)
     assert again.decision is not None
-    assert again.decision.group("gpu").launches == 0, "Ray is not told that they are coming"
+    assert again.decision.group("gpu").launches == 0, "Ray does not expect them"
 
 
 H100 = WorkerGroup(

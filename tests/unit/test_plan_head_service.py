@@ -72,8 +72,10 @@ def made(decided: Plan) -> tuple[dict[str, str], dict[str, str]]:
             id="a label taken off",
         ),
         pytest.param(USUAL | ASIDE, USUAL | ASIDE, id="set aside"),
-        pytest.param(USUAL | ASIDE | ANY, None, id="not to be told from workers"),
-        pytest.param(USUAL | UID | ASIDE | ANY, USUAL | UID | ASIDE | ANY, id="told from them by the uid"),
+        pytest.param(USUAL | ASIDE | ANY, None, id="not distinct from workers"),
+        pytest.param(
+            USUAL | UID | ASIDE | ANY, USUAL | UID | ASIDE | ANY, id="distinct from them by the uid"
+        ),
         pytest.param(USUAL | {Label.CLUSTER: "other"}, None, id="given to another cluster"),
         pytest.param({}, None, id="of a head whose labels are not known"),
     ],
@@ -136,4 +138,4 @@ def test_a_service_is_narrowed_beside_a_head_that_is_still_on_its_way_out_and_wi
     assert selected(plan(scene(of, USUAL, USUAL | UID, old))) == USUAL | UID
     assert selected(plan(scene(of, USUAL | UID, USUAL | UID))) is None, "it stays while it is right"
     assert selected(plan(scene(of, USUAL | UID, USUAL))) == USUAL, "the next head has no such label"
-    assert selected(plan(scene(of, USUAL, USUAL, old))) is None, "they cannot be told apart"
+    assert selected(plan(scene(of, USUAL, USUAL, old))) is None, "nothing tells them apart"

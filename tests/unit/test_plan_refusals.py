@@ -72,8 +72,8 @@ def test_a_template_that_is_taken_after_all_is_not_held_against_the_spec() -> No
     assert memory.refused.tried_in(NOW) is None
 
 
-def test_until_it_is_tried_again_the_last_template_that_was_taken_is_used_and_the_fault_is_told() -> None:
-    """And when it is due, the stored one is, though the fault is told until it is taken."""
+def test_until_the_next_try_the_last_accepted_template_is_used_and_the_fault_reported() -> None:
+    """When a try is due, the stored one is used; the fault is reported until it is accepted."""
     good, bad = spec(group(replicas=3)), spec(group(replicas=3, template=template(image="")))
     words = {dict(template_hashes(cluster(bad), parsed(bad)))["gpu"]: "image: Required value"}
     proven = orjson.dumps(good)

@@ -13,7 +13,7 @@ from support.builders import NOW, head, snapshot, worker
 from support.queued_clusters import GPU_TASK, creates, node, scaled, view
 
 
-def test_waiting_tasks_make_workers_up_to_the_max_and_the_rest_is_told() -> None:
+def test_waiting_tasks_make_workers_up_to_the_max_and_the_rest_is_reported() -> None:
     """Five tasks, three workers at most."""
     of = scaled()
     seen = snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 5)))

@@ -56,8 +56,8 @@ def read(status: dict[str, Any]) -> Pod:
     return pod_from_object({"metadata": metadata, "spec": {}, "status": status})
 
 
-def told(status: dict[str, Any]) -> tuple[str, str, str]:
-    """Of a pod that is not ready: why, in whose words, and of which container."""
+def unreadiness(status: dict[str, Any]) -> tuple[str, str, str]:
+    """Why a pod is not ready: the reason, the message, and the container."""
     pod = read(status)
     assert not pod.ready
     return pod.readiness.reason, message_of(pod), pod.readiness.container
@@ -112,7 +112,7 @@ TABLE = {
 @pytest.mark.parametrize("name", TABLE)
 def test_a_pod_that_is_not_ready_says_which_container_it_waits_for_and_why(name: str) -> None:
     of, at, reason, words = TABLE[name]
-    assert told(of) == (reason, words, at)
+    assert unreadiness(of) == (reason, words, at)
     assert read(of).readiness_since == SINCE
 
 
@@ -122,7 +122,7 @@ def test_a_crash_loop_says_the_same_at_each_of_its_turns(state: dict[str, Any], 
     """Else each turn, and each longer back-off, would be a write of the status."""
     loops = container("loops", state, restartCount=3, **LAST)
     of = status(LATER, inits=(loops,)) if inits else status(loops)
-    assert told(of) == ("CrashLoopBackOff", "OOMKilled, exit code 137", "loops")
+    assert unreadiness(of) == ("CrashLoopBackOff", "OOMKilled, exit code 137", "loops")
 
 
 def test_a_pod_whose_volumes_and_network_are_there_waits_for_its_images_only() -> None:
@@ -143,7 +143,7 @@ def test_a_kubelet_that_says_little_is_understood() -> None:
     """Statuses without conditions, states without reasons, words without end."""
     assert read({}).readiness == Readiness()
     assert read({"containerStatuses": [container("ray", {"waiting": {}})]}).readiness == Readiness()
-    assert told({"containerStatuses": [LATER]}) == ("PodInitializing", "", "ray")
+    assert unreadiness({"containerStatuses": [LATER]}) == ("PodInitializing", "", "ray")
     long = read({"containerStatuses": [container("ray", waiting("ErrImagePull", "x" * 10_000))]})
     assert len(long.readiness.message) == 512
     assert read({"reason": "Evicted", "phase": "Failed"}).readiness.reason == "Evicted"
@@ -153,7 +153,7 @@ def test_a_kubelet_that_says_little_is_understood() -> None:
         "reason": "ReadinessGatesNotReady",
         "lastTransitionTime": UNREADY,
     }
-    assert told({"conditions": [unready]}) == ("ReadinessGatesNotReady", "", "")
+    assert unreadiness({"conditions": [unready]}) == ("ReadinessGatesNotReady", "", "")
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": UNREADY}
     pod = read({"conditions": [ready]})
     assert (pod.readiness, pod.readiness_since) == (READY, SINCE)

@@ -31,13 +31,13 @@ def waiting(pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_clusters_domain_is_in_every_name_that_leads_to_the_head() -> None:
-    """What the head's own init containers are told, too; the dot of the wait marks it as complete."""
+    """Also in the environment of the head's own init containers; the dot of the wait marks it as complete."""
     settings = PodSettings("corp.example")
     name = "demo-head-svc.team-a.svc.corp.example"
     pod = body(settings)
-    told = environment(ray(pod))
-    assert (told["FQ_RAY_IP"], told["RAY_ADDRESS"]) == (name, f"{name}:6379")
-    assert f"--address={name}:6379" in told["KUBERAY_GEN_RAY_START_CMD"]
+    variables = environment(ray(pod))
+    assert (variables["FQ_RAY_IP"], variables["RAY_ADDRESS"]) == (name, f"{name}:6379")
+    assert f"--address={name}:6379" in variables["KUBERAY_GEN_RAY_START_CMD"]
     assert waiting(pod)["command"][-2:] == [f"{name}.", "6379"]
     init = {"template": template(pod={"initContainers": [{"name": "own"}]})}
     of_head = head_pod(cluster(), spec(head=init), 1, settings).body
@@ -125,7 +125,7 @@ async def test_workers_that_a_limit_range_refuses_are_made_with_what_it_asks_for
 
 
 async def test_somebody_who_always_asks_for_more_is_not_followed_for_ever() -> None:
-    """A few times, and then it is a refusal like any other: told, and with a pause that grows."""
+    """A few times, and then it is a refusal like any other: reported, and with a pause that grows."""
     async with passes() as bed:
         bed.stored(spec_fields(group(replicas=1)))
         bed.head()

@@ -16,7 +16,7 @@ def test_the_messages_are_what_their_definition_says() -> None:
     assert cli.main(["--check"]) == 0
 
 
-def test_a_difference_is_told_with_its_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_difference_is_reported_with_its_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The file and the command that writes it."""
     assert cli.outdated(tmp_path) == ["ray_pb2.py", "ray_pb2.pyi"]
     with pytest.MonkeyPatch.context() as patch:

@@ -190,17 +190,17 @@ async def test_two_hundred_heads_that_hang_a_report_hold_up_nobody() -> None:
     """Nobody waits for what a head says to it, and such a head is left alone for a while."""
     async with gcs() as at, following() as scene:
         at.hangs(REPORT)
-        told: list[int] = []
+        sent: list[int] = []
         began = time.monotonic()
         of, pod = followed(at)
         await scene.follow(of, pod)
         for version in range(200):
-            await scene.heads.report(of.key, AutoscalingReport(version, 1), lambda: told.append(1))
+            await scene.heads.report(of.key, AutoscalingReport(version, 1), lambda: sent.append(1))
         assert time.monotonic() - began < 1.0
-        assert not told
+        assert not sent
 
 
-async def test_a_head_that_does_not_answer_is_told_nothing_for_a_while(
+async def test_a_head_that_does_not_answer_is_sent_nothing_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It would take a place of others each time."""
@@ -216,18 +216,18 @@ async def test_a_head_that_does_not_answer_is_told_nothing_for_a_while(
         assert [type(outcome) for outcome in outcomes] == [Unanswered, NotTried, Unanswered]
 
 
-async def test_the_last_of_several_reports_is_told_when_the_first_is_through() -> None:
+async def test_the_last_of_several_reports_is_sent_when_the_first_is_through() -> None:
     """What lay between is no longer true."""
     async with gcs() as at, following() as scene:
         at.says(REPORT, b"")
-        told: list[int] = []
+        sent: list[int] = []
         of, pod = followed(at)
         await scene.follow(of, pod)
         reports = [AutoscalingReport(version, 1) for version in (1, 2, 3)]
         await asyncio.gather(
-            *(scene.heads.report(of.key, each, partial(told.append, each.version)) for each in reports)
+            *(scene.heads.report(of.key, each, partial(sent.append, each.version)) for each in reports)
         )
-        await until("the last", lambda: told == [1, 3])
+        await until("the last", lambda: sent == [1, 3])
 
 
 async def test_a_refusal_of_a_drain_is_the_outcome_and_remembered() -> None:

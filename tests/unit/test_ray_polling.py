@@ -189,7 +189,7 @@ def test_an_unknown_time_begins_with_the_first_failure_and_keeps_the_last_state(
     assert (back.unknown_since, back.failure, back.session_since) == (None, None, Moment(1, 1))
 
 
-def test_a_new_session_is_told_with_the_time_when_it_was_first_seen() -> None:
+def test_a_new_session_is_reported_with_the_time_when_it_was_first_seen() -> None:
     """A head that has lost its memory."""
     known, _ = observed(NEVER, values(session="one"), Moment(1, 1))
     renewed, changed = observed(known, values(session="two"), Moment(5, 5))
@@ -207,7 +207,7 @@ def test_an_answer_after_the_last_has_become_too_old_is_news_though_it_says_the_
         assert observed(first, values(), Moment(100.0 + late, late))[1] is news
 
 
-async def test_a_head_that_is_hard_to_read_is_told_of_when_its_last_answer_counts_no_more(
+async def test_a_head_that_is_hard_to_read_is_reported_once_its_last_answer_is_stale(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is asked again only later, and nobody else would wake its cluster."""
@@ -220,7 +220,7 @@ async def test_a_head_that_is_hard_to_read_is_told_of_when_its_last_answer_count
         assert len(gcs.requests) == 1
 
 
-async def test_a_change_is_told_once_and_a_poke_asks_at_once() -> None:
+async def test_a_change_is_reported_once_and_a_poke_asks_at_once() -> None:
     """Not at each answer."""
     async with head(node("w-1")) as gcs, polling() as fleet:
         fleet.watch(A, gcs.address)
@@ -364,8 +364,8 @@ async def test_a_head_that_never_says_why_keeps_its_cluster_from_growing_for_thr
         assert len(asked_about(gcs)) == MOST_IN_VAIN
 
 
-async def test_an_answer_that_has_no_room_beside_those_of_its_namespace_is_not_kept_and_is_told_of() -> None:
-    """It may be the one of before that gives way, whose cluster is then told that nothing is known."""
+async def test_an_answer_without_room_beside_those_of_its_namespace_is_dropped_and_reported() -> None:
+    """It may be the one of before that gives way, whose cluster then learns that nothing is known."""
     small, large = state(node("w-1")), state(*[node(f"w-{n}") for n in range(9)])
     most = values(*[node(f"w-{n}") for n in range(9)]).size + 10
     async with head() as one, head() as two, polling(room=AnswerRoom(most)) as fleet:

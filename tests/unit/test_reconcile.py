@@ -245,7 +245,7 @@ async def test_an_api_server_that_does_not_know_the_new_kind_yet_is_asked_again_
         assert bed.pods.owned_by(KEY)
 
 
-async def test_another_refusal_is_told_at_once() -> None:
+async def test_another_refusal_is_reported_at_once() -> None:
     """A quota is the user's to know of."""
     async with passes() as bed:
         bed.stored()
@@ -291,7 +291,7 @@ async def test_pods_are_listed_before_the_first_write_and_after_a_gap_and_a_lost
 
 
 async def test_what_is_found_before_the_first_write_is_decided_by() -> None:
-    """A cached view may be old: here the pods are there, and no event has told of them yet."""
+    """A cached view may be old: here the pods are there, and no event has shown them yet."""
     async with passes() as bed:
         bed.stored(spec(group(replicas=1)))
         pods = [bed.head(cached=False), bed.worker(1, cached=False)]
@@ -341,7 +341,7 @@ async def test_a_long_decision_holds_no_place_in_the_queue_and_its_head_hears_of
     assert len(took) == len(waited)
 
 
-async def test_a_pass_that_fails_by_a_defect_is_told_on_the_cluster_once_for_each_generation() -> None:
+async def test_a_pass_that_fails_by_a_defect_is_reported_once_for_each_generation() -> None:
     """Else its status stays as it was, or empty, and nobody but the operator's log knows why."""
 
     def fail(_: Snapshot) -> Plan:
@@ -354,5 +354,5 @@ async def test_a_pass_that_fails_by_a_defect_is_told_on_the_cluster_once_for_eac
             for _ in range(3):
                 with pytest.raises(OverflowError):
                     await bed.reconciler.reconcile(KEY)
-            told = [event["reason"] for event in bed.api.bodies("POST", "/events")]
-            assert told == ["ReconcileFailed"] * generation
+            reasons = [event["reason"] for event in bed.api.bodies("POST", "/events")]
+            assert reasons == ["ReconcileFailed"] * generation

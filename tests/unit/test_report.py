@@ -158,7 +158,7 @@ async def test_what_is_reported_late_is_reported_as_one_step() -> None:
 
 
 async def test_the_withheld_events_of_a_cluster_that_is_not_ours_any_more_are_dropped() -> None:
-    """Nothing is due for it, so nothing wakes in vain."""
+    """Nothing is due for it, so it wakes nobody."""
     async with reporting(QUEUED) as of:
         memory = Remembered(UID, None)
         for number in range(40):

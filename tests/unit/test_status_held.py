@@ -138,8 +138,8 @@ def test_a_hundred_groups_that_are_held_fit_into_a_status() -> None:
     assert size_of(status) <= MOST_BYTES
     assert "leftOut" in status
     assert theirs in status["conditions"]
-    told = recorded(status).worker_groups
-    assert {(one.reason, one.since) for one in told} == {("FailedCreate", rfc3339(NOW))}
-    assert {one.desired for one in told} == {1}
+    groups_recorded = recorded(status).worker_groups
+    assert {(one.reason, one.since) for one in groups_recorded} == {("FailedCreate", rfc3339(NOW))}
+    assert {one.desired for one in groups_recorded} == {1}
     again = replace(held, cluster=replace(of, status=status), now=NOW + 60)
     assert status_patch(status, status_of(again)) == {}

@@ -24,7 +24,7 @@ def lost(since: float | None) -> RayView:
     return replace(KNOWN, trouble="the head does not answer", since=since)
 
 
-def test_a_queue_that_is_lost_is_told_at_once() -> None:
+def test_a_queue_that_is_lost_is_reported_at_once() -> None:
     """Nothing shrinks any more, and the user should know why."""
     known = status_at(NOW, KNOWN)
     assert known["state"] == "ready"
@@ -32,18 +32,18 @@ def test_a_queue_that_is_lost_is_told_at_once() -> None:
 
 
 def test_an_operator_that_has_just_started_and_not_asked_yet_is_no_news() -> None:
-    """A thousand heads would be told of twice at each start."""
+    """A thousand heads would be reported twice at each start."""
     known = status_at(NOW, KNOWN)
     assert not is_urgent(known, status_at(NOW + 60, lost(None), known))
 
 
-def test_a_queue_that_was_lost_for_long_is_told_at_once_when_it_is_known_again() -> None:
+def test_a_queue_that_is_known_again_after_long_is_reported_at_once() -> None:
     """From then on idle workers go."""
     gone = status_at(NOW, lost(NOW), status_at(NOW, KNOWN))
     assert is_urgent(gone, status_at(NOW + 10, KNOWN, gone))
 
 
-def test_a_head_that_comes_and_goes_each_second_is_told_of_twice_in_ten_seconds_at_most() -> None:
+def test_a_head_that_comes_and_goes_each_second_is_reported_twice_in_ten_seconds_at_most() -> None:
     """Once that it went; all else waits for the next write that may wait, ten seconds later."""
     stored, written_at = status_at(NOW, KNOWN), [NOW]
     for second in range(1, 61):

@@ -41,7 +41,7 @@ def shape(number: int, name: str = "") -> Shape:
     return Shape(((f"{name}{number}", 1.0),), ())
 
 
-def test_what_a_head_asks_for_is_told_in_names_and_lists_that_are_cut() -> None:
+def test_the_demand_of_a_head_is_reported_with_long_names_and_lists_cut() -> None:
     """A name of 15,000 characters, 100 of them in one shape, many alternatives of labels."""
     label = LabelConstraint(LONG, tuple(f"{LONG}{n}" for n in range(100)), False)
     asked = Shape(tuple((f"{n}{LONG}", 1e300) for n in range(100)), ((label,) * 20,) * 20)

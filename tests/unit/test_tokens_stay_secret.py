@@ -118,23 +118,23 @@ async def head() -> AsyncIterator[StandInGcs]:
 
 
 @pytest.mark.parametrize("token", [TOKEN, TOKEN + "-old"], ids=["taken", "refused"])
-async def test_no_log_line_shows_a_token_when_ray_is_asked_or_told(
+async def test_no_log_line_shows_the_token_of_a_call_to_ray(
     head: StandInGcs, token: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of its queue, of scaling and of a drain, at the most talkative level; nor does an answer."""
+    """Neither a poll, a report nor a drain logs it at the most verbose level; nor does an answer."""
     caplog.set_level(logging.DEBUG)
     poller = Poller(lambda _: None, lambda _: [])
     kube: Any = None
     heads = RayHeads(poller, ClusterTokens(kube), PodAddresses(kube), may_write=lambda: 60.0)
-    told: list[bool] = []
+    sent: list[bool] = []
     poller.watch(KEY, Target("u", head.address, token), active=True)
-    await heads.report(KEY, AutoscalingReport(1, 1), lambda: told.append(True))
+    await heads.report(KEY, AutoscalingReport(1, 1), lambda: sent.append(True))
     drained = await heads.drain(KEY, DrainNode("workers", "w-1", b"n" * 28, "idle"))
     await until("the report", lambda: "ReportAutoscalingState" in {method for method, _ in head.requests})
-    await until("its answer", lambda: bool(told) or token != TOKEN)
+    await until("its answer", lambda: bool(sent) or token != TOKEN)
     await heads.close()
     await poller.close()
-    assert bool(told) is (token == TOKEN)
+    assert bool(sent) is (token == TOKEN)
     shown = "\n".join([caplog.text, repr(drained), *capsys.readouterr()])
     assert TOKEN not in shown
     assert all(TOKEN not in str(vars(record)) for record in caplog.records)

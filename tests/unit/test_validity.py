@@ -108,7 +108,7 @@ def test_a_group_at_fault_goes_on_as_it_last_was_but_for_its_size() -> None:
     assert list(judgement.withheld) == ["new"]
 
 
-def test_a_fault_of_one_group_and_a_refused_template_of_another_are_both_told() -> None:
+def test_a_fault_of_one_group_and_a_refused_template_of_another_are_both_reported() -> None:
     """Each in its own group."""
     fields = spec(group("odd", **ODD), group("gpu", template=template(image="")))
     judgement = judge(cluster(fields), None, None, refused_by(fields, "gpu"))

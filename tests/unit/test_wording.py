@@ -218,8 +218,8 @@ def test_a_pod_in_place_of_another_says_that_one_was_missing() -> None:
     assert created(of=of, scaling=there) == {"Created 1 pod in group gpu: 1 pod fewer than wanted"}
 
 
-def test_a_step_of_a_groups_size_is_told_with_what_it_was_for() -> None:
-    """And without a reason rather than with none that says anything."""
+def test_a_change_of_a_groups_size_is_reported_with_its_reason() -> None:
+    """No reason is given rather than an empty one."""
     of = scaled()
     before = {"workerGroups": [{"groupName": "gpu", "desired": 0}]}
     seen = snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 1)))

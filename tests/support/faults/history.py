@@ -88,7 +88,7 @@ class History:
         deadline = time.monotonic() + seconds
         while int(self.look_at(kind, name).get("resourceVersion", 0)) < version:
             left = deadline - time.monotonic()
-            assert left > 0, f"waited {seconds:g} s for {kind} {name} to be seen at {version}, in vain"
+            assert left > 0, f"timed out after {seconds:g} s waiting for {kind} {name} at version {version}"
             self.pause(left)
 
     def look_at(self, kind: str, name: str) -> Object:

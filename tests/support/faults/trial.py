@@ -126,7 +126,7 @@ class Trial:
                 self.crash()
                 self.restart(revived_with())
             left = deadline - time.monotonic()
-            assert left > 0, f"waited {seconds:g} s for all to be as wanted, in vain: {words}\n{self.words()}"
+            assert left > 0, f"timed out after {seconds:g} s waiting for the goal: {words}\n{self.words()}"
             self.history.pause(0.05)
 
     def rest(self, within: float = _RESTLESS_S) -> None:
