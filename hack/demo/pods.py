@@ -7,7 +7,7 @@ from demo.kubectl import Kubectl
 from rayfleet.kube.objects.pods import ray_container_of
 
 _COLUMNS = 5
-"""Of `kubectl get pods`: name, ready, status, restarts, age."""
+"""The columns of `kubectl get pods`: name, ready, status, restarts, age."""
 
 
 @dataclass(frozen=True)

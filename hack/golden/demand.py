@@ -56,8 +56,8 @@ def a_node_dies(scene: Scene) -> str:
     return f"the node of {node.pod} is dead: {node.death}"
 
 
-def the_head_starts_anew(scene: Scene) -> str:
-    scene.ray.begin_anew()
+def the_head_restarts(scene: Scene) -> str:
+    scene.ray.restart()
     return f"Ray is {scene.ray.session}"
 
 

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from golden import kubelet
 from golden.chance import Chance
-from golden.demand import a_node_dies, nodes_change, the_head_starts_anew, work_comes, work_ends
+from golden.demand import a_node_dies, nodes_change, the_head_restarts, work_comes, work_ends
 from golden.kubelet import Json, timestamp
 from golden.scene import FAILURES, Scene
 
@@ -228,7 +228,7 @@ ELASTIC: Final[Mapping[Happening, int]] = {
     work_ends: 7,
     nodes_change: 12,
     a_node_dies: 4,
-    the_head_starts_anew: 1,
+    the_head_restarts: 1,
 }
 FOLLOWING: Final[Mapping[Happening, int]] = {
     pods_move: 4,

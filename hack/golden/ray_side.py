@@ -65,8 +65,8 @@ class RaySide:
             origin = f"{self.session} {now}"
             self.nodes[name] = Node(name, group, total, labels, origin, IDLE, 1.0, now)
 
-    def begin_anew(self) -> None:
-        """Another head, which knows nothing."""
+    def restart(self) -> None:
+        """The head restarts and knows nothing."""
         self.session = f"session-{int(self.session.rpartition('-')[2]) + 1}"
         self.nodes, self.tasks, self.gangs, self.constraints = {}, [], [], []
 

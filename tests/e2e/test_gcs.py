@@ -100,7 +100,7 @@ async def test_what_waits_is_seen_as_it_was_asked_for(head: RayHead, client: Gcs
     assert [job.running for job in jobs] == [True]
 
 
-async def test_a_busy_node_is_not_given_up_for_being_idle(head: RayHead, client: GcsClient) -> None:
+async def test_a_busy_node_is_not_drained_as_idle(head: RayHead, client: GcsClient) -> None:
     """Ray looks at that very moment."""
     state = await state_with(client, head, lambda said: said.nodes[0].status is NodeStatus.RUNNING)
     answer = await client.drain_node(state.nodes[0].node_id, DrainReason.IDLE_TERMINATION, "idle")
@@ -124,7 +124,7 @@ async def test_a_report_is_what_ray_shows(head: RayHead, client: GcsClient) -> N
 
 
 async def test_a_head_that_is_killed_and_comes_back_is_noticed(head: RayHead) -> None:
-    """Out of reach, then with another session; then idle, and given up when asked, as its books say."""
+    """First out of reach, then with another session; its idle node is drained, as its books say."""
     poller = Poller(lambda _key: None)
     key = Key("RayCluster", "ns", "c1")
     poller.watch(key, Target("uid", head.address), active=True)

@@ -55,7 +55,7 @@ async def client(release: Release) -> AsyncIterator[GcsClient]:
     await made.close()
 
 
-async def test_a_head_of_each_release_tells_of_its_queue_and_gives_up_an_idle_node(
+async def test_a_head_of_each_release_reports_its_queue_and_drains_an_idle_node(
     release: Release, client: GcsClient
 ) -> None:
     """From an idle head over a full queue to a drained node, in one round."""

@@ -51,7 +51,7 @@ def objects(cluster: LiveCluster) -> dict[str, str]:
 
 
 def test_it_ends_within_five_seconds_of_sigterm(installation: Installation) -> None:
-    """Of itself, with status 0. A finalizer of the test's keeps the pod's last words readable."""
+    """By itself, with status 0. A finalizer of the test's keeps the pod's last state readable."""
     namespace = installation.api.namespace(RELEASE)
     pod = installation.operator_pod()
     name = pod["metadata"]["name"]

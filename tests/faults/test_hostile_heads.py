@@ -20,7 +20,7 @@ from support.waiting import eventually
 
 HOSTILE = "hostile"
 ANSWERS = 12
-"""Of the hostile head, before the honest cluster is to grow, and again before it is to shrink."""
+"""How often the hostile head answers before the honest cluster is to grow, and before it is to shrink."""
 USUAL_S = 20.0
 """An honest cluster grows within two or three seconds on a quiet machine."""
 LONG_S = 150.0
@@ -131,7 +131,7 @@ def _slow_once(bed: FaultBed, _: int) -> None:
         trial.begin(1)
         head.hangs = True
         _grows(trial)
-        eventually("the operator to give up a report", lambda: head.abandoned, why=trial.words)
+        eventually("a report to time out", lambda: head.abandoned, why=trial.words)
         head.hangs = False
         _shrinks(trial)
         trial.check()

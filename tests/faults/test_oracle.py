@@ -20,7 +20,7 @@ def slices(replicas: int = 2) -> Recording:
 
 
 def part() -> Recording:
-    """Of one replica, x, one host was made."""
+    """One replica, x, of which only one host was made."""
     return Recording({}).spec({"tpu": 1}, numOfHosts=2).head(0).host(1, "x", 0)
 
 

@@ -12,7 +12,7 @@ from support.faults.broken_planners import (
     Planner,
     Planners,
     deletes_a_stranger,
-    writes_for_ever,
+    writes_without_end,
 )
 from support.faults.rules import Script
 from support.faults.scenario import DEMO, SCENARIOS, Apply
@@ -66,7 +66,7 @@ def test_writes_without_an_end_are_noticed(planners: Planners, trial: Trial) -> 
     trial.settle(Wanted(DEMO))
     trial.rest()
     trial.arm(Script())
-    with planners.breaking(trial.namespace.name, writes_for_ever):
+    with planners.breaking(trial.namespace.name, writes_without_end):
         trial.namespace.delete_pod(trial.namespace.pods("ray.io/group=a")[0]["metadata"]["name"])
         eventually("a write", lambda: trial.writes, why=trial.words)
         with pytest.raises(AssertionError, match="it writes on and on"):

@@ -52,7 +52,7 @@ def _unknown_is_zero(name: str, bed: FaultBed, _: int) -> None:
 
 
 BROKEN = [
-    Case("no-drain", partial(_noticed, deletes_without_a_drain, 1, "whose Ray node was not given up")),
+    Case("no-drain", partial(_noticed, deletes_without_a_drain, 1, "whose Ray node was not drained")),
     Case("drains-busy", partial(_noticed, drains_busy_nodes, 2, "though it was said to be busy")),
     Case("demand-twice", partial(_noticed, serves_demand_twice, 0, "number 2, for 1 tasks")),
     *(Case(f"zero-{name}", partial(_unknown_is_zero, name)) for name in ("half-a-list", "silent")),

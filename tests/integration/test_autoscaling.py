@@ -154,7 +154,7 @@ def test_demand_brings_workers_up_to_max_and_the_rest_is_reported(scenes: Scenes
     assert {request.resources_bundle["GPU"] for requests in failed for request in requests} == {4.0}
 
 
-def test_an_idle_worker_goes_once_ray_has_given_it_up_and_a_busy_one_stays(scenes: Scenes) -> None:
+def test_an_idle_worker_goes_once_ray_has_drained_it_and_a_busy_one_stays(scenes: Scenes) -> None:
     """Also one that Ray says is idle, and that is not when it is asked to give it up."""
     scene = scenes("idle")
     scene.apply(elastic())
@@ -170,7 +170,7 @@ def test_an_idle_worker_goes_once_ray_has_given_it_up_and_a_busy_one_stays(scene
 
     scene.ray.lie = says_idle
     scene.ray.finish(idle)
-    eventually("the idle one to be given up", lambda: (idle, True) in scene.ray.drains)
+    eventually("the idle one to be drained", lambda: (idle, True) in scene.ray.drains)
     eventually("its pod to go", lambda: idle not in scene.play())
     eventually("the other to be asked for", lambda: (secretly_busy, False) in scene.ray.drains)
     assert any(secretly_busy in note for note in eventually("an event", lambda: scene.notes("DrainRefused")))

@@ -1,4 +1,4 @@
-"""Bad input: named by field on the object, nothing that runs is touched, and it recovers when mended."""
+"""Bad input: named by field on the object, nothing that runs is touched, and it recovers when fixed."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ def started(namespace: Namespace, replicas: int = 2) -> set[str]:
 def test_a_spec_that_breaks_a_rule_is_named_and_leaves_what_runs_alone(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """With one event; a worker that dies meanwhile is still replaced, and mended it goes on."""
+    """With one event; a worker that dies meanwhile is still replaced, and once fixed the spec is acted on."""
     before = started(namespace)
     namespace.patch("demo", BROKEN)
     condition = eventually("Valid=False", lambda: c if (c := valid(namespace))["status"] == "False" else None)
@@ -69,12 +69,12 @@ def test_a_spec_that_breaks_a_rule_is_named_and_leaves_what_runs_alone(
     eventually("the last valid spec to be healed", lambda: len(namespace.living_pods()) == 3)
     assert len(namespace.events("InvalidRayClusterSpec")) == 1
     namespace.patch("demo", {"workerGroupSpecs": [group(replicas=3)]})
-    eventually("the mended spec to be acted on", lambda: len(namespace.living_pods()) == 4)
+    eventually("the fixed spec to be acted on", lambda: len(namespace.living_pods()) == 4)
     eventually("Valid=True", lambda: valid(namespace)["status"] == "True")
     assert operator.runs
 
 
-def test_after_a_restart_an_invalid_spec_is_left_alone_until_it_is_mended(
+def test_after_a_restart_an_invalid_spec_is_left_alone_until_it_is_fixed(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
     """What was valid before is not known any more, so nothing is created or deleted."""
@@ -86,13 +86,13 @@ def test_after_a_restart_an_invalid_spec_is_left_alone_until_it_is_mended(
     operator.start()
     throughout("that nothing is created", lambda: len(namespace.living_pods()) == 2, seconds=2)
     namespace.patch("demo", {"workerGroupSpecs": [group(replicas=2)]})
-    eventually("the mended spec to be acted on", lambda: len(namespace.living_pods()) == 3)
+    eventually("the fixed spec to be acted on", lambda: len(namespace.living_pods()) == 3)
 
 
 def test_a_template_that_the_api_server_refuses_is_shown_in_its_words(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """The other group and the head are made; the mended template too."""
+    """The other group and the head are made, and the group itself once its template is fixed."""
     bad = template()
     bad["spec"]["containers"][0]["image"] = ""
     groups = [group("bad", replicas=1, template=bad), group("good", replicas=1)]
@@ -104,7 +104,7 @@ def test_a_template_that_the_api_server_refuses_is_shown_in_its_words(
     eventually("the other group's pod", lambda: group_size(namespace, "good") == 1)
     eventually("one event", lambda: len(namespace.events("InvalidRayClusterSpec")) == 1)
     namespace.patch("demo", {"workerGroupSpecs": [group("bad", replicas=1), groups[1]]})
-    eventually("the mended group's pod", lambda: group_size(namespace, "bad") == 1)
+    eventually("the fixed group's pod", lambda: group_size(namespace, "bad") == 1)
     eventually("Valid=True", lambda: valid(namespace)["status"] == "True")
     assert operator.runs
 
@@ -152,7 +152,7 @@ def test_quota_holds_one_group_with_words_and_lets_the_other_go(
     assert operator.runs
 
 
-def test_a_spec_that_is_mended_after_refusals_does_not_wait_for_their_backoff(
+def test_a_spec_that_is_fixed_after_refusals_does_not_wait_for_their_backoff(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
     """The refusals were of another spec."""
@@ -218,7 +218,7 @@ def test_an_object_of_over_a_megabyte_does_not_stop_the_others(
     assert operator.runs
 
 
-def test_a_status_of_an_odd_shape_is_mended(namespace: Namespace, operator: OperatorProcess) -> None:
+def test_a_status_of_an_odd_shape_is_repaired(namespace: Namespace, operator: OperatorProcess) -> None:
     """Written by another version, or by hand."""
     operator.stop()
     namespace.apply(raycluster())

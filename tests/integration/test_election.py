@@ -92,7 +92,7 @@ def proxy(control_plane: RunningControlPlane) -> Iterator[TcpProxy]:
 async def test_one_leads_and_the_other_takes_over_when_it_ends(
     kubeconfig: Path, namespace: Namespace
 ) -> None:
-    """At once, as the Lease was given up."""
+    """At once, because the Lease was released."""
     async with candidate(kubeconfig, namespace.name, "second") as second:
         second.said.clear()
         async with candidate(kubeconfig, namespace.name, "first") as first:
@@ -125,7 +125,7 @@ async def test_a_leader_cut_off_stops_before_another_starts(
         assert first.elector.term == 2
 
 
-async def test_a_lease_that_is_deleted_is_made_anew_by_its_leader(
+async def test_a_lease_that_is_deleted_is_recreated_by_its_leader(
     kubeconfig: Path, namespace: Namespace
 ) -> None:
     """And a standby that saw it held does not jump at it."""

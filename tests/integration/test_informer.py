@@ -81,7 +81,7 @@ async def _life_of_a_pod_and_a_service(kubeconfig: Path, objects: Objects) -> No
 async def test_it_follows_creations_changes_and_deletions(
     plane: RunningControlPlane, objects: Objects
 ) -> None:
-    """Of what carries the cluster label, and of nothing else."""
+    """It sees what carries the cluster label, and nothing else."""
     await _life_of_a_pod_and_a_service(plane.kubeconfig, objects)
 
 
@@ -171,7 +171,7 @@ async def test_it_is_current_soon_after_the_api_server_is_back(
         await until("the trouble to be over", lambda: not seen.of_pods.error)
 
 
-async def test_a_watch_that_falls_silent_is_opened_anew(
+async def test_a_watch_that_falls_silent_is_opened_again(
     through_proxy: Path, proxy: TcpProxy, objects: Objects
 ) -> None:
     """Connections that stay open and carry nothing, as behind a firewall that forgot them."""

@@ -29,7 +29,7 @@ def secret(namespace: Namespace) -> dict[str, Any]:
     return made
 
 
-def test_a_replica_that_lost_a_host_is_made_anew_and_the_token_stays(
+def test_a_replica_that_lost_a_host_is_recreated_and_the_token_stays(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
     """Another replica of the same cluster goes on as it was."""

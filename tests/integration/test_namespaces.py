@@ -135,7 +135,7 @@ def _may_no_more(tenants: Tenants) -> bool:
     return False
 
 
-def test_a_watch_of_rayclusters_that_dies_is_seen_and_begins_anew(tenants: Tenants) -> None:
+def test_a_watch_of_rayclusters_that_dies_is_seen_and_restarted(tenants: Tenants) -> None:
     """Its age is shown like those of pods and Services, in each namespace."""
     tenants.grants.give(tenants.bad.name)
     tenants.operator.start()

@@ -31,7 +31,7 @@ def test_workers_pass_a_limit_range_that_is_larger_than_their_wait_container(nam
     assert not namespace.events("FailedToCreateWorkerPod")
 
 
-def test_a_misspelt_field_of_a_template_is_named_until_it_is_mended(namespace: Namespace) -> None:
+def test_a_misspelt_field_of_a_template_is_named_until_it_is_fixed(namespace: Namespace) -> None:
     """In the words of its path; the pods are made without it."""
     misspelt = template()
     misspelt["spec"]["nodeSelectors"] = {"gpu": "yes"}

@@ -66,7 +66,7 @@ def scene(namespace: Namespace, request: pytest.FixtureRequest) -> Iterator[Queu
 
 
 def test_a_dead_node_whose_pod_lives_is_replaced_though_nothing_else_happens(scene: QueueScene) -> None:
-    """Its task waits; the pod has a while to join anew, and then it goes."""
+    """Its task waits; the pod has a while to join again, and then it goes."""
     name = min(scene.ray.busy)
     node = scene.ray.nodes[name]
     node.dead, node.busy, node.death = True, False, UNEXPECTED_TERMINATION

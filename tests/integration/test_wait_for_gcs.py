@@ -142,7 +142,7 @@ def test_the_wait_costs_next_to_nothing() -> None:
     assert peak < 8 * 1024, f"{peak} KiB"
 
 
-def test_an_address_that_never_answers_is_given_up_and_tried_again() -> None:
+def test_an_attempt_at_an_address_that_never_answers_times_out_and_is_repeated() -> None:
     """The old head's node is gone, DNS still has its address: two seconds, not the kernel's two minutes."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as head:
         port = head.getsockname()[1]

@@ -79,5 +79,5 @@ class Acting:
 
 
 def tells(*events: Event) -> Callable[..., Sequence[Event]]:
-    """Of each pass that did something, these."""
+    """The events of each pass that did something."""
     return lambda _seen, _plan, outcomes, _before, _after: events if outcomes else ()

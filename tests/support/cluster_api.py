@@ -132,7 +132,7 @@ class Namespace:
         return self.api.call("GET", f"{self._clusters}/{name}")
 
     def status(self, name: str) -> dict[str, Any]:
-        """Of a cluster; empty before the first was written."""
+        """The status of a cluster; empty before the first was written."""
         found: dict[str, Any] = self.cluster(name).get("status", {})
         return found
 

@@ -70,7 +70,7 @@ LISTS: list[Row] = [
         {"phase": Phase.WATCHING, "resource_version": 70, "synced": True, "lists": 1},
     ),
     Row(
-        "a list that mends a gap says so",
+        "a list that closes a gap says so",
         replace(LISTING, synced=True, lists=1, lost=True, gaps=1, error="x", failures=1),
         Listed(90),
         Watch(90),
@@ -140,7 +140,7 @@ LISTS: list[Row] = [
         to_list(1, BUSY),
     ),
     Row(
-        "refused credentials are tried again, read anew by the client",
+        "refused credentials are tried again, after the client has read them again",
         LISTING,
         ListFailed(UNAUTHORIZED),
         Wait(0.25),
@@ -294,7 +294,7 @@ WATCHES: list[Row] = [
         to_list(5, ILL, **GAP),
     ),
     Row(
-        "a version that has expired is a gap, mended by a list at once",
+        "a version that has expired is a gap, closed by a list at once",
         WATCHING,
         WatchFailed(70, AT_ONCE, EXPIRED),
         List(),
@@ -308,7 +308,7 @@ WATCHES: list[Row] = [
         to_list(2, EXPIRED, **GAP),
     ),
     Row(
-        "an ERROR event is a gap, mended by a list at once",
+        "an ERROR event is a gap, closed by a list at once",
         WATCHING,
         StreamBroken(88, LONG, EXPIRED),
         List(),

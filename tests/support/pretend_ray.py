@@ -1,7 +1,7 @@
 """A Ray cluster without processes: its GCS answers, its nodes are idle or busy, its queue is as a test says.
 
 It does what matters to an autoscaler as Ray does it: a task goes to a node that has room, a busy node is
-not given up, and one that was given up is dead while its pod lives on.
+not drained, and a drained one is dead while its pod lives on.
 """
 
 import asyncio
@@ -68,10 +68,10 @@ class PretendRay:
         """It takes questions and never answers."""
         self.polls = 0
         self.drains: list[tuple[str, bool]] = []
-        """The pod's name, and whether its node was given up."""
+        """The pod's name, and whether its node was drained."""
         self.reports: list[ray_pb2.AutoscalingState] = []
         self.lost: list[str] = []
-        """What must not happen, in words: work that was lost, nodes that went without being given up, or
+        """What must not happen, in words: work that was lost, nodes that went without a drain, or
         that were asked for though they were said to be busy."""
         self.work: list[tuple[float, int]] = [(time.monotonic(), 0)]
         """When the number of tasks became what it is: monotonic seconds, tasks."""
@@ -106,7 +106,7 @@ class PretendRay:
         node = self.nodes.get(name)
         if node is None or node.dead:
             return
-        self.lost.append(f"pod {name} went while its node was {'busy' if node.busy else 'not given up'}")
+        self.lost.append(f"pod {name} went while its node was {'busy' if node.busy else 'not drained'}")
         node.dead, node.busy, node.death = True, False, UNEXPECTED_TERMINATION
 
     def submit(self, tasks: int) -> None:

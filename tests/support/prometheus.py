@@ -63,7 +63,7 @@ class Prometheus:
             raise AssertionError(f"{arguments['query']}: {json.load(error)['error']}") from error
 
     def value(self, promql: str) -> float | None:
-        """The value of the only series of an answer; none where there is no series."""
+        """The value of the only series of an answer; None if there is no series."""
         found = self.query(promql)
         assert len(found) <= 1, f"{promql} gives {len(found)} series: {found}"
         return found[0][1] if found else None

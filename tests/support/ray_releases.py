@@ -11,7 +11,7 @@ from testbed import paths
 
 _INSTALL_SECONDS = 600
 OWN = Path(sys.executable)
-"""Of the environment that the tests run in, with the Ray that everything else is tested with."""
+"""The interpreter of the tests' own environment, with the Ray that everything else is tested with."""
 
 
 def python_with_ray(version: str) -> Path:

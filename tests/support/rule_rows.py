@@ -54,12 +54,12 @@ class Row:
     rule: Rule
     path: str
     broken: Mapping[str, Any] = field(default_factory=dict)
-    mended: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     name: str = "c1"
-    mended_name: str = "c1"
+    fixed_name: str = "c1"
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    mended_annotations: Mapping[str, str] = field(default_factory=dict)
+    fixed_annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 def row_id(row: Row) -> str:
@@ -67,15 +67,15 @@ def row_id(row: Row) -> str:
 
 
 def check(row: Row) -> None:
-    """The rule names the broken field in one sentence, and has nothing to say about the mended twin."""
+    """The rule names the broken field in one sentence, and has nothing to say about the fixed twin."""
     broken = Subject(row.name, row.labels, row.annotations, build(row.broken))
     violations = tuple(row.rule(broken))
     assert row.path in [violation.path for violation in violations]
     for violation in violations:
         assert re.fullmatch(r"(must|should|is|needs|cannot|has|'|-).*[^.]\.", violation.message), violation
 
-    mended = Subject(row.mended_name, {}, row.mended_annotations, build(row.mended))
-    assert tuple(row.rule(mended)) == ()
+    fixed = Subject(row.fixed_name, {}, row.fixed_annotations, build(row.fixed))
+    assert tuple(row.rule(fixed)) == ()
 
 
 def rules_of(*modules: ModuleType) -> set[Rule]:

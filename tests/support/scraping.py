@@ -107,7 +107,7 @@ class Scene:
         return [sample for family in parse(await self.text(accept)) for sample in family.samples]
 
     async def value(self, name: str, labels: Mapping[str, str] | None = None) -> float | None:
-        """The value of a sample; none where there is no such sample."""
+        """The value of a sample; None if there is no such sample."""
         found = [s.value for s in await self.samples() if s.name == name and s.labels == (labels or {})]
         assert len(found) <= 1, f"{name} is there {len(found)} times"
         return found[0] if found else None

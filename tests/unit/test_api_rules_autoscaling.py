@@ -1,4 +1,4 @@
-"""Rules about autoscaling: each finds what breaks it, and lets its mended twin pass."""
+"""Rules about autoscaling: each finds what breaks it, and lets its fixed twin pass."""
 
 import pytest
 
@@ -143,7 +143,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=row_id)
 def test_rule(row: Row) -> None:
-    """The broken field is named in one sentence; the mended twin passes."""
+    """The broken field is named in one sentence; the fixed twin passes."""
     check(row)
 
 

@@ -1,4 +1,4 @@
-"""Rules about fault tolerance: each finds what breaks it, and lets its mended twin pass."""
+"""Rules about fault tolerance: each finds what breaks it, and lets its fixed twin pass."""
 
 import pytest
 
@@ -18,7 +18,7 @@ ROWS = [
         HEAD_ENV_PATH,
         {HEAD_ENV: env("RAY_REDIS_ADDRESS")},
         {HEAD_ENV: env("RAY_REDIS_ADDRESS")},
-        mended_annotations={"ray.io/ft-enabled": "true"},
+        fixed_annotations={"ray.io/ft-enabled": "true"},
     ),
     Row(
         fault_tolerance.redis_user_is_set_in_the_options,
@@ -136,7 +136,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=row_id)
 def test_rule(row: Row) -> None:
-    """The broken field is named in one sentence; the mended twin passes."""
+    """The broken field is named in one sentence; the fixed twin passes."""
     check(row)
 
 

@@ -1,4 +1,4 @@
-"""Rules about groups and their start parameters: each finds what breaks it, and lets its mended twin pass."""
+"""Rules about groups and their start parameters: each finds what breaks it, and lets its fixed twin pass."""
 
 import json
 
@@ -170,7 +170,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=row_id)
 def test_rule(row: Row) -> None:
-    """The broken field is named in one sentence; the mended twin passes."""
+    """The broken field is named in one sentence; the fixed twin passes."""
     check(row)
 
 

@@ -1,4 +1,4 @@
-"""Rules about the history server's collector: each finds what breaks it, and lets its mended twin pass."""
+"""Rules about the history server's collector: each finds what breaks it, and lets its fixed twin pass."""
 
 import pytest
 
@@ -44,9 +44,9 @@ ROWS = [
             history_server.collector_storage_is_complete,
             f"{COLLECTOR_PATH}.env",
             {COLLECTOR: {"image": "c:1", "env": broken}},
-            {COLLECTOR: {"image": "c:1", "env": mended}},
+            {COLLECTOR: {"image": "c:1", "env": fixed}},
         )
-        for broken, mended in (
+        for broken, fixed in (
             ([], GCS_ENV),
             ([{"name": "STORAGE_BACKEND", "valueFrom": {}}], GCS_ENV),
             (env("STORAGE_BACKEND", value="s3"), env("STORAGE_BACKEND", value="s3") + env("S3_REGION")),
@@ -82,7 +82,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=row_id)
 def test_rule(row: Row) -> None:
-    """The broken field is named in one sentence; the mended twin passes."""
+    """The broken field is named in one sentence; the fixed twin passes."""
     check(row)
 
 

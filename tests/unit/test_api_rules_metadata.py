@@ -1,4 +1,4 @@
-"""Rules about names, owners and updates: each finds what breaks it, and lets its mended twin pass."""
+"""Rules about names, owners and updates: each finds what breaks it, and lets its fixed twin pass."""
 
 import pytest
 
@@ -6,9 +6,9 @@ from rayfleet.api.raycluster.rules import metadata, upgrade
 from support.rule_rows import Row, check, row_id, rules_of
 
 ROWS = [
-    Row(metadata.name_fits_into_pod_names, "metadata.name", name="c" * 54, mended_name="c" * 53),
-    Row(metadata.name_is_a_service_name, "metadata.name", name="1st", mended_name="c-1"),
-    Row(metadata.name_is_a_service_name, "metadata.name", name="a.b", mended_name="a-b"),
+    Row(metadata.name_fits_into_pod_names, "metadata.name", name="c" * 54, fixed_name="c" * 53),
+    Row(metadata.name_is_a_service_name, "metadata.name", name="1st", fixed_name="c-1"),
+    Row(metadata.name_is_a_service_name, "metadata.name", name="a.b", fixed_name="a-b"),
     Row(
         metadata.manager_is_known,
         "spec.managedBy",
@@ -44,7 +44,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=row_id)
 def test_rule(row: Row) -> None:
-    """The broken field is named in one sentence; the mended twin passes."""
+    """The broken field is named in one sentence; the fixed twin passes."""
     check(row)
 
 

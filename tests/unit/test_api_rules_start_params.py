@@ -1,4 +1,4 @@
-"""Rules about `rayStartParams`: each finds what breaks it, and lets its mended twin pass."""
+"""Rules about `rayStartParams`: each finds what breaks it, and lets its fixed twin pass."""
 
 from typing import Any
 
@@ -22,15 +22,15 @@ def head(flag: str, value: str) -> dict[str, Any]:
 
 
 def rows(rule: Rule, *values: tuple[str, str, str]) -> list[Row]:
-    """Rows of a flag of the worker group: the flag, a broken value and a mended one."""
+    """Rows of a flag of the worker group: the flag, a broken value and a fixed one."""
     return [
         Row(
             rule,
             f"{GPU_PATH}.rayStartParams[{flag}]",
             worker(flag, broken),
-            worker(flag, mended),
+            worker(flag, fixed),
         )
-        for flag, broken, mended in values
+        for flag, broken, fixed in values
     ]
 
 
@@ -147,9 +147,9 @@ ROWS = [
             start_params.ports_are_ports,
             f"spec.{HEAD}.rayStartParams[{flag}]",
             head(flag, broken),
-            head(flag, mended),
+            head(flag, fixed),
         )
-        for flag, broken, mended in (
+        for flag, broken, fixed in (
             ("port", "65536", "6380"),
             ("port", "0", '"6380"'),
             ("port", "$PORT", "'6380'"),
@@ -173,7 +173,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=row_id)
 def test_rule(row: Row) -> None:
-    """The broken field is named in one sentence; the mended twin passes."""
+    """The broken field is named in one sentence; the fixed twin passes."""
     check(row)
 
 
@@ -184,4 +184,4 @@ def test_every_rule_has_a_row() -> None:
 
 def test_the_rows_are_clusters_that_can_be_read() -> None:
     """A row whose cluster has another fault would prove nothing."""
-    assert all(build(row.mended) for row in ROWS)
+    assert all(build(row.fixed) for row in ROWS)

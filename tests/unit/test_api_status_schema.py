@@ -70,7 +70,7 @@ NOT_IN_THE_CORPUS = {"reason", "leftOut"}
 
 
 def paths(value: object, above: str = "") -> Iterator[str]:
-    """Of every field, without the indexes of lists."""
+    """The path of every field, without the indexes of lists."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             path = f"{above}.{name}".removeprefix(".")

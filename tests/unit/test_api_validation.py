@@ -16,7 +16,7 @@ def test_a_plain_cluster_breaks_no_rule() -> None:
 
 
 def test_every_broken_rule_is_reported_at_once() -> None:
-    """Mending one field at a time, with a message each, would be a poor conversation."""
+    """A user should not have to fix one field at a time."""
     spec = build({f"{GPU}.minReplicas": 9, "workerGroupSpecs.1.numOfHosts": 0})
     assert [violation.path for violation in validate(spec, name="C1")] == [
         "metadata.name",

@@ -272,7 +272,7 @@ def secret(token: str) -> Answering:
     return says({"data": {"auth_token": base64.b64encode(token.encode()).decode()}})
 
 
-async def test_a_token_is_read_once_and_anew_when_it_was_refused() -> None:
+async def test_a_token_is_read_once_and_again_when_it_was_refused() -> None:
     """By name, and no more often than every ten seconds."""
     of = with_token(secretName="mine")
     async with talking(secret(TOKEN), secret("another")) as (server, client):
@@ -285,7 +285,7 @@ async def test_a_token_is_read_once_and_anew_when_it_was_refused() -> None:
         assert [request.target for request in server.requests] == [f"{SECRETS}/mine"] * 2
 
 
-async def test_a_cluster_that_was_made_anew_has_another_token() -> None:
+async def test_a_cluster_that_was_recreated_has_another_token() -> None:
     """Under the same name; and one that is gone is forgotten."""
     of = with_token()
     async with talking(secret(TOKEN), secret("another"), secret("third")) as (_, client):
@@ -327,7 +327,7 @@ async def test_where_there_is_no_token_it_is_said_why(answer: Answering, words: 
 
 
 async def test_a_secret_that_cannot_be_read_is_looked_for_again_unasked_but_ever_less_often() -> None:
-    """Nobody tells when it is mended; a cluster whose token is in order is not looked at for that."""
+    """Nothing reports when it is fixed; a cluster whose token is in order is not looked at for that."""
     of = with_token()
     missing = fails(404, "NotFound", 'secrets "demo" not found')
     async with talking(*([missing] * 6), secret(TOKEN)) as (server, client):

@@ -69,7 +69,7 @@ def test_nothing_shrinks_while_not_all_that_waits_was_looked_at(monkeypatch: pyt
 
 
 def test_what_was_tried_for_a_gang_is_not_kept() -> None:
-    """Of 10,000 gangs it would be gigabytes."""
+    """For 10,000 gangs it would be gigabytes."""
     ray = state_from(gangs_of_two(150, nodes=1_500).SerializeToString())
     tracemalloc.start()
     decision = decide(ray, GROUPS[:2], (), AutoscalingPolicy(), Memory(), 0.0)

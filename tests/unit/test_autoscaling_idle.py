@@ -66,7 +66,7 @@ def test_the_longest_idle_go_first_and_min_stays() -> None:
 
 
 def test_a_group_at_its_min_has_nothing_to_look_forward_to() -> None:
-    """Its nodes may be idle for ever."""
+    """Its nodes may stay idle."""
     assert of_idle_nodes(10, 20, min_replicas=2).next_look is None
 
 
@@ -175,7 +175,7 @@ def _stuck(name: str, since: float, *, group: str = "cpu") -> Worker:
     return Worker(name, group, since, blocked=blocked)
 
 
-def test_a_blocked_pod_that_nothing_needs_is_given_up_after_the_timeout() -> None:
+def test_a_blocked_pod_that_nothing_needs_is_deleted_after_the_timeout() -> None:
     """It costs nothing until then, and its demand may come back."""
     group, workers = replace(CPU, desired=1), (_stuck("c0", NOW - 30),)
     first = decided(state(), group, workers=workers)

@@ -117,7 +117,7 @@ def test_the_strategy_of_bundles_on_nodes_holds_within_the_domain(strategy: Stra
 
 
 def test_what_the_domain_must_satisfy_besides_counts() -> None:
-    """Of two domains the one with the right nodes."""
+    """The one of two domains that has the right nodes."""
     spot = (LabelConstraint("ray.io/market-type", ("spot",)),)
     cheap = replace(B, labels=(*B.labels, ("ray.io/market-type", "spot")))
     assert wanted(decided(gang(1, locality=Locality(DOMAIN, among=spot)), A, cheap)) == {"dom-b": 1}

@@ -50,7 +50,7 @@ def test_work_without_gpus_goes_to_the_group_without() -> None:
 
 
 def test_work_without_gpus_uses_gpu_nodes_when_nothing_else_can() -> None:
-    """A rule of preference must not let it wait for ever."""
+    """A preference must not let it wait without end."""
     assert wanted(state(tasks(1, CPU=16)), GPU, CPU, BIG) == {"big": 1}
 
 

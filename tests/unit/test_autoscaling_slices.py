@@ -89,7 +89,7 @@ def test_slices_on_their_way_bring_one_head_each(joined: int) -> None:
 
 
 def test_a_custom_resource_of_one_host_is_learned_as_well() -> None:
-    """Of each replica one host has it, whatever it is called."""
+    """One host of each replica has it, whatever it is called."""
     nodes = [
         node(f"{name}-{host}", "mpi", resources(CPU=4, **({"coordinator": 1} if host == 1 else {})))
         for name in "ab"

@@ -189,7 +189,7 @@ def test_a_node_past_its_timeout_goes_now() -> None:
 
 
 def test_a_node_that_the_group_may_not_lose_stays_and_says_so() -> None:
-    """Of two idle ones above a min of one, the longer idle goes."""
+    """Two are idle above a min of one: the longer idle goes."""
     kept, gone = gpu_worker(1), gpu_worker(2)
     nodes = (
         gpu_node(kept, status=NodeStatus.IDLE, idle_seconds=5.0),
@@ -228,7 +228,7 @@ def test_a_cluster_that_is_left_alone_says_why() -> None:
     assert "Nothing waits" not in said
 
 
-def test_a_node_that_ray_is_giving_up_is_leaving() -> None:
+def test_a_node_that_ray_is_draining_is_leaving() -> None:
     """It has no clock any more."""
     pod = gpu_worker(1)
     found = explained(ray(nodes=(gpu_node(pod, status=NodeStatus.DRAINING),)), pod, status=recorded(0))

@@ -335,7 +335,7 @@ def test_what_is_set_and_not_acted_on_is_said(tmp_path: Path) -> None:
 
 
 def test_a_placement_group_within_one_domain_is_decided_by_labels(tmp_path: Path) -> None:
-    """Of nodes that run and of groups."""
+    """The labels of running nodes and of groups count."""
     manifest = spec(
         group("a", 0, maxReplicas=2, labels={"domain": "a"}, template=template(cpu="4", gpu="1")),
         group("b", 0, maxReplicas=2, template=template(cpu="4", gpu="1")),

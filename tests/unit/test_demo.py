@@ -31,7 +31,7 @@ def test_the_first_process_of_a_container_is_known_by_its_cgroup(group: str, tmp
 
 
 def test_other_processes_are_left_alone(tmp_path: Path) -> None:
-    """Of other containers, further ones of this, and those of the host."""
+    """Those of other containers, further ones of this container, and those of the host."""
     assert not containers.is_first_process(process(tmp_path / "1", OTHER, "701 1"), ID)
     assert not containers.is_first_process(process(tmp_path / "2", ID, "702 17"), ID)
     assert not containers.is_first_process(process(tmp_path / "3", ID, "703"), ID)
@@ -144,7 +144,7 @@ def test_the_demo_waits_as_long_as_something_moves_and_says_what() -> None:
     assert scene.printed == ["... an agent starts", "... a worker starts", "... the worker joins"]
 
 
-def test_the_demo_gives_up_where_nothing_moves_and_says_how_things_stand() -> None:
+def test_the_demo_stops_where_nothing_moves_and_says_how_things_stand() -> None:
     """What stands still on any machine is broken."""
     scene = Scene(["the head starts", "worker-1 is ErrImagePull"])
     words = "waited 110 s for 3 GPUs; no progress for 60 s. worker-1 is ErrImagePull"
@@ -152,8 +152,8 @@ def test_the_demo_gives_up_where_nothing_moves_and_says_how_things_stand() -> No
         scene.patience.wait_for("3 GPUs", lambda: None, scene.words)
 
 
-def test_the_demo_gives_up_in_the_end_where_things_go_round_in_circles() -> None:
-    """A pod that is replaced again and again is no progress for ever."""
+def test_the_demo_stops_in_the_end_where_things_go_round_in_circles() -> None:
+    """A pod that is replaced again and again is no progress."""
     scene = Scene([f"worker-{n} starts" for n in range(100)])
     with pytest.raises(DemoError, match=r"waited 300 s for 3 GPUs\. worker-6 starts"):
         scene.patience.wait_for("3 GPUs", lambda: None, scene.words)

@@ -151,10 +151,10 @@ async def test_a_leader_that_resigns_lets_go_of_the_lease() -> None:
 async def test_what_is_under_way_when_the_work_stops_has_some_time_and_no_more() -> None:
     """Nothing new begins."""
     api = GreetingApi()
-    forever = asyncio.Event()
+    never = asyncio.Event()
 
     async def hangs(_: asyncio.StreamWriter) -> None:
-        await forever.wait()
+        await never.wait()
 
     api.answers["POST", CARDS] = hangs
     async with greeting_engine(api=api) as engine:

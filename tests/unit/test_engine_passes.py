@@ -61,7 +61,7 @@ async def test_a_pass_whose_root_goes_meanwhile_posts_its_events_and_writes_no_s
         assert (event["reason"], event["note"]) == ("Greeted", "all is said")
 
 
-async def test_a_root_that_is_made_anew_while_it_is_acted_on_is_another_one() -> None:
+async def test_a_root_that_is_recreated_while_it_is_acted_on_is_another_one() -> None:
     """Nothing of the pass is written to it."""
     api = written()
 
@@ -80,7 +80,7 @@ async def test_a_root_that_is_made_anew_while_it_is_acted_on_is_another_one() ->
 
 
 async def test_a_spec_that_changes_while_it_is_acted_on_is_looked_at_at_once() -> None:
-    """What was made for the old one is then made anew."""
+    """What was made for the old spec is then recreated."""
     api = written()
 
     async def then_changed(writer: asyncio.StreamWriter) -> None:

@@ -46,7 +46,7 @@ async def test_a_status_that_could_not_be_written_is_written_later() -> None:
         assert engine.writes == [MADE, REPORTED, REPORTED]
 
 
-async def test_a_status_that_somebody_else_wrote_first_is_decided_anew() -> None:
+async def test_a_status_that_somebody_else_wrote_first_is_decided_again() -> None:
     """A conflict: the object is read, and is written to as it is."""
     api = written()
 

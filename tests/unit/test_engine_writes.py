@@ -177,7 +177,7 @@ MOVED = fails(422, "Invalid", "the server rejected our request due to an error i
 async def test_a_patch_of_the_spec_is_for_the_object_as_it_was_seen(
     answers: dict[str, Answering], way: type[Outcome]
 ) -> None:
-    """Where somebody has written first nothing has failed: all is decided anew."""
+    """Where somebody has written first nothing has failed: all is decided again."""
     api = GreetingApi()
 
     async def now(_: Root, __: Act) -> Outcome:
@@ -197,7 +197,7 @@ async def test_a_patch_of_the_spec_is_for_the_object_as_it_was_seen(
 
 
 async def test_a_status_that_a_plan_writes_is_written_only_over_the_one_that_was_seen() -> None:
-    """With its uid and its resourceVersion; a conflict is a failure, and the next pass decides anew."""
+    """With its uid and its resourceVersion; a conflict is a failure, and the next pass decides again."""
     kind = Acting(Acts(first=(Act(PatchStatus({"epoch": 1})),)))
     api = written()
     api.answers["PATCH", STATUS] = fails(409, "Conflict", "the object has been modified")

@@ -58,8 +58,8 @@ def test_an_invalid_spec_is_reported_once_and_so_is_its_repair() -> None:
     assert [e.reason for e in events_of((), bad, {}, invalid)] == ["InvalidRayClusterSpec"]
     assert events_of((), bad, invalid, invalid) == ()
     seen = snapshot(cluster(status=invalid))
-    mended = compute_status(seen, plan(seen), ())
-    assert [e.reason for e in events_of((), (), invalid, mended)] == ["ValidRayClusterSpec"]
+    repaired = compute_status(seen, plan(seen), ())
+    assert [e.reason for e in events_of((), (), invalid, repaired)] == ["ValidRayClusterSpec"]
 
 
 def test_a_service_that_cannot_be_created_is_reported() -> None:

@@ -191,7 +191,7 @@ async def test_a_service_is_made_to_select_by_other_labels_and_by_no_old_ones() 
 async def test_sizes_are_written_to_the_spec_that_they_were_decided_by_and_to_no_other(
     newer: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    """After all else; where another has written first, all is decided anew and nothing has failed."""
+    """After all else; where another has written first, all is decided again and nothing has failed."""
     path = "/apis/ray.io/v1/namespaces/ml/rayclusters/demo"
     async with passes() as bed:
         obj = bed.stored()

@@ -78,7 +78,7 @@ def test_before_the_first_answer_nothing_is_known() -> None:
     assert str(asked.faults[0]) == "the query 'a' has no answer yet; the group does not shrink."
 
 
-def test_an_answer_that_nobody_renews_is_not_trusted_for_ever() -> None:
+def test_an_answer_that_nobody_renews_is_trusted_only_for_a_while() -> None:
     """Even where no failure is recorded."""
     reading = Reading(20.0, NOW - HOLD_SECONDS - 1)
     (asked,) = metric_replicas([metric("a")], {"a": reading}, {"a"}, NOW)

@@ -71,7 +71,7 @@ async def test_one_tenants_long_work_does_not_hold_up_anothers() -> None:
         threads.close()
 
 
-async def test_whoever_gives_up_gives_the_turn_to_the_next_when_the_thread_is_free() -> None:
+async def test_a_cancelled_waiter_passes_its_turn_to_the_next() -> None:
     threads, go_on = FairThreads(threads=1), threading.Event()
     try:
         running, waiting = (asyncio.create_task(threads.run("a", partial(go_on.wait, 10))) for _ in range(2))

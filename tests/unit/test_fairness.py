@@ -65,7 +65,7 @@ async def test_a_cancelled_waiter_loses_no_turn(granted: bool) -> None:  # noqa:
 
 
 async def test_a_write_that_yields_goes_after_the_others_and_is_not_starved() -> None:
-    """Of the turns of a full gate it gets one in sixteen."""
+    """It gets one in sixteen turns of a full gate."""
     gate, order = FairGate(1), list[str]()
 
     async def write(name: str, *, yields: bool) -> None:

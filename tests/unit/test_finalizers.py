@@ -60,7 +60,7 @@ async def test_pods_go_first_and_then_the_finalizer_and_nothing_else_of_the_obje
 
 
 async def test_a_write_of_somebody_else_meanwhile_is_no_obstacle() -> None:
-    """The object is read anew, and its present list counts."""
+    """The object is read again, and its present list counts."""
     async with passes() as bed:
         obj = bed.stored(**DELETED)
         alone = {**obj, "metadata": {**obj["metadata"], "resourceVersion": "1700", "finalizers": [REDIS]}}

@@ -122,7 +122,7 @@ def changed(change: Callable[[Json, Json], None]) -> type[Operator]:
 def test_a_change_is_named_by_what_it_is_about(
     change: Callable[[Json, Json], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of whole manifests, and of draws."""
+    """In whole manifests, and in draws."""
     example = next(each for each in manifests.manifests() if each.name == "examples-raycluster")
     monkeypatch.setattr(manifests, "manifests", lambda: iter([example]))
     monkeypatch.setattr("golden.files.manifests", lambda: iter([example]))

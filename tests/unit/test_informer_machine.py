@@ -61,12 +61,12 @@ def test_a_clean_life_has_no_gap() -> None:
     assert (state.gaps, state.lists, state.error, state.resource_version) == (0, 1, "", 9)
 
 
-def test_a_gap_is_counted_when_it_opens_and_when_it_is_mended() -> None:
+def test_a_gap_is_counted_when_it_opens_and_when_it_closes() -> None:
     """Whoever looked at the view in between looks again."""
     opened, _ = _run([Listed(1), StreamBroken(5, LONG, EXPIRED)])
-    mended, _ = _run([Listed(1), StreamBroken(5, LONG, EXPIRED), Listed(9)])
+    closed, _ = _run([Listed(1), StreamBroken(5, LONG, EXPIRED), Listed(9)])
 
-    assert (opened.gaps, mended.gaps) == (1, 2)
+    assert (opened.gaps, closed.gaps) == (1, 2)
 
 
 def test_what_may_have_been_missed_is_a_loss_once_until_a_list_makes_up_for_it() -> None:

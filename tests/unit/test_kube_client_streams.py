@@ -140,7 +140,7 @@ async def test_a_watch_that_is_refused_is_a_failure() -> None:
         assert await _watched(client) == [ApiFailure(410, "Expired", "too old resource version")]
 
 
-async def test_a_watch_that_is_never_answered_is_given_up() -> None:
+async def test_a_watch_that_is_never_answered_times_out() -> None:
     async with wire(says_nothing) as server, _client(server, timeout=0.1) as client:
         (last,) = await _watched(client)
 

@@ -33,7 +33,7 @@ def test_an_unfinished_line_is_kept_back() -> None:
     assert (splitter.feed(b"a\nb"), splitter.feed(b"c"), splitter.feed(b"\n")) == ([b"a"], [], [b"bc"])
 
 
-def test_a_line_without_an_end_is_given_up() -> None:
+def test_a_line_without_an_end_is_dropped() -> None:
     """Memory is not without end either."""
     splitter = LineSplitter(longest=10)
     splitter.feed(b"12345678")

@@ -87,7 +87,7 @@ def test_without_rays_word_only_pods_go_that_have_never_run() -> None:
 
 
 def test_a_pod_that_is_named_for_deletion_counts_as_one_of_those_that_go() -> None:
-    """Else one more than the maximum asks for would go, and be made anew."""
+    """Otherwise one more than the maximum asks for would go, and be recreated."""
     of = scaled(group={"maxReplicas": 2, "scaleStrategy": {"workersToDelete": [worker(scaled(), 1).name]}})
     assert gone(decided(of, [pending(of, n) for n in (1, 2, 3)], [])) == ["1"]
 
@@ -104,7 +104,7 @@ def test_a_replica_of_several_hosts_goes_whole() -> None:
 
 
 def test_a_replica_that_has_joined_in_part_is_drained_when_none_of_it_works() -> None:
-    """Else it would stay above the maximum for ever; its other host goes with the one that is given up."""
+    """Otherwise it would stay above the maximum; its other host goes with the one that is drained."""
     of = scaled(group={"maxReplicas": 0, "numOfHosts": 2})
     pods = [head(of), worker(of, 1, host=Host("r0", 0, 0)), pending(of, 2, host=Host("r0", 0, 1))]
     busy = [node(pods[0]), node(pods[1], WORKING)]

@@ -77,13 +77,13 @@ async def test_a_group_that_is_held_is_not_held_for_longer_as_the_clock_was_set_
 @pytest.mark.parametrize(
     ("outcome", "waits"),
     [
-        pytest.param(Succeeded(DRAIN), [], id="given up"),
+        pytest.param(Succeeded(DRAIN), [], id="drained"),
         pytest.param(Refused(DRAIN, "it is busy"), [KEEP_SECONDS], id="refused"),
         pytest.param(Unanswered(DRAIN, GcsFailure(GcsTrouble.DEADLINE, "")), [KEEP_SECONDS], id="unanswered"),
         pytest.param(NotTried(DRAIN), [KEEP_SECONDS], id="not asked"),
     ],
 )
-async def test_an_idle_node_that_ray_has_not_given_up_is_looked_at_again_soon(
+async def test_an_idle_node_that_ray_has_not_drained_is_looked_at_again_soon(
     outcome: Outcome, waits: list[float]
 ) -> None:
     """Nothing else may happen in its cluster that would be a reason."""

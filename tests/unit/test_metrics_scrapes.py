@@ -63,7 +63,7 @@ async def test_an_answer_is_good_for_a_second_and_no_longer() -> None:
 
 
 async def test_no_answer_is_kept_longer_than_it_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 1,000 clusters it is more than a megabyte."""
+    """For 1,000 clusters it is more than a megabyte."""
     monkeypatch.setattr("rayfleet.telemetry.metrics.scrapes.GOOD_FOR_SECONDS", 0.01)
     paused = Paused()
     await paused.text()

@@ -70,7 +70,7 @@ async def test_a_head_that_no_watch_shows_is_seen_while_it_is_remembered_and_nev
 
 
 async def test_heads_that_are_not_its_own_are_seen_where_its_service_may_find_them() -> None:
-    """Of an earlier cluster of its name, and of nobody; not those of others, nor what has ended."""
+    """Those of an earlier cluster of its name, and of nobody; not those of others, nor what has ended."""
     labels = (("ray.io/cluster", "demo"),)
     async with passes() as bed:
         bed.stored()
@@ -84,7 +84,7 @@ async def test_heads_that_are_not_its_own_are_seen_where_its_service_may_find_th
 
 
 async def test_a_spec_that_is_not_valid_is_not_acted_by_and_the_last_valid_one_is() -> None:
-    """None where this process knows of none; and a judgement is not kept beyond what it is about."""
+    """None is, if this process knows of none; and a judgement is not kept beyond what it is about."""
     async with passes() as bed:
         bed.stored()
         valid, good = bed.clusters.stored_spec(bed.cluster.key), seen(bed)

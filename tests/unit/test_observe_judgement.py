@@ -20,7 +20,7 @@ async def test_a_spec_with_a_group_at_fault_is_judged_once() -> None:
         assert _of_one_judgement(first, second)
 
 
-async def test_a_group_at_fault_is_judged_anew_when_an_earlier_definition_is_known() -> None:
+async def test_a_group_at_fault_is_judged_again_when_an_earlier_definition_is_known() -> None:
     """Then it goes on as it was, and is withheld no longer."""
     async with passes() as bed:
         bed.stored(spec(group("odd", resources=ODD)))

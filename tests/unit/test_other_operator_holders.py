@@ -240,7 +240,7 @@ async def test_another_holder_is_judged_at_once() -> None:
 
 
 async def test_a_lease_that_comes_and_goes_is_asked_about_once() -> None:
-    """Whoever makes it anew every two seconds holds nobody's clusters in doubt, and costs no questions."""
+    """Whoever recreates it every two seconds leaves nobody's clusters in doubt, and costs no questions."""
     api = running()
     api.pods["/api/v1/namespaces/kuberay/pods/another"] = pod(account="another")
     known = holders(api)

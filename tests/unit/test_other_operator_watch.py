@@ -145,7 +145,7 @@ async def test_an_event_that_is_not_answered_holds_up_no_look_at_leases(
 
 
 async def test_leases_are_put_in_order_once_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And not anew for each question of each cluster: that grows with the square of the tenants."""
+    """And not again for each question of each cluster: that would grow with the square of the tenants."""
     async with watching(Api(), monkeypatch) as watched:
         await watched.looks()
         counted = []

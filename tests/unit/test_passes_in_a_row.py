@@ -52,7 +52,7 @@ def going(pod: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_between_two_batches_of_deletes_the_spec_is_read_again() -> None:
-    """Of a slip to `replicas: 0` that is set back, the first batch alone is lost."""
+    """A slip to `replicas: 0` that is set back costs the first batch alone."""
     async with passes() as bed:
         many = MOST_DELETES * 3
         bed.stored(spec(group(replicas=0, maxReplicas=many)))
@@ -95,7 +95,7 @@ async def test_a_drain_that_cannot_be_tried_holds_up_nothing_else_that_is_left()
 
 
 async def test_a_long_plan_is_not_made_on_the_event_loop_and_no_pass_repeats_itself_at_once() -> None:
-    """Of a delete, the answer may say that the pod is gone, and its event be late."""
+    """The answer to a delete may say that the pod is gone while its event is late."""
     made_in: list[str] = []
     async with passes() as bed:
 

@@ -61,7 +61,7 @@ def test_no_worker_is_made_in_place_of_one_that_was_set_aside(changes: dict[str,
     assert planned(of, head(of), worker(of, 1, **changes), worker(of, 2)).actions == ()
 
 
-def test_a_smaller_group_gives_up_workers_that_serve_and_keeps_the_one_that_was_set_aside() -> None:
+def test_a_smaller_group_loses_workers_that_serve_and_keeps_the_one_set_aside() -> None:
     of = cluster(spec(group("gpu", 1)))
     made = planned(of, head(of), worker(of, 1, **ASIDE), worker(of, 2), worker(of, 3))
     assert names(made) == [worker(of, 3).name]
@@ -81,7 +81,7 @@ def test_a_worker_set_aside_goes_when_it_is_named() -> None:
 
 
 def test_what_is_left_of_a_replica_that_was_replaced_stays() -> None:
-    """An earlier release did not see the host that was set aside, and made its replica anew."""
+    """An earlier release did not see the host that was set aside, and recreated its replica."""
     stored = {"workerGroups": [{"groupName": "gpu", "lastIndex": 4}]}
     of = cluster(spec({**group("gpu", 1), "numOfHosts": 2}), status=stored)
     pods = [host(of, 1, 0, 0, **ASIDE), host(of, 3, 1, 0), host(of, 4, 1, 1)]

@@ -1,4 +1,4 @@
-"""An operator that finds an idle drain half done: what Ray has given up goes, and nothing comes for it."""
+"""An operator that finds an idle drain half done: what Ray has drained goes, and nothing replaces it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ WRITTEN_AFTER: Mapping[str, Any] = {"workerGroups": [{**DESIRED, "desired": 1}]}
 def found(
     of: Root, pods: list[Pod], states: Mapping[Pod, NodeStatus], *demands: Demand, **around: Any
 ) -> Plan:
-    """What is planned where nodes are in these states, else busy; dead ones were given up before we came."""
+    """What is planned where nodes are in these states, else busy; dead ones were drained before we came."""
     nodes = [node(pod, states.get(pod, NodeStatus.RUNNING), idle=90.0) for pod in [head(of), *pods]]
     dead = frozenset(one.node_id for one in nodes if one.status is NodeStatus.DEAD)
     around = {"acted_on": {}, "drained": frozenset(), **around}
@@ -33,7 +33,7 @@ def found(
 
 
 @pytest.mark.parametrize("status", [WRITTEN_BEFORE, WRITTEN_AFTER, {}], ids=["before", "after", "wiped"])
-def test_what_was_given_up_goes_once_sizes_count_it_no_more_and_is_not_replaced(
+def test_a_drained_node_goes_once_sizes_no_longer_count_it_and_is_not_replaced(
     status: Mapping[str, Any],
 ) -> None:
     """Whether the smaller size had been written by then or not."""
@@ -53,20 +53,20 @@ def test_what_was_given_up_goes_once_sizes_count_it_no_more_and_is_not_replaced(
 
 
 def known(*drained: Pod, wanted: int) -> dict[str, Any]:
-    """What a pass leaves that has found these given up."""
+    """What a pass leaves that has found these drained."""
     ids = frozenset(node(pod).node_id for pod in drained)
     return {"drained": ids, "acted_on": {drained[0].group: Sizing(wanted, 0)}}
 
 
 def test_work_that_came_meanwhile_gets_what_it_asks_for_and_no_more() -> None:
-    """One task waits, two nodes were given up."""
+    """One task waits, two nodes were drained."""
     of = replace(scaled(), status=WRITTEN_BEFORE)
     pods = [worker(of, n) for n in (1, 2, 3)]
     decided = found(of, pods, dict.fromkeys(pods[1:], NodeStatus.DEAD), Demand(GPU_TASK, 1))
     assert len(creates(decided)) == 1
 
 
-def test_a_node_found_given_up_while_we_run_is_not_replaced() -> None:
+def test_a_node_that_is_found_drained_while_we_run_is_not_replaced() -> None:
     """The operator before us had asked just before it ended."""
     of = scaled()
     pods = [worker(of, n) for n in (1, 2)]
@@ -99,7 +99,7 @@ def asked(decided: Plan) -> list[str]:
     return [action.pod for action in decided.actions if isinstance(action, DrainNode)]
 
 
-def test_the_other_hosts_of_a_replica_are_given_up_too() -> None:
+def test_the_other_hosts_of_a_replica_are_drained_too() -> None:
     """One host was drained, the other not asked for yet: the replica goes whole, and is not replaced."""
     of, pods = slices()
     decided = found(of, pods, {pods[2]: NodeStatus.DEAD, pods[3]: NodeStatus.IDLE})

@@ -176,7 +176,7 @@ def test_a_head_that_ends_at_once_time_and_again_is_replaced_more_and_more_slowl
 
 
 def test_another_spec_is_tried_at_once() -> None:
-    """The user may have mended what was wrong."""
+    """The user may have fixed what was wrong."""
     fleet = Fleet(8)
     fleet.run(1200, step=5)
     assert fleet.endings.settling

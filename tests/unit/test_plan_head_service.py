@@ -42,7 +42,7 @@ def scene(
 
 
 def selected(decided: Plan) -> dict[str, str] | None:
-    """What the Service selects by afterwards; none where it stays as it is."""
+    """What the Service selects by afterwards; None if it stays as it is."""
     (action,) = decided.actions or (None,)
     return dict(action.selector) if isinstance(action, SelectHead) else None
 
@@ -99,7 +99,7 @@ def test_a_changed_spec_changes_nothing_until_its_head_is_there() -> None:
     assert labels == head_service(of, parsed(of.spec))["spec"]["selector"]
 
 
-def test_a_service_that_is_made_anew_leads_to_the_head_that_is_there() -> None:
+def test_a_service_that_is_recreated_leads_to_the_existing_head() -> None:
     """Whatever the spec says by now."""
     of = cluster(NO_WORKERS)
     pod = labelled(head(of), USUAL | {Label.APP_NAME: "before"})

@@ -1,4 +1,4 @@
-"""Templates that the API server has refused: of the present spec only, and not for ever."""
+"""Templates that the API server has refused: those of the present spec only, and only for a while."""
 
 import orjson
 
@@ -49,7 +49,7 @@ def test_what_was_refused_is_shared_with_snapshots_and_not_copied_into_each() ->
 
 
 def test_a_refused_template_is_tried_again_after_five_minutes_and_not_before() -> None:
-    """A webhook may have been mended; while it is not, that costs one create in five minutes."""
+    """A webhook may have been fixed; while it is not, that costs one create in five minutes."""
     of = cluster(spec(group(replicas=1)))
     template_hash = dict(template_hashes(of, parsed(of.spec)))["gpu"]
     memory, tries = ClusterMemory(), 0

@@ -99,7 +99,7 @@ LOST: list[Any] = [
 
 
 @pytest.mark.parametrize(("how", "reason"), LOST)
-def test_a_replica_that_lost_a_host_goes_whole_and_is_made_anew(
+def test_a_replica_that_lost_a_host_goes_whole_and_is_recreated(
     how: dict[str, Any] | None, reason: str
 ) -> None:
     """The others say why they go, and its place is taken by a replica of another name."""
@@ -115,10 +115,10 @@ def test_a_replica_that_lost_a_host_goes_whole_and_is_made_anew(
     assert creates(decided) == []
 
     going = [replace(pod, deleting=True) for pod in pods if pod in broken or pod in lost]
-    anew = made(decide(of, [*going, *sound]))
-    assert [pod.index for pod in anew] == [9, 10, 11, 12]
+    recreated = made(decide(of, [*going, *sound]))
+    assert [pod.index for pod in recreated] == [9, 10, 11, 12]
     # While the old one is on its way out its place is taken.
-    assert {pod.host.replica_index for pod in anew if pod.host} == {2}
+    assert {pod.host.replica_index for pod in recreated if pod.host} == {2}
     assert {pod.host.replica_index for pod in made(decide(of, sound)) if pod.host} == {0}
 
 
@@ -140,7 +140,7 @@ def test_what_a_new_replica_is_called_is_not_what_a_part_still_lacks() -> None:
     assert sorted(pod.index for pod in made(decide(of, whole[:2]))) == [3, 4, 5, 6, 7, 8]
 
 
-def test_a_part_of_another_template_is_made_anew() -> None:
+def test_a_part_of_another_template_is_recreated() -> None:
     """A replica is of one template."""
     old = made(decide(cluster(spec(tpu(replicas=1))), []))[:2]
     changed = cluster(spec(tpu(replicas=1, rayStartParams={"num-cpus": "7"})))
@@ -212,7 +212,7 @@ def test_a_refused_template_makes_nothing_and_deletes_nothing() -> None:
 
 
 def test_a_pass_never_cuts_a_replica() -> None:
-    """Of two hundred pods a pass, 33 replicas of six are 198; a larger one than that is made alone."""
+    """Within two hundred pods a pass, 33 replicas of six are 198; a larger replica is made alone."""
     of = cluster(spec(group("tpu", replicas=50, maxReplicas=50, numOfHosts=6)))
     counts = Counter(create.replica for create in creates(decide(of, [])))
     assert set(counts.values()) == {6}
@@ -224,7 +224,7 @@ def test_a_pass_never_cuts_a_replica() -> None:
 
 
 def test_a_pass_deletes_replicas_whole_or_leaves_them_for_the_next() -> None:
-    """Of fifty pods a pass, eight replicas of six are 48."""
+    """Within fifty pods a pass, eight replicas of six are 48."""
     many = 20
     of = cluster(spec(group("tpu", replicas=0, maxReplicas=many, numOfHosts=6)))
     pods = [pod for n in range(many) for pod in replica(of, 1 + 6 * n, hosts=6)]

@@ -74,8 +74,8 @@ def test_nothing_shrinks_while_the_queue_is_not_known() -> None:
     assert not decided.decision.known
 
 
-def test_a_pod_whose_node_died_by_itself_has_time_to_join_anew() -> None:
-    """Then it is replaced, as it would stand there for ever."""
+def test_a_pod_whose_node_died_by_itself_has_time_to_join_again() -> None:
+    """Then it is replaced, because nothing else would remove it."""
     of = scaled(group={"minReplicas": 1})
     pods = [head(of), worker(of, 1)]
     dead = node(pods[1], NodeStatus.DEAD)

@@ -16,7 +16,7 @@ from support.passes import Passes, passes
 
 
 def bodies(planned: Plan) -> Iterator[Mapping[str, Any]]:
-    """Of the workers that are made."""
+    """The bodies of the workers that are made."""
     for stage in planned.stages:
         yield from (a.body for a in stage if isinstance(a, CreatePod) and a.node_type == "worker")
 

@@ -141,7 +141,7 @@ def test_a_pod_that_is_being_deleted_is_replaced_at_once() -> None:
 
 
 def test_scale_down_takes_pending_pods_first_then_the_newest() -> None:
-    """Of five, two pending: to two, so that the two oldest that run stay."""
+    """Five, two of them pending, become two: the two oldest that run stay."""
     of = cluster(spec(group(replicas=2)))
     running = [worker(of, n) for n in (1, 2, 3)]
     pending = [worker(of, n, phase="Pending", ready=False) for n in (4, 5)]
@@ -247,7 +247,7 @@ def test_without_a_head_no_worker_is_created(heads: list[dict[str, Any]], fields
 
 
 def test_a_pass_deletes_no_more_than_can_be_stopped_in_time() -> None:
-    """Of a slip to `replicas: 0` most is left when the next pass reads the spec again, which is at once."""
+    """After a slip to `replicas: 0` most pods are left when the next pass reads the spec: at once."""
     decided, workers = of_size(0, list(range(1, 4 * MOST_DELETES)))
     assert len(decided.deletes) == MOST_DELETES
     assert {delete.uid for delete in decided.deletes} <= {pod.uid for pod in workers}

@@ -124,7 +124,7 @@ async def test_workers_that_a_limit_range_refuses_are_made_with_what_it_asks_for
         assert sent == [{"cpu": "50m", "memory": "32Mi"}, {"cpu": "100m", "memory": "64Mi"}]
 
 
-async def test_somebody_who_always_asks_for_more_is_not_followed_for_ever() -> None:
+async def test_a_limit_range_that_always_asks_for_more_is_followed_only_a_few_times() -> None:
     """A few times, and then it is a refusal like any other: reported, and with a pause that grows."""
     async with passes() as bed:
         bed.stored(spec_fields(group(replicas=1)))

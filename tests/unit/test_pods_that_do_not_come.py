@@ -180,7 +180,7 @@ def test_the_clock_of_a_node_that_is_wrong_makes_no_pod_late() -> None:
         assert made(decided(of, old)) == ["cheap"]
 
 
-def test_what_hangs_and_is_not_needed_is_given_up_but_not_what_starts() -> None:
+def test_a_pod_that_hangs_and_is_not_needed_is_deleted_but_not_one_that_starts() -> None:
     of = elastic()
     for since, gone in ((NOW - 1, False), (LONG_AGO, True)):
         pod = stuck(of, since, "ContainerCreating")
@@ -193,8 +193,8 @@ def test_what_hangs_and_is_not_needed_is_given_up_but_not_what_starts() -> None:
         assert bool(deletes) is gone
 
 
-def test_a_replica_with_a_host_that_works_is_not_given_up_for_one_that_does_not_come() -> None:
-    """Of a multi-host group: what runs there would be lost."""
+def test_a_replica_with_a_working_host_is_kept_though_another_host_does_not_come() -> None:
+    """The group is multi-host: what runs there would be lost."""
     hosts = group("fast", replicas=0, maxReplicas=2, numOfHosts=2, template=template(gpu="1"))
     of = cluster(spec(hosts, enableInTreeAutoscaling=True, autoscalerOptions={"idleTimeoutSeconds": 1}))
     pods = [worker(of, n + 1, group_name="fast", host=Host("r", 0, n)) for n in range(2)]

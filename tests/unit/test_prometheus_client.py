@@ -143,7 +143,7 @@ async def test_a_slow_server_costs_the_time_it_is_given(answer: Answering) -> No
 
 
 async def test_a_server_that_drips_is_a_slow_server() -> None:
-    """Each byte does not begin the time anew."""
+    """A byte does not restart the timeout."""
 
     async def drips(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")

@@ -1,4 +1,4 @@
-"""What is remembered of a cluster's Ray: who was given up, by whom, and what a lost question means."""
+"""What is remembered of a cluster's Ray: drained nodes, who drained them, and lost questions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -39,7 +39,7 @@ def dead(cause: DeathCause) -> Observation:
     return seen(nodes, deaths={FIRST: cause})
 
 
-def test_a_node_that_was_given_up_before_us_is_found_until_it_is_acted_on() -> None:
+def test_a_node_that_was_drained_before_us_is_found_until_it_is_acted_on() -> None:
     """Sizes are made smaller for it once."""
     memory = RayMemory()
     view = heard(memory, dead(DeathCause.DRAIN_IDLE), PODS, NOW)
@@ -49,8 +49,8 @@ def test_a_node_that_was_given_up_before_us_is_found_until_it_is_acted_on() -> N
     assert (view.found_drained, view.drained) == (NONE, ALL)
 
 
-def test_a_node_that_died_of_something_else_is_not_taken_for_given_up() -> None:
-    """It may join anew, and its place is needed."""
+def test_a_node_that_died_of_something_else_is_not_taken_for_drained() -> None:
+    """It may join again, and its place is needed."""
     for cause in set(DeathCause) - {DeathCause.DRAIN_IDLE}:
         view = heard(RayMemory(), dead(cause), PODS, NOW)
         assert not view.found_drained | view.drained
@@ -65,7 +65,7 @@ def test_a_drain_that_we_asked_for_is_not_found() -> None:
 
 
 def test_a_node_that_goes_on_long_after_it_was_to_be_drained_may_be_asked_again() -> None:
-    """The question never came to Ray: else an idle worker would stay for ever."""
+    """The question never came to Ray: otherwise an idle worker would stay."""
     memory = RayMemory()
     memory.asked_to_drain(FIRST, NOW)
     soon, late = NOW + DRAIN_SECONDS - 1, NOW + DRAIN_SECONDS
@@ -104,15 +104,15 @@ def test_a_new_session_is_not_decided_by_before_its_workers_have_joined_or_had_t
     memory = RayMemory()
     assert not heard(memory, seen(NODES), PODS, NOW).trouble
 
-    def anew(nodes: Sequence[RayNode], after: float) -> str:
+    def trouble_of(nodes: Sequence[RayNode], after: float) -> str:
         state = RayState("another", 7, tuple(nodes), (), (), ())
         at = Moment(NOW + after, NOW + after)
         answer = Observation("uid", state, at, session_since=Moment(NOW, NOW))
         return heard(memory, answer, PODS, NOW + after).trouble
 
-    assert "has restarted" in anew(NODES[:1], 1)
-    assert "has restarted" in anew(NODES[:2], SETTLE_SECONDS - 1)
-    assert not anew(NODES[:2], SETTLE_SECONDS)
+    assert "has restarted" in trouble_of(NODES[:1], 1)
+    assert "has restarted" in trouble_of(NODES[:2], SETTLE_SECONDS - 1)
+    assert not trouble_of(NODES[:2], SETTLE_SECONDS)
 
 
 def test_a_new_session_that_all_workers_have_joined_is_decided_by_at_once() -> None:
@@ -123,7 +123,7 @@ def test_a_new_session_that_all_workers_have_joined_is_decided_by_at_once() -> N
     assert not heard(memory, answer, PODS, NOW + 1).trouble
 
 
-def test_a_node_that_ray_would_not_give_up_is_kept_for_a_moment_and_is_not_draining() -> None:
+def test_a_node_that_ray_would_not_drain_is_kept_for_a_moment() -> None:
     """It is asked again later."""
     memory = RayMemory()
     memory.asked_to_drain(FIRST, NOW)

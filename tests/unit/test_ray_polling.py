@@ -265,7 +265,7 @@ async def test_a_head_that_comes_back_is_heard_and_its_last_state_kept_meanwhile
 
 
 async def test_a_new_address_is_dialled_at_once_and_what_was_heard_is_kept_for_the_same_cluster() -> None:
-    """Another cluster of the same name starts anew."""
+    """Another cluster of the same name starts from scratch."""
     async with head(session="one") as old, head(session="two") as new, polling() as fleet:
         fleet.watch(A, old.address)
         await fleet.heard(A)
@@ -277,7 +277,7 @@ async def test_a_new_address_is_dialled_at_once_and_what_was_heard_is_kept_for_t
 
 
 async def test_a_forgotten_cluster_is_not_asked_again_even_while_it_hangs() -> None:
-    """Its question is given up."""
+    """Its question is cancelled."""
     async with head() as gcs, polling(seconds=30) as fleet:
         gcs.hangs(STATE)
         fleet.watch(A, gcs.address)

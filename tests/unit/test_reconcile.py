@@ -190,7 +190,7 @@ async def test_a_newborn_cluster_is_none_any_more_once_its_pods_may_have_been_mi
 
 
 async def test_a_pass_whose_term_ends_while_it_looks_writes_nothing() -> None:
-    """Not in the next term of the same process either: that decides anew."""
+    """Not in the next term of the same process either: that decides again."""
     async with passes() as bed:
         obj = bed.stored()
 
@@ -265,7 +265,7 @@ async def test_another_refusal_is_reported_at_once() -> None:
 async def test_nothing_is_written_for_a_cluster_that_is_another_one_than_was_decided_on(
     live: dict[str, Any],
 ) -> None:
-    """It is decided anew, by what the server has said, at once."""
+    """It is decided again at once, by what the server has said."""
     async with passes() as bed:
         obj = bed.stored()
         bed.api.there[CLUSTER] = {**obj, "metadata": obj["metadata"] | live}

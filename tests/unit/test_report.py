@@ -71,7 +71,7 @@ async def test_a_steady_cluster_is_written_once() -> None:
 
 
 async def test_a_steady_stream_of_new_names_costs_ten_writes_and_then_one_in_thirty_seconds() -> None:
-    """Of statuses and events together, whatever a head thinks of each second."""
+    """Statuses and events are counted together, whatever new names a head reports each second."""
     async with reporting(QUEUED) as of:
         memory = Remembered(UID, None)
         await passed(of, memory, seen(of))

@@ -40,7 +40,7 @@ class Clocks:
 
 @pytest.mark.parametrize("ahead", [-1200.0, 1200.0])
 def test_the_first_answer_tells_what_time_it_is(ahead: float) -> None:
-    """Of an operator that is 20 minutes ahead, or behind."""
+    """For an operator that is 20 minutes ahead, or behind."""
     clocks = Clocks(ahead=ahead)
     clock = clocks.clock()
     assert clock.now() == NOW
@@ -107,7 +107,7 @@ def test_an_answer_that_took_long_says_nothing() -> None:
 
 
 async def test_the_client_hears_the_date_of_each_answer() -> None:
-    """Of failures as well: they come from the same clock."""
+    """Failures have one as well: they come from the same clock."""
     clocks = Clocks(ahead=-1200)
     answer = says({"message": "no"}, 403, f"Date: {clocks.date()}")
     async with wire(answer) as server, KubeClient(Credentials(server.url), clock=clocks.clock()) as client:
@@ -138,7 +138,7 @@ def test_a_clock_that_is_a_little_behind_does_not_make_a_head_wait_for_more_than
         assert decided.actions or (decided.requeue_after or 0) <= 20
 
 
-def test_holds_and_the_like_begin_anew_when_the_clock_was_set() -> None:
+def test_holds_and_the_like_restart_when_the_clock_was_set() -> None:
     """One that is set back by 20 minutes would make a group wait for as long."""
     memory = Remembered("uid", ClusterMemory())
     memory.meet(1, NOW, 100.0)

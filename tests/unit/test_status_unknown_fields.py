@@ -41,13 +41,13 @@ def test_it_is_named_until_it_is_removed_whoever_looks_next() -> None:
     before = status_after(before=status_after(made("cpu", WARNING)))
     assert before["unknownFields"] == [PATH]
     assert status_after(before=before) == before
-    mended = status_after(before=before, of_template=template())
-    assert "unknownFields" not in mended
-    assert supported(mended) == ""
+    fixed = status_after(before=before, of_template=template())
+    assert "unknownFields" not in fixed
+    assert supported(fixed) == ""
 
 
 def test_a_pod_that_is_made_without_a_warning_ends_it() -> None:
-    """Of its own group: Kubernetes was updated, and knows the field by now."""
+    """In its own group: Kubernetes was updated, and knows the field by now."""
     before = status_after(made("cpu", WARNING))
     assert status_after(made("gpu"), before=before)["unknownFields"] == [PATH]
     assert "unknownFields" not in status_after(made("cpu"), before=before)

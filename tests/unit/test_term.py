@@ -58,8 +58,8 @@ async def test_what_was_decided_in_one_term_may_not_be_written_in_the_next() -> 
             after = leader.term.seconds_left
         go_on.set()
         with leader.term.decided():
-            anew = leader.term.seconds_left
-        assert (before, after, await begun, anew, leader.term.seconds_left) == (8.0, -inf, -inf, 8.0, 8.0)
+            renewed = leader.term.seconds_left
+        assert (before, after, await begun, renewed, leader.term.seconds_left) == (8.0, -inf, -inf, 8.0, 8.0)
         await leader.client.close()
 
 

@@ -54,7 +54,7 @@ def test_a_spec_of_an_odd_shape_is_a_violation_and_no_exception() -> None:
 
 
 def test_a_refused_template_is_replaced_by_the_last_one_taken_but_for_the_sizes() -> None:
-    """Workers that die are made anew from what worked; the new size holds."""
+    """Workers that die are recreated from what worked; the new size holds."""
     judgement = judge(cluster(BAD_IMAGE), stored(BAD_IMAGE), stored(GOOD), refused_by(BAD_IMAGE, "gpu"))
     assert judgement.spec is not None
     acting = judgement.spec.worker_group_specs[0]
@@ -72,7 +72,7 @@ def test_a_refused_head_template_is_named_as_such() -> None:
     assert [v.path for v in judgement.violations] == ["spec.headGroupSpec.template"]
 
 
-def test_a_mended_template_is_not_held_against_the_spec() -> None:
+def test_a_fixed_template_is_not_held_against_the_spec() -> None:
     """The refusal was of the other template."""
     judgement = judge(cluster(GOOD), None, None, refused_by(BAD_IMAGE, "gpu"))
     assert judgement.violations == ()

@@ -256,7 +256,7 @@ def test_a_plan_changes_by_time_alone_only_when_it_asked_to_be_woken(world: Worl
     assert does(later) == does(before)
 
 
-def test_a_dead_node_whose_pod_lives_is_looked_at_when_its_time_to_join_anew_is_over() -> None:
+def test_a_dead_node_whose_pod_lives_is_looked_at_when_its_time_to_rejoin_is_over() -> None:
     """Two tasks ran, one node died by itself, one task waits: its pod is replaced."""
     of = scaled(group={"maxReplicas": 3})
     pods = [head(of), worker(of, 1), worker(of, 2)]

@@ -62,7 +62,7 @@ def _twins(stage: tuple[Any, ...]) -> Iterator[Any]:
             return
 
 
-def writes_for_ever(snapshot: Snapshot) -> Plan:
+def writes_without_end(snapshot: Snapshot) -> Plan:
     """Creates the head's Service again and again."""
     decided = plan(snapshot)
     if decided.actions or not snapshot.services:

@@ -22,7 +22,7 @@ def deletes_without_a_drain(snapshot: Snapshot) -> Plan:
 
 
 def drains_busy_nodes(snapshot: Snapshot) -> Plan:
-    """Asks Ray to give up whatever works."""
+    """Asks Ray to drain the busy nodes."""
     decided, state = plan(snapshot), snapshot.scaling.ray.state
     pods = {pod.name: pod for pod in snapshot.pods if pod.active}
     drains = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from support.faults.bed import FaultBed
 
 SEED = int(os.environ.get("FAULTS_SEED") or "1")
-"""Of the whole run; each case draws its own from it."""
+"""The seed of the whole run; each case draws its own from it."""
 SIDE_BY_SIDE = 16
 
 TALLY: Counter[str] = Counter()

@@ -71,7 +71,7 @@ def judge(run: Run) -> list[str]:
         *foreign_writes(run),
         *causeless_deletes(run),
         *doubles(run),
-        *mended_replicas(run),
+        *repaired_replicas(run),
         *cut_replicas(run),
         *above_the_ceiling(run),
         *let_go_early(run),
@@ -154,12 +154,8 @@ def causeless_deletes(run: Run) -> Iterator[str]:
         elif is_head(before.as_made(known)):
             yield f"{words}, a head that may live"
         elif follows_queue(cluster):
-            if (
-                is_ready(known)
-                and not _was_given_up(change, run)
-                and _size(cluster, _group_of(known, before))
-            ):
-                yield f"{words}, a worker whose Ray node was not given up"
+            if is_ready(known) and not _was_drained(change, run) and _size(cluster, _group_of(known, before)):
+                yield f"{words}, a worker whose Ray node was not drained"
         elif not _is_surplus(known, cluster, before):
             yield f"{words}, a worker that was wanted"
 
@@ -175,8 +171,8 @@ def doubles(run: Run) -> Iterator[str]:
             yield f"number {_number(change.obj)} of group {group} is there twice: {change.name}"
 
 
-def mended_replicas(run: Run) -> Iterator[str]:
-    """A multi-host replica that has been whole is never given another host: it is made anew."""
+def repaired_replicas(run: Run) -> Iterator[str]:
+    """A multi-host replica that has been whole never gets another host: it is recreated."""
     whole: set[str] = set()
     for change, before in states(list(run.changes)):
         replica = labels(change.obj).get(REPLICA)
@@ -223,7 +219,7 @@ def is_held(cluster: Object) -> bool:
 
 
 def gpus(pod: Object) -> int:
-    """Of all containers."""
+    """The GPUs of all containers."""
     limits = (
         (c.get("resources") or {}).get("limits") or {} for c in pod.get("spec", {}).get("containers") or ()
     )
@@ -244,7 +240,7 @@ def cut_replicas(run: Run) -> Iterator[str]:
 
 
 def _hosts(pod: Object, state: State) -> int | None:
-    """Pods of a replica, by the spec of the cluster; none where its group is gone."""
+    """Pods of a replica, by the spec of the cluster; None if its group is gone."""
     cluster = _owner(pod, state)
     for entry in (cluster or {"spec": {}})["spec"].get("workerGroupSpecs") or ():
         if entry["groupName"] == _group_of(pod, state):
@@ -298,7 +294,7 @@ def follows_queue(cluster: Object) -> bool:
     return bool(cluster["spec"].get("enableInTreeAutoscaling"))
 
 
-def _was_given_up(change: Change, run: Run) -> bool:
+def _was_drained(change: Change, run: Run) -> bool:
     """Whether Ray had agreed to do without a pod before it was deleted."""
     return any(
         e.call.verb == "drain" and e.call.name == change.name and e.status == _DONE and e.at <= change.at

@@ -110,7 +110,7 @@ class QueueTrial(Trial):
 
     def _idle_hands(self) -> Iterator[str]:
         """Workers that were made though there were enough for all the work of the last seconds."""
-        given_up = {
+        drained = {
             e.call.name: e.at for e in self.run.exchanges if e.call.verb == "drain" and e.status == _DONE
         }
         for change, before in states(self.history.changes):
@@ -118,7 +118,7 @@ class QueueTrial(Trial):
                 continue
             pods = [pod for pod in before.of("pods").values() if _is_worker(pod) and active(pod)]
             names = [str(pod["metadata"]["name"]) for pod in pods]
-            there = sum(given_up.get(name, change.at) >= change.at for name in names) + 1
+            there = sum(drained.get(name, change.at) >= change.at for name in names) + 1
             work = self.ray.most_work(change.at - _RECENT_S, change.at)
             if there > work:
                 yield f"worker {change.name} was made, number {there}, for {work} tasks"

@@ -113,7 +113,7 @@ Action: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Calls that match get one of `actions`, drawn anew each time."""
+    """Calls that match get one of `actions`, drawn again each time."""
 
     match: Match
     actions: tuple[Action, ...]
