@@ -1,4 +1,4 @@
-"""A kind that does what a test wants done, once for each text of its greeting."""
+"""A kind that does what a test asks for, once for each text of its greeting."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -78,6 +78,6 @@ class Acting:
         return dict(greeting.status)
 
 
-def tells(*events: Event) -> Callable[..., Sequence[Event]]:
+def posts(*events: Event) -> Callable[..., Sequence[Event]]:
     """The events of each pass that did something."""
     return lambda _seen, _plan, outcomes, _before, _after: events if outcomes else ()

@@ -36,7 +36,7 @@ def writes_by_agent(audit_log: Path, namespace: str) -> Iterator[Write]:
 
 
 def _entries(audit_log: Path, namespace: str) -> Iterator[dict[str, Any]]:
-    # The API server is writing: what comes after the last end of a line is no line yet. Nor is what lies
+    # The API server is writing: the text after the last end of a line is not complete yet. Nor is what lies
     # between two of the other characters at which `splitlines` splits, as a name in the log may hold them.
     *lines, _ = audit_log.read_bytes().split(b"\n")
     for line in lines:

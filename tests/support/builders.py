@@ -23,7 +23,7 @@ from rayfleet.kube.objects.roots import Root
 from rayfleet.kube.objects.services import Service
 
 NOW = 1_800_000_000.0
-"""Unix seconds; a moment like any other."""
+"""Unix seconds; an arbitrary moment."""
 UID = "5f0a3c1e-0000-4000-8000-000000000001"
 
 
@@ -92,7 +92,7 @@ def cluster(
 
 
 def parsed(spec_fields: Mapping[str, Any]) -> RayClusterSpec:
-    """The model of a spec that is known to be good."""
+    """The model of a valid spec."""
     result = parse_spec(spec_fields)
     assert isinstance(result, RayClusterSpec), result
     return result
@@ -160,7 +160,7 @@ _READINESS = {
     "unready_words": "message",
     "unready_container": "container",
 }
-"""What a test may say of a pod's readiness, one by one."""
+"""The fields of a pod's readiness that a test may set."""
 
 
 def changed(pod: Pod, **changes: Any) -> Pod:
@@ -172,7 +172,7 @@ def changed(pod: Pod, **changes: Any) -> Pod:
 
 
 def ray_ended(exit_code: int = 1, ran: float | None = None) -> End:
-    """The end of a Ray container that is not started again."""
+    """The end of a Ray container that is not restarted."""
     return End("Error", exit_code, ran=ran, for_good=True)
 
 
@@ -203,7 +203,7 @@ def snapshot(
     headless: bool = False,
     **fields: Any,
 ) -> Snapshot:
-    """What the planner sees of `of`; its head Service is there unless said otherwise."""
+    """The planner's view of `of`; its head Service exists by default."""
     services = [service(of)] if with_service else []
     services += [service(of, headless_service_name(of))] if headless else []
     defaults: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The chart, and what the real helm makes of it."""
+"""The chart, and the output of the real helm for it."""
 
 import subprocess
 import tarfile

@@ -1,4 +1,4 @@
-"""An API client for tests, of other make than the operator's: the official one, on plain JSON."""
+"""An API client for tests that is not the operator's: the official one, on plain JSON."""
 
 import json
 from collections.abc import Mapping

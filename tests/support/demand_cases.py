@@ -28,7 +28,7 @@ MARKET = "ray.io/market-type"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What both schedulers are asked."""
+    """The input of both schedulers."""
 
     seed: int
     groups: tuple[WorkerGroup, ...]
@@ -69,12 +69,12 @@ def state(
     gangs: Iterable[Gang] = (),
     constraints: Iterable[tuple[Demand, ...]] = (),
 ) -> RayState:
-    """What Ray says."""
+    """The state that Ray reports."""
     return RayState("session", 1, tuple(nodes), demands, tuple(gangs), tuple(constraints))
 
 
 def idle(name: str, group: WorkerGroup, seconds: float) -> RayNode:
-    """A node of the group that has had nothing to do for so long."""
+    """A node of the group that has been idle for so long."""
     return node(name, group.name, group.resources, status=NodeStatus.IDLE, idle_seconds=seconds)
 
 

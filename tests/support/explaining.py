@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def explain(cluster: LiveCluster, *options: str) -> str:
-    """What it prints of `cluster`, with an administrator's rights. Fails unless it ends well."""
+    """Its output for `cluster`, with an administrator's rights. Fails unless it succeeds."""
     command = [sys.executable, "-m", "rayfleet.cli", "explain", f"raycluster/{cluster.name}", *options]
     given = [f"--namespace={cluster.name}", f"--kubeconfig={cluster.installation.api.kubeconfig}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "operator")}

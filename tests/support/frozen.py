@@ -1,4 +1,4 @@
-"""Stops all processes of a container for a while, as a machine without a free processor does."""
+"""Stops all processes of a container for a while, as on a machine without a free CPU."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def frozen(pod: Object) -> Iterator[None]:
 
 
 def _signal(identity: str, number: signal.Signals) -> int:
-    """How many processes it was sent to."""
+    """Send the signal; return the number of processes."""
     sent = 0
     for entry in [each for each in _PROC.iterdir() if each.name.isdigit()]:
         try:

@@ -1,4 +1,4 @@
-"""Waiting for what a real GCS answers."""
+"""Waits for an answer of a real GCS."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""An engine that serves greetings, and its API server over HTTP: what is written is kept, and watched."""
+"""An engine that serves greetings, and its API server over HTTP, which keeps and shows writes."""
 
 import asyncio
 from collections import defaultdict
@@ -52,7 +52,7 @@ class GreetingApi(ScriptedApi):
     """What watches have shown: resourceVersion, plural, event."""
 
     def write(self, text: str, *, name: str = "hello", generation: int = 1, **metadata: object) -> None:
-        """What a user does: the greeting is to say this."""
+        """A user writes a greeting with this text."""
         own = {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}", "generation": generation}
         body = {"apiVersion": GREETINGS.api_version, "kind": "Greeting", "spec": {"text": text}}
         path = GREETINGS.path(NAMESPACE, name)
@@ -83,17 +83,17 @@ class GreetingApi(ScriptedApi):
 
     @property
     def status(self) -> Mapping[str, Any]:
-        """The greeting's."""
+        """The greeting's status."""
         status: Mapping[str, Any] = self.there.get(GREETING, {}).get("status", {})
         return status
 
     @property
     def said(self) -> object:
-        """By the greeting's status."""
+        """The text in the greeting's status."""
         return self.status.get("said")
 
     def count(self, line: str) -> int:
-        """How often this was asked."""
+        """How often this request was sent."""
         return sum(each.startswith(line) for each in self.asked)
 
     def usual(self, request: Request, path: str) -> Answering:
@@ -177,14 +177,14 @@ class GreetingApi(ScriptedApi):
 
 
 def written(text: str = "hi", **metadata: Any) -> GreetingApi:
-    """A server on which a greeting is there before an engine begins."""
+    """A server that has a greeting before an engine starts."""
     api = GreetingApi()
     api.write(text, **metadata)
     return api
 
 
 def card(text: str = "hi", **metadata: object) -> dict[str, Any]:
-    """A ConfigMap that is the greeting's and says this."""
+    """The greeting's ConfigMap with this text."""
     owner = {"kind": "Greeting", "name": "hello", "uid": "uid-hello", "controller": True}
     own = {
         "name": "hello",
@@ -199,7 +199,7 @@ def card(text: str = "hi", **metadata: object) -> dict[str, Any]:
 
 
 def hurry_engine(patch: pytest.MonkeyPatch) -> None:
-    """Looks at the Lease and at what is served, and the first repetition of a pass, are 20 ms away."""
+    """Shorten the waits for the Lease, for discovery and for the first retry of a pass to 20 ms."""
     patch.setattr(elector, "Timing", partial(Timing, renew_every=0.02, retry_every=0.02))
     patch.setattr(served, "POLL_SECONDS", 0.02)
     patch.setattr(engine_loop, "FIRST_BACKOFF", 0.02)
@@ -216,11 +216,11 @@ class Engine:
 
     @property
     def writes(self) -> list[str]:
-        """What was sent to change something; the Lease aside, and events."""
+        """The requests that write, without those for the Lease and events."""
         return [line for line in self.api.writes if "/leases" not in line]
 
     async def at_rest(self) -> None:
-        """Wait until nothing is worked on, nor about to be."""
+        """Wait until no pass runs or is about to."""
         await until("the queue to be empty", lambda: self.loop.started.is_set() and not self.loop.queue.depth)
 
 

@@ -1,4 +1,4 @@
-"""Answers of heads that say as much as is read, and a little more, in each dimension."""
+"""Answers of heads at the bound of each dimension, and a little beyond it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
@@ -36,7 +36,7 @@ def _one_node(**fields: Any) -> Reply:
 
 
 def _selecting(*conditions: Mapping[str, int]) -> Reply:
-    """One request with these alternatives, each of labels and how many values they may have."""
+    """One request with these alternatives, each of labels with their numbers of values."""
     request = _request(GPU=1.0)
     for one in conditions:
         selector = request.label_selectors.add()
@@ -116,11 +116,11 @@ EXACT: Final[Mapping[str, tuple[int, Callable[[int], Reply]]]] = {
     "requests of request_resources": (bounds.MOST_SHAPES, lambda n: _constraints(1, n)),
     "parts": (bounds.MOST_PARTS, _parts),
 }
-"""For each dimension its bound, and an answer that has so many."""
+"""For each dimension its bound, and a function that makes an answer of a given size."""
 
 
 def _blown_up(number: int) -> dict[str, bytes]:
-    """Empty entries: two bytes each, and far more when they are unpacked."""
+    """Empty entries: two bytes each, and far more once they are parsed."""
 
     def within(outer: bytes, content: bytes) -> bytes:
         return outer + _varint(len(content)) + content

@@ -1,4 +1,4 @@
-"""Queues as hard to look through as a head's answer may be: each dimension at its bound, then all of them."""
+"""The most expensive queues that a head may report: each dimension at its bound, then all of them."""
 
 from collections.abc import Callable, Mapping
 from random import Random
@@ -22,7 +22,7 @@ GROUPS: Final = [
 
 
 def _many_nodes(reply: Reply, count: int, random: Random) -> None:
-    """Heads, as they need no pod: no two of them are alike."""
+    """Head nodes, because they need no pod; no two are alike."""
     for index in range(count):
         one = node(f"h-{index}", status=1)
         one.ClearField("labels")
@@ -121,11 +121,11 @@ QUEUES: Final[Mapping[str, Callable[[], Reply]]] = {
         lambda reply, random: _constraints(reply, bounds.MOST_CONSTRAINTS, 20, random),
     ),
 }
-"""Answers that are read, and that decisions have to be made about."""
+"""Answers that are accepted, so that decisions have to be made about them."""
 
 
 def some_of_everything() -> Reply:
-    """As much as is looked through in a moment, of each kind of demand."""
+    """Some of each kind of demand, as much as is decided about in a moment."""
     return _of(
         lambda reply, random: _many_nodes(reply, 20, random),
         lambda reply, random: _tasks(reply, 20, random, alternatives=2),
@@ -136,7 +136,7 @@ def some_of_everything() -> Reply:
 
 
 def gangs_of_two(count: int, nodes: int) -> Reply:
-    """None of them can be had: a bundle is larger than any node."""
+    """None of them can be placed: a bundle is larger than any node."""
     reply = _of(lambda reply, random: _many_nodes(reply, nodes, random))
     for n in range(count):
         asked = [{"CPU": 1.0 + n, "GPU": gpus} for gpus in (1.0, 99.0)]

@@ -1,4 +1,4 @@
-"""Each thing that can happen to a reflector, and what it does about it: a row a fault."""
+"""Everything that can happen to a reflector, and its reaction: one row per fault."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,12 +45,12 @@ GAP = {"lost": True, "gaps": 1, "losses": 1}
 @dataclass(frozen=True)
 class Row:
     id: str
-    """A sentence that is true."""
+    """A sentence about the behaviour."""
     state: State
     happened: Input
     then: Effect
     now: dict[str, Any] = field(default_factory=dict)
-    """What has changed in the state; all else is as it was."""
+    """The changed fields of the state; all others stay."""
 
 
 def to_list(failures: int, failure: ApiFailure, **more: object) -> dict[str, Any]:

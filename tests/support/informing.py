@@ -90,7 +90,7 @@ async def following(
 
 @dataclass
 class Objects:
-    """The objects of one namespace, written past the informer's client."""
+    """The objects of one namespace, written with another client than the informer's."""
 
     client: KubeClient
     namespace: str
@@ -121,7 +121,7 @@ class Objects:
         return await self._create("services", "Service", name, cluster, spec)
 
     async def mark_pod_failed(self, name: str) -> None:
-        """What a kubelet does."""
+        """Report a pod as failed, as a kubelet does."""
         path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/status"
         _done(await self.client.patch_status(path, {"status": {"phase": "Failed"}}))
 

@@ -1,4 +1,4 @@
-"""The operator on real nodes, installed as a platform engineer would, and what tests ask about it."""
+"""The operator on real nodes, installed as a platform engineer would do it."""
 
 import re
 from dataclasses import dataclass

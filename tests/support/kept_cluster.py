@@ -46,7 +46,7 @@ class KeptCluster:
     events: list[dict[str, Any]] = field(default_factory=list)
     refusals: int = 0
     failing: frozenset[str] = frozenset()
-    """The methods that it fails at."""
+    """The methods that fail."""
     server: Wire = field(default_factory=lambda: Wire([]))
 
     @property
@@ -54,7 +54,7 @@ class KeptCluster:
         return root_from_object(self.object, "RayCluster")
 
     def write(self) -> None:
-        """What somebody else does: the object is another one afterwards."""
+        """Somebody else writes: the object has changed afterwards."""
         self.object["metadata"]["resourceVersion"] = str(int(self.object["metadata"]["resourceVersion"]) + 1)
 
     async def answer(self, writer: asyncio.StreamWriter) -> None:
@@ -125,7 +125,7 @@ class Reporting:
         outcomes: Sequence[Outcome] = (),
         observe: Callable[[], tuple[Root, Snapshot] | None] = lambda: None,
     ) -> ApiFailure | None:
-        """What a pass reports that has come to this."""
+        """What a pass with this result reports."""
         remembered = Remembered(UID, None) if memory is None else memory
         done = Pass(self.kind, seen.cluster, seen, decided, outcomes, remembered, seen.now)
         return await self.reporter.report(done, observe)

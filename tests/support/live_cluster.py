@@ -48,7 +48,7 @@ class LiveCluster:
         return self.namespace.pods("ray.io/node-type=worker")
 
     def whole(self) -> Object | None:
-        """The stored object if all of it is ready and its status says so; None or a failure if not."""
+        """The stored object once all of it is ready and its status says so; None or a failure before."""
         cluster, pods = self.stored(), self.namespace.pods()
         groups = cluster["spec"]["workerGroupSpecs"]
         wanted = sum(group["replicas"] for group in groups)
@@ -65,7 +65,7 @@ class LiveCluster:
         return eventually(what, self.whole, seconds=_START_SECONDS, why=self.installation.why)
 
     def in_head(self, *command: str, given: str | None = None) -> str:
-        """What a command in the head's Ray container prints. Raises DemoError when it fails."""
+        """The output of a command in the head's Ray container. Raises DemoError if it fails."""
         return self.in_pod(self.head(), *command, given=given)
 
     def in_pod(self, pod: Object, *command: str, given: str | None = None) -> str:
@@ -83,13 +83,13 @@ class LiveCluster:
             raise AssertionError(f"the dashboard does not answer: {error}") from error
 
     def ray_nodes(self) -> dict[str, float]:
-        """The GPUs of each node that Ray holds for alive, the head too, by the node's IP address."""
+        """The GPUs of each node that is alive for Ray, including the head, by the node's IP address."""
         nodes = self.dashboard("nodes?view=summary")["data"]["summary"]
         alive = [node["raylet"] for node in nodes if node["raylet"]["state"] == "ALIVE"]
         return {node["nodeManagerAddress"]: node["resourcesTotal"].get("GPU", 0.0) for node in alive}
 
     def await_ray(self) -> None:
-        """Wait until the nodes that Ray holds for alive are exactly the cluster's pods."""
+        """Wait until the nodes that are alive for Ray are exactly the cluster's pods."""
 
         def agree() -> bool:
             seen, there = sorted(self.ray_nodes()), sorted(ip(pod) for pod in self.namespace.pods())

@@ -36,7 +36,7 @@ class OddTemplates:
         return [place for place in _places(self.schema, ()) if place]
 
     def random(self, rng: random.Random, places: Sequence[Place]) -> dict[str, Any]:
-        """Odd in one to three of `places`; now and then the fields are there in another spelling as well."""
+        """A template with one to three odd `places`; sometimes a field also appears in another spelling."""
         template = _ordinary()
         if rng.random() < 0.05:
             spelt = {key.title(): value for key, value in template["spec"].items()}

@@ -1,4 +1,4 @@
-"""The operator as a process of its own, under the rights that the chart gives it and no others."""
+"""The operator as a process of its own, with exactly the rights that the chart grants."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def wait_for_owner_references(api: ClusterApi, seconds: float = 60) -> None:
 def service_account_kubeconfig(
     api: ClusterApi, folder: Path, server: str | None = None, account: str = RELEASE
 ) -> Path:
-    """A kubeconfig with a token of the chart's service account, or of another one in its namespace."""
+    """A kubeconfig with a token of the chart's service account, or of another in its namespace."""
     path = f"/api/v1/namespaces/{RELEASE}/serviceaccounts/{account}/token"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     token = api.call("POST", path, body)["status"]["token"]
@@ -108,7 +108,7 @@ class Grants:
         self._rules = {role["metadata"]["namespace"]: role["rules"] for role in roles}
 
     def give(self, namespace: str, *, lease: bool = False) -> None:
-        """All that it takes in a namespace, or what the leader's Lease there takes."""
+        """Grant everything it needs in a namespace, or what the leader's Lease there needs."""
         rules = self._rules["default" if lease else "x"]
         name = f"{self.account}-lease" if lease else self.account
         metadata = {"name": name, "namespace": namespace}
@@ -124,13 +124,13 @@ class Grants:
         )
 
     def take(self, namespace: str) -> None:
-        """Take all of it away again."""
+        """Revoke all of it."""
         for kind in ("rolebindings", "roles"):
             self._api.call("DELETE", f"{self._RBAC}/{namespace}/{kind}/{self.account}")
 
 
 def grant_lease(api: ClusterApi, namespace: str) -> None:
-    """The chart's rights to the leader's Lease, in another namespace than the chart's."""
+    """Grant the chart's rights to the leader's Lease in another namespace than the chart's."""
     rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces"
     for collection in ("roles", "rolebindings"):
         granted = api.call("GET", f"{rbac}/{RELEASE}/{collection}/{RELEASE}-leader")
@@ -139,7 +139,7 @@ def grant_lease(api: ClusterApi, namespace: str) -> None:
 
 
 class OperatorProcess:
-    """`python -m rayfleet`, started and stopped by the test; like a pod it keeps its identity."""
+    """`python -m rayfleet`, started and stopped by the test; it keeps its identity, as a pod does."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class OperatorProcess:
         self.metrics_port = 0
 
     def replica(self, identity: str) -> "OperatorProcess":
-        """Another one like it, which has not been started."""
+        """Another such process, not started yet."""
         folder, arguments = self._log.parent, self._arguments[2:]
         return OperatorProcess(self._kubeconfig, folder, arguments, identity=identity, program=self._program)
 
@@ -181,7 +181,7 @@ class OperatorProcess:
             eventually("the operator to be ready", self.is_ready, seconds=20, why=self.last_words)
 
     def stop(self, seconds: float = 10.0) -> float:
-        """Ask it to end (SIGTERM); how long that took in seconds."""
+        """Ask it to end (SIGTERM); return the seconds that took."""
         assert self._process is not None, "it does not run"
         asked = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
@@ -202,12 +202,12 @@ class OperatorProcess:
             self._process = None
 
     def freeze(self) -> None:
-        """Stop it in its tracks, as a machine without a free processor does."""
+        """Suspend it, as on a machine without a free CPU."""
         assert self._process is not None, "it does not run"
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on where it was."""
+        """Resume it."""
         assert self._process is not None, "it does not run"
         self._process.send_signal(signal.SIGCONT)
 
@@ -230,7 +230,7 @@ class OperatorProcess:
             return 0, ""
 
     def metrics(self) -> str:
-        """What a scraper gets that asks for nothing special: the text format."""
+        """What a scraper without special headers gets: the text format."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as answer:
             assert answer.headers["Content-Type"].startswith("text/plain")
             text: str = answer.read().decode()
@@ -246,7 +246,7 @@ class OperatorProcess:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on, each another one."""
+    """Distinct ports of 127.0.0.1 that nobody listens on."""
     with ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

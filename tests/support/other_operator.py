@@ -14,7 +14,7 @@ _RULES = [{"apiGroups": ["ray.io"], "resources": ["rayclusters"], "verbs": ["get
 
 
 class OtherOperator:
-    """Its pod is in a namespace; it may do nothing, and holds no Lease, until told otherwise."""
+    """Its pod is in a namespace; it may do nothing, and holds no Lease, until a test grants more."""
 
     def __init__(self, namespace: Namespace) -> None:
         self._namespace = namespace

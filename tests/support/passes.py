@@ -47,7 +47,7 @@ Object = dict[str, Any]
 
 
 class Passes:
-    """One operator's parts; what is around them is set by the test."""
+    """One operator's parts; the test sets what surrounds them."""
 
     def __init__(self, api: ScriptedApi) -> None:
         self.api = api
@@ -88,7 +88,7 @@ class Passes:
         self.begin(ScalingLimits())
 
     def begin(self, limits: ScalingLimits) -> None:
-        """What makes passes, without a memory yet."""
+        """Build the parts that make passes, without a memory yet."""
         self.view = View(self.clusters, self.pods, self.services, ScalingSources(*self._sources, limits))
         self.executor = Executor(self.client, self.gate, self.stores)
         events = EventRecorder(self.client, self.gate, instance="test")
@@ -108,7 +108,7 @@ class Passes:
 
     @property
     def cluster(self) -> Root:
-        """As it is cached."""
+        """The cached cluster."""
         found = self.clusters.get(KEY)
         assert found is not None
         return found
@@ -122,7 +122,7 @@ class Passes:
         born: bool = False,
         **metadata: Any,
     ) -> Object:
-        """The cluster as the API server has it and the watch has shown it."""
+        """Store the cluster in the API server and in the cache."""
         obj = written(spec_fields=spec_fields or spec()) | {"status": dict(status or {})}
         own = {"uid": UID, "resourceVersion": str(version), "generation": 1, **metadata}
         obj["metadata"] = obj["metadata"] | own
@@ -131,7 +131,7 @@ class Passes:
         return obj
 
     def head(self, epoch: int = 0, *, cached: bool = True, **changes: Any) -> Object:
-        """A running head, as the operator makes it."""
+        """A running head, as the operator creates it."""
         return self._pod(head_pod(self.cluster, self._spec, epoch).body, cached, changes)
 
     def worker(self, index: int, *, cached: bool = True, **changes: Any) -> Object:
@@ -140,7 +140,7 @@ class Passes:
         return self._pod(factory.named(index), cached, changes)
 
     def show(self, pod: Object) -> None:
-        """Tell of a pod as its watch would."""
+        """Put a pod into the cache, as its watch would."""
         self.pods.apply(pod_from_object(pod))
 
     @property

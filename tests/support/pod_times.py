@@ -32,7 +32,7 @@ class PodTimes:
                 times.setdefault(key, now)
 
     def of(self, state: str, *, after: float = 0.0) -> list[tuple[float, str]]:
-        """The pods that came into `state` after that time: when, and which."""
+        """The pods that entered `state` after that time: when, and which."""
         found = [(times[state], name) for name, times in list(self.seen.items()) if state in times]
         return sorted(each for each in found if each[0] > after)
 

@@ -1,6 +1,6 @@
-"""A Ray cluster without processes: its GCS answers, its nodes are idle or busy, its queue is as a test says.
+"""A Ray cluster without processes: a GCS that answers, nodes that are idle or busy, a queue set by a test.
 
-It does what matters to an autoscaler as Ray does it: a task goes to a node that has room, a busy node is
+It behaves as Ray does where that matters to an autoscaler: a task goes to a free node, a busy node is
 not drained, and a drained one is dead while its pod lives on.
 """
 
@@ -19,14 +19,14 @@ from support.stand_in_gcs import STATE, StandInGcs
 
 Reply: TypeAlias = ray_pb2.GetClusterResourceStateReply
 Lie: TypeAlias = Callable[[Reply], Reply]
-"""From the true answer to the one that is given."""
+"""From the true answer to the false one."""
 DRAIN, REPORT, NODES = "DrainNode", "ReportAutoscalingState", "GetAllNodeInfo"
 IDLE_TERMINATION = 1
 RUNNING, DEAD, IDLE = 1, 2, 3
 UNEXPECTED_TERMINATION, DRAINED_WHEN_IDLE = 2, 4
 PORT = 6379
 LONG_BUSY = 3
-"""Answers in a row that say so: whoever asks for such a node has not heard."""
+"""After so many answers that call a node busy, nobody may ask for its drain."""
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Node:
     busy: bool = False
     dead: bool = False
     death: int = 0
-    """Why it is dead, as Ray's books have it."""
+    """Why it is dead, as Ray records it."""
     idle_since: float = field(default_factory=time.monotonic)
 
     @property
@@ -51,7 +51,7 @@ class Node:
 
 
 class PretendRay:
-    """One Ray cluster. `resource` is what a task needs one of, and a worker has one of."""
+    """One Ray cluster. A task needs one `resource`, and a worker has one."""
 
     def __init__(self, resource: str = "GPU") -> None:
         self.gcs = StandInGcs()
@@ -65,7 +65,7 @@ class PretendRay:
         self.nodes: dict[str, Node] = {}
         self.lie: Lie | None = None
         self.silent = False
-        """It takes questions and never answers."""
+        """It accepts requests and never answers."""
         self.polls = 0
         self.drains: list[tuple[str, bool]] = []
         """The pod's name, and whether its node was drained."""
@@ -74,20 +74,20 @@ class PretendRay:
         """What must not happen, in words: work that was lost, nodes that went without a drain, or
         that were asked for though they were said to be busy."""
         self.work: list[tuple[float, int]] = [(time.monotonic(), 0)]
-        """When the number of tasks became what it is: monotonic seconds, tasks."""
+        """The number of tasks over time: monotonic seconds, tasks."""
         self._said_busy: Counter[str] = Counter()
         self._version = 0
 
     async def start(self, host: str) -> None:
-        """Be at `host`, the head's address."""
+        """Listen at `host`, the head's address."""
         await self.gcs.start(host, PORT)
 
     async def stop(self) -> None:
-        """Cut every connection; nothing listens any more. What runs goes on."""
+        """Cut every connection and stop listening. Running tasks go on."""
         await self.gcs.stop()
 
     async def come_back(self) -> None:
-        """Listen again where it did, if it was stopped."""
+        """Listen again at the same address, if it was stopped."""
         if not self.gcs.listens:
             await self.gcs.start(self.gcs.address.rpartition(":")[0], PORT)
 
@@ -115,7 +115,7 @@ class PretendRay:
         self._place()
 
     def finish(self, *names: str) -> None:
-        """The tasks on these nodes end; another one takes the place while there is one that waits."""
+        """The tasks on these nodes end; waiting tasks take their places."""
         for name in names:
             node = self.nodes[name]
             node.busy, node.idle_since = False, time.monotonic()
@@ -123,11 +123,11 @@ class PretendRay:
 
     @property
     def busy(self) -> set[str]:
-        """Names of the pods that have a task."""
+        """The names of the pods with a task."""
         return {node.name for node in tuple(self.nodes.values()) if node.busy}
 
     def most_work(self, since: float, until: float) -> int:
-        """The most tasks that there were at a time, with a node or without."""
+        """The largest number of tasks at a time, with or without a node."""
         before = [tasks for at, tasks in self.work if at <= since]
         return max([before[-1] if before else 0, *(tasks for at, tasks in self.work if since < at <= until)])
 
@@ -180,7 +180,7 @@ class PretendRay:
         )
 
     async def _drain(self, request: bytes) -> bytes | grpc.StatusCode:
-        """As Ray does: only a node that is idle at this very moment, and one that it does not know."""
+        """Drain as Ray does: only a node that is idle at this moment, or one that it does not know."""
         asked = ray_pb2.DrainNodeRequest.FromString(request)
         node = next((n for n in tuple(self.nodes.values()) if n.node_id == asked.node_id), None)
         if node is not None and node.busy and asked.reason == IDLE_TERMINATION:
@@ -198,7 +198,7 @@ class PretendRay:
         return _reply(ray_pb2.DrainNodeReply(is_accepted=True))
 
     async def _books(self, request: bytes) -> bytes | grpc.StatusCode:
-        """The nodes that are asked for, with why they are dead."""
+        """The requested nodes, with the causes of their deaths."""
         if self.silent:
             await asyncio.Event().wait()
         asked = {each.node_id for each in ray_pb2.GetAllNodeInfoRequest.FromString(request).node_selectors}

@@ -50,7 +50,7 @@ class Prometheus:
         ]
 
     def query(self, promql: str) -> list[tuple[Labels, float]]:
-        """The answer to an instant query: labels and value of each series. Fails where it is no PromQL."""
+        """The answer to an instant query: labels and value of each series. Fails for invalid PromQL."""
         data = self._ask("query", {"query": promql})
         return [(series["metric"], float(series["value"][1])) for series in data["result"]]
 
@@ -123,7 +123,7 @@ def prometheus(
 
 
 def promtool_complaints(text: str) -> str:
-    """What `promtool check metrics` has to say about an exposition in the text format; empty: nothing."""
+    """The complaints of `promtool check metrics` about an exposition in the text format; empty if none."""
     prerequisites.require(prerequisites.METRICS)
     done = subprocess.run(
         ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
@@ -132,7 +132,7 @@ def promtool_complaints(text: str) -> str:
 
 
 def promtool_rule_tests(folder: Path, rules: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> str:
-    """What is wrong when Prometheus evaluates these rules on the series of these tests; empty: nothing."""
+    """The failures of these tests when Prometheus evaluates these rules; empty if none."""
     prerequisites.require(prerequisites.METRICS)
     (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
     file = folder / "tests.yaml"

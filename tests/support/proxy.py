@@ -20,7 +20,7 @@ PATIENCE_S = 10.0
 
 
 class TcpProxy:
-    """Forwards bytes between a port on 127.0.0.1 and a server, until told otherwise.
+    """Forwards bytes between a port on 127.0.0.1 and a server, until a test interferes.
 
     It runs in a thread of its own, so that a test may be written with or without asyncio.
     """

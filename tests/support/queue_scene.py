@@ -57,7 +57,7 @@ class QueueScene:
         self.namespace.apply({**made, "metadata": {**made["metadata"], **metadata}})
 
     def play(self, *, starts: bool = True, stuck: Collection[str] = ()) -> set[str]:
-        """What a kubelet does now; the workers that are there.
+        """Do what a kubelet would do now; return the existing workers.
 
         Without `starts` no worker starts; nothing happens to those that are `stuck`.
         """

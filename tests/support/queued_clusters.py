@@ -45,6 +45,6 @@ def creates(decided: Plan) -> list[CreatePod]:
 
 
 def heard(memory: RayMemory, answer: Observation | None, pods: Sequence[Pod], now: float) -> RayView:
-    """An answer is taken in, and looked at."""
+    """The view after an answer was taken in."""
     memory.learn(answer, pods, now)
     return memory.view(answer, pods, now)

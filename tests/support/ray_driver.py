@@ -1,4 +1,4 @@
-"""A driver that lives in the head pod of a cluster, and does there what a test asks, step by step."""
+"""A driver in the head pod of a cluster that does what a test asks, step by step."""
 
 import json
 import queue
@@ -37,9 +37,9 @@ for line in sys.stdin:
 
 
 class RayDriver:
-    """Python statements, carried out one after the other in one process that is connected to Ray.
+    """Runs Python statements one after the other in one process that is connected to Ray.
 
-    Names that they set stay. Known from the start: `ray`, `time`, `threading`, placement groups.
+    Names that they set stay. Available from the start: `ray`, `time`, `threading`, placement groups.
     """
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
@@ -52,7 +52,7 @@ class RayDriver:
             self._said.put(line)
 
     def do(self, program: str, *, seconds: float = 60) -> Any:  # noqa: ANN401 - whatever the program answers
-        """Carry out `program`; what it has set `answer` to. Fails if it raises, or takes longer."""
+        """Run `program`; return what it has set `answer` to. Fails if it raises, or takes longer."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(program) + "\n")
         self._process.stdin.flush()
@@ -84,7 +84,7 @@ class RayDriver:
 
 @contextmanager
 def ray_driver(cluster: LiveCluster, *, seconds: float = 30) -> Iterator[RayDriver]:
-    """A driver in the head of `cluster`, which ends with the block, and with it all that it keeps alive."""
+    """A driver in the head of `cluster`; it ends with the block, and so does all that it keeps alive."""
     head = cluster.head()
     place = (f"--namespace={cluster.name}", f"--container={ray_container(head)}", head["metadata"]["name"])
     command = cluster.installation.kubectl.command(

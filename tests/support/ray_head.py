@@ -1,4 +1,4 @@
-"""A real Ray head on 127.0.0.1, in a process group of its own, and drivers that give it work."""
+"""A real Ray head on 127.0.0.1 in its own process group, and drivers that give it work."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ _WORKER_PORTS = range(10002, 20000)
 
 
 def free_port() -> int:
-    """A port that nobody uses now, outside of those of Ray's workers."""
+    """A free port that is not one of those for Ray's workers."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -29,7 +29,7 @@ def free_port() -> int:
 class RayHead:
     """A head of 2 CPUs that an operator scales: without a dashboard, without a monitor.
 
-    Its Ray is that of the environment in which `python` is.
+    Its Ray is that of the environment of `python`.
     """
 
     def __init__(self, folder: Path, token: str | None = None, python: Path = PYTHON) -> None:
@@ -50,7 +50,7 @@ class RayHead:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        """Start it, again on the same port after a stop; it is up when its GCS answers."""
+        """Start it, on the same port after a stop; it is up once its GCS answers."""
         folder = tempfile.mkdtemp(dir=self._folder)
         options = ["--head", "--block", f"--port={self.address.rpartition(':')[2]}", "--num-cpus=2"]
         options += ["--node-ip-address=127.0.0.1", f"--temp-dir={folder}", "--object-store-memory=80000000"]
@@ -63,7 +63,7 @@ class RayHead:
         self._run([str(self._python), "-c", f"{start}{program}\ntime.sleep(300)"])
 
     async def status(self) -> str:
-        """What `ray status` says."""
+        """The output of `ray status`."""
         process = await asyncio.create_subprocess_exec(
             *(self._ray, "status", "-v", f"--address={self.address}"),
             env=self._environment,
@@ -74,12 +74,12 @@ class RayHead:
         return said.decode()
 
     def dismiss(self) -> None:
-        """Kill the drivers: what they asked for is asked for no longer."""
+        """Kill the drivers, and with them their demand."""
         self._kill(self._processes[1:])
         del self._processes[1:]
 
     def stop(self) -> None:
-        """Kill all that was started, without a word."""
+        """Kill everything that was started."""
         self._kill(self._processes)
         self._processes.clear()
 
@@ -90,7 +90,7 @@ class RayHead:
             process.wait(10)
 
     def log(self) -> str:
-        """The end of what its processes said."""
+        """The end of the output of its processes."""
         return (self._folder / "ray.log").read_text()[-3000:]
 
     def _run(self, command: list[str]) -> None:

@@ -1,6 +1,6 @@
 """Ray's own scheduler, asked about drawn cases in a process of its own: `python ray_scheduler.py FIRST LAST`.
 
-It writes one JSON line a case: what found no place, and how many nodes of each group it would start.
+It writes one JSON line per case: what was not placed, and how many nodes of each group would start.
 """
 
 import json

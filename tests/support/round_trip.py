@@ -1,4 +1,4 @@
-"""From a task that is sent at no workers to no workers again, step by step."""
+"""From a task that is sent while there are no workers to no workers again, step by step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class RoundTrip:
 
 
 def round_trip(cluster: LiveCluster, driver: RayDriver, times: PodTimes) -> RoundTrip:
-    """One GPU task at no workers, and the worker's end. The driver has done GPU_WORK and NOTE_NODES."""
+    """One GPU task without workers, and the worker's end. The driver has done GPU_WORK and NOTE_NODES."""
     why = cluster.installation.why
     sent, alive, began, ended = driver.do(_ONE_TASK, seconds=60)
     created = eventually("the pod on the watch", lambda: times.of("created", after=sent))
@@ -99,5 +99,5 @@ def table(trips: Sequence[RoundTrip]) -> str:
 
 
 def p95(figures: Sequence[float]) -> float:
-    """The 95th percentile; of a few, about their largest."""
+    """The 95th percentile; for a few values, about the largest."""
     return quantiles(figures, n=20, method="inclusive")[-1] if len(figures) > 1 else figures[0]

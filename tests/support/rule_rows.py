@@ -1,4 +1,4 @@
-"""A table of rules: what breaks each, and the twin that differs in that alone and passes."""
+"""A table of rules: a cluster that breaks each, and its twin that differs only in that and passes."""
 
 import copy
 import re

@@ -1,4 +1,4 @@
-"""An operator's metrics without the operator: its parts, its caches, and what a scraper would read."""
+"""The metrics of an operator's parts and caches, as a scraper would read them."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ async def _nothing(_: Key) -> Done:
 
 @dataclass
 class Scene:
-    """The parts whose metrics are looked at; a test changes what it is about."""
+    """The parts with metrics; a test changes those that it is about."""
 
     queue: WorkQueue = field(
         default_factory=lambda: WorkQueue(_nothing, concurrency=8, first_backoff=0.01, longest_backoff=0.04)
@@ -74,13 +74,13 @@ class Scene:
         PodCounts(self.recorder)
 
     def exposition(self, pause: Callable[[], Awaitable[None]] | None = None) -> Exposition:
-        """`pause` in place of a turn of the event loop."""
+        """The exposition, with `pause` in place of a turn of the event loop."""
         lines = partial(cluster_lines, accounts=self.accounts)
         made = Exposition(self.recorder.registry, self.clusters, self.pods, lines, lambda: self.leading)
         return made if pause is None else replace(made, pause=pause)
 
     def store(self, of: Root, pods: Iterable[Pod] = (), status: JsonObject | None = None) -> JsonObject:
-        """Put a cluster and its pods into the caches, with the status that they lead to; that status."""
+        """Put a cluster and its pods into the caches with the resulting status, and return that."""
         pods = tuple(pods)
         if status is None:
             seen = snapshot(of, pods)
@@ -102,12 +102,12 @@ class Scene:
         return b"".join([part async for part in parts]).decode()
 
     async def samples(self, accept: str = PLAIN_TEXT) -> list[Sample]:
-        """What a scraper reads; its parser fails where the text is not what the format asks for."""
+        """What a scraper reads; its parser fails if the text violates the format."""
         parse = open_metrics if accept == OPEN_METRICS else plain_text
         return [sample for family in parse(await self.text(accept)) for sample in family.samples]
 
     async def value(self, name: str, labels: Mapping[str, str] | None = None) -> float | None:
         """The value of a sample; None if there is no such sample."""
         found = [s.value for s in await self.samples() if s.name == name and s.labels == (labels or {})]
-        assert len(found) <= 1, f"{name} is there {len(found)} times"
+        assert len(found) <= 1, f"{name} exists {len(found)} times"
         return found[0] if found else None

@@ -22,7 +22,7 @@ ILL = ApiFailure(500, "InternalError", "etcd is away")
 
 @dataclass
 class Server:
-    """An API server's answers by kind and namespace (`pods red`), or kind; of all else there is nothing."""
+    """An API server's answers by kind and namespace (`pods red`), or kind; other lists are empty."""
 
     lists: dict[str, Listing | ApiFailure] = field(default_factory=dict)
     watches: dict[str, asyncio.Queue[dict[str, Any] | ApiFailure]] = field(
@@ -51,7 +51,7 @@ class Server:
                 return
 
     def send(self, place: str, *events: dict[str, Any] | ApiFailure) -> None:
-        """To whoever watches a kind in a namespace."""
+        """Send an event to everybody who watches a kind in a namespace."""
         for event in events:
             self.watches[place].put_nowait(event)
 
@@ -107,7 +107,7 @@ async def until(what: str, look: Callable[[], object]) -> None:
 
 
 def hurry(patch: pytest.MonkeyPatch) -> None:
-    """Waits of the informer are as long as in a dream."""
+    """Shorten the waits of the informer to milliseconds."""
     for name, seconds in (
         ("FIRST_WAIT", 0.002),
         ("LONGEST_WAIT", 0.01),

@@ -22,13 +22,13 @@ STATE = "GetClusterResourceState"
 
 
 class StandInGcs:
-    """Answers each method by its last name, as `answers` say; others are unimplemented."""
+    """Answers each method by its last name, as `answers` says; others are unimplemented."""
 
     def __init__(self, token: str | None = None) -> None:
         self.answers: dict[str, Answer] = {}
         self.token = token
         self.words = ""
-        """What a refusal says."""
+        """The message of a refusal."""
         self.requests: list[tuple[str, bytes]] = []
         self.peers: Counter[str] = Counter()
         self._server: Any = None
@@ -62,7 +62,7 @@ class StandInGcs:
         self.answers[method] = answer
 
     def hangs(self, method: str) -> None:
-        """Take requests of `method` and never answer."""
+        """Accept requests of `method` and never answer."""
 
         async def answer(_request: bytes) -> bytes:
             await asyncio.Event().wait()
@@ -71,7 +71,7 @@ class StandInGcs:
         self.answers[method] = answer
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen, nowhere else than there; again on the same port after a stop."""
+        """Listen only at this address; on the same port after a stop."""
         await self.stop()
         self._server = grpc.aio.server(handlers=[_Handler(self)], options=[("grpc.so_reuseport", 0)])
         self._host = host
@@ -117,7 +117,7 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no typ
 
 
 def node(name: str, *, status: int = 3, idle_ms: int = 1000, **resources: float) -> ray_pb2.NodeState:
-    """A Ray node, idle unless told otherwise (1: running, 2: dead, 4: draining)."""
+    """A Ray node, idle by default (1: running, 2: dead, 4: draining)."""
     return ray_pb2.NodeState(
         node_id=name.encode().rjust(28, b"\0"),
         instance_id=name,

@@ -1,4 +1,4 @@
-"""What an API server says to a value, by the structural schema of a CRD: as much as our statuses need."""
+"""Validation of a value by a structural schema, as an API server does it; enough for our statuses."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ _TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object
 
 
 def faults(schema: Mapping[str, Any], value: object, path: str = "status") -> Iterator[str]:
-    """Where the value is not as the schema wants it, and which of its fields the schema does not know."""
+    """Where the value violates the schema, and its fields that the schema does not know."""
     kind = schema.get("type", "string")
     if not isinstance(value, _TYPES[kind]) or isinstance(value, bool) != (kind == "boolean"):
         yield f"{path} is {value!r}, no {kind}"

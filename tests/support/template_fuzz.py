@@ -1,4 +1,4 @@
-"""A search for a cluster that the API server takes and whose pods it cannot read."""
+"""A search for a cluster that the API server accepts and whose pods it cannot parse."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,19 +11,19 @@ from support.cluster_api import ApiError, ClusterApi
 
 CLUSTERS = "/apis/ray.io/v1/namespaces/default/rayclusters"
 PODS = "/api/v1/namespaces/default/pods"
-# Only other judges say no with these: admission, and a lookup that an odd name leads astray.
+# Only other checks refuse with these: admission, and a lookup by an odd name.
 NO_VERDICT_ON_THE_SHAPE = (403, 500)
 
 
 class TemplateFuzz:
-    """Stores odd templates in dry runs, and makes dry runs of the pods of those that were taken."""
+    """Stores odd templates in dry runs, and creates the pods of accepted ones in dry runs."""
 
     def __init__(self, api: ClusterApi) -> None:
         self._api = api
         self.outcomes: Counter[str] = Counter()
 
     def judge(self, template: dict[str, Any]) -> None:
-        """Fails if the cluster is taken and its pods cannot be read."""
+        """Fail if the cluster is accepted and its pods cannot be parsed."""
         group = {"groupName": "gpu", "template": template}
         spec = {"headGroupSpec": {"template": template}, "workerGroupSpecs": [group]}
         body = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "dry"}, "spec": spec}
@@ -33,7 +33,7 @@ class TemplateFuzz:
             return
         parsed = parse_spec(taken["spec"])
         assert isinstance(parsed, RayClusterSpec), (
-            f"the API server took {template}, the operator says {parsed}"
+            f"the API server accepted {template}, the operator says {parsed}"
         )
         if validate(parsed, name="dry"):
             self.outcomes["cluster invalid"] += 1

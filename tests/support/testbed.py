@@ -1,4 +1,4 @@
-"""A real control plane for tests, gone when they end."""
+"""A real control plane for tests, which ends with them."""
 
 import os
 import signal
@@ -51,7 +51,7 @@ class RunningControlPlane:
         self.start_api_server()
 
     def freeze_api_server(self) -> None:
-        """Stop the API server in its tracks: connections stay open and nothing answers."""
+        """Suspend the API server: connections stay open and nothing answers."""
         self._api_server().signal(signal.SIGSTOP)
 
     def thaw_api_server(self) -> None:

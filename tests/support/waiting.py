@@ -32,7 +32,7 @@ def eventually(
 
 
 def throughout(what: str, look: Callable[[], object], *, seconds: float) -> None:
-    """Fails, naming `what`, unless `look` is true at every look for `seconds`."""
+    """Fail, naming `what`, unless `look` is true at every look for `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = look()

@@ -1,4 +1,4 @@
-"""An HTTP server that says over the wire exactly what a test tells it to, cuts and silences included."""
+"""An HTTP server that sends exactly the bytes of a test, with cuts and silences."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +14,7 @@ Answering: TypeAlias = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass
 class Request:
-    """One request as it came."""
+    """One request as received."""
 
     method: str
     target: str
@@ -24,7 +24,7 @@ class Request:
 
 @dataclass
 class Wire:
-    """The server: `answers` are used up one a request, the last one for all that follow."""
+    """The server: each request gets the next of `answers`, and all later ones the last."""
 
     answers: list[Answering]
     requests: list[Request] = field(default_factory=list)
@@ -107,18 +107,18 @@ def says(body: object, status: int = 200, *headers: str) -> Answering:
 
 
 def fails(status: int, reason: str, message: str, *headers: str, **details: object) -> Answering:
-    """A failure as the API server words it."""
+    """A failure as the API server formats it."""
     body = {"kind": "Status", "code": status, "reason": reason, "message": message, "details": details}
     return says(body, status, *headers)
 
 
 async def hangs_up(writer: asyncio.StreamWriter) -> None:
-    """No answer but the end of the connection."""
+    """The connection ends without an answer."""
     writer.close()
 
 
 async def says_nothing(_: asyncio.StreamWriter) -> None:
-    """An open connection on which nothing comes."""
+    """The connection stays open and nothing comes."""
     await asyncio.Event().wait()
 
 

@@ -15,7 +15,7 @@ from rayfleet.engine.outcome import Failed, Outcome, Succeeded
 from rayfleet.errors import ApiFailure
 from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.roots import Root
-from support.acting import CREATE, Act, Acting, Acts, tells
+from support.acting import CREATE, Act, Acting, Acts, posts
 from support.greeting_api import (
     CARD_PATH,
     CARDS,
@@ -52,7 +52,7 @@ async def test_a_pass_whose_root_goes_meanwhile_posts_its_events_and_writes_no_s
         await says(card(), 201)(writer)
 
     api.answers["POST", CARDS] = then_gone
-    kind = Acting(Acts(first=(CREATE,)), {"events": tells(OVER)})
+    kind = Acting(Acts(first=(CREATE,)), {"events": posts(OVER)})
     async with greeting_engine(kind, api=api) as engine:
         await until("the event", lambda: api.bodies("POST", "/events"))
         await engine.at_rest()

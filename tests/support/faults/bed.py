@@ -25,7 +25,7 @@ _TOKEN = f"/api/v1/namespaces/{RELEASE}/serviceaccounts/{RELEASE}/token"
 
 
 class FaultBed:
-    """One for all cases; each case has a namespace and a proxy of its own."""
+    """One bed for all cases; each case has a namespace and a proxy of its own."""
 
     def __init__(self, control_plane: RunningControlPlane) -> None:
         self.control_plane = control_plane
@@ -102,7 +102,7 @@ class FaultBed:
         return api.namespace(name)
 
     def history(self, namespace: Namespace) -> History:
-        """What happens there."""
+        """The history of the namespace."""
         assert not self._recorder.failure, self._recorder.failure
         return self._recorder.histories[namespace.name]
 
@@ -134,7 +134,7 @@ def _tls(kubeconfig: Path) -> ssl.SSLContext:
 
 
 def _without_client_certificate(kubeconfig: Path) -> ssl.SSLContext:
-    """The server's authority alone: the operator's token says who asks."""
+    """The server's authority alone: the operator authenticates with its token."""
     authority = from_kubeconfig([kubeconfig]).ca
     if isinstance(authority, bytes):
         context = ssl.create_default_context(cadata=authority.decode("ascii"))

@@ -1,4 +1,4 @@
-"""Planners that are wrong on purpose, to see that the oracle notices."""
+"""Planners that are wrong on purpose, to show that the oracle notices."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ BYSTANDER = "bystander"
 
 
 def one_worker_too_many(snapshot: Snapshot) -> Plan:
-    """Takes every group for one larger than it is."""
+    """Plans one worker more than each group should have."""
     spec = snapshot.spec
     if spec is None:
         return plan(snapshot)
@@ -29,7 +29,7 @@ def one_worker_too_many(snapshot: Snapshot) -> Plan:
 
 
 def second_head(snapshot: Snapshot) -> Plan:
-    """Makes a head of a later epoch beside the one that lives."""
+    """Creates a head of a later epoch beside the living one."""
     decided = plan(snapshot)
     heads = [pod for pod in snapshot.pods if pod.node_type == NodeType.HEAD]
     if snapshot.spec is None or len(heads) != 1:
@@ -40,14 +40,14 @@ def second_head(snapshot: Snapshot) -> Plan:
 
 
 def no_worker_is_safe(snapshot: Snapshot) -> Plan:
-    """Deletes a worker that runs and is wanted."""
+    """Deletes a running worker that its group needs."""
     decided = plan(snapshot)
     running = [pod for pod in snapshot.pods if pod.node_type == NodeType.WORKER and pod.active and pod.ready]
     return replace(decided, deletes=tuple(map(_delete, running[:1])))
 
 
 def same_number_twice(snapshot: Snapshot) -> Plan:
-    """Gives the first worker of a plan a twin of another name."""
+    """Creates the first worker of a plan twice, under two names."""
     decided = plan(snapshot)
     return replace(decided, stages=tuple(tuple(_twins(stage)) for stage in decided.stages))
 
@@ -89,7 +89,7 @@ def _delete(pod: Pod) -> DeletePod:
 
 
 class Planners:
-    """Which namespace's operator plans how; all others plan as they should."""
+    """The broken planner of each namespace; all other operators plan correctly."""
 
     def __init__(self) -> None:
         self._broken: dict[str, Planner] = {}
@@ -117,4 +117,4 @@ BROKEN: Mapping[str, tuple[Planner, str]] = {
     "no-worker-is-safe": (no_worker_is_safe, "a worker that was wanted"),
     "same-number-twice": (same_number_twice, "is there twice"),
 }
-"""A planner, and words of the finding about it."""
+"""A planner, and a part of the finding about it."""

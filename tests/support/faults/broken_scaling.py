@@ -1,4 +1,4 @@
-"""Planners and views that scale wrongly on purpose, to see that the checks of a queue's trial notice."""
+"""Planners and views that scale wrongly on purpose, to show that the checks of a queue's trial notice."""
 
 from msgspec.structs import replace
 

@@ -1,4 +1,4 @@
-"""A request to an API server, taken apart: who wants to do what to which object."""
+"""A request to an API server, parsed: who does what to which object."""
 
 import json
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ _MUTATING: Final = frozenset({"create", "update", "patch", "delete", "deletecoll
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `resource` has its subresource with it, such as `rayclusters/status`.
+    """One request. `resource` includes the subresource, such as `rayclusters/status`.
 
-    What Ray is asked to drain is one too: `drain nodes`, by the pod's name.
+    A drain that Ray is asked for is one too: `drain nodes`, by the pod's name.
     """
 
     verb: str
@@ -32,7 +32,7 @@ class Call:
 
     @property
     def mutating(self) -> bool:
-        """Whether it changes something that matters here: the renewal of a Lease does not."""
+        """Whether it changes anything but a Lease, whose renewal does not matter here."""
         return self.verb in _MUTATING and self.resource != "leases"
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Call:
 
 
 def parse_call(method: str, target: str, body: bytes) -> Call:
-    """Take a request apart. `target` is its path with its query."""
+    """Parse a request. `target` is its path with its query."""
     url = urlsplit(target)
     query = dict(parse_qsl(url.query, keep_blank_values=True))
     parts = [part for part in url.path.split("/") if part]

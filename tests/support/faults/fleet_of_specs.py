@@ -1,4 +1,4 @@
-"""Clusters of random specs in one namespace: whether each is settled, and what it came to."""
+"""Clusters of random specs in one namespace: whether each has settled, and its result."""
 
 import re
 from collections import Counter
@@ -17,12 +17,12 @@ OURS = {None, "", "ray.io/kuberay-operator", "rayfleet.io/operator"}
 _TEMPLATE = re.compile(r"spec\.(?:headGroupSpec|workerGroupSpecs\[(\d+)\])\.template: ")
 _TAKEN = "exists and is not this cluster's"
 REFUSED = "refused"
-"""What the API server did not take."""
+"""The result of a spec that the API server rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a spec came to, whatever was there before it."""
+    """The result of a spec, whatever was there before it."""
 
     valid: str
     sizes: Mapping[str, int] | None
@@ -33,7 +33,7 @@ class Shape:
 def submit(
     namespace: Namespace, name: str, spec: Mapping[str, Any], metadata: Mapping[str, Any] | None = None
 ) -> str:
-    """Create a cluster, or give it another spec; empty, or why the API server refuses that."""
+    """Create a cluster or change its spec; the reason if the API server refuses that, else empty."""
     path = f"/apis/ray.io/v1/namespaces/{namespace.name}/rayclusters"
     body: dict[str, Any] = {
         "apiVersion": "ray.io/v1",
@@ -58,7 +58,7 @@ def submit(
 
 
 def unsettled(history: History, name: str) -> str:
-    """Why a cluster is not settled yet; empty when it is converged, or says why it is not."""
+    """Why a cluster has not settled yet; empty if it has converged, or its status says why it has not."""
     cluster = _cluster(history, name)
     if cluster is None:
         return f"{name} has not been seen"
@@ -68,7 +68,7 @@ def unsettled(history: History, name: str) -> str:
     if status.get("observedGeneration") != cluster["metadata"]["generation"]:
         return f"{name} has not been observed: {cluster['spec']}"
     failure = _condition(cluster, "ReplicaFailure")
-    # A request that got no answer is made again: what comes of it is not known yet.
+    # A request without an answer is repeated: its result is not known yet.
     if condition(cluster, "Valid") == "False" or (failure and "no answer" not in failure["message"]):
         return ""
     wanted, found = wanted_sizes(cluster), sizes(history, name)
@@ -81,7 +81,7 @@ def unsettled(history: History, name: str) -> str:
 
 
 def shape(history: History, name: str) -> Shape:
-    """What a settled cluster came to."""
+    """The result of a settled cluster."""
     cluster = _cluster(history, name) or {}
     valid = condition(cluster, "Valid")
     accounted = valid == "True" and condition(cluster, "ReplicaFailure") != "True"
@@ -120,7 +120,7 @@ def described(history: History, name: str) -> str:
 
 
 def fate(history: History, name: str) -> str:
-    """What a settled cluster came to, in one word or two."""
+    """The result of a settled cluster in a few words."""
     cluster = _cluster(history, name) or {}
     if cluster["spec"].get("managedBy") not in OURS:
         return "left to another controller"
@@ -132,9 +132,9 @@ def fate(history: History, name: str) -> str:
 
 
 def wanted_sizes(cluster: Object) -> dict[str, int] | None:
-    """Pods by group, head included, of the groups that are acted on; none when the cluster is not.
+    """Pods by group, head included, of the groups that are acted on; None if the cluster is not.
 
-    One that is gated has as many as it had.
+    A gated group keeps the size that it had.
     """
     spec, metadata = cluster["spec"], cluster["metadata"]
     parsed = parse_spec(spec)

@@ -1,4 +1,4 @@
-"""What an API server went through, in the order of its resourceVersions."""
+"""The history of an API server, in the order of its resourceVersions."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An object as it became; `gone` for its last state."""
+    """The new state of an object; `gone` marks the last one."""
 
     version: int
     kind: str
@@ -36,7 +36,7 @@ class State:
 
     objects: dict[str, dict[str, Object]] = field(default_factory=dict)
     made: dict[str, Object] = field(default_factory=dict)
-    """Every object by its uid, as it was at first: labels and owners may be changed afterwards."""
+    """Every object by its uid, as it was created: labels and owners may change afterwards."""
 
     def take(self, change: Change) -> None:
         self.made.setdefault(change.uid, change.obj)
@@ -54,7 +54,7 @@ class State:
 
 
 class History:
-    """The changes of one namespace, and a place to wait for more. To be used from any thread."""
+    """The changes of one namespace, and a way to wait for more. Any thread may use it."""
 
     def __init__(self) -> None:
         self._changes: list[Change] = []
@@ -74,7 +74,7 @@ class History:
             return sorted(self._changes, key=lambda change: change.version)
 
     def look(self, at: Callable[[State], str]) -> str:
-        """What `at` says of the state of this moment."""
+        """The result of `at` on the current state."""
         with self._news:
             return at(self._now)
 
@@ -83,7 +83,7 @@ class History:
             return list(self._now.of(kind).values())
 
     def catch_up(self, kind: str, written: Object, seconds: float = 30.0) -> None:
-        """Wait until an object that was written has been seen as it was, or later: the record lags behind."""
+        """Wait until the record, which lags behind, has this version of an object or a later one."""
         name, version = written["metadata"]["name"], int(written["metadata"]["resourceVersion"])
         deadline = time.monotonic() + seconds
         while int(self.look_at(kind, name).get("resourceVersion", 0)) < version:
@@ -92,7 +92,7 @@ class History:
             self.pause(left)
 
     def look_at(self, kind: str, name: str) -> Object:
-        """The metadata of an object as it was seen last; empty where it is not there."""
+        """The metadata of an object as last seen; empty if it does not exist."""
         with self._news:
             found = self._now.of(kind).get(name)
             return found["metadata"] if found is not None else {}

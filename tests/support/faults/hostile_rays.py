@@ -1,4 +1,4 @@
-"""Heads that answer what they like: more than is read, new names each time, another cluster's nodes."""
+"""Heads that answer anything: more than is read, new names each time, another cluster's nodes."""
 
 import asyncio
 import itertools
@@ -39,7 +39,7 @@ class HangingRay(FaultyRay):
 
 
 def _always(given: Reply) -> Lie:
-    """The same each time, with the nodes that are there."""
+    """The same answer each time, with the existing nodes."""
 
     def lie(true: Reply) -> Reply:
         reply = Reply()
@@ -51,7 +51,7 @@ def _always(given: Reply) -> Lie:
 
 
 def _beyond(*dimensions: str) -> Lie:
-    """More than is read of each."""
+    """An answer beyond the bound of each of these dimensions."""
     reply = Reply()
     for bound, make in (EXACT[name] for name in dimensions):
         reply.MergeFrom(make(bound + 1))
@@ -80,7 +80,7 @@ def _new_names() -> Lie:
 
 
 def _turns(*lies: Lie) -> Lie:
-    """One after the other: what the status says changes with each answer."""
+    """These answers in turn: what the status says changes with each."""
     turn = itertools.cycle(lies)
 
     def lie(true: Reply) -> Reply:

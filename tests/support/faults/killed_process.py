@@ -38,7 +38,7 @@ class KilledProcess:
 
     @property
     def failure(self) -> str | None:
-        """Its last words, if it has ended by itself."""
+        """The end of its log, if it has ended by itself."""
         return None if self.process.runs else self.process.last_words()
 
 

@@ -17,7 +17,7 @@ from support.queue_scene import free_host
 NODE = "faults"
 _HEARTBEAT_S = 8.0
 _STOP_S = 0.15
-"""How long a container takes to stop, so that there is a time in which its pod is on its way out."""
+"""How long a container takes to stop, so that its pod is terminating for a while."""
 
 
 class PretendKubelet:

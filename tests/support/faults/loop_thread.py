@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for what goes on beside a test."""
+"""An event loop in a thread of its own, for work beside a test."""
 
 import asyncio
 import selectors
@@ -33,11 +33,11 @@ class LoopThread:
         self._loop.close()
 
     def run(self, doing: Coroutine[Any, Any, T]) -> T:
-        """Run it there, and wait for its result."""
+        """Run a coroutine there, and wait for its result."""
         return asyncio.run_coroutine_threadsafe(doing, self._loop).result(PATIENCE_S)
 
     def go_on_with(self, doing: Coroutine[Any, Any, Any]) -> None:
-        """Start it there and let it run until the end."""
+        """Start a coroutine there and let it run until the end."""
 
         async def begin() -> None:
             task = asyncio.create_task(doing)

@@ -19,7 +19,7 @@ from rayfleet.wiring import Operator
 _PATIENCE_S = 30.0
 _ROUNDS = 50
 _ORDERLY_S = 8.0
-"""So long it may close what it has open; it is cut off already."""
+"""How long it may close what it has open; it is cut off already."""
 _NO_FIXED_PORTS = {
     f"RAYFLEET_{server}_{key}": value
     for server in ("HEALTH", "METRICS")
@@ -28,9 +28,9 @@ _NO_FIXED_PORTS = {
 
 
 class OperatorThread:
-    """Runs one `Operator` until it is stopped; nothing of it is left then but what it has written.
+    """Runs one `Operator` until it is stopped; then only what it has written is left.
 
-    Its end is that of a crash: the caller cuts its connections first, then its tasks are cancelled, its
+    It ends as in a crash: the caller cuts its connections first, then its tasks are cancelled, its
     sockets closed and its memory dropped.
     """
 
@@ -101,7 +101,7 @@ class OperatorThread:
         await asyncio.wait([running], timeout=_ORDERLY_S)
 
     def _clear(self) -> None:
-        """Cancel everything, again and again where something answers a cancellation with more work."""
+        """Cancel everything, repeatedly if something answers a cancellation with more work."""
         for _ in range(_ROUNDS):
             tasks = asyncio.all_tasks(self._loop)
             if not tasks:

@@ -47,14 +47,14 @@ _DONE = 200
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: what the API server went through, and what the operators asked of it."""
+    """One run: the history of the API server, and the operators' requests."""
 
     changes: Sequence[Change]
     exchanges: Sequence[Exchange]
     by_hand: Collection[str] = field(default_factory=frozenset)
     """Uids of pods that the test deleted or made itself."""
     max_gpus: int | None = None
-    """How many GPUs all clusters of the namespace may have."""
+    """The maximum of GPUs of all clusters in the namespace."""
 
     @property
     def deleted_by_operator(self) -> set[str]:
@@ -79,9 +79,9 @@ def judge(run: Run) -> list[str]:
 
 
 def two_heads(run: Run) -> Iterator[str]:
-    """Never two head pods of a cluster that may both live, not even while one is on its way out.
+    """A cluster never has two head pods that may both live, not even while one is terminating.
 
-    A head is what was made as one, whatever has become of its labels and its owner since.
+    A pod that was created as a head is one, whatever its labels and owner are now.
     """
     for change, before in states(list(run.changes)):
         if change.kind != "pods" or change.gone or not _is_new(change, before):
@@ -99,7 +99,7 @@ def two_heads(run: Run) -> Iterator[str]:
 
 
 def too_many(run: Run) -> Iterator[str]:
-    """No create takes the active pods of a group above its wanted size, nor above its maximum."""
+    """No create raises the active pods of a group above its desired size or its maximum."""
     for change, before in states(list(run.changes)):
         if change.kind != "pods" or change.gone or not _is_new(change, before) or not owner_uid(change.obj):
             continue
@@ -111,14 +111,14 @@ def too_many(run: Run) -> Iterator[str]:
             yield f"pod {change.name} was created for a cluster that is not there"
             continue
         wanted = _size(cluster, group)
-        # One that was taken from the operator's view is replaced: as a ReplicaSet would.
+        # A pod that was removed from the operator's view is replaced, as a ReplicaSet would do.
         there = sum(active(pod) and in_view(pod) for pod in _group(change.obj, before))
         if wanted is None or there + 1 > wanted:
             yield f"pod {change.name} is number {there + 1} of group {group}, of which {wanted} are wanted"
 
 
 def foreign_writes(run: Run) -> Iterator[str]:
-    """Nothing is deleted but the cluster's own pods, and nothing else is written."""
+    """Only the cluster's own pods are deleted, and nothing else is written."""
     pods = {change.uid: change.obj for change in run.changes if change.kind == "pods"}
     held = {change.name for change in run.changes if change.kind == "rayclusters" and is_held(change.obj)}
     for exchange in run.exchanges:
@@ -161,7 +161,7 @@ def causeless_deletes(run: Run) -> Iterator[str]:
 
 
 def doubles(run: Run) -> Iterator[str]:
-    """No two pods of a cluster have the same place at a time: the same epoch, or number in a group."""
+    """No two pods of a cluster have the same place at a time: one epoch, or one number in a group."""
     for change, before in states(list(run.changes)):
         if change.kind != "pods" or change.gone or not _is_new(change, before) or not owner_uid(change.obj):
             continue
@@ -189,7 +189,7 @@ def repaired_replicas(run: Run) -> Iterator[str]:
 
 
 def above_the_ceiling(run: Run) -> Iterator[str]:
-    """No create takes GPUs above a ceiling; a pod holds its own until it has ended or is gone."""
+    """No create takes GPUs above a ceiling; a pod holds its GPUs until it has ended or is gone."""
     if run.max_gpus is None:
         return
     for change, before in states(list(run.changes)):
@@ -214,7 +214,7 @@ def let_go_early(run: Run) -> Iterator[str]:
 
 
 def is_held(cluster: Object) -> bool:
-    """Whether it is deleted, and stays for KubeRay's finalizer."""
+    """Whether the cluster is deleted and waits for KubeRay's finalizer."""
     return terminating(cluster) and REDIS_FINALIZER in (cluster["metadata"].get("finalizers") or ())
 
 
@@ -227,7 +227,7 @@ def gpus(pod: Object) -> int:
 
 
 def cut_replicas(run: Run) -> Iterator[str]:
-    """In the end no replica lacks a host."""
+    """At the end no replica lacks a host."""
     end = State()
     for change in run.changes:
         end.take(change)
@@ -259,7 +259,7 @@ def _is_new(change: Change, before: State) -> bool:
 
 
 def _is_leaving(change: Change, before: State) -> bool:
-    """Whether this is the change by which a pod is deleted, be it at once or with a time to stop."""
+    """Whether this change deletes a pod, at once or with a grace period."""
     known = before.of("pods").get(change.name)
     was = known is not None and terminating(known)
     return not was and (change.gone or terminating(change.obj))
@@ -271,7 +271,7 @@ def _owner(pod: Object, state: State) -> Object | None:
 
 
 def _group(pod: Object, state: State) -> list[Object]:
-    """The pods that were made for the same group of the same cluster."""
+    """The pods that were created for the same group of the same cluster."""
     place = _place(pod, state)
     return [p for p in state.of("pods").values() if _place(p, state) == place]
 
@@ -281,7 +281,7 @@ def _place(pod: Object, state: State) -> tuple[str, str]:
 
 
 def _size(cluster: Object, group: str) -> int | None:
-    """The wanted size of a group by the cluster's spec; none when there is no such group."""
+    """The desired size of a group by the cluster's spec; None if there is no such group."""
     for entry in cluster["spec"].get("workerGroupSpecs") or ():
         if entry["groupName"] == group:
             size = entry.get("maxReplicas", 0) if follows_queue(cluster) else entry.get("replicas")
@@ -326,7 +326,7 @@ def _is_surplus(pod: Object, cluster: Object, state: State) -> bool:
 
 
 def _is_broken(pod: Object, state: State) -> bool:
-    """Whether the pod is of a multi-host replica that lacks a host, be it one that is on its way out."""
+    """Whether the pod is of a multi-host replica that lacks a host or has a terminating one."""
     replica = labels(state.as_made(pod)).get(REPLICA)
     if replica is None:
         return False

@@ -1,4 +1,4 @@
-"""An HTTP proxy between an operator and an API server that does to calls what a script says."""
+"""An HTTP proxy between an operator and an API server that treats calls as a script says."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ _LONGEST_LINE = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A call and what became of it."""
+    """A call and its outcome."""
 
     call: Call
     at: float
@@ -67,7 +67,7 @@ class FaultProxy:
 
     @property
     def busy(self) -> bool:
-        """Whether the API server has been asked for something and has not answered yet, watches aside."""
+        """Whether a request to the API server is still unanswered, watches aside."""
         return self._in_flight > 0
 
     async def start(self) -> None:
@@ -83,7 +83,7 @@ class FaultProxy:
         self.port = self._listening.sockets[0].getsockname()[1]
 
     async def die(self) -> None:
-        """Cut the operator off: nothing that it sends from now on gets through."""
+        """Cut the operator off: nothing that it sends gets through any more."""
         self.dead = True
         self._dying.set()
         for connection in self._web.connections if self._web is not None else ():
@@ -137,7 +137,7 @@ class FaultProxy:
                 await asyncio.sleep(seconds)
             case rules.Die():
                 self._dying.set()
-        # What the server has begun it ends, whether or not the caller is still there.
+        # The server finishes what it has begun, even if the caller is gone.
         status, headers, raw = await asyncio.shield(self._carry_out(request, call, action, body, at))
         if isinstance(action, rules.DelayAnswer):
             await asyncio.sleep(action.seconds)

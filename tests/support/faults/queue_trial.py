@@ -27,7 +27,7 @@ CLUSTER = "demo"
 MAXIMUM = 5
 _DONE = 200
 _RECENT_S = 5.0
-"""What has ended since may be what a worker was made for."""
+"""Work that has ended since may be the reason for a worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class QueueScenario:
     finish: int = 0
     group: str = GROUP
     writes: int = 0
-    """At most so many mutating calls does the operator make for it when nothing disturbs it."""
+    """The most mutating calls that the operator makes for it if nothing disturbs it."""
 
     @property
     def wanted(self) -> Wanted:
-        """In the end there is a worker for each task."""
+        """At the end there is a worker for each task."""
         return of_size(self.busy + self.submit - self.finish, self.group)
 
 
@@ -59,7 +59,7 @@ SCENARIOS: Mapping[str, QueueScenario] = {
 
 
 def of_size(workers: int, group: str = GROUP) -> Wanted:
-    """So many pods."""
+    """A namespace at rest with so many workers."""
     return Wanted({CLUSTER: {group: workers // HOSTS.get(group, 1)}})
 
 
@@ -73,7 +73,7 @@ class QueueTrial(Trial):
         bed.kubelet.on_this_machine.add(self.namespace.name)
 
     def begin(self, busy: int, group: str = GROUP) -> None:
-        """Start the operator, and let so many tasks have a worker each, in this group."""
+        """Start the operator and submit `busy` tasks that have a worker each in this group."""
         self.start()
         fields = gpu_group(group, maxReplicas=MAXIMUM, numOfHosts=HOSTS.get(group, 1))
         self.namespace.apply(raycluster(CLUSTER, spec_fields=elastic(fields)))
@@ -88,13 +88,13 @@ class QueueTrial(Trial):
         self.ray.finish(*sorted(self.ray.busy)[: scenario.finish])
 
     def shrinking(self, since: float = 0.0) -> list[Exchange]:
-        """Pods deleted and nodes drained from a moment (monotonic) on."""
+        """Pods deleted and nodes drained since a moment (monotonic)."""
         exchanges = [e for e in tuple(self.proxy.exchanges) if e.at >= since]
         return [e for e in exchanges if e.call.verb in {"delete", "drain"}]
 
     @contextmanager
     def nothing_shrinks(self, seconds: float) -> Iterator[None]:
-        """After the block, for so long; what the block does is the trouble."""
+        """Nothing shrinks for `seconds` after the block, which causes the trouble."""
         began = time.monotonic()
         yield
         deadline = time.monotonic() + seconds
@@ -105,11 +105,11 @@ class QueueTrial(Trial):
             self.history.pause(min(left, 0.2))
 
     def verdict(self) -> list[str]:
-        """With what Ray has to say."""
+        """The findings of the trial and of Ray."""
         return [*super().verdict(), *self.ray.lost, *self._idle_hands()]
 
     def _idle_hands(self) -> Iterator[str]:
-        """Workers that were made though there were enough for all the work of the last seconds."""
+        """Workers that were created although there were enough for all the work of the last seconds."""
         drained = {
             e.call.name: e.at for e in self.run.exchanges if e.call.verb == "drain" and e.status == _DONE
         }
@@ -124,7 +124,7 @@ class QueueTrial(Trial):
                 yield f"worker {change.name} was made, number {there}, for {work} tasks"
 
     def check(self) -> None:
-        """Fails for whatever must not happen."""
+        """Fail if anything happened that must not."""
         wrong = self.verdict()
         assert not wrong, "\n".join([*wrong, self.words()])
 
@@ -139,7 +139,7 @@ _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 def undisturbed(bed: FaultBed, scenario: QueueScenario) -> tuple[Outcome, int]:
-    """What the scenario comes to without a fault, and with how many writes."""
+    """The result of the scenario without a fault, and its number of writes."""
     with _locks[scenario.name]:
         if scenario.name not in _made:
             with queue_trial(bed, scenario.name) as trial:
@@ -149,7 +149,7 @@ def undisturbed(bed: FaultBed, scenario: QueueScenario) -> tuple[Outcome, int]:
 
 
 def perform(bed: FaultBed, scenario: QueueScenario, script: Script, launch: Launch = in_process) -> None:
-    """The scenario with faults; fails unless it comes to what it comes to without them."""
+    """Run the scenario with faults; fails unless the result is the same as without them."""
     with queue_trial(bed, scenario.name, launch) as trial:
         _run(trial, scenario, script)
         wanted, found = undisturbed(bed, scenario)[0], trial.outcome()

@@ -1,4 +1,4 @@
-"""What may befall a Ray whose queue is followed, and what must hold meanwhile."""
+"""Troubles of a Ray whose queue is followed, and what must hold meanwhile."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -13,7 +13,7 @@ from support.waiting import eventually
 
 
 def _half(reply: Reply) -> Reply:
-    """Without the last of the nodes, which may be busy."""
+    """The answer without the last of the nodes, which may be busy."""
     del reply.cluster_resource_state.node_states[-2:]
     return reply
 
@@ -43,7 +43,7 @@ def _silent(trial: QueueTrial) -> None:
 
 
 def _recovered(trial: QueueTrial) -> None:
-    """Whatever the trouble was."""
+    """End the trouble, whatever it was."""
     trial.ray.lie, trial.ray.silent = None, False
     trial.bed.loop.run(trial.ray.come_back())
 

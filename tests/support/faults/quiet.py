@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from support.faults.proxy import FaultProxy
 
 LOOK_S = 0.1
-"""For which a look counts at most; to be taken about as often."""
+"""The most seconds that one look counts for; looks are about this far apart."""
 
 
 class Quiet:

@@ -73,7 +73,7 @@ _KEYS: Mapping[str, Sequence[str]] = {
 _GATES = ("example.com/quota", "kueue.x-k8s.io/admission", "A b")
 _WORDS = ("", "true", "false", "True", "0", "1", "-1", "a", "demo", "head", "headgroup", "A_b", "x" * 63)
 _TEXTS = (*_WORDS, "é b", "{", "x" * 20_000, "9" * 400, "\n")
-"""Annotations take these; a label that is none is refused by the API server."""
+"""Annotations take these; the API server refuses an invalid label."""
 
 
 class RandomSpecs:
@@ -106,7 +106,7 @@ class RandomSpecs:
         return _bounded(spec)
 
     def metadata(self) -> dict[str, Any]:
-        """Labels and annotations of one cluster: mostly none, else of keys that mean something somewhere."""
+        """Labels and annotations of one cluster: mostly none, else with keys that mean something."""
         rng = self._rng
         found: dict[str, Any] = {}
         for field, keys in _KEYS.items():
@@ -157,7 +157,7 @@ def _fields(schema: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, str]]
 
 
 def _set(spec: dict[str, Any], path: Path, value: object) -> None:
-    """Set a field; in a list, that of its first item, which is made if need be."""
+    """Set a field; in a list, that of its first item, which is created if missing."""
     at: Any = spec
     for step, following in zip(path, (*path[1:], ""), strict=True):
         if step == "[]":

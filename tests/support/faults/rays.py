@@ -66,7 +66,7 @@ class PretendRays:
         self._hosts: dict[str, str] = {}
 
     def follow(self, namespace: str, cluster: str, ray: FaultyRay) -> None:
-        """From now on `ray` is this cluster's."""
+        """Make `ray` the Ray of this cluster from now on."""
         self._rays[namespace, cluster] = ray
 
     def hear(self, _: str, change: Change) -> None:

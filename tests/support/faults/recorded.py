@@ -1,4 +1,4 @@
-"""Histories made by hand, a change a line."""
+"""Handwritten histories, one change per line."""
 
 import itertools
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ CLUSTER_UID = "uid-demo"
 
 
 class Recording:
-    """Says what happened, one thing after another."""
+    """Records events one after another."""
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self._versions = itertools.count(1)
@@ -47,7 +47,7 @@ class Recording:
         return self._note("rayclusters", {"metadata": metadata, "spec": {"workerGroupSpecs": []}}, gone=gone)
 
     def ceiling(self, gpus: int) -> "Recording":
-        """The namespace may have so many GPUs."""
+        """The namespace gets a ceiling on GPUs."""
         self._max_gpus = gpus
         return self
 

@@ -1,4 +1,4 @@
-"""What a fault proxy does to which call: values, and the script that holds them."""
+"""What a fault proxy does to which call: rules, and the script of them."""
 
 import random
 import time
@@ -11,7 +11,7 @@ from support.faults.call import Call
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which calls a rule is about. What is not given does not matter."""
+    """Which calls a rule is about. Omitted fields match anything."""
 
     verbs: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
@@ -46,14 +46,14 @@ class LoseAnswer:
 
 @dataclass(frozen=True, slots=True)
 class DelayAnswer:
-    """Carry it out, and answer that many seconds later."""
+    """Carry it out, and answer so many seconds later."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Carry it out that many seconds later than asked, if the caller is still there."""
+    """Carry it out so many seconds later, if the caller is still connected."""
 
     seconds: float
 
@@ -79,7 +79,7 @@ class ListAsOf:
 
 @dataclass(frozen=True, slots=True)
 class SmallPages:
-    """Answer a list that asks for pages in pages of this size. No server cuts one that asks for none."""
+    """Answer a list in pages of this size, if it asks for pages. No server splits one that does not."""
 
     limit: int
 
@@ -125,7 +125,7 @@ class Rule:
 
 
 class Script:
-    """The rules of one run; the first that has something to say about a call counts.
+    """The rules of one run; the first that applies to a call counts.
 
     All chance comes from `seed`. With `seconds`, the script is over that long after its first call.
     """
@@ -140,7 +140,7 @@ class Script:
         """How many calls were interfered with."""
 
     def decide(self, call: Call) -> Action | None:
-        """What to do to this call; none: nothing."""
+        """What to do to this call; None: nothing."""
         if self.over:
             return None
         if self._seconds is not None and self._until is None:
@@ -158,7 +158,7 @@ class Script:
         return None
 
     def begin(self) -> None:
-        """Let its time run from now, not from its first call."""
+        """Start its time now, not at its first call."""
         if self._seconds is not None:
             self._until = time.monotonic() + self._seconds
 

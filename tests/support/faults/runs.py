@@ -12,7 +12,7 @@ from support.faults.trial import SETTLE_S, Launch, Outcome, Trial, in_process
 
 @dataclass(frozen=True, slots=True)
 class Undisturbed:
-    """What a scenario comes to when nothing goes wrong."""
+    """The result of a scenario if nothing goes wrong."""
 
     outcome: Outcome
     writes: int
@@ -23,7 +23,7 @@ _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 def undisturbed(bed: FaultBed, scenario: Scenario) -> Undisturbed:
-    """The scenario without any fault; run once for all that compare themselves with it."""
+    """The scenario without any fault, run once for all cases that are compared with it."""
     with _locks[scenario.name]:
         if scenario.name not in _made:
             trial = Trial(bed, scenario.name)
@@ -44,7 +44,7 @@ def perform(
     restarted: bool = False,
     seconds: float = SETTLE_S,
 ) -> None:
-    """The scenario with faults; fails unless it comes to what it comes to without them.
+    """Run the scenario with faults; fails unless the result is the same as without them.
 
     With `restarted` another operator starts right before the steps, so that it begins under the script.
     Each step may take `seconds`.
@@ -66,7 +66,7 @@ def run(
     restarted: bool = False,
     seconds: float = SETTLE_S,
 ) -> None:
-    """Take the steps one by one, each from a settled state; fails for whatever must not happen."""
+    """Take the steps one by one, each from a settled state; fails if anything happens that must not."""
     trial.prepare(scenario)
     trial.arm(script)
     if restarted:

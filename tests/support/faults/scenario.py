@@ -1,4 +1,4 @@
-"""What users and nodes do, as values: scenarios that are run undisturbed first, and then with faults."""
+"""What users and nodes do, as values: scenarios that run undisturbed first, then with faults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ MAXIMUM = 10
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """A user creates clusters, or changes the groups of those that are there."""
+    """A user creates clusters, or changes the groups of existing ones."""
 
     fleet: Fleet
 
@@ -86,7 +86,7 @@ class Lose:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Somebody changes the labels of a pod of a group (none takes one off), or takes its owner away."""
+    """Somebody changes the labels of a group's pod (None removes one), or removes its owner."""
 
     cluster: str
     group: str
@@ -134,18 +134,18 @@ Step: TypeAlias = Apply | Delete | Lose | Change | Finalize
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`given` is there and at rest before anything is disturbed; then come the steps."""
+    """`given` exists and is at rest before anything is disturbed; then the steps follow."""
 
     name: str
     given: Fleet
     steps: tuple[Step, ...]
     writes: int
-    """At most so many mutating calls does the operator make for the steps when nothing disturbs it."""
+    """The most mutating calls that the operator makes for the steps if nothing disturbs it."""
     max_gpus: int | None = None
-    """What an annotation of the namespace says before anything else."""
+    """The ceiling that an annotation of the namespace sets before anything else."""
 
     def wanted_after(self, index: int) -> Wanted:
-        """What is to be there after a step."""
+        """The desired state after a step."""
         fleet: Mapping[str, Sizes] = dict(self.given)
         for step in self.steps[: index + 1]:
             match step:
@@ -203,7 +203,7 @@ MULTI_HOST: Mapping[str, Scenario] = {
         Scenario("host-lost", {"demo": {"tpu": 1}}, (Lose("demo", "tpu"),), writes=8),
     )
 }
-"""Replicas of two hosts each. Apart, as faults that are not about creates and deletes do not concern them."""
+"""Replicas of two hosts each, kept apart because only faults of creates and deletes concern them."""
 
 HELD: Mapping[str, Scenario] = {
     "held-delete": Scenario(
@@ -213,7 +213,7 @@ HELD: Mapping[str, Scenario] = {
 """A deleted cluster that KubeRay's finalizer holds, beside one that stays: its pods go first."""
 
 _AND_ON = Apply({"demo": {"a": 3}})
-"""What comes after a change, so that it is acted on what the change has left."""
+"""A step after a change, so that the operator acts on what the change has left."""
 
 CHANGED: Mapping[str, Scenario] = {
     scenario.name: scenario
@@ -237,7 +237,7 @@ more, or does not own any more, is replaced once; none is deleted for it."""
 UNDER_A_CEILING = Scenario(
     "ceiling",
     {"one": {"capped": 3}},
-    # What the second gets the first has to give back before.
+    # The first has to give back what the second gets.
     (Apply({"one": {"capped": 1}, "two": {"capped": 2}}),),
     writes=14,
     max_gpus=3,

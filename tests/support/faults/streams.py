@@ -1,4 +1,4 @@
-"""The events of a watch on their way through the proxy, and what can happen to them there."""
+"""The events of a watch on their way through the proxy, and their faults."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ class StreamCutError(Exception):
 
 
 class Disturbance:
-    """Decides what becomes of one event after another."""
+    """Decides what happens to one event after another."""
 
     def __init__(self, faults: StreamFaults, rng: random.Random) -> None:
         self._faults = faults
@@ -35,13 +35,13 @@ class Disturbance:
         self._waiting: list[bytes] = []
         self._ends_at: float | None = None
         self.over = False
-        """The stream ends after what was said last."""
+        """The stream ends after the last line returned."""
         self.silent = False
         self.cut = False
 
     @property
     def wakes_up(self) -> bool:
-        """Whether it has something to say even when no event comes."""
+        """Whether it may return lines even if no event comes."""
         return bool(self._waiting) or self._ends_at is not None
 
     def lateness(self) -> float:
@@ -49,7 +49,7 @@ class Disturbance:
         return self._rng.uniform(0, self._faults.late_seconds) if self._happens(self._faults.late) else 0.0
 
     def pass_time(self, now: float) -> list[bytes]:
-        """What there is to say when no event has come for a while."""
+        """The lines to send if no event has come for a while."""
         if self._ends_at is not None and now >= self._ends_at:
             self.over = True
             return [gone()]
@@ -57,7 +57,7 @@ class Disturbance:
         return said
 
     def take(self, line: bytes, now: float) -> list[bytes]:
-        """What is said when an event comes."""
+        """The lines to send when an event comes."""
         faults = self._faults
         if self._ends_at is not None:
             # What comes after a missed event is missed too: no stream goes on with a hole in it.
@@ -122,5 +122,5 @@ async def _read(lines: AsyncIterator[bytes], queue: asyncio.Queue[bytes | None])
 
 
 def gone() -> bytes:
-    """An event that says that the history which was asked for is no longer there."""
+    """An event that says that the requested history is gone."""
     return json.dumps({"type": "ERROR", "object": GONE}).encode() + b"\n"

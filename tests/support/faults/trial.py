@@ -19,7 +19,7 @@ from support.faults.wanted import GROUP, NODE_TYPE, Wanted, labels, owner_uid
 
 SETTLE_S = 60.0
 QUIET_S = 1.3
-"""A status that may wait is written within one second; so long without a write is rest."""
+"""A status that may wait is written within one second; this long without a write is rest."""
 _RESTLESS_S = 15.0
 
 
@@ -40,7 +40,7 @@ def in_process(trial: "Trial") -> RunningOperator:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to, in numbers that any two runs of a scenario have in common."""
+    """The result of a run, in numbers that two runs of a scenario must have in common."""
 
     created: Mapping[str, int]
     """Children by group, and Services."""
@@ -76,7 +76,7 @@ class Trial:
         self._operator.start()
 
     def crash(self) -> None:
-        """Nothing that it sends gets through any more, and then it is gone."""
+        """Cut the operator off, and end it."""
         self.bed.loop.run(self.proxy.die())
         if self._operator is not None:
             self._operator.drop()
@@ -84,7 +84,7 @@ class Trial:
         self.deaths += 1
 
     def restart(self, script: Script | None = None) -> None:
-        """The next operator of the same identity."""
+        """Start the next operator with the same identity."""
         self.proxy.script = script or Script()
         self.bed.loop.run(self.proxy.start())
         self.start()
@@ -97,7 +97,7 @@ class Trial:
         self.namespace.api.close()
 
     def prepare(self, scenario: Scenario) -> None:
-        """Start the operator and bring about what the scenario takes for given, undisturbed."""
+        """Start the operator and create what the scenario takes for given, undisturbed."""
         if scenario.max_gpus is not None:
             self.max_gpus = scenario.max_gpus
             self.namespace.annotate({"rayfleet.io/max-gpus": str(scenario.max_gpus)})
@@ -107,7 +107,7 @@ class Trial:
             self.come_to_rest(Wanted(scenario.given))
 
     def arm(self, script: Script) -> None:
-        """Disturb from now on."""
+        """Disturb the operator by this script from now on."""
         self._armed = {str(p["metadata"]["uid"]): p for p in self.history.objects("pods")}
         self._writes_before = len(self.proxy.writes)
         self.proxy.script = script
@@ -118,7 +118,7 @@ class Trial:
     def settle(
         self, wanted: Wanted, seconds: float = SETTLE_S, *, revived_with: Callable[[], Script] = Script
     ) -> None:
-        """Wait until all is as wanted. One that dies is started again, under a new script."""
+        """Wait until all is as desired. An operator that dies is restarted, under a new script."""
         deadline = time.monotonic() + seconds
         while words := self.history.look(wanted.missing):
             self.check_alive()
@@ -130,18 +130,18 @@ class Trial:
             self.history.pause(0.05)
 
     def rest(self, within: float = _RESTLESS_S) -> None:
-        """Wait until nothing has been written for a while. Fails if that does not come in time."""
+        """Wait until nothing has been written for a while. Fails if writes do not end in time."""
         deadline = time.monotonic() + within
         quiet = Quiet([self.proxy])
         while quiet.look() < QUIET_S:
-            assert time.monotonic() < deadline, f"it writes on and on:\n{self.words()}"
+            assert time.monotonic() < deadline, f"the operator does not stop writing:\n{self.words()}"
             if self.proxy.dead:
                 self.crash()
                 self.restart()
             self.history.pause(LOOK_S)
 
     def come_to_rest(self, wanted: Wanted, seconds: float = SETTLE_S) -> None:
-        """Wait until all is as wanted and stays so without a write."""
+        """Wait until all is as desired and stays so without a write."""
         deadline = time.monotonic() + seconds
         while True:
             self.settle(wanted, deadline - time.monotonic())
@@ -150,12 +150,12 @@ class Trial:
                 return
 
     def check_alive(self) -> None:
-        """Fails if the operator has ended by itself."""
+        """Fail if the operator has ended by itself."""
         failure = getattr(self._operator, "failure", None)
         assert failure is None, f"the operator has ended: {failure!r}"
 
     def verdict(self) -> list[str]:
-        """What is wrong with the whole run."""
+        """All findings about the run."""
         self.bed.catch_up(self.namespace)
         return judge(self.run)
 
@@ -199,7 +199,7 @@ class Trial:
 
 
 def _first_seen(changes: list[Change]) -> dict[str, Object]:
-    """Every pod and Service of a cluster that ever was, by uid."""
+    """Every pod and Service of a cluster that ever existed, by uid."""
     return {
         change.uid: change.obj
         for change in reversed(changes)

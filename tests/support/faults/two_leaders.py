@@ -62,7 +62,7 @@ class TwoLeaders:
         return str(lease["spec"].get("holderIdentity") or "")
 
     def take_lease(self) -> None:
-        """Somebody else holds it, and is gone a second later: whoever leads begins another term."""
+        """Somebody else takes the Lease for a second: then whoever leads begins another term."""
         spec = {"holderIdentity": "stranger", "leaseDurationSeconds": 1}
         body, kind = {"spec": spec}, "application/merge-patch+json"
         self.trial.namespace.api.call("PATCH", self.lease, body, content_type=kind)
@@ -88,7 +88,7 @@ class TwoLeaders:
 
 @contextmanager
 def two_leaders(bed: FaultBed, words: str) -> Iterator[TwoLeaders]:
-    """Both started; gone after the block."""
+    """Both operators, started; gone after the block."""
     trial = Trial(bed, words)
     both = TwoLeaders(trial)
     try:

@@ -1,4 +1,4 @@
-"""What a namespace should hold in the end, and what it lacks of that."""
+"""What a namespace should contain at the end, and what is missing."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ HOST = "ray.io/replica-host-index"
 REDIS_FINALIZER = "ray.io/gcs-ft-redis-cleanup-finalizer"
 
 HOSTS: Mapping[str, int] = {"tpu": 2}
-"""Groups of these names are multi-host, with so many pods a replica."""
+"""Multi-host groups by name, with their pods per replica."""
 
 GPUS: Mapping[str, int] = {"capped": 1}
-"""Groups of these names have so many GPUs a pod."""
+"""Groups with GPUs by name, with their GPUs per pod."""
 
 Sizes = Mapping[str, int]
 """Worker group to size, in replicas."""
@@ -32,18 +32,18 @@ def labels(obj: Object) -> Mapping[str, str]:
 
 
 def owner_uid(obj: Object) -> str:
-    """The uid of the RayCluster that controls an object; empty where there is none."""
+    """The uid of the RayCluster that controls an object; empty if there is none."""
     references = obj["metadata"].get("ownerReferences") or ()
     return next((str(r["uid"]) for r in references if r.get("controller") and r["kind"] == "RayCluster"), "")
 
 
 def ended(pod: Object) -> bool:
-    """Nothing of Ray runs there, nor will again."""
+    """Whether Ray does not run in the pod, and never will again."""
     return (pod.get("status") or {}).get("phase") in {"Failed", "Succeeded"}
 
 
 def is_head(pod: Object) -> bool:
-    """By what the operator writes on it, and by its label; to be asked of a pod as it was made."""
+    """Whether a pod, as it was created, is a head by the operator's annotations and its label."""
     annotations = pod["metadata"].get("annotations") or {}
     return "rayfleet.io/head-epoch" in annotations or labels(pod).get(NODE_TYPE) == "head"
 
@@ -78,7 +78,7 @@ class Wanted:
     fleet: Fleet
 
     def missing(self, state: State) -> str:
-        """What is not so yet, in words; empty when all is."""
+        """What is not as desired yet; empty if everything is."""
         clusters = state.of("rayclusters")
         if set(clusters) != set(self.fleet):
             return f"clusters {sorted(clusters)} instead of {sorted(self.fleet)}"

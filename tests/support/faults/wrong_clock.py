@@ -1,4 +1,4 @@
-"""The operator as a process of a machine whose clock is wrong."""
+"""The operator as a process on a machine with a wrong clock."""
 
 from support.faults.killed_process import KilledProcess
 from support.faults.trial import Launch, Trial
@@ -13,7 +13,7 @@ sys.exit(main())
 
 
 def off_by(seconds: float) -> Launch:
-    """One whose clock is so much ahead of the API server's, or behind it where that is negative."""
+    """An operator whose clock is ahead of the API server's by this much; behind it if negative."""
 
     def launch(trial: Trial) -> KilledProcess:
         return KilledProcess(trial, program=("-c", _PROGRAM.format(seconds=seconds)))
