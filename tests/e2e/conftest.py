@@ -35,7 +35,7 @@ def installation() -> Iterator[Installation]:
 
 @pytest.fixture(scope="session")
 def clusters(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> dict[str, LiveCluster]:
-    """All clusters, started side by side, and at rest: what is timed then has the machine to itself."""
+    """All clusters, started side by side, and at rest, so that tests with times have the machine alone."""
     token = tmp_path_factory.mktemp("manifests") / "token-cluster.json"
     token.write_text(with_token((HERE / "scaled-cluster.yaml").read_text()))
     manifests = {
@@ -63,7 +63,7 @@ def sample(clusters: dict[str, LiveCluster]) -> LiveCluster:
 
 @pytest.fixture
 def quick(clusters: dict[str, LiveCluster]) -> LiveCluster:
-    """A cluster that tests may break: whole, and as its manifest says, whatever the last test left."""
+    """A cluster that tests may break; at the start of each test it is as its manifest says."""
     clusters["quick"].apply()
     clusters["quick"].await_whole()
     return clusters["quick"]
@@ -88,7 +88,7 @@ def token(clusters: dict[str, LiveCluster]) -> LiveCluster:
 
 
 def with_token(manifest: str) -> str:
-    """The same cluster under the name `token`, with a Secret whose token everybody has to send."""
+    """The same cluster under the name `token`, with a Secret whose token every client must send."""
     made = yaml.safe_load(manifest)
     made["metadata"]["name"] = "token"
     made["spec"]["authOptions"] = {"mode": "token"}

@@ -1,4 +1,4 @@
-"""GPU workers that come with the queue and leave when they are idle: real Ray, a real kubelet."""
+"""GPU workers start with the queue and leave when they are idle: real Ray, a real kubelet."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ def driver(scaled: LiveCluster, shared_driver: RayDriver) -> RayDriver:
 
 @pytest.fixture
 def show(capsys: pytest.CaptureFixture[str]) -> Show:
-    """Prints what is to be read, whether the test fails or not."""
+    """Print figures even if the test passes."""
 
     def write(text: str) -> None:
         with capsys.disabled():
@@ -58,7 +58,7 @@ def times(scaled: LiveCluster) -> Iterator[PodTimes]:
 def test_a_task_at_no_workers_runs_soon_and_its_worker_leaves_when_it_is_idle(
     scaled: LiveCluster, driver: RayDriver, times: PodTimes, show: Show
 ) -> None:
-    """Within twice the bars: this machine may be busy with other things."""
+    """It takes at most twice the bars, because this machine may be busy."""
     trips = [round_trip(scaled, driver, times) for _ in range(2)]
     show(table(trips))
     assert max(trip.ran for trip in trips) <= 2 * RUNS
@@ -71,7 +71,7 @@ def test_a_task_at_no_workers_runs_soon_and_its_worker_leaves_when_it_is_idle(
 def test_a_task_at_no_workers_meets_the_bars(
     scaled: LiveCluster, driver: RayDriver, times: PodTimes, show: Show
 ) -> None:
-    """Ten times, each figure of each step in a table."""
+    """Ten runs, with each figure of each step in a table."""
     trips = [round_trip(scaled, driver, times) for _ in range(10)]
     show(table(trips))
     assert median(trip.ran for trip in trips) <= RUNS
@@ -83,7 +83,7 @@ def test_a_task_at_no_workers_meets_the_bars(
 def test_max_holds_and_of_three_workers_only_the_busy_one_stays(
     scaled: LiveCluster, driver: RayDriver, times: PodTimes
 ) -> None:
-    """An actor has a GPU, and three tasks share what max leaves; then the actor's worker is left."""
+    """An actor has a GPU, and three tasks share the rest up to max; in the end the actor's worker is left."""
     driver.do("holder = Holder.remote(); tasks = [on_gpu.remote(1.0) for _ in range(3)]")
     node = driver.do("ray.get(tasks); answer = ray.get(holder.here.remote())")
     assert len(times.of("created")) == 3, times.seen
@@ -106,12 +106,17 @@ def test_a_gang_that_max_has_no_room_for_starts_nothing_until_it_has(
 ) -> None:
     """Four GPUs together: with max 3 not one worker, and the status says why; with max 4 all four."""
     driver.do(GANG)
-    throughout("that nothing is started", lambda: not scaled.workers(), seconds=5)
+    throughout("nothing is started", lambda: not scaled.workers(), seconds=5)
     held = ("False", "DemandHeld")
     # What a queue causes is reported at a limited rate: after ten writes and events in a row a status comes
     # within 30 s, or within 60 if events that have waited for two minutes go before it.
     why = scaled.installation.why
-    eventually("the status to say it is held", lambda: _autoscaling(scaled)[:2] == held, seconds=65, why=why)
+    eventually(
+        "the status to say that the gang is held",
+        lambda: _autoscaling(scaled)[:2] == held,
+        seconds=65,
+        why=why,
+    )
     words = "gpu is at its max of 3 replicas (all of its bundles are needed at once)"
     assert words in _autoscaling(scaled)[2]
     assert not scaled.workers()
@@ -129,12 +134,12 @@ def test_min_is_kept_without_demand(scaled: LiveCluster, driver: RayDriver) -> N
     """A worker comes for min 1 and stays past its timeout; a second one leaves; with min 0 the first does."""
     why = scaled.installation.why
     set_limits(scaled, minReplicas=1)
-    eventually("the one that min asks for", lambda: len(scaled.workers()) == 1, why=why)
+    eventually("the worker for min", lambda: len(scaled.workers()) == 1, why=why)
     driver.do("ray.get([on_gpu.remote(1.0), on_gpu.remote(1.0)]); answer = True")
     eventually("one to be left", lambda: len(scaled.workers()) == 1, seconds=30, why=why)
-    throughout("that one stays", lambda: len(scaled.workers()) == 1, seconds=8)
+    throughout("one worker stays", lambda: len(scaled.workers()) == 1, seconds=8)
     set_limits(scaled, minReplicas=0)
-    eventually("it to go", lambda: not scaled.workers(), seconds=15, why=why)
+    eventually("the worker to go", lambda: not scaled.workers(), seconds=15, why=why)
 
 
 def set_limits(cluster: LiveCluster, **limits: int) -> None:

@@ -1,4 +1,4 @@
-"""Scaling goes on to the same end, and nothing busy is lost, whatever happens on the way."""
+"""Scaling reaches the same end without losing busy workers, whatever happens on the way."""
 
 from collections.abc import Iterator
 from time import time
@@ -46,7 +46,7 @@ def driver(scaled: LiveCluster) -> Iterator[RayDriver]:
 def test_an_operator_that_goes_in_the_middle_of_a_scale_up(
     scaled: LiveCluster, driver: RayDriver, times: PodTimes, pods: int
 ) -> None:
-    """The next one starts what is missing, and no more; then all of it leaves."""
+    """The next operator starts what is missing, and no more; then all workers leave."""
     leader = scaled.installation.operator_pod()
     driver.do("tasks = [on_gpu.remote(0.5) for _ in range(3)]")
     eventually("its first pods", lambda: len(times.of("created")) >= pods, why=scaled.installation.why)
@@ -62,10 +62,10 @@ def test_an_operator_that_goes_in_the_middle_of_a_scale_up(
 def test_an_operator_that_crashes_in_the_middle_of_an_idle_drain(
     scaled: LiveCluster, driver: RayDriver, after: float
 ) -> None:
-    """`after` are seconds since the idle timeout: the idle worker goes all the same, the busy one stays."""
+    """`after` is in seconds since the idle timeout: the idle worker still goes, the busy one stays."""
     node, ended = driver.do(ONE_BUSY_ONE_IDLE)
     leader = scaled.installation.operator_pod()
-    eventually("that moment", lambda: time() >= ended + IDLE_TIMEOUT + after)
+    eventually("the moment of the crash", lambda: time() >= ended + IDLE_TIMEOUT + after)
     containers.kill(container_id(leader))
     await_workers(scaled, 1, seconds=60)
     throughout("the busy one stays", lambda: len(scaled.workers()) == 1, seconds=5)
@@ -76,14 +76,14 @@ def test_an_operator_that_crashes_in_the_middle_of_an_idle_drain(
 
 
 @pytest.mark.extended
-def test_a_head_that_stands_still_loses_no_worker(
+def test_a_frozen_head_loses_no_worker(
     scaled: LiveCluster, driver: RayDriver, clusters: dict[str, LiveCluster]
 ) -> None:
-    """Neither the busy one nor the idle one, past its timeout: unknown is not zero. Then it goes on."""
+    """Neither the busy one nor the idle one past its timeout: unknown is not zero. Then the head goes on."""
     node, _ = driver.do(ONE_BUSY_ONE_IDLE)
     others = {uid(pod) for pod in clusters["sample"].namespace.pods()}
     with frozen(scaled.head()):
-        throughout("both are kept", lambda: len(scaled.workers()) == 2, seconds=IDLE_TIMEOUT + 7)
+        throughout("both workers stay", lambda: len(scaled.workers()) == 2, seconds=IDLE_TIMEOUT + 7)
     await_workers(scaled, 1)
     assert driver.do(STILL_BUSY) == node
     assert {uid(pod) for pod in clusters["sample"].namespace.pods()} == others

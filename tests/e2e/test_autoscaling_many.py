@@ -1,4 +1,4 @@
-"""Several clusters at once: each gets what it asks for, and gives it back, whatever the others do."""
+"""Several clusters at once: each gets its workers and gives them back, whatever the others do."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

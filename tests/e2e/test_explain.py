@@ -21,7 +21,7 @@ kept = too_large.remote()
 
 
 def test_explain_shows_what_waits_in_the_head_at_this_moment(scaled: LiveCluster) -> None:
-    """A task that no group can ever run, what holds it, and no trace of the port-forward after it."""
+    """It shows a task that no group can run and why; no trace of the port-forward is left."""
     with ray_driver(scaled) as driver:
         driver.do(WAIT)
 
@@ -44,8 +44,8 @@ def test_explain_shows_what_waits_in_the_head_at_this_moment(scaled: LiveCluster
         assert not unasked["demand"]
 
 
-def test_explain_of_a_head_that_stands_still_shows_what_was_noted(scaled: LiveCluster) -> None:
-    """Within seconds, and in words that need no knowledge of gRPC."""
+def test_explain_of_a_frozen_head_shows_the_status(scaled: LiveCluster) -> None:
+    """It answers within seconds, in words that need no knowledge of gRPC."""
     with frozen(scaled.head()):
         said = " ".join(explain(scaled).split())
     assert "The queue cannot be seen from here: the head does not answer: pod/scaled-head" in said

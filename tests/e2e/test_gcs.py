@@ -74,8 +74,8 @@ async def test_an_idle_head_names_its_node_and_its_version(head: RayHead, client
     assert await client.actors() == ()
 
 
-async def test_what_waits_is_seen_as_it_was_asked_for(head: RayHead, client: GcsClient) -> None:
-    """Tasks with selectors, gangs of each strategy, and what was asked for beforehand; a job in the books."""
+async def test_demand_is_read_as_it_was_requested(head: RayHead, client: GcsClient) -> None:
+    """Tasks with selectors, gangs of each strategy, and `request_resources`; and a job in the books."""
     head.drive(WORK)
     state = await state_with(
         client,
@@ -101,7 +101,7 @@ async def test_what_waits_is_seen_as_it_was_asked_for(head: RayHead, client: Gcs
 
 
 async def test_a_busy_node_is_not_drained_as_idle(head: RayHead, client: GcsClient) -> None:
-    """Ray looks at that very moment."""
+    """Ray checks at that very moment."""
     state = await state_with(client, head, lambda said: said.nodes[0].status is NodeStatus.RUNNING)
     answer = await client.drain_node(state.nodes[0].node_id, DrainReason.IDLE_TERMINATION, "idle")
     assert not isinstance(answer, GcsFailure)
@@ -166,8 +166,8 @@ async def test_a_head_that_is_killed_and_comes_back_is_noticed(head: RayHead) ->
     await poller.close()
 
 
-async def test_a_head_in_token_mode_answers_those_who_have_it() -> None:
-    """And nobody else."""
+async def test_a_head_in_token_mode_answers_clients_with_the_token() -> None:
+    """It refuses all others."""
     token = "t" * 40
     with ray_head(token) as head:
         client, stranger = GcsClient(head.address, token), GcsClient(head.address)

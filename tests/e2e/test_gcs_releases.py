@@ -1,4 +1,4 @@
-"""What the operator asks of a head, asked of every release of Ray that it is to work with."""
+"""All requests of the operator to a head, for every supported release of Ray."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from support.gcs_answers import answered
 from support.ray_head import RayHead, ray_head
 from support.ray_releases import OWN, python_with_ray
 
-# An install of Ray may be part of the first.
+# The first test may also install Ray.
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]
 
-# Without label selectors, which the oldest do not know.
+# Without label selectors, which the oldest releases do not know.
 WORK = """
 import ray.autoscaler.sdk
 from ray.util.placement_group import placement_group
@@ -41,7 +41,7 @@ class Release:
 
 @pytest.fixture(scope="module", params=["2.47.1", "2.52.0", "2.56.0", "2.60.0"])
 def release(request: pytest.FixtureRequest) -> Iterator[Release]:
-    """A head of each; the last is the one that everything else is tested with."""
+    """A head of each release; the last is the one that everything else is tested with."""
     version = str(request.param)
     python = OWN if version == "2.60.0" else python_with_ray(version)
     with ray_head(python=python) as head:

@@ -1,4 +1,4 @@
-"""The operator's own pod: what it may do to its node, and that clusters run on without it."""
+"""The operator's own pod: its rights on its node, and clusters that run on without it."""
 
 import json
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ print(json.dumps([os.getuid(), os.getgid(), int(status["CapEff"], 16), int(statu
 """
 
 
-def test_it_is_nobody_and_can_change_nothing(installation: Installation) -> None:
+def test_it_runs_as_nobody_and_cannot_change_its_node(installation: Installation) -> None:
     """Not root, no capability, no way to gain one, and a root file system that cannot be written."""
     pod = installation.operator_pod()["metadata"]["name"]
     said = installation.kubectl("exec", f"--namespace={RELEASE}", pod, "--", "python", "-c", LOOK)
@@ -29,12 +29,12 @@ def test_it_is_nobody_and_can_change_nothing(installation: Installation) -> None
 
 
 def test_a_running_cluster_is_not_touched_when_the_operator_goes_and_comes(quick: LiveCluster) -> None:
-    """No pod is replaced or restarted and nothing is written; then it goes on working."""
+    """No pod is replaced or restarted and nothing is written; then the next operator acts."""
     before = objects(quick)
     gone = quick.installation.operator_pod()
     quick.installation.api.namespace(RELEASE).delete_pod(gone["metadata"]["name"])
     quick.installation.await_operator(other_than=gone)
-    throughout("that nothing is touched", lambda: objects(quick) == before, seconds=3)
+    throughout("nothing is touched", lambda: objects(quick) == before, seconds=3)
     old = {uid(pod) for pod in quick.namespace.pods()}
     quick.scale(3)
     eventually("a third worker", lambda: len(quick.workers()) == 3, why=quick.installation.why)
@@ -44,7 +44,7 @@ def test_a_running_cluster_is_not_touched_when_the_operator_goes_and_comes(quick
 
 
 def objects(cluster: LiveCluster) -> dict[str, str]:
-    """A value for each object of the cluster that changes when it is replaced, restarted or written."""
+    """A value for each object of the cluster that changes if it is replaced, restarted or written."""
     stored = [cluster.stored(), *cluster.namespace.services()]
     versions = {uid(item): str(item["metadata"]["resourceVersion"]) for item in stored}
     return versions | {uid(pod): container_id(pod) for pod in cluster.namespace.pods()}

@@ -21,12 +21,12 @@ WORSE: dict[int, str] = {}
 
 @dataclass(slots=True)
 class Comparison:
-    """How our decisions compare with Ray's."""
+    """A comparison of our decisions with Ray's."""
 
     missed: list[int] = field(default_factory=list)
     """Cases in which Ray places something that we do not."""
     nodes: Counter[str] = field(default_factory=Counter)
-    """Where both place the same: whether we start the same number of nodes, fewer, or more."""
+    """Whether we start the same number of nodes, fewer, or more, if both place the same."""
     more: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Cases in which we start more: how many we start, and Ray."""
 
@@ -47,7 +47,7 @@ def asked(first: int, last: int) -> list[dict[str, Any]]:
 
 
 def left_by_us(case: Case) -> tuple[Counter[Any], set[str], bool, int]:
-    """What has no place: tasks by shape, gangs, any of `request_resources`; and the nodes to start."""
+    """What is not placed: tasks by shape, gangs, any of `request_resources`; and the nodes to start."""
     decision = decide(case.ray, case.groups, case.workers, AutoscalingPolicy(), Memory(), now=0)
     tasks, gangs, unsatisfied = Counter[Any](), set[str](), False
     for answer in decision.answers:
@@ -72,7 +72,7 @@ def compare(replies: list[dict[str, Any]]) -> Comparison:
         if less or (unsatisfied and not reply["constraints"]):
             found.missed.append(case.seed)
         elif more or reply["constraints"]:
-            # Ray starts nothing for a `request_resources` that it cannot have in full; we start what can be.
+            # Ray starts nothing for a `request_resources` that does not fit in full; we start what fits.
             found.nodes["places more than Ray"] += 1
         else:
             found.nodes["fewer" if ours < nodes else "same" if ours == nodes else "more"] += 1
@@ -82,7 +82,7 @@ def compare(replies: list[dict[str, Any]]) -> Comparison:
 
 
 def test_we_place_what_ray_places_on_no_more_nodes() -> None:
-    """In a thousand cases: the same nodes or fewer in 99 of 100, and never many more."""
+    """In a thousand cases we start as many nodes or fewer in 99 of 100, and never many more."""
     found = compare(asked(0, CASES))
     assert found.missed == []
     assert set(found.more) <= set(WORSE), found.more

@@ -55,8 +55,8 @@ def test_a_submitted_job_succeeds(sample: LiveCluster) -> None:
     assert sample.dashboard("api/jobs/primes")["status"] == "SUCCEEDED"
 
 
-def test_a_worker_whose_container_was_killed_is_back(quick: LiveCluster) -> None:
-    """With restartPolicy Never nobody but the operator brings it back: a new pod, which Ray sees."""
+def test_a_worker_whose_container_was_killed_is_replaced(quick: LiveCluster) -> None:
+    """With restartPolicy Never only the operator replaces it: by a new pod, which joins Ray."""
     victim, other = quick.workers()
     assert victim["spec"]["restartPolicy"] == "Never"
     containers.kill(container_id(victim))
@@ -76,7 +76,7 @@ def test_a_worker_whose_container_was_killed_is_back(quick: LiveCluster) -> None
 
 @pytest.mark.extended
 def test_a_head_whose_container_was_killed_is_replaced_under_the_next_epoch(quick: LiveCluster) -> None:
-    """And Ray serves again, with all its workers."""
+    """Ray then serves again, with all its workers."""
     before = quick.head()
     epoch = int(before["metadata"]["annotations"]["rayfleet.io/head-epoch"])
     containers.kill(container_id(before))

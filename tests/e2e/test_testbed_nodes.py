@@ -100,7 +100,7 @@ def ask(bed: Bed, url: str, pod: str = "probe-1") -> str:
 
 
 def await_service(bed: Bed) -> None:
-    """A Service refuses connections until the node's kube-proxy has learnt of its pods."""
+    """Wait until the Service answers: it refuses connections until kube-proxy has learnt of its pods."""
 
     def answered() -> bool:
         try:
@@ -117,7 +117,7 @@ def test_every_node_offers_its_gpus(bed: Bed) -> None:
 
 
 def test_a_container_can_read_which_gpus_it_got(bed: Bed) -> None:
-    """In the variable that the vendor's plugin uses."""
+    """They are in the variable that the vendor's plugin uses."""
     answer = ask(bed, "http://localhost:8080").split()
     assert answer[1] in {"gpu-0", "gpu-1", "gpu-2", "gpu-3"}
 
@@ -151,12 +151,12 @@ def test_the_host_reaches_pods_and_services(bed: Bed) -> None:
 @without_docker
 @pytest.mark.parametrize("url", ["http://192.0.2.1", "http://example.com"])
 def test_nothing_that_a_pod_sends_leaves_the_machine(bed: Bed, url: str) -> None:
-    """No route leads outside, and no name is asked for there; the refusal comes at once."""
+    """No route leads outside, and no DNS query goes there; the refusal comes at once."""
     with pytest.raises(AssertionError, match=r"network is unreachable|server misbehaving"):
         ask(bed, url)
 
 
-def test_a_gpu_in_error_is_no_longer_allocatable_until_it_is_well_again(bed: Bed) -> None:
+def test_a_gpu_in_error_is_not_allocatable_until_it_is_healthy_again(bed: Bed) -> None:
     """The node still has the device, and nothing can be placed on it."""
     node = node_names(bed)[1]
     beds.set_unhealthy_gpus(bed, node, ["gpu-3"])
@@ -166,7 +166,7 @@ def test_a_gpu_in_error_is_no_longer_allocatable_until_it_is_well_again(bed: Bed
 
 
 class Traces:
-    """All that a bed has on the machine, taken down while it runs."""
+    """Everything that a bed has on the machine, recorded while it runs."""
 
     def __init__(self, bed: Bed) -> None:
         self.bed = bed
@@ -177,7 +177,7 @@ class Traces:
         self.pids = {int(pid): start_time(int(pid)) for pids in listed for pid in pids}
 
     def left(self) -> list[str]:
-        """What of it is still there."""
+        """What is left of it."""
         links = [link for link in self.bed.links if Path(f"/sys/class/net/{link}").exists()]
         groups = [group for group in self.bed.cgroups if Path(group).exists()]
         pids = [str(pid) for pid, begun in self.pids.items() if begun and start_time(pid) == begun]

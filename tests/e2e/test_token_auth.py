@@ -25,7 +25,7 @@ def secret_of(cluster: LiveCluster) -> dict[str, str]:
 
 
 def test_a_cluster_in_token_mode_follows_its_queue_and_explains_itself(token: LiveCluster) -> None:
-    """The operator, the workers and the user's `explain` have the token; from 0 workers to 0 again."""
+    """The operator, the workers and the user's `explain` use the token, from 0 workers to 0 again."""
     why = token.installation.why
     with ray_driver(token) as driver:
         driver.do(GPU_WORK)
@@ -41,7 +41,7 @@ def test_a_cluster_in_token_mode_follows_its_queue_and_explains_itself(token: Li
 
 
 def test_a_client_without_the_token_is_refused_by_ray(token: LiveCluster) -> None:
-    """One that sends none, and one that sends another."""
+    """Both without a token and with a wrong one."""
     said = token.in_head("ray", "status")
     assert "headgroup" in said, said
     for change in (("-u", "RAY_AUTH_MODE", "-u", "RAY_AUTH_TOKEN"), ("RAY_AUTH_TOKEN=another",)):
@@ -50,7 +50,7 @@ def test_a_client_without_the_token_is_refused_by_ray(token: LiveCluster) -> Non
 
 
 def test_the_token_is_shown_to_nobody(token: LiveCluster) -> None:
-    """It is in the Secret, and in no log of the operator, event, status or object besides."""
+    """It is in the Secret, and in no log, event, status or other object."""
     data = secret_of(token)
     assert list(data) == ["auth_token"]
     secret = base64.b64decode(data["auth_token"]).decode()

@@ -12,7 +12,7 @@ Verdict = Callable[[Case], None]
 
 
 LONGEST_S = 900
-"""A case may have to wait for others that go first."""
+"""A case may have to wait for earlier ones."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

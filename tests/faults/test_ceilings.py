@@ -1,4 +1,4 @@
-"""Two clusters under one ceiling: what the second gets the first gives back before, whatever goes wrong."""
+"""Two clusters under one ceiling: the first gives back what the second gets, whatever goes wrong."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,7 +21,7 @@ REFUSALS: Mapping[str, Answer | LoseAnswer] = {
 
 def _undisturbed(bed: FaultBed, _: int) -> None:
     made = undisturbed(bed, UNDER_A_CEILING)
-    assert made.writes <= UNDER_A_CEILING.writes, f"{made.writes} writes: raise the bound, or find out why"
+    assert made.writes <= UNDER_A_CEILING.writes, f"{made.writes} writes: raise the bound, or find the reason"
 
 
 def _crash(k: int, bed: FaultBed, seed: int) -> None:
@@ -41,5 +41,5 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_no_create_takes_gpus_above_the_ceiling(case: Case, verdict: Callable[[Case], None]) -> None:
-    """The same pods in the end, and never more GPUs on the way."""
+    """The pods are the same in the end, and there are never more GPUs on the way."""
     verdict(case)

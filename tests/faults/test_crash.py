@@ -20,7 +20,7 @@ ALL = {**MULTI_HOST, **SCENARIOS, **HELD}
 
 def _undisturbed(scenario: str, bed: FaultBed, _: int) -> None:
     made = undisturbed(bed, ALL[scenario])
-    assert made.writes <= ALL[scenario].writes, f"{made.writes} writes: raise the bound, or find out why"
+    assert made.writes <= ALL[scenario].writes, f"{made.writes} writes: raise the bound, or find the reason"
 
 
 def _crash(scenario: str, k: int, bed: FaultBed, seed: int, *, as_process: bool = False) -> None:
@@ -42,7 +42,7 @@ KILLED = [
 
 @pytest.mark.parametrize("case", UNDISTURBED, ids=str)
 def test_an_undisturbed_run_holds_every_invariant(case: Case, verdict: Callable[[Case], None]) -> None:
-    """What every other run is compared with."""
+    """Every other run is compared with it."""
     verdict(case)
 
 
@@ -50,11 +50,11 @@ def test_an_undisturbed_run_holds_every_invariant(case: Case, verdict: Callable[
 def test_a_crash_after_any_write_changes_nothing_in_the_end(
     case: Case, verdict: Callable[[Case], None]
 ) -> None:
-    """The same children created and deleted, and pods that were there keep their uid."""
+    """The same children are created and deleted, and existing pods keep their uid."""
     verdict(case)
 
 
 @pytest.mark.parametrize("case", KILLED, ids=str)
 def test_a_killed_process_changes_nothing_in_the_end(case: Case, verdict: Callable[[Case], None]) -> None:
-    """`kill -9` of a real process, after writes drawn by the seed."""
+    """A real process is killed with `kill -9`, after writes drawn by the seed."""
     verdict(case)

@@ -30,7 +30,7 @@ SHORT_S, LONG_S = 3.0, 20.0
 
 
 def _burst(scenario: str, kind: str, share: float, seconds: float, bed: FaultBed, seed: int) -> None:
-    # A conflict is an answer to writes alone; every other trouble may meet any request, the Lease's too.
+    # Only writes are answered with a conflict; any request may fail otherwise, the Lease's too.
     mutating = True if kind == "409" else None
     rules = [
         Rule(Match(mutating=True), (CONFLICT,), chance=share / 5 if kind == "any" else 0.0),
@@ -63,7 +63,7 @@ BY_ONE = {
         SCENARIOS["head-lost"],
     )
 }
-"""A single write, so that no event of another leads to another look."""
+"""Scenarios of a single write, so that no event of another write leads to another pass."""
 
 
 def _once(scenario: str, verb: str, action: Action, bed: FaultBed, seed: int) -> None:
@@ -78,12 +78,12 @@ ONCE = [
 
 
 @pytest.mark.parametrize("case", ONCE, ids=str)
-def test_a_write_that_fails_once_is_made_up_for(case: Case, verdict: Callable[[Case], None]) -> None:
-    """Without waiting for an event that may never come."""
+def test_a_write_that_fails_once_is_repeated(case: Case, verdict: Callable[[Case], None]) -> None:
+    """It is repeated without waiting for an event that may never come."""
     verdict(case)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_burst_of_errors_passes_without_a_trace(case: Case, verdict: Callable[[Case], None]) -> None:
-    """The same children created and deleted as without it."""
+    """The same children are created and deleted as without it."""
     verdict(case)

@@ -67,6 +67,6 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_whatever_becomes_of_events_the_end_is_the_same(case: Case, verdict: Callable[[Case], None]) -> None:
-    """The same children created and deleted as when every event arrives once, in time and in order."""
+def test_faults_of_events_do_not_change_the_end(case: Case, verdict: Callable[[Case], None]) -> None:
+    """The same children are created and deleted as when every event arrives once, in time and in order."""
     verdict(case)

@@ -1,4 +1,4 @@
-"""A head that answers what it likes, beside an honest cluster that follows its queue."""
+"""A head that answers anything, beside an honest cluster that follows its queue."""
 
 import json
 import time
@@ -24,7 +24,7 @@ ANSWERS = 12
 USUAL_S = 20.0
 """An honest cluster grows within two or three seconds on a quiet machine."""
 LONG_S = 150.0
-"""Five tokens' time."""
+"""The time of five tokens."""
 LARGEST_STATUS = 64 << 10
 
 
@@ -91,7 +91,7 @@ def _answers(hostile: HangingRay) -> None:
 
 
 def _tells(exchange: Exchange) -> bool:
-    """Whether it is a status or an event of the hostile cluster."""
+    """Whether the call writes a status or an event of the hostile cluster."""
     call = exchange.call
     if call.resource == "rayclusters/status":
         return call.name == HOSTILE
@@ -120,7 +120,7 @@ CASES = [
 def test_a_hostile_head_keeps_no_other_cluster_waiting_and_is_reported_sparingly(
     case: Case, verdict: Callable[[Case], None]
 ) -> None:
-    """The other grows and shrinks as usual; statuses and events stay within the tokens, and are small."""
+    """The other cluster grows and shrinks as usual; statuses and events stay small and within the tokens."""
     verdict(case)
 
 
@@ -142,5 +142,5 @@ SLOW = [Case("slow-once", _slow_once)]
 
 @pytest.mark.parametrize("case", SLOW, ids=str)
 def test_a_head_that_was_slow_once_still_gives_back_soon(case: Case, verdict: Callable[[Case], None]) -> None:
-    """One report that got no answer in time is no reason to leave idle GPUs where they are."""
+    """One report without an answer in time is no reason to keep idle GPUs."""
     verdict(case)

@@ -1,4 +1,4 @@
-"""Specs as large and odd as may be, changed again and again, beside an honest cluster."""
+"""Specs as large and odd as possible, changed repeatedly, beside an honest cluster."""
 
 import random
 import threading
@@ -60,7 +60,7 @@ def _await(trial: Trial, name: str, seconds: float) -> None:
 
 @contextmanager
 def _changed_all_the_time(trial: Trial, rng: random.Random) -> Iterator[None]:
-    """Its annotations and labels are others every half a second, with whatever may mean something."""
+    """Its annotations and labels change every half second, with all that may mean something."""
     ended = threading.Event()
     namespace = trial.namespace.api.another().namespace(trial.namespace.name)
     specs = RandomSpecs(rng)
@@ -97,5 +97,5 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_hostile_spec_keeps_no_other_cluster_waiting(case: Case, verdict: Callable[[Case], None]) -> None:
-    """The other one is changed as usual, and the hostile one comes to rest or says why not."""
+    """The other cluster is changed as usual, and the hostile one comes to rest or says why not."""
     verdict(case)

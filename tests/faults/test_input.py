@@ -28,7 +28,7 @@ BATCHES, CI_BATCHES = 20, 3
 PER_BATCH = 25
 SETTLE_S = 60.0
 MOST_WRITES, MOST_PASSES = 60, 120
-"""For one cluster, through two specs of at most ten pods each. A hot loop has that many within seconds."""
+"""Bounds for one cluster, through two specs of at most ten pods each. A hot loop exceeds them in seconds."""
 
 
 class Passes:
@@ -69,7 +69,7 @@ def _batch(bed: FaultBed, seed: int) -> None:
                 continue
             found, wanted = shape(trial.history, one), shape(trial.history, other)
             assert found == wanted, (
-                f"{one} came to {found}, from scratch it is {wanted}: "
+                f"{one} became {found}, from scratch it is {wanted}: "
                 f"{described(trial.history, one)}\n{other}: {described(trial.history, other)}"
             )
     finally:
@@ -79,7 +79,7 @@ def _batch(bed: FaultBed, seed: int) -> None:
 def _submit_pairs(trial: Trial, specs: RandomSpecs) -> tuple[list[str], list[str]]:
     """Each changed cluster gets a first spec and then another, which its twin has from the beginning.
 
-    So it is with its labels and annotations.
+    The same goes for its labels and annotations.
     """
     changed, fresh = [], []
     names = [f"changed-{number}" for number in range(PER_BATCH)]
@@ -132,7 +132,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_any_spec_converges_or_is_called_invalid(case: Case, verdict: Callable[[Case], None]) -> None:
-    """Within a bounded number of writes and passes; and a changed cluster is as one made so at once."""
+    """Writes and passes are bounded; and a changed cluster becomes what a new one of its spec would be."""
     verdict(case)
 
 
@@ -168,5 +168,5 @@ LATE = Case("late-refusal", _late_refusal)
 def test_a_late_refusal_is_reported_for_the_spec_that_it_was_about(
     case: Case, verdict: Callable[[Case], None]
 ) -> None:
-    """`observedGeneration` says which one that is, and the next spec starts with a clean slate."""
+    """`observedGeneration` names that spec, and the next one starts without a failure."""
     verdict(case)

@@ -1,4 +1,4 @@
-"""Labels of living pods are changed and taken off, and their owners as well."""
+"""Labels and owners of living pods are changed and removed."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,12 +12,12 @@ from support.faults.runs import perform, undisturbed
 from support.faults.scenario import CHANGED
 
 IN_CI = {"headgroup-set-aside", "headgroup-out-of-view", "a-of-another-group", "a-of-another-cluster"}
-"""With a crash: what a new operator finds is not what the last one has seen."""
+"""These run in CI with a crash: a new operator finds other pods than the last one has seen."""
 
 
 def _changed(name: str, bed: FaultBed, _: int) -> None:
     made = undisturbed(bed, CHANGED[name])
-    assert made.writes <= CHANGED[name].writes, f"{made.writes} writes: raise the bound, or find out why"
+    assert made.writes <= CHANGED[name].writes, f"{made.writes} writes: raise the bound, or find the reason"
 
 
 def _crash(name: str, k: int, bed: FaultBed, seed: int) -> None:
@@ -41,5 +41,5 @@ CASES = [
 def test_a_changed_pod_makes_no_second_head_and_no_delete(
     case: Case, verdict: Callable[[Case], None]
 ) -> None:
-    """By what pods were made as: a head has no other beside it, whatever has become of its labels."""
+    """Pods count as what they were created as: no head gets another beside it, whatever its labels are."""
     verdict(case)

@@ -1,4 +1,4 @@
-"""Two operators: the leader is killed, or stopped and resumed; its lease is deleted, or taken."""
+"""Two operators: the leader is killed, or suspended and resumed; its Lease is deleted, or taken."""
 
 import time
 from collections.abc import Callable
@@ -114,5 +114,5 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_two_operators_never_do_a_thing_twice(case: Case, verdict: Callable[[Case], None]) -> None:
-    """By the audit log: who wrote what and when; by the oracle: no duplicate and no wrong delete."""
+    """The audit log shows who wrote what and when; the oracle finds no duplicate and no wrong delete."""
     verdict(case)

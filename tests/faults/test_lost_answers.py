@@ -1,4 +1,4 @@
-"""The k-th write is carried out, and its answer does not arrive, or late."""
+"""The k-th write is carried out, and its answer is lost or late."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +18,7 @@ FATES: dict[str, Action] = {
     "dropped": LoseAnswer(cut=False),
 }
 CI = {("late", "create", 2), ("late", "head-lost", 1), ("late", "head-lost", 2), ("late", "scale-down", 1)}
-"""The slow ones that are worth their seconds each time: a head, an epoch, a delete."""
+"""The slow cases that run in CI: a head, an epoch, a delete."""
 
 
 def _lose(scenario: str, fate: str, k: int, bed: FaultBed, seed: int) -> None:
@@ -39,5 +39,5 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_write_whose_answer_is_lost_is_not_made_twice(case: Case, verdict: Callable[[Case], None]) -> None:
-    """The same children created and deleted as when all answers arrive."""
+    """The same children are created and deleted as when all answers arrive."""
     verdict(case)

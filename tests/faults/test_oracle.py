@@ -1,4 +1,4 @@
-"""The oracle on histories made by hand: what it takes for right, and what it finds wrong."""
+"""The oracle on handwritten histories: those it accepts, and those it complains about."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def started() -> Recording:
 
 
 def slices(replicas: int = 2) -> Recording:
-    """A cluster of two replicas, x and y, of two hosts each; the spec may want fewer afterwards."""
+    """A cluster of two replicas, x and y, of two hosts each; the spec may ask for fewer afterwards."""
     made = Recording({}).spec({"tpu": 2}, numOfHosts=2).head(0)
     for number in (1, 2, 3, 4):
         made = made.host(number, "x" if number <= 2 else "y", (number - 1) % 2)
@@ -25,12 +25,12 @@ def part() -> Recording:
 
 
 def under_a_ceiling() -> Recording:
-    """Two workers of two GPUs each, of four that there may be."""
+    """Two workers of two GPUs each, under a ceiling of four."""
     return Recording({"a": 3}).ceiling(4).head(0).worker(1, gpus=2).worker(2, gpus=2)
 
 
 def held() -> Recording:
-    """A deleted cluster that a finalizer holds, and whose pods are on their way out."""
+    """A deleted cluster that a finalizer holds, and whose pods are terminating."""
     return started().deleted().terminates("a-1").terminates("head-0").terminates("a-2")
 
 
@@ -118,11 +118,11 @@ WRONG = {
 
 
 @pytest.mark.parametrize("recording", RIGHT.values(), ids=RIGHT)
-def test_what_is_right_is_not_complained_of(recording: Recording) -> None:
+def test_the_oracle_accepts_correct_histories(recording: Recording) -> None:
     assert judge(recording.run) == []
 
 
 @pytest.mark.parametrize(("words", "recording"), WRONG.items(), ids=WRONG)
-def test_what_is_wrong_is_found(words: str, recording: Recording) -> None:
-    """In words that say what and where."""
+def test_the_oracle_finds_each_fault(words: str, recording: Recording) -> None:
+    """The finding names what is wrong, and where."""
     assert [finding for finding in judge(recording.run) if words in finding]

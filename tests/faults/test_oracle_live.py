@@ -1,4 +1,4 @@
-"""The oracle, shown to notice planners that are wrong on purpose, on a real API server."""
+"""On a real API server, the oracle notices planners that are wrong on purpose."""
 
 from collections.abc import Iterator
 
@@ -60,7 +60,7 @@ def test_a_delete_of_a_strangers_pod_is_noticed(planners: Planners, trial: Trial
 
 
 def test_writes_without_an_end_are_noticed(planners: Planners, trial: Trial) -> None:
-    """All is as wanted, and still it writes."""
+    """Everything is as desired, and the operator still writes."""
     trial.start()
     trial.do(Apply(DEMO))
     trial.settle(Wanted(DEMO))
@@ -69,6 +69,6 @@ def test_writes_without_an_end_are_noticed(planners: Planners, trial: Trial) -> 
     with planners.breaking(trial.namespace.name, writes_without_end):
         trial.namespace.delete_pod(trial.namespace.pods("ray.io/group=a")[0]["metadata"]["name"])
         eventually("a write", lambda: trial.writes, why=trial.words)
-        with pytest.raises(AssertionError, match="it writes on and on"):
+        with pytest.raises(AssertionError, match="the operator does not stop writing"):
             trial.rest(within=6)
         trial.crash()

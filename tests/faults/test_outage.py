@@ -1,4 +1,4 @@
-"""The API server is away for a while: nothing answers, and then all is as it should be at once."""
+"""The API server is down for a while: nothing answers, and soon afterwards all is as desired."""
 
 import tempfile
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from support.proxy import tcp_proxy
 from support.waiting import eventually, throughout
 
 BACK_S = 10.0
-"""Retries against a server that is away are at most 5 s apart."""
+"""Retries against a server that is down are at most 5 s apart."""
 
 
 def _away(seconds: float, bed: FaultBed, _: int) -> None:
@@ -32,15 +32,15 @@ def _away(seconds: float, bed: FaultBed, _: int) -> None:
             proxy.refuse()
             namespace.apply(raycluster("meanwhile", spec_fields=spec_of({"a": 2})))
             namespace.delete_pod(namespace.living_pods("ray.io/node-type=worker")[0]["metadata"]["name"])
-            throughout("a process that goes on", lambda: operator.runs, seconds=seconds)
+            throughout("the process runs", lambda: operator.runs, seconds=seconds)
             proxy.accept()
             eventually(
-                "what was missed to be made good",
+                "the missed work to be done",
                 lambda: len(namespace.living_pods()) == 4 + 3,
                 seconds=BACK_S,
                 why=operator.last_words,
             )
-            throughout("no pod too many", lambda: len(namespace.living_pods()) == 4 + 3, seconds=2)
+            throughout("there is no surplus pod", lambda: len(namespace.living_pods()) == 4 + 3, seconds=2)
             assert operator.is_ready()
         finally:
             operator.kill()
@@ -52,7 +52,7 @@ LONG = Case("away-5-minutes", partial(_away, 300.0))
 
 @pytest.mark.parametrize("case", [SHORT, pytest.param(LONG, marks=pytest.mark.extended)], ids=str)
 @pytest.mark.timeout(400)
-def test_ten_seconds_after_the_api_server_is_back_all_is_as_wanted(
+def test_ten_seconds_after_the_api_server_is_back_all_is_as_desired(
     case: Case, verdict: Callable[[Case], None]
 ) -> None:
     """The process lives through it."""

@@ -30,7 +30,7 @@ POLLS = 60
 
 def _undisturbed(name: str, bed: FaultBed, _: int) -> None:
     writes = undisturbed(bed, SCENARIOS[name])[1]
-    assert writes <= SCENARIOS[name].writes, f"{writes} writes: raise the bound, or find out why"
+    assert writes <= SCENARIOS[name].writes, f"{writes} writes: raise the bound, or find the reason"
 
 
 def _crash(name: str, k: int, bed: FaultBed, seed: int) -> None:
@@ -59,7 +59,7 @@ LOST_DRAINS = [
 
 @pytest.mark.parametrize("case", UNDISTURBED, ids=str)
 def test_an_undisturbed_run_follows_the_queue(case: Case, verdict: Callable[[Case], None]) -> None:
-    """What every other run is compared with."""
+    """Every other run is compared with it."""
     verdict(case)
 
 
@@ -67,12 +67,12 @@ def test_an_undisturbed_run_follows_the_queue(case: Case, verdict: Callable[[Cas
 def test_a_crash_while_a_queue_is_followed_changes_nothing_in_the_end(
     case: Case, verdict: Callable[[Case], None]
 ) -> None:
-    """After any write or drain: the same pods, none twice, and whatever was busy still is."""
+    """After a crash at any write or drain the pods are the same, none twice, and busy ones stay busy."""
     verdict(case)
 
 
 @pytest.mark.parametrize("case", LOST_DRAINS, ids=str)
-def test_a_drain_whose_answer_is_lost_is_made_up_for(case: Case, verdict: Callable[[Case], None]) -> None:
+def test_a_drain_whose_answer_is_lost_is_finished(case: Case, verdict: Callable[[Case], None]) -> None:
     """Ray has drained the node and its answer was lost; its state does not show it; or it was never asked."""
     verdict(case)
 
@@ -94,7 +94,7 @@ UNKNOWN = [
 
 @pytest.mark.parametrize("case", UNKNOWN, ids=str)
 def test_nothing_shrinks_while_the_queue_is_not_known(case: Case, verdict: Callable[[Case], None]) -> None:
-    """What is idle by then goes afterwards, what is busy stays, and other clusters are not affected."""
+    """Idle workers go afterwards, busy ones stay, and other clusters are not affected."""
     verdict(case)
 
 
@@ -150,5 +150,5 @@ def _steady(bed: FaultBed, _: int) -> None:
 
 @pytest.mark.parametrize("case", [Case("steady", _steady)], ids=str)
 def test_a_steady_cluster_is_polled_without_a_write(case: Case, verdict: Callable[[Case], None]) -> None:
-    """However often it is asked."""
+    """The number of polls does not matter."""
     verdict(case)

@@ -1,4 +1,4 @@
-"""The checks of clusters that follow a queue, shown to notice scaling that is wrong on purpose."""
+"""The checks of clusters that follow a queue notice scaling that is wrong on purpose."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +19,7 @@ from support.faults.queue_troubles import TROUBLES
 from support.waiting import eventually
 
 TROUBLE_S = 6.0
-"""At most: it is over with the first thing that goes."""
+"""At most this long: the trouble is over once the first pod goes."""
 
 
 def _found(trial: QueueTrial, words: str) -> list[str]:
@@ -61,5 +61,5 @@ BROKEN = [
 
 @pytest.mark.parametrize("case", BROKEN, ids=str)
 def test_scaling_that_is_wrong_on_purpose_is_noticed(case: Case, verdict: Callable[[Case], None]) -> None:
-    """A worker deleted or drained that should not be, unknown taken for zero, two workers for a task."""
+    """A worker is wrongly deleted or drained, unknown is taken for zero, or a task gets two workers."""
     verdict(case)

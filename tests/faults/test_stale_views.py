@@ -1,4 +1,4 @@
-"""Lists and watches that show an older state, as an API server that lags behind does."""
+"""Lists and watches that show an older state, as those of an API server that lags behind."""
 
 import time
 from collections.abc import Callable
@@ -20,12 +20,12 @@ CHILDREN = ("pods", "services")
 
 
 def _is_of_all_clusters(call: Call) -> bool:
-    """The lists that fill the caches, not those that look again before a write."""
+    """The lists that fill the caches, not those that check again before a write."""
     return "=" not in call.query.get("labelSelector", "")
 
 
 def _lagging(version: int, resources: tuple[str, ...], seed: int) -> Script:
-    """For a while nothing later than `version` is seen, but by consistent reads of one cluster."""
+    """For a while only consistent reads of one cluster show anything later than `version`."""
     until = time.monotonic() + LAG_S
     late = StreamFaults(wait_for=lambda: time.monotonic() >= until)
     lists = Rule(Match(("list",), resources, which=_is_of_all_clusters), (ListAsOf(version),))
@@ -35,7 +35,7 @@ def _lagging(version: int, resources: tuple[str, ...], seed: int) -> Script:
 def _restart_in_the_past(
     scenario_name: str, k: int, resources: tuple[str, ...], bed: FaultBed, seed: int
 ) -> None:
-    """Crash after the k-th write; the next operator first sees the state from before the steps."""
+    """Crash after the k-th write; the next operator first sees the state before the steps."""
     scenario = SCENARIOS[scenario_name]
     trial = Trial(bed, f"stale-{scenario_name}")
     try:
@@ -50,7 +50,7 @@ def _restart_in_the_past(
         wrong = trial.verdict()
         assert not wrong, "\n".join([*wrong, trial.words()])
         wanted, found = undisturbed(bed, scenario).outcome, trial.outcome()
-        assert found == wanted, f"it came to {found},\nundisturbed to {wanted}\n{trial.words()}"
+        assert found == wanted, f"the result is {found},\nundisturbed {wanted}\n{trial.words()}"
     finally:
         trial.close()
 
@@ -64,7 +64,7 @@ POINTS = {
     "head-lost": (1, 2, 3),
     "two-clusters": (3, 6),
 }
-"""Writes after which the crash leaves something that an old view does not show."""
+"""Writes after which a crash leaves something that an old view does not show."""
 VIEWS = {"children": CHILDREN, "clusters": CLUSTERS, "all": CHILDREN + CLUSTERS}
 CASES = [
     pytest.param(
@@ -81,5 +81,5 @@ CASES = [
 def test_an_operator_that_starts_in_the_past_does_no_harm(
     case: Case, verdict: Callable[[Case], None]
 ) -> None:
-    """No pod is made twice, none deleted by mistake."""
+    """No pod is created twice, and none is deleted by mistake."""
     verdict(case)

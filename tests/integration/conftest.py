@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs pods with owners comes last: an API server takes half a minute to know a new kind."""
+    """Tests of pods with owners come last: an API server takes half a minute to learn of a new kind."""
     items.sort(key=lambda item: "api" in getattr(item, "fixturenames", ()))
 
 

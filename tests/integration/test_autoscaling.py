@@ -22,7 +22,7 @@ Scenes = Callable[..., QueueScene]
 
 
 class _Metrics(BaseHTTPRequestHandler):
-    """A Prometheus of which the answer to each query is one series."""
+    """A Prometheus that answers each query with one series."""
 
     def do_GET(self) -> None:
         series = {"metric": {}, "value": [0, "10"]}
@@ -39,7 +39,7 @@ class _Metrics(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def prometheus() -> Iterator[str]:
-    """The address of a server that says 10 to everything."""
+    """The address of a server that answers every query with 10."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Metrics) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -50,7 +50,7 @@ def prometheus() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def namespaces(api: ClusterApi) -> tuple[Namespace, Namespace]:
-    """One for most clusters, and one that may have two GPUs."""
+    """One namespace for most clusters, and one that may have two GPUs."""
     for name in ("queues", "capped"):
         api.create_namespace(name)
     grant_lease(api, "queues")
@@ -89,7 +89,7 @@ def loop() -> Iterator[LoopThread]:
 
 @pytest.fixture
 def scenes(namespaces: tuple[Namespace, Namespace], loop: LoopThread) -> Iterator[Scenes]:
-    """Makes clusters; when the test ends nothing may have been lost in them."""
+    """Creates clusters; at the end of the test none of them may have lost work."""
     made: list[QueueScene] = []
 
     def make(name: str, *, capped: bool = False) -> QueueScene:
@@ -105,7 +105,7 @@ def scenes(namespaces: tuple[Namespace, Namespace], loop: LoopThread) -> Iterato
 
 
 def workers(scene: QueueScene, count: int, *, starts: bool = True) -> set[str]:
-    """The names of so many workers, once they are there."""
+    """The names of the workers, once there are so many."""
     found: set[str] = set()
 
     def there() -> bool:
@@ -128,7 +128,7 @@ def message(scene: QueueScene, reason: str) -> str:
 
 
 def test_demand_brings_workers_up_to_max_and_the_rest_is_reported(scenes: Scenes) -> None:
-    """In the status, the condition and events; and Ray hears of the pods on their way."""
+    """The status, the condition and events say so; and Ray learns of the pods on their way."""
     scene = scenes("demand")
     scene.apply(elastic(options={"failInfeasibleTasks": True}))
     scene.ray.submit(5)
@@ -145,9 +145,9 @@ def test_demand_brings_workers_up_to_max_and_the_rest_is_reported(scenes: Scenes
     def pending() -> set[str]:
         return {pod.instance_id for pod in scene.ray.reports[-1].pending_instances}
 
-    eventually("Ray to hear of what comes", lambda: pending() == coming)
+    eventually("Ray to learn of the pods on their way", lambda: pending() == coming)
     assert workers(scene, 3) == coming
-    eventually("Ray to hear that it is there", lambda: not pending())
+    eventually("Ray to learn that it has joined", lambda: not pending())
     versions = [report.autoscaler_state_version for report in scene.ray.reports]
     assert versions == sorted(set(versions))
     failed = [report.infeasible_resource_requests for report in scene.ray.reports]
@@ -155,7 +155,7 @@ def test_demand_brings_workers_up_to_max_and_the_rest_is_reported(scenes: Scenes
 
 
 def test_an_idle_worker_goes_once_ray_has_drained_it_and_a_busy_one_stays(scenes: Scenes) -> None:
-    """Also one that Ray says is idle, and that is not when it is asked to give it up."""
+    """A worker stays too that Ray calls idle, and that is busy when Ray is asked to drain it."""
     scene = scenes("idle")
     scene.apply(elastic())
     scene.ray.submit(3)
@@ -174,12 +174,12 @@ def test_an_idle_worker_goes_once_ray_has_drained_it_and_a_busy_one_stays(scenes
     eventually("its pod to go", lambda: idle not in scene.play())
     eventually("the other to be asked for", lambda: (secretly_busy, False) in scene.ray.drains)
     assert any(secretly_busy in note for note in eventually("an event", lambda: scene.notes("DrainRefused")))
-    throughout("that two are left", lambda: len(scene.play()) == 2, seconds=1)
+    throughout("two workers are left", lambda: len(scene.play()) == 2, seconds=1)
     assert (secretly_busy, True) not in scene.ray.drains
 
 
 def test_sizes_are_written_to_the_spec_and_an_edit_meanwhile_is_not_lost(scenes: Scenes) -> None:
-    """`replicas` and nothing else, while a user goes on editing the same object."""
+    """Only `replicas` is written, while a user edits the same object."""
     scene = scenes("spec")
     scene.apply(elastic(gpu_group(), gpu_group("other"), options={"target": "Spec"}))
     eventually("the head", lambda: scene.play() == set() and scene.ray.polls)
@@ -209,7 +209,7 @@ def user_edits(scene: QueueScene, number: int) -> None:
 
 
 def test_sizes_are_in_the_spec_of_a_cluster_that_kueue_counts(scenes: Scenes) -> None:
-    """By its label, without being asked for it."""
+    """Its label is enough; no setting asks for it."""
     scene = scenes("kueue")
     scene.apply(elastic(), labels={QUEUE: "team"})
     scene.ray.submit(2)
@@ -218,27 +218,27 @@ def test_sizes_are_in_the_spec_of_a_cluster_that_kueue_counts(scenes: Scenes) ->
 
 
 def test_an_annotation_of_the_namespace_holds_growth_and_is_named(scenes: Scenes) -> None:
-    """Two GPUs for the namespace, whatever the group's max."""
+    """The namespace may have two GPUs, whatever the group's max is."""
     scene = scenes("ceiling", capped=True)
     scene.apply(elastic())
     scene.ray.submit(3)
     workers(scene, 2)
     assert MAX_GPUS in message(scene, "DemandHeld")
-    throughout("that there are no more", lambda: len(scene.play()) == 2, seconds=1)
+    throughout("there are no more workers", lambda: len(scene.play()) == 2, seconds=1)
 
 
 def test_a_metric_raises_a_group(scenes: Scenes) -> None:
-    """10 by Prometheus, of which a replica takes 5; the queue asks for nothing."""
+    """Prometheus says 10, of which a replica takes 5; the queue asks for nothing."""
     scene = scenes("metric")
     metric = {"type": "Prometheus", "query": "jobs", "targetValue": "5", "workerGroup": GROUP}
     scene.apply(elastic(options={"metrics": [metric]}))
     workers(scene, 2)
-    throughout("that they stay, idle as they are", lambda: len(scene.play()) == 2, seconds=2)
+    throughout("the idle workers stay", lambda: len(scene.play()) == 2, seconds=2)
     assert not scene.ray.drains
 
 
-def test_a_query_that_the_admin_does_not_have_is_named_and_nothing_is_scaled_by_it(scenes: Scenes) -> None:
-    """In `status.autoscaler.faults`; the queue counts all the same."""
+def test_a_query_that_the_admin_has_not_defined_is_named_and_not_scaled_by(scenes: Scenes) -> None:
+    """`status.autoscaler.faults` names it; the queue still counts."""
     scene = scenes("unknown-query")
     metric = {"type": "Prometheus", "query": "nope", "targetValue": "5", "workerGroup": GROUP}
     scene.apply(elastic(options={"metrics": [metric]}))
@@ -247,8 +247,8 @@ def test_a_query_that_the_admin_does_not_have_is_named_and_nothing_is_scaled_by_
     assert any("nope" in fault for fault in scene.autoscaler["faults"])
 
 
-def test_work_goes_to_the_fallback_while_a_secret_is_missing_and_that_is_said(scenes: Scenes) -> None:
-    """A pod that has a node and never starts is no capacity on its way."""
+def test_work_goes_to_the_fallback_while_a_secret_is_missing_and_the_status_says_so(scenes: Scenes) -> None:
+    """A pod that has a node and never starts does not count as capacity on its way."""
     scene = scenes("stuck")
     fast = gpu_group("fast", fallback={"groups": ["cheap"], "afterSeconds": 1})
     scene.apply(elastic(fast, gpu_group("cheap")))
@@ -279,9 +279,9 @@ def test_pods_that_have_not_joined_go_at_once_when_the_maximum_is_lowered(scenes
     workers(scene, 3, starts=False)
     scene.namespace.patch(scene.name, elastic(gpu_group(maxReplicas=1)))
     workers(scene, 1, starts=False)
-    eventually("that one is wanted", lambda: scene.stored["status"]["workerGroups"][0]["desired"] == 1)
+    eventually("one to be desired", lambda: scene.stored["status"]["workerGroups"][0]["desired"] == 1)
     assert "max of 1" in message(scene, "DemandHeld")
-    throughout("that one is left", lambda: len(scene.play(starts=False)) == 1, seconds=1)
+    throughout("one worker is left", lambda: len(scene.play(starts=False)) == 1, seconds=1)
 
 
 def test_a_head_that_asks_for_something_new_each_second_is_reported_ten_times_at_most(

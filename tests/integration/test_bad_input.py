@@ -34,7 +34,7 @@ def group_status(namespace: Namespace, name: str) -> dict[str, Any]:
 
 
 def refused_creates(operator: OperatorProcess) -> float:
-    """Creates of pods that the API server has denied, by the operator's own count."""
+    """The number of pod creates that the API server has denied, as the operator counts them."""
     families = text_string_to_metric_families(operator.metrics())
     samples = (sample for family in families for sample in family.samples)
     return sum(
@@ -63,10 +63,12 @@ def test_a_spec_that_breaks_a_rule_is_named_and_leaves_what_runs_alone(
     namespace.patch("demo", BROKEN)
     condition = eventually("Valid=False", lambda: c if (c := valid(namespace))["status"] == "False" else None)
     assert "spec.workerGroupSpecs[0].minReplicas" in condition["message"]
-    throughout("that no pod is touched", lambda: uids(namespace) == before, seconds=1)
+    throughout("no pod is touched", lambda: uids(namespace) == before, seconds=1)
     worker = namespace.pods("ray.io/group=gpu")[0]["metadata"]["name"]
     namespace.delete_pod(worker)
-    eventually("the last valid spec to be healed", lambda: len(namespace.living_pods()) == 3)
+    eventually(
+        "the lost worker to be replaced by the last valid spec", lambda: len(namespace.living_pods()) == 3
+    )
     assert len(namespace.events("InvalidRayClusterSpec")) == 1
     namespace.patch("demo", {"workerGroupSpecs": [group(replicas=3)]})
     eventually("the fixed spec to be acted on", lambda: len(namespace.living_pods()) == 4)
@@ -77,19 +79,19 @@ def test_a_spec_that_breaks_a_rule_is_named_and_leaves_what_runs_alone(
 def test_after_a_restart_an_invalid_spec_is_left_alone_until_it_is_fixed(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """What was valid before is not known any more, so nothing is created or deleted."""
+    """The last valid spec is no longer known, so nothing is created or deleted."""
     started(namespace)
     namespace.patch("demo", BROKEN)
     eventually("Valid=False", lambda: valid(namespace)["status"] == "False")
     operator.stop()
     namespace.delete_pod(namespace.pods("ray.io/group=gpu")[0]["metadata"]["name"])
     operator.start()
-    throughout("that nothing is created", lambda: len(namespace.living_pods()) == 2, seconds=2)
+    throughout("nothing is created", lambda: len(namespace.living_pods()) == 2, seconds=2)
     namespace.patch("demo", {"workerGroupSpecs": [group(replicas=2)]})
     eventually("the fixed spec to be acted on", lambda: len(namespace.living_pods()) == 3)
 
 
-def test_a_template_that_the_api_server_refuses_is_shown_in_its_words(
+def test_a_template_that_the_api_server_refuses_is_shown_with_its_message(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
     """The other group and the head are made, and the group itself once its template is fixed."""
@@ -109,10 +111,10 @@ def test_a_template_that_the_api_server_refuses_is_shown_in_its_words(
     assert operator.runs
 
 
-def test_workers_of_a_template_that_was_spoilt_are_healed_from_the_earlier_one(
+def test_workers_of_a_broken_template_are_recreated_from_the_earlier_one(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """The spoilt one is found out when a worker must be replaced."""
+    """The fault shows once a worker must be replaced."""
     started(namespace)
     bad = template()
     bad["spec"]["containers"][0]["image"] = ""
@@ -123,10 +125,10 @@ def test_workers_of_a_template_that_was_spoilt_are_healed_from_the_earlier_one(
     assert operator.runs
 
 
-def test_quota_holds_one_group_with_words_and_lets_the_other_go(
+def test_a_quota_holds_one_group_with_a_message_and_lets_the_other_go(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """And when there is room the group is made."""
+    """Once there is room, the group is created."""
     hard = {"requests.cpu": "10"}
     quota = {"metadata": {"name": "cpu"}, "spec": {"hard": hard}}
     namespace.create("resourcequotas", quota)
@@ -140,7 +142,8 @@ def test_quota_holds_one_group_with_words_and_lets_the_other_go(
     assert "exceeded quota" in failure["message"]
     assert valid(namespace)["status"] == "True"
     held = eventually(
-        "the group to say so", lambda: g if "reason" in (g := group_status(namespace, "large")) else None
+        "the group's status to say so",
+        lambda: g if "reason" in (g := group_status(namespace, "large")) else None,
     )
     assert (held["reason"], held["message"] in failure["message"]) == ("QuotaExceeded", True)
     assert "reason" not in group_status(namespace, "small")
@@ -155,7 +158,7 @@ def test_quota_holds_one_group_with_words_and_lets_the_other_go(
 def test_a_spec_that_is_fixed_after_refusals_does_not_wait_for_their_backoff(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """The refusals were of another spec."""
+    """The refusals were about another spec."""
     quota = {"metadata": {"name": "cpu"}, "spec": {"hard": {"requests.cpu": "10"}}}
     namespace.create("resourcequotas", quota)
     eventually("the quota to be counted", lambda: namespace.quota("cpu").get("status", {}).get("hard"))
@@ -172,7 +175,7 @@ def test_a_spec_that_is_fixed_after_refusals_does_not_wait_for_their_backoff(
 def test_a_service_name_that_is_taken_is_reported_and_used_once_it_is_free(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """The Service of somebody else is not touched."""
+    """Somebody else's Service is not touched."""
     theirs = {"metadata": {"name": "demo-head-svc"}, "spec": {"ports": [{"port": 80}]}}
     uid = namespace.create("services", theirs)["metadata"]["uid"]
     namespace.apply(raycluster())
@@ -195,7 +198,7 @@ ODD = [
 def test_an_odd_object_does_not_stop_the_others(
     metadata: dict[str, Any], namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """Nor is it left out itself."""
+    """The odd object itself gets its pods too."""
     odd = raycluster("odd")
     namespace.apply({**odd, "metadata": {**odd["metadata"], **metadata}})
     namespace.apply(raycluster("plain"))
@@ -206,20 +209,20 @@ def test_an_odd_object_does_not_stop_the_others(
 def test_an_object_of_over_a_megabyte_does_not_stop_the_others(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """Its template is more than a pod may be; the cluster beside it is made at once."""
+    """Its template is too large for a pod; the cluster beside it is created at once."""
     huge = template()
     huge["spec"]["containers"][0]["env"] = [{"name": f"V{n}", "value": "x" * 1000} for n in range(1350)]
     namespace.apply(raycluster("huge", spec_fields=spec(group(replicas=1, template=huge))))
     namespace.apply(raycluster("plain"))
     eventually("the plain cluster's pods", lambda: len(namespace.living_pods("ray.io/cluster=plain")) == 4)
     eventually(
-        "a word about the huge one", lambda: namespace.cluster("huge").get("status", {}).get("conditions")
+        "a message about the huge one", lambda: namespace.cluster("huge").get("status", {}).get("conditions")
     )
     assert operator.runs
 
 
 def test_a_status_of_an_odd_shape_is_repaired(namespace: Namespace, operator: OperatorProcess) -> None:
-    """Written by another version, or by hand."""
+    """Another version, or a user, has written it."""
     operator.stop()
     namespace.apply(raycluster())
     odd = {"conditions": [], "head": {}, "endpoints": {"x": "1"}, "headEpoch": 7, "somebodys": {"a": 1}}
@@ -231,6 +234,6 @@ def test_a_status_of_an_odd_shape_is_repaired(namespace: Namespace, operator: Op
 
 
 def test_a_wrong_type_is_refused_at_once_with_its_path(namespace: Namespace) -> None:
-    """By the API server itself."""
+    """The API server itself refuses it."""
     with pytest.raises(ApiError, match=r"spec\.workerGroupSpecs\[0\]\.replicas"):
         namespace.apply(raycluster(spec_fields=spec(group(replicas="three"))))  # type: ignore[arg-type]  # on purpose

@@ -1,4 +1,4 @@
-"""The CRD on a real API server: what it takes, what it refuses, and what it keeps."""
+"""The CRD on a real API server: what it accepts, refuses and keeps."""
 
 import itertools
 import json
@@ -69,7 +69,7 @@ def cluster(name: str = "dry", /, **fields: object) -> dict[str, Any]:
 
 
 def stored(api: ClusterApi, **fields: object) -> dict[str, Any]:
-    """A cluster that is there."""
+    """A stored cluster."""
     return api.call("POST", CLUSTERS, cluster(f"c{next(_numbers)}", **fields))
 
 
@@ -92,26 +92,26 @@ def change(api: ClusterApi, name: str, spec: object) -> dict[str, Any]:
 
 
 def test_plain_kubectl_apply_installs_and_updates_it(plane: RunningControlPlane, api: ClusterApi) -> None:
-    """No server-side apply, no `create` or `replace`: what people type."""
+    """People type it: no server-side apply, no `create` or `replace`."""
     assert "unchanged" in kubectl(plane, "apply", "-f", str(ROOT / "crds"))
     conditions = {c["type"]: c["status"] for c in api.call("GET", CRD_PATH)["status"]["conditions"]}
     assert conditions == {"NamesAccepted": "True", "Established": "True"}
 
 
 def test_v1alpha1_is_listed_and_not_served(api: ClusterApi) -> None:
-    """It has been deprecated for years; nobody is to begin with it."""
+    """It has been deprecated for years; nobody should start with it."""
     assert [v["name"] for v in api.call("GET", CRD_PATH)["spec"]["versions"]] == ["v1", "v1alpha1"]
     assert [v["version"] for v in api.call("GET", "/apis/ray.io")["versions"]] == ["v1"]
 
 
 def test_kubernetes_types_are_those_of_this_kubernetes(plane: RunningControlPlane) -> None:
-    """The committed types are what the API server itself says; a new Kubernetes asks for a refresh."""
+    """The committed types are those of the API server; a new Kubernetes needs a refresh."""
     assert live_types(plane.kubeconfig) == KubernetesTypes.load(KUBERNETES_TYPES)
 
 
 class TestDefaults:
     def test_a_group_is_completed(self, api: ClusterApi) -> None:
-        """Ray's autoscaler, Kueue and others read these fields from the object."""
+        """The API server fills in fields that Ray's autoscaler, Kueue and others read from the object."""
         (group,) = dry_run(api, workerGroupSpecs=[GPU])["workerGroupSpecs"]
         assert group == {
             **GPU,
@@ -135,7 +135,7 @@ class TestDefaults:
 
 
 class TestImmutable:
-    def test_the_manager_of_a_cluster_stays(self, api: ClusterApi) -> None:
+    def test_the_manager_of_a_cluster_cannot_be_changed(self, api: ClusterApi) -> None:
         """Two controllers would work on it in turns."""
         name = stored(api, managedBy="kueue.x-k8s.io/multikueue")["metadata"]["name"]
         words = refusal(lambda: change(api, name, {"managedBy": "rayfleet.io/operator"}))
@@ -147,10 +147,10 @@ class TestImmutable:
         assert change(api, name, {"managedBy": "rayfleet.io/operator"})["spec"]["managedBy"]
 
     def test_an_unknown_manager_is_refused(self, api: ClusterApi) -> None:
-        """Nobody would feel responsible."""
+        """No controller would act on the cluster."""
         assert "managedBy must be one of" in refusal(lambda: dry_run(api, managedBy="me"))
 
-    def test_the_store_of_the_heads_state_stays(self, api: ClusterApi) -> None:
+    def test_the_store_of_the_heads_state_cannot_be_changed(self, api: ClusterApi) -> None:
         """A new head would find nothing in another one."""
         name = stored(api, gcsFaultToleranceOptions={"backend": "rocksdb"})["metadata"]["name"]
         words = refusal(lambda: change(api, name, {"gcsFaultToleranceOptions": {"backend": "redis"}}))
@@ -161,7 +161,7 @@ UNKNOWN: dict[str, Any] = {"ofTomorrow": {"a": [1, {"b": True}], "c": "d"}}
 
 
 def test_no_unknown_field_is_lost(api: ClusterApi) -> None:
-    """At any level: a manifest for a later version keeps what this one does not know."""
+    """At any level, a manifest for a later version keeps the fields that this version does not know."""
     container = {"name": "ray", "image": "i", "resources": {"limits": {"cpu": 2}, **UNKNOWN}, **UNKNOWN}
     pod = {"containers": [container], "affinity": {"nodeAffinity": dict(UNKNOWN), **UNKNOWN}, **UNKNOWN}
     template = {"metadata": {"labels": {"a": "b"}, **UNKNOWN}, "spec": pod, **UNKNOWN}
@@ -180,7 +180,7 @@ def test_no_unknown_field_is_lost(api: ClusterApi) -> None:
 
 
 def test_unknown_fields_of_the_status_are_kept(api: ClusterApi) -> None:
-    """What another version of the operator remembered there is not dropped by this one."""
+    """This version does not drop what another version of the operator has stored there."""
     name = stored(api)["metadata"]["name"]
     group = {"groupName": "gpu", "lastIndex": 7, **UNKNOWN}
     status = {"headEpoch": 2, "workerGroups": [group], "desiredCPU": "1500m", **UNKNOWN}
@@ -189,13 +189,13 @@ def test_unknown_fields_of_the_status_are_kept(api: ClusterApi) -> None:
     assert answer["status"] == status
 
 
-def test_the_status_is_written_by_its_own_door(api: ClusterApi) -> None:
+def test_the_status_is_a_subresource(api: ClusterApi) -> None:
     """A user who applies a manifest with a status does not overwrite what the operator remembers."""
     body = {**cluster(f"c{next(_numbers)}"), "status": {"state": "ready"}}
     assert "status" not in api.call("POST", CLUSTERS, body)
 
 
-def test_columns_show_the_truth_of_the_moment(plane: RunningControlPlane, api: ClusterApi) -> None:
+def test_columns_show_the_current_state(plane: RunningControlPlane, api: ClusterApi) -> None:
     """`status` stays ready from the first full start on; `ready` does not."""
     name = stored(api)["metadata"]["name"]
     condition = {"type": "Ready", "status": "False", "reason": "PodsNotReady", "message": "head pod is gone"}
@@ -253,11 +253,11 @@ def container(**fields: object) -> dict[str, Any]:
     ],
 )
 def test_a_wrong_type_is_refused_with_its_path(api: ClusterApi, fields: dict[str, Any], path: str) -> None:
-    """At once, to the one who applies it."""
+    """The user who applies it sees the error at once."""
     assert path in refusal(lambda: dry_run(api, **fields))
 
 
-def test_a_pod_of_any_cluster_that_is_taken_can_be_read(api: ClusterApi) -> None:
+def test_pods_of_every_accepted_cluster_can_be_parsed(api: ClusterApi) -> None:
     """Never 400 'cannot be handled as a Pod': every Go client's list would break on such a cluster."""
     templates = OddTemplates(KubernetesTypes.load(KUBERNETES_TYPES).schema("PodTemplateSpec"))
     places, fuzz, deadline = templates.places(), TemplateFuzz(api), time.monotonic() + FUZZ_SECONDS
@@ -270,6 +270,6 @@ def test_a_pod_of_any_cluster_that_is_taken_can_be_read(api: ClusterApi) -> None
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(run, range(4)))
 
-    # Both judges have had their say, or the search has not looked where it matters.
+    # Both outcomes occurred, or the search has missed what matters.
     said = {kind: fuzz.outcomes[kind] for kind in ("cluster refused", "pod taken", "pod refused")}
     assert min(said.values()) > 100, said

@@ -1,4 +1,4 @@
-"""An operator whose CRD is older than itself, or somebody else's, works, and says so until that changes."""
+"""An operator with an older or foreign CRD works, and says so until that changes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ from rayfleet.kube.informer import crd_age
 crd_age.LOOK_SECONDS = crd_age.LOOK_AGAIN_SECONDS = 0.2
 sys.exit(main.main())
 """
-"""Instead of minutes."""
+"""Waits of seconds instead of minutes."""
 NAME = "rayclusters.ray.io"
 PATH = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{NAME}"
 OURS = str(CRD_REVISIONS[NAME])
@@ -28,7 +28,7 @@ OURS = str(CRD_REVISIONS[NAME])
 
 @pytest.fixture
 def operator(api: ClusterApi, namespace: Namespace, tmp_path: Path) -> Iterator[OperatorProcess]:
-    """With the rights of the chart."""
+    """An operator with the rights of the chart."""
     kubeconfig = service_account_kubeconfig(api, tmp_path)
     process = OperatorProcess(
         kubeconfig, tmp_path, ["--namespace", namespace.name], program=("-c", IMPATIENT)
@@ -54,7 +54,7 @@ def says(operator: OperatorProcess, outdated: int, words: str) -> bool:
 
 
 def test_it_says_that_its_crd_is_old_until_it_is_upgraded(api: ClusterApi, operator: OperatorProcess) -> None:
-    """While it runs, too: a CRD may be replaced at any time."""
+    """It notices while it runs, too: a CRD may be replaced at any time."""
     eventually("the CRD to be found well", lambda: says(operator, 0, "ok"))
     revise(api, "0")
     eventually(
@@ -72,7 +72,7 @@ def test_it_says_that_its_crd_is_old_until_it_is_upgraded(api: ClusterApi, opera
 def test_the_installed_crd_is_the_one_that_the_operator_was_built_with(
     installed: RunningControlPlane,
 ) -> None:
-    """By the chart; and `kubectl apply -f crds/` brings the same."""
+    """The chart installs it, and `kubectl apply -f crds/` installs the same."""
     admin = ClusterApi(installed.kubeconfig)
     annotations = admin.call("GET", PATH)["metadata"]["annotations"]
     admin.close()

@@ -16,10 +16,10 @@ def is_gone(namespace: Namespace, name: str) -> bool:
     return False
 
 
-def test_a_deleted_cluster_that_kuberays_finalizer_holds_goes_and_its_pods_before_it(
+def test_a_deleted_cluster_that_kuberays_finalizer_holds_goes_after_its_pods(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """What Redis still holds is said, by the name of it; another's finalizer would have stayed."""
+    """The name of what Redis still holds is reported; another's finalizer would have stayed."""
     cluster = raycluster(spec_fields=spec(group(replicas=2)))
     cluster["metadata"]["finalizers"] = [REDIS]
     made = namespace.apply(cluster)

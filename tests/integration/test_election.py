@@ -25,7 +25,7 @@ QUICK = Timing(duration=3.0, renew_deadline=2.0, renew_every=0.5, retry_every=0.
 
 
 class Candidate:
-    """An elector that runs, and what it said."""
+    """A running elector, and its reports."""
 
     def __init__(self, client: KubeClient, namespace: str, identity: str, timing: Timing) -> None:
         self.said: list[tuple[str, float]] = []
@@ -48,7 +48,7 @@ class Candidate:
 async def candidate(
     kubeconfig: Path, namespace: str, identity: str, timing: Timing = QUICK
 ) -> AsyncIterator[Candidate]:
-    """A candidate that stands until the end of the block, and then ends in good order."""
+    """A candidate that runs until the end of the block, and then ends in good order."""
     async with KubeClient(from_kubeconfig([kubeconfig]), connections=1) as client:
         standing = Candidate(client, namespace, identity, timing)
         running = asyncio.create_task(standing.elector.run())
@@ -79,7 +79,7 @@ def delete_lease(namespace: Namespace) -> None:
 
 @pytest.fixture
 def kubeconfig(api: ClusterApi, tmp_path: Path) -> Path:
-    """Under the chart's rights."""
+    """A kubeconfig with the chart's rights."""
     return service_account_kubeconfig(api, tmp_path)
 
 
@@ -128,7 +128,7 @@ async def test_a_leader_cut_off_stops_before_another_starts(
 async def test_a_lease_that_is_deleted_is_recreated_by_its_leader(
     kubeconfig: Path, namespace: Namespace
 ) -> None:
-    """And a standby that saw it held does not jump at it."""
+    """A standby that saw it held does not take it."""
     async with candidate(kubeconfig, namespace.name, "first") as first:
         await until("the first to lead", lambda: first.elector.leading)
         async with candidate(kubeconfig, namespace.name, "second") as second:
@@ -144,7 +144,7 @@ def _path(namespace: Namespace) -> str:
 
 
 async def test_a_restarted_container_takes_its_own_lease_back(kubeconfig: Path, namespace: Namespace) -> None:
-    """Nobody else can have its name, so there is nothing to wait for."""
+    """Nobody else can have its name, so it need not wait."""
     slow = Timing()
     async with KubeClient(from_kubeconfig([kubeconfig]), connections=1) as client:
         crashed = Candidate(client, namespace.name, "pod-a", slow)
@@ -170,7 +170,7 @@ async def test_without_the_right_to_the_lease_it_says_so_and_does_not_lead(
 def test_a_standby_acts_on_nothing_until_the_leader_is_gone(
     operator: OperatorProcess, namespace: Namespace, kubeconfig: Path, tmp_path: Path
 ) -> None:
-    """Then within two seconds, if the leader was asked to end, and on what changed meanwhile too."""
+    """Then it acts within two seconds if the leader ended in good order, also on changes meanwhile."""
     arguments = ["--namespace", namespace.name]
     standby = OperatorProcess(kubeconfig, tmp_path, arguments, identity="operator-1")
     try:
@@ -178,7 +178,7 @@ def test_a_standby_acts_on_nothing_until_the_leader_is_gone(
         standby.start()
         namespace.apply(raycluster("before", spec_fields=spec(group(replicas=1))))
         eventually("the pods", lambda: len(namespace.pods()) == 2)
-        throughout("one leader", lambda: len(namespace.pods()) == 2, seconds=1)
+        throughout("only one operator acts", lambda: len(namespace.pods()) == 2, seconds=1)
         assert lease_of(namespace)["holderIdentity"] == "operator-0"
         operator.stop()
         namespace.apply(raycluster("after", spec_fields=spec(group(replicas=1))))

@@ -32,7 +32,7 @@ def server(installed: RunningControlPlane) -> ClusterApi:
 
 
 class Greeter:
-    """Greetings of one namespace, and what is there for them; its calls go past the engine."""
+    """Greetings of one namespace, and their children; its calls bypass the engine."""
 
     def __init__(self, api: ClusterApi, control_plane: RunningControlPlane) -> None:
         self._api = api
@@ -54,7 +54,7 @@ class Greeter:
 
     @property
     def card(self) -> dict[str, Any]:
-        """The ConfigMap; fails where there is none."""
+        """The ConfigMap; fails if there is none."""
         try:
             return self._api.call("GET", CONFIG_MAPS.path(self.namespace, "hello"))
         except ApiError as error:
@@ -77,7 +77,7 @@ def greeter(server: ClusterApi, installed: RunningControlPlane) -> Greeter:
 
 @asynccontextmanager
 async def engine(greeter: Greeter, script: Script | None = None) -> AsyncIterator[FaultProxy]:
-    """A running engine, behind a proxy that does to its calls what the script says."""
+    """A running engine, behind a proxy that treats its calls as the script says."""
     tls = from_kubeconfig([greeter.control_plane.kubeconfig]).ssl_context()
     assert tls is not None
     proxy = FaultProxy(greeter.control_plane.server, tls)
@@ -102,7 +102,7 @@ async def engine(greeter: Greeter, script: Script | None = None) -> AsyncIterato
 
 
 async def until(what: str, look: Callable[[], object]) -> None:
-    """Wait for what another thread's calls show."""
+    """Wait until `look` is true, without blocking the loop."""
     await asyncio.to_thread(eventually, what, look, seconds=30)
 
 
@@ -110,7 +110,7 @@ def writes(proxy: FaultProxy) -> list[str]:
     return [str(exchange.call) for exchange in proxy.writes if exchange.call.resource != "events"]
 
 
-async def test_a_child_is_made_and_made_again_and_the_status_says_what_it_says(greeter: Greeter) -> None:
+async def test_a_child_is_created_and_recreated_and_the_status_follows_it(greeter: Greeter) -> None:
     greeter.write("hi")
     async with engine(greeter) as proxy:
         await until("the status", lambda: greeter.said == "hi")
@@ -150,7 +150,7 @@ async def test_a_create_whose_answer_is_lost_makes_no_second_child(greeter: Gree
 
 
 async def test_an_old_view_of_the_root_is_not_acted_on(greeter: Greeter) -> None:
-    """Its watch lags behind; what its child's watch wakes is checked with the root as it is."""
+    """Its watch lags behind; a pass that its child's watch starts reads the current root."""
     greeter.write("hi")
     lag = time.monotonic()
     late = StreamFaults(wait_for=lambda: time.monotonic() > lag)

@@ -19,7 +19,7 @@ LACKS = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
 
 @pytest.fixture
 def cluster(namespace: Namespace) -> Iterator[dict[str, Any]]:
-    """A cluster with a head that seems to run, and a worker that no node has room for."""
+    """A cluster whose head seems to run, with a worker that fits on no node."""
     gpu = group("gpu", 0, template=template(gpu="1"), maxReplicas=3)
     made = namespace.apply(raycluster(spec_fields=spec(gpu, enableInTreeAutoscaling=True)))
     for name, labels in (
@@ -32,7 +32,7 @@ def cluster(namespace: Namespace) -> Iterator[dict[str, Any]]:
             "labels": labels | {"ray.io/cluster": "demo"},
             "ownerReferences": [owner | {"uid": made["metadata"]["uid"]}],
         }
-        # The test says what a scheduler would say.
+        # The test plays the scheduler.
         pod_spec = {**template()["spec"], "schedulerName": "nobody"}
         namespace.create("pods", {"metadata": metadata, "spec": pod_spec})
     namespace.set_pod_status("demo-head", running())
@@ -55,10 +55,10 @@ def explained(
 
 
 @pytest.mark.usefixtures("cluster")
-def test_without_a_head_that_answers_the_notes_of_the_operator_are_shown(
+def test_without_an_answer_of_the_head_the_operators_status_is_shown(
     api: ClusterApi, namespace: Namespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the scheduler's words on the pod, and why the queue itself cannot be seen."""
+    """The output has the scheduler's message on the pod, and why the queue itself is unknown."""
     code, said, trouble = explained(capsys, namespace.name, api.kubeconfig)
     words = " ".join(said.split())
     assert (code, trouble) == (0, "")
@@ -71,7 +71,7 @@ def test_without_a_head_that_answers_the_notes_of_the_operator_are_shown(
 def test_explain_says_when_the_user_may_not_port_forward(
     api: ClusterApi, namespace: Namespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And which right to ask for; what may not be read besides is named. The operator's rights are such."""
+    """It names the right to ask for, and what else may not be read. The operator has such rights."""
     kubeconfig = service_account_kubeconfig(api, tmp_path)
     code, said, trouble = explained(capsys, namespace.name, kubeconfig, "-o", "json")
     assert (code, trouble) == (0, "")
@@ -88,7 +88,7 @@ def test_explain_says_when_the_user_may_not_port_forward(
 def test_a_cluster_that_is_not_there_is_named(
     api: ClusterApi, namespace: Namespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With where to look."""
+    """The message says where to look."""
     code, said, trouble = explained(capsys, namespace.name, api.kubeconfig, name="other")
     assert (code, said) == (1, "")
     assert f"there is no RayCluster other in namespace {namespace.name}: run `kubectl get" in trouble

@@ -1,4 +1,4 @@
-"""The informer follows a real API server through everything that comes between them."""
+"""The informer follows a real API server through every kind of interruption."""
 
 import asyncio
 import gc
@@ -24,14 +24,14 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[RunningControlPlane]:
-    """A control plane that these tests may stop: nobody else is on it."""
+    """A control plane of these tests alone, which they may stop."""
     with running_control_plane("-informer", audit_log=False) as running:
         yield running
 
 
 @pytest.fixture
 async def objects(plane: RunningControlPlane) -> AsyncIterator[Objects]:
-    """A namespace of the test's own."""
+    """A namespace for one test."""
     async with client_of(plane.kubeconfig) as client:
         objects = Objects(client, f"informer-{next(_numbers)}")
         await objects.begin()
@@ -85,8 +85,8 @@ async def test_it_follows_creations_changes_and_deletions(
     await _life_of_a_pod_and_a_service(plane.kubeconfig, objects)
 
 
-def test_it_does_so_on_uvloop(plane: RunningControlPlane) -> None:
-    """The loop that the operator runs on."""
+def test_it_follows_changes_on_uvloop(plane: RunningControlPlane) -> None:
+    """The operator runs on this loop."""
 
     async def life() -> None:
         async with client_of(plane.kubeconfig) as client:
@@ -98,9 +98,7 @@ def test_it_does_so_on_uvloop(plane: RunningControlPlane) -> None:
         runner.run(life())
 
 
-async def test_it_sees_the_namespaces_it_is_given_and_no_others(
-    plane: RunningControlPlane, objects: Objects
-) -> None:
+async def test_it_follows_only_the_given_namespaces(plane: RunningControlPlane, objects: Objects) -> None:
     elsewhere = Objects(objects.client, f"{objects.namespace}-elsewhere")
     await elsewhere.begin()
     async with following(plane.kubeconfig, objects.namespace, "not-there-yet") as seen:
@@ -158,7 +156,7 @@ async def test_pods_that_vanish_in_a_gap_are_reported_by_a_new_list(
 async def test_it_is_current_soon_after_the_api_server_is_back(
     plane: RunningControlPlane, objects: Objects
 ) -> None:
-    """And while the server is away, it says so."""
+    """While the server is down, its health says so."""
     key = Key("RayCluster", objects.namespace, "demo")
     async with following(plane.kubeconfig) as seen:
         plane.kill_api_server()
@@ -174,7 +172,7 @@ async def test_it_is_current_soon_after_the_api_server_is_back(
 async def test_a_watch_that_falls_silent_is_opened_again(
     through_proxy: Path, proxy: TcpProxy, objects: Objects
 ) -> None:
-    """Connections that stay open and carry nothing, as behind a firewall that forgot them."""
+    """Connections stay open and carry nothing, as behind a firewall that has dropped them."""
     key = Key("RayCluster", objects.namespace, "demo")
     async with following(through_proxy, silence=2.0) as seen:
         await objects.create_pod("seen")
@@ -193,7 +191,7 @@ async def test_a_watch_that_falls_silent_is_opened_again(
 async def test_an_object_of_a_megabyte_and_a_half_passes(
     plane: RunningControlPlane, objects: Objects
 ) -> None:
-    """And so does what comes after it."""
+    """Events after it pass too."""
     key = Key("RayCluster", objects.namespace, "demo")
     async with following(plane.kubeconfig) as seen:
         await objects.create_pod("large", text="x" * 1_400_000)
@@ -205,7 +203,7 @@ async def test_an_object_of_a_megabyte_and_a_half_passes(
         assert seen.of_pods.relists == 0
 
 
-async def test_more_pods_than_a_page_are_listed_whole(plane: RunningControlPlane, objects: Objects) -> None:
+async def test_more_pods_than_a_page_are_all_listed(plane: RunningControlPlane, objects: Objects) -> None:
     """In pages of 100."""
     names = [f"pod-{number}" for number in range(130)]
     await asyncio.gather(*(objects.create_pod(name) for name in names))
@@ -218,7 +216,7 @@ async def test_more_pods_than_a_page_are_listed_whole(plane: RunningControlPlane
 def test_a_client_that_is_closed_has_no_connection_left(
     plane: RunningControlPlane, loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
-    """At whatever moment its last request was cancelled; what is left open is a warning, so an error here."""
+    """Whenever its last request was cancelled. An open connection is a warning, and so an error here."""
 
     async def cancelled_after(seconds: float) -> None:
         async with client_of(plane.kubeconfig) as client:
@@ -243,7 +241,7 @@ def _pods_but_failed_ones(obj: JsonObject) -> Pod:
 async def _reflecting(
     objects: Objects, source: Source, trim: Callable[[JsonObject], Pod] = pod_from_object
 ) -> AsyncIterator[tuple[Reflector[Pod], Store[Pod]]]:
-    """A reflector of pods alone, until the end of the block."""
+    """A reflector of pods only, until the end of the block."""
     store = Store(Pod, ["RayCluster"])
     clockwork = Clockwork(time.monotonic, jitter=lambda: 0.0)
     sink = ChildSink(source.kind, source.namespace, trim, store, lambda _: None)
@@ -259,7 +257,7 @@ async def _reflecting(
 async def test_an_object_that_cannot_be_read_stops_nothing(
     objects: Objects, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It stays as it was last understood: it is there all the same."""
+    """The cache keeps the last version that could be parsed."""
     await objects.create_pod("odd")
     source = Source("pods", f"/api/v1/namespaces/{objects.namespace}/pods")
     async with _reflecting(objects, source, _pods_but_failed_ones) as (_, store):
@@ -274,7 +272,7 @@ async def test_an_object_that_cannot_be_read_stops_nothing(
 
 @pytest.mark.parametrize("optional", [True, False], ids=["optional", "core"])
 async def test_a_kind_that_is_absent_is_visible(objects: Objects, *, optional: bool) -> None:
-    """An optional one is unavailable; one that is needed is not synced. Both say so."""
+    """An optional kind is unavailable, a required one is not synced, and both say so."""
     source = Source("widgets", "/apis/example.com/v1/widgets", optional=optional)
     async with _reflecting(objects, source) as (reflector, _):
         await until("the trouble to show", lambda: reflector.error)

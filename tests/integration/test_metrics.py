@@ -36,7 +36,7 @@ def scraper(operator: OperatorProcess, standby: OperatorProcess, tmp_path: Path)
 
 
 def ready_with_one_pending(namespace: Namespace) -> None:
-    """A cluster that was whole with two workers, and then was to have three."""
+    """A cluster that was complete with two workers and then asked for a third."""
     namespace.apply(raycluster(spec_fields=spec(group("gpu", 2))))
     eventually("the pods", lambda: len(namespace.living_pods()) == 3)
     namespace.make_ready()

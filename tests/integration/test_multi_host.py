@@ -14,12 +14,12 @@ REPLICA = "ray.io/worker-group-replica-name"
 
 
 def replicas(namespace: Namespace) -> Counter[str]:
-    """Hosts by replica, of those not on their way out."""
+    """Hosts by replica, without terminating ones."""
     return Counter(str(pod["metadata"]["labels"][REPLICA]) for pod in namespace.living_pods(WORKERS))
 
 
 def whole(namespace: Namespace, without: str = "") -> list[str] | None:
-    """The two replicas, once both have their two hosts and none of them is `without`."""
+    """The two replicas, once each has its two hosts and none is `without`."""
     found = replicas(namespace)
     return sorted(found) if list(found.values()) == [2, 2] and without not in found else None
 
@@ -32,7 +32,7 @@ def secret(namespace: Namespace) -> dict[str, Any]:
 def test_a_replica_that_lost_a_host_is_recreated_and_the_token_stays(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """Another replica of the same cluster goes on as it was."""
+    """The other replica is not touched."""
     fields = spec(group("tpu", replicas=2, numOfHosts=2), authOptions={"mode": "token"})
     namespace.apply(raycluster(spec_fields=fields))
     broken, sound = eventually("two whole replicas", lambda: whole(namespace))

@@ -1,4 +1,4 @@
-"""An operator of some namespaces: what happens in one of them is of no account in the others."""
+"""An operator of some namespaces: trouble in one does not affect the others."""
 
 import itertools
 from collections.abc import Iterator
@@ -43,13 +43,13 @@ class Tenants:
         return self.api.namespace(name)
 
     def works(self, namespace: Namespace, name: str, *, seconds: float = 15) -> None:
-        """A cluster that is made now gets its pods, and goes."""
+        """Show that a new cluster gets its pods, and delete it."""
         namespace.apply(raycluster(name))
         eventually(f"the pods of {name}", lambda: pods_of(namespace, name) == 4, seconds=seconds)
 
     @property
     def unavailable(self) -> bool:
-        """Whether that is what is said of the second namespace, and of it alone, by one that is ready."""
+        """Whether a ready operator reports the second namespace alone as unavailable."""
         status, words = self.operator.health("readyz")
         first, *remarks = words.splitlines() or [""]
         metrics = self.operator.metrics()
@@ -77,7 +77,7 @@ def tenants(api: ClusterApi, control_plane: RunningControlPlane, tmp_path: Path)
 
 
 def test_a_namespace_that_may_not_be_read_at_the_start_holds_up_no_other(tenants: Tenants) -> None:
-    """It is unavailable, visibly, until it may be; then its clusters are acted on."""
+    """It is reported as unavailable until it may be read; then its clusters are acted on."""
     tenants.bad.apply(raycluster("early"))
     tenants.operator.start()
     assert tenants.unavailable
@@ -89,7 +89,7 @@ def test_a_namespace_that_may_not_be_read_at_the_start_holds_up_no_other(tenants
 
 
 def test_a_namespace_whose_role_is_taken_away_stops_no_other(tenants: Tenants) -> None:
-    """At run time and at the next start; and given back, it goes on, with what happened meanwhile."""
+    """At run time and at the next start; once the role is back, the operator catches up there."""
     tenants.grants.give(tenants.bad.name)
     tenants.operator.start()
     tenants.works(tenants.bad, "before")
@@ -98,7 +98,7 @@ def test_a_namespace_whose_role_is_taken_away_stops_no_other(tenants: Tenants) -
     eventually("the namespace to be unavailable", lambda: tenants.unavailable)
     tenants.works(tenants.good, "meanwhile")
     tenants.bad.apply(raycluster("unseen"))
-    throughout("that it leads", lambda: "rayfleet_leader 1.0" in tenants.operator.metrics(), seconds=2)
+    throughout("the operator leads", lambda: "rayfleet_leader 1.0" in tenants.operator.metrics(), seconds=2)
     tenants.operator.stop()
     tenants.operator.start()
     assert tenants.unavailable
@@ -110,7 +110,7 @@ def test_a_namespace_whose_role_is_taken_away_stops_no_other(tenants: Tenants) -
 
 
 def test_a_namespace_that_is_deleted_stops_no_other(tenants: Tenants) -> None:
-    """Its Role goes with it, at run time; at the next start it is as if it had never been there."""
+    """Its Role goes with it at run time; at the next start it does not exist."""
     tenants.grants.give(tenants.bad.name)
     tenants.operator.start()
     tenants.works(tenants.bad, "before")
@@ -136,7 +136,7 @@ def _may_no_more(tenants: Tenants) -> bool:
 
 
 def test_a_watch_of_rayclusters_that_dies_is_seen_and_restarted(tenants: Tenants) -> None:
-    """Its age is shown like those of pods and Services, in each namespace."""
+    """Its age is shown like those of watches of pods and Services, in each namespace."""
     tenants.grants.give(tenants.bad.name)
     tenants.operator.start()
     for kind in ("pods", "services", "rayclusters"):
@@ -151,4 +151,4 @@ def test_a_watch_of_rayclusters_that_dies_is_seen_and_restarted(tenants: Tenants
     )
     tenants.proxy.accept()
     tenants.works(tenants.good, "after")
-    eventually("all to be well", lambda: tenants.available)
+    eventually("all watches to be healthy", lambda: tenants.available)

@@ -1,4 +1,4 @@
-"""Nodes: the right to read them, and what comes of having it, lacking it, and getting it later."""
+"""Nodes: the right to read them, and the operator with it, without it, and with it later."""
 
 import itertools
 import subprocess
@@ -33,7 +33,7 @@ from rayfleet.kube.informer import machine
 machine.UNAVAILABLE_WAIT = 4.0
 sys.exit(main.main())
 """
-"""Instead of a minute."""
+"""Waits of seconds instead of a minute."""
 _numbers = itertools.count(1)
 
 
@@ -50,7 +50,7 @@ def rendered(*values: str) -> list[dict[str, Any]]:
 
 
 def follows_nodes(objects: list[dict[str, Any]]) -> bool:
-    """Whether the chart tells the operator to."""
+    """Whether the chart has the operator follow nodes."""
     (deployment,) = (item for item in objects if item["kind"] == "Deployment")
     flags = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
     return parse([flag for flag in flags if not flag.startswith("--scaling-config=")], {}).watch_nodes
@@ -69,7 +69,7 @@ def rules_about_nodes(objects: list[dict[str, Any]]) -> list[tuple[str, str, lis
 def test_the_right_to_read_nodes_comes_with_the_value_and_as_a_cluster_role_of_its_own(
     namespaces: str,
 ) -> None:
-    """In both modes, bound to the operator's account; nothing about nodes without it."""
+    """In both modes it is bound to the operator's account; without the value nothing is about nodes."""
     objects = rendered(namespaces)
     assert (rules_about_nodes(objects), follows_nodes(objects)) == ([], False)
     objects = rendered(namespaces, "nodes.watch=true")
@@ -85,7 +85,7 @@ def test_the_right_to_read_nodes_comes_with_the_value_and_as_a_cluster_role_of_i
 
 @pytest.fixture
 async def client(control_plane: RunningControlPlane) -> AsyncIterator[KubeClient]:
-    """An admin's."""
+    """An admin's client."""
     async with client_of(control_plane.kubeconfig) as client:
         yield client
 
@@ -93,7 +93,7 @@ async def client(control_plane: RunningControlPlane) -> AsyncIterator[KubeClient
 async def test_a_node_is_followed_from_its_creation_to_its_deletion(
     control_plane: RunningControlPlane, client: KubeClient
 ) -> None:
-    """Beside a list of namespaces; what a heartbeat changes is not kept, and nothing of it wakes anybody."""
+    """Beside a list of namespaces; a heartbeat changes nothing in the cache and wakes nobody."""
     name = f"node-{next(_numbers)}"
     async with following(control_plane.kubeconfig, "default", children=(*CHILDREN, NODE_CHILD)) as seen:
         nodes = seen.stores.of(NODE_CHILD)
@@ -144,7 +144,7 @@ def _done(answer: dict[str, Any] | ApiFailure) -> dict[str, Any]:
 
 
 class NodeReader:
-    """An operator of one namespace that is to follow nodes, and has no right to."""
+    """An operator of one namespace that should follow nodes and may not."""
 
     def __init__(self, api: ClusterApi, namespace: Namespace, folder: Path) -> None:
         self._api = api
@@ -157,7 +157,7 @@ class NodeReader:
         self.operator = OperatorProcess(kubeconfig, folder, names, program=("-c", IMPATIENT))
 
     def grant(self) -> None:
-        """What the chart grants with `nodes.watch`."""
+        """Grant what the chart grants with `nodes.watch`."""
         (role,) = (
             item
             for item in rendered("watchNamespaces={x}", "nodes.watch=true")
@@ -181,7 +181,7 @@ class NodeReader:
 
     @property
     def synced(self) -> float | None:
-        """What is measured of the view of nodes."""
+        """The metric about the view of nodes."""
         start = 'rayfleet_informer_synced{kind="nodes",scope="*"} '
         found = [line for line in self.operator.metrics().splitlines() if line.startswith(start)]
         return float(found[0].removeprefix(start)) if found else None
@@ -194,10 +194,10 @@ def reader(api: ClusterApi, namespace: Namespace, tmp_path: Path) -> Iterator[No
     reader.operator.kill()
 
 
-def test_without_the_right_nodes_are_unavailable_and_all_else_works_and_with_it_they_come(
+def test_without_the_right_only_nodes_are_unavailable_until_it_is_granted(
     reader: NodeReader, namespace: Namespace
 ) -> None:
-    """It is said where an on-call looks, and they are looked for again and again."""
+    """Metrics and `/readyz` say so, and the operator keeps trying to list them."""
     reader.operator.start()
     status, words = reader.operator.health("readyz")
     first, *remarks = words.splitlines()

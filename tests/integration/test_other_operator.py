@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def spaces(api: ClusterApi) -> Iterator[Callable[[str], Namespace]]:
-    """Namespaces of the test's own, by a word; their Leases are gone after it."""
+    """Namespaces for one test, by name; their Leases are gone after it."""
     made: list[str] = []
 
     def make(word: str) -> Namespace:
@@ -73,7 +73,7 @@ def everywhere(api: ClusterApi, tmp_path: Path) -> Path:
 async def test_an_operator_that_may_act_everywhere_is_respected_everywhere_from_the_first_look(
     spaces: Callable[[str], Namespace], everywhere: Path
 ) -> None:
-    """Without any setting, wherever it is; and no more as soon as it gives its Lease up."""
+    """Without any setting, in any namespace; until it releases its Lease."""
     theirs, ml = spaces("kuberay"), spaces("ml")
     with OtherOperator(theirs) as other:
         other.may_update_everywhere()
@@ -85,13 +85,15 @@ async def test_an_operator_that_may_act_everywhere_is_respected_everywhere_from_
             assert seen.watch.anywhere == lease
             assert not seen.watch.ignored
             other.release()
-            await until("word of its end", lambda: ml.name in seen.reported and not seen.watch.alive(ml.name))
+            await until(
+                "its end to be reported", lambda: ml.name in seen.reported and not seen.watch.alive(ml.name)
+            )
 
 
 async def test_whoever_may_edit_one_namespace_stops_nobody_by_a_lease(
     spaces: Callable[[str], Namespace], everywhere: Path, api: ClusterApi
 ) -> None:
-    """`edit` makes a Lease, a pod, and an account without rights: seen in a metric, and in an event a day."""
+    """`edit` allows a Lease, a pod, and an account without rights: a metric and one event a day show it."""
     tenant, ml = spaces("tenant"), spaces("ml")
     with OtherOperator(tenant) as other:
         other.hold()
@@ -113,7 +115,7 @@ async def test_whoever_may_edit_one_namespace_stops_nobody_by_a_lease(
 async def test_a_lease_without_a_living_pod_behind_it_counts_nowhere(
     spaces: Callable[[str], Namespace], everywhere: Path
 ) -> None:
-    """Whatever its holder is called; it is not waited for either."""
+    """Whatever its holder is called; nothing waits for it either."""
     tenant, ml = spaces("tenant"), spaces("ml")
     with OtherOperator(tenant) as other:
         other.may_update_everywhere()
@@ -126,7 +128,7 @@ async def test_a_lease_without_a_living_pod_behind_it_counts_nowhere(
 async def test_an_operator_of_one_namespace_is_respected_there_alone(
     spaces: Callable[[str], Namespace], everywhere: Path
 ) -> None:
-    """As KubeRay that was installed with a Role. A tenant's own account counts for its own namespace, too."""
+    """KubeRay installed with a Role is one. A tenant's own account counts for its own namespace, too."""
     theirs, ml = spaces("kuberay"), spaces("ml")
     with OtherOperator(theirs) as other:
         other.may_update(ml.name)
@@ -150,7 +152,7 @@ async def test_in_a_named_namespace_a_lease_counts_whoever_holds_it(
 async def test_with_a_list_of_namespaces_rights_are_looked_at_in_each(
     spaces: Callable[[str], Namespace], api: ClusterApi, tmp_path: Path
 ) -> None:
-    """By what the Role of the chart allows, and nothing else."""
+    """It needs only what the Role of the chart allows."""
     red, blue, account = spaces("red"), spaces("blue"), f"listed-{next(_numbers)}"
     grants = Grants(api, account)
     for namespace in (red, blue):
@@ -167,7 +169,7 @@ async def test_with_a_list_of_namespaces_rights_are_looked_at_in_each(
 async def test_a_namespace_whose_leases_may_not_be_read_holds_up_no_other(
     spaces: Callable[[str], Namespace], api: ClusterApi, tmp_path: Path
 ) -> None:
-    """There another operator is not noticed, which is said."""
+    """There another operator is not noticed, and a log line says so."""
     red, account = spaces("red"), f"listed-{next(_numbers)}"
     Grants(api, account).give(red.name)
     kubeconfig = service_account_kubeconfig(api, tmp_path, account=account)
@@ -177,6 +179,6 @@ async def test_a_namespace_whose_leases_may_not_be_read_holds_up_no_other(
 
 
 def events(api: ClusterApi, namespace: str) -> list[Mapping[str, Any]]:
-    """Those about a Lease."""
+    """Events about a Lease."""
     items = api.call("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]
     return [event for event in items if event["regarding"]["kind"] == "Lease"]

@@ -1,4 +1,4 @@
-"""Which clusters are acted on, and when another operator goes first."""
+"""Which clusters the operator acts on, and when it leaves them to another."""
 
 import itertools
 from collections.abc import Iterator
@@ -31,10 +31,10 @@ def pods_of(namespace: Namespace, name: str) -> int:
     return len(namespace.living_pods(f"ray.io/cluster={name}"))
 
 
-def test_while_another_operator_is_alive_only_clusters_named_ours_are_acted_on(
+def test_while_another_operator_is_alive_only_clusters_managed_by_us_are_acted_on(
     namespace: Namespace, listed_operator: OperatorProcess
 ) -> None:
-    """The others say why, and are taken over when its Lease has expired."""
+    """The status of the others says why; they are taken over once its Lease has expired."""
     with OtherOperator(namespace) as other:
         other.may_update(namespace.name)
         other.hold()
@@ -42,10 +42,12 @@ def test_while_another_operator_is_alive_only_clusters_named_ours_are_acted_on(
         namespace.apply(raycluster("shared"))
         namespace.apply(raycluster("ours", spec_fields=spec(managedBy="rayfleet.io/operator")))
         eventually("the pods of ours", lambda: pods_of(namespace, "ours") == 4)
-        condition = eventually("a word on the shared one", lambda: namespace.condition("shared", "Managed"))
+        condition = eventually(
+            "a message on the shared one", lambda: namespace.condition("shared", "Managed")
+        )
         assert condition["status"] == "False"
         assert f"{namespace.name}/ray-operator-leader" in condition["message"]
-        throughout("that the shared one is left alone", lambda: pods_of(namespace, "shared") == 0, seconds=4)
+        throughout("the shared one is left alone", lambda: pods_of(namespace, "shared") == 0, seconds=4)
     eventually("the shared one to be taken over", lambda: pods_of(namespace, "shared") == 4)
     eventually("the condition to go", lambda: not namespace.condition("shared", "Managed"))
     assert listed_operator.runs
@@ -54,7 +56,7 @@ def test_while_another_operator_is_alive_only_clusters_named_ours_are_acted_on(
 def test_a_lease_whose_holder_could_not_act_holds_up_nothing(
     namespace: Namespace, listed_operator: OperatorProcess
 ) -> None:
-    """Whoever may write Leases stops nobody; it is seen in a metric, and in an event on the Lease."""
+    """Whoever may write Leases stops nobody; a metric and an event on the Lease show it."""
     with OtherOperator(namespace) as other:
         other.hold()
         listed_operator.start()
@@ -73,16 +75,16 @@ def test_a_lease_whose_holder_could_not_act_holds_up_nothing(
 def test_an_operator_that_comes_later_is_respected_when_it_takes_its_lease(
     namespace: Namespace, listed_operator: OperatorProcess
 ) -> None:
-    """What runs is left to it."""
+    """Running clusters are left to it."""
     listed_operator.start()
     namespace.apply(raycluster("before"))
     eventually("its pods", lambda: pods_of(namespace, "before") == 4)
     with OtherOperator(namespace) as other:
         other.may_update(namespace.name)
         other.hold()
-        eventually("a word", lambda: namespace.condition("before", "Managed"))
+        eventually("a message", lambda: namespace.condition("before", "Managed"))
         namespace.apply(raycluster("after"))
-        eventually("a word on the new one", lambda: namespace.condition("after", "Managed"))
+        eventually("a message on the new one", lambda: namespace.condition("after", "Managed"))
         assert pods_of(namespace, "after") == 0
         other.release()
         eventually("the new one to be taken over", lambda: pods_of(namespace, "after") == 4)
@@ -103,9 +105,9 @@ def test_a_cluster_of_another_controller_is_never_written_to(
 def test_a_suspended_cluster_gets_no_pods_and_says_so(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """As Kueue creates it, before there is quota; once it is let go it starts."""
+    """Kueue creates it so until there is quota; once resumed it starts."""
     namespace.apply(raycluster(spec_fields=spec(suspend=True)))
-    condition = eventually("a word", lambda: namespace.condition("demo", "Supported"))
+    condition = eventually("a message", lambda: namespace.condition("demo", "Supported"))
     assert "spec.suspend" in condition["message"]
     assert not namespace.pods()
     namespace.patch("demo", {"suspend": False})

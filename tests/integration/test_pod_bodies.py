@@ -1,4 +1,4 @@
-"""What a real API server makes of our pods: a namespace's LimitRange, and fields that it does not know."""
+"""Our pods on a real API server: a namespace's LimitRange, and unknown fields."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def sized() -> dict[str, Any]:
 
 
 def test_workers_pass_a_limit_range_that_is_larger_than_their_wait_container(namespace: Namespace) -> None:
-    """By its refusal: without a setting, and without a word of trouble."""
+    """Its refusal is enough: no setting is needed, and no failure is reported."""
     limits = {"limits": [{"type": "Container", "min": SMALLEST}]}
     body = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "least"}, "spec": limits}
     namespace.create("limitranges", body)
@@ -32,19 +32,19 @@ def test_workers_pass_a_limit_range_that_is_larger_than_their_wait_container(nam
 
 
 def test_a_misspelt_field_of_a_template_is_named_until_it_is_fixed(namespace: Namespace) -> None:
-    """In the words of its path; the pods are made without it."""
+    """Its path names it; the pods are created without it."""
     misspelt = template()
     misspelt["spec"]["nodeSelectors"] = {"gpu": "yes"}
     namespace.apply(raycluster(spec_fields=spec(group(replicas=1, template=misspelt))))
     path = "spec.workerGroupSpecs[0].template.spec.nodeSelectors"
-    eventually("the field to be named", lambda: path in str(namespace.condition("demo", "Supported")))
+    eventually("the status to name the field", lambda: path in str(namespace.condition("demo", "Supported")))
     assert namespace.status("demo")["unknownFields"] == [path]
     namespace.patch("demo", {"workerGroupSpecs": [group(replicas=1)]})
-    eventually("it to be forgotten", lambda: "unknownFields" not in namespace.status("demo"))
+    eventually("the status to drop the field", lambda: "unknownFields" not in namespace.status("demo"))
 
 
-def test_a_group_at_fault_leaves_the_others_to_go_on(namespace: Namespace) -> None:
-    """Its amounts are named, and the rest of the cluster is made."""
+def test_a_group_at_fault_does_not_stop_the_others(namespace: Namespace) -> None:
+    """Its amounts are named, and the rest of the cluster is created."""
     odd = group("odd", replicas=2, resources={"NPU": "many"})
     namespace.apply(raycluster(spec_fields=spec(odd, group("fine", replicas=2))))
     eventually("head and group", lambda: len(namespace.living_pods()) == 3)

@@ -34,7 +34,7 @@ def ready(namespace: Namespace, name: str = "demo") -> dict[str, Any] | None:
 def test_a_start_takes_five_creates_two_status_writes_and_two_events(
     namespace: Namespace, operator: OperatorProcess, control_plane: RunningControlPlane
 ) -> None:
-    """A head and three workers, from apply to ready."""
+    """It has a head and three workers, and runs from apply to ready."""
     cluster = started(namespace)
     assert len(namespace.pods(HEAD)) == 1
     assert len(namespace.pods(WORKERS)) == 3
@@ -52,7 +52,7 @@ def test_a_start_takes_five_creates_two_status_writes_and_two_events(
 
 
 def test_a_group_is_scaled_up_and_down(namespace: Namespace, operator: OperatorProcess) -> None:
-    """Down takes the pending pod first, then the newest."""
+    """Scale-down deletes the pending pod first, then the newest."""
     started(namespace, group(replicas=2))
     oldest = names(namespace.pods(WORKERS))
     namespace.patch("demo", {"workerGroupSpecs": [group(replicas=4)]})
@@ -78,7 +78,7 @@ def test_a_group_that_is_added_appears_and_one_that_is_removed_goes(
 
 
 def test_workers_to_delete_takes_its_own_pods_only(namespace: Namespace, operator: OperatorProcess) -> None:
-    """Whatever names a user writes there, no pod of another owner goes."""
+    """Whatever names a user writes there, no pod of another owner is deleted."""
     started(namespace)
     container = {"name": "x", "image": "x"}
     namespace.create("pods", {"metadata": {"name": "bystander"}, "spec": {"containers": [container]}})
@@ -86,20 +86,20 @@ def test_workers_to_delete_takes_its_own_pods_only(namespace: Namespace, operato
     strategy = {"workersToDelete": [victim, "bystander"]}
     namespace.patch("demo", {"workerGroupSpecs": [group(replicas=2, scaleStrategy=strategy)]})
     eventually("the named worker to go", lambda: victim not in names(namespace.pods(WORKERS)))
-    throughout("two workers and the bystander", lambda: len(namespace.pods("")) == 4, seconds=1)
+    throughout("two workers and the bystander stay", lambda: len(namespace.pods("")) == 4, seconds=1)
     assert operator.runs
 
 
 def test_a_worker_that_is_deleted_or_fails_is_replaced(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """Under a new name, and the failed one is removed."""
+    """The replacement has a new name, and the failed pod is removed."""
     started(namespace, group(replicas=2))
     deleted, failed = sorted(names(namespace.pods(WORKERS)))
     namespace.delete_pod(deleted)
     eventually("a replacement of the deleted pod", lambda: len(namespace.living_pods(WORKERS)) == 2)
     namespace.set_pod_status(failed, ended())
-    # It has just been made; a pod that ends at once is replaced ten seconds after its creation.
+    # It was just created; a pod that ends at once is replaced ten seconds after its creation.
     eventually(
         "the failed pod to be removed", lambda: failed not in names(namespace.pods(WORKERS)), seconds=20
     )
@@ -122,21 +122,23 @@ def test_a_head_that_is_gone_is_replaced_under_the_next_epoch(
 
 
 def test_a_head_that_lost_its_labels_is_not_doubled(namespace: Namespace, operator: OperatorProcess) -> None:
-    """Taken out of view it still lives; when it is gone the next one comes."""
+    """It is out of view and still alive; once it is gone the next one is created."""
     started(namespace, group(replicas=1))
     old = names(namespace.pods(HEAD)).pop()
     namespace.label_pod(old, {"ray.io/cluster": None})
     namespace.delete_pod(names(namespace.pods(WORKERS)).pop())
-    eventually("the operator to be at work", lambda: len(namespace.living_pods(WORKERS)) == 1)
-    throughout("that there is no other head", lambda: names(namespace.pods(HEAD)) == {old}, seconds=2)
+    eventually("the operator to act", lambda: len(namespace.living_pods(WORKERS)) == 1)
+    throughout("there is no other head", lambda: names(namespace.pods(HEAD)) == {old}, seconds=2)
     namespace.label_pod(old, {"ray.io/cluster": "demo"})
     namespace.delete_pod(old)
     eventually("another head", lambda: (h := names(namespace.living_pods(HEAD))) and old not in h)
     assert operator.runs
 
 
-def test_ready_follows_the_moment_and_state_does_not(namespace: Namespace, operator: OperatorProcess) -> None:
-    """A worker that stops being ready takes `Ready` back."""
+def test_ready_follows_the_current_state_and_state_does_not(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    """A worker that stops being ready makes `Ready` False."""
     started(namespace, group(replicas=1))
     worker = names(namespace.pods(WORKERS)).pop()
     conditions = [{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}]
@@ -147,11 +149,11 @@ def test_ready_follows_the_moment_and_state_does_not(namespace: Namespace, opera
 
 
 def test_deleting_the_cluster_leaves_nothing(namespace: Namespace, operator: OperatorProcess) -> None:
-    """The garbage collector takes the children; the operator makes no new ones meanwhile."""
+    """The garbage collector deletes the children; the operator creates no new ones meanwhile."""
     started(namespace)
     namespace.delete_cluster("demo")
     eventually(
         "pods and Service to go", lambda: not namespace.pods("") and not namespace.services(), seconds=30
     )
-    throughout("that nothing comes back", lambda: not namespace.pods(""), seconds=1)
+    throughout("nothing comes back", lambda: not namespace.pods(""), seconds=1)
     assert operator.runs

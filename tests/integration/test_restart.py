@@ -1,4 +1,4 @@
-"""The process: restarts without a trace, blind moments without harm, and ends when asked."""
+"""The process: it restarts without a write, survives cut watches, and ends when asked."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ PODS = 3
 def test_a_restart_with_fifty_clusters_makes_no_write(
     namespace: Namespace, operator: OperatorProcess, control_plane: RunningControlPlane
 ) -> None:
-    """Everything that must be known is in the objects."""
+    """Everything that the operator must know is in the objects."""
     for number in range(CLUSTERS):
         namespace.apply(raycluster(f"c{number}", spec_fields=spec(group(replicas=PODS - 1))))
     eventually("all pods", lambda: len(namespace.pods()) == CLUSTERS * PODS, seconds=30)
@@ -33,7 +33,7 @@ def test_a_restart_with_fifty_clusters_makes_no_write(
     operator.stop()
     operator.start()
     throughout(
-        "that no cluster is written to",
+        "no cluster is written to",
         lambda: {c["metadata"]["resourceVersion"] for c in namespace.clusters()} == versions,
         seconds=4,
     )
@@ -46,24 +46,24 @@ def _at_rest(namespace: Namespace) -> bool:
     return all(c.get("status", {}).get("readyWorkerReplicas") == PODS - 1 for c in namespace.clusters())
 
 
-def test_killed_while_it_creates_it_goes_on_without_doubles(
+def test_an_operator_that_was_killed_while_creating_goes_on_without_duplicates(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:
-    """SIGKILL in the middle of sixty creates; the next one makes the rest and no more."""
+    """SIGKILL in the middle of sixty creates; the next process creates the rest and no more."""
     wanted = 60
     namespace.apply(raycluster(spec_fields=spec(group(replicas=wanted, maxReplicas=100))))
     eventually("the first pods", lambda: namespace.pods("ray.io/group=gpu"))
     operator.kill()
     operator.start()
     eventually("all pods", lambda: len(namespace.living_pods("ray.io/group=gpu")) == wanted, seconds=30)
-    throughout("no more", lambda: len(namespace.pods("ray.io/group=gpu")) == wanted, seconds=2)
+    throughout("there are no more pods", lambda: len(namespace.pods("ray.io/group=gpu")) == wanted, seconds=2)
     assert len(namespace.pods("ray.io/node-type=head")) == 1
 
 
 def test_pods_that_vanish_while_the_watch_is_cut_are_replaced(
     namespace: Namespace, api: ClusterApi, control_plane: RunningControlPlane, tmp_path: Path
 ) -> None:
-    """No event tells of them."""
+    """No event reports them."""
     with tcp_proxy(control_plane.server) as proxy:
         kubeconfig = service_account_kubeconfig(api, tmp_path)
         behind = tmp_path / "proxied.kubeconfig"
@@ -82,13 +82,13 @@ def test_pods_that_vanish_while_the_watch_is_cut_are_replaced(
             eventually(
                 "the lost workers to be replaced", lambda: len(namespace.living_pods()) == 4, seconds=20
             )
-            throughout("no more", lambda: len(namespace.living_pods()) == 4, seconds=1)
+            throughout("there are no more pods", lambda: len(namespace.living_pods()) == 4, seconds=1)
         finally:
             process.kill()
 
 
 def test_it_ends_within_five_seconds_of_sigterm(namespace: Namespace, operator: OperatorProcess) -> None:
-    """Also in the middle of work."""
+    """In the middle of work, too."""
     namespace.apply(raycluster(spec_fields=spec(group(replicas=100, maxReplicas=100))))
     eventually("the first pods", lambda: namespace.pods("ray.io/group=gpu"))
     assert operator.stop() < 5
@@ -101,7 +101,7 @@ def test_health_and_readiness_say_what_is_missing(operator: OperatorProcess) -> 
 
 
 def test_bad_credentials_end_the_process_with_one_sentence(tmp_path: Path) -> None:
-    """No traceback."""
+    """There is no traceback."""
     process = OperatorProcess(tmp_path / "missing.kubeconfig", tmp_path)
     process.start(wait=False)
     eventually("the process to end", lambda: not process.runs)

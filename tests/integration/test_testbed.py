@@ -197,7 +197,7 @@ def test_a_bed_ends_with_the_process_that_owns_it(name: str) -> None:
 
 
 def test_a_process_that_took_over_a_recorded_pid_is_left_alone(tmp_path: Path) -> None:
-    """A record names a process by pid and start time, so a stranger with the same pid is never hit."""
+    """A record names a process by pid and start time, so another process with the same pid is never hit."""
     with subprocess.Popen(["sleep", "60"]) as stranger:
         (tmp_path / "sleep.stat").write_text(f"{stranger.pid} (sleep) S {'0 ' * 18}12345 0\n")
         recorded_daemon = Daemon("sleep", ("sleep", "60"), str(tmp_path), str(tmp_path / "log"))
@@ -255,15 +255,15 @@ def test_kubebuilder_assets_go_before_our_own_binaries(
         (["build", "docker"], "there is no family 'docker'"),
     ],
 )
-def test_bad_input_is_answered_by_one_sentence(arguments: list[str], sentence: str) -> None:
-    """No traceback: the option, and what it may be."""
+def test_bad_input_gets_one_sentence(arguments: list[str], sentence: str) -> None:
+    """The sentence names the option and its valid values; there is no traceback."""
     done = run_testbed(*arguments)
     assert done.returncode == 1
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_missing_program_is_answered_by_the_line_that_installs_it(name: str, tmp_path: Path) -> None:
+def test_a_missing_program_gets_the_line_that_installs_it(name: str, tmp_path: Path) -> None:
     """Without openssl the bed says which package brings it."""
     done = run_testbed("up", "--name", name, PATH=str(tmp_path))
     assert done.returncode == 1
@@ -272,7 +272,7 @@ def test_a_missing_program_is_answered_by_the_line_that_installs_it(name: str, t
 
 
 def test_the_bed_is_up_within_six_seconds_of_the_reference_machine(name: str) -> None:
-    """Once the binaries are built, a control plane is no reason to put tests off."""
+    """Once the binaries are built, a control plane starts fast enough to test often."""
     begun = time.monotonic()
     beds.up(Wanted(name), QUIET)
     assert time.monotonic() - begun < 6 * slowdown()

@@ -1,4 +1,4 @@
-"""What only time ends is looked at when the time comes, on a real API server; Ray is pretended.
+"""The end of each wait causes a pass, on a real API server with a pretended Ray.
 
 The waits of the operator are made short: 15 s for the minute in which a head settles, which is longer than
 the last write of the status waits, and 3 s for the half minute in which a dead node may come back.
@@ -50,7 +50,7 @@ def impatient_operator(
 
 @pytest.fixture
 def scene(namespace: Namespace, request: pytest.FixtureRequest) -> Iterator[QueueScene]:
-    """Two tasks that run on two workers, of three that there may be."""
+    """Two tasks that run on two workers, of at most three."""
     loop = LoopThread("pretended Ray")
     loop.start()
     made = QueueScene(namespace, request.node.originalname.split("_")[2], loop)
@@ -75,7 +75,7 @@ def test_a_dead_node_whose_pod_lives_is_replaced_though_nothing_else_happens(sce
     eventually("both tasks to run", lambda: len(scene.play()) == len(scene.ray.busy) == 2)
 
 
-def test_a_replaced_head_is_scaled_by_again_though_a_worker_never_joins_it(scene: QueueScene) -> None:
+def test_a_replaced_head_scales_again_though_a_worker_never_joins_it(scene: QueueScene) -> None:
     """One of the two old workers joins the new head; three tasks wait for one worker each."""
     (old,) = scene.namespace.living_pods(f"ray.io/cluster={scene.name},{HEAD}")
     stuck = {max(scene.ray.busy)}

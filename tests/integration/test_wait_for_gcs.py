@@ -1,4 +1,4 @@
-"""The worker's wait for the head, run for real."""
+"""The worker's wait for the head, as a real process."""
 
 import os
 import resource
@@ -28,7 +28,7 @@ def wait_container(ray: dict[str, Any] | None = None) -> dict[str, Any]:
     return container
 
 
-def test_the_wait_is_small_and_runs_as_ray_does() -> None:
+def test_the_wait_is_small_and_runs_like_ray() -> None:
     """Its image and security context are Ray's; its size is fixed, and it mounts nothing."""
     secure = {"runAsNonRoot": True, "readOnlyRootFilesystem": True}
     container = wait_container(
@@ -62,7 +62,7 @@ def test_a_wait_of_the_users_own_replaces_ours() -> None:
 
 @contextmanager
 def waiting(port: int, prelude: str = "") -> Iterator[subprocess.Popen[str]]:
-    """The script, waiting for `port` of this machine, as nobody and without an environment."""
+    """The script waits for `port` of this machine, as nobody and without an environment."""
     bash, c, script, name, *_ = wait_container()["command"]
     process = subprocess.Popen(
         [bash, c, prelude + script, name, "127.0.0.1", str(port)],
@@ -77,17 +77,17 @@ def waiting(port: int, prelude: str = "") -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        # With its attempt, as the end of a container's first process ends the container.
+        # End its attempt too, as the end of a container's first process does.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=5)
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 10) -> float:
-    """Poll `condition`; the seconds it took."""
+    """Poll `condition`; return the seconds it took."""
     start = time.monotonic()
     while not condition():
-        assert time.monotonic() - start < seconds, f"waited {seconds} s for {what}"
+        assert time.monotonic() - start < seconds, f"timed out after {seconds} s waiting for {what}"
         time.sleep(0.01)
     return time.monotonic() - start
 
@@ -114,7 +114,7 @@ def test_the_worker_starts_as_soon_as_the_head_listens() -> None:
             assert time.monotonic() - listening < 1 * slowdown()
 
 
-def test_a_head_that_listens_already_is_no_wait() -> None:
+def test_a_worker_does_not_wait_for_a_head_that_already_listens() -> None:
     """The first attempt is at once."""
     with socket.create_server(("127.0.0.1", 0)) as head:
         start = time.monotonic()
@@ -124,7 +124,7 @@ def test_a_head_that_listens_already_is_no_wait() -> None:
 
 
 def test_the_wait_costs_next_to_nothing() -> None:
-    """Far below its limits of 50m and 32Mi, or a thousand waiting workers would be a load of their own."""
+    """It stays far below its limits of 50m and 32Mi, or a thousand waiting workers would be a load."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -156,7 +156,7 @@ def test_an_attempt_at_an_address_that_never_answers_times_out_and_is_repeated()
             assert process.wait(timeout=10) == 0
 
 
-def test_a_worker_that_is_no_longer_wanted_stops_waiting() -> None:
+def test_a_worker_that_is_deleted_stops_waiting() -> None:
     """A SIGTERM ends it, though the first process of a container ignores one by default."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -167,7 +167,7 @@ def test_a_worker_that_is_no_longer_wanted_stops_waiting() -> None:
 
 
 def test_a_long_wait_says_what_to_look_at() -> None:
-    """One line every two minutes; here the clock of the shell is set forward."""
+    """It prints a line every two minutes; here the clock of the shell is set forward."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]

@@ -1,4 +1,4 @@
-"""An operator that is there before its CRD, in all namespaces."""
+"""An operator that starts before its CRD exists, in all namespaces."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def bare() -> Iterator[RunningControlPlane]:
         yield running
 
 
-def test_it_waits_for_the_crd_not_ready_and_then_acts_in_every_namespace(
+def test_it_is_not_ready_until_its_crd_exists_and_then_acts_in_every_namespace(
     bare: RunningControlPlane, tmp_path: Path
 ) -> None:
     """Helm installs both in any order."""
@@ -42,7 +42,7 @@ def test_it_waits_for_the_crd_not_ready_and_then_acts_in_every_namespace(
         red, blue = api.namespace("red"), api.namespace("blue")
         eventually("the pods in red", lambda: len(red.living_pods()) == 4, seconds=40)
         eventually("the pods in blue", lambda: len(blue.living_pods()) == 4, seconds=40)
-        # For half a minute the API server does not let the new kind own anything: no user's trouble.
+        # For half a minute the API server does not let the new kind own anything: the user need not know.
         warnings = [e for space in (red, blue) for e in space.events() if e["type"] == "Warning"]
         assert not warnings
         assert not red.condition("demo", "ReplicaFailure")

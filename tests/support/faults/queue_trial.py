@@ -153,7 +153,7 @@ def perform(bed: FaultBed, scenario: QueueScenario, script: Script, launch: Laun
     with queue_trial(bed, scenario.name, launch) as trial:
         _run(trial, scenario, script)
         wanted, found = undisturbed(bed, scenario)[0], trial.outcome()
-        assert found == wanted, f"it came to {found},\nundisturbed to {wanted}\n{trial.words()}"
+        assert found == wanted, f"the result is {found},\nundisturbed {wanted}\n{trial.words()}"
 
 
 def _run(trial: QueueTrial, scenario: QueueScenario, script: Script) -> None:

@@ -53,7 +53,7 @@ def perform(
     try:
         run(trial, scenario, script, restarted=restarted, seconds=seconds)
         wanted, found = undisturbed(bed, scenario).outcome, trial.outcome()
-        assert found == wanted, f"it came to {found},\nundisturbed to {wanted}\n{trial.words()}"
+        assert found == wanted, f"the result is {found},\nundisturbed {wanted}\n{trial.words()}"
     finally:
         trial.close()
 
