@@ -9,7 +9,7 @@ BED ?= dev
 PROFILE ?= node
 NODES ?=
 
-.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench bench-quick demo testbed-up testbed-down crds metrics alerts chart-readme cli-reference protocol golden docs images lock clean
+.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench bench-quick demo testbed-up testbed-down crds metrics alerts chart-readme chart-renders cli-reference protocol golden docs images lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -106,6 +106,10 @@ alerts: $(VENV)/installed ## Generate the page that lists the alerts
 
 chart-readme: $(VENV)/installed ## Generate the README of the chart from the comments of its values
 	@$(RUN) -m chart_readme
+
+chart-renders: $(VENV)/installed ## Record what the chart makes of sets of values (tests/golden/chart)
+	@$(RUN) -m testbed build helm
+	@$(RUN) -m chart_renders
 
 cli-reference: $(VENV)/installed ## Generate the page of the command line
 	@$(RUN) -m cli_reference

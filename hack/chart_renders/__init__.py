@@ -1,0 +1,1 @@
+"""What the chart makes of sets of values, recorded in tests/golden/chart."""
