@@ -137,8 +137,7 @@ class Operator:
             owners=pods.owners,
         )
         ceilings = NamespaceCeilingsReader(loop.client)
-        accounts = ClusterAccounts(self._heads.observation)
-        self._lines = partial(cluster_lines, accounts=accounts)
+        self._accounts = accounts = ClusterAccounts(self._heads.observation)
         return ScalingSources(self._heads, self._sampler, ceilings, self._ledger, scaling.limits, accounts)
 
     def _is_known(self, namespace: str) -> bool:
@@ -174,11 +173,11 @@ class Operator:
             unavailable=lambda: readiness.unavailable(loop.informer.health),
             ignored_leases=lambda: len(self._other_operator.ignored),
             outdated_crds=lambda: self._crds.outdated,
+            scaling=self._accounts.scaling,
         )
         self._recorder.registry.register(PartsCollector(parts))
-        exposition = Exposition(
-            self._recorder.registry, self._clusters, self._pods, self._lines, parts.leading
-        )
+        lines = partial(cluster_lines, accounts=self._accounts)
+        exposition = Exposition(self._recorder.registry, self._clusters, self._pods, lines, parts.leading)
         return MetricsServer(self._settings.metrics_host, self._settings.metrics_port, exposition)
 
     def _not_ready(self) -> str | None:

@@ -69,6 +69,7 @@ class Scene:
             ignored_leases=lambda: self.ignored_leases,
             unavailable=lambda: self.unavailable,
             outdated_crds=lambda: self.outdated_crds,
+            scaling=self.accounts.scaling,
         )
         self.recorder.registry.register(PartsCollector(parts))
         PodCounts(self.recorder)

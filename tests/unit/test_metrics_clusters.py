@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from rayfleet.api.raycluster.status import ConditionType
+from rayfleet.autoscaling import Waiting
 from rayfleet.kinds.raycluster.accounts import ClusterAccounts
 from rayfleet.kinds.raycluster.plan import plan
 from rayfleet.kinds.raycluster.series import cluster_lines
@@ -196,6 +197,17 @@ def test_a_group_whose_pods_cannot_be_created_says_why() -> None:
     assert values(found, "rayfleet_worker_group_held") == {("gpu", "QuotaExceeded"): 1.0}
 
 
+def test_a_cluster_that_follows_its_queue_says_what_waits_and_why() -> None:
+    """Until it is known no more; another cluster of the same name has said nothing."""
+    of, accounts = cluster(), ClusterAccounts()
+    accounts.scaling.note(of.key, of.uid, Waiting(7, "Max"), frozenset(), frozenset())
+    name = "rayfleet_cluster_waiting_requests"
+    assert values(samples(glance(of), (), accounts), name) == {("Max",): 7.0}
+    assert values(samples(glance(replace(of, uid="another")), (), accounts), name) == {}
+    accounts.forget(of.key)
+    assert values(samples(glance(of), (), accounts), name) == {}
+
+
 def test_series_stay_within_their_bounds() -> None:
     """With every condition there is, 14 a cluster and 6 a group; never one a pod, nor one twice."""
     of = cluster(spec(*(group(f"g{n}", 2) for n in range(5))))
@@ -205,6 +217,7 @@ def test_series_stay_within_their_bounds() -> None:
         each["reason"] = "Ceiling"
     transition = {"status": "True", "reason": "R", "lastTransitionTime": "2027-01-15T08:00:00Z"}
     accounts = ClusterAccounts(lambda _: heard(), lambda: 0.0)
+    accounts.scaling.note(of.key, of.uid, Waiting(), frozenset(), frozenset())
     for kinds in (set(ConditionType), set(ConditionType) - {ConditionType.MANAGED}):
         status["conditions"] = [{"type": str(kind), **transition} for kind in kinds] * 2
         found = samples(glance(of, status), pods, accounts)

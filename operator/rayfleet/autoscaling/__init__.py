@@ -13,7 +13,9 @@ from rayfleet.autoscaling.decision import (
     Placed,
     ReplicaCancel,
     ReplicaDrain,
+    SizeReason,
     Tier,
+    Waiting,
 )
 from rayfleet.autoscaling.inputs import (
     AutoscalingPolicy,
@@ -42,7 +44,9 @@ __all__ = [
     "Placed",
     "ReplicaCancel",
     "ReplicaDrain",
+    "SizeReason",
     "Tier",
+    "Waiting",
     "Worker",
     "WorkerGroup",
     "decide",

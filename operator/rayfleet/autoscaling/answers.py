@@ -1,9 +1,24 @@
 """The outcome for each entry of demand, for people who ask."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from rayfleet.api.names import HEAD_GROUP
-from rayfleet.autoscaling.decision import DemandAnswer, DemandHold, DemandKind, HoldKind, Placed, Tier
+from rayfleet.autoscaling.decision import (
+    NO_AMOUNTS,
+    RESOURCES,
+    STARTING,
+    Amounts,
+    DemandAnswer,
+    DemandHold,
+    DemandKind,
+    GroupDecision,
+    HoldKind,
+    Placed,
+    Tier,
+    Waiting,
+)
 from rayfleet.autoscaling.demand.localities import NO_VALUES, within_words
 from rayfleet.autoscaling.demand.needs import Need
 from rayfleet.autoscaling.effort import MOST_WORDS, TOO_MUCH, Effort
@@ -15,6 +30,13 @@ from rayfleet.autoscaling.sizing.census import Census
 from rayfleet.autoscaling.sizing.holds import DemandHolds, blocked_hold, is_oversized, whole_nodes
 from rayfleet.autoscaling.sizing.sizes import Sizes
 from rayfleet.ray.state import Shape
+
+_OBJECT_STORE: Final = "object_store_memory"
+"""Bytes, of which nobody asks for nodes."""
+_PLACES: Final = {name: place for place, name in enumerate(RESOURCES[:-1])}
+_OTHER: Final = len(RESOURCES) - 1
+_MOST_AMOUNTS: Final = tuple([float(1 << 50) if name == "memory" else 1e6 for name in RESOURCES])
+"""What counts of one cluster at most, so that one that asks for everything does not hide the others."""
 
 
 def answers_of(
@@ -94,6 +116,47 @@ class _Reasons:
             self._effort.spend(self._holds.steps(need))
             known = self._known[need.shape, rooms] = self._holds.of(need, rooms)
         return known
+
+
+def waiting_of(answers: Iterable[DemandAnswer], groups: Iterable[GroupDecision]) -> Waiting:
+    """The queue in numbers. A head may ask for any amount: of one cluster only so much counts."""
+    kinds = {hold.kind for group in groups for hold in group.holds}
+    if any(group.blocked for group in groups):
+        kinds.add(HoldKind.BLOCKED)
+    held, starting = Counter[HoldKind](), 0
+    demand, infeasible = [0.0] * len(RESOURCES), [0.0] * len(RESOURCES)
+    for answer in answers:
+        without = answer.count - sum([some.number for some in answer.placed if some.tier is Tier.RUNNING])
+        if without <= 0:
+            continue
+        unserved = max(0, answer.unserved)
+        starting += without - unserved
+        _add(demand, answer.shape, without)
+        for hold in answer.holds:
+            kinds.add(hold.kind)
+        if unserved and answer.holds:
+            held[answer.holds[0].kind] += unserved
+            if any(hold.kind is HoldKind.INFEASIBLE for hold in answer.holds):
+                _add(infeasible, answer.shape, unserved)
+    if not starting and not held:
+        return Waiting(kinds=frozenset(kinds))
+    return Waiting(
+        requests=held.total() or starting,
+        reason=str(held.most_common(1)[0][0]) if held else STARTING,
+        demand=_bounded(demand),
+        infeasible=_bounded(infeasible) if any(infeasible) else NO_AMOUNTS,
+        kinds=frozenset(kinds),
+    )
+
+
+def _add(amounts: list[float], shape: Shape, count: int) -> None:
+    for name, amount in shape.resources:
+        if name != _OBJECT_STORE:
+            amounts[_PLACES.get(name, _OTHER)] += amount * count
+
+
+def _bounded(amounts: Sequence[float]) -> Amounts:
+    return tuple([min(amount, most) for amount, most in zip(amounts, _MOST_AMOUNTS, strict=True)])
 
 
 def oversized(solution: Solution) -> tuple[Shape, ...]:

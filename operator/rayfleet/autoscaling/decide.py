@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from rayfleet.autoscaling.answers import answers_of, oversized
+from rayfleet.autoscaling.answers import answers_of, oversized, waiting_of
 from rayfleet.autoscaling.decision import Decision
 from rayfleet.autoscaling.demand.localities import placeable, ways_of
 from rayfleet.autoscaling.demand.needs import shapes_of, space_of
@@ -74,6 +74,7 @@ def decide(
         answers=answers,
         oversized=oversized(solution),
         summary=summary_of(sizes.groups, answers, known=ray is not None),
+        waiting=waiting_of(answers, sizes.groups),
         known=ray is not None,
         memory=sizes.memory,
     )

@@ -1,7 +1,7 @@
 """The result of `decide`: sizes, drains, what serves each demand, what holds the rest, with messages."""
 
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 
@@ -41,6 +41,24 @@ class HoldKind(StrEnum):
     """More is waiting than one decision can consider."""
 
 
+class SizeReason(StrEnum):
+    """Why the size of a group changes."""
+
+    DEMAND = "demand"
+    """Work waits."""
+    MINIMUM = "minimum"
+    METRIC = "metric"
+    REPLICAS = "replicas"
+    """`replicas` was changed."""
+    LIMIT = "limit"
+    """It was above its max."""
+    IDLE = "idle"
+    UNNEEDED = "unneeded"
+    """It has not started, and nothing waits for it any more."""
+    OTHER = "other"
+    """Such as that Ray keeps a node that was to go."""
+
+
 class DemandKind(StrEnum):
     """Where demand comes from."""
 
@@ -48,6 +66,30 @@ class DemandKind(StrEnum):
     """Tasks, actors and job drivers, which Ray does not distinguish."""
     GANG = "gang"
     CONSTRAINT = "request_resources"
+
+
+RESOURCES: Final = ("CPU", "GPU", "TPU", "memory", "other")
+"""What demand is counted in; a head may name any number of others."""
+Amounts: TypeAlias = tuple[float, ...]
+"""An amount of each of `RESOURCES`."""
+NO_AMOUNTS: Final[Amounts] = (0.0,) * len(RESOURCES)
+STARTING: Final = "Starting"
+"""The reason of what waits for nodes that are coming."""
+
+
+class Waiting(NamedTuple):
+    """What of the queue has no running node, in numbers."""
+
+    requests: int = 0
+    """Those that get no node by this decision; if there are none, those whose nodes are coming."""
+    reason: str = "None"
+    """What holds most of them: a `HoldKind`, or `STARTING`."""
+    demand: Amounts = NO_AMOUNTS
+    """Of all that have no running node."""
+    infeasible: Amounts = NO_AMOUNTS
+    """Of those that no group could ever serve."""
+    kinds: frozenset[HoldKind] = frozenset()
+    """Everything that holds something in the cluster."""
 
 
 class DemandHold(NamedTuple):
@@ -99,6 +141,7 @@ class ReplicaDrain(Struct, frozen=True):
     """The replica's name in a multi-host group; else the pod's name."""
     nodes: tuple[IdleNode, ...]
     message: str
+    why: SizeReason
 
 
 class ReplicaCancel(Struct, frozen=True):
@@ -107,6 +150,7 @@ class ReplicaCancel(Struct, frozen=True):
     group: str
     pods: tuple[str, ...]
     message: str
+    why: SizeReason
 
 
 class GroupDecision(Struct, frozen=True):
@@ -129,6 +173,10 @@ class GroupDecision(Struct, frozen=True):
     """Why its pods are blocked."""
     late: bool = False
     """They have been blocked for so long that their work goes elsewhere if possible."""
+    why_up: SizeReason = SizeReason.OTHER
+    """Why it is larger than before, if it is."""
+    why_down: SizeReason = SizeReason.OTHER
+    """Why it is smaller than before, if it is."""
 
 
 class Decision(Struct, frozen=True):
@@ -146,6 +194,8 @@ class Decision(Struct, frozen=True):
     """Shapes of tasks that are larger than a whole node of any group, whatever max is."""
     summary: str = ""
     """One sentence for the status; changes only when the decision does."""
+    waiting: Waiting = Waiting()
+    """The queue in numbers."""
     known: bool = True
     """Whether there was a view of Ray; without it nothing shrinks and demand is unknown."""
     memory: Memory = field(default_factory=Memory)

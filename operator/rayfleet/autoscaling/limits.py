@@ -17,6 +17,10 @@ MAX_NEW_GPUS_PER_MINUTE: Final = "rayfleet.io/max-new-gpus-per-minute"
 """Annotation of a namespace: GPUs that its Ray clusters together may add per minute."""
 
 
+NOT_READ: Final = "annotations not read yet"
+"""The source of the ceiling that stands for those of a namespace until they are known."""
+
+
 class CeilingScope(StrEnum):
     """What a ceiling counts."""
 
@@ -97,7 +101,7 @@ def unknown_ceilings(why: str) -> NamespaceCeilings:
     fault = (
         f"the annotations of the namespace could not be read ({why}): no GPUs are added until they can be."
     )
-    return NamespaceCeilings((Ceiling(CeilingScope.NAMESPACE, 0, "annotations not read yet"),), (fault,))
+    return NamespaceCeilings((Ceiling(CeilingScope.NAMESPACE, 0, NOT_READ),), (fault,))
 
 
 _ANNOTATIONS: Final = (

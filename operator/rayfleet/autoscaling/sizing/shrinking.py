@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from rayfleet.autoscaling.decision import IdleNode, ReplicaCancel, ReplicaDrain
+from rayfleet.autoscaling.decision import IdleNode, ReplicaCancel, ReplicaDrain, SizeReason
 from rayfleet.autoscaling.inputs import Worker
 from rayfleet.autoscaling.sizing.census import Census
 from rayfleet.autoscaling.sizing.changes import Change
@@ -18,7 +18,9 @@ def cancel_surplus(change: Change) -> None:
     """Cancel replicas above a lowered maximum that have not joined, whether or not Ray's state is known."""
     census = change.census
     reason = f"{census.group.name} is above its max of {census.maximum}"
-    change.over += [ReplicaCancel(census.group.name, pods, reason) for pods in census.surplus]
+    change.over += [
+        ReplicaCancel(census.group.name, pods, reason, SizeReason.LIMIT) for pods in census.surplus
+    ]
 
 
 def drain_idle(change: Change, needed: AbstractSet[str], context: SizingContext) -> None:
@@ -30,7 +32,7 @@ def drain_idle(change: Change, needed: AbstractSet[str], context: SizingContext)
         idle = idle_replicas(census, joined, frozenset())
         reason = f"{group.name} is above its max of {census.maximum}"
         parts = partly_joined(census, joined)
-        _drain(change, [*parts, *idle.due, *idle.surplus][:over_max], joined, reason)
+        _drain(change, [*parts, *idle.due, *idle.surplus][:over_max], joined, reason, SizeReason.LIMIT)
         if len(change.drains) < over_max:
             change.waiting.append(f"above its max of {census.maximum}: busy replicas go when they are idle")
     idle = idle_replicas(census, joined, needed)
@@ -49,9 +51,8 @@ def drain_idle(change: Change, needed: AbstractSet[str], context: SizingContext)
         change.waiting.append(limited.message)
         if limited.again_in is not None:
             change.again_in.append(limited.again_in)
-    _drain(
-        change, due[: limited.replicas], joined, f"idle for its timeout of {group.idle_timeout_seconds:g} s"
-    )
+    reason = f"idle for its timeout of {group.idle_timeout_seconds:g} s"
+    _drain(change, due[: limited.replicas], joined, reason, SizeReason.IDLE)
     if spare > len(due) and idle.next_in is not None:
         change.again_in.append(idle.next_in)
 
@@ -72,19 +73,24 @@ def _shrink_as_asked(
     coming, looks = removable(unneeded, census.late, context)
     change.again_in += looks
     for name in coming[: max(0, change.wanted - asked)]:
-        change.cancels.append(
-            ReplicaCancel(group.name, tuple(worker.name for worker in census.replicas[name]), reason)
-        )
-    _drain(change, idle[: max(0, change.wanted - asked)], context.joined, reason)
+        pods = tuple(worker.name for worker in census.replicas[name])
+        change.cancels.append(ReplicaCancel(group.name, pods, reason, SizeReason.REPLICAS))
+    _drain(change, idle[: max(0, change.wanted - asked)], context.joined, reason, SizeReason.REPLICAS)
     if change.wanted > asked:
         change.shrink_to = asked
         change.waiting.append(f"replicas was lowered to {asked}: the others go when they are idle")
 
 
-def _drain(change: Change, replicas: list[IdleReplica], joined: Mapping[str, RayNode], reason: str) -> None:
+def _drain(
+    change: Change,
+    replicas: list[IdleReplica],
+    joined: Mapping[str, RayNode],
+    reason: str,
+    why: SizeReason,
+) -> None:
     for replica in replicas:
         nodes = tuple(IdleNode(w.name, joined[w.name].node_id) for w in replica.workers if w.name in joined)
-        change.drains.append(ReplicaDrain(change.census.group.name, replica.name, nodes, reason))
+        change.drains.append(ReplicaDrain(change.census.group.name, replica.name, nodes, reason, why))
 
 
 def cancel_unneeded(
@@ -107,8 +113,8 @@ def cancel_unneeded(
     count = sum(now - start >= timeout for start in since)
     reason = f"not started, and not needed for {timeout:g} s"
     unmade = min(count, unneeded_missing)
-    change.cancels += [ReplicaCancel(group.name, (), reason)] * unmade
-    change.cancels += [ReplicaCancel(group.name, pods, reason) for pods in waiting[: count - unmade]]
+    gone = [()] * unmade + waiting[: count - unmade]
+    change.cancels += [ReplicaCancel(group.name, pods, reason, SizeReason.UNNEEDED) for pods in gone]
     change.recommended -= count
     change.unneeded = tuple(since[count:])
     if change.unneeded:

@@ -11,6 +11,7 @@ from rayfleet.autoscaling.decision import (
     GroupDecision,
     ReplicaCancel,
     ReplicaDrain,
+    SizeReason,
     Tier,
 )
 from rayfleet.autoscaling.inputs import AutoscalingPolicy, Memory
@@ -143,6 +144,8 @@ def _group_decision(change: Change, floor: int, context: SizingContext, held: st
         holds=tuple(hold for hold in (change.rate, ceiling) if hold),
         blocked=blocked.message if blocked else "",
         late=census.stuck,
+        why_up=_why_up(change, floor),
+        why_down=_why_down(change),
     )
 
 
@@ -159,6 +162,28 @@ def _growth(change: Change, floor: int) -> str:
     elif floor:
         why.append(f"minReplicas is {group.min_replicas}")
     return f"{words.counted(change.started, 'more replica')}, as {' and '.join(why)}"
+
+
+def _why_up(change: Change, floor: int) -> SizeReason:
+    census, group = change.census, change.census.group
+    if change.started > floor:
+        return SizeReason.DEMAND
+    if not change.started:
+        return SizeReason.REPLICAS if (group.resized_to or 0) > group.desired else SizeReason.OTHER
+    if (group.resized_to or 0) > census.present:
+        return SizeReason.REPLICAS
+    metric = group.metric_replicas > max(census.present, group.min_replicas)
+    return SizeReason.METRIC if metric else SizeReason.MINIMUM
+
+
+def _why_down(change: Change) -> SizeReason:
+    group = change.census.group
+    for removals in (change.over, change.drains, change.cancels):
+        if removals:
+            return removals[0].why
+    if group.resized_to is not None and group.resized_to < group.desired:
+        return SizeReason.REPLICAS
+    return SizeReason.LIMIT if change.census.maximum < group.desired else SizeReason.OTHER
 
 
 def _reason(change: Change, growth: str, ceiling: DemandHold | None, held: str, *, known: bool) -> str:

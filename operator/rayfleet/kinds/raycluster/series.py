@@ -67,6 +67,9 @@ def cluster_lines(cluster: Glance, pods: Iterable[Pod], accounts: ClusterAccount
     # While another operator acts on it, nobody asks its head.
     state = None if contested else accounts.state(cluster.key, cluster.uid)
     yield from _gpu_lines(f"{place},{owner}", accounts.gpu_seconds(cluster.key, cluster.uid, own, state))
+    waiting = None if contested else accounts.scaling.waiting(cluster.key, cluster.uid)
+    if waiting is not None:
+        yield _line(definitions.CLUSTER_WAITING, f'{place},reason="{waiting.reason}"', waiting.requests)
     yield from _group_lines(place, status, own, state)
 
 

@@ -36,6 +36,13 @@ CLUSTER_GPU_SECONDS: Final = counter(
     "are there while the answers of the cluster's head are known.",
     *("name", "namespace", "owner_kind", "state"),
 )
+CLUSTER_WAITING: Final = gauge(
+    "rayfleet_cluster_waiting_requests",
+    "Requests in the queue of a cluster that follows it which have no node, and get none now; reason is what "
+    "holds most of them: Infeasible, Max, Ceiling, Blocked, Withheld, Rate or TooMuch. If there are none, "
+    "those whose nodes are on the way (reason Starting), else 0 (None). Absent while the queue is unknown.",
+    *("name", "namespace", "reason"),
+)
 GROUP_DESIRED: Final = gauge(
     "rayfleet_worker_group_desired_pods",
     "Pods that the worker group should have.",
@@ -69,6 +76,46 @@ GROUP_HELD: Final = gauge(
     *("name", "namespace", "group", "reason"),
 )
 
+DEMAND: Final = gauge(
+    "rayfleet_demand",
+    "What waits for a node in the queues of all clusters: CPUs, GPUs, TPU chips, bytes of memory, and units "
+    "of everything else (other). Of one cluster at most a million of each counts, and 1 PiB.",
+    "resource",
+)
+INFEASIBLE_DEMAND: Final = gauge(
+    "rayfleet_infeasible_demand",
+    "The part of rayfleet_demand that no group of its cluster could ever serve, whatever its max.",
+    "resource",
+)
+DECISIONS: Final = counter(
+    "rayfleet_scaling_decisions_total",
+    "Decisions that changed the size of a group. Up: demand (work waits), minimum, metric (one from outside "
+    "Ray asks for it), replicas (was raised), other (such as that Ray keeps a node that was to go). Down: "
+    "idle, unneeded (not started, and nothing waits for it any more), replicas (was lowered), limit (it was "
+    "above its max), other.",
+    *("direction", "reason"),
+)
+HOLDS: Final = gauge(
+    "rayfleet_holds",
+    "Clusters in which something is held now: Infeasible (no group has such a node), Max, Ceiling, Blocked "
+    "(pods do not start, or the API server refuses them), Withheld (a group may not start pods), Rate "
+    "(growth is spread over time), TooMuch (more waits than one decision considers). A cluster may have "
+    "several.",
+    "cause",
+)
+CEILINGS_HELD: Final = counter(
+    "rayfleet_ceilings_held_total",
+    "How many times a ceiling on GPUs has begun to hold something in a cluster: that of the cluster, of its "
+    "namespace, or of all (total), and those on new GPUs per minute.",
+    "scope",
+)
+
+SCALING: Final = Section(
+    "Scaling",
+    "Of all clusters together, from the leader only; a standby shows zeros. Every series is there from the "
+    "start.",
+    (DEMAND, INFEASIBLE_DEMAND, DECISIONS, HOLDS, CEILINGS_HELD),
+)
 CLUSTERS: Final = Section(
     "Clusters",
     "From the leader only, so that a sum over the replicas counts each cluster once. They disappear with "
@@ -76,7 +123,7 @@ CLUSTERS: Final = Section(
     "names, labels and meanings that dashboards for KubeRay use.",
     (
         *(CLUSTER_INFO, CLUSTER_PROVISIONED, CLUSTER_PROVISIONED_DURATION, CLUSTER_CONDITION),
-        CLUSTER_GPU_SECONDS,
+        *(CLUSTER_GPU_SECONDS, CLUSTER_WAITING),
         *(GROUP_DESIRED, GROUP_RUNNING, GROUP_PENDING, GROUP_READY, GROUP_DRAINING, GROUP_HELD),
     ),
 )

@@ -9,9 +9,10 @@ from prometheus_client.registry import Collector
 
 from rayfleet import __version__
 from rayfleet.engine.workqueue import WorkQueue
+from rayfleet.fleet.scaling import FleetScaling
 from rayfleet.kube.client.calls import ApiCalls, GcsCalls
 from rayfleet.kube.informer import Health
-from rayfleet.telemetry.metrics import definitions
+from rayfleet.telemetry.metrics import cluster_definitions, definitions
 from rayfleet.telemetry.metrics.definition import Definition
 
 EVERYWHERE = "*"
@@ -35,6 +36,7 @@ class OperatorParts(Struct, frozen=True):
     outdated_crds: Callable[[], Mapping[str, bool]] = dict
     """Whether each CRD is older than the operator; without those of which that is not known."""
     gcs_calls: GcsCalls = field(default_factory=GcsCalls)
+    scaling: FleetScaling = field(default_factory=FleetScaling)
 
 
 class PartsCollector(Collector):
@@ -64,6 +66,7 @@ class PartsCollector(Collector):
             heads.add_metric((method, outcome), count)
         yield heads
         yield from self._informers()
+        yield from self._scaling()
 
     def _work(self) -> Iterator[Metric]:
         queue = self._parts.queue
@@ -93,6 +96,26 @@ class PartsCollector(Collector):
         for namespace, why in self._parts.unavailable().items():
             unavailable.add_metric((namespace,), why is not None)
         yield from (age, synced, relists, gaps, unavailable)
+
+    def _scaling(self) -> Iterator[Metric]:
+        scaling = self._parts.scaling
+        gauges = (
+            (cluster_definitions.DEMAND, scaling.demand()),
+            (cluster_definitions.INFEASIBLE_DEMAND, scaling.infeasible()),
+            (cluster_definitions.HOLDS, scaling.holds()),
+        )
+        for metric, values in gauges:
+            family = _gauge_family(metric)
+            for label, value in values.items():
+                family.add_metric((label,), value)
+            yield family
+        decisions = _counter_family(cluster_definitions.DECISIONS)
+        for labels, count in scaling.decisions.items():
+            decisions.add_metric(labels, count)
+        ceilings = _counter_family(cluster_definitions.CEILINGS_HELD)
+        for scope, count in scaling.ceilings.items():
+            ceilings.add_metric((scope.name.lower(),), count)
+        yield from (decisions, ceilings)
 
 
 def _gauge_family(metric: Definition) -> GaugeMetricFamily:

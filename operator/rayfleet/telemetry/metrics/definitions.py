@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rayfleet.telemetry.metrics.cluster_definitions import CLUSTERS
+from rayfleet.telemetry.metrics.cluster_definitions import CLUSTERS, SCALING
 from rayfleet.telemetry.metrics.definition import Section, counter, gauge, histogram
 
 BUILD_INFO: Final = gauge("rayfleet_build_info", "What is running; always 1.", "version", "python_version")
@@ -153,4 +153,4 @@ PROCESS: Final = Section(
         gauge("process_max_fds", "The most file descriptors that may be open."),
     ),
 )
-SECTIONS: Final = (OPERATOR, CLUSTERS, PROCESS)
+SECTIONS: Final = (OPERATOR, SCALING, CLUSTERS, PROCESS)

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from rayfleet.api.accelerators import accelerators_of_pod, whole_accelerators
 from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.api.raycluster import HeadGroupSpec, RayClusterSpec, WorkerGroupSpec
-from rayfleet.autoscaling.limits import Ceiling, CeilingScope, ceilings_from_settings
+from rayfleet.autoscaling import HoldKind
+from rayfleet.autoscaling.limits import NOT_READ, Ceiling, CeilingScope, ceilings_from_settings
 from rayfleet.autoscaling.words import counted
 from rayfleet.fleet.gpu_usage import GpuUsage
 from rayfleet.kinds.raycluster.actions import Action, AdvanceHeadEpoch, CreatePod, Plan
@@ -33,6 +34,7 @@ COUNTING_SECONDS: Final = 1.0
 A_MINUTE: Final = frozenset({CeilingScope.NAMESPACE_PER_MINUTE, CeilingScope.TOTAL_PER_MINUTE})
 
 IN_TOTAL: Final = frozenset({CeilingScope.TOTAL, CeilingScope.TOTAL_PER_MINUTE})
+_OF_CEILINGS: Final = frozenset({HoldKind.CEILING, HoldKind.RATE})
 
 
 class Room(NamedTuple):
@@ -144,6 +146,19 @@ def within_ceilings(snapshot: Snapshot, plan: Plan) -> Plan:
         held_words=words,
         requeue_after=min(_again_in(snapshot, tightest), inf if (due := plan.requeue_after) is None else due),
     )
+
+
+def scopes_that_hold(snapshot: Snapshot, plan: Plan) -> frozenset[CeilingScope]:
+    """The scopes of the ceilings that hold something back, by the plan's own messages."""
+    messages = set(plan.held_words)
+    if plan.decision is not None and not _OF_CEILINGS.isdisjoint(plan.decision.waiting.kinds):
+        shared = {id(answer.holds): answer.holds for answer in plan.decision.answers}
+        each = (*shared.values(), *(group.holds for group in plan.decision.groups))
+        messages |= {hold.message for holds in each for hold in holds if hold.kind in _OF_CEILINGS}
+    if not messages:
+        return frozenset()
+    known = [ceiling for ceiling in ceilings_of(snapshot) if ceiling.source != NOT_READ]
+    return frozenset(c.scope for c in known if any(str(c) in message for message in messages))
 
 
 def gpus_of_creates(plan: Plan, each: Mapping[str, int]) -> int:

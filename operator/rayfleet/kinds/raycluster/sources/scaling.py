@@ -119,6 +119,7 @@ class ScalingSources(Struct, frozen=True):
 
     def remember(self, snapshot: Snapshot, decided: Plan, memory: ClusterMemory) -> None:
         """Remember what was decided, for the next decision."""
+        self.accounts.decided(snapshot, decided)
         if snapshot.spec is not None and decided.decision is not None:
             memory.scaling = decided.decision.memory
             memory.ray.acted_on(snapshot.scaling.ray, snapshot.now)
