@@ -1,4 +1,4 @@
-"""Amounts that no node has: whatever a manifest says, a pass goes through and its figures can be written."""
+"""Amounts that no node has: whatever a manifest says, a pass succeeds and its figures can be written."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ AMOUNTS = ["1e400", "1e999", "9" * 400, "9" * 5_000, "9" * 1_100_000, f"0.{'0' *
 
 @pytest.mark.parametrize("amount", AMOUNTS, ids=lambda one: f"{one[:6]} of {len(one)}")
 @pytest.mark.parametrize("place", ["limits", "resources", "params"])
-def test_a_pass_goes_through_amounts_of_any_size(amount: str, place: str) -> None:
+def test_a_pass_succeeds_with_amounts_of_any_size(amount: str, place: str) -> None:
     changes: dict[str, Any] = {
         "limits": {"template": template(**{"google.com/tpu": amount, "cpu": amount, "memory": amount})},
         "resources": {"resources": {"NPU": amount, "CPU": amount}},
@@ -39,11 +39,11 @@ def test_a_pass_goes_through_amounts_of_any_size(amount: str, place: str) -> Non
     assert compute_status(snapshot, decided, ())["conditions"]
 
 
-def test_accelerators_are_counted_within_what_can_be_added_up() -> None:
+def test_accelerators_are_counted_up_to_a_bound() -> None:
     devices = {"containers": [{"resources": {"limits": {"google.com/tpu": "9" * 400}}}]}
     assert accelerators_of_pod(devices) == 10**9
     assert whole_accelerators([("NPU", float("inf")), ("GPU", 0.5), ("TPU", -1.0)]) == 10**18 + 1
 
 
-def test_a_target_that_is_nearly_nothing_asks_for_no_more_than_can_be() -> None:
+def test_a_tiny_target_asks_for_a_bounded_number_of_replicas() -> None:
     assert replicas_for(1e308, f"0.{'0' * 1_100_000}1") == 2**31 - 1

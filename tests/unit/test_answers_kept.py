@@ -1,4 +1,4 @@
-"""What all heads' answers together take is bounded, and shared fairly by namespace."""
+"""The memory of all heads' answers is bounded, and shared fairly by namespace."""
 
 from random import Random
 
@@ -20,7 +20,7 @@ def gave_way(room: AnswerRoom, key: Key, size: int) -> list[Key]:
     return [one.key for one in room.keep(key, size)]
 
 
-def test_the_namespace_that_holds_most_gives_way_by_its_largest_answer() -> None:
+def test_the_namespace_that_holds_most_loses_its_largest_answer() -> None:
     room = AnswerRoom(100)
     assert not gave_way(room, A1, 50)
     assert not gave_way(room, A2, 30)
@@ -31,8 +31,8 @@ def test_the_namespace_that_holds_most_gives_way_by_its_largest_answer() -> None
     assert room.taken == 70
 
 
-def test_of_equal_answers_the_newest_is_not_kept_and_what_was_before_still_is() -> None:
-    """So two that have no room both never take turns."""
+def test_the_newest_of_equal_answers_is_dropped_and_the_older_one_kept() -> None:
+    """So two answers that do not both fit never take turns."""
     room = AnswerRoom(100)
     for key in (A1, A2):
         assert not gave_way(room, key, 50)
@@ -44,7 +44,7 @@ def test_of_equal_answers_the_newest_is_not_kept_and_what_was_before_still_is() 
     assert room.taken == 90
 
 
-def test_nobody_gives_way_for_an_answer_that_is_not_kept_itself() -> None:
+def test_no_answer_is_dropped_for_one_that_is_not_kept_itself() -> None:
     room = AnswerRoom(100)
     for key, size in ((A1, 30), (A2, 30), (B1, 40)):
         assert not gave_way(room, key, size)
@@ -54,7 +54,7 @@ def test_nobody_gives_way_for_an_answer_that_is_not_kept_itself() -> None:
     assert gave_way(room, new, 30) == [A2]
 
 
-def test_what_is_forgotten_makes_room() -> None:
+def test_a_forgotten_answer_makes_room() -> None:
     room = AnswerRoom(100)
     room.keep(A1, 90)
     room.forget(A1)
@@ -64,8 +64,8 @@ def test_what_is_forgotten_makes_room() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_who_holds_no_more_than_a_fair_share_never_gives_way(seed: int) -> None:
-    """Whatever the others answer, in whichever order; and the bound holds at each moment."""
+def test_a_namespace_within_its_fair_share_never_loses_an_answer(seed: int) -> None:
+    """Whatever the others answer, in any order; and the bound always holds."""
     random, room, namespaces = Random(seed), AnswerRoom(1000), [*"abcde", "honest"]  # noqa: S311 - drawn, not secret
     for _ in range(500):
         namespace = random.choice(namespaces)

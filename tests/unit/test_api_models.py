@@ -1,4 +1,4 @@
-"""The models read what users write, and say what they cannot read."""
+"""The models parse what users write, and name what they cannot parse."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def refusal(**fields: object) -> list[tuple[str, str]]:
 
 class TestDefaults:
     def test_a_group_has_the_defaults_of_the_api(self) -> None:
-        """As Ray's users know them."""
+        """Ray's users know them."""
         (group,) = read(workerGroupSpecs=[{"groupName": "gpu", "template": TEMPLATE}]).worker_group_specs
         sizes = (group.replicas, group.min_replicas, group.max_replicas, group.num_of_hosts, group.priority)
         assert sizes == (0, 0, 2_147_483_647, 1, 0)
@@ -42,7 +42,7 @@ class TestDefaults:
         )
 
     def test_a_cluster_has_the_defaults_of_the_api(self) -> None:
-        """What is not asked for is off."""
+        """Everything optional is off."""
         spec = read()
         assert spec.head_group_spec.service_type == "ClusterIP"
         assert (spec.enable_in_tree_autoscaling, spec.suspend, spec.managed_by) == (False, False, None)
@@ -56,7 +56,7 @@ class TestDefaults:
         assert options == (None, None, None, None)
 
     def test_our_own_fields_have_their_defaults(self) -> None:
-        """As the documentation promises."""
+        """The documentation promises them."""
         (group,) = read(workerGroupSpecs=[{"groupName": "gpu", "template": TEMPLATE}]).worker_group_specs
         policy = group.failure_policy
         assert policy.model_dump() == {
@@ -75,18 +75,18 @@ class TestDefaults:
 
 class TestReading:
     def test_names_are_those_of_the_api(self) -> None:
-        """Also where camel case is not what a machine would make of it."""
+        """Also where automatic camel case would differ."""
         assert read(
             authOptions={"mode": "token", "enableK8sTokenAuth": True}
         ).auth_options.enable_k8s_token_auth
 
     def test_null_is_absent(self) -> None:
-        """As for the API server: Go programs write null for what is not set."""
+        """The API server treats it so: Go programs write null for unset fields."""
         spec = read(suspend=None, autoscalerOptions=None, workerGroupSpecs=None, rayVersion=None)
         assert spec == read()
 
     def test_a_template_is_kept_as_it_is(self) -> None:
-        """Nothing of it is read, completed or dropped."""
+        """Nothing in it is parsed, completed or dropped."""
         assert read().head_group_spec.template == TEMPLATE
 
     def test_an_unknown_field_is_ignored(self) -> None:
@@ -108,7 +108,7 @@ class TestReading:
 
 class TestRefusal:
     def test_each_wrong_field_is_named(self) -> None:
-        """All of them at once, by path."""
+        """All of them are named at once, by path."""
         params = {"num-cpus": 2, "memory": 3}
         group = {"template": TEMPLATE, "replicas": "many", "rayStartParams": params}
         assert refusal(workerGroupSpecs=[group], suspend="yes", upgradeStrategy={"type": "Now"}) == [
@@ -166,14 +166,14 @@ class TestRefusal:
     def test_a_field_of_the_wrong_type_is_named(
         self, fields: dict[str, Any], path: str, message: str | None
     ) -> None:
-        """By its path, with what it must be and what it is; never with pages of what was written."""
+        """The message has its path, its required and actual type, and never pages of input."""
         ((where, words),) = refusal(**fields)
         assert where == path
         assert message is None or words == message
         assert len(words) < 200
 
     @pytest.mark.parametrize("spec", [None, [], "x", 1, 0.5, True])
-    def test_a_spec_that_is_no_object_is_refused(self, spec: object) -> None:
+    def test_a_spec_that_is_not_an_object_is_refused(self, spec: object) -> None:
         """Whatever else it is."""
         (violation,) = parse_spec(spec)
         assert isinstance(violation, Violation)
@@ -207,15 +207,15 @@ JSON = st.recursive(
 
 
 @given(spec=JSON)
-def test_any_json_is_answered(spec: object) -> None:
-    """With a model or with violations, and never with an exception."""
+def test_any_json_gives_a_model_or_violations(spec: object) -> None:
+    """It never raises an exception."""
     answer = parse_spec(spec)
     if not isinstance(answer, RayClusterSpec):
         assert answer
         assert all(isinstance(violation, Struct) for violation in answer)
 
 
-def test_a_deeply_nested_spec_is_answered() -> None:
+def test_a_deeply_nested_spec_gives_a_violation() -> None:
     """The API server takes 10,000 levels, Python's stack does not."""
     deep: object = {}
     for _ in range(10_000):
@@ -242,5 +242,5 @@ def test_a_deeply_nested_spec_is_answered() -> None:
     ],
 )
 def test_a_ray_version_is_read(text: str, version: RayVersion | None) -> None:
-    """The forms that stand in manifests; anything else is no version."""
+    """The forms in manifests are read; anything else is not a version."""
     assert parse_ray_version(text) == version

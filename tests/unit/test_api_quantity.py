@@ -1,4 +1,4 @@
-"""Quantities are read exactly, and written the way Kubernetes writes them."""
+"""Quantities are parsed exactly, and written as Kubernetes writes them."""
 
 from decimal import Decimal
 
@@ -37,7 +37,7 @@ READ = [
 
 @pytest.mark.parametrize(("text", "number"), READ)
 def test_a_quantity_is_read_exactly(text: str | float, number: str) -> None:
-    """Every suffix, sign and form of number that Kubernetes knows."""
+    """That holds for every suffix, sign and form of number that Kubernetes knows."""
     assert parse_quantity(text) == Decimal(number)
 
 
@@ -45,7 +45,7 @@ def test_a_quantity_is_read_exactly(text: str | float, number: str) -> None:
     "text",
     ["", " 1", "1 ", "x", "NaN", "inf", "1KI", "1K", "1ki", "1.2.3", "1e", "--1", "1e1.5", "1mi", "٣", True],
 )
-def test_what_is_no_quantity_is_refused_in_a_sentence(text: str) -> None:
+def test_an_invalid_quantity_is_refused_in_a_sentence(text: str) -> None:
     """The sentence repeats what was written and says what to write."""
     with pytest.raises(ValueError, match=r"is not a quantity: write a number .*\.$"):
         parse_quantity(text)
@@ -69,14 +69,14 @@ def test_what_is_no_quantity_is_refused_in_a_sentence(text: str) -> None:
     ],
 )
 def test_an_amount_is_written_as_kubernetes_writes_it(amount: str, decimal: str, binary: str) -> None:
-    """With the largest suffix that loses nothing."""
+    """It has the largest suffix that loses nothing."""
     assert format_quantity(Decimal(amount)) == decimal
     assert format_quantity(Decimal(amount), binary=True) == binary
 
 
 @pytest.mark.parametrize("amount", ["NaN", "Infinity", "1e-10"])
-def test_an_amount_that_no_quantity_can_say_is_refused(amount: str) -> None:
-    """Rounding would be a lie, and NaN is no amount."""
+def test_an_amount_that_no_quantity_can_express_is_refused(amount: str) -> None:
+    """Rounding would be wrong, and NaN is not an amount."""
     with pytest.raises(ValueError, match="is not a quantity"):
         format_quantity(Decimal(amount))
 

@@ -16,7 +16,7 @@ def version_of(image: object, stated: object = None) -> RayVersion | None:
 
 @pytest.mark.parametrize("stated", ["2.55.1", "v2.55.1", "2.55.1-rc0"])
 def test_what_the_manifest_states_counts_before_the_image(stated: str) -> None:
-    """Images of one's own may be tagged in any way."""
+    """Custom images may have any tag."""
     assert version_of("rayproject/ray:2.9.0", stated) == (2, 55, 1)
 
 
@@ -60,20 +60,20 @@ def test_a_manifest_without_a_version_has_that_of_its_images_tag(
         "ray:" + "2.9." * 1000,
     ],
 )
-def test_a_tag_that_does_not_tell_of_a_ray_leaves_the_version_open(image: object) -> None:
-    """That of another image is the version of something else."""
+def test_a_tag_without_a_ray_version_leaves_the_version_unknown(image: object) -> None:
+    """The tag of another image is the version of something else."""
     assert version_of(image) is None
 
 
 @pytest.mark.parametrize(
     "broken", [{}, {"spec": 1}, {"spec": {"containers": {}}}, {"spec": {"containers": [7]}}]
 )
-def test_a_template_of_any_shape_is_asked_for_its_version(broken: dict[str, Any]) -> None:
-    """What is wrong with it is for others to say."""
+def test_a_template_of_any_shape_is_searched_for_its_version(broken: dict[str, Any]) -> None:
+    """Other code reports its faults."""
     assert ray_version_of(spec(head={"template": broken}, rayVersion="")) is None
 
 
-def test_a_group_whose_image_does_not_tell_has_the_ray_of_the_head() -> None:
+def test_a_group_whose_image_has_no_version_has_the_ray_of_the_head() -> None:
     """A node of another version could not join."""
     head, worker = template(image="rayproject/ray:2.51.0"), template(image="acme/train:7")
     of = spec(head={"template": head}, worker={"template": worker}, rayVersion="")
@@ -92,8 +92,10 @@ def test_a_group_whose_image_does_not_tell_has_the_ray_of_the_head() -> None:
         ("acme/train:1.0", True),
     ],
 )
-def test_a_cluster_without_a_version_is_scaled_by_whom_its_ray_can_be(image: str, *, scales: bool) -> None:
-    """The same rule as for its probes; what goes with it, such as the head's environment, follows."""
+def test_a_cluster_without_a_version_is_scaled_as_the_ray_of_its_image_allows(
+    image: str, *, scales: bool
+) -> None:
+    """The rule is that of its probes; the head's environment follows it."""
     of = spec(head={"template": template(image=image)}, rayVersion="", enableInTreeAutoscaling=True)
     head = built_head(of)
     assert needs_sidecar(of) is not scales
@@ -101,8 +103,8 @@ def test_a_cluster_without_a_version_is_scaled_by_whom_its_ray_can_be(image: str
     assert (head["spec"].get("restartPolicy") == "Never") is scales
 
 
-def test_a_pod_that_runs_is_kept_though_its_next_one_would_be_asked_in_another_way() -> None:
-    """What an earlier release gave it stays: only a new pod has the new body."""
+def test_a_running_pod_is_kept_though_its_successor_would_have_other_probes() -> None:
+    """It keeps the probes of an earlier release: only a new pod has the new body."""
     of = builders.cluster(builders.spec(rayVersion="nightly"))
     earlier = "0123456789abcdef"
     pods = [builders.head(of, template_hash=earlier)]

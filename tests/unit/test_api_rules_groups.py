@@ -11,7 +11,7 @@ from support.rule_rows import GPU, GPU_PATH, HEAD, Row, check, row_id, rules_of
 
 
 def named(count: int) -> str:
-    """So many resources as a start parameter."""
+    """A start parameter with so many resources."""
     return json.dumps({f"r{i}": 1 for i in range(count)})
 
 
@@ -179,8 +179,8 @@ def test_every_rule_has_a_row() -> None:
     assert rules_of(groups) == {row.rule for row in ROWS}
 
 
-def test_all_groups_together_have_so_many_names_of_resources_that_each_can_be_held_against_all() -> None:
-    """Only the groups that have too many more are stopped; names that several groups share count once."""
+def test_the_names_of_resources_of_all_groups_together_are_bounded() -> None:
+    """Only the groups beyond the bound are stopped; names that several groups share count once."""
     own = [group(f"g{k}", resources={f"{k}-{i}": "1" for i in range(60)}) for k in range(6)]
     same = [group(f"s{k}", resources={f"0-{i}": "1" for i in range(60)}) for k in range(6)]
     broken = validate(parsed(spec(*own, *same)), name="demo", labels={}, annotations={})

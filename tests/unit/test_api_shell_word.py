@@ -1,4 +1,4 @@
-"""A start parameter is read as bash reads it: here bash says what is right."""
+"""A start parameter is parsed as bash parses it; here bash itself is the reference."""
 
 import os
 import subprocess
@@ -108,14 +108,14 @@ def test_a_value_is_the_word_that_bash_makes_of_it() -> None:
 
 
 @pytest.mark.parametrize("text", SEVERAL, ids=lambda text: text[:20])
-def test_what_is_not_one_word_is_none(text: str) -> None:
-    """And the reason is a phrase for its user."""
+def test_a_value_that_is_not_one_word_gives_none(text: str) -> None:
+    """The reason is a phrase for its user."""
     with pytest.raises(ValueError, match=r"^(has|is) [a-z0-9 ,]+$"):
         word(text, ENV)
 
 
 @pytest.mark.parametrize("text", UNKNOWN)
-def test_what_only_the_container_knows_is_not_guessed(text: str) -> None:
+def test_a_value_that_only_the_container_knows_is_not_guessed(text: str) -> None:
     assert word(text, ENV) is None
 
 
@@ -123,12 +123,12 @@ def test_what_only_the_container_knows_is_not_guessed(text: str) -> None:
     ("text", "expected"), [("$(N)", "4"), ("$(QUOTED)", "4"), ("'$(N)'", "4"), ("$$N", "4")]
 )
 def test_kubernetes_replaces_its_own_variables_first(text: str, expected: str) -> None:
-    """In quotes, too, and what it puts there is for bash to read."""
+    """It does so in quotes, too, and bash parses the result."""
     assert word(text, ENV) == expected
 
 
-def test_a_variable_that_is_made_of_others_or_read_elsewhere_is_not_known() -> None:
-    """The last of a name counts; what is no list of variables has none."""
+def test_a_variable_with_references_or_from_elsewhere_is_not_known() -> None:
+    """The last one of a name counts; anything but a list has no variables."""
     container = {
         "env": [
             {"name": "A", "value": "1"},
@@ -144,8 +144,8 @@ def test_a_variable_that_is_made_of_others_or_read_elsewhere_is_not_known() -> N
 
 
 @pytest.mark.parametrize("part", ["${", "$(", "`", "{,", '"$(', "'\"", "\\", "$A", "{..", "a ", "$$("])
-def test_a_long_value_is_read_in_no_time(part: str) -> None:
-    """It is a tenant's: no reading grows with the square of its length."""
+def test_a_long_value_is_parsed_in_linear_time(part: str) -> None:
+    """A tenant writes it: the cost must not grow with the square of its length."""
     text = part * (LONGEST // len(part))
     began = time.process_time()
     for _ in range(5):
@@ -154,16 +154,16 @@ def test_a_long_value_is_read_in_no_time(part: str) -> None:
     assert time.process_time() - began < 1
 
 
-def test_what_long_variables_would_make_of_a_value_is_not_worked_out() -> None:
-    """A megabyte that is named thousands of times would fill the memory."""
+def test_a_value_that_long_variables_would_blow_up_is_not_expanded() -> None:
+    """A variable of a megabyte that is named thousands of times would fill the memory."""
     long = {"L": "x" * 400_000, "M": "$L" * 8000}
     for text in ("$L" * 8000, "'a'" + "$L" * 8000, "$(L)" * 4000, "$(M)"):
         assert word(text, long) is None
 
 
 @pytest.mark.parametrize("name", ["SHLVL", "RANDOM", "PPID", "LINENO", "BASH_VERSION", "PWD", "IFS"])
-def test_what_bash_sets_itself_is_not_what_the_container_says(name: str) -> None:
-    """A value would be planned with that Ray never gets."""
+def test_variables_that_bash_sets_itself_are_not_those_of_the_container(name: str) -> None:
+    """Otherwise plans would use a value that Ray never gets."""
     env = environment_of({"env": [{"name": name, "value": "77"}]})
     assert word(f"${name}", env) is None
     bash = ["/bin/bash", "-c", f'echo "${name}"']

@@ -1,4 +1,4 @@
-"""The status as a model: it believes nothing that is stored, and what it writes it reads."""
+"""The status as a model: it trusts nothing that is stored, and reads what it writes."""
 
 import json
 from typing import Any, get_origin
@@ -67,7 +67,7 @@ FULL = RayClusterStatus(
 
 
 def is_sound(of: Any, value: object) -> bool:  # noqa: ANN401 - as of a field
-    """Whether a field reads as what its type may be, or as absent."""
+    """Whether a field has a value of its type, or is absent."""
     if isinstance(of, Scalar):
         absent = of.read(None)
         schema = {"type": "string"} if "x-embedded" in of.schema else of.schema
@@ -82,8 +82,10 @@ def is_sound(of: Any, value: object) -> bool:  # noqa: ANN401 - as of a field
 
 
 @pytest.mark.parametrize(("model", "name"), FIELDS, ids=lambda of: getattr(of, "__name__", of))
-def test_whatever_is_in_a_field_it_reads_as_its_type_or_as_absent(model: type[StatusPart], name: str) -> None:
-    """And raises nothing: anybody may have written it."""
+def test_whatever_is_stored_in_a_field_reads_as_its_type_or_as_absent(
+    model: type[StatusPart], name: str
+) -> None:
+    """It raises nothing: anybody may have written the field."""
     field = model.fields[name]
     for junk in JUNK:
         value = getattr(model.recorded({field.wire_name: junk}), name)
@@ -91,7 +93,7 @@ def test_whatever_is_in_a_field_it_reads_as_its_type_or_as_absent(model: type[St
 
 
 @pytest.mark.parametrize("junk", [*JUNK, [FULL.wire], "text"], ids=lambda of: str(of)[:20])
-def test_what_is_no_object_reads_as_an_empty_status(junk: object) -> None:
+def test_anything_but_an_object_reads_as_an_empty_status(junk: object) -> None:
     status = recorded(junk)
     assert (status.head_epoch, status.head.pod_name, status.conditions) == (None, "", ())
     assert status.group("gpu").desired is None
@@ -103,7 +105,7 @@ NOT_OURS = [-1, -(2**31), True, False, 1.5, 1.0, "7", None, [], {}, 10**30]
 
 @pytest.mark.parametrize("value", NOT_OURS, ids=str)
 def test_a_number_of_another_type_or_out_of_bounds_reads_as_absent(value: object) -> None:
-    """Sizes are 32 bits wide; what names are counted on from has nine digits."""
+    """Sizes have 32 bits; numbers in names have nine digits."""
     status = recorded({"headEpoch": value, "observedGeneration": value, "readyWorkerReplicas": value})
     assert (status.head_epoch, status.observed_generation, status.ready_worker_replicas) == (None, None, None)
     group = WorkerGroupStatus.recorded({"desired": value, "observedReplicas": value, "lastIndex": value})
@@ -118,7 +120,7 @@ def test_bounds_are_those_of_the_field() -> None:
     assert recorded({"observedGeneration": 2**40}).observed_generation == 2**40
 
 
-def test_a_time_is_no_longer_than_a_time_can_be() -> None:
+def test_a_time_with_too_many_digits_reads_as_absent() -> None:
     """The schema takes any number of digits of a second."""
     exact = "2026-01-01T00:00:00.123456789+02:00"
     assert recorded({"lastUpdateTime": exact}).last_update_time == exact
@@ -127,8 +129,8 @@ def test_a_time_is_no_longer_than_a_time_can_be() -> None:
     assert recorded({"stateTransitionTimes": times}).state_transition_times == {"ready": times["ready"]}
 
 
-def test_of_two_groups_of_one_name_the_first_counts() -> None:
-    """What is no entry is passed over."""
+def test_the_first_of_two_groups_with_one_name_counts() -> None:
+    """Anything but an entry is skipped."""
     entries = [None, "gpu", {"groupName": ["gpu"], "desired": 1}, {"desired": 2}]
     entries += [{"groupName": "gpu", "desired": 3}, {"groupName": "gpu", "desired": 4}]
     status = recorded({"workerGroups": entries})
@@ -136,7 +138,7 @@ def test_of_two_groups_of_one_name_the_first_counts() -> None:
     assert status.group("other").desired is None
 
 
-def test_a_condition_is_true_by_the_word_alone() -> None:
+def test_a_condition_is_true_only_if_its_status_is_true() -> None:
     entries = [None, {}, {"type": "Ready", "status": True}, {"type": ["Ready"], "status": "True"}]
     assert not recorded({"conditions": entries}).holds(ConditionType.READY)
     assert recorded({"conditions": [*entries, {"type": "Ready", "status": "True"}]}).holds(
@@ -146,7 +148,7 @@ def test_a_condition_is_true_by_the_word_alone() -> None:
 
 
 def test_what_was_written_is_read() -> None:
-    """By way of JSON, field by field."""
+    """Each field survives JSON."""
 
     def same(before: object, after: object) -> bool:
         if isinstance(before, StatusPart):
@@ -163,7 +165,7 @@ def test_what_was_written_is_read() -> None:
 
 
 def test_names_on_the_wire_are_those_of_the_api() -> None:
-    """Ray's users know them; ours are stored in every cluster."""
+    """Ray's users know some; ours are stored in every cluster."""
     assert set(FULL.wire) == {
         *("state", "desiredCPU", "lastUpdateTime", "stateTransitionTimes", "endpoints", "head"),
         *("desiredWorkerReplicas", "observedGeneration", "conditions", "unknownFields", "headEpoch"),
@@ -183,8 +185,8 @@ def test_names_on_the_wire_are_those_of_the_api() -> None:
     }
 
 
-def test_what_the_model_does_not_know_stays_in_what_is_changed() -> None:
-    """It is somebody else's."""
+def test_unknown_fields_stay_in_a_changed_status() -> None:
+    """They are somebody else's."""
     status = recorded({"others": 1, "head": {"theirs": 2, "podIP": "10.0.0.1"}, "state": 7})
     after = status | RayClusterStatus(head=status.head | HeadStatus(pod_ip=""))
     assert after.wire == {"others": 1, "head": {"theirs": 2, "podIP": ""}, "state": 7}
@@ -193,15 +195,15 @@ def test_what_the_model_does_not_know_stays_in_what_is_changed() -> None:
     assert status.wire["head"] == {"theirs": 2, "podIP": "10.0.0.1"}
 
 
-def test_something_that_reads_as_absent_is_there_all_the_same() -> None:
-    """So that it can be put right."""
+def test_a_field_that_reads_as_absent_is_still_present() -> None:
+    """So the next write can correct it."""
     status = recorded({"headEpoch": "x"})
     assert status.head_epoch is None
     assert status.has("head_epoch")
     assert not status.has("state")
 
 
-def test_a_part_is_not_changed() -> None:
-    """Whoever has read it shares it."""
+def test_a_status_is_immutable() -> None:
+    """All readers share it."""
     with pytest.raises(AttributeError):
         setattr(FULL, "head_epoch", 3)  # noqa: B010 - the type checker refuses it, too

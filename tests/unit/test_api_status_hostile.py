@@ -49,7 +49,7 @@ WORDS = st.sampled_from(
 
 
 def like(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """JSON that has the schema's fields, and in each what belongs there or anything else."""
+    """JSON with the schema's fields, each with a fitting value or anything else."""
     match schema.get("type"):
         case "object" if "properties" in schema:
             fields = {name: like(inner) for name, inner in schema["properties"].items()}
@@ -71,7 +71,7 @@ STATUSES = st.fixed_dictionaries(
 
 
 def comes_to_rest(seen: Snapshot) -> bool:
-    """Whether nothing is left to write after two writes: the second is no longer about what was cut."""
+    """Whether nothing is left to write after two writes: the second no longer reports what was cut."""
     for minute in range(3):
         status = compute_status(seen, plan(seen), ())
         if not status_patch(seen.cluster.status, status):
@@ -102,8 +102,8 @@ def test_nothing_that_reads_a_status_fails_on_it(status: dict[str, Any]) -> None
 
 @settings(max_examples=30, deadline=None)
 @given(status=STATUSES)
-def test_a_cluster_of_fixed_size_is_as_safe(status: dict[str, Any]) -> None:
-    """And one whose spec is not valid."""
+def test_nothing_that_reads_a_status_of_a_cluster_of_fixed_size_fails(status: dict[str, Any]) -> None:
+    """Nor for one whose spec is not valid."""
     of = replace(scaled(), spec=spec(group("gpu", 2)), status=status)
     for seen in (snapshot(of, [head(of)]), snapshot(of, [head(of)], spec=None)):
         assert comes_to_rest(seen)

@@ -15,7 +15,7 @@ from support.structural_schema import faults
 
 SCHEMA = status_schema(RayClusterStatus)
 EACH = 12
-"""One draw in so many, and all of those in which pods are refused."""
+"""One draw in so many is checked, and all of those in which pods are refused."""
 Json = dict[str, Any]
 
 
@@ -51,7 +51,7 @@ def corpus() -> Iterator[str]:
 def test_every_status_of_the_golden_corpus_is_valid_and_has_no_field_that_the_model_lacks(
     statuses: list[tuple[str, Json]],
 ) -> None:
-    """What somebody else has forged there is not ours, and is not looked at."""
+    """What somebody else has forged there is not ours, and is not checked."""
     for name in corpus():
         Recording.name = name
         list(draws.passes(name))
@@ -62,11 +62,11 @@ def test_every_status_of_the_golden_corpus_is_valid_and_has_no_field_that_the_mo
     assert wrong == []
     fields = {path for _, status in statuses for path in paths(status)}
     written = {path for path in paths_of_schema(SCHEMA) if path not in NOT_IN_THE_CORPUS}
-    assert written <= fields, "a field that nobody writes"
+    assert written <= fields, "nobody writes one of the fields"
 
 
 NOT_IN_THE_CORPUS = {"reason", "leftOut"}
-"""The first is KubeRay's to write; the second is in a status that others have filled, now and then."""
+"""KubeRay writes the first; the second is only in a status that others have filled."""
 
 
 def paths(value: object, above: str = "") -> Iterator[str]:
@@ -90,14 +90,14 @@ def paths_of_schema(schema: Mapping[str, Any], above: str = "") -> Iterator[str]
 
 
 def test_times_and_quantities_are_those_of_kubernetes() -> None:
-    """Or a Go client could not list what is stored."""
+    """Otherwise a Go client could not list the stored objects."""
     fields = SCHEMA["properties"]
     assert fields["lastUpdateTime"]["pattern"] == TIME["pattern"]
     assert fields["desiredCPU"]["pattern"] == QUANTITY["pattern"]
     assert fields["stateTransitionTimes"]["additionalProperties"] == TIME
 
 
-def test_entries_of_lists_are_told_apart_as_they_always_were() -> None:
+def test_the_keys_of_list_entries_have_not_changed() -> None:
     """Server-side apply merges by these."""
     fields = SCHEMA["properties"]
     keys = {name: field.get("x-kubernetes-list-map-keys") for name, field in fields.items()}

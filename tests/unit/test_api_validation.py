@@ -43,7 +43,7 @@ JSON = st.recursive(
 
 @given(odd=st.dictionaries(st.sampled_from(["spec", "metadata"]), JSON, max_size=2))
 def test_no_template_stops_a_rule(odd: dict[str, Any]) -> None:
-    """Templates are any JSON: the rules answer, whatever it is."""
+    """Templates may be any JSON, and no rule fails on one."""
     spec = build(
         {
             f"{HEAD}.template": odd,

@@ -48,7 +48,7 @@ async def talking(*answers: Answering) -> AsyncIterator[tuple[Wire, KubeClient]]
 
 @pytest.mark.parametrize(("auth", "secret"), [({}, "demo"), ({"secretName": "mine"}, "mine")])
 def test_every_ray_container_gets_the_token_from_the_secret(auth: dict[str, Any], secret: str) -> None:
-    """And the mode."""
+    """It also gets the mode."""
     of = sample(authOptions={"mode": "token", **auth})
     for body in (built_head(of), built_worker(of)):
         variables = environment(ray(body))
@@ -75,7 +75,7 @@ def with_env(*variables: dict[str, Any], **auth: Any) -> dict[str, Any]:
     ],
 )
 def test_a_templates_own_token_and_mode_win(own: dict[str, Any]) -> None:
-    """Set once, and the other of the two is the cluster's."""
+    """A variable is set once; the other of the two is the cluster's."""
     of = sample(**with_env(own))
     for body in (built_head(of), built_worker(of)):
         variables = environment(ray(body))
@@ -84,8 +84,8 @@ def test_a_templates_own_token_and_mode_win(own: dict[str, Any]) -> None:
         assert [variable["name"] for variable in ray(body)["env"]].count(own["name"]) == 1
 
 
-def test_with_kubernetes_tokens_ray_finds_one_of_its_pod_where_it_looks() -> None:
-    """No Secret is named, and none is made."""
+def test_with_kubernetes_tokens_ray_finds_the_token_of_its_pod() -> None:
+    """No Secret is named, and none is created."""
     of = sample(authOptions=KUBERNETES)
     for body in (built_head(of), built_worker(of)):
         variables, container = environment(ray(body)), ray(body)
@@ -97,14 +97,14 @@ def test_with_kubernetes_tokens_ray_finds_one_of_its_pod_where_it_looks() -> Non
         assert volume["projected"]["sources"] == [{"serviceAccountToken": {"path": "token"}}]
 
 
-def test_without_tokens_nothing_is_different() -> None:
+def test_without_tokens_no_pod_has_auth_variables_and_no_secret_is_created() -> None:
     variables = environment(ray(built_head(sample())))
     assert not any("AUTH" in name for name in variables)
     assert not any(isinstance(a, CreateSecret) for a in plan(snapshot(cluster())).actions)
 
 
-def test_the_secret_is_made_before_any_pod_and_names_no_token() -> None:
-    """A stage of its own: a pod that starts without it would wait for it."""
+def test_the_secret_is_created_before_any_pod_and_the_plan_has_no_token() -> None:
+    """It has a stage of its own: a pod that starts without it would wait for it."""
     decided = plan(snapshot(with_token()))
     (first,) = decided.stages[0]
     assert isinstance(first, CreateSecret)
@@ -120,8 +120,8 @@ def pods_and_secrets(decided: Plan) -> tuple[int, int]:
     return pods, sum(isinstance(a, CreateSecret) for a in actions)
 
 
-def test_the_secret_is_made_sure_of_once_a_process_and_with_every_head() -> None:
-    """At rest never; a later token would be refused by the head that runs."""
+def test_the_secret_is_ensured_once_per_process_and_with_every_head() -> None:
+    """Not at rest: the running head would refuse a later token."""
     of = with_token()
     whole = [head(of), *(worker(of, n) for n in (1, 2, 3))]
     assert pods_and_secrets(plan(snapshot(of, whole))) == (0, 0)
@@ -131,18 +131,18 @@ def test_the_secret_is_made_sure_of_once_a_process_and_with_every_head() -> None
 
 
 @pytest.mark.parametrize("auth", [{"secretName": "mine"}, KUBERNETES])
-def test_a_secret_of_the_users_is_not_made(auth: dict[str, Any]) -> None:
+def test_a_secret_of_the_user_is_not_created(auth: dict[str, Any]) -> None:
     assert pods_and_secrets(plan(snapshot(with_token(**auth)))) == (4, 0)
 
 
 def test_the_name_of_a_long_cluster_is_cut_from_the_front() -> None:
-    """As Ray's users know it: to fifty characters, beginning with a letter."""
+    """To fifty characters, starting with a letter, as KubeRay does it."""
     of = cluster(name="abc-" + "x" * 49)
     assert auth_secret_name(of, parsed(of.spec)) == "r" + "x" * 49
 
 
 async def test_a_token_is_random_and_only_sent() -> None:
-    """Two clusters have two, and no outcome, event or status knows either."""
+    """Two clusters have two, and no outcome, event or status contains either."""
     of = with_token()
     action = make_secret(of)
     async with talking(says({}, 201)) as (server, client):
@@ -162,8 +162,8 @@ async def test_a_token_is_random_and_only_sent() -> None:
         assert not any(token in words for token in sent)
 
 
-async def test_a_secret_that_is_there_and_ours_stays_as_it_is() -> None:
-    """Its owner is asked for, and not its token."""
+async def test_an_existing_secret_of_ours_stays_as_it_is() -> None:
+    """Only its metadata is read, not its token."""
     of = with_token()
     ours = {"metadata": {"ownerReferences": [{"uid": of.uid}]}}
     async with talking(fails(409, "AlreadyExists", "exists"), says(ours)) as (server, client):
@@ -174,7 +174,7 @@ async def test_a_secret_that_is_there_and_ours_stays_as_it_is() -> None:
 
 
 async def test_a_secret_of_somebody_elses_is_not_used() -> None:
-    """The words name the remedy, and are an event and a condition."""
+    """An event and a condition name the remedy."""
     of = with_token()
     theirs = {"metadata": {"ownerReferences": [{"uid": "another"}]}}
     async with talking(fails(409, "AlreadyExists", "exists"), says(theirs)) as (_, client):
@@ -191,7 +191,7 @@ async def test_a_secret_of_somebody_elses_is_not_used() -> None:
 
 
 async def test_a_refusal_that_repeats_what_it_was_shown_does_not_give_the_token_away() -> None:
-    """A webhook may say anything."""
+    """A webhook may put anything into its message."""
 
     async def repeats(writer: asyncio.StreamWriter) -> None:
         sent = orjson.loads(server.requests[-1].body)["stringData"]["auth_token"]
@@ -204,7 +204,7 @@ async def test_a_refusal_that_repeats_what_it_was_shown_does_not_give_the_token_
     assert outcome.failure.message.startswith("not with ...; or name a Secret of your own")
 
 
-def test_a_process_remembers_that_the_secret_is_there() -> None:
+def test_a_process_remembers_that_the_secret_exists() -> None:
     memory, action = ClusterMemory(), make_secret(with_token())
     memory.learn([NotTried(action)], now=0.0)
     assert not memory.auth_secret_made
@@ -213,7 +213,7 @@ def test_a_process_remembers_that_the_secret_is_there() -> None:
 
 
 class Tokens:
-    """A reader of tokens whose clock stands still until it is moved."""
+    """A reader of tokens whose clock the test moves."""
 
     def __init__(self, client: KubeClient) -> None:
         self.now = 0.0
@@ -229,7 +229,7 @@ def with_head_env(*variables: dict[str, Any]) -> Root:
 
 
 async def test_the_head_is_asked_with_the_token_that_its_own_template_names() -> None:
-    """From another Secret and key, or as it stands there: with the cluster's it would refuse us."""
+    """It may come from another Secret and key, or stand in the template: the cluster's would be refused."""
     data = {"k": base64.b64encode(TOKEN.encode()).decode()}
     async with talking(says({"data": data})) as (server, client):
         assert await Tokens(client).of(with_head_env(OWN_TOKEN)) == Token(TOKEN)
@@ -249,8 +249,8 @@ async def test_the_head_is_asked_with_the_token_that_its_own_template_names() ->
         {},
     ],
 )
-async def test_a_token_that_only_the_pod_can_read_is_said_to_be_the_trouble(own: dict[str, Any]) -> None:
-    """And nothing else is sent in its place."""
+async def test_a_token_that_only_the_pod_can_read_is_reported(own: dict[str, Any]) -> None:
+    """Nothing else is sent in its place."""
     async with talking(says({})) as (server, client):
         found = await Tokens(client).of(with_head_env({"name": "RAY_AUTH_TOKEN", **own}))
         assert isinstance(found, NoToken)
@@ -259,8 +259,8 @@ async def test_a_token_that_only_the_pod_can_read_is_said_to_be_the_trouble(own:
 
 
 @pytest.mark.parametrize("name", ["../../b/secrets/x", "..", "x?y", "X", "a" * 254, "a/b", "a%2Fb"])
-async def test_what_no_secret_is_called_is_not_asked_for(name: str) -> None:
-    """A name leads to one Secret of one namespace, or nowhere, wherever a tenant writes it."""
+async def test_an_invalid_secret_name_is_not_requested(name: str) -> None:
+    """A name in a tenant's manifest leads to one Secret of its namespace, or nowhere."""
     own = {"name": "RAY_AUTH_TOKEN", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}}
     async with talking(says({})) as (server, client):
         for owner in (with_head_env(own), with_token(secretName=name)):
@@ -273,7 +273,7 @@ def secret(token: str) -> Answering:
 
 
 async def test_a_token_is_read_once_and_again_when_it_was_refused() -> None:
-    """By name, and no more often than every ten seconds."""
+    """It is read by name, at most every ten seconds."""
     of = with_token(secretName="mine")
     async with talking(secret(TOKEN), secret("another")) as (server, client):
         tokens = Tokens(client)
@@ -286,7 +286,7 @@ async def test_a_token_is_read_once_and_again_when_it_was_refused() -> None:
 
 
 async def test_a_cluster_that_was_recreated_has_another_token() -> None:
-    """Under the same name; and one that is gone is forgotten."""
+    """It has the same name; and the token of a deleted one is forgotten."""
     of = with_token()
     async with talking(secret(TOKEN), secret("another"), secret("third")) as (_, client):
         tokens = Tokens(client)
@@ -296,7 +296,7 @@ async def test_a_cluster_that_was_recreated_has_another_token() -> None:
         assert await tokens.of(of) == Token("third")
 
 
-def test_a_token_does_not_show() -> None:
+def test_a_token_is_not_in_any_representation() -> None:
     assert TOKEN not in f"{Token(TOKEN)} {Token(TOKEN)!r}"
 
 
@@ -312,8 +312,8 @@ WITHOUT = [
 
 
 @pytest.mark.parametrize(("answer", "words"), WITHOUT)
-async def test_where_there_is_no_token_it_is_said_why(answer: Answering, words: str) -> None:
-    """It is looked for again after a while, not with every poll."""
+async def test_a_missing_token_is_reported_with_its_reason(answer: Answering, words: str) -> None:
+    """It is read again after a while, not with every poll."""
     of = with_token()
     async with talking(answer, secret(TOKEN)) as (server, client):
         tokens = Tokens(client)
@@ -342,11 +342,11 @@ async def test_a_secret_that_cannot_be_read_is_looked_for_again_unasked_but_ever
         assert await tokens.of(of) == Token(TOKEN)
         assert len(server.requests) == 7
         assert isinstance(await tokens.of(cluster(spec(authOptions=KUBERNETES))), NoToken)
-        assert tokens.reader.again_in(of.key) is None, "no Secret is read any more"
+        assert tokens.reader.again_in(of.key) is None, "no Secret is read any longer"
 
 
-async def test_no_token_is_read_where_none_is_needed_nor_our_own_sent() -> None:
-    """With Kubernetes tokens the head would get one that can do what the operator can."""
+async def test_without_need_no_token_is_read_and_our_own_is_never_sent() -> None:
+    """With Kubernetes tokens the head would get the operator's own rights."""
     async with talking(says({})) as (server, client):
         tokens = Tokens(client)
         assert await tokens.of(cluster()) is None

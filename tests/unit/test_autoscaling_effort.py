@@ -1,4 +1,4 @@
-"""A decision about a queue of any size ends: what there is no time for waits, and is said to."""
+"""A decision about a queue of any size ends: work beyond the limit waits, and is reported."""
 
 import sys
 import tracemalloc
@@ -45,10 +45,10 @@ def too_much(decision: Decision) -> int:
 
 
 @pytest.mark.parametrize("steps", [-1, 5_000, 20_000])
-def test_what_there_is_no_time_for_waits_and_is_said_to(
+def test_demand_beyond_the_limit_of_effort_waits_and_is_reported(
     everything: RayState, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every entry has its answer, and the same state the same decision."""
+    """Every entry has an answer, and the same state gives the same decision."""
     assert not too_much(decided(everything))
     monkeypatch.setattr("rayfleet.autoscaling.effort.MOST_STEPS", steps)
     decision = decided(everything)
@@ -58,8 +58,8 @@ def test_what_there_is_no_time_for_waits_and_is_said_to(
     assert all(one.holds for one in decision.answers if one.unserved)
 
 
-def test_nothing_shrinks_while_not_all_that_waits_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What seems to be idle may be what the rest waits for."""
+def test_nothing_shrinks_while_some_demand_was_not_considered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest may need a node that seems idle."""
     idle = node("c0", "cpu", CPU.resources, status=NodeStatus.IDLE, idle_seconds=1000.0)
     ray = RayState("s", 1, (idle,), (tasks(1, CPU=10_000.0), tasks(1, CPU=20_000.0)), (), ())
     workers = [Worker("c0", "cpu", 0)]
@@ -68,7 +68,7 @@ def test_nothing_shrinks_while_not_all_that_waits_was_looked_at(monkeypatch: pyt
     assert not decide(ray, [CPU], workers, AutoscalingPolicy(), Memory(began=0.0), 5000.0).drains
 
 
-def test_what_was_tried_for_a_gang_is_not_kept() -> None:
+def test_attempts_to_place_a_gang_are_not_kept() -> None:
     """For 10,000 gangs it would be gigabytes."""
     ray = state_from(gangs_of_two(150, nodes=1_500).SerializeToString())
     tracemalloc.start()
@@ -80,10 +80,10 @@ def test_what_was_tried_for_a_gang_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize("queue", ["resources", "all together"])
-def test_the_hardest_queues_that_are_read_are_decided_on_within_their_memory(
+def test_the_hardest_accepted_queues_are_decided_within_a_bound_of_memory(
     queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that become the most; a decision keeps little besides what was read."""
+    """A decision keeps little besides the answer."""
     monkeypatch.setattr("rayfleet.autoscaling.effort.MOST_STEPS", 20_000)
     raw = QUEUES[queue]().SerializeToString()
     tracemalloc.start()
@@ -95,7 +95,7 @@ def test_the_hardest_queues_that_are_read_are_decided_on_within_their_memory(
 
 
 def gangs(strategy: str, ways: int, amounts: Iterable[float]) -> RayState:
-    """Placement groups, no two alike: each may be had in several ways, with a bundle for each amount."""
+    """Placement groups, all different: each may be placed in several ways, with a bundle for each amount."""
     reply = state()
     for index in range(200):
         gang = reply.cluster_resource_state.pending_gang_resource_requests.add(
@@ -112,13 +112,15 @@ def gangs(strategy: str, ways: int, amounts: Iterable[float]) -> RayState:
 @pytest.mark.parametrize(
     "ray",
     [
-        pytest.param(gangs("PACK", 16, [1000.0]), id="in many ways that cannot be had"),
-        pytest.param(gangs("STRICT_SPREAD", 1, [1.0, 2.0, 3.0, 4.0, 1000.0]), id="of which a part fits"),
-        pytest.param(gangs("STRICT_PACK", 4, [300.0] * 5), id="on one node that there is not"),
+        pytest.param(gangs("PACK", 16, [1000.0]), id="in many ways that do not fit"),
+        pytest.param(gangs("STRICT_SPREAD", 1, [1.0, 2.0, 3.0, 4.0, 1000.0]), id="with a part that fits"),
+        pytest.param(gangs("STRICT_PACK", 4, [300.0] * 5), id="on one node that does not exist"),
     ],
 )
-def test_what_a_decision_does_is_bounded_by_its_steps(ray: RayState, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call takes about as long as a step; those of a hundred groups that take nothing count as well."""
+def test_the_work_of_a_decision_is_bounded_by_its_steps(
+    ray: RayState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call takes about as long as a step; looking at a hundred groups that do not fit counts too."""
     steps, calls = 200_000, 0
 
     def count(_frame: object, event: str, _what: object) -> None:
@@ -139,8 +141,8 @@ def test_what_a_decision_does_is_bounded_by_its_steps(ray: RayState, monkeypatch
     assert spent[1] - spent[0] < steps
 
 
-def test_what_holds_a_group_is_said_once_however_many_entries_wait_for_it() -> None:
-    """A ceiling says it of each of a hundred groups, to each of thousands of entries."""
+def test_the_hold_of_a_group_is_created_once_however_many_entries_wait_for_it() -> None:
+    """A ceiling holds each of a hundred groups, for each of thousands of entries."""
     ray = gangs("PACK", 1, [1.0, 2.0])
     nothing = AutoscalingPolicy(ceilings=(GpuHeadroom("0 GPUs in namespace ml", 0),))
     all_with_gpus = [replace(group, resources=resources(CPU=64, GPU=1)) for group in GROUPS]
@@ -150,7 +152,7 @@ def test_what_holds_a_group_is_said_once_however_many_entries_wait_for_it() -> N
     assert len({id(hold) for hold in holds}) <= 2 * len(GROUPS)
 
 
-def test_a_summary_of_thousands_of_entries_that_wait_takes_no_more_than_it_says() -> None:
+def test_a_summary_of_thousands_of_waiting_entries_is_cheap() -> None:
     """Each waits for a hundred groups; three are named, and the rest counted."""
     holds = tuple(
         DemandHold(HoldKind.CEILING, f"g{n:02}: a ceiling of its namespace, in words") for n in range(100)

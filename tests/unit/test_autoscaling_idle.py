@@ -1,4 +1,4 @@
-"""Going down: idle nodes, whole replicas, what is kept, and when to look again."""
+"""Scaling down: idle nodes, whole replicas, what is kept, and when to look again."""
 
 import pytest
 from msgspec.structs import replace
@@ -41,69 +41,69 @@ def of_idle_nodes(*seconds: float, **changes: object) -> Decision:
 
 
 def test_a_node_goes_when_it_is_idle_for_its_timeout() -> None:
-    """Not before."""
+    """It does not go earlier."""
     decision = of_idle_nodes(60, 59)
     assert (drained(decision), decision.group("cpu").wanted) == (["c0"], 1)
     assert decision.drains[0].message == "idle for its timeout of 60 s"
 
 
 def test_the_decision_says_when_the_next_node_is_due() -> None:
-    """To the moment, so that it need not look more often."""
+    """The time is exact, so the loop need not look more often."""
     assert of_idle_nodes(10, 42.5).next_look == 17.5
     assert of_idle_nodes(60).next_look is None
 
 
 def test_each_group_has_its_own_timeout() -> None:
-    """As the group says it."""
+    """The group sets it."""
     assert drained(of_idle_nodes(61, idle_timeout_seconds=300)) == []
     assert drained(of_idle_nodes(61, idle_timeout_seconds=10)) == ["c0"]
 
 
 def test_the_longest_idle_go_first_and_min_stays() -> None:
-    """Two of four are the least."""
+    """The min is two of four."""
     decision = of_idle_nodes(70, 90, 80, 100, min_replicas=2)
     assert (drained(decision), decision.group("cpu").wanted) == (["c3", "c1"], 2)
 
 
-def test_a_group_at_its_min_has_nothing_to_look_forward_to() -> None:
+def test_a_group_at_its_min_needs_no_wake_up() -> None:
     """Its nodes may stay idle."""
     assert of_idle_nodes(10, 20, min_replicas=2).next_look is None
 
 
-def test_what_metrics_ask_for_is_kept_like_a_min() -> None:
-    """The larger of both counts."""
+def test_the_size_that_metrics_ask_for_is_kept_like_a_min() -> None:
+    """The larger of the two counts."""
     assert drained(of_idle_nodes(100, 100, 100, metric_replicas=2, min_replicas=1)) == ["c0"]
 
 
 def test_a_busy_node_stays() -> None:
-    """Whatever its idle clock said before."""
+    """Its idle time before does not matter."""
     nodes = [busy("c0", CPU, CPU=4), node("c1", "cpu", CPU.resources, status=NodeStatus.DRAINING)]
     assert drained(decided(state(nodes=nodes), CPU, workers=pods(*nodes))) == []
 
 
 def test_a_node_that_demand_needs_stays() -> None:
-    """The other one goes."""
+    """The other node goes."""
     nodes = [idle("c0", CPU, 100), idle("c1", CPU, 200)]
     decision = decided(state(tasks(3, CPU=2), nodes=nodes), CPU, workers=pods(*nodes))
     assert drained(decision) == ["c1"]
 
 
 def test_nodes_that_a_gang_needs_stay() -> None:
-    """All of them."""
+    """All of them stay."""
     nodes = [idle("c0", CPU, 100), idle("c1", CPU, 200)]
     gang = Gang("pg", Strategy.STRICT_SPREAD, (tasks(2, CPU=1),))
     assert drained(decided(state(nodes=nodes, gangs=[gang]), CPU, workers=pods(*nodes))) == []
 
 
-def test_nodes_that_request_resources_asked_for_stay() -> None:
-    """Though nothing runs on them; busy ones are counted first."""
+def test_nodes_that_request_resources_needs_stay() -> None:
+    """They stay though nothing runs on them; busy ones are counted first."""
     nodes = [busy("c0", CPU), idle("c1", CPU, 100), idle("c2", CPU, 200)]
     ray = state(nodes=nodes, constraints=[(tasks(16, CPU=1),)])
     assert drained(decided(ray, CPU, workers=pods(*nodes))) == ["c2"]
 
 
 def test_the_head_is_never_drained() -> None:
-    """However long it is idle."""
+    """It may be idle for any time."""
     head = node("head", "headgroup", CPU.resources, status=NodeStatus.IDLE, idle_seconds=9999)
     assert decided(state(nodes=[head]), CPU).drains == ()
 
@@ -125,7 +125,7 @@ def test_only_whole_replicas_of_a_multi_host_group_go() -> None:
     assert (decision.group("tpu").wanted, decision.next_look) == (2, 10)
 
 
-def test_nothing_shrinks_while_ray_s_state_is_unknown() -> None:
+def test_nothing_shrinks_while_rays_state_is_unknown() -> None:
     """Unknown is not zero; min and a changed `replicas` still count."""
     group = replace(CPU, desired=3)
     workers = tuple(Worker(f"c{i}", "cpu", 0) for i in range(3))
@@ -135,15 +135,15 @@ def test_nothing_shrinks_while_ray_s_state_is_unknown() -> None:
     assert decided(None, replace(group, min_replicas=4), workers=workers).group("cpu").wanted == 4
 
 
-def test_a_lowered_replicas_is_not_forgotten_without_a_view() -> None:
-    """It is acted on when there is one again."""
+def test_a_lowered_replicas_is_remembered_without_a_view() -> None:
+    """It is acted on once there is one again."""
     workers = tuple(Worker(f"c{i}", "cpu", 0) for i in range(3))
     decision = decided(None, replace(CPU, desired=3, resized_to=1), workers=workers)
     assert (decision.group("cpu").wanted, decision.memory.shrink_to) == (3, {"cpu": 1})
     assert decided(None, CPU, workers=workers, memory=decision.memory).memory.shrink_to == {"cpu": 1}
 
 
-def test_without_a_view_a_group_keeps_what_it_has_or_wanted() -> None:
+def test_without_a_view_a_group_keeps_its_size() -> None:
     """A pod that was lost is created again."""
     workers = (Worker("c0", "cpu", 0),)
     assert decided(None, replace(CPU, desired=3), workers=workers).group("cpu").wanted == 3
@@ -151,7 +151,7 @@ def test_without_a_view_a_group_keeps_what_it_has_or_wanted() -> None:
 
 
 def test_a_lowered_replicas_takes_idle_nodes_at_once_and_busy_ones_later() -> None:
-    """It says what it waits for, and remembers it."""
+    """The reason says what it waits for, and it is remembered."""
     nodes = [busy("c0", CPU), busy("c1", CPU), idle("c2", CPU, 5)]
     group = replace(CPU, desired=3, resized_to=1)
     decision = decided(state(nodes=nodes), group, workers=pods(*nodes))
@@ -163,7 +163,7 @@ def test_a_lowered_replicas_takes_idle_nodes_at_once_and_busy_ones_later() -> No
 
 
 def test_nodes_above_a_lowered_max_go_as_soon_as_they_are_idle() -> None:
-    """Needed or not: max is max."""
+    """They go even if they are needed."""
     nodes = [busy("c0", CPU), idle("c1", CPU, 1), busy("c2", CPU)]
     group = replace(CPU, desired=3, max_replicas=1)
     decision = decided(state(tasks(1, CPU=8), nodes=nodes), group, workers=pods(*nodes))
@@ -176,7 +176,7 @@ def _stuck(name: str, since: float, *, group: str = "cpu") -> Worker:
 
 
 def test_a_blocked_pod_that_nothing_needs_is_deleted_after_the_timeout() -> None:
-    """It costs nothing until then, and its demand may come back."""
+    """It costs nothing until then, and its demand may return."""
     group, workers = replace(CPU, desired=1), (_stuck("c0", NOW - 30),)
     first = decided(state(), group, workers=workers)
     assert (first.cancels, first.next_look) == ((), 60)
@@ -185,7 +185,7 @@ def test_a_blocked_pod_that_nothing_needs_is_deleted_after_the_timeout() -> None
     assert then.group("cpu").wanted == 0
 
 
-def test_a_pod_that_starts_is_left_to_start() -> None:
+def test_a_starting_pod_is_not_deleted() -> None:
     """Its node may take longer than the timeout; idle time counts once it has joined."""
     group, workers = replace(CPU, desired=1), (Worker("c0", "cpu", NOW - 500),)
     first = decided(state(), group, workers=workers)
@@ -194,7 +194,7 @@ def test_a_pod_that_starts_is_left_to_start() -> None:
 
 
 def test_a_blocked_pod_is_kept_while_its_fallback_does_the_work() -> None:
-    """It shows when there is room again."""
+    """It shows once there is room again."""
     first = replace(CPU, name="first", desired=2, fallback=Fallback(groups=("second",)))
     second = replace(CPU, name="second", desired=1)
     there = busy("s0", second)
@@ -205,8 +205,8 @@ def test_a_blocked_pod_is_kept_while_its_fallback_does_the_work() -> None:
 
 
 @pytest.mark.parametrize(("began", "gone"), [(None, []), (NOW - 299, []), (NOW - 300, ["c0"])])
-def test_nothing_shrinks_before_one_stabilisation_window(began: float | None, gone: list[str]) -> None:
-    """Whoever forgot what was wanted before waits for a whole window."""
+def test_nothing_shrinks_before_one_stabilization_window(began: float | None, gone: list[str]) -> None:
+    """A process without earlier recommendations waits for a whole window."""
     policy = AutoscalingPolicy(
         behavior=Behavior.model_validate({"scaleDown": {"stabilizationWindowSeconds": 300}})
     )

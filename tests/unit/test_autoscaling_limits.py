@@ -1,4 +1,4 @@
-"""What holds growth back: max, ceilings of cost, blocked pods and their fallbacks, windows, policies."""
+"""Limits on growth: max, ceilings of cost, blocked pods and their fallbacks, windows, policies."""
 
 from typing import Any
 
@@ -50,12 +50,12 @@ def held(decision: Decision) -> list[tuple[HoldKind, str]]:
 
 
 def blocked(name: str, since: float, group: str = "gpu") -> Worker:
-    """A pod that the scheduler finds no node for."""
+    """A pod for which the scheduler finds no node."""
     return Worker(name, group, since, blocked=Blocked(BlockedReason.UNSCHEDULABLE, NO_ROOM, since))
 
 
-def test_max_is_max() -> None:
-    """And it is named."""
+def test_no_group_grows_above_its_max() -> None:
+    """The reason names it."""
     decision = decided(state(tasks(20, GPU=1)), GPU)
     assert decision.group("gpu").wanted == 10
     assert held(decision) == [(HoldKind.MAX, "gpu is at its max of 10 replicas")]
@@ -63,7 +63,7 @@ def test_max_is_max() -> None:
 
 
 def test_a_group_that_is_too_small_for_a_waiting_gang_is_not_called_large_enough() -> None:
-    """It says what holds the gang."""
+    """Its reason says what holds the gang."""
     gang = Gang("ab12", Strategy.STRICT_SPREAD, (tasks(11, GPU=1),))
     decision = decided(state(gangs=(gang,)), GPU)
     words = "a placement group waits for all of its bundles: gpu is at its max of 10 replicas"
@@ -86,14 +86,14 @@ def test_the_tightest_ceiling_of_cost_holds_and_is_named() -> None:
 
 
 def test_a_ceiling_of_gpus_does_not_hold_groups_without() -> None:
-    """They cost none."""
+    """They use no GPUs."""
     cpu = WorkerGroup("cpu", resources(CPU=4), max_replicas=5)
     decision = decided(state(tasks(1, GPU=1), tasks(4, CPU=4)), GPU, cpu, ceilings=(GpuHeadroom("none", 0),))
     assert (decision.group("cpu").wanted, decision.group("gpu").wanted) == (4, 0)
 
 
 def test_a_ceiling_goes_before_min() -> None:
-    """A limit of cost is the admin's, min the user's."""
+    """The admin sets the limit of cost, the user min."""
     decision = decided(state(), replace(GPU, min_replicas=5), ceilings=(GpuHeadroom("2 GPUs", 2),))
     assert decision.group("gpu").wanted == 2
 
@@ -106,48 +106,48 @@ def test_a_replica_of_many_hosts_needs_room_for_all_of_its_gpus() -> None:
 
 
 def test_new_gpus_a_minute_spread_growth() -> None:
-    """The rest waits for the next minute, by name."""
+    """The rest waits for the next minute, and the reason names the limit."""
     decision = decided(state(tasks(5, GPU=1)), GPU, new_gpus=GpuHeadroom("2 new GPUs a minute", 2))
     assert decision.group("gpu").wanted == 2
     assert (HoldKind.RATE, "gpu: 2 new GPUs a minute") in held(decision)
 
 
 def test_min_is_started_without_demand() -> None:
-    """And so is what a metric asks for, up to max."""
+    """So is the size that a metric asks for, up to max."""
     assert decided(state(), replace(GPU, min_replicas=2)).group("gpu").wanted == 2
     assert decided(state(), replace(GPU, metric_replicas=50)).group("gpu").wanted == 10
 
 
-def test_what_a_metric_asks_for_and_demand_are_not_added_up() -> None:
+def test_the_size_of_a_metric_and_of_demand_are_not_added_up() -> None:
     """The larger counts: the nodes that the metric asks for take the demand."""
     assert decided(state(tasks(2, GPU=1)), replace(GPU, metric_replicas=3)).group("gpu").wanted == 3
     assert decided(state(tasks(5, GPU=1)), replace(GPU, metric_replicas=3)).group("gpu").wanted == 5
 
 
 def test_a_group_that_is_withheld_starts_nothing() -> None:
-    """Its reason is that of the demand that waits for it."""
+    """The demand that waits for it has the same reason."""
     decision = decided(state(tasks(1, GPU=1)), replace(GPU, withheld="suspended", min_replicas=1))
     assert decision.group("gpu").wanted == 0
     assert held(decision) == [(HoldKind.WITHHELD, "gpu: suspended")]
 
 
-def test_a_blocked_pod_counts_as_coming_for_its_time() -> None:
-    """Cloud GPU nodes are slow; the scheduler's words are shown meanwhile."""
+def test_a_blocked_pod_counts_as_coming_for_a_time() -> None:
+    """Cloud GPU nodes are slow; the scheduler's message is shown meanwhile."""
     workers = (blocked("p", NOW - 899),)
     decision = decided(state(tasks(1, GPU=1)), replace(GPU, desired=1), SPOT, workers=workers)
     assert (decision.group("spot").wanted, decision.next_look) == (0, 1)
     assert decision.group("gpu").blocked == f"gpu: Unschedulable: {NO_ROOM}"
 
 
-def test_after_that_its_work_is_asked_for_elsewhere() -> None:
+def test_after_that_its_work_goes_to_another_group() -> None:
     """The pod stays while nothing else makes it superfluous."""
     workers = (blocked("p", NOW - 900),)
     decision = decided(state(tasks(1, GPU=1)), replace(GPU, desired=1), SPOT, workers=workers)
     assert (decision.group("gpu").wanted, decision.group("spot").wanted) == (1, 1)
 
 
-def test_where_there_is_no_elsewhere_it_goes_on_waiting() -> None:
-    """With the scheduler's words as the reason."""
+def test_without_another_group_its_work_goes_on_waiting() -> None:
+    """The scheduler's message is the reason."""
     workers = (blocked("p", NOW - 5000),)
     decision = decided(state(tasks(1, GPU=1)), replace(GPU, desired=1), workers=workers)
     (answer,) = decision.answers
@@ -156,8 +156,8 @@ def test_where_there_is_no_elsewhere_it_goes_on_waiting() -> None:
     assert held(decision) == [(HoldKind.BLOCKED, f"gpu: Unschedulable: {NO_ROOM}")]
 
 
-def test_a_fallback_s_own_time_counts_where_it_is_set() -> None:
-    """Ten seconds instead of 900."""
+def test_a_fallbacks_own_time_counts_if_it_is_set() -> None:
+    """Here it is ten seconds instead of 900."""
     group = replace(GPU, desired=1, fallback=Fallback(groups=("spot",), after_seconds=10))
     for age, spot in ((9, 0), (10, 1)):
         decision = decided(state(tasks(1, GPU=1)), group, SPOT, workers=(blocked("p", NOW - age),))
@@ -165,13 +165,13 @@ def test_a_fallback_s_own_time_counts_where_it_is_set() -> None:
 
 
 def test_a_fallback_is_used_last_while_the_first_choice_is_free() -> None:
-    """Though its priority is higher."""
+    """Its higher priority does not matter."""
     group = replace(GPU, max_replicas=2, fallback=Fallback(groups=("spot",)))
     decision = decided(state(tasks(3, GPU=1)), group, replace(SPOT, priority=9))
     assert (decision.group("gpu").wanted, decision.group("spot").wanted) == (2, 1)
 
 
-def test_the_first_choice_is_taken_again_when_it_is_free() -> None:
+def test_the_first_choice_is_used_again_once_it_is_free() -> None:
     """New work goes back; what runs on the fallback stays until it is idle."""
     group = replace(GPU, fallback=Fallback(groups=("spot",)))
     there = busy("s", SPOT)
@@ -181,7 +181,7 @@ def test_the_first_choice_is_taken_again_when_it_is_free() -> None:
 
 
 def test_pods_that_the_api_server_refuses_are_blocked_as_well() -> None:
-    """Since the first refusal, which is remembered."""
+    """They are blocked since the first refusal, which is remembered."""
     words = "exceeded quota: requests.nvidia.com/gpu=8"
     group = replace(GPU, desired=2, refused=Blocked(BlockedReason.QUOTA_EXCEEDED, words, NOW))
     first = decided(state(tasks(2, GPU=1)), group, SPOT)
@@ -191,8 +191,8 @@ def test_pods_that_the_api_server_refuses_are_blocked_as_well() -> None:
     assert later.group("spot").wanted == 2
 
 
-def test_conservative_mode_lets_as_many_come_as_are_running() -> None:
-    """At least one."""
+def test_conservative_mode_starts_at_most_as_many_as_are_running() -> None:
+    """It starts at least one."""
     assert decided(state(tasks(9, GPU=1)), GPU, upscaling_mode="Conservative").group("gpu").wanted == 1
     nodes = [busy(f"p{i}", GPU) for i in range(3)]
     workers = (*pods(*nodes), Worker("p3", "gpu", NOW))
@@ -206,7 +206,7 @@ def test_conservative_mode_lets_as_many_come_as_are_running() -> None:
 
 @pytest.mark.parametrize("mode", ["Default", "Aggressive"])
 def test_the_other_modes_limit_nothing(mode: str) -> None:
-    """As Ray defines them."""
+    """Ray defines them so."""
     assert decided(state(tasks(9, GPU=1)), GPU, upscaling_mode=mode).group("gpu").wanted == 9
 
 
@@ -219,7 +219,7 @@ POLICIES = [
 
 @pytest.mark.parametrize(("limit", "more"), POLICIES)
 def test_policies_limit_growth_in_a_period(limit: dict[str, Any], more: int) -> None:
-    """From four, with much demand."""
+    """The group has four, with much demand."""
     nodes = [busy(f"p{i}", GPU) for i in range(4)]
     rules = behavior(scaleUp={"policies": [limit | {"periodSeconds": 60}]})
     ray = state(tasks(9, GPU=1), nodes=nodes)
@@ -229,7 +229,7 @@ def test_policies_limit_growth_in_a_period(limit: dict[str, Any], more: int) -> 
     assert decision.memory.changes == {"gpu": (ScaleEvent(NOW, more),)}
 
 
-def test_what_changed_in_the_period_counts() -> None:
+def test_changes_within_the_period_count() -> None:
     """The rest comes when it has ended, and the decision says when."""
     rules = behavior(scaleUp={"policies": [{"type": "Pods", "value": 3, "periodSeconds": 60}]})
     memory = Memory(began=0, changes={"gpu": (ScaleEvent(NOW - 20, 2), ScaleEvent(NOW - 70, 3))})
@@ -237,15 +237,15 @@ def test_what_changed_in_the_period_counts() -> None:
     assert (decision.group("gpu").wanted, decision.next_look) == (1, 40)
 
 
-def test_disabled_growth_is_no_growth() -> None:
-    """But min is kept."""
+def test_with_growth_disabled_a_group_does_not_grow() -> None:
+    """It keeps its min."""
     rules = behavior(scaleUp={"selectPolicy": "Disabled"})
     decision = decided(state(tasks(9, GPU=1)), replace(GPU, min_replicas=2), behavior=rules)
     assert decision.group("gpu").wanted == 2
 
 
 def test_the_lowest_recommendation_of_the_window_counts_upwards() -> None:
-    """A short peak starts nothing."""
+    """A short peak of demand starts nothing."""
     rules = behavior(scaleUp={"stabilizationWindowSeconds": 30})
     seen = (Recommendation(NOW - 100, 0), Recommendation(NOW - 10, 4))
     memory = Memory(began=NOW - 500, recommendations={"gpu": seen})
@@ -273,29 +273,29 @@ INFEASIBLE = [
 
 @pytest.mark.parametrize(("demand", "words"), INFEASIBLE)
 def test_infeasible_demand_is_explained(demand: Demand, words: str) -> None:
-    """And it is larger than every node, so it may be failed where that is asked for."""
+    """It is larger than every node, so Ray may fail it if the user has asked for that."""
     memory = WorkerGroup("memory", resources(CPU=4, memory=16 << 30), max_replicas=3)
     decision = decided(state(demand), GPU, memory)
     assert held(decision) == [(HoldKind.INFEASIBLE, words)]
     assert decision.oversized == (demand.shape,)
 
 
-def test_what_max_or_a_ceiling_holds_back_is_never_called_oversized() -> None:
-    """It waits: a max of 0 may be raised."""
+def test_demand_that_max_or_a_ceiling_holds_is_never_called_oversized() -> None:
+    """It waits, because a max of 0 may be raised."""
     closed = replace(GPU, max_replicas=0)
     assert decided(state(tasks(1, GPU=1)), closed).oversized == ()
     assert decided(state(tasks(1, GPU=1)), GPU, ceilings=(GpuHeadroom("0 GPUs", 0),)).oversized == ()
 
 
 @pytest.mark.parametrize("amount", [float("nan"), float("inf")])
-def test_an_amount_that_is_no_number_fits_nowhere(amount: float) -> None:
-    """A head that talks nonsense starts nothing."""
+def test_an_amount_that_is_not_a_number_fits_nowhere(amount: float) -> None:
+    """A head that reports nonsense starts nothing."""
     decision = decided(state(tasks(1, CPU=amount)), GPU)
     assert decision.group("gpu").wanted == 0
 
 
-def test_replicas_that_a_ceiling_holds_are_no_capacity_on_its_way() -> None:
-    """Work that any node can do does not wait for them; they stay wanted, and are named."""
+def test_replicas_that_a_ceiling_holds_are_not_capacity_on_its_way() -> None:
+    """Work that any node can do does not wait for them; they stay desired, and the hold is named."""
     cpu = WorkerGroup("cpu", resources(CPU=4), max_replicas=5)
     first = replace(GPU, desired=6)
     decision = decided(state(tasks(8, CPU=4)), first, cpu, ceilings=(GpuHeadroom("2 GPUs", 2),))
@@ -304,21 +304,21 @@ def test_replicas_that_a_ceiling_holds_are_no_capacity_on_its_way() -> None:
     assert decision.group("gpu").holds == (hold,)
 
 
-def test_what_is_wanted_already_is_not_given_room_twice() -> None:
-    """Two of the three GPUs are for pods that are still to be made."""
+def test_replicas_that_are_already_desired_take_their_room_once() -> None:
+    """Two of the three GPUs are for pods that are about to be created."""
     decision = decided(state(tasks(9, GPU=1)), replace(GPU, desired=2), ceilings=(GpuHeadroom("3 GPUs", 3),))
     assert decision.group("gpu").wanted == 3
 
 
-def test_parts_of_replicas_have_their_room_first() -> None:
-    """One host of four is there; the other three take the room."""
+def test_the_rest_of_a_started_replica_gets_room_first() -> None:
+    """One host of four exists; the other three take the room."""
     group = replace(GPU, num_of_hosts=4, desired=1)
     there = (Worker("a-0", "gpu", 0.0, replica="a"),)
     decision = decided(state(tasks(9, GPU=1)), group, workers=there, ceilings=(GpuHeadroom("6 GPUs", 6),))
     assert decision.group("gpu").wanted == 1
 
 
-def test_a_window_is_looked_at_again_when_the_first_of_it_is_remembered_or_the_largest_leaves_it() -> None:
+def test_the_next_look_is_when_a_window_is_full_or_its_largest_value_leaves_it() -> None:
     """Before 300 s are remembered nothing goes; then only the largest of what was recommended counts."""
     rules = ScalingRules(stabilization_window_seconds=300)
     policy = AutoscalingPolicy(behavior=Behavior(scale_down=rules))

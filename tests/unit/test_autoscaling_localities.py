@@ -1,4 +1,4 @@
-"""Placement groups that want all bundles within one value of a label, or may be had in another way."""
+"""Placement groups that need all bundles within one value of a label, or have alternatives."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ PLAIN = WorkerGroup("plain", resources(CPU=8, GPU=4), max_replicas=9)
 
 
 def gang(count: int, *, strategy: Strategy = Strategy.PACK, **fields: Any) -> Gang:
-    """So many bundles of four GPUs."""
+    """A gang of so many bundles of four GPUs."""
     return Gang("ab12", strategy, (tasks(count, GPU=4),), **{"locality": NVL, **fields})
 
 
@@ -45,18 +45,18 @@ def held(decision: Decision) -> list[tuple[HoldKind, str]]:
 
 
 def test_all_bundles_are_started_in_one_group_of_one_domain() -> None:
-    """Not one here and one there."""
+    """They are not spread over domains."""
     assert wanted(decided(gang(2), A, B)) == {"dom-a": 2}
     assert wanted(decided(gang(2, locality=None), A, B, PLAIN)) != {}
 
 
 def test_the_domain_that_starts_least_is_taken() -> None:
-    """One node of b runs and is free: one more there is enough."""
+    """One free node of b runs: one more there is enough."""
     assert wanted(decided(gang(2), A, B, nodes=(there("b-1", "dom-b", group=B),))) == {"dom-b": 2}
 
 
-def test_nodes_that_run_are_taken_by_their_own_labels() -> None:
-    """Three domains of nodes whose group says nothing; only one has room for both."""
+def test_running_nodes_are_used_by_their_own_labels() -> None:
+    """The nodes have three domains, their group states none; only one domain has room for both."""
     nodes = (
         there("x-1", "x"),
         there("x-2", "x", free=0),
@@ -71,7 +71,7 @@ def test_nodes_that_run_are_taken_by_their_own_labels() -> None:
 
 
 def test_a_domain_that_is_too_small_serves_nobody() -> None:
-    """Two nodes of each domain, three are asked for: nothing is started, and the words say why."""
+    """Each domain has two nodes, and three are needed: nothing starts, and the message says why."""
     decision = decided(gang(3), A, B)
     assert wanted(decision) == {}
     remark = f"(all of its bundles are needed at once within one value of {DOMAIN})"
@@ -79,8 +79,8 @@ def test_a_domain_that_is_too_small_serves_nobody() -> None:
     assert held(decision) == [(HoldKind.MAX, words)]
 
 
-def test_a_label_that_nobody_has_is_infeasible_in_words() -> None:
-    """New nodes of a group without the label may be anywhere."""
+def test_a_label_that_no_group_has_is_reported_as_infeasible() -> None:
+    """New nodes of a group without the label may be in any domain."""
     decision = decided(gang(2), PLAIN)
     assert wanted(decision) == {}
     words = (
@@ -91,16 +91,16 @@ def test_a_label_that_nobody_has_is_infeasible_in_words() -> None:
     assert decision.answers[0].count == decision.answers[0].unserved == 2
 
 
-def test_no_new_node_is_counted_on_in_a_domain_of_running_nodes_alone() -> None:
-    """One is free in x; where the next one would come up nobody knows."""
+def test_no_new_node_is_expected_in_a_domain_that_only_running_nodes_have() -> None:
+    """One is free in x; the domain of the next one is not known."""
     nodes = (there("x-1", "x"), there("y-1", "y", free=0))
     decision = decided(gang(2), PLAIN, nodes=nodes)
     assert wanted(decision) == {"plain": 2}
     assert decision.answers[0].unserved == 2
 
 
-def test_a_domain_that_nodes_only_happen_to_share_tells_nothing_of_the_next() -> None:
-    """One runs in x and is free; the second would come up wherever there is room."""
+def test_a_domain_that_nodes_share_by_chance_is_not_expected_of_the_next_node() -> None:
+    """One free node runs in x; the second would start anywhere."""
     learned = replace(PLAIN, labels=((DOMAIN, "x"),), learned_labels=frozenset({DOMAIN}))
     decision = decided(gang(2), learned, nodes=(there("x-1", "x"),))
     assert wanted(decision) == {"plain": 1}
@@ -111,12 +111,12 @@ def test_a_domain_that_nodes_only_happen_to_share_tells_nothing_of_the_next() ->
 
 @pytest.mark.parametrize("strategy", [Strategy.STRICT_SPREAD, Strategy.SPREAD, Strategy.PACK])
 def test_the_strategy_of_bundles_on_nodes_holds_within_the_domain(strategy: Strategy) -> None:
-    """Two bundles of two GPUs: one node, unless they are to lie apart."""
+    """Two bundles of two GPUs get one node, unless they must be spread."""
     one = Gang("ab12", strategy, (tasks(2, GPU=2),), NVL)
     assert wanted(decided(one, A, B)) == {"dom-a": 2 if strategy is Strategy.STRICT_SPREAD else 1}
 
 
-def test_what_the_domain_must_satisfy_besides_counts() -> None:
+def test_further_selectors_of_the_domain_count() -> None:
     """The one of two domains that has the right nodes."""
     spot = (LabelConstraint("ray.io/market-type", ("spot",)),)
     cheap = replace(B, labels=(*B.labels, ("ray.io/market-type", "spot")))
@@ -124,13 +124,13 @@ def test_what_the_domain_must_satisfy_besides_counts() -> None:
 
 
 def test_nodes_may_be_chosen_without_a_domain() -> None:
-    """Where all that is said is which nodes will do."""
+    """The request only selects nodes."""
     by_name = (LabelConstraint(DOMAIN, ("dom-b",)),)
     assert wanted(decided(gang(2, locality=Locality("", among=by_name)), A, B)) == {"dom-b": 2}
 
 
 def test_selectors_of_bundles_hold_within_the_domain() -> None:
-    """Each of their alternatives, in order."""
+    """Each of their alternatives is tried in order."""
     market = "ray.io/market-type"
     first, other = (LabelConstraint(market, ("spot",)),), (LabelConstraint(market, ("on-demand",)),)
     dear = replace(A, labels=tuple(sorted((*A.labels, (market, "on-demand")))))
@@ -138,8 +138,8 @@ def test_selectors_of_bundles_hold_within_the_domain() -> None:
     assert wanted(decided(one, dear, B)) == {"dom-a": 2}
 
 
-def test_bundles_that_must_lie_in_different_domains_do() -> None:
-    """One of each, and no way where there are too few."""
+def test_bundles_that_need_different_domains_get_them() -> None:
+    """Each gets its own, and nothing is placed if there are too few."""
     apart = Locality(DOMAIN, apart=True)
     assert wanted(decided(gang(2, locality=apart), A, B)) == {"dom-a": 1, "dom-b": 1}
     decision = decided(gang(3, locality=apart), A, B)
@@ -147,8 +147,8 @@ def test_bundles_that_must_lie_in_different_domains_do() -> None:
     assert held(decision)[0][0] is HoldKind.INFEASIBLE
 
 
-def test_the_next_choice_is_taken_where_the_first_cannot_be_had() -> None:
-    """In order: four GPUs each within a domain, else two each, else on CPUs."""
+def test_the_next_alternative_is_used_if_the_first_does_not_fit() -> None:
+    """The order is: four GPUs each within a domain, else two each, else CPUs."""
     small = Choice((tasks(2, GPU=2),), NVL)
     cpus = Choice((tasks(2, CPU=8),))
     assert wanted(decided(gang(2, others=(small, cpus)), A, PLAIN)) == {"dom-a": 2}
@@ -157,8 +157,8 @@ def test_the_next_choice_is_taken_where_the_first_cannot_be_had() -> None:
     assert wanted(decided(gang(3, others=(small, cpus)), cpu)) == {"cpu": 2}
 
 
-def test_the_first_choice_is_taken_whatever_a_later_one_would_cost() -> None:
-    """A preference is not a matter of price."""
+def test_the_first_alternative_is_used_even_if_a_later_one_is_cheaper() -> None:
+    """A preference does not depend on cost."""
     running = node("cpu-1", "cpu", resources(CPU=16))
     cpu = WorkerGroup("cpu", resources(CPU=16), max_replicas=9)
     one = gang(1, others=(Choice((tasks(1, CPU=8),)),))
@@ -166,14 +166,14 @@ def test_the_first_choice_is_taken_whatever_a_later_one_would_cost() -> None:
 
 
 def test_a_great_many_domains_cost_no_more_than_a_few() -> None:
-    """A head that says that each node is a domain of its own; the idle ones are looked at first."""
+    """The head reports each node as a domain of its own; idle ones are considered first."""
     nodes = (*(there(f"n-{n}", f"d-{n}", free=0) for n in range(300)), there("free", "zz-free"))
     decision = decided(gang(1), replace(PLAIN, max_replicas=400), nodes=nodes)
     assert decision.answers[0].unserved == 0
 
 
 def test_two_such_groups_do_not_share_the_same_room() -> None:
-    """One domain each."""
+    """Each gets its own domain."""
     both = [gang(2), gang(2)._replace(name="cd34")]
     decision = decide(state(gangs=both), [A, B], (), AutoscalingPolicy(), Memory(), now=1000)
     assert wanted(decision) == {"dom-a": 2, "dom-b": 2}

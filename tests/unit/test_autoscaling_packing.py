@@ -40,12 +40,12 @@ def test_each_task_gets_its_share_of_a_node() -> None:
 
 @pytest.mark.parametrize(("share", "nodes"), [(0.1, 1), (0.3, 4), (0.33, 4), (0.25, 3), (0.0001, 1)])
 def test_fractions_add_up_without_rounding_errors(share: float, nodes: int) -> None:
-    """Ten tenths are one GPU, though ten times 0.1 is not 1 for a computer."""
+    """Ten tenths are one GPU, though ten times 0.1 is not 1 in floating point."""
     assert wanted(state(tasks(10, GPU=share)), GPU) == {"gpu": nodes}
 
 
 def test_work_without_gpus_goes_to_the_group_without() -> None:
-    """Whatever the names, and although the GPU nodes would take it."""
+    """Whatever the names are, and although it would fit on GPU nodes."""
     assert wanted(state(tasks(16, CPU=1)), GPU, CPU, BIG) == {"cpu": 2}
 
 
@@ -55,14 +55,14 @@ def test_work_without_gpus_uses_gpu_nodes_when_nothing_else_can() -> None:
 
 
 def test_a_free_node_without_gpus_is_used_before_one_with() -> None:
-    """Nodes that are there are used before new ones, and those without GPUs first."""
+    """Existing nodes are used before new ones, and those without GPUs first."""
     nodes = (idle("g", GPU, 5), idle("c", CPU, 5))
     answer = decided(state(tasks(2, CPU=2), nodes=nodes), CPU, GPU, workers=pods(*nodes)).answers[0]
     assert [(placed.group, placed.tier) for placed in answer.placed] == [("cpu", Tier.RUNNING)]
 
 
 def test_the_big_group_is_chosen_only_when_only_it_fits() -> None:
-    """Two GPUs on one node need the big one; two tasks of one GPU do not."""
+    """Two GPUs on one node need the big group; two tasks of one GPU do not."""
     assert wanted(state(tasks(1, GPU=2)), GPU, BIG) == {"big": 1}
     assert wanted(state(tasks(2, CPU=1, GPU=1)), GPU, BIG) == {"gpu": 2}
 
@@ -73,7 +73,7 @@ def test_a_new_node_is_no_larger_than_its_work() -> None:
 
 
 def test_among_equals_the_higher_priority_grows_first() -> None:
-    """And the other takes what is above its max."""
+    """The other takes the rest above its max."""
     low = WorkerGroup("a", resources(GPU=1), max_replicas=5, priority=1)
     high = WorkerGroup("b", resources(GPU=1), max_replicas=2, priority=2)
     assert wanted(state(tasks(3, GPU=1)), low, high) == {"a": 1, "b": 2}
@@ -87,21 +87,21 @@ def test_labels_choose_the_group() -> None:
 
 
 def test_the_fallback_of_a_selector_is_taken_when_the_first_choice_is_full() -> None:
-    """Best alternatives first."""
+    """The best alternatives come first."""
     h100 = WorkerGroup("h100", resources(GPU=1), ((ACCELERATOR, "H100"),), max_replicas=1)
     l4 = WorkerGroup("l4", resources(GPU=1), ((ACCELERATOR, "L4"),), max_replicas=5)
     assert wanted(state(tasks(3, H100, L4, GPU=1)), h100, l4) == {"h100": 1, "l4": 2}
 
 
 def test_a_negated_selector_takes_nodes_without_the_label() -> None:
-    """NOT IN is satisfied where the label is not there at all."""
+    """A missing label satisfies NOT IN."""
     spot = WorkerGroup("spot", resources(CPU=4), (("market", "spot"),), max_replicas=5)
     plain = WorkerGroup("plain", resources(CPU=4), max_replicas=5)
     not_spot = (LabelConstraint("market", ("spot",), negated=True),)
     assert wanted(state(tasks(4, not_spot, CPU=1)), spot, plain) == {"plain": 1}
 
 
-def test_ray_s_own_label_of_the_group_can_be_selected() -> None:
+def test_rays_own_label_of_the_group_can_be_selected() -> None:
     """Ray sets it on every node, so templates have it too."""
     other = WorkerGroup("other", resources(CPU=8), max_replicas=10)
     mine = (LabelConstraint("ray.io/node-group", ("other",)),)
@@ -116,8 +116,8 @@ def test_work_that_is_bound_to_one_node_starts_no_other() -> None:
     assert (answer.unserved, answer.holds[0].kind) == (1, HoldKind.MAX)
 
 
-def test_what_the_head_has_free_is_used() -> None:
-    """Where the head takes work at all."""
+def test_free_resources_of_the_head_are_used() -> None:
+    """Unless the head takes no work."""
     head = node("head", HEAD_GROUP, resources(CPU=2))
     assert wanted(state(tasks(2, CPU=1), nodes=[head]), CPU) == {}
     assert wanted(state(tasks(3, CPU=1), nodes=[head]), CPU) == {"cpu": 1}
@@ -130,13 +130,13 @@ def test_pods_on_their_way_count() -> None:
     assert (decision.group("gpu").wanted, decision.group("gpu").launches) == (2, 0)
 
 
-def test_replicas_that_no_pod_exists_for_yet_count_too() -> None:
-    """They were wanted by the last decision and are about to be created."""
+def test_replicas_without_pods_yet_count_too() -> None:
+    """The last decision asked for them, and they are about to be created."""
     decision = decided(state(tasks(2, GPU=1)), WorkerGroup("gpu", GPU.resources, desired=2))
     assert (decision.group("gpu").wanted, decision.group("gpu").launches) == (2, 2)
 
 
-def test_a_draining_node_is_no_capacity() -> None:
+def test_a_draining_node_does_not_count_as_capacity() -> None:
     """Ray places nothing on it any more."""
     leaving = idle("p", CPU, 100)
     ray = state(tasks(1, CPU=1), nodes=[leaving])
@@ -144,7 +144,7 @@ def test_a_draining_node_is_no_capacity() -> None:
     assert (decision.group("cpu").wanted, decision.drains) == (1, ())
 
 
-def test_a_dead_node_s_pod_is_not_taken_for_running() -> None:
+def test_the_pod_of_a_dead_node_does_not_count_as_running() -> None:
     """Its name stays among Ray's nodes for long."""
     dead = node("p", "cpu", CPU.resources, status=NodeStatus.DEAD)
     answer = decided(state(tasks(1, CPU=1), nodes=[dead]), CPU, workers=pods(dead)).answers[0]
@@ -163,7 +163,7 @@ def test_a_gang_is_started_whole_or_not_at_all(strategy: Strategy) -> None:
 
 
 def test_a_gang_that_max_holds_back_says_so() -> None:
-    """In the words that the status shows."""
+    """The status shows this message."""
     few = WorkerGroup("gpu", resources(CPU=4, GPU=1), max_replicas=3)
     decision = decided(state(gangs=[Gang("pg", Strategy.PACK, (tasks(4, GPU=1),))]), few)
     assert decision.summary == (
@@ -181,14 +181,14 @@ STRATEGIES = [
 
 
 @pytest.mark.parametrize(("strategy", "size"), STRATEGIES)
-def test_a_gang_lies_as_its_strategy_says(strategy: Strategy, size: dict[str, int]) -> None:
-    """Eight bundles of one GPU."""
+def test_a_gang_is_placed_by_its_strategy(strategy: Strategy, size: dict[str, int]) -> None:
+    """The gang has eight bundles of one GPU."""
     few = WorkerGroup("gpu", resources(CPU=4, GPU=1), max_replicas=4)
     found = wanted(state(gangs=[Gang("pg", strategy, (tasks(8, CPU=4, GPU=1),))]), few, BIG)
     assert found == size
 
 
-def test_a_strict_spread_takes_different_nodes_of_those_there() -> None:
+def test_a_strict_spread_uses_different_existing_nodes() -> None:
     """One node with room for all is not enough."""
     there = busy("b", BIG, CPU=32, GPU=8)
     gang = Gang("pg", Strategy.STRICT_SPREAD, (tasks(2, GPU=1),))
@@ -196,25 +196,25 @@ def test_a_strict_spread_takes_different_nodes_of_those_there() -> None:
 
 
 def test_a_multi_host_group_grows_by_whole_replicas() -> None:
-    """Five tasks of a host each on replicas of four."""
+    """Five tasks need a host each, and replicas have four."""
     slices = WorkerGroup("tpu", resources(CPU=4, TPU=4), num_of_hosts=4, max_replicas=3)
     decision = decided(state(tasks(5, TPU=4)), slices)
     assert (decision.group("tpu").wanted, decision.group("tpu").pending) == (2, 8)
 
 
 def test_request_resources_counts_busy_nodes() -> None:
-    """The cluster has to have so much, not to have it free."""
+    """The cluster must have so much, not have it free."""
     there = busy("c", CPU)
     ray = state(nodes=[there], constraints=[(tasks(8, CPU=1),)])
     assert wanted(ray, CPU, workers=pods(there)) == {"cpu": 1}
 
 
 def test_request_resources_starts_what_is_missing_and_demand_may_use_it() -> None:
-    """Sixteen CPUs wanted, eight of them needed now."""
+    """Sixteen CPUs are requested, eight of them needed now."""
     assert wanted(state(tasks(8, CPU=1), constraints=[(tasks(16, CPU=1),)]), CPU) == {"cpu": 2}
 
 
-def test_request_resources_gets_what_there_can_be() -> None:
+def test_request_resources_gets_as_much_as_fits() -> None:
     """Unlike Ray, which starts nothing when it cannot have all."""
     decision = decided(state(constraints=[(tasks(1000, CPU=1),)]), CPU)
     assert decision.group("cpu").wanted == 10
@@ -222,7 +222,7 @@ def test_request_resources_gets_what_there_can_be() -> None:
 
 
 def test_lists_of_request_resources_are_not_added_up() -> None:
-    """Each is satisfied by the whole cluster."""
+    """The whole cluster satisfies each."""
     assert wanted(state(constraints=[(tasks(8, CPU=1),), (tasks(4, CPU=2),)]), CPU) == {"cpu": 1}
 
 

@@ -1,4 +1,4 @@
-"""What holds for every decision, on drawn clusters."""
+"""Properties of every decision, on random clusters."""
 
 import dataclasses
 from collections import Counter
@@ -35,7 +35,7 @@ def decided(case: Case, policy: AutoscalingPolicy | None = None, memory: Memory 
 
 
 def with_idle_nodes(case: Case, random: Random) -> Case:
-    """Nodes that have everything free are idle, for some time or other."""
+    """The case with random idle times for all free nodes."""
     nodes = tuple(
         replace(node, status=NodeStatus.IDLE, idle_seconds=random.choice([5.0, 100.0]))
         if node.available == node.total
@@ -48,7 +48,7 @@ def with_idle_nodes(case: Case, random: Random) -> Case:
 @few
 @given(cases, st.integers(0, 20))
 def test_no_decision_is_above_max_or_a_ceiling_or_below_min(case: Case, gpus: int) -> None:
-    """Except that a ceiling of cost goes before min."""
+    """The exception is that a ceiling of cost goes before min."""
     free = decided(case)
     for group in case.groups:
         wanted = free.group(group.name).wanted
@@ -65,7 +65,7 @@ def test_no_decision_is_above_max_or_a_ceiling_or_below_min(case: Case, gpus: in
 @few
 @given(cases)
 def test_a_gang_is_placed_whole_or_not_at_all(case: Case) -> None:
-    """Every bundle of it, or none."""
+    """All of its bundles are placed, or none."""
     placed: dict[str, set[bool]] = {}
     for answer in decided(case).answers:
         if answer.gang:
@@ -76,8 +76,8 @@ def test_a_gang_is_placed_whole_or_not_at_all(case: Case) -> None:
 
 @few
 @given(cases)
-def test_what_is_not_served_has_a_reason(case: Case) -> None:
-    """In words."""
+def test_unserved_demand_has_a_reason(case: Case) -> None:
+    """The reason has a message."""
     for answer in decided(case).answers:
         assert bool(answer.unserved) <= bool(answer.holds)
 
@@ -93,7 +93,7 @@ def _total(of: Iterable[Resources]) -> Counter[str]:
 @few
 @given(cases)
 def test_no_group_is_given_more_than_its_nodes_hold(case: Case) -> None:
-    """Counted over all that is placed on new nodes."""
+    """This counts everything that is placed on new nodes."""
     decision = decided(case)
     for group in case.groups:
         used = _total(
@@ -113,7 +113,7 @@ def test_no_group_is_given_more_than_its_nodes_hold(case: Case) -> None:
 @few
 @given(cases, st.randoms(use_true_random=False))
 def test_the_order_of_the_inputs_does_not_matter(case: Case, random: Random) -> None:
-    """Lists come from maps of Ray's and from caches of ours."""
+    """Lists come from maps of Ray and from our caches."""
     ray = case.ray
     shuffled = Case(
         case.seed,
@@ -139,8 +139,8 @@ def _shuffled(items: tuple[T, ...], random: Random) -> tuple[T, ...]:
 
 @few
 @given(cases, st.randoms(use_true_random=False))
-def test_idle_nodes_that_go_leave_room_for_all_that_was_placed(case: Case, random: Random) -> None:
-    """Without them, nothing is served less."""
+def test_without_the_idle_nodes_that_go_everything_placed_still_fits(case: Case, random: Random) -> None:
+    """No demand is served less without them."""
     case = with_idle_nodes(case, random)
     before = decided(case)
     gone = {one.instance_id for drain in before.drains for one in drain.nodes}
@@ -155,7 +155,7 @@ def _without(case: Case, gone: set[str]) -> Case:
 
 
 def _carried_out(case: Case, decision: Decision) -> Case:
-    """Drained nodes are gone, and all that was wanted is there as pods on their way."""
+    """The case after a decision: drained nodes are gone, and all desired pods are on their way."""
     case = _without(case, {one.instance_id for drain in decision.drains for one in drain.nodes})
     workers = list(case.workers)
     for group in decision.groups:
@@ -171,7 +171,7 @@ def sizes(decision: Decision) -> dict[str, int]:
 @few
 @given(cases)
 def test_at_rest_the_decision_is_stable(case: Case) -> None:
-    """Once carried out, the next one wants the same and starts nothing."""
+    """Once it is carried out, the next one asks for the same and starts nothing."""
     decision = decided(case)
     for _ in range(3):
         case = _carried_out(case, decision)
@@ -182,8 +182,8 @@ def test_at_rest_the_decision_is_stable(case: Case) -> None:
 
 @few
 @given(cases, st.randoms(use_true_random=False))
-def test_giving_back_comes_to_an_end(case: Case, random: Random) -> None:
-    """Nodes that arrive may make an idle one superfluous; what goes is never started again."""
+def test_scaling_down_comes_to_an_end(case: Case, random: Random) -> None:
+    """New nodes may make an idle one superfluous; a node that goes is never started again."""
     case = with_idle_nodes(case, random)
     decision = decided(case)
     for _ in range(6):
@@ -197,7 +197,7 @@ def test_giving_back_comes_to_an_end(case: Case, random: Random) -> None:
 @few
 @given(cases, st.integers(1, 30), st.integers(0, 7))
 def test_more_of_the_same_demand_never_makes_the_cluster_smaller(case: Case, more: int, which: int) -> None:
-    """In what it holds of any resource, where there is one group to choose."""
+    """This holds for any resource, with one group to choose."""
     if not case.ray.demands:
         return
     group = case.groups[0]
@@ -214,7 +214,7 @@ def test_more_of_the_same_demand_never_makes_the_cluster_smaller(case: Case, mor
 @few
 @given(st.integers(0, 60), st.integers(1, 30), st.sampled_from([0.25, 0.5, 1, 2]))
 def test_more_tasks_of_one_shape_never_get_fewer_gpus(count: int, more: int, gpus: float) -> None:
-    """Whatever groups they are spread over."""
+    """This holds for any spread over groups."""
     groups = [
         WorkerGroup("small", resources(CPU=4, GPU=1), max_replicas=10),
         WorkerGroup("middle", resources(CPU=16, GPU=4), max_replicas=10),
@@ -231,5 +231,5 @@ def test_more_tasks_of_one_shape_never_get_fewer_gpus(count: int, more: int, gpu
 
 
 def test_equal_inputs_give_equal_decisions() -> None:
-    """No clock, no chance."""
+    """Nothing depends on a clock or on chance."""
     assert [decided(draw(seed)) for seed in range(20)] == [decided(draw(seed)) for seed in range(20)]

@@ -1,4 +1,4 @@
-"""Replicas of several hosts that are not all equal: one host of a TPU slice is its head."""
+"""Multi-host replicas with unequal hosts: one host of a TPU slice is its head."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -33,7 +33,7 @@ def manifest(**fields: Any) -> WorkerGroup:
 
 
 def slices(count: int, *, free: bool = False) -> tuple[list[RayNode], list[Worker]]:
-    """Slices that run, busy or free."""
+    """Running slices, busy or free."""
     nodes, workers = [], []
     for number in range(count):
         for host in range(2):
@@ -50,18 +50,18 @@ def decided(ray: RayState, of: WorkerGroup, workers: Iterable[Worker] = ()) -> D
 
 @pytest.mark.parametrize("of", [pytest.param(SLICE, id="group"), pytest.param(manifest(), id="manifest")])
 @pytest.mark.parametrize("asked", [1, 3])
-def test_so_many_slices_asked_for_are_so_many_replicas(of: WorkerGroup, asked: int) -> None:
-    """From zero, by the head that each has once; the other hosts are there for the rest of the work."""
+def test_each_requested_slice_is_one_replica(of: WorkerGroup, asked: int) -> None:
+    """Each slice has one head resource; its other hosts serve the rest of the work."""
     assert decided(state(tasks(asked, **HEAD_TASK)), of).group("slice").wanted == asked
     whole = state(tasks(asked, **HEAD_TASK), tasks(2 * asked, TPU=4))
     assert decided(whole, of).group("slice").wanted == asked
 
 
-def test_beside_busy_slices_so_many_more_are_started() -> None:
-    """By their manifest, and by what the slices that run have turned out to have."""
+def test_slices_are_started_beside_busy_ones() -> None:
+    """Their resources are known from the manifest, or from the running slices."""
     nodes, workers = slices(2)
     known = learned(state(nodes=nodes), {worker.name: worker.replica for worker in workers})["slice"]
-    assert dict(known.first_host) == {HEAD: 1}, "and no names of single slices"
+    assert dict(known.first_host) == {HEAD: 1}, "without names of single slices"
     assert HEAD not in dict(known.resources)
     plain = template(cpu="8", **{"google.com/tpu": "4"})
     entry = parsed(spec(group("slice", 2, numOfHosts=2, maxReplicas=9, template=plain))).worker_group_specs[0]
@@ -70,7 +70,7 @@ def test_beside_busy_slices_so_many_more_are_started() -> None:
         assert decided(ray, replace(of, desired=2), workers).group("slice").wanted == 5
 
 
-def test_a_slice_with_its_head_free_is_used() -> None:
+def test_a_slice_with_a_free_head_is_used() -> None:
     nodes, workers = slices(1, free=True)
     ray = state(tasks(1, **HEAD_TASK), tasks(1, TPU=4), nodes=nodes)
     assert decided(ray, replace(SLICE, desired=1), workers).group("slice").wanted == 1
@@ -78,7 +78,7 @@ def test_a_slice_with_its_head_free_is_used() -> None:
 
 @pytest.mark.parametrize("joined", [0, 1, 2])
 def test_slices_on_their_way_bring_one_head_each(joined: int) -> None:
-    """Also where some of the hosts have joined already, the head among them or not."""
+    """Also if some of the hosts have joined already, with or without the head."""
     nodes, workers = slices(1, free=True)
     of = replace(SLICE, desired=2)
     for there in (nodes[:joined], nodes[::-1][:joined]):
@@ -99,8 +99,8 @@ def test_a_custom_resource_of_one_host_is_learned_as_well() -> None:
     assert (dict(known.resources), dict(known.first_host)) == ({"CPU": 4}, {"coordinator": 1})
 
 
-def test_a_head_that_a_manifest_declares_is_one_of_each_slice() -> None:
-    """`ray start` is the same on all hosts, and yet a slice is one slice."""
+def test_a_head_resource_in_the_manifest_counts_once_per_slice() -> None:
+    """`ray start` is the same on all hosts, and a slice still counts once."""
     params = {"num-cpus": "8", "resources": f'\'{{"TPU": 4, "{HEAD}": 1}}\''}
     of = manifest(template=template(), rayStartParams=params)
     assert decided(state(tasks(3, **HEAD_TASK)), of).group("slice").wanted == 3
@@ -118,24 +118,24 @@ def test_a_head_that_a_manifest_declares_is_one_of_each_slice() -> None:
         ("tpu7x", "2x2x1", 1, "TPU-v7x-8-head"),
     ],
 )
-def test_the_head_s_resource_is_known_from_the_node_selector(
+def test_the_resource_of_the_head_is_known_from_the_node_selector(
     accelerator: str, topology: str, hosts: int, head: str
 ) -> None:
-    """As Ray will call it on the first host."""
+    """Ray will name it so on the first host."""
     made = template(cpu="8", **{"google.com/tpu": "4"})
     made["spec"]["nodeSelector"] = dict(zip(SELECTOR, (accelerator, topology), strict=True))
     assert dict(manifest(template=made, numOfHosts=hosts).first_host) == {head: 1}
 
 
 @pytest.mark.parametrize("topology", ["", "2x", "axb", "2x2x2x2x2", "99999x1", None, 4])
-def test_a_topology_that_is_none_tells_nothing(topology: object) -> None:
+def test_an_invalid_topology_is_ignored(topology: object) -> None:
     made = template(cpu="8", **{"google.com/tpu": "4"})
     made["spec"]["nodeSelector"] = SELECTOR | {"cloud.google.com/gke-tpu-topology": topology}
     assert manifest(template=made).first_host == ()
 
 
 def test_the_placement_group_that_reserves_a_slice_starts_one() -> None:
-    """Ray's own way to ask for a slice: its head, by labels that only the head has."""
+    """Ray itself asks for a slice so: by labels that only its head has."""
     selector = (
         LabelConstraint("ray.io/tpu-pod-type", ("v4-16",)),
         LabelConstraint("ray.io/tpu-worker-id", ("0",)),
@@ -147,14 +147,14 @@ def test_the_placement_group_that_reserves_a_slice_starts_one() -> None:
 
 
 def test_min_and_request_resources_count_heads() -> None:
-    """Two slices by min have two heads; a third is started for the third that is asked for."""
+    """Two slices for min have two heads; a third slice starts for the third requested head."""
     of = replace(SLICE, min_replicas=2)
     asked = state(constraints=[(tasks(3, **HEAD_TASK),)])
     assert decided(asked, of).group("slice").wanted == 3
     assert decided(state(tasks(2, **HEAD_TASK)), of).group("slice").wanted == 2
 
 
-def test_what_no_slice_has_is_said_with_what_its_head_has() -> None:
+def test_a_request_that_no_slice_satisfies_names_the_largest_amount() -> None:
     """The largest host is the first one."""
     answer = decided(state(tasks(1, **{HEAD: 2})), SLICE).answers[0]
     assert answer.holds[0].message == f"2 {HEAD} on one node: the largest group has 1"

@@ -1,4 +1,4 @@
-"""The smallest group that is enough: everything that a node has counts, asked for or not."""
+"""The smallest sufficient group: everything that a node has counts, requested or not."""
 
 from typing import Any
 
@@ -45,31 +45,31 @@ def wanted(ray: RayState, *groups: WorkerGroup) -> dict[str, int]:
         ),
     ],
 )
-def test_of_groups_that_are_enough_the_one_with_less_of_everything_grows(
+def test_the_sufficient_group_with_less_of_everything_grows(
     ray: RayState, groups: tuple[WorkerGroup, ...], sizes: dict[str, int]
 ) -> None:
-    """Whatever their names are, and in whatever order they come."""
+    """Names and order do not matter."""
     assert wanted(ray, *groups) == sizes
     renamed = [replace(one, name=name) for one, name in zip(groups, ("z", "y"), strict=True)]
     assert wanted(ray, *renamed) == {{"a100": "z", "highmem": "z"}.get(k, "y"): n for k, n in sizes.items()}
 
 
-def test_a_priority_goes_before_what_nobody_asks_for() -> None:
-    """As with Ray's own: both groups fit the demand equally well, and the user has said which to take."""
+def test_a_priority_goes_before_the_size_of_nodes() -> None:
+    """Both groups fit the demand equally well, and the user has said which to take."""
     assert wanted(state(tasks(3, GPU=1)), replace(A100, priority=10), T4) == {"a100": 3}
 
 
 @pytest.mark.parametrize("name", ["TPU", "neuron_cores", "HPU", "NPU", "RBLN", "FURIOSA"])
 def test_work_without_accelerators_takes_no_node_that_has_one(name: str) -> None:
-    """However well it would fill that node."""
+    """It does not matter how well it would fill that node."""
     big = WorkerGroup("big", resources(CPU=200, memory=800 * GIB, **{name: 4}), max_replicas=5)
     assert wanted(state(tasks(100, CPU=2)), big, CPU) == {"z-cpu": 50}
     assert wanted(state(tasks(3, CPU=1, **{name: 4})), big, CPU) == {"big": 3}
-    assert wanted(state(tasks(3, CPU=2)), big) == {"big": 1}, "where nothing else can, it does"
+    assert wanted(state(tasks(3, CPU=2)), big) == {"big": 1}, "it does if nothing else can"
 
 
 def test_work_without_accelerators_uses_other_running_nodes_first() -> None:
-    """An idle TPU node is given back, and the CPU node is used."""
+    """An idle TPU node leaves, and the CPU node is used."""
     tpu = WorkerGroup("tpu", resources(CPU=4, TPU=4), max_replicas=5, idle_timeout_seconds=1)
     there = [idle("tpu-1", tpu, 600.0), idle("cpu-1", CPU, 600.0)]
     decision = decide(
@@ -83,8 +83,8 @@ def test_work_without_accelerators_uses_other_running_nodes_first() -> None:
     assert [drain.replica for drain in decision.drains] == ["tpu-1"]
 
 
-def test_what_has_accelerator_work_may_have_other_work_besides() -> None:
-    """As on nodes with GPUs: no second node for it."""
+def test_a_node_with_accelerator_work_may_get_other_work_too() -> None:
+    """No second node starts for it, as with GPU nodes."""
     tpu = WorkerGroup("tpu", resources(CPU=8, TPU=4), max_replicas=5)
     assert wanted(state(tasks(1, TPU=4), tasks(4, CPU=1)), tpu, CPU) == {"tpu": 1}
 
@@ -100,10 +100,10 @@ def test_a_device_that_ray_does_not_know_of_is_an_accelerator_all_the_same(devic
     decision = decide(
         state(tasks(1, CPU=1), nodes=[there]), [made, CPU], pods(there), AutoscalingPolicy(), Memory(), 0
     )
-    assert decision.answers[0].placed[0].group == "dear", "a node that runs is used before another is started"
+    assert decision.answers[0].placed[0].group == "dear", "a running node is used before another starts"
 
 
-def test_two_groups_of_equal_size_go_by_name() -> None:
+def test_two_groups_of_equal_size_are_ordered_by_name() -> None:
     """The same answer every time."""
     twin: dict[str, Any] = {"resources": resources(CPU=4), "max_replicas": 5}
     assert wanted(state(tasks(1, CPU=1)), WorkerGroup("b", **twin), WorkerGroup("a", **twin)) == {"a": 1}

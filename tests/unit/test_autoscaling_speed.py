@@ -1,4 +1,4 @@
-"""Decisions about large clusters take as long as their distinct shapes and nodes, not as all of them."""
+"""The time of a decision depends on distinct shapes and nodes, not on all of them."""
 
 import time
 from random import Random
@@ -11,7 +11,7 @@ from rayfleet.ray.state import Demand, LabelConstraint, RayNode, RayState
 from support.demand_cases import node, resources, tasks
 
 MARGIN = 2
-"""Between two machines of equal pace; a slower one gets as much more."""
+"""Slack between two machines of equal speed; a slower one gets more in proportion."""
 ZONE = (LabelConstraint("zone", ("a",)),)
 CASES = [
     pytest.param(1_000, 50, 1_000, 0.1, id="1,000 nodes in 50 states, 1,000 shapes"),
@@ -56,7 +56,7 @@ def nodes(random: Random, count: int, states: int) -> list[RayNode]:
 
 
 def demand(random: Random, shapes: int) -> tuple[Demand, ...]:
-    """All of them different."""
+    """Demand of so many different shapes."""
     found: dict[object, Demand] = {}
     while len(found) < shapes:
         kind = random.random()
@@ -72,8 +72,10 @@ def demand(random: Random, shapes: int) -> tuple[Demand, ...]:
 
 
 @pytest.mark.parametrize(("count", "states", "shapes", "bound"), CASES)
-def test_a_decision_takes_its_time(count: int, states: int, shapes: int, bound: float) -> None:
-    """In seconds of the processor."""
+def test_a_decision_takes_no_longer_than_its_bound(
+    count: int, states: int, shapes: int, bound: float
+) -> None:
+    """Bounds are in seconds of CPU time."""
     random = Random(1)  # noqa: S311 - drawn, not secret
     ray = RayState("s", 1, tuple(nodes(random, count, states)), demand(random, shapes), (), ())
     workers = [Worker(one.instance_id, one.group, 0) for one in ray.nodes]

@@ -1,4 +1,4 @@
-"""How a benchmark's figures are summed up and judged."""
+"""How a benchmark's figures are aggregated and judged."""
 
 import pytest
 
@@ -16,7 +16,7 @@ AMOUNT = Bar("quiet", "writes", 0, Kind.AMOUNT)
     ("percent", "expected"), [(0, 1.0), (50, 3.0), (80, 4.0), (81, 5.0), (99, 5.0), (100, 5.0)]
 )
 def test_a_percentile_is_a_value_that_was_measured(percent: float, expected: float) -> None:
-    """Nearest rank: no figure between two measured ones is made up."""
+    """It is the nearest rank: no figure between two measured ones is invented."""
     assert percentile([5.0, 1.0, 4.0, 2.0, 3.0], percent) == expected
 
 
@@ -43,10 +43,10 @@ def test_no_values_have_no_percentile() -> None:
         (AMOUNT, "quick", 0, 1),
     ],
 )
-def test_a_quick_run_gives_way_where_its_small_sizes_count(
+def test_a_quick_run_allows_more_where_its_small_sizes_matter(
     bar: Bar, run: str, holds: float, misses: float
 ) -> None:
-    """Four times the memory of each, half the ratios, and the same amounts."""
+    """It allows four times the memory per item, half the ratios, and the same amounts."""
     assert bar.holds(holds, quick=run == "quick")
     assert not bar.holds(misses, quick=run == "quick")
 
@@ -59,27 +59,27 @@ def test_a_quick_run_shows_times_and_does_not_judge_them() -> None:
     assert (verdict.holds, verdict.word) == (False, "**missed**")
 
 
-def test_a_figure_whose_name_tells_of_time_is_of_a_kind_that_a_quick_run_does_not_judge() -> None:
-    """Seconds, milliseconds, and parts of a core."""
+def test_a_quick_run_does_not_judge_figures_that_are_times_by_their_name() -> None:
+    """Such names end in seconds, milliseconds, or parts of a core."""
     figures = {bar.figure for bar in BARS}
     named = {figure for figure in figures if "_ms" in figure or figure.endswith(("_s", "_percent"))}
     assert {bar.figure for bar in BARS if bar.kind is Kind.TIME} == named
 
 
 def test_only_scenarios_that_ran_are_judged() -> None:
-    """`--only` does not fail for what it leaves out."""
+    """`--only` does not fail for omitted scenarios."""
     assert [v.bar.figure for v in judge({"quiet": {"writes": 0, "core_percent": 3.0}}, quick=False)] == [
         "writes",
         "core_percent",
     ]
 
 
-def test_a_figure_that_was_not_measured_is_no_pass() -> None:
-    """A scenario that lost one of its figures is an error, not a success."""
+def test_a_figure_that_was_not_measured_is_an_error() -> None:
+    """A scenario without one of its figures is not a success."""
     with pytest.raises(KeyError, match="core_percent"):
         judge({"quiet": {"writes": 0}}, quick=False)
 
 
 def test_every_scenario_has_a_bar_and_every_bar_a_scenario() -> None:
-    """Nothing is measured without a judgement, and no bar is never asked."""
+    """Nothing is measured without a bar, and every bar is used."""
     assert {bar.scenario for bar in BARS} == set(SCENARIOS)

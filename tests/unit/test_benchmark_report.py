@@ -1,4 +1,4 @@
-"""What a benchmark's result looks like, and what is counted from the audit log."""
+"""The format of a benchmark's result, and counts from the audit log."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def entry(verb: str, resource: str, user: str = US, **fields: Any) -> bytes:
 
 
 def test_the_table_shows_each_bar_with_its_verdict() -> None:
-    """A miss is seen at a glance."""
+    """A missed bar is visible at a glance."""
     lines = table.verdicts(RESULT).splitlines()
     assert lines[2:] == [
         "| 50 clusters 0 -> 40 | ratio_to_raw | at least 0.7 | 0.654 | **missed** |",
@@ -46,7 +46,7 @@ def test_the_table_shows_each_bar_with_its_verdict() -> None:
 
 
 def test_the_report_says_what_it_was_measured_on() -> None:
-    """Machine, versions and the raw client are in it, and a figure that is missing is a dash."""
+    """Machine, versions and the raw client are in it, and a missing figure is a dash."""
     shown = table.report(RESULT)
     assert "cores 2, kubernetes v1" in shown
     assert "190 at 8, 246 at 32" in shown
@@ -58,18 +58,18 @@ def test_the_report_says_what_it_was_measured_on() -> None:
     ("value", "shown"),
     [(0, "0"), (1200, "1,200"), (0.12345, "0.123"), (98.76, "98.8"), (1234.5, "1,234"), (None, "-")],
 )
-def test_a_figure_has_as_many_digits_as_mean_something(value: object, shown: str) -> None:
-    """Three, and none is cut off before the point."""
+def test_a_figure_has_three_significant_digits(value: object, shown: str) -> None:
+    """No digit before the point is cut."""
     assert table.number(value) == shown
 
 
 def test_a_result_is_rounded_at_every_depth() -> None:
-    """The file is read by people, too."""
+    """People read the file, too."""
     assert rounded({"a": {"b": 1.000049}, "c": "d"}) == {"a": {"b": 1.0}, "c": "d"}
 
 
-def test_calls_are_those_of_the_operator_since_the_mark(tmp_path: Path) -> None:
-    """Neither what others did, nor what it did before, nor a line that is still being written."""
+def test_only_calls_of_the_operator_since_the_mark_count(tmp_path: Path) -> None:
+    """Calls of others, earlier calls, and a half-written line do not."""
     log = tmp_path / "audit.log"
     log.write_bytes(entry("create", "pods") + b"\n")
     audit = AuditLog(log, US)
@@ -80,8 +80,8 @@ def test_calls_are_those_of_the_operator_since_the_mark(tmp_path: Path) -> None:
     assert audit.calls() == {"patch r/status": 1}
 
 
-def test_the_lease_is_no_write_of_the_work(tmp_path: Path) -> None:
-    """It is renewed as time goes by, whatever there is to do."""
+def test_writes_of_the_lease_do_not_count(tmp_path: Path) -> None:
+    """They depend on time, not on work."""
     log = tmp_path / "audit.log"
     log.write_bytes(b"\n".join([entry("patch", "leases"), entry("create", "pods"), entry("get", "pods")]))
     calls = AuditLog(log, US).calls()
@@ -90,7 +90,7 @@ def test_the_lease_is_no_write_of_the_work(tmp_path: Path) -> None:
 
 
 def test_the_raw_client_posts_what_the_operator_posted_as_a_child_of_its_own_cluster() -> None:
-    """The same body, but for name and owner."""
+    """The body is the same except for name and owner."""
     owner = {"kind": "RayCluster", "name": "sample", "uid": "1", "controller": True}
     body = {
         "metadata": {"name": "x", "namespace": "n", "labels": {"a": "b"}, "ownerReferences": [owner]},
@@ -105,7 +105,7 @@ def test_the_raw_client_posts_what_the_operator_posted_as_a_child_of_its_own_clu
 
 
 def test_a_sighting_counts_from_the_request() -> None:
-    """The first pod, the last of those that were asked for, and readiness that does not matter."""
+    """It has the first pod and the last expected one; readiness may not matter."""
     sighting = Sighting(asked=10.0, pods=2, workers=-1)
     assert not sighting.complete
     sighting.added += [10.5, 11.0, 12.0]
