@@ -89,11 +89,17 @@ bench-quick:
 demo: setup ## A real Kubernetes, the operator, a Ray cluster whose GPU workers come and go (3 min; KEEP=1 leaves it up, FROM=5 goes on at step 5)
 	@$(RUN) -m demo $(if $(KEEP),--keep) $(if $(FROM),--from $(FROM))
 
-testbed-up: setup ## A test bed to play with (BED=dev PROFILE=node|control-plane|kwok NODES=2)
-	@$(RUN) -m testbed up --name $(BED) --profile $(PROFILE) $(if $(NODES),--nodes $(NODES))
+testbed-up: setup ## A test bed to play with (BED=dev PROFILE=node|control-plane|kwok NODES=2; IMAGES=1 has the operator's and Ray's on it)
+	@$(if $(IMAGES),$(RUN) -m images build operator ray)
+	@$(RUN) -m testbed up --name $(BED) --profile $(PROFILE) $(if $(NODES),--nodes $(NODES)) \
+		$(if $(IMAGES),$(foreach image,operator ray,--image $$($(RUN) -m images path $(image))))
 
-testbed-down: $(VENV)/installed ## Take down every test bed, whoever brought it up
-	@$(RUN) -m testbed down --all
+.PHONY: testbed-env
+testbed-env: $(VENV)/installed ## Print what makes kubectl, helm and rayfleet of a shell use a test bed (BED=dev), for its eval
+	@$(RUN) -m testbed env --name $(BED)
+
+testbed-down: $(VENV)/installed ## Take down a test bed (BED=dev), or without BED every one, whoever brought it up
+	@$(RUN) -m testbed down $(if $(filter command line,$(origin BED)),--name $(BED),--all)
 
 crds: $(VENV)/installed ## Generate the CRDs, the chart's copies and the field reference
 	@$(RUN) -m crds

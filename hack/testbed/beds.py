@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -210,6 +211,13 @@ def _all_or_nothing(bed: Bed) -> Iterator[None]:
     except BaseException:
         teardown.remove(bed.name)
         raise
+
+
+def environment(bed: Bed) -> str:
+    """What a shell needs to use a bed with kubectl, helm and this Python's programs, as shell commands."""
+    programs = [binaries.path("kubectl"), binaries.path("helm"), Path(sys.executable)]
+    folders = ":".join(str(program.parent) for program in programs)
+    return f'export KUBECONFIG={shlex.quote(str(bed.kubeconfig))}\nexport PATH={shlex.quote(folders)}:"$PATH"'
 
 
 def usage(bed: Bed) -> str:

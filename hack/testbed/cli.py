@@ -85,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     kubeconfig.add_argument("--name", default="default")
     kubeconfig.set_defaults(run=_kubeconfig)
 
+    environment = commands.add_parser("env", help="print shell commands that make kubectl and helm use a bed")
+    environment.add_argument("--name", default="default")
+    environment.set_defaults(run=_env)
+
     binary = commands.add_parser("bin", help="print the path of a program, built if necessary")
     binary.add_argument("binary", metavar="NAME")
     binary.set_defaults(run=_bin)
@@ -159,6 +163,11 @@ def _list(_: argparse.Namespace) -> None:
 
 def _kubeconfig(options: argparse.Namespace) -> None:
     print(beds.given_kubeconfig() or beds.find(options.name).kubeconfig)
+
+
+def _env(options: argparse.Namespace) -> None:
+    binaries.ensure(["kubectl", "helm"], Progress(quiet=True))
+    print(beds.environment(beds.find(options.name)))
 
 
 def _bin(options: argparse.Namespace) -> None:
