@@ -56,7 +56,7 @@ def test_kubectl_has_the_command_and_its_flags(command: Command) -> None:
     own = command.arguments[: _index(command.arguments, "--")]
     done = run(binaries.path("kubectl"), *own, "--help")
     assert done.returncode == 0, done.stderr
-    assert f"kubectl {own[0]} " in done.stdout.partition("Usage:")[2]
+    assert _verb(done.stdout) in own
 
 
 @pytest.mark.parametrize("command", of_program("helm"), ids=str)
@@ -65,7 +65,7 @@ def test_helm_has_the_command_its_flags_and_the_values_exist(command: Command) -
     helm = binaries.path("helm")
     done = run(helm, *command.arguments, "--help")
     assert done.returncode == 0, done.stderr
-    assert f"helm {command.arguments[0]} " in done.stdout.partition("Usage:")[2]
+    assert _verb(done.stdout) in command.arguments
     pairs = zip(command.arguments, command.arguments[1:], strict=False)
     values = [word for flag, value in pairs if flag.startswith("--set") for word in (flag, value)]
     rendered = run(helm, "template", RELEASE, CHART, *values)
@@ -142,6 +142,11 @@ def with_groups_of(queue: dict[str, Any]) -> dict[str, Any]:
     """A cluster with the groups that a queue's nodes are of."""
     groups = sorted({node["group"] for node in queue.get("nodes", [])})
     return whole([{"groupName": name, "minReplicas": 0, "maxReplicas": 4} for name in groups])
+
+
+def _verb(help_text: str) -> str:
+    """The command that a help text is about."""
+    return help_text.partition("Usage:")[2].split()[1]
 
 
 def _pods(container: str) -> dict[str, Any]:

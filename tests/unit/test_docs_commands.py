@@ -123,7 +123,7 @@ def _docker(arguments: tuple[str, ...]) -> None:
 
 
 def _shell(arguments: tuple[str, ...]) -> None:
-    """A builtin; `bash -n` reads its block, see below."""
+    """A builtin, or a filter of another command's output; `bash -n` reads its block, see below."""
     assert arguments
 
 
@@ -135,6 +135,7 @@ CHECKS: dict[str, Callable[[tuple[str, ...]], None]] = {
     "docker": _docker,
     "export": _shell,
     "eval": _shell,
+    "grep": _shell,
 }
 
 
