@@ -15,32 +15,49 @@ def test_the_entry_used_least_recently_goes_first() -> None:
     assert [kept.get(key) for key in "abc"] == [1, None, 3]
 
 
-@pytest.mark.parametrize(("sizes", "left"), [((40, 40, 40), "bc"), ((40, 70, 30), "bc"), ((1, 1, 100), "c")])
-def test_sizes_add_up_to_the_largest_at_most(sizes: tuple[int, int, int], left: str) -> None:
-    """However few the entries are."""
-    kept = Recent[str, int](most=10, largest=100)
-    for key, size in zip("abc", sizes, strict=True):
+@pytest.mark.parametrize(
+    ("sizes", "left"),
+    [
+        ((10,) * 10, 10),
+        ((10,) * 11, 10),
+        ((1,) * 12, 12),
+        ((1,) * 13, 12),
+        ((12,) * 10, 8),
+        ((9, 1) * 10, 12),
+    ],
+)
+def test_both_the_number_and_the_sizes_are_bounded(sizes: tuple[int, ...], left: int) -> None:
+    """The newest are left."""
+    kept = Recent[int, int](most=12, largest=100)
+    for key, size in enumerate(sizes):
         kept.put(key, size, size)
-    assert "".join(key for key in "abc" if kept.get(key)) == left
+    there = [key for key in range(len(sizes)) if kept.get(key) is not None]
+    assert there == list(range(len(sizes)))[-left:]
 
 
-def test_the_newest_stays_whatever_its_size() -> None:
-    """Its user asks again at once; the next one takes its place."""
+def test_of_large_entries_only_the_newest_is_kept_and_takes_the_place_of_no_small_one() -> None:
+    """Its user asks again at once; the users of the small ones do, too."""
     kept = Recent[str, int](most=10, largest=100)
-    kept.put("huge", 1, 1000)
-    assert kept.get("huge") == 1
-    kept.put("small", 2, 1)
-    assert (kept.get("huge"), kept.get("small"), len(kept)) == (None, 2, 1)
+    kept.put("small", 1, 12)
+    kept.put("huge", 2, 1000)
+    assert (kept.get("small"), kept.get("huge")) == (1, 2)
+    kept.put("large", 3, 13)
+    assert (kept.get("small"), kept.get("huge"), kept.get("large")) == (1, None, 3)
+    kept.put("large", 4, 5)
+    assert kept.get("large") == 4
+    kept.put("huge", 5, 1000)
+    kept.drop("huge")
+    assert (kept.get("huge"), kept.get("small")) == (None, 1)
 
 
 def test_an_entry_that_is_replaced_or_removed_gives_its_size_back() -> None:
     """Else the cache would shrink with each replacement."""
-    kept = Recent[str, int](most=10, largest=100)
-    for value in range(50):
-        kept.put("a", value, 90)
-    kept.put("b", 1, 10)
-    assert (kept.get("a"), kept.get("b")) == (49, 1)
-    kept.drop("a")
-    kept.drop("never there")
-    kept.put("c", 1, 90)
-    assert (kept.get("a"), kept.get("b"), kept.get("c")) == (None, 1, 1)
+    kept = Recent[int, int](most=10, largest=100)
+    for _ in range(50):
+        for key in range(8):
+            kept.put(key, key, 12)
+    assert [kept.get(key) for key in range(8)] == list(range(8))
+    kept.drop(0)
+    kept.drop(99)
+    kept.put(8, 8, 12)
+    assert [kept.get(key) for key in range(9)] == [None, *range(1, 9)]

@@ -112,6 +112,30 @@ async def test_what_a_kind_does_not_bring_up_to_date_in_a_report_is_left_to_a_fu
         assert len(kind.passes) == passes
 
 
+async def test_what_a_kind_has_not_passed_on_is_left_to_a_further_pass() -> None:
+    """A head may have become ready meanwhile, and is not polled yet."""
+    api, kind = written(), Counted({"has_followed": lambda then, now, _: then == now})
+    async with greeting_engine(kind, api=api) as engine:
+        _meanwhile(api, lambda: engine, _another_card(api))
+        await until("the further pass", lambda: len(kind.passes) == 2)
+
+
+async def test_what_roots_share_hears_of_the_state_of_which_no_further_pass_is_made() -> None:
+    """A deleted child that has gone meanwhile must not be counted any longer."""
+    counts: list[int] = []
+
+    def admit(seen: Seen, decided: Todo) -> Todo:
+        counts.append(len(seen[1]))
+        return decided
+
+    api, kind = written(), Counted({"admit": admit})
+    async with greeting_engine(kind, api=api) as engine:
+        _meanwhile(api, lambda: engine, _another_card(api))
+        await until("the status", lambda: api.said == "hi")
+        await engine.at_rest()
+        assert (len(kind.passes), counts) == (1, [0, 2])
+
+
 async def test_what_is_to_be_done_about_it_is_done_by_a_further_pass() -> None:
     """Somebody has changed the card: it is deleted, and made once more."""
     api, kind = written(), Counted()

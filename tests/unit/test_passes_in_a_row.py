@@ -8,9 +8,10 @@ import pytest
 
 from rayfleet.engine.workqueue import Done
 from rayfleet.kinds.raycluster.actions import Cause, DeletePod, DrainNode, Plan
+from rayfleet.kinds.raycluster.memory import ClusterMemory
 from rayfleet.kinds.raycluster.plan.limits import MOST_CREATES, MOST_DELETES
 from rayfleet.kinds.raycluster.snapshot import Snapshot
-from support.builders import group, raycluster, service, spec
+from support.builders import NOW, group, raycluster, service, spec
 from support.passes import CLUSTER, KEY, PODS, passes
 from support.wire import says
 
@@ -110,3 +111,15 @@ async def test_a_long_plan_is_not_made_on_the_event_loop_and_no_pass_repeats_its
         assert await bed.reconciler.reconcile(KEY) == Done(requeue_after=0.0)
         assert await bed.reconciler.reconcile(KEY) != Done(requeue_after=0.0)
         assert threading.current_thread().name not in made_in
+
+
+@pytest.mark.parametrize("scales", [True, False])
+async def test_a_cluster_that_scales_is_followed_by_its_pods_as_they_are_now(*, scales: bool) -> None:
+    """A head that has become ready is polled only from the next pass on."""
+    async with passes() as bed:
+        bed.stored(spec(group(), enableInTreeAutoscaling=scales))
+        before = bed.view.snapshot(bed.cluster, ClusterMemory(), None, NOW)
+        bed.head()
+        after = bed.view.snapshot(bed.cluster, ClusterMemory(), None, NOW)
+        assert bed.kind.has_followed(before, after, bed.kind.plan(after)) is not scales
+        assert bed.kind.has_followed(after, after, bed.kind.plan(after))

@@ -38,6 +38,15 @@ def test_a_head_that_was_slow_once_is_asked_again_soon() -> None:
     assert not scene.heads.is_silent(KEY)
 
 
+def test_requests_that_time_out_together_are_one_timeout() -> None:
+    """A plan drains all idle nodes at once."""
+    scene = Scene()
+    for _ in range(6):
+        scene.heads.timed_out(KEY)
+    scene.now += FIRST_SECONDS
+    assert not scene.heads.is_silent(KEY)
+
+
 def test_a_head_that_hangs_is_left_alone_for_longer_each_time() -> None:
     """Up to a minute, of which it then holds a place for two seconds."""
     scene = Scene()

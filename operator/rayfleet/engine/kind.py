@@ -100,6 +100,8 @@ class Kind(Struct, Generic[M, S, P], frozen=True):
     """The snapshot to report, of those before and after the pass; the latter is None if nothing was done."""
     follow: Callable[[S, P, M], Awaitable[float | None]] = _unfollowed
     """Pass on what was decided; return the seconds until that is due again, or None if it is not."""
+    has_followed: Callable[[S, S, P], bool] = lambda *_: True
+    """Whether `follow` has passed on, with the first snapshot, all that it would with the second."""
     waits: Callable[[M, S, P, Sequence[Outcome], Look], Sequence[float]] = lambda *_: ()
     """Seconds until time alone makes things due."""
     shortest_wait: Callable[[M], float] = lambda _: 0.0

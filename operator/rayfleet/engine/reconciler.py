@@ -278,11 +278,12 @@ class Reconciler(Generic[M, S, P]):
         if any(_place(action) not in tried for action in plan.actions):
             return [0.0]
         if seen is not None and not plan.actions and self._has_reported(done, later, *seen, plan):
+            self._kind.admit(seen[1], plan)  # Nothing is admitted, but what roots share hears of this state.
             self._around.forget_wakes(key)
         return [] if plan.requeue_after is None else [plan.requeue_after]
 
     def _has_reported(self, done: Pass, later: S, root: Root, snapshot: S, plan: P) -> bool:
-        """Whether another pass, which has nothing to do, would find its status stored already.
+        """Whether another pass, which has nothing to do, would find all passed on and its status stored.
 
         Since the pass looked last, nothing but the root's status and its children may have changed: with all
         else a kind may do more than plan and report.
@@ -291,6 +292,8 @@ class Reconciler(Generic[M, S, P]):
         if before != (root.uid, root.generation, self._around.term_number()):
             return False
         if not kind.is_same(kind.refreshed(later, snapshot), snapshot):
+            return False
+        if not kind.has_followed(later, snapshot, plan):
             return False
         return not status_patch(root.status, kind.status(kind.refreshed(done.snapshot, snapshot), plan, ()))
 

@@ -63,6 +63,7 @@ def raycluster(
         settle=cluster.settle,
         conclude=cluster.conclude,
         follow=scaling.follow,
+        has_followed=_has_followed,
         waits=_waits,
         shortest_wait=lambda memory: SHORTEST_WAIT if memory.held else 0.0,
         is_patient=_is_patient,
@@ -191,6 +192,11 @@ def _taken(outcomes: Sequence[Outcome]) -> dict[str, str]:
     """Template hashes that the API server has just accepted, by group."""
     done = (outcome.action for outcome in outcomes if isinstance(outcome, Succeeded))
     return {action.group: action.template_hash for action in done if isinstance(action, CreatePod)}
+
+
+def _has_followed(then: Snapshot, now: Snapshot, decided: Plan) -> bool:
+    """Which head is polled, and what is reported to it, depends on the pods of a cluster that scales."""
+    return decided.decision is None or then.pods == now.pods
 
 
 def _waits(

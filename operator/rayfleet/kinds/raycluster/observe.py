@@ -29,8 +29,8 @@ JUDGED = 512
 and checking a spec takes longer than the rest of a pass without actions."""
 PARSED = 128
 """Different specs kept parsed. Clusters made from one template share theirs."""
-LARGEST_JUDGED = 1 << 20
-"""Bytes of the JSON of all judged specs, and of all parsed ones, which take ten times that or more."""
+LARGEST_JUDGED = 4 << 20
+"""Bytes of the JSON of all judged specs, and of all parsed ones, which take five to twenty times that."""
 _SCALES = b'"enableInTreeAutoscaling":true'
 """In a stored spec, if the cluster may scale with its queue; the spec need not be parsed for that."""
 _Parsed: TypeAlias = RayClusterSpec | tuple[Violation, ...]
@@ -169,7 +169,9 @@ class View(Struct, frozen=True):
                 ParsedSpec(self._parse(cluster, stored), same),
             )
             known = _Known(judged, memory.last_valid, judgement, {})
-            self._judged.put(cluster.key, known, len(stored or b""))
+            # What is acted on instead of a faulty spec may be larger.
+            sizes = [len(spec or b"") for spec in (stored, memory.last_valid, memory.proven)]
+            self._judged.put(cluster.key, known, max(sizes))
         return known
 
     def _parse(self, cluster: Root, stored: bytes | None) -> _Parsed:

@@ -18,10 +18,10 @@ UNREAD_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuratio
 """A second copy of the spec, which the operator does not read."""
 
 UNPACKED = 128
-"""Clusters, and different specs, kept unpacked for the next read: as many as a burst of passes is likely to
-touch. Clusters made from one template share their spec."""
-LARGEST_UNPACKED = 1 << 20
-"""Bytes of the JSON of all of them, and of all these specs: unpacked it takes four times the memory."""
+"""Statuses, and different specs, kept unpacked for the next read: of as many clusters as a burst of passes is
+likely to touch. Clusters made from one template share their spec."""
+LARGEST_UNPACKED = 4 << 20
+"""Bytes of JSON of all these statuses, and of all these specs: unpacked they take four times the memory."""
 
 
 class RootRecord(Struct, frozen=True):
@@ -78,7 +78,7 @@ class RootStore:
         self._kind = kind
         self._records: dict[Key, RootRecord] = {}
         self._gone = Tombstones()
-        self._unpacked: Recent[Key, tuple[RootRecord, Root]] = Recent(UNPACKED, LARGEST_UNPACKED)
+        self._statuses: Recent[Key, tuple[bytes, Mapping[str, Any]]] = Recent(UNPACKED, LARGEST_UNPACKED)
         self._specs: Recent[bytes, tuple[bytes, Mapping[str, Any]]] = Recent(UNPACKED, LARGEST_UNPACKED)
         """By content, the bytes that clusters share, and the spec."""
 
@@ -99,10 +99,13 @@ class RootStore:
         record = self._records.get(key)
         if record is None:
             return None
-        known = self._unpacked.get(key)
-        if known is None or known[0] is not record:
-            known = record, _unpacked(record, self._spec(record.spec))
-            self._unpacked.put(key, known, len(record.status))
+        return _unpacked(record, self._spec(record.spec), self._status(record))
+
+    def _status(self, record: RootRecord) -> Mapping[str, Any]:
+        known = self._statuses.get(record.key)
+        if known is None or known[0] is not record.status:
+            known = record.status, orjson.loads(record.status)
+            self._statuses.put(record.key, known, len(record.status))
         return known[1]
 
     def _spec(self, packed: bytes) -> Mapping[str, Any]:
@@ -215,12 +218,12 @@ class RootStore:
         record = self._records.get(key)
         if record is None or record.uid != uid:
             return False
-        self._unpacked.drop(key)
+        self._statuses.drop(key)
         del self._records[key]
         return True
 
 
-def _unpacked(record: RootRecord, spec: Mapping[str, Any]) -> Root:
+def _unpacked(record: RootRecord, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Root:
     return Root(
         key=record.key,
         uid=record.uid,
@@ -230,7 +233,7 @@ def _unpacked(record: RootRecord, spec: Mapping[str, Any]) -> Root:
         labels=record.labels,
         annotations=record.annotations,
         spec=spec,
-        status=orjson.loads(record.status),
+        status=status,
         born=record.born,
         deleted=record.deleted,
         finalizers=record.finalizers,

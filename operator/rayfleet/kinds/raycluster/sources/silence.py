@@ -36,6 +36,8 @@ class SilentHeads:
 
     def timed_out(self, key: Key) -> None:
         """Its head has not answered a request in time."""
+        if self.is_silent(key):  # Asked before the pause began: one slow moment, however many requests.
+            return
         now, before = self._clock(), self._pauses.get(key)
         goes_on = before is not None and now < before.until + LONGEST_SECONDS
         seconds = min(before.seconds * 2, LONGEST_SECONDS) if before and goes_on else FIRST_SECONDS
