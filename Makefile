@@ -9,7 +9,7 @@ BED ?= dev
 PROFILE ?= node
 NODES ?=
 
-.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench bench-quick demo testbed-up testbed-down crds metrics alerts chart-readme chart-renders cli-reference protocol golden docs images lock clean
+.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench bench-quick demo testbed-up testbed-down crds metrics alerts dashboards chart-readme chart-renders cli-reference protocol golden docs images lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -46,6 +46,7 @@ lint: $(VENV)/installed docs ## Style, types, import order, file length, generat
 	@$(RUN) -m crds --check
 	@$(RUN) -m metrics --check
 	@$(RUN) -m alerts --check
+	@$(RUN) -m dashboards --check
 	@$(RUN) -m chart_readme --check
 	@$(RUN) -m cli_reference --check
 	@$(RUN) -m protocol --check
@@ -109,6 +110,9 @@ metrics: $(VENV)/installed ## Generate the page that lists the metrics
 
 alerts: $(VENV)/installed ## Generate the page that lists the alerts
 	@$(RUN) -m alerts
+
+dashboards: $(VENV)/installed ## Generate the dashboards of the chart
+	@$(RUN) -m dashboards
 
 chart-readme: $(VENV)/installed ## Generate the README of the chart from the comments of its values
 	@$(RUN) -m chart_readme

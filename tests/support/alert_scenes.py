@@ -10,6 +10,7 @@ from alerts.rules import Alert
 GONE: Final = "gone"
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PLACE: Final = 'namespace="ml",name="demo"'
+_OTHER: Final = 'namespace="ml",name="other"'
 _OF_THE_HEAD: Final = 'namespace="ml",pod="demo-head-x2k4z",container="ray"'
 _ELSEWHERE: Final = 'namespace="x",pod="a-head-x2k4z",container="c"'
 BEFORE: Final = 10
@@ -127,6 +128,11 @@ SCENES: Final = (
         {"scope": "ml"},
     ),
     Scene(
+        "RayfleetCrdOutdated",
+        [Phases('rayfleet_crd_outdated{instance="a",crd="rayclusters.ray.io"}', "0", "1")],
+        {"crd": "rayclusters.ray.io"},
+    ),
+    Scene(
         "RayfleetClusterNotReady",
         [
             Phases(
@@ -137,6 +143,61 @@ SCENES: Final = (
             ),
         ],
         _CLUSTER,
+    ),
+    Scene(
+        "RayfleetDemandUnmet",
+        [
+            Phases(f'rayfleet_cluster_waiting_requests{{{_PLACE},reason="None"}}', "0", GONE),
+            Phases(f'rayfleet_cluster_waiting_requests{{{_PLACE},reason="Max"}}', GONE, "4"),
+            # These have alerts of their own, or nodes on the way.
+            *(
+                Phases(f'rayfleet_cluster_waiting_requests{{{_OTHER},reason="{reason}"}}', "4", "4")
+                for reason in ("Starting", "Infeasible", "Ceiling")
+            ),
+        ],
+        {**_CLUSTER, "reason": "Max"},
+    ),
+    Scene(
+        "RayfleetInfeasibleDemand",
+        [
+            Phases(f'rayfleet_cluster_waiting_requests{{{_PLACE},reason="Infeasible"}}', "0", "2"),
+            Phases('rayfleet_holds{instance="a",cause="Infeasible"}', "0", "1"),
+        ],
+        _CLUSTER,
+    ),
+    Scene(
+        "RayfleetPodsHeld",
+        [
+            Phases(f'rayfleet_worker_group_held{{{_PLACE},group="gpu",reason="QuotaExceeded"}}', GONE, "1"),
+            Phases(f'rayfleet_worker_group_held{{{_OTHER},group="gpu",reason="Ceiling"}}', "1", "1"),
+        ],
+        {**_CLUSTER, "group": "gpu", "reason": "QuotaExceeded"},
+    ),
+    Scene(
+        "RayfleetCeilingReached",
+        [
+            Phases(f'rayfleet_worker_group_held{{{_PLACE},group="gpu",reason="Ceiling"}}', GONE, "1"),
+            Phases(f'rayfleet_cluster_waiting_requests{{{_PLACE},reason="Ceiling"}}', "0", "3"),
+        ],
+        _CLUSTER,
+    ),
+    Scene(
+        "RayfleetGpusIdle",
+        [
+            Phases(
+                f'rayfleet_cluster_gpu_seconds_total{{{_PLACE},owner_kind="None",state="idle"}}',
+                "0",
+                "0+120",
+                "0",
+            ),
+            Phases(
+                f'rayfleet_cluster_gpu_seconds_total{{{_PLACE},owner_kind="None",state="allocated"}}',
+                "0+240",
+                "0+240",
+            ),
+        ],
+        _CLUSTER,
+        lag=6,
     ),
     Scene(
         "RayfleetPodsPending",

@@ -1,0 +1,1 @@
+"""The Grafana dashboards of the chart, made with Grafana's typed builders."""
