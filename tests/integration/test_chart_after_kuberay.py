@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from rayfleet.api.crd_revisions import CRD_REVISIONS
+from rayfleet.kube.informer.crd_age import trouble_with
 from support.builders import raycluster
 from support.chart import CHART, HelmRelease
 from support.cluster_api import ApiError, ClusterApi
@@ -17,7 +19,8 @@ from support.waiting import eventually
 from testbed import binaries
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-CRD = f"{DEFINITIONS}/rayclusters.ray.io"
+NAME = "rayclusters.ray.io"
+CRD = f"{DEFINITIONS}/{NAME}"
 KUBERAY_ONLY = {"replicas": 2, "minReplicas": 1, "scaleStrategy": {"workersToDelete": ["x"]}}
 """Fields of a group that its users set."""
 
@@ -63,11 +66,19 @@ def by_helm(plane: RunningControlPlane, folder: Path) -> None:
 
 def by_kubectl(*command: str) -> Callable[[RunningControlPlane, Path], None]:
     def install(plane: RunningControlPlane, folder: Path) -> None:
-        crds = str(kuberay_chart(folder) / "crds")
-        kubectl = [str(binaries.path("kubectl")), f"--kubeconfig={plane.kubeconfig}"]
-        subprocess.run([*kubectl, *command, "--filename", crds], check=True, capture_output=True)
+        kubectl(plane, *command, "--filename", str(kuberay_chart(folder) / "crds"))
 
     return install
+
+
+def install_again(plane: RunningControlPlane, folder: Path) -> None:
+    """KubeRay's CRDs over ours, as an upgrade of KubeRay asks for."""
+    kubectl(plane, "apply", "--server-side", "--force-conflicts", "--filename", str(folder / "crds"))
+
+
+def kubectl(plane: RunningControlPlane, *arguments: str) -> None:
+    command = [str(binaries.path("kubectl")), f"--kubeconfig={plane.kubeconfig}", *arguments]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 WAYS: dict[str, tuple[Callable[[RunningControlPlane, Path], None], tuple[str, ...]]] = {
@@ -121,6 +132,12 @@ def taken_over(plane: RunningControlPlane, admin: ClusterApi, folder: Path, way:
     now = space.cluster("demo")
     assert now["metadata"]["uid"] == before["metadata"]["uid"]
     assert KUBERAY_ONLY.items() <= now["spec"]["workerGroupSpecs"][0].items()
+
+    if way == "kubectl apply":
+        install_again(plane, folder)
+        assert "is not from rayfleet" in (trouble_with(NAME, admin.call("GET", CRD), 1) or "")
+        release.upgrade(CHART, "--force-conflicts")
+        assert trouble_with(NAME, admin.call("GET", CRD), CRD_REVISIONS[NAME]) is None
 
     if install is by_helm:
         HelmRelease(plane.kubeconfig, "kuberay", "kuberay").uninstall()

@@ -178,8 +178,16 @@ def test_a_second_release_leaves_the_crd_to_the_first(plane: RunningControlPlane
     try:
         assert "rayclusters.ray.io" in second.refusal(CHART, "--set=watchNamespaces={team-b}")
         second.install(CHART, "--set=watchNamespaces={team-b}", "--set=crds.enabled=false")
+        assert owner(admin) == RELEASE
+        first.upgrade(CHART, "--reuse-values", "--set=crds.enabled=false")
+        second.upgrade(CHART, "--reuse-values", "--set=crds.enabled=true", "--take-ownership")
+        assert owner(admin) == "other", "it can be moved"
         second.uninstall()
-        owner = admin.call("GET", CRD)["metadata"]["annotations"]["meta.helm.sh/release-name"]
-        assert owner == RELEASE
     finally:
         first.uninstall()
+    assert admin.exists(CRD)
+
+
+def owner(admin: ClusterApi) -> str:
+    """The release that the CRD belongs to."""
+    return str(admin.call("GET", CRD)["metadata"]["annotations"]["meta.helm.sh/release-name"])

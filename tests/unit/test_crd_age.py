@@ -1,6 +1,7 @@
 """The operator says when a CRD is older than itself, and nothing else changes by it."""
 
 import logging
+from collections.abc import Sequence
 
 import pytest
 
@@ -13,53 +14,72 @@ NAME = "rayclusters.ray.io"
 GONE = fails(404, "NotFound", "not found", kind="customresourcedefinitions", name=NAME)
 
 
-def crd(**annotations: str) -> Answering:
-    found = {f"rayfleet.io/{name.replace('_', '-')}": text for name, text in annotations.items()}
-    return says({"kind": "PartialObjectMetadata", "metadata": {"name": NAME, "annotations": found}})
+def crd(*descriptions: str, generation: int = 1) -> dict[str, object]:
+    """With one served version for each description, and one that is not served."""
+    versions = [{"served": True, "schema": {"openAPIV3Schema": {"description": d}}} for d in descriptions]
+    metadata = {"name": NAME, "uid": "u", "generation": generation}
+    unserved = {"served": False, "schema": {"openAPIV3Schema": {"type": "object"}}}
+    return {"metadata": metadata, "spec": {"versions": [*versions, unserved]}}
 
 
-async def looks(*answers: Answering, revision: int = 2) -> list[tuple[dict[str, bool], tuple[str, ...]]]:
-    """What is known after each answer."""
-    async with wire(*answers) as server, KubeClient(Credentials(server.url)) as client:
+def ours(revision: int) -> str:
+    return f"A Ray cluster. Schema revision {revision} of rayfleet."
+
+
+def read(text: str, generation: int) -> tuple[Answering, Answering]:
+    """The metadata, and the whole of it."""
+    whole = crd(text, generation=generation)
+    return says({"kind": "PartialObjectMetadata", "metadata": whole["metadata"]}), says(whole)
+
+
+Known = tuple[dict[str, bool], tuple[str, ...]]
+
+
+async def looks(*answers: Sequence[Answering], revision: int = 2) -> list[Known]:
+    """What is known after each look, which takes so many answers."""
+    flat = [answer for each in answers for answer in each]
+    async with wire(*flat) as server, KubeClient(Credentials(server.url)) as client:
         ages = CrdAges(client, {NAME: revision})
         seen = []
         for _ in answers:
             await ages.look(NAME, revision)
             seen.append((dict(ages.outdated), ages.remarks))
-        accepted = {request.headers["accept"] for request in server.requests}
-        assert all("PartialObjectMetadata" in header for header in accepted), "not the whole CRD"
+        assert len(server.requests) == len(flat)
         return seen
 
 
-@pytest.mark.parametrize("text", ["2", "3", "10"])
-def test_a_crd_as_new_as_the_operator_or_newer_is_well(text: str) -> None:
+@pytest.mark.parametrize("revision", [2, 3, 10])
+def test_a_crd_as_new_as_the_operator_or_newer_is_well(revision: int) -> None:
     """A newer one has every field of ours, as after a rollback of the operator alone."""
-    assert trouble_with(NAME, {"rayfleet.io/crd-revision": text}, 2) is None
+    assert trouble_with(NAME, crd(ours(revision)), 2) is None
 
 
 def test_an_older_crd_is_named_with_both_revisions_and_the_remedy() -> None:
     """What it costs stands before what to do."""
-    words = trouble_with(NAME, {"rayfleet.io/crd-revision": "9"}, 10)
+    words = trouble_with(NAME, crd(ours(9)), 10)
     assert words is not None
     assert words.startswith(f"the CRD {NAME} is older than this operator (revision 9, the operator's is 10)")
     assert words.endswith("upgrade it with the chart, or apply crds/")
 
 
 @pytest.mark.parametrize(
-    "annotations", [{}, {"rayfleet.io/crd-revision": "²"}, {"rayfleet.io/crd-revision": 2}]
+    "found",
+    [crd("RayCluster is the Schema for the RayClusters API"), crd(ours(2), "another"), crd(), {}],
+    ids=["KubeRay's", "with another served version", "none served", "empty"],
 )
-def test_a_crd_without_our_revision_is_somebody_elses(annotations: dict[str, object]) -> None:
+def test_a_crd_without_our_revision_is_somebody_elses(found: dict[str, object]) -> None:
     """KubeRay's, or one that was edited."""
-    assert "is not from rayfleet" in (trouble_with(NAME, annotations, 2) or "")
+    assert "is not from rayfleet" in (trouble_with(NAME, found, 2) or "")
 
 
 async def test_it_says_so_until_the_crd_is_upgraded(caplog: pytest.LogCaptureFixture) -> None:
-    """Once in the log, and all the while elsewhere."""
+    """Once in the log, and all the while elsewhere. The whole CRD is read only when it has changed."""
     caplog.set_level(logging.INFO, "rayfleet.kube.informer.crd_age")
-    first, second, third = await looks(crd(crd_revision="1"), crd(crd_revision="1"), crd(crd_revision="2"))
+    old, new = read(ours(1), 1), read(ours(2), 2)
+    first, second, third, fourth = await looks(old, old[:1], new, new[:1])
     assert first == second
     assert (first[0], len(first[1])) == ({NAME: True}, 1)
-    assert third == ({NAME: False}, ())
+    assert third == fourth == ({NAME: False}, ())
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
@@ -69,17 +89,18 @@ async def test_without_the_right_to_read_it_nothing_is_known_and_that_is_said_on
     """Neither well nor outdated."""
     caplog.set_level(logging.INFO, "rayfleet.kube.informer.crd_age")
     forbidden = fails(403, "Forbidden", "cannot get resource")
-    seen = await looks(crd(crd_revision="1"), forbidden, forbidden)
+    seen = await looks(read(ours(1), 1), [forbidden], [forbidden])
     assert [outdated for outdated, _ in seen] == [{NAME: True}, {}, {}]
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
 async def test_a_crd_that_is_not_there_is_not_outdated() -> None:
     """`/readyz` asks for it anyway."""
-    assert await looks(GONE) == [({}, ())]
+    assert await looks([GONE]) == [({}, ())]
 
 
 async def test_an_outage_changes_nothing() -> None:
     """What was seen last counts."""
-    seen = await looks(crd(crd_revision="1"), fails(503, "ServiceUnavailable", "later"))
-    assert seen[0] == seen[1]
+    later = fails(503, "ServiceUnavailable", "later")
+    seen = await looks(read(ours(1), 1), [later], [read(ours(2), 2)[0], later])
+    assert seen[0] == seen[1] == seen[2]

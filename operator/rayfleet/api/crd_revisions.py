@@ -6,7 +6,7 @@ from typing import Final
 CRD_REVISIONS: Final[Mapping[str, int]] = {
     "rayclusters.ray.io": 1,
 }
-"""Each rises with every change of its CRD, which carries it as an annotation."""
+"""Each rises with every change of its CRD, which says it in the description of its schema."""
 
 CRD_DIGESTS: Final[Mapping[str, str]] = {
     "rayclusters.ray.io": "a17894e582fc5a11",

@@ -67,8 +67,6 @@ class Annotation:
     HEAD_EPOCH: Final = "rayfleet.io/head-epoch"
     INDEX: Final = "rayfleet.io/index"
     TEMPLATE_HASH: Final = "rayfleet.io/template-hash"
-    CRD_REVISION: Final = "rayfleet.io/crd-revision"
-    """On a CRD of ours: a number that rises with each change."""
     HOST: Final = "rayfleet.io/replica-host"
     """On a host of a multi-host replica: `<replica>/<place>/<host>`, as its labels were at creation."""
 

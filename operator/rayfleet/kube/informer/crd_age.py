@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
+from typing import Any, Final
 
-from rayfleet.api.names import Annotation
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.kube.client.client import JSON, KubeClient
 
@@ -15,7 +16,9 @@ LOOK_SECONDS = 300.0
 LOOK_AGAIN_SECONDS = 15.0
 """While something is wrong, so that the remedy shows soon."""
 METADATA = f"{JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-"""A CRD has 200 KB, its metadata 1 KB."""
+"""A CRD has 200 KB or more, its metadata 1 KB."""
+REVISION: Final = re.compile(r"Schema revision (\d{1,9}) of rayfleet\.")
+"""In the description of the schema. Annotations would stay when somebody applies another CRD over ours."""
 
 
 class CrdAges:
@@ -28,6 +31,8 @@ class CrdAges:
         """`revisions`: of our own CRDs, by name; empty to look at none."""
         self._client = client
         self._revisions = revisions
+        self._seen: dict[str, tuple[object, object]] = {}
+        """The uid and the generation of each CRD that `_troubles` is about."""
         self._troubles: dict[str, str | None] = {}
         self._unreadable = ""
 
@@ -50,20 +55,24 @@ class CrdAges:
             await asyncio.sleep(LOOK_SECONDS if well or self._unreadable else LOOK_AGAIN_SECONDS)
 
     async def look(self, name: str, revision: int) -> None:
-        """Compare one CRD; a failure that passes by itself changes nothing."""
+        """Read one CRD if it has changed; a failure that passes by itself changes nothing."""
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
         answer = await self._client.request("get", path, accept=METADATA)
+        if not isinstance(answer, ApiFailure):
+            if self._seen.get(name) == _version(answer):
+                return
+            answer = await self._client.get(path)
         if isinstance(answer, ApiFailure):
             self._failed(name, answer)
             return
         self._unreadable = ""
-        metadata = answer.get("metadata")
-        annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-        self._note(name, trouble_with(name, annotations or {}, revision))
+        self._seen[name] = _version(answer)
+        self._note(name, trouble_with(name, answer, revision))
 
     def _failed(self, name: str, failure: ApiFailure) -> None:
         if policy(failure) in {Policy.DENIED, Policy.GONE}:
             self._troubles.pop(name, None)
+            self._seen.pop(name, None)
         if policy(failure) is Policy.DENIED and not self._unreadable:
             log.info("Whether the CRD %s is outdated is not known: %s", name, failure.message)
             self._unreadable = failure.message
@@ -77,17 +86,35 @@ class CrdAges:
             log.info("The CRD %s is up to date now", name)
 
 
-def trouble_with(name: str, annotations: Mapping[str, object], revision: int) -> str | None:
-    """What is wrong with a CRD that has these annotations; None if it is as new as ours, or newer."""
-    text = annotations.get(Annotation.CRD_REVISION)
-    if not isinstance(text, str) or not (text.isascii() and text.isdecimal()):
+def trouble_with(name: str, crd: Mapping[str, Any], revision: int) -> str | None:
+    """What is wrong with a CRD; None if it is as new as ours, or newer."""
+    found = _revision(crd)
+    if found is None:
         return (
             f"the CRD {name} is not from rayfleet, so fields that only rayfleet has are dropped from "
             "manifests: install it with the chart, or apply crds/"
         )
-    if int(text) < revision:
+    if found < revision:
         return (
-            f"the CRD {name} is older than this operator (revision {text}, the operator's is {revision}), so "
-            "newer fields are dropped from manifests: upgrade it with the chart, or apply crds/"
+            f"the CRD {name} is older than this operator (revision {found}, the operator's is {revision}), "
+            "so newer fields are dropped from manifests: upgrade it with the chart, or apply crds/"
         )
     return None
+
+
+def _version(crd: Mapping[str, Any]) -> tuple[object, object]:
+    """What differs when its spec does."""
+    metadata = crd.get("metadata") or {}
+    return metadata.get("uid"), metadata.get("generation")
+
+
+def _revision(crd: Mapping[str, Any]) -> int | None:
+    """The lowest of its served versions; None if one of them is not ours."""
+    spec = crd.get("spec") or {}
+    found = [
+        REVISION.search(str(((version.get("schema") or {}).get("openAPIV3Schema") or {}).get("description")))
+        for version in spec.get("versions") or ()
+        if version.get("served")
+    ]
+    numbers = [int(match[1]) for match in found if match]
+    return min(numbers) if numbers and len(numbers) == len(found) else None
