@@ -1,4 +1,4 @@
-"""The rules of the cache of RayClusters, each beside the case in which it does nothing."""
+"""The rules of the cache of RayClusters, each with the case in which it does nothing."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,13 +36,13 @@ def _cluster(
 
 @pytest.fixture
 def store() -> RootStore:
-    """A store that knows one cluster at version 10."""
+    """A store with one cluster at version 10."""
     store = RootStore("RayCluster")
     assert store.apply(_cluster(10))
     return store
 
 
-def test_a_cluster_comes_back_as_it_was_given(store: RootStore) -> None:
+def test_a_cluster_is_returned_as_it_was_stored(store: RootStore) -> None:
     found = store.get(KEY)
 
     assert found is not None
@@ -57,7 +57,7 @@ def test_an_unknown_cluster_is_none(store: RootStore) -> None:
 
 
 def test_a_glance_is_all_but_the_spec(store: RootStore) -> None:
-    """With the time of creation, which is 0 where the object has none."""
+    """It has the time of creation, which is 0 if the object has none."""
     assert store.glance(KEY) == Glance(KEY, "u1", 0.0, {}, {"state": "ready"})
     store.apply(_cluster(11, creationTimestamp="1970-01-01T00:01:00Z", labels={"team": "a"}))
     assert store.glance(KEY) == Glance(KEY, "u1", 60.0, {"team": "a"}, {"state": "ready"})
@@ -75,7 +75,7 @@ def test_a_glance_is_all_but_the_spec(store: RootStore) -> None:
     ],
     ids=["spec", "uid", "deletion", "labels", "annotations", "status"],
 )
-def test_what_we_look_at_is_a_change(store: RootStore, changed: dict[str, Any]) -> None:
+def test_a_difference_in_a_field_that_we_read_is_a_change(store: RootStore, changed: dict[str, Any]) -> None:
     assert store.apply(changed)
 
 
@@ -88,10 +88,10 @@ def test_what_we_look_at_is_a_change(store: RootStore, changed: dict[str, Any]) 
     ],
     ids=["version", "managed fields", "last applied configuration"],
 )
-def test_what_we_do_not_look_at_is_no_change_but_is_remembered(
+def test_a_difference_in_other_fields_is_not_a_change_but_is_stored(
     store: RootStore, same: dict[str, Any]
 ) -> None:
-    """The next status write needs the version."""
+    """The next write of a status needs the version."""
     assert not store.apply(same)
     found = store.get(KEY)
     assert found is not None
@@ -99,7 +99,7 @@ def test_what_we_do_not_look_at_is_no_change_but_is_remembered(
 
 
 def test_the_echo_of_our_own_status_write_wakes_nobody(store: RootStore) -> None:
-    """The answer to the write was applied; then its event comes."""
+    """The answer to the write is in the cache before its event comes."""
     store.apply(_cluster(12, status={"state": "suspended"}))
 
     assert not store.apply(_cluster(12, status={"state": "suspended"}))
@@ -118,14 +118,14 @@ def test_a_removed_cluster_is_gone_and_no_ghost_returns(store: RootStore) -> Non
     assert store.get(KEY) is None
 
 
-def test_a_new_cluster_under_the_name_of_a_removed_one_is_welcome(store: RootStore) -> None:
+def test_a_new_cluster_under_the_name_of_a_removed_one_is_stored(store: RootStore) -> None:
     store.remove(KEY, "u1")
 
     assert store.apply(_cluster(20, uid="u2"))
 
 
 def test_removing_another_uid_does_nothing(store: RootStore) -> None:
-    """The late deletion of a cluster whose name has been used again."""
+    """It may be the late deletion of a cluster whose name is in use again."""
     store.apply(_cluster(20, uid="u2"))
 
     assert not store.remove(KEY, "u1")
@@ -133,7 +133,7 @@ def test_removing_another_uid_does_nothing(store: RootStore) -> None:
 
 
 def _listed(store: RootStore, namespace: str | None, objects: Sequence[dict[str, Any]], *at: int) -> set[Key]:
-    """Take in a list at a version; the second number is what the watch had shown before."""
+    """Apply a list at `version`; the second number is the latest version before it."""
     version, seen = (*at, 0)[:2]
     return store.replace(namespace, [store.record(obj) for obj in objects], version, seen=seen)
 
@@ -150,15 +150,15 @@ def test_a_list_drops_clusters_whose_deletion_was_missed(store: RootStore, names
     [(None, [_cluster(10)], 50), (None, [], 9), ("other", [], 50)],
     ids=["listed", "newer than the list", "of another namespace"],
 )
-def test_a_list_leaves_the_others(
+def test_a_list_does_not_touch_other_clusters(
     store: RootStore, namespace: str | None, objects: list[dict[str, Any]], version: int
 ) -> None:
     assert _listed(store, namespace, objects, version) == set()
     assert len(store) == 1
 
 
-def test_a_list_tells_of_what_was_missed_and_of_nothing_else(store: RootStore) -> None:
-    """A changed spec, and another cluster under the same name; an event that came first is no news."""
+def test_a_list_reports_only_what_was_missed(store: RootStore) -> None:
+    """It reports a changed spec and another cluster under the same name, not what an event has shown."""
     store.apply(_cluster(30, name="newer"))
     changed, same = _cluster(20, generation=2), _cluster(20, name="newer")
     assert _listed(store, "ml", [changed, same], 25) == {KEY}
@@ -168,10 +168,8 @@ def test_a_list_tells_of_what_was_missed_and_of_nothing_else(store: RootStore) -
 
 
 @pytest.mark.parametrize("namespace", [None, "ml"])
-def test_a_list_from_before_rewinds_the_clusters_as_it_does_pods(
-    store: RootStore, namespace: str | None
-) -> None:
-    """The storage was restored: what it had forgotten is gone, and what it remembers is true."""
+def test_an_older_list_rewinds_clusters_as_it_does_pods(store: RootStore, namespace: str | None) -> None:
+    """The storage was restored: what it lacks is gone, and what it has is true."""
     store.apply(_cluster(20, name="later", uid="u2"))
     store.apply(_cluster(12, name="same", uid="u3"))
     store.apply(_cluster(13, name="buried", uid="u4"))
@@ -190,14 +188,14 @@ def test_a_list_from_before_rewinds_the_clusters_as_it_does_pods(
     assert store.apply(_cluster(7, generation=5)), "the new history goes on from there"
 
 
-def test_a_rewound_namespace_leaves_those_of_others(store: RootStore) -> None:
-    """Each namespace of a list is watched by itself, and finds out by itself."""
+def test_a_rewound_namespace_does_not_rewind_others(store: RootStore) -> None:
+    """Each namespace has its own watch, which notices by itself."""
     assert _listed(store, "other", [], 6, 21) == set()
     assert len(store) == 1
 
 
-def test_a_cluster_is_born_once_when_it_is_seen_being_created(store: RootStore) -> None:
-    """Not by a list, nor by a later event; and a rewound one was not seen being created."""
+def test_a_cluster_counts_as_born_once_if_its_creation_was_seen(store: RootStore) -> None:
+    """Not if a list or a later event shows it; and the creation of a rewound one was not seen."""
     store.apply(_cluster(20, name="new", uid="u2"), born=True)
     store.apply(_cluster(21, name="new", uid="u2", generation=2))
     new = store.get(Key("RayCluster", "ml", "new"))
@@ -212,15 +210,15 @@ def test_a_cluster_is_born_once_when_it_is_seen_being_created(store: RootStore) 
 
 
 def test_a_server_that_went_back_in_time_is_believed_by_a_consistent_read(store: RootStore) -> None:
-    """Its storage was restored to version 5; a read that was sent when we knew 10 shows it."""
+    """Its storage was restored to version 5; a read sent after we had seen 10 shows it."""
     assert store.apply(_cluster(5, generation=4), seen=10)
     found = store.get(KEY)
     assert found is not None
     assert (found.resource_version, found.generation) == (5, 4)
 
 
-def test_a_read_that_was_overtaken_by_an_event_is_no_going_back(store: RootStore) -> None:
-    """Sent when we knew 10; an event with 20 comes before its answer with 15."""
+def test_a_read_that_an_event_has_overtaken_does_not_rewind(store: RootStore) -> None:
+    """It was sent at 10; an event with 20 comes before its answer with 15."""
     store.apply(_cluster(20, generation=3))
 
     assert not store.apply(_cluster(15, generation=2), seen=10)
@@ -230,7 +228,7 @@ def test_a_read_that_was_overtaken_by_an_event_is_no_going_back(store: RootStore
 
 
 def test_a_cluster_is_unpacked_once_for_many_looks(store: RootStore) -> None:
-    """A pass looks several times."""
+    """A pass reads the cluster several times."""
     one, two = store.get(KEY), store.get(KEY)
     assert one is not None
     assert two is not None
@@ -239,8 +237,8 @@ def test_a_cluster_is_unpacked_once_for_many_looks(store: RootStore) -> None:
 
 
 @pytest.mark.parametrize("part", ["spec", "status"])
-def test_what_is_kept_unpacked_is_bounded_in_total(store: RootStore, part: str) -> None:
-    """The largest would stay in memory, many times as large, long after their last pass."""
+def test_the_memory_of_unpacked_clusters_is_bounded(store: RootStore, part: str) -> None:
+    """Otherwise the largest would stay in memory, much larger than packed, long after their last pass."""
     keys = [KEY._replace(name=f"c{number}") for number in range(60)]
     for number, key in enumerate(keys):
         made = _cluster(11 + number, name=key.name, uid=key.name)
@@ -257,7 +255,7 @@ def test_what_is_kept_unpacked_is_bounded_in_total(store: RootStore, part: str) 
 
 
 def test_clusters_of_one_template_share_their_spec(store: RootStore) -> None:
-    """A fleet that is made from one manifest costs its spec once, packed and unpacked."""
+    """A fleet from one manifest costs its spec once, packed and unpacked."""
     other = KEY._replace(name="other")
     store.get(KEY)
     store.apply(_cluster(11, name=other.name, uid="u2"))

@@ -1,4 +1,4 @@
-"""Whatever comes in whatever order, the cache ends as the server is."""
+"""In whatever order events come, the cache ends in the server's state."""
 
 from dataclasses import dataclass, field
 
@@ -17,19 +17,19 @@ NAMES = ("a", "b", "c")
 
 @dataclass
 class Server:
-    """A server's history of pods: version by version, what happened and what there was."""
+    """A server's history of pods: the event and the state of each version."""
 
     log: list[tuple[str, Pod]] = field(default_factory=list)
     """(event type, object at its version); version n is entry n - 1."""
     states: list[dict[str, Pod]] = field(default_factory=lambda: [{}])
-    """What there was at each version."""
+    """The pods at each version."""
 
     @property
     def version(self) -> int:
         return len(self.log)
 
     def write(self, name: str, *, delete: bool, owner: Key, phase: str) -> Pod | None:
-        """Create, change or delete the pod of this name; the answer, none for a deletion."""
+        """Create, change or delete the pod of this name; return the answer, None for a deletion."""
         version, now = self.version + 1, dict(self.states[-1])
         there = now.get(name)
         if delete:
@@ -54,7 +54,7 @@ class Server:
 
 
 class Interleavings(RuleBasedStateMachine):
-    """Writes with late answers, a watch that lags, is cut and repeats itself, and lists that are late."""
+    """Writes with late answers; a watch that lags, is cut and repeats events; and late lists."""
 
     @initialize()
     def begin(self) -> None:
@@ -97,7 +97,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def the_watch_is_lost_and_a_list_takes_its_place(self, data: st.DataObject) -> None:
-        """The list is of any moment since the last event that was seen, events up to it are skipped."""
+        """The list is of any moment since the last seen event; events up to it are skipped."""
         version = data.draw(st.integers(self.seen, self.server.version))
         before = self._view()
         changed = self.store.replace(None, self._listed(version), version)
@@ -116,8 +116,8 @@ class Interleavings(RuleBasedStateMachine):
         self.store.replace_owned(key, listed, version)
 
     @invariant()
-    def nothing_comes_from_nowhere(self) -> None:
-        """Whatever the cache shows has been so, and the index holds the same objects."""
+    def the_cache_shows_only_what_was_true(self) -> None:
+        """The server has had whatever the cache shows, and the index holds the same objects."""
         for obj in self.store:
             assert self.server.states[obj.resource_version].get(obj.name) == obj
         indexed = [obj for key in (KEY, OTHER) for obj in self.store.owned_by(key)]
@@ -158,7 +158,7 @@ TestInterleavings.settings = settings(max_examples=120, stateful_step_count=40, 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.permutations(range(6)), st.data())
 def test_events_in_any_order_end_in_the_last_state(order: list[int], data: st.DataObject) -> None:
-    """Events that are late, doubled and out of order do no lasting harm."""
+    """Late, duplicate and unordered events do no lasting harm."""
     server = Server()
     for _ in order:
         server.write(

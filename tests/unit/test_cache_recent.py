@@ -1,4 +1,4 @@
-"""A cache of what was used last, within a number and a total size."""
+"""A cache of the most recently used entries, bounded by number and total size."""
 
 import pytest
 
@@ -50,8 +50,8 @@ def test_of_large_entries_only_the_newest_is_kept_and_takes_the_place_of_no_smal
     assert (kept.get("huge"), kept.get("small")) == (None, 1)
 
 
-def test_an_entry_that_is_replaced_or_removed_gives_its_size_back() -> None:
-    """Else the cache would shrink with each replacement."""
+def test_a_replaced_or_removed_entry_frees_its_size() -> None:
+    """Otherwise the cache would shrink with each replacement."""
     kept = Recent[int, int](most=10, largest=100)
     for _ in range(50):
         for key in range(8):

@@ -1,4 +1,4 @@
-"""The rules of the cache of children, each beside the case in which it does nothing."""
+"""The rules of the cache of children, each with the case in which it does nothing."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_a_newer_version_with_a_difference_is_a_change(store: Store[Pod]) -> Non
     assert store.owned_by(KEY) == (pod("a", 11, phase="Running"),)
 
 
-def test_a_newer_version_alone_is_no_change_but_is_remembered(store: Store[Pod]) -> None:
+def test_a_newer_version_alone_is_not_a_change_but_is_stored(store: Store[Pod]) -> None:
     """A heartbeat wakes nobody, and yet an older event cannot undo it."""
     store.apply(pod("a", 10))
 
@@ -57,7 +57,7 @@ def test_another_uid_under_the_same_name_replaces(store: Store[Pod]) -> None:
 
 
 def test_the_former_uid_under_a_name_does_not_come_back(store: Store[Pod]) -> None:
-    """Neither by a late event nor by a late deletion."""
+    """Neither a late event nor a late deletion brings it back."""
     store.apply(pod("a", 10, uid="first"))
     store.apply(pod("a", 20, uid="second"))
 
@@ -73,7 +73,7 @@ def test_a_removed_object_is_gone_and_returned(store: Store[Pod]) -> None:
     assert (len(store), store.owned_by(KEY)) == (0, ())
 
 
-def test_removing_what_is_not_there_does_nothing(store: Store[Pod]) -> None:
+def test_removing_an_unknown_object_does_nothing(store: Store[Pod]) -> None:
     store.apply(pod("a", 10))
 
     assert store.remove("ml", "b", "uid-b", 15) is None
@@ -81,23 +81,23 @@ def test_removing_what_is_not_there_does_nothing(store: Store[Pod]) -> None:
 
 
 def test_a_late_answer_to_a_write_does_not_bring_a_ghost_back(store: Store[Pod]) -> None:
-    """Created at 10 and deleted at 15 by somebody; then the answer to the create arrives."""
+    """It was created at 10 and deleted at 15 by somebody; then the answer to the create arrives."""
     store.remove("ml", "a", "uid-a", 15)
 
     assert not store.apply(pod("a", 10))
     assert len(store) == 0
 
 
-def test_an_object_that_left_the_selection_may_return(store: Store[Pod]) -> None:
-    """A pod that lost its label looks deleted to the watch; it may get the label back."""
+def test_an_object_that_left_the_selection_can_return(store: Store[Pod]) -> None:
+    """A pod without its label looks deleted to the watch; it may get the label back."""
     store.apply(pod("a", 10))
     store.remove("ml", "a", "uid-a", 15)
 
     assert store.apply(pod("a", 16))
 
 
-def test_a_deletion_older_than_what_is_known_does_nothing(store: Store[Pod]) -> None:
-    """The label came back by our own write, whose answer overtook the watch."""
+def test_a_deletion_older_than_the_cache_does_nothing(store: Store[Pod]) -> None:
+    """Our own write, whose answer overtook the watch, has restored the label."""
     store.apply(pod("a", 16))
 
     assert store.remove("ml", "a", "uid-a", 15) is None
@@ -119,7 +119,7 @@ def test_a_list_makes_up_for_deletions_that_the_watch_missed(store: Store[Pod]) 
     assert [obj.name for obj in store] == ["a"]
 
 
-def test_a_list_equal_to_what_is_known_changes_nothing(store: Store[Pod]) -> None:
+def test_a_list_equal_to_the_cache_changes_nothing(store: Store[Pod]) -> None:
     store.apply(pod("a", 10))
 
     assert store.replace(None, [pod("a", 10)], 50) == set()
@@ -148,7 +148,7 @@ def test_a_list_older_than_a_deletion_brings_no_ghost_back(store: Store[Pod]) ->
     assert len(store) == 0
 
 
-def test_what_a_list_lacks_does_not_return_with_an_older_event(store: Store[Pod]) -> None:
+def test_an_object_that_a_list_lacks_does_not_return_with_an_older_event(store: Store[Pod]) -> None:
     store.apply(pod("a", 10))
     store.replace(None, [], 50)
 
@@ -156,21 +156,21 @@ def test_what_a_list_lacks_does_not_return_with_an_older_event(store: Store[Pod]
 
 
 def test_an_answer_older_than_a_list_without_its_object_brings_no_ghost(store: Store[Pod]) -> None:
-    """Created at 10, deleted by somebody at 20, and neither was seen before the list as of 50."""
+    """It was created at 10 and deleted at 20, and neither was seen before the list as of 50."""
     store.replace(None, [pod("b", 12)], 50)
 
     assert not store.apply(pod("a", 10))
     assert store.apply(pod("a", 51))
 
 
-def test_a_list_of_a_namespace_leaves_the_others_alone(store: Store[Pod]) -> None:
+def test_a_list_of_a_namespace_does_not_touch_others(store: Store[Pod]) -> None:
     store.apply(pod("a", 10, namespace="other"))
 
     assert store.replace("ml", [], 50) == set()
     assert len(store) == 1
 
 
-def test_a_list_of_one_clusters_pods_leaves_the_others_alone(store: Store[Pod]) -> None:
+def test_a_list_of_one_clusters_pods_does_not_touch_others(store: Store[Pod]) -> None:
     store.apply(pod("a", 10))
     store.apply(pod("b", 11, owner=OTHER))
 
@@ -186,7 +186,7 @@ def test_a_list_of_one_clusters_pods_keeps_what_is_newer_than_itself(store: Stor
 
 
 def test_a_server_that_went_back_in_time_is_believed(store: Store[Pod]) -> None:
-    """Its storage was restored: what it had forgotten is gone, though our versions are higher."""
+    """Its storage was restored: what it lacks is gone, though our versions are higher."""
     store.apply(pod("a", 90))
     store.apply(pod("b", 91, phase="Running"))
     store.remove("ml", "c", "uid-c", 92)
@@ -196,7 +196,7 @@ def test_a_server_that_went_back_in_time_is_believed(store: Store[Pod]) -> None:
     assert {(obj.name, obj.resource_version) for obj in store} == {("b", 40), ("c", 41)}
 
 
-def test_a_list_as_new_as_the_watch_is_no_going_back(store: Store[Pod]) -> None:
+def test_a_list_as_new_as_the_watch_does_not_rewind(store: Store[Pod]) -> None:
     store.apply(pod("a", 96))
 
     store.replace(None, [], 95, seen=95)
@@ -204,21 +204,21 @@ def test_a_list_as_new_as_the_watch_is_no_going_back(store: Store[Pod]) -> None:
     assert _names(store) == {"a"}
 
 
-def test_a_pod_that_changes_its_owner_changes_hands(store: Store[Pod]) -> None:
+def test_a_pod_that_changes_its_owner_moves_in_the_index(store: Store[Pod]) -> None:
     store.apply(pod("a", 10))
 
     assert store.replace(None, [pod("a", 11, owner=OTHER)], 50) == {KEY, OTHER}
     assert (_names(store, KEY), _names(store, OTHER)) == (set(), {"a"})
 
 
-def test_a_pod_without_an_owner_is_kept_but_nobodys(store: Store[Pod]) -> None:
+def test_a_pod_without_an_owner_is_kept_without_one(store: Store[Pod]) -> None:
     assert store.apply(pod("a", 10, owner=None))
     assert store.replace(None, [pod("a", 12, owner=None, phase="Failed")], 50) == set()
     assert len(store) == 1
 
 
 def test_equal_strings_are_kept_once(store: Store[Pod]) -> None:
-    """20,000 pods have 100 nodes and a few namespaces between them."""
+    """20,000 pods share 100 nodes and a few namespaces."""
     for name in ("a", "b"):
         store.apply(pod(name, node_name=b"node-1".decode(), group=b"gpu".decode()))
 

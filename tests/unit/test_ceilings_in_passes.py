@@ -1,4 +1,4 @@
-"""Ceilings on GPUs in whole passes: they are read before GPUs are asked for, and room is given away once."""
+"""Ceilings on GPUs in whole passes: they are read before GPUs are requested, and room is used once."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def workers(bed: Passes) -> int:
 
 
 async def test_a_cluster_of_fixed_size_is_held_by_the_annotation_of_its_namespace() -> None:
-    """In its first pass already, with one look at the namespace."""
+    """Already in its first pass, with one read of the namespace."""
     async with passes() as bed:
         annotate(bed, "2")
         bed.stored(with_gpus(5), born=True)
@@ -51,8 +51,8 @@ async def test_a_cluster_of_fixed_size_is_held_by_the_annotation_of_its_namespac
         assert bed.api.asked.count(f"GET {NAMESPACE}") == 1
 
 
-async def test_a_cluster_without_gpus_asks_nothing_of_its_namespace() -> None:
-    """It costs no call more than before."""
+async def test_a_cluster_without_gpus_does_not_read_its_namespace() -> None:
+    """It costs no further call."""
     async with passes() as bed:
         annotate(bed, "0")
         bed.stored(spec(group("cpu", 2, template=template(cpu="1"))), born=True)
@@ -61,8 +61,8 @@ async def test_a_cluster_without_gpus_asks_nothing_of_its_namespace() -> None:
         assert f"GET {NAMESPACE}" not in bed.api.asked
 
 
-async def test_while_the_namespace_cannot_be_read_no_gpu_is_asked_for() -> None:
-    """A limit that is not known yet is no limit that is not there."""
+async def test_while_the_namespace_cannot_be_read_no_gpu_is_requested() -> None:
+    """An unknown limit is not a missing one."""
     async with passes() as bed:
         bed.api.answers["GET", NAMESPACE] = fails(500, "InternalError", "not now")
         bed.stored(with_gpus(5), born=True)
@@ -75,7 +75,7 @@ async def test_while_the_namespace_cannot_be_read_no_gpu_is_asked_for() -> None:
 
 
 async def test_two_decisions_made_side_by_side_do_not_spend_the_same_room() -> None:
-    """Both were made when there was room for either."""
+    """Both were made while there was room for either."""
     async with passes() as bed:
         limits = ScalingLimits(ceilings=CostCeilings(gpus_total=4, new_gpus_per_minute=9))
         view = replace(bed.view, scaling=replace(bed.view.scaling, limits=limits))
@@ -95,8 +95,8 @@ async def test_two_decisions_made_side_by_side_do_not_spend_the_same_room() -> N
         assert "2 pods of gpu wait for 2 GPUs: at most 4 GPUs in total" in admitted[1].waits[0]
 
 
-async def test_one_sentence_says_how_many_pods_wait_though_less_room_was_left_in_the_end() -> None:
-    """A plan is made by what is known, and filtered once more by what others have taken meanwhile."""
+async def test_one_sentence_counts_the_waiting_pods_though_room_shrank_meanwhile() -> None:
+    """A plan is filtered once more by what others have taken since it was made."""
     async with passes() as bed:
         limits = ScalingLimits(ceilings=CostCeilings(gpus_total=4))
         view = replace(bed.view, scaling=replace(bed.view.scaling, limits=limits))
@@ -114,7 +114,7 @@ async def test_one_sentence_says_how_many_pods_wait_though_less_room_was_left_in
 
 
 async def test_gpus_that_a_quota_refuses_are_room_for_others() -> None:
-    """And spend no part of what may be added within a minute."""
+    """They do not count towards what may be added within a minute."""
     async with passes() as bed:
         bed.stored(with_gpus(1), born=True)
         annotate(bed, "9")
@@ -126,14 +126,14 @@ async def test_gpus_that_a_quota_refuses_are_room_for_others() -> None:
 
 
 def under_a_ceiling(bed: Passes, gpus: int) -> None:
-    """One that all clusters share."""
+    """An operator with a ceiling that all clusters share."""
     limits = ScalingLimits(ceilings=CostCeilings(gpus_total=gpus))
     bed.begin(limits)
     bed.api.there[NAMESPACE] = {"metadata": {"name": "ml"}}
 
 
-async def test_a_cluster_whose_every_pass_fails_keeps_no_gpu_from_others() -> None:
-    """What it has still counts."""
+async def test_a_cluster_whose_passes_all_fail_keeps_no_gpu_from_others() -> None:
+    """Its existing pods still count."""
     async with passes() as bed:
         under_a_ceiling(bed, 4)
         bed.stored(with_gpus(1), name="bad", uid="uid-bad")
@@ -158,8 +158,8 @@ async def test_a_cluster_whose_every_pass_fails_keeps_no_gpu_from_others() -> No
         assert workers(bed) == 3
 
 
-async def test_a_cluster_that_is_made_again_waits_for_the_gpus_of_the_one_before() -> None:
-    """These may take a day to end, and it waits no longer than they do."""
+async def test_a_recreated_cluster_waits_for_the_gpus_of_its_predecessor() -> None:
+    """Those pods may take a day to end, and it waits no longer than they do."""
     async with passes() as bed:
         under_a_ceiling(bed, 3)
         bed.stored(with_gpus(2))
@@ -175,8 +175,8 @@ async def test_a_cluster_that_is_made_again_waits_for_the_gpus_of_the_one_before
         assert workers(bed) == 3
 
 
-async def test_what_the_ceilings_let_go_is_asked_for_only_when_the_cluster_itself_was_read() -> None:
-    """The first plan of a process holds every GPU, and so does nothing: what it has seen may be old."""
+async def test_gpus_are_requested_only_after_the_cluster_itself_was_read() -> None:
+    """The first plan of a process holds every GPU, because its view may be old."""
     async with passes() as bed:
         annotate(bed, "9")
         bed.stored(with_gpus(2))

@@ -15,7 +15,7 @@ def _classes() -> Iterator[tuple[str, Path]]:
 
 
 def test_no_two_classes_have_the_same_name() -> None:
-    """Neither public nor private ones, in no two modules of the package."""
+    """That holds for public and private classes of all modules."""
     places: dict[str, list[str]] = {}
     for name, path in _classes():
         places.setdefault(name, []).append(str(path))

@@ -1,4 +1,4 @@
-"""`rayfleet explain`: from objects and a queue to what a user reads."""
+"""`rayfleet explain`: from objects and a queue to its text."""
 
 import json
 import re
@@ -25,7 +25,7 @@ HELD = {"status": "False", "reason": "DemandHeld", "message": "held", "lastTrans
 
 
 def recorded(desired: int, **fields: Any) -> dict[str, Any]:
-    """A status in which the group is to have so many pods."""
+    """A status in which the group should have so many pods."""
     return {"workerGroups": [{"groupName": "gpu", "desired": desired, "observedReplicas": 0}]} | fields
 
 
@@ -61,8 +61,8 @@ def words(of: Explanation) -> str:
     return " ".join(explanation_text(of).split())
 
 
-def test_a_task_that_waits_is_served_by_a_pod_that_is_about_to_be_created() -> None:
-    """The answer to the first question of all."""
+def test_a_waiting_task_is_served_by_a_pod_that_is_about_to_be_created() -> None:
+    """This answers the most common question."""
     said = words(explained(ray(tasks(2, GPU=1))))
     assert "2 1 GPU all on gpu (to be started)" in said
     assert "now: 2 pods of group gpu are created:" in said
@@ -78,7 +78,7 @@ def test_a_gang_that_is_too_large_names_what_holds_it() -> None:
 
 
 def test_a_pod_that_finds_no_node_is_shown_with_the_words_of_the_scheduler() -> None:
-    """And so is the task that waits for it."""
+    """The task that waits for it shows the same message."""
     lacks = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
     pod = gpu_worker(
         1,
@@ -97,7 +97,7 @@ def test_a_pod_that_finds_no_node_is_shown_with_the_words_of_the_scheduler() -> 
 
 
 def test_a_pod_that_runs_and_never_joins_is_shown_as_late() -> None:
-    """As the operator counts it: from its start, or the head's, whichever is later."""
+    """The operator counts from its start, or the head's, whichever is later."""
     said = words(explained(ray(tasks(1, GPU=1)), gpu_worker(1), status=recorded(1)))
     assert "its pods do not start: NotJoined: it runs, but has not joined Ray" in said
 
@@ -114,7 +114,7 @@ def held(reason: str, message: str, desired: int = 1) -> dict[str, Any]:
 
 
 def test_a_pod_that_is_refused_is_shown_with_the_words_of_the_api_server() -> None:
-    """There is no pod to show; the demand does not seem to be served. No event has to say so."""
+    """There is no pod to show, and the demand is not shown as served. No event is needed."""
     found = explained(ray(tasks(1, CPU=1, GPU=1)), status=held("QuotaExceeded", QUOTA))
     assert found.groups[0].reason.endswith(f"its pods do not start: QuotaExceeded: {QUOTA}")
     assert [step.words for step in found.steps][:1] == [f"waits: {QUOTA}"]
@@ -129,22 +129,24 @@ def test_a_pod_that_is_refused_is_shown_with_the_words_of_the_api_server() -> No
         ("TemplateRefused", "spec.containers[0].image: Required value"),
     ],
 )
-def test_pods_that_the_operator_does_not_ask_for_are_not_said_to_be_created(reason: str, words: str) -> None:
-    """It alone knows its ceilings, and what the API server has said to a template."""
+def test_pods_that_the_operator_holds_back_are_not_shown_as_about_to_be_created(
+    reason: str, words: str
+) -> None:
+    """It alone knows its ceilings, and the API server's answer to a template."""
     found = explained(ray(tasks(1, CPU=1, GPU=1)), status=held(reason, words))
     assert [step.words for step in found.steps][:1] == [f"waits: {words}"]
     assert "do not come" not in found.groups[0].reason
 
 
 def test_a_group_of_a_cluster_of_fixed_size_says_why_its_pods_cannot_be_created() -> None:
-    """No decision on its size could."""
+    """There is no decision that could say so."""
     found = explained(None, status=held("QuotaExceeded", QUOTA), manifest=spec(GPU))
     assert "its pods cannot be created: " in words(found)
     assert "exceeded quota: q" in words(found)
 
 
 def test_a_refusal_that_is_over_is_not_shown() -> None:
-    """The status says nothing of it any more, whatever the events and other groups say."""
+    """The status no longer reports it, whatever the events and other groups say."""
     failure = {"type": "ReplicaFailure", "status": "True", "lastTransitionTime": rfc3339(NOW - 60)}
     failure |= {"reason": "FailedCreateWorkerPod", "message": "group other: exceeded quota"}
     found = explained(ray(), status=recorded(1, conditions=[failure]), events=(REFUSED,))
@@ -156,7 +158,7 @@ def test_a_refusal_that_is_over_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("forged", [7, None, [], {"a": 1}, True])
-def test_what_keeps_a_group_is_read_whatever_somebody_has_written(forged: object) -> None:
+def test_any_value_of_a_hold_in_the_status_can_be_read(forged: object) -> None:
     status = recorded(1)
     status["workerGroups"][0] |= {"reason": forged, "message": forged, "since": forged}
     assert explanation_data(explained(ray(), status=status))["groups"][0]["held"] is None
@@ -179,8 +181,8 @@ def test_an_idle_node_says_how_long_it_has_been_idle_and_when_it_goes() -> None:
     assert f"in 48 s: Ray is asked to drain the node of pod {idle.name}, if no work" in words(found)
 
 
-def test_a_node_past_its_timeout_goes_now() -> None:
-    """Ray is asked first."""
+def test_a_node_past_its_timeout_is_about_to_go() -> None:
+    """The operator asks Ray first."""
     pod = gpu_worker(1)
     nodes = (gpu_node(pod, status=NodeStatus.IDLE, idle_seconds=75.0),)
     said = words(explained(ray(nodes=nodes), pod, status=recorded(1)))
@@ -188,7 +190,7 @@ def test_a_node_past_its_timeout_goes_now() -> None:
     assert f"now: Ray is asked to drain the node of pod {pod.name}" in said
 
 
-def test_a_node_that_the_group_may_not_lose_stays_and_says_so() -> None:
+def test_a_node_that_min_keeps_is_shown_as_kept() -> None:
     """Two are idle above a min of one: the longer idle goes."""
     kept, gone = gpu_worker(1), gpu_worker(2)
     nodes = (
@@ -201,16 +203,16 @@ def test_a_node_that_the_group_may_not_lose_stays_and_says_so() -> None:
     assert "stays: the group is at its min of 1" in words(found)
 
 
-def test_a_node_that_is_asked_for_stays() -> None:
-    """By request_resources, busy or not."""
+def test_a_node_that_request_resources_needs_is_shown_as_kept() -> None:
+    """Busy or not, it stays."""
     pod = gpu_worker(1)
     nodes = (gpu_node(pod, status=NodeStatus.IDLE, idle_seconds=5.0),)
     found = explained(ray(nodes=nodes, constraints=[(tasks(1, GPU=1),)]), pod, status=recorded(1))
     assert "stays: waiting work, request_resources, a metric or a window needs it" in words(found)
 
 
-def test_a_node_of_a_group_that_follows_a_metric_is_not_said_to_go() -> None:
-    """What the metric asks for is the operator's to know; a fault of it is shown."""
+def test_a_node_of_a_group_that_follows_a_metric_is_not_shown_as_going() -> None:
+    """Only the operator knows what the metric asks for; a fault of the metric is shown."""
     pod = gpu_worker(1)
     nodes = (gpu_node(pod, status=NodeStatus.IDLE, idle_seconds=75.0),)
     metric = {"type": "Prometheus", "query": "waiting", "targetValue": "1", "workerGroup": "gpu"}
@@ -229,14 +231,14 @@ def test_a_cluster_that_is_left_alone_says_why() -> None:
 
 
 def test_a_node_that_ray_is_draining_is_leaving() -> None:
-    """It has no clock any more."""
+    """Its idle time no longer matters."""
     pod = gpu_worker(1)
     found = explained(ray(nodes=(gpu_node(pod, status=NodeStatus.DRAINING),)), pod, status=recorded(0))
     assert [(clock.goes_in, clock.words) for clock in found.idle] == [(0.0, "leaving")]
 
 
-def test_what_only_the_operator_knows_of_is_added() -> None:
-    """A ceiling of its settings, say, which holds back what could be started otherwise."""
+def test_reasons_that_only_the_operator_knows_are_added() -> None:
+    """A ceiling of its settings is one: it holds back what could start otherwise."""
     message = "gpu: at most 0 GPUs in total (ceilings.gpusTotal of the operator's settings)"
     noted = {"kind": "tasks", "resources": {"GPU": "1"}, "reason": "Ceiling", "message": message}
     found = explained(ray(tasks(1, GPU=1)), status=recorded(0, autoscaler={"unserved": [noted]}))
@@ -244,7 +246,7 @@ def test_what_only_the_operator_knows_of_is_added() -> None:
     assert explanation_data(found)["demand"][0]["holds"] == [{"kind": "Ceiling", "message": message}]
 
 
-def test_a_ceiling_of_the_namespace_on_each_cluster_is_acted_on() -> None:
+def test_a_ceiling_of_the_namespace_on_each_cluster_counts() -> None:
     """It is read from the namespace."""
     ceilings = ceilings_from_annotations({"rayfleet.io/max-gpus-per-cluster": "1"})
     found = explained(ray(tasks(2, GPU=1)), ceilings=ceilings)
@@ -259,8 +261,8 @@ NOTED = {
 }
 
 
-def test_without_the_head_the_notes_of_the_operator_are_shown() -> None:
-    """And why the queue cannot be seen, first of all."""
+def test_without_the_head_the_operators_status_is_shown() -> None:
+    """The first line says why the queue is unknown."""
     found = explained(
         None,
         status=recorded(2, autoscaler={"unserved": [NOTED]}, conditions=[{"type": "Autoscaling"} | HELD]),
@@ -276,15 +278,15 @@ def test_without_the_head_the_notes_of_the_operator_are_shown() -> None:
     assert data["noted"][0]["message"] == NOTED["message"]
 
 
-def test_an_answer_without_the_head_itself_is_not_decided_by() -> None:
-    """The operator does not, either."""
+def test_no_decision_is_made_on_an_answer_without_the_head_itself() -> None:
+    """The operator makes none, either."""
     found = explained(state(tasks(1, GPU=1)))
     assert not found.known
     assert "Ray's head does not list itself" in words(found)
 
 
 def test_a_cluster_that_the_operator_does_not_scale_says_so() -> None:
-    """Its groups are shown all the same."""
+    """Its groups are still shown."""
     said = words(explained(None, manifest=spec(GPU), trouble="never asked"))
     assert "The operator does not scale this cluster by its queue" in said
     assert "never asked" not in said
@@ -295,7 +297,7 @@ def test_a_cluster_that_the_operator_does_not_scale_says_so() -> None:
     "autoscaler",
     [None, [], "text", {"unserved": "text"}, {"unserved": [1, {}]}, {"unserved": [{"resources": 1}]}],
 )
-def test_a_status_of_any_shape_is_read(autoscaler: object) -> None:
+def test_a_status_of_any_shape_can_be_read(autoscaler: object) -> None:
     """Another version may have written it."""
     conditions = [{"type": "Autoscaling", "lastTransitionTime": "yesterday"}, {}, 1]
     found = explained(None, status={"autoscaler": autoscaler, "conditions": conditions}, trouble="no head")
@@ -303,8 +305,8 @@ def test_a_status_of_any_shape_is_read(autoscaler: object) -> None:
     assert explanation_text(found)
 
 
-def test_trouble_of_the_cluster_is_shown_and_what_is_well_is_not() -> None:
-    """Only conditions that say something about the size."""
+def test_only_conditions_that_report_trouble_are_shown() -> None:
+    """Of these, only those about the size are shown."""
     conditions = [
         {"type": "ReplicaFailure", "status": "True", "reason": "Quota", "message": "exceeded quota"},
         {"type": "Valid", "status": "True", "reason": "SpecAccepted"},
@@ -316,14 +318,14 @@ def test_trouble_of_the_cluster_is_shown_and_what_is_well_is_not() -> None:
 
 
 def test_the_last_events_are_shown_with_their_age() -> None:
-    """The oldest of them first; what happened often is one line."""
+    """The oldest comes first, and repeated events are one line."""
     events = [EventNote(NOW - 100 + n, "ScalingUp", f"step {n}", False, 1) for n in range(9)]
     said = words(explained(ray(), events=(*events, EventNote(NOW - 1, "FailedToCreate", "no", True, 7))))
     assert "step 1 " not in said
     assert "92 s ago ScalingUp step 8 1 s ago FailedToCreate no (x7)" in said
 
 
-def test_what_could_not_be_read_is_named() -> None:
+def test_objects_that_could_not_be_read_are_named() -> None:
     """An empty list and a forbidden one are not the same."""
     said = words(explained(ray(), missing=("events cannot be read: events is forbidden",)))
     assert "Not known: events cannot be read: events is forbidden" in said
@@ -337,7 +339,7 @@ def test_pods_that_cannot_be_read_are_not_shown_as_none() -> None:
 
 
 def test_the_text_fits_a_hundred_columns() -> None:
-    """Whatever the names and the words are."""
+    """That holds for any names and messages."""
     name = "p" * 63
     pod = gpu_worker(1, name=name, ready=False, unready_reason="ImagePullBackOff", unready_words="w " * 200)
     selectors = tuple((("label" * 9, ("value" * 9,), False),) for _ in range(3))
@@ -358,13 +360,13 @@ def test_the_text_fits_a_hundred_columns() -> None:
         (2e5, "2 d"),
     ],
 )
-def test_a_duration_is_as_exact_as_it_matters(seconds: float, said: str) -> None:
-    """Seconds while one waits, days when nobody does."""
+def test_a_duration_has_a_fitting_unit(seconds: float, said: str) -> None:
+    """It has seconds for short waits, days for long ones."""
     assert duration(seconds) == said
 
 
-def test_what_a_cluster_of_fixed_size_waits_for_is_shown() -> None:
-    """A ceiling or a gate stands in the condition Ready, where nothing else names it."""
+def test_the_reason_why_a_cluster_of_fixed_size_waits_is_shown() -> None:
+    """The condition Ready has a ceiling or a gate that nothing else names."""
     words = "2 pods of gpu wait for 2 GPUs: at most 1 GPUs of the cluster (annotation x)"
     ready = {"type": "Ready", "status": "False", "reason": "PodsNotReady", "message": words}
     entry = ready | {"lastTransitionTime": rfc3339(NOW - 90)}

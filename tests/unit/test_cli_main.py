@@ -1,4 +1,4 @@
-"""The command line as a whole: help, exit codes, and how soon it answers."""
+"""The command line as a whole: help, exit codes, and fast answers."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def exit_code(*arguments: str) -> object:
     return ended.value.code
 
 
-def test_both_names_of_the_program_lead_here() -> None:
+def test_both_names_run_the_same_program() -> None:
     """`kubectl rayfleet` runs `kubectl-rayfleet`."""
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     assert set(scripts) == {"rayfleet", "kubectl-rayfleet"}
@@ -55,7 +55,7 @@ def test_both_names_of_the_program_lead_here() -> None:
 def test_help_says_what_each_command_is_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under the name that it was called by, within a hundred columns."""
+    """It uses the name that it was called by, and fits a hundred columns."""
     monkeypatch.setattr(sys, "argv", ["/usr/local/bin/kubectl-rayfleet"])
     monkeypatch.setenv("COLUMNS", "100")
     assert exit_code("--help") == 0
@@ -66,7 +66,7 @@ def test_help_says_what_each_command_is_for(
 
 
 def test_every_option_is_explained() -> None:
-    """With a sentence of its own."""
+    """Each has a sentence of its own."""
     for each in parsers(parser()):
         assert all(action.help for action in each._actions if action.dest != "command"), each.prog
 
@@ -83,7 +83,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
 def test_a_wrong_command_line_ends_with_2(
     arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And with the usage; an option is never guessed from its first letters."""
+    """It prints the usage, and never guesses an option from its first letters."""
     assert exit_code(*arguments) == 2
     assert capsys.readouterr().err.startswith("usage: rayfleet")
 
@@ -95,10 +95,10 @@ def test_a_wrong_command_line_ends_with_2(
         ([*PLAN, "--cluster", "other"], "has no RayCluster named other"),
     ],
 )
-def test_what_cannot_be_done_ends_with_1_and_a_sentence(
+def test_a_failure_ends_with_1_and_a_sentence(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On standard error, and nothing on standard output."""
+    """The sentence is on standard error; standard output is empty."""
     assert main(arguments) == 1
     said = capsys.readouterr()
     assert said.err.startswith("rayfleet: ")
@@ -107,22 +107,22 @@ def test_what_cannot_be_done_ends_with_1_and_a_sentence(
 
 
 @pytest.mark.parametrize("name", ["pod/x", "raycluster/", "a/raycluster/x"])
-def test_something_else_than_a_raycluster_is_a_wrong_command_line(
+def test_anything_but_a_raycluster_is_a_wrong_command_line(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With what to write."""
+    """The message says what to write."""
     assert exit_code("explain", name) == 2
     words = f"{name!r} is not a RayCluster: write raycluster/NAME, or just its name."
     assert words in capsys.readouterr().err
 
 
-def test_what_can_be_done_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
-    """Also where demand has to wait: that is an answer."""
+def test_a_success_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    """Demand that has to wait is a success, too."""
     assert main(PLAN) == 0
     assert "RayCluster three-gpus" in capsys.readouterr().out
 
 
-def test_a_reader_who_has_seen_enough_sees_no_traceback() -> None:
+def test_a_closed_pipe_causes_no_traceback() -> None:
     """`rayfleet ... | head -0`."""
     command = [sys.executable, "-m", "rayfleet.cli", *PLAN]
     environment = {"PYTHONPATH": str(ROOT / "operator")}
@@ -136,14 +136,14 @@ def test_a_reader_who_has_seen_enough_sees_no_traceback() -> None:
         assert process.wait(timeout=30) == 0
 
 
-def test_help_imports_nothing_that_takes_time() -> None:
-    """Neither the API client nor gRPC, nor the models of the API; nor does `plan` import the first two."""
+def test_help_imports_nothing_slow() -> None:
+    """It imports neither the API client nor gRPC nor the models; `plan` imports neither of the first two."""
     assert loaded("rayfleet.cli.main") & {"kubernetes", "grpc", "pydantic", "yaml"} == set()
     assert loaded("rayfleet.cli.plan") & {"kubernetes", "grpc", "asyncio", "aiohttp", "kopf"} == set()
 
 
 def loaded(module: str) -> set[str]:
-    """Top-level modules that are there once `module` is imported."""
+    """The top-level modules that an import of `module` loads."""
     program = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     environment = {"PYTHONPATH": str(ROOT / "operator")}
     command = [sys.executable, "-c", program]
@@ -156,7 +156,7 @@ def test_the_reference_is_what_the_parser_says() -> None:
     assert (ROOT / "docs" / "reference" / "cli.md").read_text() == reference()
 
 
-def test_the_queue_of_the_how_to_is_one() -> None:
+def test_the_queue_of_the_how_to_is_valid() -> None:
     """A user who copies it gets an answer."""
     (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "explain.md").read_text(), re.DOTALL)
     (content,) = read_yaml(block)
@@ -166,7 +166,7 @@ def test_the_queue_of_the_how_to_is_one() -> None:
 
 
 def test_a_token_of_the_kubeconfig_is_sent(tmp_path: Path) -> None:
-    """Also one of an exec plugin, as most clouds have them."""
+    """That includes one of an exec plugin, as most clouds have them."""
     plugin = tmp_path / "plugin"
     answer = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
     plugin.write_text(f"#!/bin/sh\necho '{json.dumps(answer | {'status': {'token': 'from-plugin'}})}'\n")
@@ -179,14 +179,14 @@ def test_a_token_of_the_kubeconfig_is_sent(tmp_path: Path) -> None:
 
 
 def test_the_client_of_the_tests_sends_a_token_too(tmp_path: Path) -> None:
-    """A cluster of one's own may be reached by one, instead of a certificate."""
+    """A user's own cluster may need one instead of a certificate."""
     api = ClusterApi(kubeconfig(tmp_path, {"token": "given"}))
     assert api._authorization() == {"Authorization": "Bearer given"}
     api.close()
 
 
-def test_a_context_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With what to do."""
+def test_a_missing_context_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message says what to do."""
     file = str(kubeconfig(tmp_path, {"token": "given"}))
     assert main(["explain", "x", "--kubeconfig", file, "--context", "other"]) == 1
     assert "or one of its contexts with --context" in capsys.readouterr().err
@@ -214,7 +214,7 @@ UNREADABLE = [
 def test_a_cluster_that_cannot_be_read_ends_with_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], status: int, body: object, words: str
 ) -> None:
-    """Whoever answers in place of the API server."""
+    """Anything may answer in place of the API server."""
     with api_answers() as server:
         server.answers[CLUSTER] = status, body
         assert main(["explain", "x", "--kubeconfig", str(server.kubeconfig(tmp_path))]) == 1
@@ -224,7 +224,7 @@ def test_a_cluster_that_cannot_be_read_ends_with_a_sentence(
 def test_without_the_right_to_read_pods_none_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nor is it said that there is no head; what to ask for is."""
+    """The output does not claim that there is no head; it names the right to ask for."""
     stored = raycluster(spec_fields=spec(group("gpu", 0), enableInTreeAutoscaling=True))
     stored["metadata"] |= {"namespace": "default", "uid": "u", "resourceVersion": "1", "generation": 1}
     with api_answers() as server:
@@ -235,8 +235,8 @@ def test_without_the_right_to_read_pods_none_are_counted(
     assert "gpu 0 - - 0" in said
 
 
-def test_an_api_server_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With what to look at."""
+def test_an_unreachable_api_server_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message says what to check."""
     assert main(["explain", "x", "--kubeconfig", str(kubeconfig(tmp_path, {}))]) == 1
     assert "the API server https://127.0.0.1:1 cannot be reached (" in capsys.readouterr().err
 

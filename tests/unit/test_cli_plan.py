@@ -30,7 +30,7 @@ def files(folder: Path, manifest: object, demand: object) -> tuple[Path, Path]:
 
 
 def planned(folder: Path, demand: object, *groups: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """What the command says as JSON, of a cluster that scales with its queue."""
+    """The JSON output of the command for a cluster that scales with its queue."""
     made = raycluster(spec_fields=spec(*groups, enableInTreeAutoscaling=True, **fields))
     found: dict[str, Any] = json.loads(run(*files(folder, made, demand), output="json"))
     return found
@@ -61,7 +61,7 @@ def test_the_example_of_ten_shapes_ends_as_computed_by_hand() -> None:
 
 
 def test_the_example_of_the_gang_starts_nothing_and_says_why() -> None:
-    """Four GPUs at once where three are the most."""
+    """It needs four GPUs at once, and three are the maximum."""
     said = run(PLANNING / "three-gpus.yaml", PLANNING / "gang.yaml")
     assert "gpu          0       0      0     0      0..3" in said
     words = " ".join(said.split())
@@ -71,27 +71,27 @@ def test_the_example_of_the_gang_starts_nothing_and_says_why() -> None:
 @pytest.mark.parametrize(
     ("manifest", "demand"), [("four-groups.yaml", "ten-shapes.yaml"), ("three-gpus.yaml", "gang.yaml")]
 )
-def test_it_fits_a_hundred_columns(manifest: str, demand: str) -> None:
-    """Whatever the shapes are called."""
+def test_the_output_fits_a_hundred_columns(manifest: str, demand: str) -> None:
+    """That holds for any names of shapes."""
     assert max(map(len, run(PLANNING / manifest, PLANNING / demand).splitlines())) <= WIDTH
 
 
 def test_yaml_and_json_say_the_same() -> None:
-    """For programs."""
+    """JSON is for programs."""
     given = PLANNING / "three-gpus.yaml", PLANNING / "gang.yaml"
     assert yaml.safe_load(run(*given, "yaml")) == json.loads(run(*given, "json"))
 
 
 def test_a_new_cluster_has_its_first_size(tmp_path: Path) -> None:
-    """`replicas` is what comes first, and serves what it can."""
+    """It starts with `replicas`, which serves what it can."""
     found = planned(tmp_path, {"tasks": [{"count": 2, "resources": {"GPU": 1}}]}, gpus() | {"replicas": 1})
     assert sizes(found) == {"gpu": 2}
     tiers = {placed["tier"]: placed["count"] for placed in found["demand"][0]["placed"]}
     assert tiers == {"coming": 1, "new": 1}
 
 
-def test_nodes_that_run_are_used_first_and_idle_ones_go(tmp_path: Path) -> None:
-    """One is half free, one has been idle for long, one is on its way."""
+def test_running_nodes_are_used_first_and_idle_ones_go(tmp_path: Path) -> None:
+    """One is half free, one has long been idle, one is on its way."""
     demand = {
         "tasks": [{"resources": {"CPU": 2}}],
         "nodes": [
@@ -111,7 +111,7 @@ def cluster() -> dict[str, Any]:
 
 
 def test_an_idle_node_says_when_it_goes(tmp_path: Path) -> None:
-    """The clock of the group runs."""
+    """The timeout of its group counts."""
     demand = {"nodes": [{"group": "gpu", "idleSeconds": 20}]}
     said = run(*files(tmp_path, cluster(), demand))
     assert "Time alone changes this in 40 s." in said
@@ -119,7 +119,7 @@ def test_an_idle_node_says_when_it_goes(tmp_path: Path) -> None:
 
 
 def test_the_head_serves_what_it_has_cpus_for(tmp_path: Path) -> None:
-    """As Ray does, unless its manifest says that it has none."""
+    """Ray does so, too, unless the manifest says that the head has none."""
     demand = {"tasks": [{"resources": {"CPU": 1}}]}
     head = {"template": template(cpu="2")}
     assert sizes(planned(tmp_path, demand, gpus(), headGroupSpec=head)) == {"gpu": 0}
@@ -127,7 +127,7 @@ def test_the_head_serves_what_it_has_cpus_for(tmp_path: Path) -> None:
     assert sizes(planned(tmp_path, demand, gpus(), headGroupSpec=head)) == {"gpu": 1}
 
 
-def test_hosts_of_a_replica_are_nodes_of_their_own(tmp_path: Path) -> None:
+def test_each_host_of_a_replica_is_a_node(tmp_path: Path) -> None:
     """Two replicas of two hosts have room for four tasks."""
     slices = group("tpu", 0, numOfHosts=2, template=template(**{"google.com/tpu": "4"}))
     demand = {"tasks": [{"count": 4, "resources": {"TPU": 4}}], "nodes": [{"group": "tpu"}]}
@@ -137,7 +137,7 @@ def test_hosts_of_a_replica_are_nodes_of_their_own(tmp_path: Path) -> None:
 
 
 def test_request_resources_counts_busy_nodes(tmp_path: Path) -> None:
-    """It asks for what the cluster is to have, used or not."""
+    """It asks for what the cluster should have, used or not."""
     demand = {
         "requestResources": [{"count": 2, "resources": {"GPU": 1}}],
         "nodes": [{"group": "gpu", "used": {"GPU": 1}}],
@@ -163,10 +163,10 @@ def test_selectors_are_written_as_ray_writes_them(tmp_path: Path) -> None:
         ({"suspend": True}, "spec.suspend is not acted on yet"),
     ],
 )
-def test_a_cluster_that_the_operator_would_not_scale_says_so(
+def test_the_output_says_if_the_operator_would_not_scale_the_cluster(
     tmp_path: Path, fields: dict[str, Any], words: str
 ) -> None:
-    """What it would do otherwise is shown all the same."""
+    """It still shows what the operator would do otherwise."""
     made = raycluster(spec_fields=spec(gpus(), **({"enableInTreeAutoscaling": True} | fields)))
     assert words in run(*files(tmp_path, made, {"tasks": [{"resources": {"GPU": 1}}]}))
 
@@ -219,17 +219,17 @@ FAULTS = [
 def test_a_fault_in_the_queue_names_the_field_and_the_remedy(
     tmp_path: Path, demand: object, words: str
 ) -> None:
-    """In one sentence; nothing is guessed and nothing is left out in silence."""
+    """One sentence does; nothing is guessed or silently left out."""
     assert words in refusal(tmp_path, demand)
 
 
-def test_an_empty_queue_is_a_queue(tmp_path: Path) -> None:
+def test_an_empty_queue_is_valid(tmp_path: Path) -> None:
     """Nothing waits, and nothing is started."""
     assert "Nothing waits." in run(*files(tmp_path, cluster(), ""))
 
 
 def test_a_manifest_is_judged_as_the_operator_judges_it(tmp_path: Path) -> None:
-    """A wrong type, a broken rule, a missing name: each with its field."""
+    """A wrong type, a broken rule or a missing name is reported with its field."""
     wrong = cluster()
     wrong["spec"]["workerGroupSpecs"][0]["minReplicas"] = "two"
     assert "spec.workerGroupSpecs[0].minReplicas: must be a whole number" in refusal(tmp_path, {}, wrong)
@@ -249,10 +249,10 @@ def test_a_manifest_is_judged_as_the_operator_judges_it(tmp_path: Path) -> None:
         ({"nvidia.com/gpu": 1.5}, "[nvidia.com/gpu]: must be a whole number, but is 1.5"),
     ],
 )
-def test_an_amount_that_kubernetes_would_not_take_is_refused(
+def test_an_amount_that_kubernetes_would_refuse_is_refused(
     tmp_path: Path, amount: dict[str, object], words: str
 ) -> None:
-    """With its place in the template: what would be decided without it is nobody's cluster."""
+    """The message has its place in the template; a decision without it would be about another cluster."""
     wrong = cluster()
     containers = wrong["spec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"]
     containers[0]["resources"] = {"limits": amount}
@@ -260,8 +260,8 @@ def test_an_amount_that_kubernetes_would_not_take_is_refused(
     assert f"{place}{words}" in refusal(tmp_path, {}, wrong)
 
 
-def test_a_field_that_no_cluster_has_does_nothing_and_is_named(tmp_path: Path) -> None:
-    """As the API server drops it: a slip of the pen that would otherwise be searched for long."""
+def test_an_unknown_field_does_nothing_and_is_named(tmp_path: Path) -> None:
+    """The API server drops it, so a typo would be hard to find otherwise."""
     slipped = cluster()
     slipped["spec"]["rayVersoin"] = "2.60.0"
     slipped["spec"]["workerGroupSpecs"][0]["min_replicas"] = 2
@@ -276,18 +276,18 @@ def test_a_field_that_no_cluster_has_does_nothing_and_is_named(tmp_path: Path) -
 
 @pytest.mark.parametrize("manifest", sorted(EXAMPLES.rglob("raycluster.yaml")), ids=str)
 def test_no_field_of_an_example_is_unknown(manifest: Path) -> None:
-    """Theirs are all fields that a cluster has."""
+    """A cluster has all their fields."""
     assert not read_cluster(str(manifest), None).unknown
 
 
 def test_standard_input_is_one_file() -> None:
-    """It cannot be the manifest and the queue."""
+    """It cannot be both the manifest and the queue."""
     with pytest.raises(CommandError, match="standard input holds only one file: name the other one"):
         run(Path("-"), Path("-"))
 
 
-def test_a_group_without_a_max_has_an_open_end(tmp_path: Path) -> None:
-    """And not the largest number that there is."""
+def test_a_group_without_a_max_is_shown_as_open_ended(tmp_path: Path) -> None:
+    """It is not shown with the largest integer."""
     open_group = gpus()
     del open_group["maxReplicas"]
     made = raycluster(spec_fields=spec(open_group, enableInTreeAutoscaling=True))
@@ -295,7 +295,7 @@ def test_a_group_without_a_max_has_an_open_end(tmp_path: Path) -> None:
 
 
 def test_one_of_several_clusters_is_chosen_by_name(tmp_path: Path) -> None:
-    """Among other objects, and inside a List; without a name the choice is the user's."""
+    """It may be among other objects, or in a List; without a name the command asks for one."""
     second = cluster() | {"metadata": {"name": "second"}}
     many = yaml.safe_dump_all([{"kind": "Namespace"}, {"kind": "List", "items": [cluster(), second]}])
     manifest, demand = files(tmp_path, many, {})
@@ -306,14 +306,14 @@ def test_one_of_several_clusters_is_chosen_by_name(tmp_path: Path) -> None:
         run(manifest, demand, cluster="third")
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """With what to do."""
     with pytest.raises(CommandError, match=r"nowhere.yaml cannot be read .*: name a readable file\."):
         run(tmp_path / "nowhere.yaml", PLANNING / "gang.yaml")
 
 
-def test_what_is_set_and_not_acted_on_is_said(tmp_path: Path) -> None:
-    """Fields, annotations and labels, whether they withhold the cluster or are only left out."""
+def test_settings_that_are_not_acted_on_are_listed(tmp_path: Path) -> None:
+    """These are fields, annotations and labels, whether they withhold the cluster or are only ignored."""
     made = raycluster(
         spec_fields=spec(
             gpus(), enableInTreeAutoscaling=True, autoscalerOptions={"env": [{"name": "A", "value": "1"}]}

@@ -48,7 +48,7 @@ def test_the_token_is_read_from_the_secret_of_the_cluster(
     value: str | None,
     words: str,
 ) -> None:
-    """What is missing is said in words; the token itself is in no representation."""
+    """A message says what is missing; the token itself is in no representation."""
     prepared.answers[SECRET] = status, body
     fields = spec(authOptions={"mode": "token"})
     found = find_token(server, cluster(fields), parsed(fields))
@@ -58,7 +58,7 @@ def test_the_token_is_read_from_the_secret_of_the_cluster(
 
 
 def test_no_kubernetes_token_is_sent_to_a_head(server: ApiServer) -> None:
-    """The head is another user's program, and could do with it whatever you may do."""
+    """The head is another user's program, and could use all your rights with it."""
     fields = spec(authOptions={"mode": "token", "enableK8sTokenAuth": True})
     found = find_token(server, cluster(fields), parsed(fields))
     assert found.value is None

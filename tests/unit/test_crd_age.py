@@ -1,4 +1,4 @@
-"""The operator says when a CRD is older than itself, and nothing else changes by it."""
+"""The operator says if a CRD is older than itself, and changes nothing else."""
 
 import logging
 from collections.abc import Sequence
@@ -49,13 +49,13 @@ async def looks(*answers: Sequence[Answering], revision: int = 2) -> list[Known]
 
 
 @pytest.mark.parametrize("revision", [2, 3, 10])
-def test_a_crd_as_new_as_the_operator_or_newer_is_well(revision: int) -> None:
+def test_a_crd_as_new_as_the_operator_or_newer_is_fine(revision: int) -> None:
     """A newer one has every field of ours, as after a rollback of the operator alone."""
     assert trouble_with(NAME, crd(ours(revision)), 2) is None
 
 
 def test_an_older_crd_is_named_with_both_revisions_and_the_remedy() -> None:
-    """What it costs stands before what to do."""
+    """The message has the effect before the remedy."""
     words = trouble_with(NAME, crd(ours(9)), 10)
     assert words is not None
     assert words.startswith(f"the CRD {NAME} is older than this operator (revision 9, the operator's is 10)")
@@ -67,13 +67,13 @@ def test_an_older_crd_is_named_with_both_revisions_and_the_remedy() -> None:
     [crd("RayCluster is the Schema for the RayClusters API"), crd(ours(2), "another"), crd(), {}],
     ids=["KubeRay's", "with another served version", "none served", "empty"],
 )
-def test_a_crd_without_our_revision_is_somebody_elses(found: dict[str, object]) -> None:
-    """KubeRay's, or one that was edited."""
+def test_a_crd_without_our_revision_is_reported_as_foreign(found: dict[str, object]) -> None:
+    """It is KubeRay's, or was edited."""
     assert "is not from rayfleet" in (trouble_with(NAME, found, 2) or "")
 
 
 async def test_it_says_so_until_the_crd_is_upgraded(caplog: pytest.LogCaptureFixture) -> None:
-    """Once in the log, and all the while elsewhere. The whole CRD is read only when it has changed."""
+    """The log has it once, `/readyz` and metrics all the time. The whole CRD is read only when it has changed."""
     caplog.set_level(logging.INFO, "rayfleet.kube.informer.crd_age")
     old, new = read(ours(1), 1), read(ours(2), 2)
     first, second, third, fourth = await looks(old, old[:1], new, new[:1])
@@ -83,10 +83,10 @@ async def test_it_says_so_until_the_crd_is_upgraded(caplog: pytest.LogCaptureFix
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
-async def test_without_the_right_to_read_it_nothing_is_known_and_that_is_said_once(
+async def test_without_the_right_to_read_it_the_age_is_unknown_and_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Neither well nor outdated."""
+    """It counts as neither fine nor outdated."""
     caplog.set_level(logging.INFO, "rayfleet.kube.informer.crd_age")
     forbidden = fails(403, "Forbidden", "cannot get resource")
     seen = await looks(read(ours(1), 1), [forbidden], [forbidden])
@@ -94,13 +94,13 @@ async def test_without_the_right_to_read_it_nothing_is_known_and_that_is_said_on
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
-async def test_a_crd_that_is_not_there_is_not_outdated() -> None:
-    """`/readyz` asks for it anyway."""
+async def test_a_missing_crd_is_not_outdated() -> None:
+    """`/readyz` reports it anyway."""
     assert await looks([GONE]) == [({}, ())]
 
 
 async def test_an_outage_changes_nothing() -> None:
-    """What was seen last counts."""
+    """The last answer counts."""
     later = fails(503, "ServiceUnavailable", "later")
     seen = await looks(read(ours(1), 1), [later], [read(ours(2), 2)[0], later])
     assert seen[0] == seen[1] == seen[2]

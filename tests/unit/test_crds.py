@@ -54,8 +54,8 @@ class TestFiles:
         assert outdated() == []
         assert main(["--check"]) == 0
 
-    def test_a_file_that_differs_or_is_missing_is_named(self, tmp_path: Path) -> None:
-        """As far as it goes by name, so that nobody has to look for it."""
+    def test_a_generated_file_that_differs_or_is_missing_is_named(self, tmp_path: Path) -> None:
+        """Its path is in the message, so that nobody has to look for it."""
         files = generated()
         crd, chart, page, status, revisions = files
         for path in (crd, chart):
@@ -79,19 +79,19 @@ class TestFiles:
         assert chart == manifest
 
     def test_the_crd_has_the_revision_that_the_operator_compares_it_with(self) -> None:
-        """Or each operator would call its own CRD old."""
+        """Otherwise each operator would call its own CRD old."""
         manifest = yaml.load((ROOT / "crds/ray.io_rayclusters.yaml").read_text(), yaml.CSafeLoader)
         revision = CRD_REVISIONS["rayclusters.ray.io"]
         assert trouble_with("x", manifest, revision) is None
         assert trouble_with("x", manifest, revision + 1) is not None
 
-    def test_the_chart_takes_no_text_for_a_template(self) -> None:
-        """Two braces open a template; in a CRD they are text."""
+    def test_text_of_the_crd_is_not_a_template_in_the_chart(self) -> None:
+        """Two braces start a template; in a CRD they are text."""
         text = chart_template({"metadata": {"name": "x"}, "text": "a{{b"})
         assert 'a{{ "{{" }}b' in text
 
     def test_the_reference_page_has_every_field(self) -> None:
-        """With its type, its default and what it means."""
+        """Each has its type, its default and its meaning."""
         page = (ROOT / "docs/reference/raycluster.md").read_text()
         for model in models(RayClusterSpec):
             for name, field in model.model_fields.items():
@@ -101,7 +101,7 @@ class TestFiles:
 
 
 def test_a_revision_rises_with_each_change_of_a_crd_and_with_nothing_else() -> None:
-    """A new CRD begins with 1; what is written is what is read back."""
+    """A new CRD starts with 1; written revisions are read back."""
 
     def crd(*fields: str) -> dict[str, Any]:
         schema = {"description": "A thing.", "properties": {key: {"type": "string"} for key in fields}}
@@ -130,8 +130,8 @@ def models(model: type[BaseModel]) -> set[type[BaseModel]]:
 
 
 class TestSchema:
-    def test_no_field_is_lost(self) -> None:
-        """Every object keeps the fields that the schema does not know."""
+    def test_the_schema_keeps_unknown_fields(self) -> None:
+        """Every object in it does."""
         closed = [
             path
             for path, node in nodes(SCHEMA)
@@ -143,7 +143,7 @@ class TestSchema:
         assert closed == []
 
     def test_every_part_has_a_type(self) -> None:
-        """As a structural schema must."""
+        """A structural schema requires it."""
         assert [
             path for path, node in nodes(SCHEMA) if not {"type", "x-kubernetes-int-or-string"} & set(node)
         ] == []
@@ -168,7 +168,7 @@ class TestSchema:
         assert [name for name, node in SPEC["properties"].items() if "default" in node] == []
 
     def test_required_fields_are_those_of_the_api(self) -> None:
-        """And no more, or manifests that work would be refused."""
+        """No more are required, or working manifests would be refused."""
         assert SPEC["required"] == ["headGroupSpec"]
         assert at("headGroupSpec")["required"] == ["template"]
         assert GROUP["required"] == ["groupName", "template"]
@@ -188,7 +188,7 @@ class TestSchema:
         ],
     )
     def test_a_choice_is_an_enum(self, path: str, values: list[str]) -> None:
-        """The API server refuses a word that is none of the choices."""
+        """The API server refuses any other value."""
         assert at(path)["enum"] == values
 
     def test_groups_are_told_apart_by_name(self) -> None:
@@ -198,7 +198,7 @@ class TestSchema:
         assert groups["x-kubernetes-list-map-keys"] == ["groupName"]
 
     def test_a_bound_of_ours_is_a_bound_of_the_schema(self) -> None:
-        """More than 0 is at least 1 for a whole number."""
+        """More than 0 means at least 1 for an integer."""
         assert at("idleTerminationOptions.timeoutSeconds")["minimum"] == 1
         assert at("autoscalerOptions.behavior.scaleUp.stabilizationWindowSeconds")["maximum"] == 3600
 
@@ -208,7 +208,7 @@ class TestSchema:
         assert versions == [("v1", True, True), ("v1alpha1", False, False)]
 
     def test_columns_are_those_that_users_know_and_one_more(self) -> None:
-        """`status` stays as tools expect it; `ready` is the truth of the moment."""
+        """`status` stays as tools expect it; `ready` is the current state."""
         names = [column["name"] for column in V1["additionalPrinterColumns"]]
         assert names[:4] == ["desired workers", "available workers", "cpus", "memory"]
         assert names[4:] == ["gpus", "tpus", "status", "ready", "age", "head pod IP", "head service IP"]
@@ -218,14 +218,14 @@ class Choice(BaseModel):
     either: int | str
 
 
-def test_a_type_that_a_crd_cannot_say_is_an_error() -> None:
-    """Rather than a schema that accepts anything."""
+def test_a_type_that_a_crd_cannot_express_is_an_error() -> None:
+    """The schema must not accept anything instead."""
     with pytest.raises(ValueError, match="a structural schema cannot say"):
         model_schema(Choice, KubernetesTypes.load(KUBERNETES_TYPES))
 
 
 def test_a_time_is_a_day_of_the_calendar() -> None:
-    """Go reads no 30th of February, and then nothing of the object."""
+    """Go cannot parse a 30th of February, and then not the object either."""
     for year in (1900, 2000, 2026, 2028):
         for month in range(14):
             for day in range(33):
@@ -239,13 +239,13 @@ def test_a_time_is_a_day_of_the_calendar() -> None:
 
 @settings(max_examples=50)
 @given(text=st.from_regex(re.compile(QUANTITY["pattern"], re.ASCII), fullmatch=True))
-def test_what_the_schema_takes_for_a_quantity_is_one(text: str) -> None:
-    """The operator reads whatever the API server lets in."""
+def test_every_quantity_that_the_schema_accepts_can_be_parsed(text: str) -> None:
+    """The operator must parse whatever the API server accepts."""
     assert parse_quantity(text).is_finite()
 
 
-def test_reducing_keeps_types_and_drops_words() -> None:
-    """Descriptions are most of Kubernetes' schemas; what is left still refuses the wrong type."""
+def test_reducing_keeps_types_and_drops_descriptions() -> None:
+    """Descriptions are most of Kubernetes' schemas; the rest still refuses wrong types."""
     core, meta = "io.k8s.api.core.v1.", "io.k8s.apimachinery.pkg.apis.meta.v1."
     leaf = {"type": "string", "description": "long", "enum": ["a"], "default": ""}
     described: dict[str, Any] = {core + name: {"type": "object", "properties": {"a": leaf}} for name in CORE}

@@ -62,7 +62,7 @@ FIELDS = {
 
 @pytest.mark.parametrize("part", FIELDS)
 def test_every_field_is_there(part: str) -> None:
-    """By the name under which it stands in manifests."""
+    """Each is there under its name in manifests."""
     node = SPEC
     for name in filter(None, part.split(".")):
         node = node["properties"][name]

@@ -1,4 +1,4 @@
-"""What one tenant nests too deeply stops that one object, and no list, no watch and no pass of others."""
+"""An object that is nested too deeply stops only itself: no list, no watch, and no other pass."""
 
 import time
 from collections.abc import Mapping
@@ -31,13 +31,13 @@ MARK = "DEEP"
 
 
 def deep(levels: int, kind: str = "object") -> bytes:
-    """JSON that is nested so deep."""
+    """JSON with so many levels."""
     before, after = (b'{"a":', b"}") if kind == "object" else (b"[", b"]")
     return before * (levels - 1) + (b"{}" if kind == "object" else b"[]") + after * (levels - 1)
 
 
 def stored(levels: int, version: int = 5, kind: str = "object") -> bytes:
-    """A RayCluster as the API server gives it, whose worker template has an unknown field so deep."""
+    """A RayCluster from the API server whose worker template has an unknown field with so many levels."""
     fields = spec(group(replicas=1))
     fields["workerGroupSpecs"][0]["template"]["spec"]["x"] = MARK
     obj = raycluster(spec_fields=fields)
@@ -52,7 +52,7 @@ def in_cache(levels: int, kind: str = "object") -> RootStore:
 
 
 @pytest.mark.parametrize("levels", [300, 1_100, 9_000])
-async def test_a_watch_goes_on_after_an_object_that_is_too_deep(levels: int) -> None:
+async def test_a_watch_continues_after_an_object_that_is_too_deep(levels: int) -> None:
     line = b'{"type":"ADDED","object":' + stored(levels) + b"}\n"
     async with (
         wire(streams(line, event("ADDED", a=1))) as server,
@@ -65,7 +65,7 @@ async def test_a_watch_goes_on_after_an_object_that_is_too_deep(levels: int) -> 
 
 
 @pytest.mark.parametrize("levels", [300, 1_100, 9_000])
-async def test_a_list_and_a_read_give_an_object_that_is_too_deep_beside_all_others(levels: int) -> None:
+async def test_a_list_and_a_read_return_an_object_that_is_too_deep_and_all_others(levels: int) -> None:
     listed = b'{"metadata":{"resourceVersion":"9"},"items":[{"n":1},' + stored(levels) + b',{"n":2}]}'
     async with (
         wire(says(listed), says(stored(levels))) as server,
@@ -95,8 +95,8 @@ def test_a_spec_that_is_too_deep_is_reported_with_its_field_and_its_remedy(level
 
 
 @pytest.mark.parametrize("kind", ["object", "list"])
-def test_a_spec_that_is_just_not_too_deep_is_acted_on(kind: str) -> None:
-    """Down to the pods that are made of it; the field is the fifth level of the spec, counted from 0."""
+def test_a_spec_at_the_limit_of_depth_is_acted_on(kind: str) -> None:
+    """Its pods are built too; the field is the fifth level of the spec, counted from 0."""
     found = in_cache(DEEPEST - 5, kind).get(Key("RayCluster", "ml", "demo"))
     assert found is not None
     judgement = judge(found, None, None, {})
@@ -106,8 +106,8 @@ def test_a_spec_that_is_just_not_too_deep_is_acted_on(kind: str) -> None:
     assert len(made) == 2
 
 
-async def test_nothing_that_runs_is_touched_when_a_spec_becomes_too_deep_and_its_status_says_so() -> None:
-    """Neither in this process nor after a restart, where no earlier spec is known."""
+async def test_running_pods_are_not_touched_when_a_spec_becomes_too_deep() -> None:
+    """Neither in this process nor after a restart without an earlier spec; the status reports the depth."""
     async with passes() as bed:
         bed.stored(spec(group(replicas=1)))
         bed.head()
@@ -126,7 +126,7 @@ async def test_nothing_that_runs_is_touched_when_a_spec_becomes_too_deep_and_its
             assert (valid["status"], "nested too deeply" in valid["message"]) == ("False", True)
 
 
-def test_what_was_valid_before_a_spec_became_too_deep_goes_on_being_healed() -> None:
+def test_a_cluster_is_still_healed_by_its_last_valid_spec_when_it_becomes_too_deep() -> None:
     store = RootStore("RayCluster")
     store.apply(decoded(stored(1, version=5)))
     good = store.stored_spec(Key("RayCluster", "ml", "demo"))
@@ -170,7 +170,7 @@ def test_a_status_that_is_too_deep_leaves_the_cluster_readable() -> None:
     ],
     ids=["high alone", "low alone", "escaped", "no UTF-8", "beyond 64 bits", "brackets in a text"],
 )
-def test_what_cannot_be_read_of_an_object_is_lost_alone(raw: bytes, value: object) -> None:
+def test_only_the_unreadable_part_of_an_object_is_lost(raw: bytes, value: object) -> None:
     assert decoded(raw) == value
     assert orjson.loads(orjson.dumps(decoded(raw))) == value
 
@@ -181,8 +181,8 @@ def test_what_is_not_json_is_still_an_error(raw: bytes) -> None:
         decoded(raw)
 
 
-def test_reading_what_is_too_deep_takes_time_that_is_linear_in_its_size() -> None:
-    """A megabyte, of the shapes that would be worst for a scan that looks back."""
+def test_reading_deep_objects_takes_linear_time() -> None:
+    """It is a megabyte of the worst shapes for a scan that looks back."""
     began = time.process_time()
     for inner in (
         b'"' + b"\\\\" * 500_000 + b'"',
@@ -194,7 +194,7 @@ def test_reading_what_is_too_deep_takes_time_that_is_linear_in_its_size() -> Non
 
 
 @pytest.mark.parametrize("error", [OverflowError, RecursionError, ZeroDivisionError, KeyError, TypeError])
-def test_an_object_that_cannot_be_taken_apart_keeps_no_other_out_of_the_cache(error: type[Exception]) -> None:
+def test_an_object_that_cannot_be_parsed_keeps_no_other_out_of_the_cache(error: type[Exception]) -> None:
     def trim(obj: Mapping[str, Any]) -> Pod:
         if obj.get("odd"):
             raise error

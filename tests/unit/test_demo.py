@@ -1,4 +1,4 @@
-"""The demo: what it reads off pods and processes."""
+"""The demo: what it reads from pods and processes."""
 
 import os
 from pathlib import Path
@@ -26,7 +26,7 @@ def process(folder: Path, group: str, numbers: str) -> Path:
 
 @pytest.mark.parametrize("group", [ID, f"cri-containerd-{ID}.scope"])
 def test_the_first_process_of_a_container_is_known_by_its_cgroup(group: str, tmp_path: Path) -> None:
-    """Whether the kubelet uses cgroupfs or systemd."""
+    """The kubelet may use cgroupfs or systemd."""
     assert containers.is_first_process(process(tmp_path / "700", group, "700 1"), ID)
 
 
@@ -93,8 +93,8 @@ def test_a_pod_without_a_status_is_neither_ready_nor_on_a_node() -> None:
     assert (found.ready, found.node, found.container_id) == (False, "", "")
 
 
-def test_of_a_jobs_log_the_jobs_own_words_are_shown_and_what_became_of_it() -> None:
-    """Ray tells much more, of which that a task is tried again is of interest."""
+def test_the_demo_shows_a_jobs_own_output_and_its_end() -> None:
+    """Ray logs much more, of which only the retry of a task is shown."""
     log = [
         "2026-11-21 11:58:01,123\tINFO cli.py:41 -- Job submission server address: http://127.0.0.1:8265",
         "\x1b[36m9 tasks are queued.\x1b[39m",
@@ -118,7 +118,7 @@ def test_of_a_jobs_log_the_jobs_own_words_are_shown_and_what_became_of_it() -> N
 
 
 class Scene:
-    """A clock that goes on with each pause, and what is printed meanwhile."""
+    """A clock that advances with each pause, and the printed lines."""
 
     def __init__(self, going_on: list[str]) -> None:
         self.seconds = 0.0
@@ -132,28 +132,28 @@ class Scene:
         self.seconds += seconds
 
     def words(self) -> str:
-        """One more of them every 50 s."""
+        """The state, which changes every 50 s."""
         return self.going_on[min(int(self.seconds // 50), len(self.going_on) - 1)]
 
 
-def test_the_demo_waits_as_long_as_something_moves_and_says_what() -> None:
-    """Each step of progress may take what the whole had on a fast machine."""
+def test_the_demo_waits_while_there_is_progress_and_prints_it() -> None:
+    """Each step may take as long as everything on a fast machine."""
     scene = Scene(["the head starts", "an agent starts", "a worker starts", "the worker joins"])
     came = scene.patience.wait_for("3 GPUs", lambda: "yes" if scene.seconds >= 170 else None, scene.words)
     assert came == "yes"
     assert scene.printed == ["... an agent starts", "... a worker starts", "... the worker joins"]
 
 
-def test_the_demo_stops_where_nothing_moves_and_says_how_things_stand() -> None:
-    """What stands still on any machine is broken."""
+def test_the_demo_stops_without_progress_and_prints_the_state() -> None:
+    """Without progress something is broken, on any machine."""
     scene = Scene(["the head starts", "worker-1 is ErrImagePull"])
     words = "waited 110 s for 3 GPUs; no progress for 60 s. worker-1 is ErrImagePull"
     with pytest.raises(DemoError, match=words):
         scene.patience.wait_for("3 GPUs", lambda: None, scene.words)
 
 
-def test_the_demo_stops_in_the_end_where_things_go_round_in_circles() -> None:
-    """A pod that is replaced again and again is no progress."""
+def test_the_demo_stops_in_the_end_if_the_state_goes_round_in_circles() -> None:
+    """A pod that is replaced repeatedly is no progress."""
     scene = Scene([f"worker-{n} starts" for n in range(100)])
     with pytest.raises(DemoError, match=r"waited 300 s for 3 GPUs\. worker-6 starts"):
         scene.patience.wait_for("3 GPUs", lambda: None, scene.words)
@@ -169,16 +169,16 @@ def test_pods_are_described_without_their_ages() -> None:
 
 
 @pytest.mark.parametrize(("failed", "again"), [(3, 3), (4, 4), (5, 5), (6, 5), (8, 5), (9, 9), (10, 10)])
-def test_a_step_that_needs_a_running_job_is_tried_again_with_a_new_job(failed: int, again: int) -> None:
-    """By then the last one has ended."""
+def test_a_step_that_needs_a_running_job_is_retried_with_a_new_job(failed: int, again: int) -> None:
+    """The last job has ended by then."""
     assert begins_again(failed) == again
 
 
 @pytest.mark.parametrize("step", ["1", "2", "11"])
-def test_the_demo_cannot_go_on_before_there_is_a_kubernetes(
+def test_the_demo_cannot_continue_before_there_is_a_kubernetes(
     step: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Building and bringing up are done by a demo from the start."""
+    """Only a demo from the start builds and brings up."""
     with pytest.raises(SystemExit):
         main(["--from", step])
     assert "must be a step from 3 to 10" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The loop that keeps the Lease: for how long it may be relied upon."""
+"""The loop that keeps the Lease, and how long a leader may rely on it."""
 
 import asyncio
 from contextlib import suppress
@@ -15,8 +15,8 @@ LEASES = "/apis/coordination.k8s.io/v1/namespaces/ml/leases"
 
 
 @pytest.mark.parametrize("took", [0.0, 4.0], ids=["at once", "after 4 s"])
-async def test_a_leader_counts_its_time_from_before_it_asked(took: float) -> None:
-    """Who reads the Lease counts from when it was written, which may be just after."""
+async def test_a_leader_counts_its_time_from_before_its_request(took: float) -> None:
+    """Whoever reads the Lease counts from its write, which may be just after that."""
     clock, gained = 100.0, asyncio.Event()
     spec = {"holderIdentity": "me", "leaseDurationSeconds": 15}
     made = says({"metadata": {"uid": "u", "resourceVersion": "7"}, "spec": spec}, 201)
@@ -38,7 +38,7 @@ async def test_a_leader_counts_its_time_from_before_it_asked(took: float) -> Non
             await gained.wait()
         assert (elector.seconds_left, elector.term) == (10.0 - took, 1)
         clock += elector.seconds_left
-        assert not elector.leading, "whatever its loop is doing by then"
+        assert not elector.leading, "whatever its loop does meanwhile"
         standing.cancel()
         with suppress(asyncio.CancelledError):
             await standing

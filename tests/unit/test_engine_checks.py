@@ -1,4 +1,4 @@
-"""What the engine asks before a pass writes, with a kind made for tests."""
+"""What the engine checks before a pass writes, with a kind for tests."""
 
 from typing import Any
 
@@ -39,8 +39,10 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("path", [GREETING, CARDS], ids=["the root", "its children"])
 @pytest.mark.parametrize("answer", [LATER, fails(403, "Forbidden", "you may not")], ids=["5xx", "403"])
-async def test_nothing_is_written_while_what_it_is_for_cannot_be_read(path: str, answer: Answering) -> None:
-    """It is tried again."""
+async def test_nothing_is_written_while_the_root_or_its_children_cannot_be_read(
+    path: str, answer: Answering
+) -> None:
+    """The pass is repeated."""
     api = written()
     api.answers["GET", path] = answer
     async with greeting_engine(api=api) as engine:
@@ -50,8 +52,8 @@ async def test_nothing_is_written_while_what_it_is_for_cannot_be_read(path: str,
         assert engine.writes == [MADE, REPORTED]
 
 
-async def test_a_root_that_has_changed_unseen_is_not_acted_on_as_it_was() -> None:
-    """Its watch is behind: the live read before the write shows it, and all is decided again."""
+async def test_a_root_that_has_changed_unseen_is_not_acted_on_by_its_old_state() -> None:
+    """Its watch lags: the live read before the write shows the change, and all is decided again."""
     api = written("old")
     async with greeting_engine(api=api) as engine:
         await until("the status", lambda: api.said == "old")
@@ -63,8 +65,8 @@ async def test_a_root_that_has_changed_unseen_is_not_acted_on_as_it_was() -> Non
         assert texts == ["old", "new"]
 
 
-async def test_a_root_that_is_gone_unseen_is_forgotten_and_nothing_is_made_for_it() -> None:
-    """Only where the answer is about this very object."""
+async def test_a_root_that_is_gone_unseen_is_forgotten_and_gets_no_children() -> None:
+    """Only an answer about this very object counts."""
     api, forgotten = written(), list[Key]()
     api.answers["GET", GREETING] = not_there("greetings", "hello")
 
@@ -88,10 +90,10 @@ async def test_a_root_that_is_gone_unseen_is_forgotten_and_nothing_is_made_for_i
     ],
     ids=["it lives", "it is gone", "another 404", "5xx"],
 )
-async def test_a_child_that_a_list_lacks_is_looked_for_by_its_name(
+async def test_a_child_that_a_list_lacks_is_read_by_its_name(
     answer: Answering | None, writes: list[str] | None
 ) -> None:
-    """Its labels may have other values by now; it is gone only where the server says so of this object."""
+    """Its labels may have changed; it is gone only if the server says so of this object."""
     api = written()
     api.there[CARD_PATH] = card("old")
     api.answers["GET", CARDS] = says(NOTHING)
@@ -126,7 +128,7 @@ async def test_a_guard_lets_a_plan_be_carried_out_or_holds_it(
     acts: bool,
     first: bool,
 ) -> None:
-    """What it says ends the pass, unless all is well; it is asked in its turn."""
+    """Any result but success ends the pass; it is asked in its turn."""
     asked: list[int] = []
     api = written()
 
@@ -158,8 +160,8 @@ async def test_a_guard_that_does_not_apply_is_not_asked() -> None:
         assert MADE in engine.writes
 
 
-async def test_what_comes_to_light_while_a_guard_asks_is_decided_by() -> None:
-    """A card that somebody has made meanwhile is one that need not be made."""
+async def test_a_change_that_is_seen_while_a_guard_asks_counts() -> None:
+    """A card that somebody has created meanwhile need not be created."""
     api = written()
 
     async def check(_: Root, __: None) -> Check:

@@ -1,4 +1,4 @@
-"""The engine from its start to its end, with a kind made for tests: when it acts, and when another does."""
+"""The engine from its start to its end, with a kind for tests: when it acts, and when another does."""
 
 import asyncio
 from typing import Any
@@ -37,7 +37,7 @@ def held_by(holder: str, version: int = 1) -> dict[str, Any]:
 
 
 class Noted:
-    """A kind that notes what the engine tells it of."""
+    """A kind that records the calls of the engine."""
 
     def __init__(self) -> None:
         self.notes: list[tuple[str, object]] = []
@@ -56,8 +56,8 @@ class Noted:
         return [what for what, _ in self.notes].count(note)
 
 
-async def test_a_child_is_made_once_and_reported_once_and_then_nothing_is_written() -> None:
-    """Whatever watches show of our own writes."""
+async def test_a_child_is_created_and_reported_once_and_then_nothing_is_written() -> None:
+    """Our own writes on the watches cause none."""
     async with greeting_engine() as engine:
         engine.api.write("hi")
         await until("the status", lambda: engine.api.said == "hi")
@@ -68,7 +68,7 @@ async def test_a_child_is_made_once_and_reported_once_and_then_nothing_is_writte
         assert list(engine.loop.keys) == [KEY]
 
 
-async def test_what_is_there_at_the_start_is_looked_at() -> None:
+async def test_existing_roots_get_a_pass_at_the_start() -> None:
     """Its children are listed before the first write."""
     api = written()
     async with greeting_engine(api=api) as engine:
@@ -93,7 +93,7 @@ async def test_nothing_is_done_until_the_kind_is_served() -> None:
 
 
 async def test_a_standby_writes_nothing_and_acts_as_soon_as_the_lease_is_free() -> None:
-    """On what it finds then, which may be another text than it was when it began."""
+    """It acts on the current text, which may have changed since it started."""
     api = GreetingApi()
     api.there[LEASE] = held_by("another")
     api.write("hi")
@@ -109,7 +109,7 @@ async def test_a_standby_writes_nothing_and_acts_as_soon_as_the_lease_is_free() 
 
 
 async def test_a_leader_that_loses_the_lease_in_the_middle_of_a_pass_writes_no_more() -> None:
-    """The answer to what it had sent comes, and nothing follows: the next term makes up for it."""
+    """The answer to its last request comes, and nothing follows: the next term does the rest."""
     api, go_on, noted = GreetingApi(), asyncio.Event(), Noted()
 
     async def late(writer: asyncio.StreamWriter) -> None:
@@ -139,8 +139,8 @@ async def test_a_leader_that_loses_the_lease_in_the_middle_of_a_pass_writes_no_m
         assert engine.writes == [MADE, REPORTED]
 
 
-async def test_a_leader_that_resigns_lets_go_of_the_lease() -> None:
-    """So that another leads at once."""
+async def test_a_leader_that_resigns_releases_the_lease() -> None:
+    """So another leads at once."""
     async with greeting_engine() as engine:
         await until("it to lead", lambda: engine.loop.election.leading)
         await engine.loop.resign()
@@ -148,7 +148,7 @@ async def test_a_leader_that_resigns_lets_go_of_the_lease() -> None:
         assert not engine.loop.election.leading
 
 
-async def test_what_is_under_way_when_the_work_stops_has_some_time_and_no_more() -> None:
+async def test_a_running_pass_has_limited_time_when_the_work_stops() -> None:
     """Nothing new begins."""
     api = GreetingApi()
     never = asyncio.Event()
@@ -167,8 +167,8 @@ async def test_what_is_under_way_when_the_work_stops_has_some_time_and_no_more()
         assert engine.writes == [MADE]
 
 
-async def test_no_pass_is_made_in_a_namespace_of_which_too_little_is_known() -> None:
-    """It is made up for when that changes; what is gone meanwhile is forgotten all the same."""
+async def test_no_pass_runs_in_a_namespace_that_is_not_listed_yet() -> None:
+    """The pass follows once that changes; a root that is gone meanwhile is still forgotten."""
     known, noted = set[str](), Noted()
     async with greeting_engine(noted, is_known=known.__contains__) as engine:
         engine.api.write("hi")
@@ -186,7 +186,7 @@ async def test_no_pass_is_made_in_a_namespace_of_which_too_little_is_known() -> 
         await until("its end to be known", lambda: ("forget", KEY) in noted.notes)
 
 
-async def test_a_child_that_is_gone_is_made_again_and_its_kind_hears_of_the_change() -> None:
+async def test_a_child_that_is_gone_is_recreated_and_its_kind_learns_of_the_change() -> None:
     noted = Noted()
     async with greeting_engine(noted) as engine:
         engine.api.write("hi")
@@ -198,8 +198,8 @@ async def test_a_child_that_is_gone_is_made_again_and_its_kind_hears_of_the_chan
         assert noted.count("changed") > before
 
 
-async def test_mere_progress_of_a_child_is_looked_at_after_a_while() -> None:
-    """All that comes until then together; its kind hears of each."""
+async def test_mere_progress_of_a_child_causes_a_pass_after_a_while() -> None:
+    """All changes until then share the pass; its kind learns of each."""
     noted = Noted()
     patient: Child[Any] = replace(CARD, is_progress=lambda _after, _before: True)
     async with greeting_engine(noted, children=(patient,)) as engine:
@@ -216,15 +216,15 @@ async def test_mere_progress_of_a_child_is_looked_at_after_a_while() -> None:
         )
 
 
-def test_two_kinds_that_mean_different_things_by_one_child_are_refused() -> None:
-    """The cache of a child is one."""
+def test_two_kinds_with_different_definitions_of_one_child_are_refused() -> None:
+    """A child has one cache."""
     stores_for((GREETINGS,), (CARD, CARD))
     with pytest.raises(ValueError, match="two kinds follow configmaps in different ways"):
         stores_for((GREETINGS,), (CARD, replace(CARD, optional=True)))
 
 
-def test_what_is_not_followed_is_not_kept() -> None:
-    """An answer about such an object is of no use to a cache."""
+def test_an_object_that_is_not_followed_is_not_cached() -> None:
+    """A cache has no use for an answer about such an object."""
     stores = stores_for((GREETINGS,), ())
     stores.keep(CARD.resource, {"metadata": {}})
     assert stores.children == {}

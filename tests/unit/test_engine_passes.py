@@ -1,4 +1,4 @@
-"""What follows from what a pass of the engine did, with a kind made for tests; and passes that fail."""
+"""What follows a pass of the engine, with a kind for tests; and passes that fail."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_pass_whose_root_goes_meanwhile_posts_its_events_and_writes_no_status() -> None:
-    """Who deleted it may want to know what still came of it."""
+    """Whoever deleted it may want to know what was still done."""
     api = written()
 
     async def then_gone(writer: asyncio.StreamWriter) -> None:
@@ -107,7 +107,7 @@ async def test_a_spec_that_changes_while_it_is_acted_on_is_looked_at_at_once() -
     ],
     ids=["to pass it on again", "by the kind's own clock", "no sooner than its pace", "by the plan"],
 )
-async def test_a_root_is_looked_at_again_when_the_first_of_its_times_has_come(
+async def test_the_next_pass_of_a_root_is_at_the_earliest_of_its_times(
     changes: dict[str, Any],
 ) -> None:
     async def soon(*_: object) -> float:
@@ -122,8 +122,8 @@ async def test_a_root_is_looked_at_again_when_the_first_of_its_times_has_come(
 
 
 @pytest.mark.parametrize("patient", [True, False])
-async def test_a_failure_that_its_kind_is_patient_with_is_no_trouble(*, patient: bool) -> None:
-    """It is waited out, rather than repeated with a backoff."""
+async def test_a_failure_that_its_kind_expects_is_waited_out(*, patient: bool) -> None:
+    """The pass is not repeated with a backoff."""
     changes = {"is_patient": lambda _: patient, "waits": lambda *_: (0.02,)}
     api, kind = written(), Acting(Acts(first=(CREATE,)), changes)
     api.answers["POST", CARDS] = fails(403, "Forbidden", "exceeded quota")
@@ -137,7 +137,7 @@ async def test_a_failure_that_its_kind_is_patient_with_is_no_trouble(*, patient:
 async def test_after_a_create_whose_answer_was_lost_the_children_are_listed_again(
     answer: Answering, *, again: bool
 ) -> None:
-    """It may have been made; what was refused was not."""
+    """The child may exist; after a refusal it does not."""
     api, kind = written(), Acting(Acts(first=(CREATE,)))
     api.answers["POST", CARDS] = answer
     async with greeting_engine(kind, api=api):
@@ -146,7 +146,7 @@ async def test_after_a_create_whose_answer_was_lost_the_children_are_listed_agai
 
 
 async def test_a_failed_action_of_another_verb_needs_no_new_list() -> None:
-    """Only what may have been made is looked for."""
+    """Only a child that may have been created is looked for."""
 
     async def fail(_: Root, action: Act) -> Outcome:
         away = ApiFailure(503, "ServiceUnavailable", "etcd is away")
@@ -163,7 +163,7 @@ async def test_a_failed_action_of_another_verb_needs_no_new_list() -> None:
 async def test_a_defect_is_reported_once_for_each_spec_and_the_pass_is_repeated(
     *, ours: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where the root is one that this operator acts on."""
+    """Only for a root that this operator acts on."""
     failed: list[Key] = []
 
     def plan(_: Seen) -> Todo:
@@ -202,7 +202,7 @@ async def test_a_defect_that_cannot_be_reported_hides_no_defect(caplog: pytest.L
 
 
 async def test_a_defect_in_a_pass_over_a_root_that_is_gone_is_not_reported() -> None:
-    """There is no object to report it on."""
+    """No object is left to report it on."""
     api = written()
 
     def forget(_: Key) -> None:
@@ -220,7 +220,7 @@ async def test_a_defect_in_a_pass_over_a_root_that_is_gone_is_not_reported() -> 
 
 
 async def test_a_long_plan_is_made_beside_the_event_loop_and_comes_to_the_same() -> None:
-    """Its kind hears how long it took."""
+    """Its kind learns how long it took."""
     took: list[float] = []
 
     def kind(stores: Stores) -> Kind[Any, Any, Any]:
@@ -236,7 +236,7 @@ async def test_a_long_plan_is_made_beside_the_event_loop_and_comes_to_the_same()
 
 
 async def test_a_delete_is_repeated_until_it_is_done(caplog: pytest.LogCaptureFixture) -> None:
-    """What is repeated, and why, is in the log once."""
+    """The log has the repetition and its reason once."""
     caplog.set_level(logging.WARNING)
     api = written("new")
     api.there[CARD_PATH] = card("old")

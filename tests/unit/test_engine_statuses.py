@@ -1,4 +1,4 @@
-"""When the engine writes a status, and what it makes of each answer, with a kind made for tests."""
+"""When the engine writes a status, and its reaction to each answer, with a kind for tests."""
 
 import asyncio
 from typing import Any
@@ -38,7 +38,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_status_that_could_not_be_written_is_written_later() -> None:
-    """The pass is repeated; nothing is made twice."""
+    """The pass is repeated; nothing is created twice."""
     api = written()
     api.answers["PATCH", STATUS] = LATER
     async with greeting_engine(api=api) as engine:
@@ -47,7 +47,7 @@ async def test_a_status_that_could_not_be_written_is_written_later() -> None:
 
 
 async def test_a_status_that_somebody_else_wrote_first_is_decided_again() -> None:
-    """A conflict: the object is read, and is written to as it is."""
+    """After the conflict the object is read, and the next status is about its current state."""
     api = written()
 
     async def conflict(writer: asyncio.StreamWriter) -> None:
@@ -61,7 +61,7 @@ async def test_a_status_that_somebody_else_wrote_first_is_decided_again() -> Non
 
 
 async def test_after_a_conflict_a_root_that_cannot_be_read_is_tried_again() -> None:
-    """By the view that there is."""
+    """The next pass uses the view of the caches."""
     api = written()
 
     async def conflict(writer: asyncio.StreamWriter) -> None:
@@ -74,8 +74,8 @@ async def test_after_a_conflict_a_root_that_cannot_be_read_is_tried_again() -> N
         assert engine.writes == [MADE, REPORTED, REPORTED]
 
 
-async def test_the_status_of_a_root_that_is_gone_is_no_failure() -> None:
-    """There is nothing to write it to any more; the deletion is about to be seen."""
+async def test_a_status_that_finds_its_root_gone_is_not_a_failure() -> None:
+    """No object is left to write it to; the deletion is about to be seen."""
     api = written()
     api.answers["PATCH", STATUS] = not_there("greetings", "hello")
     async with greeting_engine(api=api) as engine:
@@ -93,11 +93,11 @@ async def test_the_status_of_a_root_that_is_gone_is_no_failure() -> None:
     ],
     ids=["its child is another", "its root is", "its root is gone"],
 )
-async def test_a_status_that_waited_for_its_turn_is_that_of_the_moment_at_which_it_is_written(
-    meanwhile: Any,  # noqa: ANN401 - what somebody does
+async def test_a_status_that_waited_for_its_turn_is_computed_when_it_is_written(
+    meanwhile: Any,  # noqa: ANN401 - an action of somebody else
     expected: list[str],
 ) -> None:
-    """Creates of others go first, and what it says may be different by then."""
+    """Creates of others go first, and its content may have changed by then."""
     api, go_on, over, planned = written(), asyncio.Event(), asyncio.Event(), list[Key]()
 
     def kind(stores: Stores) -> Kind[Any, Any, Any]:
@@ -131,6 +131,6 @@ async def test_a_status_that_waited_for_its_turn_is_that_of_the_moment_at_which_
 
 
 def _seen(stores: Any, version: int) -> bool:  # noqa: ANN401 - the engine's caches
-    """Whether something newer is known; or that it is gone."""
+    """Whether something newer has been seen, or that the root is gone."""
     root, child = stores.roots["Greeting"].get(KEY), stores.children[CONFIG_MAPS].get("ml", "hello")
     return root is None or root.resource_version > version or child.resource_version > version

@@ -1,4 +1,4 @@
-"""What wakes a root during its pass leads to another pass only if that would find or do something new."""
+"""A wake-up during a pass causes another pass only if that would find or do something new."""
 
 import asyncio
 from collections.abc import Callable
@@ -75,8 +75,8 @@ def _another_card(api: GreetingApi) -> Callable[[], None]:
     return lambda: api.replace(SECOND, card(name="second", uid="uid-second"))
 
 
-async def test_a_child_that_is_seen_before_the_answer_to_its_create_leads_to_no_further_pass() -> None:
-    """The pass looks at what is there after its writes, and plans and reports by that."""
+async def test_a_child_that_is_seen_before_the_answer_to_its_create_causes_no_further_pass() -> None:
+    """The pass reads the caches after its writes, and plans and reports by them."""
     api, kind = written(), Counted()
     async with greeting_engine(kind, api=api) as engine:
         _then_seen(api, lambda: engine)
@@ -86,7 +86,7 @@ async def test_a_child_that_is_seen_before_the_answer_to_its_create_leads_to_no_
         assert len(kind.passes) == 1
 
 
-async def test_what_changes_the_status_after_that_is_reported_by_a_further_pass() -> None:
+async def test_a_later_change_of_the_status_is_reported_by_a_further_pass() -> None:
     """The first status was already on its way."""
 
     def status(seen: Seen, _: Todo, __: object) -> dict[str, Any]:
@@ -100,10 +100,10 @@ async def test_what_changes_the_status_after_that_is_reported_by_a_further_pass(
 
 
 @pytest.mark.parametrize(("changes", "passes"), [({}, 1), ({"refreshed": lambda before, _: before}, 2)])
-async def test_what_a_kind_does_not_bring_up_to_date_in_a_report_is_left_to_a_further_pass(
+async def test_a_kind_without_a_fresh_report_gets_a_further_pass(
     changes: dict[str, Any], passes: int
 ) -> None:
-    """It may do more about it than plan and report."""
+    """It may do more about the change than plan and report."""
     api, kind = written(), Counted(changes)
     async with greeting_engine(kind, api=api) as engine:
         _meanwhile(api, lambda: engine, _another_card(api))
@@ -136,8 +136,8 @@ async def test_what_roots_share_hears_of_the_state_of_which_no_further_pass_is_m
         assert (len(kind.passes), counts) == (1, [0, 2])
 
 
-async def test_what_is_to_be_done_about_it_is_done_by_a_further_pass() -> None:
-    """Somebody has changed the card: it is deleted, and made once more."""
+async def test_a_change_that_needs_an_action_gets_a_further_pass() -> None:
+    """Somebody has changed the card: it is deleted and recreated."""
     api, kind = written(), Counted()
 
     def change() -> None:
@@ -152,7 +152,7 @@ async def test_what_is_to_be_done_about_it_is_done_by_a_further_pass() -> None:
 
 
 async def test_the_time_of_the_plan_after_the_writes_counts() -> None:
-    """Only when the card is there does the plan say when to look again; no event does."""
+    """Only once the card exists does the plan say when to look again; no event does."""
     soon = 0.01
 
     def plan(seen: Seen) -> Todo:
@@ -166,8 +166,8 @@ async def test_the_time_of_the_plan_after_the_writes_counts() -> None:
         assert engine.writes == [MADE, REPORTED]
 
 
-async def test_a_term_that_begins_meanwhile_looks_at_the_root_whatever_the_last_one_saw() -> None:
-    """Another operator may have led in between."""
+async def test_a_term_that_begins_during_a_pass_causes_another_pass() -> None:
+    """Another operator may have led meanwhile."""
     api, kind = written(), Counted()
     async with greeting_engine(kind, api=api) as engine:
 

@@ -1,4 +1,4 @@
-"""What the engine sends for each verb, and what it makes of each answer."""
+"""What the engine sends for each verb, and the outcome of each answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class Case:
     answers: Mapping[str, Answering] = field(default_factory=dict)
     there: Mapping[str, Any] | None = None
     words: str = ""
-    """In the failure."""
+    """A part of the failure's message."""
 
 
 CREATES = {
@@ -121,8 +121,8 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_each_answer_to_a_write_of_a_child_becomes_the_outcome_that_it_means(case: Case) -> None:
-    """Done, or failed in the words of whoever refused it."""
+async def test_each_answer_to_a_write_of_a_child_has_its_outcome(case: Case) -> None:
+    """It is done, or failed with the message of whoever refused it."""
     api, kind = written(), Acting(Acts(first=(Act(case.verb),)))
     if case.there is not None:
         api.there[CARD_PATH] = case.there
@@ -136,8 +136,8 @@ async def test_each_answer_to_a_write_of_a_child_becomes_the_outcome_that_it_mea
         assert engine.outcomes[0] is outcome
 
 
-async def test_what_is_being_deleted_is_known_to_be_going_at_once() -> None:
-    """By the answer to the delete, before its watch shows it."""
+async def test_a_deleted_child_counts_as_terminating_at_once() -> None:
+    """The answer to the delete shows it before the watch does."""
     kind = Acting(Acts(first=(Act(DELETE),)))
     api = written()
     api.answers["DELETE", CARD_PATH] = says(card(**GOING, resourceVersion="9999"))
@@ -174,7 +174,7 @@ MOVED = fails(422, "Invalid", "the server rejected our request due to an error i
     ],
     ids=["it is as it was", "nobody has written", "it cannot be looked at", "somebody has written first"],
 )
-async def test_a_patch_of_the_spec_is_for_the_object_as_it_was_seen(
+async def test_a_patch_of_the_spec_applies_only_to_the_object_that_was_seen(
     answers: dict[str, Answering], way: type[Outcome]
 ) -> None:
     """Where somebody has written first nothing has failed: all is decided again."""
@@ -196,7 +196,7 @@ async def test_a_patch_of_the_spec_is_for_the_object_as_it_was_seen(
         assert operation == ROOT_PATCH.operations[0]
 
 
-async def test_a_status_that_a_plan_writes_is_written_only_over_the_one_that_was_seen() -> None:
+async def test_a_status_in_a_plan_replaces_only_the_one_that_was_seen() -> None:
     """With its uid and its resourceVersion; a conflict is a failure, and the next pass decides again."""
     kind = Acting(Acts(first=(Act(PatchStatus({"epoch": 1})),)))
     api = written()
@@ -226,10 +226,10 @@ HOLD, REMOVE = "example.com/hold", {"op": "remove", "path": "/metadata/finalizer
     ],
     ids=["it is there", "it is not", "5xx", "gone", "gone by now", "somebody has written first", "403"],
 )
-async def test_a_finalizer_is_taken_off_the_object_as_it_is(
+async def test_a_finalizer_is_removed_from_the_current_object(
     finalizers: list[str], answers: dict[str, Answering], way: str, patches: int
 ) -> None:
-    """And no other one; where it is not there any more, that is as well."""
+    """No other one is removed; if it is already gone, the action succeeds."""
     api = written(finalizers=finalizers)
 
     async def now(_: Root, __: Act) -> Outcome:
@@ -249,7 +249,7 @@ async def test_a_finalizer_is_taken_off_the_object_as_it_is(
 
 
 async def test_after_a_create_that_fails_the_rest_of_its_batch_is_not_sent() -> None:
-    """Nor is a later stage; what comes last and what is of another batch is."""
+    """Nor is a later stage; last actions and other batches are."""
     batch = [Act(Create(CONFIG_MAPS, name, card(name=name), batch="gpu")) for name in ("a", "b", "c")]
     other = Act(Create(CONFIG_MAPS, "d", card(name="d"), batch="cpu"))
     after, last = Act(Create(CONFIG_MAPS, "e", card(name="e"))), Act(Create(CONFIG_MAPS, "f", card(name="f")))
@@ -263,8 +263,8 @@ async def test_after_a_create_that_fails_the_rest_of_its_batch_is_not_sent() -> 
 
 
 @pytest.mark.parametrize("takes_turn", [True, False])
-async def test_what_no_verb_says_is_carried_out_by_its_handler(*, takes_turn: bool) -> None:
-    """With its turn or without; only what takes a turn counts as a write."""
+async def test_an_action_without_a_verb_is_carried_out_by_its_handler(*, takes_turn: bool) -> None:
+    """It may take a turn or not; only with a turn it counts as a write."""
     heard: list[str] = []
 
     async def handle(root: Root, action: Act) -> Outcome:
@@ -279,7 +279,7 @@ async def test_what_no_verb_says_is_carried_out_by_its_handler(*, takes_turn: bo
         assert (len(engine.outcomes) == 1) is takes_turn
 
 
-async def test_warnings_about_what_is_made_are_with_its_outcome() -> None:
+async def test_warnings_about_a_created_object_are_in_its_outcome() -> None:
     api, kind = GreetingApi(), Acting(Acts(first=(Act(CREATE),)))
     api.answers["POST", CARDS] = says(card(), 201, 'Warning: 299 - "unknown field \\"data.texxt\\""')
     async with greeting_engine(kind, api=api):

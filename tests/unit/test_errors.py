@@ -1,4 +1,4 @@
-"""What a failed request means, in one table."""
+"""The meaning of each failed request, in one table."""
 
 import pytest
 
@@ -28,13 +28,13 @@ MEANINGS = [
     ),
     pytest.param(ApiFailure(429, "TooManyRequests", ""), Policy.RETRY, id="overload"),
     pytest.param(ApiFailure(500, "InternalError", ""), Policy.RETRY, id="server error"),
-    pytest.param(ApiFailure(503, "ServiceUnavailable", ""), Policy.RETRY, id="away"),
+    pytest.param(ApiFailure(503, "ServiceUnavailable", ""), Policy.RETRY, id="unreachable"),
 ]
 
 
 @pytest.mark.parametrize(("failure", "meaning"), MEANINGS)
 def test_each_failure_has_one_policy(failure: ApiFailure, meaning: Policy) -> None:
-    """Whatever request it is the answer to."""
+    """It does not depend on the request."""
     assert policy(failure) is meaning
 
 
@@ -49,5 +49,5 @@ def test_each_failure_has_one_policy(failure: ApiFailure, meaning: Policy) -> No
     ],
 )
 def test_an_object_is_gone_only_if_the_server_names_it(failure: ApiFailure, gone: bool) -> None:  # noqa: FBT001 - a table's column
-    """By the details of its answer, whatever the words are."""
+    """The details of the answer count, not its message."""
     assert is_gone(failure, "pods", "a") is gone

@@ -1,4 +1,4 @@
-"""Events as they are posted: as the API server takes them, each warning once, and few of what a head says."""
+"""Posted events: valid for the API server, each warning once, and few about a head's answers."""
 
 from rayfleet.engine.event import Event
 from rayfleet.engine.pacing import ReportBudget
@@ -13,7 +13,7 @@ CREATED = Event(
 
 
 async def test_an_event_names_its_cluster_and_who_reports() -> None:
-    """As events.k8s.io/v1 asks for; a name that is too long for the API server is cut."""
+    """It has the fields of events.k8s.io/v1; a name that is too long for the API server is cut."""
     async with reporting(spec(), name="demo") as of:
         await of.recorder.post(RAYCLUSTERS, of.api.cluster, [CREATED], NOW, ReportBudget())
         (posted,) = of.api.events
@@ -34,8 +34,8 @@ async def test_an_event_names_its_cluster_and_who_reports() -> None:
     )
 
 
-async def test_a_warning_in_the_same_words_is_posted_once_until_what_it_warns_of_is_over() -> None:
-    """Then it is news again."""
+async def test_the_same_warning_is_posted_once_until_its_cause_is_over() -> None:
+    """After that it is posted again."""
     async with reporting(spec()) as of:
         budget = ReportBudget()
         for events in ([QUOTA], [QUOTA, QUOTA], [CREATED], [QUOTA]):
@@ -47,8 +47,8 @@ async def test_a_warning_in_the_same_words_is_posted_once_until_what_it_warns_of
         ]
 
 
-async def test_a_warning_about_a_cluster_does_not_silence_that_of_one_recreated_under_its_name() -> None:
-    """And it is gone with the memory of the old one: nothing of an old uid is kept."""
+async def test_a_warning_about_a_cluster_does_not_silence_its_successor_of_the_same_name() -> None:
+    """Nothing of an old uid is kept."""
     async with reporting(spec()) as of:
         for budget in (ReportBudget(), ReportBudget()):
             await of.recorder.post(RAYCLUSTERS, of.api.cluster, [QUOTA], NOW, budget)
@@ -57,7 +57,7 @@ async def test_a_warning_about_a_cluster_does_not_silence_that_of_one_recreated_
 
 
 async def test_an_event_that_cannot_be_posted_is_not_posted_again() -> None:
-    """It informs, and no more."""
+    """It is only information."""
     async with reporting(spec()) as of:
         budget = ReportBudget()
         of.api.failing = frozenset({"POST"})

@@ -1,4 +1,4 @@
-"""Events: few, and in words."""
+"""Events: few, and with messages for users."""
 
 from rayfleet.api.violation import Violation
 from rayfleet.engine.outcome import Failed, NotTried, Outcome, Succeeded
@@ -15,7 +15,7 @@ def create(name: str) -> CreatePod:
 
 
 def test_pods_created_together_make_one_event() -> None:
-    """A kind of action, group and pass."""
+    """There is one event per kind of action, group and pass."""
     events = events_of([Succeeded(create(f"w-{n}")) for n in range(3)], (), {}, {})
     assert [(e.type, e.reason, e.note) for e in events] == [
         ("Normal", "CreatedWorkerPod", "Created 3 pods in group gpu: 3 pods fewer than wanted")
@@ -45,13 +45,13 @@ def test_a_failure_is_reported_once_a_pass_in_the_servers_words() -> None:
     ]
 
 
-def test_a_conflict_is_no_event() -> None:
-    """It is how two writers take turns."""
+def test_a_conflict_causes_no_event() -> None:
+    """Two writers take turns so."""
     assert events_of([Failed(create("w-1"), ApiFailure(409, "AlreadyExists", "exists"))], (), {}, {}) == ()
 
 
 def test_an_invalid_spec_is_reported_once_and_so_is_its_repair() -> None:
-    """However often the cluster is looked at meanwhile."""
+    """The number of passes meanwhile does not matter."""
     bad = (Violation("spec.x", "is wrong."),)
     seen = snapshot(cluster(), spec=None, violations=bad)
     invalid = compute_status(seen, plan(seen), ())
@@ -63,7 +63,7 @@ def test_an_invalid_spec_is_reported_once_and_so_is_its_repair() -> None:
 
 
 def test_a_service_that_cannot_be_created_is_reported() -> None:
-    """Whatever the reason: there is no other place where it would show."""
+    """Whatever the reason, nothing else would show it."""
     outcome = Failed(
         CreateService("demo-head-svc", {}, "none yet"), ApiFailure(409, "AlreadyExists", "taken")
     )
@@ -73,6 +73,6 @@ def test_a_service_that_cannot_be_created_is_reported() -> None:
 
 
 def test_a_long_note_is_cut_to_the_bytes_that_the_api_server_takes() -> None:
-    """Not in the middle of a character."""
+    """It is not cut in the middle of a character."""
     event = events_of([Failed(create("w"), ApiFailure(403, "Forbidden", "…" * 1024))], (), {}, {})[0]
     assert 1020 < len(event.note.encode()) <= 1024

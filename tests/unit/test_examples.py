@@ -26,7 +26,7 @@ Manifest = dict[str, Any]
 
 
 def containers(manifest: Manifest) -> list[tuple[int, dict[str, Any]]]:
-    """How many pods of the example there may be, each with which Ray container."""
+    """The largest number of pods per Ray container of the example."""
     spec = manifest["spec"]
     scaled = spec.get("enableInTreeAutoscaling", False)
     workers = [
@@ -38,14 +38,14 @@ def containers(manifest: Manifest) -> list[tuple[int, dict[str, Any]]]:
 
 @each_example
 def test_an_example_is_valid(manifest: Manifest) -> None:
-    """No rule has anything to say about it."""
+    """No rule finds a fault in it."""
     spec = parse_spec(manifest["spec"])
     assert isinstance(spec, RayClusterSpec), spec
     assert validate(spec, name=manifest["metadata"]["name"]) == ()
 
 
-def test_the_one_that_scales_is_scaled_by_this_operator_from_no_worker() -> None:
-    """And the other has a fixed size."""
+def test_the_scaling_example_starts_without_workers_and_is_scaled_by_this_operator() -> None:
+    """The other example has a fixed size."""
     fixed, elastic = (parse_spec(manifest["spec"]) for manifest in MANIFESTS)
     assert isinstance(fixed, RayClusterSpec)
     assert isinstance(elastic, RayClusterSpec)
@@ -56,7 +56,7 @@ def test_the_one_that_scales_is_scaled_by_this_operator_from_no_worker() -> None
 
 @each_example
 def test_an_example_fits_two_cores(manifest: Manifest) -> None:
-    """Where two nodes share them: all requests together leave half a core for the rest."""
+    """Two nodes share them: all requests together leave half a core for the rest."""
     there = containers(manifest)
     cpu = sum(count * parse_quantity(c["resources"]["requests"]["cpu"]) for count, c in there)
     memory = sum(count * parse_quantity(c["resources"]["limits"]["memory"]) for count, c in there)
@@ -75,10 +75,10 @@ def test_every_worker_has_a_gpu_and_no_cpu_limit_that_would_slow_ray_down(manife
 
 
 @pytest.mark.parametrize(("folder", "manifest"), list(zip(FOLDERS, MANIFESTS, strict=True)), ids=NAMES)
-def test_the_test_beds_variant_replaces_every_image_by_the_one_that_is_built(
+def test_the_variant_for_the_test_bed_replaces_every_image_by_a_built_one(
     folder: Path, manifest: Manifest
 ) -> None:
-    """`kubectl apply -k` names what `make images` makes."""
+    """`kubectl apply -k` uses the images of `make images`."""
     images = yaml.safe_load((folder / "kustomization.yaml").read_text())["images"]
     replaced = {image["name"]: f"{image['newName']}:{image['newTag']}" for image in images}
     for _, container in containers(manifest):
@@ -87,14 +87,14 @@ def test_the_test_beds_variant_replaces_every_image_by_the_one_that_is_built(
 
 @each_example
 def test_an_example_says_which_ray_its_image_has(manifest: Manifest) -> None:
-    """What the operator decides by the version it decides rightly."""
+    """Decisions of the operator depend on the version."""
     for _, container in containers(manifest):
         assert container["image"].rpartition(":")[2] == manifest["spec"]["rayVersion"]
 
 
 @pytest.fixture
 def sum_primes(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int, int], int]:
-    """The function of the job that one task runs; Ray itself is not installed here and has no part in it."""
+    """The function that one task of the job runs; Ray itself is not installed here and not needed."""
     ray = ModuleType("ray")
     ray.remote = lambda *given, **_: given[0] if given else (lambda function: function)  # type: ignore[attr-defined]  # stands for the decorator
     monkeypatch.setitem(sys.modules, "ray", ray)
@@ -105,8 +105,8 @@ def sum_primes(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int, int], int
     return function
 
 
-def test_eight_shares_add_up_to_what_one_process_finds(sum_primes: Callable[[int, int, int], int]) -> None:
-    """The primes below 100 add up to 1060, of which 2 is left out of the shares."""
+def test_eight_shares_add_up_to_the_result_of_one_process(sum_primes: Callable[[int, int, int], int]) -> None:
+    """The primes below 100 add up to 1060; the shares leave out 2."""
     assert sum_primes(100, 0, 1) == 1060 - 2
     assert sum(sum_primes(100, share, 8) for share in range(8)) == 1060 - 2
     assert sum(sum_primes(10_007, share, 8) for share in range(8)) == sum_primes(10_007, 0, 1)

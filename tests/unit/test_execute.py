@@ -1,4 +1,4 @@
-"""Carrying out a plan, against a scripted API server: what is sent, and what its answers mean."""
+"""Carrying out a plan against a scripted API server: the requests, and the meaning of their answers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +31,7 @@ CONFLICT = fails(409, "AlreadyExists", "it is there", kind="pods", name="p")
 
 
 def owned(**metadata: Any) -> dict[str, Any]:
-    """A pod of the cluster, as it may be found."""
+    """An existing pod of the cluster."""
     own = {"name": "p", "namespace": "ml", "uid": "u", "resourceVersion": "2100", "ownerReferences": [OWNER]}
     annotations = {"rayfleet.io/template-hash": "h1"}
     return {"kind": "Pod", "metadata": own | {"annotations": annotations} | metadata}
@@ -62,11 +62,11 @@ async def carried_out(
         pytest.param(owned(deletionTimestamp="2026-01-01T00:00:00Z"), False, id="on its way out"),
     ],
 )
-async def test_a_pod_whose_name_was_taken_is_made_only_if_it_is_the_one_that_was_meant(
+async def test_an_existing_pod_of_the_name_counts_as_created_only_if_it_is_the_intended_one(
     there: Mapping[str, Any],
     done: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    """The answer to an earlier create may have been lost; any other pod of that name is none of ours."""
+    """The answer to an earlier create may have been lost; any other pod of that name is not ours."""
     async with passes() as bed:
         bed.api.answers["POST", PODS] = CONFLICT
         bed.api.there[f"{PODS}/p"] = there
@@ -88,7 +88,7 @@ async def test_a_pod_whose_name_was_taken_is_made_only_if_it_is_the_one_that_was
         pytest.param(CONFLICT, owned(deletionTimestamp="2026-01-01T00:00:00Z"), True, id="going"),
     ],
 )
-async def test_a_delete_is_done_only_if_the_pod_is_gone_or_going(
+async def test_a_delete_succeeds_only_if_the_pod_is_gone_or_terminating(
     answer: Answering,
     there: Mapping[str, Any] | None,
     done: bool,  # noqa: FBT001 - a table's column
@@ -102,8 +102,8 @@ async def test_a_delete_is_done_only_if_the_pod_is_gone_or_going(
         assert bed.api.bodies("DELETE", "/p")[0]["preconditions"] == {"uid": "u"}
 
 
-async def test_a_stage_waits_for_the_one_before_and_is_left_out_where_that_failed() -> None:
-    """Workers without a head could only wait, on GPUs that others could use."""
+async def test_a_stage_waits_for_the_one_before_and_is_skipped_if_that_failed() -> None:
+    """Workers without a head would only wait, on GPUs that others could use."""
     async with passes() as bed:
         bed.api.answers["POST", SERVICES] = fails(403, "Forbidden", "no")
         bed.stored()
@@ -114,8 +114,8 @@ async def test_a_stage_waits_for_the_one_before_and_is_left_out_where_that_faile
         assert bed.api.writes == [f"POST {SERVICES}"]
 
 
-async def test_an_epoch_that_is_not_won_makes_no_head() -> None:
-    """Another writer came first: by what it wrote the next pass decides."""
+async def test_without_its_epoch_no_head_is_created() -> None:
+    """Another writer came first: the next pass decides by its write."""
     async with passes() as bed:
         path = "/apis/ray.io/v1/namespaces/ml/rayclusters/demo/status"
         bed.api.answers["PATCH", path] = fails(409, "Conflict", "modified")
@@ -137,7 +137,7 @@ async def test_after_a_create_that_fails_the_rest_of_its_group_is_not_sent_and_o
 
 @pytest.mark.parametrize("left", [0.0, -1.0], ids=["now", "passed"])
 async def test_nothing_is_written_once_the_leaders_time_is_up(left: float) -> None:
-    """Checked just before each write, as the process may have been stopped after it had decided."""
+    """The time is checked just before each write, because the process may have been suspended."""
     async with passes() as bed:
         bed.seconds_left = left
         outcomes = await carried_out(bed, (AdvanceHeadEpoch(1, "gone"),), deletes=(delete(),))
@@ -156,8 +156,8 @@ async def test_no_write_is_waited_for_beyond_the_leaders_time() -> None:
         assert outcome.failure.reason == "Timeout"
 
 
-async def test_what_was_decided_in_an_earlier_term_is_not_carried_out() -> None:
-    """Though this process leads again."""
+async def test_a_decision_of_an_earlier_term_is_not_carried_out() -> None:
+    """This process leads again."""
     async with passes() as bed:
         with bed.term.decided():
             bed.term_number = 2
@@ -169,8 +169,8 @@ async def test_what_was_decided_in_an_earlier_term_is_not_carried_out() -> None:
         assert all(isinstance(outcome, Succeeded) for outcome in outcomes)
 
 
-async def test_a_service_is_made_to_select_by_other_labels_and_by_no_old_ones() -> None:
-    """Only the one that was looked at: another may have its name by now."""
+async def test_the_selector_of_a_service_is_replaced_as_a_whole() -> None:
+    """Only the Service that was read is changed: another may have its name by now."""
     async with passes() as bed:
         bed.stored()
         known = {"name": "demo-head-svc", "namespace": "ml", "ownerReferences": [OWNER]}
@@ -188,7 +188,7 @@ async def test_a_service_is_made_to_select_by_other_labels_and_by_no_old_ones() 
 
 
 @pytest.mark.parametrize("newer", [False, True], ids=["a refusal", "somebody wrote first"])
-async def test_sizes_are_written_to_the_spec_that_they_were_decided_by_and_to_no_other(
+async def test_sizes_are_written_only_to_the_spec_that_they_were_decided_for(
     newer: bool,  # noqa: FBT001 - a table's column
 ) -> None:
     """After all else; where another has written first, all is decided again and nothing has failed."""
@@ -214,7 +214,7 @@ async def test_sizes_are_written_to_the_spec_that_they_were_decided_by_and_to_no
 
 
 async def test_answers_are_in_the_cache_before_their_events() -> None:
-    """So that the next pass counts what this one has made, and what it has sent away."""
+    """So the next pass counts the pods that this one has created and deleted."""
     async with passes() as bed:
         bed.stored(spec(group(replicas=1)))
         going = bed.worker(1)

@@ -1,4 +1,4 @@
-"""What queues outside Ray ask for: answers to replicas, and what is not known."""
+"""Queues outside Ray: from answers to replicas, and unknown answers."""
 
 import pytest
 
@@ -32,11 +32,11 @@ def metric(query: str = "q", target: int | str = 5, group: str = "gpu") -> Metri
 def test_replicas_are_the_value_over_the_target_rounded_up(
     value: float, target: int | str, replicas: int
 ) -> None:
-    """What binary fractions add in the last place makes no replica, and nothing overflows."""
+    """Float noise in the last digit adds no replica, and nothing overflows."""
     assert replicas_for(value, target) == replicas
 
 
-def test_two_metrics_of_a_group_count_by_the_larger() -> None:
+def test_the_larger_of_two_metrics_of_a_group_counts() -> None:
     """As with several metrics of a HorizontalPodAutoscaler."""
     readings = {"a": Reading(11.0, NOW), "b": Reading(2.0, NOW)}
     (asked,) = metric_replicas([metric("a", 5), metric("b", 1)], readings, {"a", "b"}, NOW)
@@ -44,14 +44,14 @@ def test_two_metrics_of_a_group_count_by_the_larger() -> None:
 
 
 def test_one_query_may_scale_two_groups() -> None:
-    """Each by its own target."""
+    """Each group has its own target."""
     metrics = [metric("a", 5, "gpu"), metric("a", 10, "cpu")]
     asked = metric_replicas(metrics, {"a": Reading(20.0, NOW)}, {"a"}, NOW)
     assert [(each.group, each.replicas) for each in asked] == [("gpu", 4), ("cpu", 2)]
 
 
 def test_a_query_that_fails_keeps_its_answer_for_a_while() -> None:
-    """And says since when and why."""
+    """It says since when and why."""
     reading = Reading(20.0, NOW - 10, NOW - 5, "the query 'a' failed: HTTP 503")
     (asked,) = metric_replicas([metric("a")], {"a": reading}, {"a"}, NOW)
     assert (asked.replicas, asked.known) == (4, True)
@@ -61,7 +61,7 @@ def test_a_query_that_fails_keeps_its_answer_for_a_while() -> None:
 
 
 def test_a_query_that_goes_on_failing_is_unknown() -> None:
-    """What others know still counts upwards; down the group does not go."""
+    """Other queries still scale up; the group does not scale down."""
     old = Reading(100.0, NOW - HOLD_SECONDS - 1, NOW - HOLD_SECONDS, "the query 'a' failed: HTTP 503")
     metrics, defined = [metric("a"), metric("b")], {"a", "b"}
     (asked,) = metric_replicas(metrics, {"a": old, "b": Reading(7.0, NOW)}, defined, NOW)
@@ -79,14 +79,14 @@ def test_before_the_first_answer_nothing_is_known() -> None:
 
 
 def test_an_answer_that_nobody_renews_is_trusted_only_for_a_while() -> None:
-    """Even where no failure is recorded."""
+    """That holds even without a recorded failure."""
     reading = Reading(20.0, NOW - HOLD_SECONDS - 1)
     (asked,) = metric_replicas([metric("a")], {"a": reading}, {"a"}, NOW)
     assert (asked.replicas, asked.known) == (None, False)
 
 
-def test_a_query_that_the_settings_do_not_know_is_named_with_those_they_know() -> None:
-    """Whatever was read under its name before."""
+def test_an_undefined_query_is_named_with_the_defined_ones() -> None:
+    """An earlier answer under its name does not count."""
     (asked,) = metric_replicas([metric("x")], {"x": Reading(20.0, NOW)}, {"b", "a"}, NOW)
     assert (asked.replicas, asked.known) == (None, False)
     assert str(asked.faults[0]) == (

@@ -1,4 +1,4 @@
-"""What takes long runs in threads of its own, and no namespace waits for all of another's."""
+"""Long work runs in threads, and no namespace waits for all the work of another."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ import pytest
 from rayfleet.fair_threads import FairThreads, GaveWay, Turns
 
 
-def test_namespaces_take_turns_however_much_of_one_waits() -> None:
+def test_namespaces_take_turns_however_much_work_one_has() -> None:
     turns = Turns[str](100)
     for n in range(4):
         turns.put("a", f"a{n}")
@@ -22,7 +22,7 @@ def test_namespaces_take_turns_however_much_of_one_waits() -> None:
     assert turns.take() is None
 
 
-def test_a_namespace_that_is_busy_is_passed_over() -> None:
+def test_a_busy_namespace_is_skipped() -> None:
     turns = Turns[str](100)
     turns.put("a", "a0")
     turns.put("b", "b0")
@@ -31,8 +31,8 @@ def test_a_namespace_that_is_busy_is_passed_over() -> None:
     assert turns.take() == ("a", "a0")
 
 
-def test_the_namespace_of_which_most_waits_gives_way() -> None:
-    """By its largest piece, of equals the last."""
+def test_the_namespace_with_the_most_waiting_work_loses_some() -> None:
+    """It loses its largest piece, and the last of equal ones."""
     turns = Turns[str](100)
     assert not turns.put("a", "a0", 40)
     assert not turns.put("a", "a1", 40)
@@ -43,8 +43,8 @@ def test_the_namespace_of_which_most_waits_gives_way() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_is_no_more_than_a_fair_share_never_gives_way(seed: int) -> None:
-    """Three pieces of 30 of one of six namespaces, within 600."""
+def test_a_namespace_within_its_fair_share_never_loses_work(seed: int) -> None:
+    """One of six namespaces has three pieces of 30, within 600."""
     random, turns = Random(seed), Turns[str](600)  # noqa: S311 - drawn, not secret
     waits = 0
     for _ in range(400):
@@ -57,7 +57,7 @@ def test_what_is_no_more_than_a_fair_share_never_gives_way(seed: int) -> None:
 
 
 async def test_one_tenants_long_work_does_not_hold_up_anothers() -> None:
-    """Two pieces of it would take both threads."""
+    """Two pieces of it would otherwise take both threads."""
     threads, go_on = FairThreads(), threading.Event()
     try:
         slow = [asyncio.create_task(threads.run("a", partial(go_on.wait, 10))) for _ in range(3)]
@@ -88,7 +88,7 @@ async def test_a_cancelled_waiter_passes_its_turn_to_the_next() -> None:
         threads.close()
 
 
-async def test_what_waits_beyond_the_bound_is_said_not_to_be_done_and_what_fails_says_so() -> None:
+async def test_work_beyond_the_bound_is_refused_and_failures_are_raised() -> None:
     threads, go_on = FairThreads(threads=1, most_waiting=10), threading.Event()
     try:
         first = asyncio.create_task(threads.run("a", partial(go_on.wait, 10), 10))

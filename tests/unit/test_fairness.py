@@ -24,8 +24,8 @@ async def test_a_small_cluster_does_not_wait_for_a_big_one() -> None:
     assert [index for index, key in enumerate(order) if key == SMALL][-1] < 8
 
 
-async def test_no_more_than_the_limit_are_inside() -> None:
-    """However many want in."""
+async def test_no_more_writes_than_the_limit_run_at_once() -> None:
+    """The number of waiting writes does not matter."""
     gate, inside, most = FairGate(3), 0, 0
 
     async def write(key: Key) -> None:
@@ -42,7 +42,7 @@ async def test_no_more_than_the_limit_are_inside() -> None:
 
 @pytest.mark.parametrize("granted", [False, True], ids=["while it waits", "as its turn comes"])
 async def test_a_cancelled_waiter_loses_no_turn(granted: bool) -> None:  # noqa: FBT001 - a table's column
-    """Its place goes to the next, also when it was just given one."""
+    """Its place goes to the next, even if it had just got one."""
     gate = FairGate(1)
     first = gate.turn(BIG)
     await first.__aenter__()
@@ -85,8 +85,8 @@ async def test_a_write_that_yields_goes_after_the_others_and_is_not_starved() ->
     assert not gate.crowded
 
 
-async def test_a_write_that_yields_waits_for_those_that_are_being_made_ready() -> None:
-    """But only while others write: one whose reads hang must not keep every report from being made."""
+async def test_a_write_that_yields_waits_for_writes_in_preparation() -> None:
+    """Only while others write: a pass whose reads hang must not hold back every report."""
     gate, order = FairGate(2), list[str]()
 
     async def report() -> None:
@@ -114,8 +114,8 @@ async def test_a_write_that_yields_waits_for_those_that_are_being_made_ready() -
             await reporting
 
 
-async def test_one_cluster_leaves_places_to_those_that_come() -> None:
-    """However many writes it has waiting: what the API server works on is what others wait for."""
+async def test_one_cluster_leaves_places_to_newcomers() -> None:
+    """However many writes it has: others wait for those that are already with the API server."""
     gate, inside = FairGate(4, per_cluster=2), list[Key]()
     done = asyncio.Event()
 

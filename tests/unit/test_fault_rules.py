@@ -1,4 +1,4 @@
-"""The pure parts of the fault proxy: what a call is, which rule meets it, and what becomes of events."""
+"""The pure parts of the fault proxy: parsing calls, matching rules, and disturbing events."""
 
 import random
 
@@ -28,8 +28,8 @@ LINES = [b"1", b"2", b"3"]
         ("GET", "/apis/ray.io/v1", "get", False),
     ],
 )
-def test_a_request_is_taken_apart(method: str, target: str, words: str, *, mutating: bool) -> None:
-    """Into a verb, a resource and a name; a Lease's renewal counts for nothing."""
+def test_a_request_is_parsed(method: str, target: str, words: str, *, mutating: bool) -> None:
+    """A call has a verb, a resource and a name; the renewal of a Lease does not count as mutating."""
     call = parse_call(method, target, b"")
     assert (str(call), call.mutating) == (words, mutating)
 
@@ -38,7 +38,7 @@ def call(verb: str = "create", resource: str = "pods") -> Call:
     return Call(verb, resource, "ns", "x", {}, {})
 
 
-def test_the_nth_call_that_matches_is_met_and_no_other() -> None:
+def test_only_the_nth_matching_call_is_disturbed() -> None:
     """Calls that do not match do not count."""
     script = Script([Rule(Match(mutating=True), (BUSY,), nth=2)])
     calls = [call(), call("list"), call(), call()]
@@ -46,25 +46,25 @@ def test_the_nth_call_that_matches_is_met_and_no_other() -> None:
     assert script.applied == 1
 
 
-def test_the_first_rule_that_speaks_counts() -> None:
+def test_the_first_rule_that_applies_counts() -> None:
     script = Script([Rule(Match(("create",)), (BUSY,)), Rule(Match(), (AWAY,))])
     assert [script.decide(call()), script.decide(call("list"))] == [BUSY, AWAY]
 
 
 def test_leases_are_left_alone_unless_a_rule_says_otherwise() -> None:
-    """Else every fault would be one of leader election."""
+    """Otherwise every fault would be one of leader election."""
     lease = call("patch", "leases")
     assert Script([Rule(Match(), (BUSY,))]).decide(lease) is None
     assert Script([Rule(Match(), (BUSY,), leases=True)]).decide(lease) == BUSY
 
 
-def test_the_same_seed_draws_the_same() -> None:
+def test_the_same_seed_gives_the_same_faults() -> None:
     rules = [Rule(Match(), (BUSY, AWAY), chance=0.5)]
     first, second = Script(rules, 7), Script(rules, 7)
     assert [first.decide(call()) for _ in range(50)] == [second.decide(call()) for _ in range(50)]
 
 
-def test_a_script_with_a_time_is_over_after_it() -> None:
+def test_a_script_with_a_duration_ends_after_it() -> None:
     script = Script([Rule(Match(), (BUSY,))], seconds=0.0)
     script.begin()
     assert script.over
@@ -77,19 +77,19 @@ def disturbed(faults: StreamFaults) -> tuple[Disturbance, list[bytes]]:
     return disturbance, said
 
 
-def test_events_pass_where_there_is_no_fault() -> None:
+def test_without_faults_events_pass_unchanged() -> None:
     assert disturbed(StreamFaults())[1] == LINES
 
 
-def test_events_are_doubled_and_swapped() -> None:
-    """The last of an odd number is held back until something comes, or a while has passed."""
+def test_events_are_duplicated_and_swapped() -> None:
+    """The last of an odd number is held back until another comes or some time has passed."""
     assert disturbed(StreamFaults(double=1.0))[1] == [b"1", b"1", b"2", b"2", b"3", b"3"]
     disturbance, said = disturbed(StreamFaults(reorder=1.0))
     assert said == [b"2", b"1"]
     assert disturbance.pass_time(1.0) == [b"3"]
 
 
-def test_after_a_missed_event_a_stream_says_nothing_more_and_is_gone() -> None:
+def test_after_a_missed_event_a_stream_is_silent_and_ends() -> None:
     """No stream of a real server goes on with a hole in it."""
     disturbance, said = disturbed(StreamFaults(miss=1.0))
     assert said == []

@@ -1,4 +1,4 @@
-"""Letting a deleted cluster go, against a scripted API server."""
+"""Removing the finalizer of a deleted cluster, against a scripted API server."""
 
 from asyncio import StreamWriter
 from typing import Any
@@ -25,12 +25,12 @@ def events(bed: Passes) -> list[tuple[str, str]]:
 
 
 def without(obj: dict[str, Any]) -> dict[str, Any]:
-    """The object with that finalizer taken off."""
+    """The object without that finalizer."""
     metadata = {**obj["metadata"], **GONE_ON["metadata"]}
     return {**obj, "metadata": metadata}
 
 
-async def test_pods_go_first_and_then_the_finalizer_and_nothing_else_of_the_object() -> None:
+async def test_pods_are_deleted_first_and_then_only_the_finalizer_is_removed() -> None:
     """An event says what was not cleaned up; at rest nothing more is written."""
     async with passes() as bed:
         obj = bed.stored(**DELETED)
@@ -59,7 +59,7 @@ async def test_pods_go_first_and_then_the_finalizer_and_nothing_else_of_the_obje
         assert bed.api.writes == []
 
 
-async def test_a_write_of_somebody_else_meanwhile_is_no_obstacle() -> None:
+async def test_a_concurrent_write_does_not_stop_the_removal() -> None:
     """The object is read again, and its present list counts."""
     async with passes() as bed:
         obj = bed.stored(**DELETED)
@@ -77,8 +77,8 @@ async def test_a_write_of_somebody_else_meanwhile_is_no_obstacle() -> None:
         assert events(bed) == [("Warning", "RedisNotCleanedUp")]
 
 
-async def test_a_finalizer_that_somebody_else_has_taken_off_is_not_looked_for_again() -> None:
-    """The cache was behind."""
+async def test_a_finalizer_that_somebody_else_has_removed_is_not_removed_again() -> None:
+    """The cache lagged behind."""
     async with passes() as bed:
         obj = bed.stored(**DELETED)
         bed.api.there[CLUSTER] = without(obj)
@@ -87,8 +87,8 @@ async def test_a_finalizer_that_somebody_else_has_taken_off_is_not_looked_for_ag
         assert events(bed) == []
 
 
-async def test_without_the_right_the_cluster_waits_and_the_remedy_is_said_once() -> None:
-    """The finalizer can be taken off by hand."""
+async def test_without_the_right_the_cluster_waits_and_the_remedy_is_reported_once() -> None:
+    """A user can remove the finalizer by hand."""
     async with passes() as bed:
         bed.stored(**DELETED)
         for _ in range(2):
@@ -101,7 +101,7 @@ async def test_without_the_right_the_cluster_waits_and_the_remedy_is_said_once()
 
 @pytest.mark.parametrize("answer", [not_there("rayclusters", "demo"), says(b"404 page not found", 404)])
 async def test_a_cluster_that_is_gone_meanwhile_needs_nothing_more(answer: Any) -> None:  # noqa: ANN401 - an answer
-    """Only an answer that names it says so."""
+    """Only an answer that names the cluster counts."""
     async with passes() as bed:
         bed.stored(**DELETED)
         bed.api.answers["PATCH", CLUSTER] = answer
@@ -110,8 +110,8 @@ async def test_a_cluster_that_is_gone_meanwhile_needs_nothing_more(answer: Any) 
         assert gone is not said.startswith("Retry")
 
 
-async def test_a_finalizer_that_is_taken_off_is_seen() -> None:
-    """And one that we do not know wakes nobody."""
+async def test_a_removed_finalizer_is_a_change() -> None:
+    """A finalizer that we do not use wakes nobody."""
     async with passes() as bed:
         obj = bed.stored(**DELETED)
         changed = {**obj, "metadata": {**obj["metadata"], "resourceVersion": "1001", "finalizers": [REDIS]}}

@@ -1,4 +1,4 @@
-"""What somebody else has written into a status leads to no name and no size that cannot be stored."""
+"""A forged status leads to no name and no size that cannot be stored."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def forged(value: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("value", FORGED, ids=str)
-def test_a_number_that_is_none_of_ours_is_no_number(value: object) -> None:
+def test_a_forged_number_is_ignored(value: object) -> None:
     assert recorded_number(value) is None
     of = cluster(spec(group(replicas=2)), status=forged(value))
     seen = snapshot(of)
@@ -39,13 +39,13 @@ def test_a_number_that_is_none_of_ours_is_no_number(value: object) -> None:
     assert [entry["lastIndex"] for entry in after["workerGroups"]] == [0]
 
 
-def test_a_number_of_ours_is_counted_on_from() -> None:
+def test_a_number_of_ours_is_continued() -> None:
     assert [recorded_number(value) for value in (0, 7, 900_000_000)] == [0, 7, 900_000_000]
 
 
 @pytest.mark.parametrize("changed", ["conditions", "stateTransitionTimes", "workerGroups", "head"])
-def test_a_status_is_never_too_large_whatever_is_too_long_in_it(changed: str) -> None:
-    """Each is of a shape that the schema takes."""
+def test_a_status_with_too_long_fields_is_never_too_large(changed: str) -> None:
+    """The schema accepts the shape of each."""
     of = cluster(spec(group(replicas=1)))
     pods = [head(of), worker(of, 1)]
     status = compute_status(snapshot(of, pods), plan(snapshot(of, pods)), ())

@@ -1,4 +1,4 @@
-"""No dimension of a head's answer is without a bound: up to it the answer is read, beyond it is refused."""
+"""Every dimension of a head's answer has a bound: up to it the answer is read, beyond it refused."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -19,15 +19,15 @@ MIB = 1 << 20
 
 @pytest.mark.parametrize("dimension", EXACT)
 def test_an_answer_is_read_up_to_its_bound_and_not_beyond(dimension: str) -> None:
-    """In each dimension by itself."""
+    """Each dimension has its own bound."""
     most, answer = EXACT[dimension]
     state_from(answer(most).SerializeToString())
     with pytest.raises(TooMuch):
         state_from(answer(most + 1).SerializeToString())
 
 
-def test_words_of_what_a_node_does_are_cut_and_no_reason_to_refuse() -> None:
-    """Nothing hangs on them."""
+def test_a_long_activity_of_a_node_is_cut_and_not_refused() -> None:
+    """Nothing depends on it."""
     one = node("w-1")
     one.node_activity.append("busy" * bounds.LONGEST_NAME)
     (found,) = state_from(state(one).SerializeToString()).nodes
@@ -36,7 +36,7 @@ def test_words_of_what_a_node_does_are_cut_and_no_reason_to_refuse() -> None:
 
 @pytest.mark.parametrize("kind", blown_up())
 def test_an_answer_of_empty_entries_is_counted_before_it_is_unpacked(kind: str) -> None:
-    """Each byte of it would become fifty."""
+    """Each byte of it would become fifty in memory."""
     raw = blown_up()[kind]
     tracemalloc.start()
     began = process_time()
@@ -51,21 +51,21 @@ def test_an_answer_of_empty_entries_is_counted_before_it_is_unpacked(kind: str) 
 
 @pytest.mark.parametrize("read", [nodes_from, actors_from, jobs_from])
 def test_a_list_of_too_many_is_not_read(read: Callable[[bytes], object]) -> None:
-    """Nodes, actors and jobs are asked for with a limit, which a head need not keep to."""
+    """Requests for nodes, actors and jobs have a limit, which a head may ignore."""
     with pytest.raises(TooMuch):
         read(b"\x12\x00" * (bounds.MOST_LISTED + 1))
 
 
-def test_a_bundle_that_is_there_ten_thousand_times_is_unpacked_once() -> None:
-    """And is one entry."""
+def test_a_bundle_that_is_repeated_ten_thousand_times_is_parsed_once() -> None:
+    """It is one entry."""
     most, answer = EXACT["bundles"]
     (gang,) = state_from(answer(most).SerializeToString()).gangs
     assert [bundle.count for bundle in gang.bundles] == [most]
 
 
 @pytest.mark.parametrize("queue", ["shapes", "alternatives"])
-def test_what_an_answer_takes_is_estimated_rather_too_high_than_too_low(queue: str) -> None:
-    """All answers together are bounded by that."""
+def test_the_estimated_memory_of_an_answer_is_never_too_low(queue: str) -> None:
+    """The estimate bounds all answers together."""
     raw = QUEUES[queue]().SerializeToString()
     tracemalloc.start()
     found = state_from(raw)

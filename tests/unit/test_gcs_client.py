@@ -1,4 +1,4 @@
-"""Calls to a Ray head end in their answer, or in a failure that says what to do."""
+"""Calls to a Ray head end with an answer, or with a failure that says what to do."""
 
 from collections.abc import AsyncIterator
 
@@ -48,10 +48,10 @@ def trouble(answer: object) -> GcsTrouble:
         (grpc.StatusCode.UNKNOWN, GcsTrouble.INVALID),
     ],
 )
-async def test_a_refusal_has_its_kind_and_words_on_one_short_line(
+async def test_a_refusal_has_its_kind_and_a_short_message_on_one_line(
     gcs: StandInGcs, client: GcsClient, code: grpc.StatusCode, expected: GcsTrouble
 ) -> None:
-    """A hostile head may say anything, at length."""
+    """A hostile head may send anything of any length."""
     gcs.refuses(STATE, code, "no\x1b[31m\n" + "x" * 900)
     answer = await client.resource_state()
     assert trouble(answer) is expected
@@ -63,7 +63,7 @@ async def test_a_refusal_has_its_kind_and_words_on_one_short_line(
 async def test_calls_that_are_not_answered_or_not_known_are_told_apart(
     gcs: StandInGcs, client: GcsClient
 ) -> None:
-    """And counted so."""
+    """They are counted separately, too."""
     assert trouble(await client.ray_version()) is GcsTrouble.UNIMPLEMENTED
     gcs.hangs(STATE)
     assert trouble(await client.resource_state(0.1)) is GcsTrouble.DEADLINE
@@ -75,13 +75,13 @@ async def test_calls_that_are_not_answered_or_not_known_are_told_apart(
 
 
 async def test_an_answer_that_is_too_large_is_not_read(gcs: StandInGcs, client: GcsClient) -> None:
-    """However long it is."""
+    """Its length does not matter."""
     gcs.says(STATE, b"\0" * (LARGEST_ANSWER + 1))
     assert trouble(await client.resource_state()) is GcsTrouble.TOO_LARGE
 
 
-async def test_a_large_answer_is_read_aside(gcs: StandInGcs, client: GcsClient) -> None:
-    """A thousand nodes come as one does."""
+async def test_a_large_answer_is_parsed_in_a_thread(gcs: StandInGcs, client: GcsClient) -> None:
+    """A thousand nodes are read like one."""
     gcs.says(STATE, state(*(node(f"w-{n}", CPU=1.0) for n in range(1000))))
     said = await client.resource_state()
     assert not isinstance(said, GcsFailure)
@@ -109,16 +109,14 @@ async def test_a_token_is_sent_and_never_shown() -> None:
 async def test_a_node_id_of_the_wrong_length_is_not_sent(
     gcs: StandInGcs, client: GcsClient, node_id: bytes
 ) -> None:
-    """It would end the head."""
+    """It would crash the head."""
     assert trouble(await client.drain_node(node_id, DrainReason.PREEMPTION, "w")) is GcsTrouble.INVALID
     assert trouble(await client.unregister_node(node_id, "gone")) is GcsTrouble.INVALID
     assert not gcs.requests
 
 
-async def test_a_drain_says_what_is_asked_and_tells_what_was_answered(
-    gcs: StandInGcs, client: GcsClient
-) -> None:
-    """The deadline in milliseconds; a refusal in Ray's words."""
+async def test_a_drain_sends_the_request_and_returns_the_answer(gcs: StandInGcs, client: GcsClient) -> None:
+    """The deadline is in milliseconds; a refusal has Ray's message."""
     gcs.says("DrainNode", ray_pb2.DrainNodeReply(rejection_reason_message="no longer idle"))
     assert await client.drain_node(ID, DrainReason.PREEMPTION, "shrink", 12.5) == Drain(
         accepted=False, refusal="no longer idle"
@@ -130,8 +128,10 @@ async def test_a_drain_says_what_is_asked_and_tells_what_was_answered(
     assert await client.drain_node(ID, DrainReason.IDLE_TERMINATION, "idle") == Drain(accepted=True)
 
 
-async def test_a_report_says_what_is_on_its_way(gcs: StandInGcs, client: GcsClient) -> None:
-    """Launches, pods and shapes that fit nowhere."""
+async def test_a_report_has_launches_pending_pods_and_infeasible_shapes(
+    gcs: StandInGcs, client: GcsClient
+) -> None:
+    """Ray shows them in `ray status`."""
     gcs.says("ReportAutoscalingState", ray_pb2.ReportAutoscalingStateReply())
     report = AutoscalingReport(
         version=7,
@@ -148,7 +148,7 @@ async def test_a_report_says_what_is_on_its_way(gcs: StandInGcs, client: GcsClie
 
 
 async def test_a_client_can_be_used_after_it_was_closed(gcs: StandInGcs, client: GcsClient) -> None:
-    """It dials again."""
+    """It connects again."""
     gcs.says(STATE, state(node("w-1")))
     assert not isinstance(await client.resource_state(), GcsFailure)
     await client.close()

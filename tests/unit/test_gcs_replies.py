@@ -1,4 +1,4 @@
-"""What a Ray head says becomes values, and what it cannot mean becomes words."""
+"""Answers of a Ray head become values, and invalid ones failures with messages."""
 
 from base64 import b64decode
 from pathlib import Path
@@ -55,7 +55,7 @@ def waiting(request: ray_pb2.ResourceRequest, count: int = 1) -> ray_pb2.GetClus
 
 
 def test_demand_of_a_real_head_is_grouped_by_shape() -> None:
-    """Resources, counts and label selectors come over; a selector without a condition is none."""
+    """Resources, counts and label selectors are read; a selector without a condition is dropped."""
     one = (("CPU", 1.0), ("GPU", 1.0))
     assert state_from(CAPTURED).demands == (
         Demand(Shape(one), 18),
@@ -66,7 +66,7 @@ def test_demand_of_a_real_head_is_grouped_by_shape() -> None:
 
 
 def test_gangs_of_a_real_head_have_their_strategy_and_their_bundles_selectors() -> None:
-    """The strategy is in the details alone, and the selectors are not in the legacy list of bundles."""
+    """Only the details have the strategy, and the legacy list of bundles has no selectors."""
     gangs = {gang.strategy: gang for gang in state_from(CAPTURED).gangs}
     assert gangs[Strategy.STRICT_SPREAD].bundles == (Demand(Shape((("CPU", 1.0), ("GPU", 1.0))), 4),)
     assert gangs[Strategy.STRICT_SPREAD].name == "7ef3e1c16fe4248c98a533a0df8301000000"
@@ -75,7 +75,7 @@ def test_gangs_of_a_real_head_have_their_strategy_and_their_bundles_selectors() 
 
 
 def test_nodes_of_a_real_head_are_known_by_the_name_of_their_pod() -> None:
-    """With their group, what they have, and how long they are idle."""
+    """They have their group, resources and idle time."""
     said = state_from(CAPTURED)
     nodes = {each.instance_id: each for each in said.nodes}
     assert set(nodes) == {"c1-head", "c1-gpu-h100-1", "c1-gpu-h100-2"}
@@ -91,7 +91,7 @@ def test_nodes_of_a_real_head_are_known_by_the_name_of_their_pod() -> None:
 
 
 def test_a_gang_of_an_older_head_is_read_from_the_legacy_list() -> None:
-    """Where there are no bundle selectors."""
+    """It has no bundle selectors."""
     reply = state()
     reply.cluster_resource_state.pending_gang_resource_requests.add(
         requests=[request(GPU=1)], details="ab:SPREAD|PENDING"
@@ -117,8 +117,8 @@ def within(label: str, strategy: int = 2, *values: str) -> ray_pb2.LocalityRequi
     )
 
 
-def test_the_ways_to_have_a_gang_keep_their_order() -> None:
-    """The first is what it asks for; one that asks for nothing is none."""
+def test_the_alternatives_of_a_gang_keep_their_order() -> None:
+    """The first is the request itself; an empty one is dropped."""
     bundles = [ray_pb2.ResourceRequest(resources_bundle={"GPU": n}) for n in (4, 2, 1)]
     found = gang_of(
         ray_pb2.BundleSelector(resource_requests=bundles[:1] * 2, locality_requirement=within("domain")),
@@ -151,17 +151,17 @@ ZONE_A = (LabelConstraint("zone", ("a",)),)
         (within("domain", 9), Locality("domain", among=(LabelConstraint("domain", ()),))),
     ],
 )
-def test_a_locality_says_where_all_bundles_must_lie(
+def test_a_locality_restricts_all_bundles_to_one_domain(
     asked: ray_pb2.LocalityRequirement, locality: Locality | None
 ) -> None:
-    """A mere preference asks nothing, and what is not known is met by no node."""
+    """A mere preference is ignored, and no node satisfies an unknown condition."""
     bundle = ray_pb2.ResourceRequest(resources_bundle={"GPU": 1})
     choice = ray_pb2.BundleSelector(resource_requests=[bundle], locality_requirement=asked)
     assert gang_of(choice).locality == locality
 
 
-def test_a_gang_with_a_great_many_ways_is_too_large() -> None:
-    """One that has as many as are read is read."""
+def test_a_gang_with_too_many_alternatives_is_too_large() -> None:
+    """One at the bound is read."""
     bundle = ray_pb2.ResourceRequest(resources_bundle={"GPU": 1})
     choice = ray_pb2.BundleSelector(resource_requests=[bundle])
     assert len(gang_of(*[choice] * MOST_CHOICES).others) == MOST_CHOICES - 1
@@ -170,7 +170,7 @@ def test_a_gang_with_a_great_many_ways_is_too_large() -> None:
 
 
 def test_equal_gangs_with_different_bundles_have_an_order() -> None:
-    """Names may collide where a head is hostile."""
+    """A hostile head may repeat names."""
     reply = state()
     for amount in (2, 1):
         reply.cluster_resource_state.pending_gang_resource_requests.add(
@@ -179,16 +179,16 @@ def test_equal_gangs_with_different_bundles_have_an_order() -> None:
     assert [gang.bundles[0].shape.resources[0][1] for gang in read(reply).gangs] == [1.0, 2.0]
 
 
-def test_what_request_resources_asked_for_is_kept_apart() -> None:
-    """It is wanted busy or not."""
+def test_request_resources_are_kept_apart_from_demand() -> None:
+    """They count busy nodes, too."""
     reply = state()
     each = reply.cluster_resource_state.cluster_resource_constraints.add()
     each.resource_requests.add(request=request(GPU=2), count=2)
     assert read(reply).constraints == ((Demand(read(waiting(request(GPU=2))).demands[0].shape, 2),),)
 
 
-def test_equal_shapes_are_one_demand_and_what_is_nothing_is_left_out() -> None:
-    """A count or an amount of 0 asks for nothing."""
+def test_equal_shapes_are_one_demand_and_empty_ones_are_dropped() -> None:
+    """A count or an amount of 0 requests nothing."""
     reply = waiting(request(GPU=1, CPU=0), 2)
     reply.cluster_resource_state.pending_resource_requests.add(request=request(GPU=1), count=3)
     reply.cluster_resource_state.pending_resource_requests.add(request=request(GPU=4), count=0)
@@ -204,21 +204,21 @@ def test_fallback_selectors_keep_their_order_and_negation() -> None:
     assert demand.shape.selectors == ((LabelConstraint("zone", ("a", "b"), negated=True),), ())
 
 
-def test_a_condition_that_is_not_known_is_met_by_no_node() -> None:
-    """To wait is better than to start a node that will not do."""
+def test_no_node_satisfies_an_unknown_condition() -> None:
+    """Waiting is better than starting a node that does not fit."""
     (demand,) = read(waiting(request(7, GPU=1))).demands
     assert demand.shape.selectors == ((LabelConstraint("zone", ()),),)
 
 
 @pytest.mark.parametrize("status", [0, 1, 9, -4])
-def test_a_node_status_that_is_not_known_counts_as_busy(status: int) -> None:
+def test_an_unknown_node_status_counts_as_busy(status: int) -> None:
     """Busy nodes are left alone."""
     (found,) = read(state(node("w-1", status=status))).nodes
     assert (found.status, found.idle_seconds) == (NodeStatus.RUNNING, 0.0)
 
 
-def test_a_strategy_that_is_not_known_asks_for_no_more_than_the_bundles() -> None:
-    """Details may read otherwise some day."""
+def test_an_unknown_strategy_requires_only_the_bundles() -> None:
+    """A later Ray may format details differently."""
     reply = state()
     for details in ("ab:SLICE|PENDING", "what", ""):
         reply.cluster_resource_state.pending_gang_resource_requests.add(
@@ -227,14 +227,14 @@ def test_a_strategy_that_is_not_known_asks_for_no_more_than_the_bundles() -> Non
     assert {gang.strategy for gang in read(reply).gangs} == {Strategy.PACK}
 
 
-def test_fields_that_are_not_known_are_skipped() -> None:
-    """A newer head says more."""
+def test_unknown_fields_are_skipped() -> None:
+    """A newer head sends more."""
     unknown = b"\xfa\x3e\x05hello"  # Field 1007.
     known, found = state_from(CAPTURED), state_from(CAPTURED + unknown)
     assert replace(found, size=known.size) == known
 
 
-def test_a_node_whose_workers_wait_may_have_less_than_nothing_left() -> None:
+def test_a_node_whose_workers_wait_may_have_negative_resources_left() -> None:
     """Ray lets CPUs go below 0 when workers that waited go on."""
     said = node("w-1", status=1, CPU=4.0)
     said.available_resources["CPU"] = -1.0
@@ -254,14 +254,14 @@ def test_a_node_whose_workers_wait_may_have_less_than_nothing_left() -> None:
         (state(node("w" * 29)), "29 bytes instead of 28"),
     ],
 )
-def test_what_cannot_be_is_not_believed(reply: ray_pb2.GetClusterResourceStateReply, words: str) -> None:
-    """Nor is the rest of such an answer."""
+def test_an_impossible_answer_is_refused(reply: ray_pb2.GetClusterResourceStateReply, words: str) -> None:
+    """The rest of such an answer is refused, too."""
     with pytest.raises(Unbelievable, match=words):
         read(reply)
 
 
-def test_a_string_that_is_no_text_is_not_believed() -> None:
-    """A broken session name."""
+def test_a_string_that_is_not_utf_8_is_refused() -> None:
+    """Here it is the session name."""
     with pytest.raises(Unbelievable, match="GetClusterResourceStateReply"):
         state_from(b"\x0a\x04\x3a\x02\xff\xfe")
 
@@ -269,7 +269,7 @@ def test_a_string_that_is_no_text_is_not_believed() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=400))
 def test_random_bytes_raise_nothing_else(raw: bytes) -> None:
-    """Every reader takes anything."""
+    """Every reader accepts any bytes."""
     for reader in READERS:
         try:
             reader(raw)
@@ -280,7 +280,7 @@ def test_random_bytes_raise_nothing_else(raw: bytes) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, len(CAPTURED)), st.integers(0, len(CAPTURED) - 1), st.binary(max_size=9))
 def test_a_real_answer_that_is_cut_or_damaged_raises_nothing_else(cut: int, at: int, damage: bytes) -> None:
-    """Near misses come further than noise."""
+    """Almost valid answers get further than noise."""
     for raw in (CAPTURED[:cut], CAPTURED[:at] + damage + CAPTURED[at + len(damage) :]):
         try:
             state_from(raw)
@@ -288,8 +288,8 @@ def test_a_real_answer_that_is_cut_or_damaged_raises_nothing_else(cut: int, at: 
             assert str(error)  # noqa: PT017 - it may or may not be raised
 
 
-def test_actors_say_how_often_they_may_be_lost() -> None:
-    """-1 restarts are without end, and a state that is not known is a living one."""
+def test_actors_have_their_remaining_restarts() -> None:
+    """-1 means any number of restarts, and an unknown state counts as alive."""
     reply = ray_pb2.GetAllActorInfoReply(
         actor_table_data=[
             ray_pb2.ActorTableData(max_restarts=3, num_restarts=1, state=2, class_name="A"),
@@ -301,8 +301,8 @@ def test_actors_say_how_often_they_may_be_lost() -> None:
     assert (second.restarts_left, second.state, second.placement_group) == (None, ActorState.ALIVE, "01")
 
 
-def test_a_status_that_is_not_ok_is_a_failure_in_its_words() -> None:
-    """Also where the rest looks well."""
+def test_a_status_that_is_not_ok_is_a_failure_with_its_message() -> None:
+    """The rest of the answer may look fine."""
     reply = ray_pb2.CheckAliveReply(status=ray_pb2.GcsStatus(code=5, message="no"), ray_version="2.60.0")
     with pytest.raises(Unbelievable, match="status 5: no"):
         version_from(reply.SerializeToString())

@@ -1,4 +1,4 @@
-"""What the operator does on fixed input is written down, and a change is named by what it is about."""
+"""The operator's behaviour on fixed input is recorded, and a change is named by its aspect."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,25 +12,25 @@ from golden.aspects import ASPECTS, TEMPLATE_HASH
 from golden.files import changed_draws, changed_manifests, line_of, manifest_files, text_of
 
 EACH = 6
-"""One draw in so many is looked at here; `make lint` looks at all."""
+"""One draw in so many is checked here; `make lint` checks all."""
 PARTS = 4
 Json = dict[str, Any]
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_drawn_clusters_come_to_what_they_came_to(part: int) -> None:
-    """Bodies, hashes, names, actions, sizes, status, events and words."""
+def test_drawn_clusters_behave_as_recorded(part: int) -> None:
+    """This covers bodies, hashes, names, actions, sizes, status, events and messages."""
     names = draws.names()[part * EACH :: PARTS * EACH]
     assert changed_draws(names, map(line_of, names)) == {}
 
 
-def test_manifests_come_to_what_they_came_to() -> None:
-    """The examples, and cases that users have had."""
+def test_manifests_behave_as_recorded() -> None:
+    """These are the examples, and cases of users."""
     assert changed_manifests() == {}
 
 
-def test_there_are_a_thousand_draws() -> None:
-    """And each has its line."""
+def test_a_thousand_draws_are_recorded() -> None:
+    """Each has its line."""
     names = draws.names()
     assert len(names) >= 1000
     lines = (Path(manifests.ROOT) / "tests/golden/draws.txt").read_text().splitlines()
@@ -102,7 +102,7 @@ CHANGES = {
 
 
 def changed(change: Callable[[Json, Json], None]) -> type[Operator]:
-    """An operator that does one thing in another way."""
+    """An operator that does one thing differently."""
 
     class Changed(Operator):
         def decide(self, seen: Json) -> Json:
@@ -119,7 +119,7 @@ def changed(change: Callable[[Json, Json], None]) -> type[Operator]:
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_a_change_is_named_by_what_it_is_about(
+def test_a_change_is_named_by_its_aspect(
     change: Callable[[Json, Json], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In whole manifests, and in draws."""
@@ -136,7 +136,7 @@ def test_a_change_is_named_by_what_it_is_about(
 def test_a_missing_or_a_leftover_file_is_a_difference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when a manifest was given another name."""
+    """A renamed manifest causes both."""
     two = list(manifests.manifests())[:2]
     monkeypatch.setattr("golden.files.manifests", lambda: iter(two))
     (tmp_path / "manifests").mkdir()
@@ -147,7 +147,7 @@ def test_a_missing_or_a_leftover_file_is_a_difference(
 
 
 def test_differences_are_listed_by_aspect_with_the_first_places() -> None:
-    """And with what to do about it."""
+    """The last line has the remedy."""
     names = {f"fixed-{n:04}": ["hashes", "words"] for n in range(9)}
     hashes, words, remedy = cli.differences({**names, "a.yaml": ["words"]})
     assert hashes.startswith("hashes: differs from tests/golden in fixed-0000, fixed-0001,")

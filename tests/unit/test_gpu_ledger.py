@@ -18,7 +18,7 @@ def test_each_cluster_sees_what_the_others_have() -> None:
 
 
 def test_what_is_about_to_come_is_counted_before_it_is_there() -> None:
-    """So the next one to ask finds that room taken."""
+    """So the next cluster finds that room taken."""
     ledger = GpuLedger(lambda: (A, B), lambda: 0.0)
     ledger.note(A, 1, 3)
     assert ledger.usage(B).namespace == 4
@@ -27,7 +27,7 @@ def test_what_is_about_to_come_is_counted_before_it_is_there() -> None:
 
 
 def test_what_was_added_counts_for_a_minute() -> None:
-    """What a cluster had when it was first seen was not added; what a new one gets is."""
+    """Pods that a cluster had when it was first seen do not count as added; those of a new one do."""
     now = 100.0
     ledger = GpuLedger(lambda: (A, C), lambda: now)
     ledger.note(A, 8)
@@ -40,16 +40,16 @@ def test_what_was_added_counts_for_a_minute() -> None:
     assert ledger.usage(A).renewed_in is None
 
 
-def test_what_takes_the_place_of_what_was_counted_is_not_new() -> None:
-    """A pod that is gone and its successor, seen in one pass."""
+def test_a_replacement_is_not_new() -> None:
+    """One pass sees the lost pod and its successor."""
     ledger = GpuLedger(lambda: (A,), lambda: 0.0)
     ledger.note(A, 8)
     ledger.note(A, 6, 2)
     assert ledger.usage(A).new_in_total == 0
 
 
-def test_what_was_not_created_after_all_is_given_back() -> None:
-    """A quota that refuses each attempt spends nobody's minute."""
+def test_a_failed_create_frees_its_room() -> None:
+    """A quota that refuses each attempt uses up nobody's minute."""
     ledger = GpuLedger(lambda: (A, B), lambda: 0.0)
     ledger.note(B, 0, 2)
     for _ in range(3):
@@ -59,8 +59,8 @@ def test_what_was_not_created_after_all_is_given_back() -> None:
     assert (usage.namespace, usage.new_in_namespace) == (1, 2)
 
 
-def test_after_a_start_it_is_complete_when_every_cluster_with_pods_was_seen() -> None:
-    """One without has no GPUs: a burst of new clusters waits for nothing."""
+def test_after_a_start_the_ledger_is_complete_once_every_cluster_with_pods_was_seen() -> None:
+    """A cluster without pods has no GPUs: a burst of new clusters need not wait."""
     ledger = GpuLedger(lambda: (A, B, C), lambda: 0.0, lambda key: key != C)
     assert not ledger.usage(A).complete
     ledger.note(B, 0)
@@ -69,8 +69,8 @@ def test_after_a_start_it_is_complete_when_every_cluster_with_pods_was_seen() ->
     assert not ledger.usage(A).complete
 
 
-def test_a_plan_that_is_replaced_before_it_is_carried_out_spends_no_minute() -> None:
-    """Nothing came of it. What came after all, and is lost again, was new all the same."""
+def test_a_plan_that_is_replaced_before_it_is_carried_out_uses_up_no_minute() -> None:
+    """None of its pods was created. A pod that was created and lost again did count as new."""
     ledger = GpuLedger(lambda: (A, B), lambda: 0.0)
     ledger.note(A, 0)
     ledger.note(A, 0, 8)
@@ -84,7 +84,7 @@ def test_a_plan_that_is_replaced_before_it_is_carried_out_spends_no_minute() -> 
     assert ledger.usage(B).new_in_total == 8
 
 
-def test_what_comes_back_within_a_minute_is_not_new_whatever_was_seen_in_between() -> None:
+def test_a_replacement_within_a_minute_is_not_new_whatever_was_seen_meanwhile() -> None:
     """A pass between the loss of pods and their replacement changes nothing about it."""
     now = 0.0
     ledger = GpuLedger(lambda: (A, B), lambda: now)
@@ -101,8 +101,8 @@ def test_what_comes_back_within_a_minute_is_not_new_whatever_was_seen_in_between
     assert ledger.usage(B).new_in_total == 6
 
 
-def test_what_is_given_back_of_a_replacement_spends_and_frees_no_minute() -> None:
-    """Only what was counted as new can be taken back."""
+def test_a_failed_replacement_changes_nothing_about_the_minute() -> None:
+    """Only pods that were counted as new can be uncounted."""
     ledger = GpuLedger(lambda: (A, B), lambda: 0.0)
     ledger.note(A, 2)
     ledger.note(A, 2, 4)
@@ -114,8 +114,8 @@ def test_what_is_given_back_of_a_replacement_spends_and_frees_no_minute() -> Non
     assert ledger.usage(B).total == 4
 
 
-def test_clusters_that_no_pass_is_made_over_hold_up_nobody_and_count_by_their_pods() -> None:
-    """As of a namespace that may not be read any more when a term begins."""
+def test_clusters_without_passes_count_by_their_pods_and_hold_up_nobody() -> None:
+    """Their namespace may have become unreadable before the term began."""
     lost: dict[Key, int] = {C: 5}
     ledger = GpuLedger(lambda: (A, B, C), lambda: 0.0, without_pass=lost.get)
     for _ in range(2):
@@ -131,7 +131,7 @@ def test_clusters_that_no_pass_is_made_over_hold_up_nobody_and_count_by_their_po
 
 
 def test_a_namespace_is_complete_for_itself() -> None:
-    """One that is not counted yet holds up no ceiling of another."""
+    """An incomplete namespace holds up no ceiling of another."""
     ledger = GpuLedger(lambda: (A, B, C), lambda: 0.0)
     ledger.note(A, 0)
     assert not ledger.usage(A).complete_in_namespace
@@ -140,7 +140,7 @@ def test_a_namespace_is_complete_for_itself() -> None:
 
 
 def test_a_cluster_whose_passes_fail_counts_by_its_pods_and_holds_up_nobody() -> None:
-    """With what it has at each of them; what a pass finds out in the end is what it had, and not new."""
+    """Its pods at each pass count; what the first successful pass finds is not new."""
     pods = {B: 3}
     ledger = GpuLedger(lambda: (A, B), lambda: 0.0, by_pods=lambda key: pods.get(key, 0))
     for gpus in (3, 5, 1):
@@ -157,7 +157,7 @@ def test_a_cluster_whose_passes_fail_counts_by_its_pods_and_holds_up_nobody() ->
     assert ledger.usage(A).total == 1
 
 
-def test_what_clusters_that_are_gone_have_left_counts_until_it_is_gone() -> None:
+def test_pods_of_deleted_clusters_count_until_they_are_gone() -> None:
     """Also where nobody has reported the end of the cluster, and where its name is used again."""
     keys, left = [A, B], {B: 0}
     ledger = GpuLedger(lambda: keys, lambda: 0.0, left=lambda key: left.get(key, 0), owners=lambda: left)

@@ -1,4 +1,4 @@
-"""GPUs of pods that belong to no cluster any more: what holds devices, and what only claims to."""
+"""GPUs of pods without a cluster: which of them hold devices."""
 
 import pytest
 from msgspec.structs import replace
@@ -20,10 +20,10 @@ KINDS = ["RayCluster"]
         pytest.param(Owner("ReplicaSet", "x", "uid-x"), "", 0, id="of another kind, and runs nowhere"),
     ],
 )
-def test_a_pod_that_no_cluster_controls_holds_gpus_where_it_runs(
+def test_a_pod_that_no_cluster_controls_holds_gpus_only_if_it_runs(
     owner: Owner | None, node_name: str, counted: int
 ) -> None:
-    """Whoever may create pods could otherwise use up the room of everybody by pods that never start."""
+    """Otherwise whoever may create pods could use up everybody's room with pods that never start."""
     pods, pod = Store(Pod, KINDS), worker(cluster(), 1, gpus=3)
     pods.apply(replace(pod, owner=owner, node_name=node_name, template_hash="hash-1"))
     assert GpuPods(RootStore("RayCluster"), pods).left(unowned(pod.namespace)) == counted

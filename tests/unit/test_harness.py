@@ -1,4 +1,4 @@
-"""What the other tiers stand on, where it has failed on a busy machine."""
+"""Parts of the other tiers' harness that have failed on a busy machine."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def entry(name: str) -> str:
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))
 def test_an_audit_log_is_read_while_it_is_being_written(tmp_path: Path, cut: int) -> None:
-    """Also where what is written ends in the middle of a character, or holds ends of lines of other kinds."""
+    """The text may end in the middle of a character, or contain other kinds of line ends."""
     log = tmp_path / "audit.log"
     whole, begun = entry("a\u2028b\x85"), entry("\N{GREEK SMALL LETTER ALPHA}" * 30)
     log.write_bytes(f"{whole}\n{whole}\n".encode() + begun.encode()[:-cut])
@@ -34,7 +34,7 @@ def test_an_audit_log_is_read_while_it_is_being_written(tmp_path: Path, cut: int
 def test_a_client_for_another_thread_reads_no_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which may change at that moment."""
+    """The environment may change at that moment."""
 
     def changed() -> dict[str, str]:
         raise KeyError("PYTEST_CURRENT_TEST")

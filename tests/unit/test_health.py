@@ -1,4 +1,4 @@
-"""What the probes answer."""
+"""The answers of the probes."""
 
 import pytest
 from aiohttp import ClientSession
@@ -25,13 +25,11 @@ async def answer_of(
 
 
 @pytest.mark.parametrize(("trouble", "status"), [(None, 200), ("the Lease cannot be used", 503)])
-async def test_readyz_names_all_that_is_not_well_whether_it_is_ready_or_not(
-    trouble: str | None, status: int
-) -> None:
+async def test_readyz_names_all_trouble_even_if_it_is_ready(trouble: str | None, status: int) -> None:
     assert await answer_of("/readyz", trouble) == (status, [trouble or "ok", *REMARKS])
 
 
-async def test_readyz_says_nothing_twice() -> None:
+async def test_readyz_repeats_nothing() -> None:
     assert await answer_of("/readyz", REMARKS[1]) == (503, [REMARKS[1], REMARKS[0]])
 
 

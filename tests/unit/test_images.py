@@ -1,4 +1,4 @@
-"""Images: what goes into one decides what it is called, and the command lines that build it."""
+"""Images: their content decides their name and the command lines that build them."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from images.pip_conf import pip_conf
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of all that images are made from."""
+    """A copy of all sources of images."""
     for name in ("images", "operator", "requirements"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(recipes.REPOSITORY / name, tmp_path / name, ignore=ignored)
@@ -22,8 +22,8 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_change_of_source_makes_another_operator_image_and_the_same_ray_image(checkout: Path) -> None:
-    """So a new build is rolled out, and half a gigabyte of Ray is not built again for it."""
+def test_a_change_of_source_changes_the_operator_image_and_not_the_ray_image(checkout: Path) -> None:
+    """So a new build is rolled out without building half a gigabyte of Ray again."""
     before = recipes.recipe("operator", {}, checkout), recipes.recipe("ray", {}, checkout)
     with (checkout / "operator" / "rayfleet" / "errors.py").open("a") as source:
         source.write("# changed\n")
@@ -34,7 +34,7 @@ def test_a_change_of_source_makes_another_operator_image_and_the_same_ray_image(
 
 
 def test_byte_code_and_times_change_nothing(checkout: Path) -> None:
-    """An image that has been built once is not built again because its source was run or copied."""
+    """Running or copying the source does not cause a build."""
     before = recipes.recipe("operator", {}, checkout)
     (checkout / "operator" / "rayfleet" / "__pycache__").mkdir()
     (checkout / "operator" / "rayfleet" / "__pycache__" / "main.cpython-311.pyc").write_bytes(b"x")
@@ -43,7 +43,7 @@ def test_byte_code_and_times_change_nothing(checkout: Path) -> None:
 
 
 def test_a_recipe_lists_all_that_its_dockerfile_copies() -> None:
-    """What is staged is what is hashed: a COPY of anything else could not work."""
+    """The staged files are the hashed ones: a COPY of anything else would fail."""
     for name in recipes.NAMES:
         recipe = recipes.recipe(name, {})
         text = (recipes.REPOSITORY / recipe.dockerfile).read_text()
@@ -54,7 +54,7 @@ def test_a_recipe_lists_all_that_its_dockerfile_copies() -> None:
 
 
 def test_the_gpu_image_is_the_same_dockerfile_on_another_base() -> None:
-    """One recipe to keep right."""
+    """There is one recipe to maintain."""
     ray, gpu = recipes.recipe("ray", {}), recipes.recipe("ray-gpu", {})
     assert gpu.dockerfile == ray.dockerfile
     assert "nvidia/cuda" in gpu.build_args["BASE_IMAGE"]
@@ -62,20 +62,20 @@ def test_the_gpu_image_is_the_same_dockerfile_on_another_base() -> None:
 
 
 def test_both_ray_images_have_the_same_python_by_default() -> None:
-    """A cluster whose head and workers differ in that does not start."""
+    """A cluster whose head and workers differ in their Python does not start."""
     dockerfile = (recipes.REPOSITORY / "images/ray/Dockerfile").read_text()
     version = recipes.recipe("ray-gpu", {}).build_args["PYTHON_VERSION"]
     assert f"ARG PYTHON_VERSION={version}\n" in dockerfile
 
 
 def test_a_ray_image_is_named_after_its_ray_version() -> None:
-    """As manifests name it."""
+    """Manifests name it so."""
     assert recipes.recipe("ray", {}).reference == "localhost/rayfleet/ray:2.60.0"
     assert recipes.recipe("ray", {"RAY_VERSION": "2.47.1"}).reference == "localhost/rayfleet/ray:2.47.1"
 
 
 def test_a_given_base_goes_before_the_images_own() -> None:
-    """So the GPU image can be built where no CUDA base can be pulled."""
+    """So the GPU image can be built without pulling a CUDA base."""
     assert (
         recipes.recipe("ray-gpu", {"BASE_IMAGE": "localhost/mine"}).build_args["BASE_IMAGE"]
         == "localhost/mine"
@@ -102,7 +102,7 @@ def test_both_engines_get_the_same_build_and_secrets_stay_out_of_it() -> None:
 
 
 def test_both_engines_save_a_docker_archive_that_carries_the_name() -> None:
-    """What `ctr images import` and `kind load image-archive` take."""
+    """`ctr images import` and `kind load image-archive` accept it."""
     archive = Path("/w/ray.tar")
     assert Docker().save("localhost/r:1", archive) == [
         "docker",
@@ -114,8 +114,8 @@ def test_both_engines_save_a_docker_archive_that_carries_the_name() -> None:
     assert Buildah().save("localhost/r:1", archive)[-1] == "docker-archive:/w/ray.tar:localhost/r:1"
 
 
-def test_pip_in_the_build_goes_the_way_that_pip_goes_here() -> None:
-    """Its index and CA bundle, and nothing else of the environment."""
+def test_pip_in_the_build_uses_the_index_of_this_machine() -> None:
+    """It gets the index and the CA bundle, and nothing else of the environment."""
     environment = {"PIP_CERT": "/etc/ca.pem", "PIP_INDEX_URL": "https://pypi.example/simple", "HOME": "/root"}
     expected = "[global]\nindex-url = https://pypi.example/simple\ncert = /run/secrets/ca\n"
     assert pip_conf(environment) == expected
@@ -131,7 +131,7 @@ Debian|bookworm|main|http://mirror.example/debian/
 
 
 def test_the_base_comes_from_the_mirror_that_apt_uses() -> None:
-    """Not from its security archive or another vendor's."""
+    """It is not a security archive or another vendor's."""
     assert base.mirror_in(TARGETS) == "http://mirror.example/debian/"
     assert base.mirror_in("Ubuntu|noble|main|http://ubuntu.example/\n") is None
     assert base.mirror_in("") is None

@@ -1,4 +1,4 @@
-"""RayClusters are followed as pods are: each namespace by itself, whatever its watch comes to."""
+"""RayClusters are followed as pods are: each namespace by itself, whatever its watch does."""
 
 import asyncio
 from typing import Any
@@ -30,7 +30,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_cluster_is_followed_from_its_birth_to_its_end() -> None:
-    """Born is what was seen being created; what was listed was there before."""
+    """A cluster is born if its creation was seen; a listed one existed before."""
     server = Server({"rayclusters red": Listing([cluster(5, "old")], 7)})
     async with following(server, "red") as seen:
         await until("the list", lambda: len(seen.stores.roots["RayCluster"]) == 1)
@@ -50,7 +50,7 @@ async def test_a_cluster_is_followed_from_its_birth_to_its_end() -> None:
 
 
 async def test_a_deletion_in_a_gap_of_the_watch_is_reported_by_the_list() -> None:
-    """At once, and the gap is counted like those of pods."""
+    """It is reported at once, and the gap is counted like those of pods."""
     server = Server({"rayclusters red": Listing([cluster(5)], 7)})
     async with following(server, "red") as seen:
         await until("the list", lambda: KEY in seen.stores.roots["RayCluster"])
@@ -62,7 +62,7 @@ async def test_a_deletion_in_a_gap_of_the_watch_is_reported_by_the_list() -> Non
 
 
 async def test_after_a_restored_etcd_the_clusters_are_rewound() -> None:
-    """A bookmark from before shows it; then the list alone is true, and what it forgot is gone."""
+    """A bookmark with an older version shows it; then only the list is true, and what it lacks is gone."""
     server = Server({"rayclusters red": Listing([cluster(5, a=1)], 7)})
     async with following(server, "red") as seen:
         await until("the list", lambda: KEY in seen.stores.roots["RayCluster"])
@@ -102,7 +102,7 @@ async def test_a_namespace_that_is_refused_holds_up_no_other() -> None:
 
 @pytest.mark.parametrize("kind", ["pods", "services", "rayclusters"])
 async def test_each_kind_of_a_namespace_must_be_readable(kind: str) -> None:
-    """A half that can be seen is no view."""
+    """Half of the kinds are not a view."""
     server = Server({f"{kind} red": FORBIDDEN})
     async with following(server, "red", "blue") as seen:
         await asyncio.wait_for(seen.informer.wait_started(), 5)
@@ -110,10 +110,10 @@ async def test_each_kind_of_a_namespace_must_be_readable(kind: str) -> None:
         assert readiness.unavailable(seen.informer.health)["red"] is not None
 
 
-async def test_a_namespace_that_answers_nothing_is_waited_for_but_not_for_long(
+async def test_a_namespace_that_does_not_answer_delays_the_start_only_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """At the start: it may be that it only takes long."""
+    """It may only be slow."""
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
     server = Server({"rayclusters red": ILL})
     async with following(server, "red", "blue") as seen:
@@ -122,8 +122,8 @@ async def test_a_namespace_that_answers_nothing_is_waited_for_but_not_for_long(
         assert seen.informer.readable("blue")
 
 
-async def test_where_nothing_can_be_read_nothing_begins() -> None:
-    """Neither with all namespaces nor with each of them refused."""
+async def test_without_any_readable_namespace_nothing_starts() -> None:
+    """That holds for all namespaces, and for a list of which each is refused."""
     server = Server({"rayclusters": FORBIDDEN, "rayclusters red": FORBIDDEN})
     for namespaces in ((), ("red",)):
         async with following(server, *namespaces) as seen:
@@ -135,8 +135,8 @@ async def test_where_nothing_can_be_read_nothing_begins() -> None:
 
 
 @pytest.mark.parametrize("failure", [FORBIDDEN, ILL], ids=["403", "5xx"])
-async def test_a_watch_that_is_dead_shows_by_its_age_and_its_error(failure: ApiFailure) -> None:
-    """Neither lists nor watches are answered: after a while we are not ready."""
+async def test_a_dead_watch_shows_its_age_and_its_error(failure: ApiFailure) -> None:
+    """Neither lists nor watches are answered: after a while the operator is not ready."""
     server = Server({"rayclusters": Listing([cluster(5)], 7)})
     async with following(server) as seen:
         await until("the list", lambda: KEY in seen.stores.roots["RayCluster"])
@@ -154,7 +154,7 @@ async def test_a_watch_that_is_dead_shows_by_its_age_and_its_error(failure: ApiF
         assert failure.message in words
 
 
-async def test_a_watch_that_is_refused_beside_lists_that_are_not_is_said_and_made_up_for() -> None:
+async def test_a_refused_watch_is_reported_and_replaced_by_lists() -> None:
     """The view is as old as the last list, and each list is a sign of life."""
     server = Server({"rayclusters": Listing([cluster(5)], 7)})
     async with following(server) as seen:

@@ -1,4 +1,4 @@
-"""What a reflector does about each thing that can happen: every fault is a row."""
+"""The reaction of a reflector to everything that can happen: every fault is a row."""
 
 from collections.abc import Sequence
 
@@ -25,13 +25,13 @@ from support.informer_rows import AT_ONCE, CUT, EXPIRED, LISTS, LONG, WAITS, WAT
 
 
 @pytest.mark.parametrize("row", [*LISTS, *WATCHES, *WAITS], ids=lambda row: row.id)
-def test_what_is_done_about_it(row: Row) -> None:
-    """Each row is a sentence about one thing that happens."""
+def test_the_reaction_to_each_fault(row: Row) -> None:
+    """Each row is a sentence about one fault."""
     assert step(row.state, row.happened) == (replace(row.state, **row.now), row.then)
 
 
 def test_it_starts_with_a_list_in_pages() -> None:
-    """Nothing is known before the first list, and a list of thousands comes in pages."""
+    """Nothing is known before the first list, and thousands of objects come in pages."""
     assert start(optional=False) == (State(), List())
 
 
@@ -44,8 +44,8 @@ def _run(inputs: Sequence[Input]) -> tuple[State, list[Effect]]:
     return state, effects
 
 
-def test_a_server_that_expires_every_watch_is_listed_ever_more_slowly() -> None:
-    """Lists that succeed in between do not make a hot loop of it."""
+def test_a_server_that_expires_every_watch_is_listed_less_and_less_often() -> None:
+    """Successful lists in between do not cause a hot loop."""
     again: list[Input] = [Listed(2), WatchFailed(2, AT_ONCE, EXPIRED), Waited()]
     _, effects = _run([Listed(1), WatchFailed(1, AT_ONCE, EXPIRED), *again * 6])
 
@@ -53,7 +53,7 @@ def test_a_server_that_expires_every_watch_is_listed_ever_more_slowly() -> None:
 
 
 def test_a_clean_life_has_no_gap() -> None:
-    """Watches that end in time, and one that is cut, miss nothing."""
+    """Watches that end normally, and one that is cut, miss nothing."""
     state, _ = _run(
         [Listed(1), Opened(), WatchEnded(5, LONG), Opened(), WatchFailed(9, LONG, CUT), Waited(), Opened()]
     )
@@ -62,15 +62,15 @@ def test_a_clean_life_has_no_gap() -> None:
 
 
 def test_a_gap_is_counted_when_it_opens_and_when_it_closes() -> None:
-    """Whoever looked at the view in between looks again."""
+    """Whoever has read the view in between reads it again."""
     opened, _ = _run([Listed(1), StreamBroken(5, LONG, EXPIRED)])
     closed, _ = _run([Listed(1), StreamBroken(5, LONG, EXPIRED), Listed(9)])
 
     assert (opened.gaps, closed.gaps) == (1, 2)
 
 
-def test_what_may_have_been_missed_is_a_loss_once_until_a_list_makes_up_for_it() -> None:
-    """However many attempts that takes."""
+def test_a_possible_loss_is_reported_once_until_a_list_closes_it() -> None:
+    """The number of attempts does not matter."""
     broken = StreamBroken(5, LONG, EXPIRED)
     tries: list[Input] = [ListFailed(CUT), Waited(), ListFailed(CUT), Waited()]
 

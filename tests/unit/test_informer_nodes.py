@@ -1,4 +1,4 @@
-"""Nodes belong to no namespace: they are followed once, and nothing else depends on whether they can be."""
+"""Nodes belong to no namespace: they are followed once, and nothing else depends on that."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ def health_of_nodes(seen: Following) -> Health:
 
 @pytest.mark.parametrize("namespaces", SCOPES, ids=["all namespaces", "a list"])
 async def test_nodes_are_followed_once_and_wake_nobody(namespaces: tuple[str, ...]) -> None:
-    """From the list to the deletion, also beside a list of namespaces."""
+    """They are followed from the list to the deletion, also beside a list of namespaces."""
     server = Server({"nodes": Listing([gpu_node("a"), gpu_node("b")], 7)})
     async with following(server, *namespaces, children=WITH_NODES) as seen:
         await until("the list", lambda: len(nodes_of(seen)) == 2)
@@ -51,10 +51,10 @@ async def test_nodes_are_followed_once_and_wake_nobody(namespaces: tuple[str, ..
     "failure", [FORBIDDEN, ApiFailure(404, "NotFound", "no such kind")], ids=["403", "404"]
 )
 @pytest.mark.parametrize("namespaces", SCOPES, ids=["all namespaces", "a list"])
-async def test_nodes_that_may_not_be_read_are_unavailable_and_nothing_else_is(
+async def test_nodes_that_may_not_be_read_are_the_only_thing_unavailable(
     namespaces: tuple[str, ...], failure: ApiFailure
 ) -> None:
-    """It is said, and the operator is ready; once they may be read, they are there, and nobody is woken."""
+    """A remark says so, and the operator is ready; once readable they are cached, and nobody is woken."""
     server = Server({"nodes": failure})
     async with following(server, *namespaces, children=WITH_NODES) as seen:
         await asyncio.wait_for(seen.informer.wait_started(), 5)
@@ -71,8 +71,8 @@ async def test_nodes_that_may_not_be_read_are_unavailable_and_nothing_else_is(
         assert seen.readable == readable
 
 
-async def test_a_right_that_is_taken_away_leaves_nodes_that_are_no_more_relied_upon() -> None:
-    """The cache keeps what was seen; that it is no view any more is said."""
+async def test_without_the_right_any_more_cached_nodes_are_marked_unavailable() -> None:
+    """The cache keeps the last state, and a remark says that it is outdated."""
     server = Server({"nodes": Listing([gpu_node("a")], 7)})
     async with following(server, children=WITH_NODES) as seen:
         await until("the list", lambda: health_of_nodes(seen).synced)
@@ -85,8 +85,8 @@ async def test_a_right_that_is_taken_away_leaves_nodes_that_are_no_more_relied_u
 
 
 @pytest.mark.parametrize("namespaces", SCOPES, ids=["all namespaces", "a list"])
-async def test_nodes_that_cannot_be_listed_for_now_hold_up_nothing(namespaces: tuple[str, ...]) -> None:
-    """An outage of theirs alone: the operator begins, and is ready, and says so."""
+async def test_an_outage_of_nodes_alone_holds_up_nothing(namespaces: tuple[str, ...]) -> None:
+    """The operator starts, is ready, and reports the outage."""
     server = Server({"nodes": ILL})
     async with following(server, *namespaces, children=WITH_NODES) as seen:
         await asyncio.wait_for(seen.informer.wait_started(), 5)
@@ -96,8 +96,8 @@ async def test_nodes_that_cannot_be_listed_for_now_hold_up_nothing(namespaces: t
         assert readiness.remarks(seen.informer.health) == (f"nodes: {ILL.message}",)
 
 
-async def test_nodes_make_no_namespace_readable_that_is_not() -> None:
-    """That they can be read everywhere says nothing of pods."""
+async def test_readable_nodes_make_no_namespace_readable() -> None:
+    """The right to read nodes implies no right to read pods."""
     server = Server({"nodes": Listing([], 7), "pods red": FORBIDDEN})
     async with following(server, "red", children=WITH_NODES) as seen:
         await until("the list", lambda: health_of_nodes(seen).synced)
@@ -110,8 +110,8 @@ async def test_nodes_make_no_namespace_readable_that_is_not() -> None:
         assert words.startswith("pods have not been listed yet")
 
 
-def test_a_watch_of_nodes_that_is_silent_is_remarked_on() -> None:
-    """It is no reason not to be ready."""
+def test_a_silent_watch_of_nodes_is_reported() -> None:
+    """The operator stays ready."""
     silent = Health(
         "nodes", None, synced=True, available=True, age=999.0, error="", gaps=0, losses=0, relists=0
     )
@@ -121,7 +121,7 @@ def test_a_watch_of_nodes_that_is_silent_is_remarked_on() -> None:
     assert readiness.remarks([optional]) == ("the watch of nodes has been silent for 999 s",)
 
 
-async def test_where_nodes_are_not_followed_nothing_asks_for_them() -> None:
+async def test_nodes_are_not_requested_unless_they_are_followed() -> None:
     """The right is not needed then."""
     server = Server()
     async with following(server) as seen:

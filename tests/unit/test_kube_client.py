@@ -1,4 +1,4 @@
-"""The API client against a server that says exactly what a test wants: answers and trouble as values."""
+"""The API client against a server with scripted answers: results and failures are values."""
 
 import time
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ async def _client(server: Wire, **options: Any) -> AsyncIterator[KubeClient]:
         yield client
 
 
-async def test_a_read_answers_with_the_object_and_says_who_asks() -> None:
+async def test_a_read_returns_the_object_and_sends_a_user_agent() -> None:
     async with wire(says({"kind": "Pod"})) as server, _client(server) as client:
         assert await client.get(f"{PODS}/a", {"x": "y"}) == {"kind": "Pod"}
 
@@ -33,7 +33,7 @@ async def test_a_read_answers_with_the_object_and_says_who_asks() -> None:
         assert request.headers["user-agent"] == f"rayfleet/{__version__}"
 
 
-async def test_a_create_names_its_field_manager_and_tells_the_servers_warnings() -> None:
+async def test_a_create_names_its_field_manager_and_returns_the_servers_warnings() -> None:
     warning = 'Warning: 299 - "unknown field \\"spec.foo\\""'
     warnings: list[str] = []
     async with wire(says({"kind": "Pod"}, 201, warning)) as server, _client(server) as client:
@@ -45,7 +45,7 @@ async def test_a_create_names_its_field_manager_and_tells_the_servers_warnings()
         assert warnings == ['unknown field "spec.foo"']
 
 
-async def test_a_delete_is_of_this_very_object_only() -> None:
+async def test_a_delete_has_the_uid_as_precondition() -> None:
     async with wire(says({"kind": "Status"})) as server, _client(server) as client:
         await client.delete(f"{PODS}/a", "u1", grace=5)
 
@@ -60,7 +60,7 @@ async def test_a_delete_is_of_this_very_object_only() -> None:
         }
 
 
-async def test_a_status_is_merged() -> None:
+async def test_a_status_is_sent_as_a_merge_patch() -> None:
     async with wire(says({"kind": "RayCluster"})) as server, _client(server) as client:
         await client.patch_status("/x/status", {"status": {"state": "ready"}})
 
@@ -77,7 +77,7 @@ async def test_a_large_body_arrives_whole() -> None:
         assert orjson.loads(server.requests[0].body) == body
 
 
-async def test_a_refusal_comes_in_the_servers_words_with_its_causes() -> None:
+async def test_a_refusal_has_the_servers_message_and_causes() -> None:
     refusal = fails(
         422,
         "Invalid",
@@ -121,7 +121,7 @@ async def test_a_page_of_a_proxy_is_shown_in_part() -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1]", b""], ids=["html", "no object", "empty"])
-async def test_a_success_that_is_no_object_is_tried_again(body: bytes) -> None:
+async def test_a_success_without_an_object_can_be_retried(body: bytes) -> None:
     async with wire(says(body)) as server, _client(server) as client:
         answer = await client.get(PODS)
 
@@ -129,7 +129,7 @@ async def test_a_success_that_is_no_object_is_tried_again(body: bytes) -> None:
         assert policy(answer) is Policy.RETRY
 
 
-async def test_a_refused_connection_is_no_answer() -> None:
+async def test_a_refused_connection_counts_as_no_answer() -> None:
     async with wire(says({})) as server:
         url = server.url
     async with KubeClient(Credentials(url)) as client:
@@ -141,7 +141,7 @@ async def test_a_refused_connection_is_no_answer() -> None:
         assert client.calls.by_verb_and_code == {("get", 0): 1}
 
 
-async def test_a_cut_connection_is_no_answer() -> None:
+async def test_a_cut_connection_counts_as_no_answer() -> None:
     async with wire(hangs_up) as server, _client(server) as client:
         answer = await client.create(PODS, {})
 
@@ -149,8 +149,8 @@ async def test_a_cut_connection_is_no_answer() -> None:
         assert answer.status == 0
 
 
-async def test_a_late_answer_is_no_answer() -> None:
-    """Each call may have its own deadline, and it holds."""
+async def test_a_late_answer_counts_as_no_answer() -> None:
+    """Each call may have its own deadline."""
     async with wire(says_nothing) as server, _client(server, timeout=30) as client:
         began = time.monotonic()
         answer = await client.create(PODS, {}, within=0.1)
@@ -176,7 +176,7 @@ async def test_calls_are_counted_by_verb_and_code() -> None:
         assert client.calls.mutating == 3
 
 
-async def test_connections_are_kept() -> None:
+async def test_connections_are_reused() -> None:
     async with wire(says({})) as server, _client(server) as client:
         for _ in range(5):
             await client.get(PODS)
@@ -184,8 +184,8 @@ async def test_connections_are_kept() -> None:
         assert (server.connections, len(server.requests)) == (1, 5)
 
 
-async def test_a_refused_token_is_read_again_and_the_request_sent_once_more(tmp_path: Path) -> None:
-    """The kubelet has put a new one there."""
+async def test_a_refused_token_is_read_again_and_the_request_repeated_once(tmp_path: Path) -> None:
+    """The kubelet has written a new one."""
     token = tmp_path / "token"
     token.write_text("old\n")
     refusal = fails(401, "Unauthorized", "Unauthorized")

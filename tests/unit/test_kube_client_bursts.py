@@ -1,4 +1,4 @@
-"""Watches that bring much are read in gulps, and others at once."""
+"""Watches with many events are read in chunks, and others at once."""
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ APART = 0.005
 
 
 def bursts(number: int, apart: float, *, cut: bool = False) -> Answering:
-    """A watch that brings so many events one by one."""
+    """A watch that sends so many events one by one."""
 
     async def answer(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -40,7 +40,7 @@ def bursts(number: int, apart: float, *, cut: bool = False) -> Answering:
 
 
 async def _watched(answer: Answering) -> tuple[list[object], list[float]]:
-    """What came, and when."""
+    """The events, and when each came."""
     came, at = list[object](), list[float]()
     async with (
         wire(answer) as server,
@@ -53,7 +53,7 @@ async def _watched(answer: Answering) -> tuple[list[object], list[float]]:
     return came, at
 
 
-def test_what_follows_closely_is_a_burst_and_what_comes_alone_is_none() -> None:
+def test_only_events_in_close_succession_are_a_burst() -> None:
     seen = Bursts()
     times = (10.0, 10.0 + BURST / 2, 10.0 + BURST / 2 + GULP, 11.0, 11.0 + 2 * BURST)
     assert [seen.gather_after(1_000, now) for now in times] == [False, True, True, False, False]
@@ -65,16 +65,16 @@ def test_a_flood_is_read_without_pauses() -> None:
     assert not any(seen.gather_after(256 << 10, 10.0 + n / 1_000) for n in range(100))
 
 
-async def test_a_burst_is_read_in_a_few_gulps_and_whole() -> None:
+async def test_a_burst_is_read_completely_in_a_few_chunks() -> None:
     came, at = await _watched(bursts(NUMBER, APART))
     assert [one["object"]["n"] for one in came if isinstance(one, dict)] == list(range(NUMBER))
-    # One by one, each would come so long after the one before as they were sent.
+    # Read one by one, they would be as far apart as they were sent.
     together = sum(later - earlier < APART / 5 for earlier, later in itertools.pairwise(at))
     assert together > NUMBER / 2, together
 
 
 @pytest.mark.parametrize("cut", [False, True])
-async def test_a_stream_that_ends_while_a_burst_gathers_is_read_to_its_end(cut: bool) -> None:  # noqa: FBT001 - a case
+async def test_a_stream_that_ends_during_a_burst_is_read_to_its_end(cut: bool) -> None:  # noqa: FBT001 - a case
     came, _ = await _watched(bursts(3, 0.0, cut=cut))
     assert [one["object"]["n"] for one in came if isinstance(one, dict)] == [0, 1, 2]
     assert isinstance(came[-1], ApiFailure) is cut

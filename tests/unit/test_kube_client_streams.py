@@ -1,4 +1,4 @@
-"""Lists and watches of the API client, against a server that says exactly what a test wants."""
+"""Lists and watches of the API client, against a server with scripted answers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -28,7 +28,7 @@ async def _watched(client: KubeClient, **options: Any) -> list[Any]:
         return [item async for item in events]
 
 
-async def test_watches_never_keep_a_write_waiting() -> None:
+async def test_watches_never_delay_a_write() -> None:
     """They have connections of their own."""
     async with (
         wire(streams(event("BOOKMARK"), then="silent"), streams(then="silent"), says({}, 201)) as server,
@@ -59,7 +59,7 @@ async def test_a_list_comes_in_pages_of_one_version() -> None:
         ]
 
 
-async def test_a_list_whose_pages_expire_is_read_at_once() -> None:
+async def test_a_list_whose_pages_expire_is_read_without_pages() -> None:
     answers = [
         says({"metadata": {"resourceVersion": "9", "continue": "more"}, "items": [{"n": 1}]}),
         fails(410, "Expired", "the continue parameter is too old"),
@@ -88,14 +88,14 @@ async def test_a_list_that_fails_is_a_failure(answer: Answering, expected: Polic
         assert policy(listed) is expected
 
 
-async def test_an_empty_list_may_come_without_items() -> None:
+async def test_an_empty_list_may_have_null_items() -> None:
     """Go writes an empty slice as null."""
     empty = says({"metadata": {"resourceVersion": "9"}, "items": None})
     async with wire(empty) as server, _client(server) as client:
         assert await client.list_all(PODS) == Listing([], 9)
 
 
-async def test_a_list_of_metadata_asks_for_no_more() -> None:
+async def test_a_list_of_metadata_requests_only_metadata() -> None:
     empty = says({"metadata": {"resourceVersion": "9"}, "items": []})
     async with wire(empty) as server, _client(server) as client:
         await client.list_metadata(PODS)
@@ -116,8 +116,8 @@ async def test_a_watch_yields_its_events_and_ends_quietly() -> None:
 
 
 @pytest.mark.parametrize(("then", "reason"), [("cut", "NoAnswer"), ("silent", "Silent")])
-async def test_a_watch_that_stops_says_how(then: str, reason: str) -> None:
-    """After the events that came: what was seen, was seen."""
+async def test_the_end_of_a_watch_has_its_reason(then: str, reason: str) -> None:
+    """It comes after all received events."""
     async with wire(streams(event("ADDED", a=1), then=then)) as server, _client(server) as client:
         first, last = await _watched(client, silence=0.2)
 
@@ -127,7 +127,7 @@ async def test_a_watch_that_stops_says_how(then: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize("line", [b"<html>\n", b"17\n"], ids=["no JSON", "no object"])
-async def test_a_watch_of_something_else_is_a_failure(line: bytes) -> None:
+async def test_a_watch_with_an_invalid_line_is_a_failure(line: bytes) -> None:
     async with wire(streams(line)) as server, _client(server) as client:
         (last,) = await _watched(client)
 
@@ -154,7 +154,7 @@ async def test_a_watch_that_is_never_answered_times_out() -> None:
 def test_a_watch_takes_objects_of_three_megabytes_on_either_loop(
     new_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
-    """Cut into pieces anywhere, with small events right before and after."""
+    """They are cut anywhere, with small events right before and after."""
     large = event("MODIFIED", data="x" * 3_000_000)
     raw = event("ADDED", n=1) + large + event("DELETED", n=2)
     pieces = [raw[at : at + 65_000] for at in range(0, len(raw), 65_000)]

@@ -1,4 +1,4 @@
-"""Where credentials come from, and the one sentence that says why they will not do."""
+"""The sources of credentials, and the sentence that says why they are unusable."""
 
 import base64
 from collections.abc import Mapping
@@ -71,11 +71,11 @@ def test_certificates_may_be_files_beside_the_kubeconfig(tmp_path: Path) -> None
     [({"token": "t"}, "t"), ({"tokenFile": "/run/token", "token": "t"}, Path("/run/token"))],
 )
 def test_a_token_may_be_given_or_in_a_file(tmp_path: Path, user: dict[str, str], token: object) -> None:
-    """A file goes before a value, as for kubectl."""
+    """A file takes precedence over a value, as with kubectl."""
     assert from_kubeconfig([_kubeconfig(tmp_path, user=user)]).token == token
 
 
-def test_of_several_files_the_first_word_counts(tmp_path: Path) -> None:
+def test_the_first_of_several_files_wins(tmp_path: Path) -> None:
     first = tmp_path / "first"
     first.write_text("current-context: c\nclusters: [{name: k, cluster: {server: 'https://first'}}]\n")
     second = _kubeconfig(tmp_path, user={"token": "t"}, name="second")
@@ -100,7 +100,7 @@ def test_of_several_files_the_first_word_counts(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_not_supported_is_refused_in_a_sentence(
+def test_unsupported_credentials_are_refused_in_a_sentence(
     tmp_path: Path, cluster: dict[str, Any], user: dict[str, Any], words: str
 ) -> None:
     path = _kubeconfig(tmp_path, cluster=cluster, user=user)
@@ -152,7 +152,7 @@ def test_without_any_credentials_one_sentence_says_what_to_do(tmp_path: Path) ->
         find_credentials(None, {"HOME": str(tmp_path)})
 
 
-def test_the_kubeconfig_at_home_is_the_last_resort(tmp_path: Path) -> None:
+def test_the_kubeconfig_in_the_home_folder_is_used_last(tmp_path: Path) -> None:
     (tmp_path / ".kube").mkdir()
     _kubeconfig(tmp_path / ".kube")
 
@@ -173,7 +173,7 @@ def test_a_token_file_is_read_again_each_minute(tmp_path: Path) -> None:
     assert (before, token.current()) == ("old", "new")
 
 
-def test_a_token_file_that_vanishes_leaves_the_token_as_it_was(tmp_path: Path) -> None:
+def test_the_last_token_is_used_if_its_file_vanishes(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("old")
     token = BearerToken(path, lambda: 0.0)
@@ -183,13 +183,13 @@ def test_a_token_file_that_vanishes_leaves_the_token_as_it_was(tmp_path: Path) -
     assert token.reread() == "old"
 
 
-def test_a_token_file_that_was_never_there_is_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_token_file_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(CredentialsError, match=r"The token file .* cannot be read"):
         BearerToken(tmp_path / "token", lambda: 0.0).current()
 
 
 @pytest.mark.parametrize("ca", [b"no certificate", Path("/nowhere/ca.crt")], ids=["data", "file"])
-def test_certificates_that_are_none_are_a_sentence(ca: Path | bytes) -> None:
+def test_invalid_certificates_are_refused_in_a_sentence(ca: Path | bytes) -> None:
     with pytest.raises(CredentialsError, match=f"The certificates for {SERVER} cannot be used"):
         Credentials(SERVER, ca=ca).ssl_context()
 
@@ -201,7 +201,7 @@ def test_secrets_are_not_shown() -> None:
     assert "TOKTOK" not in shown
 
 
-def test_kopf_gets_the_same_credentials_with_the_token_of_the_moment(tmp_path: Path) -> None:
+def test_kopf_gets_the_same_credentials_with_the_current_token(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("now\n")
 

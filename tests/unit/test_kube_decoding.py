@@ -1,4 +1,4 @@
-"""What is left out when an object is decoded, and that nobody can make anything else be left out."""
+"""Decoding drops managed fields, and no text can make it drop anything else."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ SPEC: dict[str, Any] = {"containers": [{"name": "ray", "env": [{"name": "A", "va
 
 
 def pod(**metadata: Any) -> dict[str, Any]:
-    """A built-in kind: its metadata ends in managedFields."""
+    """An object of a built-in kind, whose metadata ends with managedFields."""
     own = {"name": "a", "labels": {"x": "y"}, **metadata}
     return {"kind": "Pod", "metadata": own, "spec": SPEC, "status": {"phase": "Running"}}
 
@@ -70,7 +70,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("place", ["manager", "key", "label", "annotation", "name"])
-def test_no_text_changes_what_is_left_out(text: str, place: str) -> None:
+def test_no_text_changes_what_is_dropped(text: str, place: str) -> None:
     fields, metadata = dict(FIELDS), dict[str, Any]()
     if place == "manager":
         fields["manager"] = text

@@ -1,4 +1,4 @@
-"""A stream of bytes becomes lines, however it was cut on its way."""
+"""A stream of bytes is split into lines, however its chunks are cut."""
 
 import pytest
 from hypothesis import given
@@ -11,8 +11,8 @@ from rayfleet.kube.client.lines import LineSplitter, LineTooLongError
     st.lists(st.binary(min_size=1).filter(lambda line: b"\n" not in line)),
     st.lists(st.integers(min_value=1, max_value=9), min_size=1),
 )
-def test_lines_come_out_as_they_went_in(lines: list[bytes], cuts: list[int]) -> None:
-    """Wherever the chunks end."""
+def test_lines_are_reassembled(lines: list[bytes], cuts: list[int]) -> None:
+    """Chunks may end anywhere."""
     stream, splitter, found = b"".join(line + b"\n" for line in lines), LineSplitter(), []
     while stream:
         for cut in cuts:
@@ -22,7 +22,7 @@ def test_lines_come_out_as_they_went_in(lines: list[bytes], cuts: list[int]) -> 
     assert found == lines
 
 
-def test_empty_lines_are_left_out() -> None:
+def test_empty_lines_are_dropped() -> None:
     """Some servers send them as a sign of life."""
     assert LineSplitter().feed(b"\n\na\n\n") == [b"a"]
 
@@ -34,7 +34,7 @@ def test_an_unfinished_line_is_kept_back() -> None:
 
 
 def test_a_line_without_an_end_is_dropped() -> None:
-    """Memory is not without end either."""
+    """It would fill the memory."""
     splitter = LineSplitter(longest=10)
     splitter.feed(b"12345678")
 

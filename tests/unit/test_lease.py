@@ -25,14 +25,14 @@ def vacant_in(*looks: tuple[float, dict[str, Any]], now: float, identity: str = 
 
 
 def test_a_lease_may_be_taken_once_it_has_not_changed_for_its_duration() -> None:
-    """By our clock, from when we first saw it so."""
+    """The time counts by our clock, from when we first saw this state."""
     looks = [(0.0, lease()), (2.0, lease(renewed=1)), (4.0, lease(renewed=1))]
     assert vacant_in(*looks, now=4.0) == 13.0
     assert vacant_in(*looks, now=16.9) == pytest.approx(0.1)
     assert vacant_in(*looks, now=17.0) == 0.0
 
 
-def test_a_label_is_no_sign_of_life() -> None:
+def test_a_changed_label_does_not_renew_a_lease() -> None:
     """Anybody may set one; the leader alone writes the spec."""
     assert vacant_in((0.0, lease(7)), (10.0, lease(8)), now=15.0) == 0.0
 
@@ -44,11 +44,11 @@ def test_a_lease_that_is_free_or_our_own_may_be_taken_at_once() -> None:
     assert vacant_in((0.0, lease(holderIdentity="me")), now=0.0) == 0.0
 
 
-def test_a_lease_that_was_deleted_while_it_was_held_keeps_its_term() -> None:
+def test_a_lease_that_was_deleted_while_held_is_not_taken_before_its_expiry() -> None:
     """Its holder may write until it notices."""
     observer = LeaseObserver()
     observer.observe(lease_from_object(lease()), 0.0)
-    # From here on it is not there to be observed.
+    # From here on it does not exist.
     assert observer.vacant_in("me", 14.0) == 1.0
     assert observer.vacant_in("me", 15.0) == 0.0
 
@@ -58,13 +58,13 @@ def test_a_lease_that_claims_a_year_is_waited_for_two_minutes() -> None:
 
 
 def test_the_leader_stops_before_another_may_start() -> None:
-    """With time to spare for requests that are on their way."""
+    """The margin is for requests that are on their way."""
     timing = Timing()
     assert timing.renew_deadline + timing.renew_every <= timing.duration
     assert timing.retry_every < timing.renew_every < timing.renew_deadline
 
 
-def test_a_new_lease_is_held_by_its_maker() -> None:
+def test_a_new_lease_is_held_by_its_creator() -> None:
     made = lease_object("ns", "me", Timing(), NOW)
     assert made["metadata"] == {"name": "rayfleet-leader", "namespace": "ns"}
     assert made["spec"] == {
@@ -84,12 +84,12 @@ def test_taking_it_counts_a_transition_unless_it_was_ours(holder: str, transitio
 
 
 def test_every_write_is_refused_if_somebody_else_wrote_first() -> None:
-    """It names the uid and the version that it was decided on."""
+    """It has the uid and the version that the decision was based on."""
     found = lease_from_object(lease(41))
     patches = acquisition(found, "me", Timing(), NOW), renewal(found, NOW), release(found, NOW)
     assert all(patch["metadata"] == {"uid": "u", "resourceVersion": "41"} for patch in patches)
 
 
-def test_a_release_leaves_it_to_the_next_at_once() -> None:
+def test_a_released_lease_can_be_taken_at_once() -> None:
     spec = release(lease_from_object(lease()), NOW)["spec"]
     assert (spec["holderIdentity"], spec["leaseDurationSeconds"]) == ("", 1)

@@ -1,4 +1,4 @@
-"""What is to leave becomes deletes, or questions to Ray."""
+"""Pods that should leave are deleted, or drained by Ray."""
 
 from rayfleet.kinds.raycluster.actions import Cause
 from rayfleet.kinds.raycluster.leaving.leave import Leave, Unit, ended, pod_leaves, steps
@@ -11,28 +11,28 @@ POD = worker(OF, 1)
 NODE = (POD.name, node(POD).node_id)
 
 
-def test_a_pod_without_work_is_deleted_for_the_reason_it_leaves_for() -> None:
+def test_a_pod_without_work_is_deleted_with_its_reason() -> None:
     [delete] = steps([pod_leaves(POD, Cause.SURPLUS, "2 pods, 1 wanted")]).deletes
     assert (delete.uid, delete.cause, delete.reason) == (POD.uid, Cause.SURPLUS, "2 pods, 1 wanted")
 
 
-def test_a_pod_that_is_going_is_not_deleted_once_more() -> None:
+def test_a_terminating_pod_is_not_deleted_again() -> None:
     assert not steps([ended(worker(OF, 1, end=ray_ended(), deleting=True))]).deletes
 
 
-def test_for_an_idle_node_ray_is_asked_and_nothing_is_deleted() -> None:
+def test_an_idle_node_is_drained_first_and_nothing_is_deleted() -> None:
     deletes, drains = steps([Leave(Unit((POD,)), Cause.IDLE, "idle", (NODE,))], RayView())
     assert not deletes
     assert [(drain.pod, drain.node_id) for drain in drains] == [NODE]
 
 
-def test_ray_is_not_asked_twice_and_not_just_after_it_has_refused() -> None:
+def test_ray_is_not_asked_twice_nor_just_after_a_refusal() -> None:
     leave = Leave(Unit((POD,)), Cause.IDLE, "idle", (NODE,))
     assert not steps([leave], RayView(drained=frozenset({NODE[1]}))).drains
     assert not steps([leave], RayView(kept={NODE[1]: 0.0})).drains
 
 
-def test_a_replica_leaves_whole_and_a_host_of_it_that_ended_says_so() -> None:
+def test_a_replica_leaves_whole_and_its_ended_host_has_its_own_reason() -> None:
     of = cluster(spec(group("tpu", numOfHosts=2)))
     first, second = replica(of, 1, hosts=2)
     evicted = {"phase": "Failed", "end": ended_by_kubelet("Evicted")}

@@ -1,4 +1,4 @@
-"""How a pod stands on its way out."""
+"""The states of a pod that leaves."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def ray(*statuses: NodeStatus, **fields: Any) -> RayView:
         (ray(NodeStatus.DEAD, drained=frozenset({NODE})), NAMED, PodState.DEAD),
     ],
 )
-def test_what_ray_says_of_its_node_is_the_state_of_a_pod_that_lives(
+def test_the_state_of_a_living_pod_is_that_of_its_ray_node(
     view: RayView, dead: frozenset[str], state: PodState
 ) -> None:
     assert state_of(POD, reported_by(view, dead)) is state
@@ -62,24 +62,24 @@ def test_a_node_that_somebody_else_drains_counts_until_it_is_dead() -> None:
         ({"phase": "Failed"}, PodState.SETTLING),
     ],
 )
-def test_what_kubernetes_says_counts_before_what_ray_says(changes: dict[str, Any], state: PodState) -> None:
+def test_the_state_in_kubernetes_goes_before_that_in_ray(changes: dict[str, Any], state: PodState) -> None:
     asked = Reported(joined=NAMED, asked=NAMED, dead=NAMED)
     assert state_of(worker(OF, 1, **changes), asked) is state
 
 
-def test_where_ray_is_not_asked_a_pod_that_is_ready_has_come() -> None:
+def test_without_a_queue_a_ready_pod_counts_as_joined() -> None:
     assert state_of(POD, NOT_ASKED) is PodState.KEEP
     assert state_of(worker(OF, 1, ready=False), NOT_ASKED) is PodState.COMING
 
 
-def test_every_state_says_what_may_follow_and_all_ways_end_with_the_pod_going() -> None:
+def test_every_state_has_its_successors_and_all_paths_end_with_termination() -> None:
     for state in PodState:
         assert all(name in PodState.__members__ for name in state.follow)
         assert state is PodState.GOING or PodState.GOING.name in state.follow
     assert not PodState.GOING.follow
 
 
-def test_only_pods_that_live_are_wanted_or_leaving() -> None:
+def test_only_living_pods_are_kept_or_leaving() -> None:
     living = {state.name for state in PodState if state.lives}
     assert living == {"KEEP", "COMING", "REFUSED", "MARKED", "ASKED", "DRAINING"}
     assert {state.name for state in PodState if state.counts is Counts.LEAVING} == {

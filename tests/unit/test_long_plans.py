@@ -1,4 +1,4 @@
-"""A cluster whose plan takes long has a small share of the processor, however often it is woken."""
+"""A cluster with slow plans gets a small share of the CPU, however often it is woken."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from support.passes import KEY, passes
 
 
 class Plans:
-    """Counts them, and says that each took so many seconds."""
+    """Counts plans, and reports a duration for each."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -33,8 +33,8 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
     return plans
 
 
-async def test_after_a_long_plan_a_cluster_rests_whatever_wakes_it(plans: Plans) -> None:
-    """Ten times as long as the plan took; then it is looked at by itself."""
+async def test_after_a_slow_plan_a_cluster_rests_whatever_wakes_it(plans: Plans) -> None:
+    """It rests ten times as long as the plan took; then it gets a pass by itself."""
     async with passes() as bed:
         bed.stored(spec(group("a", 1)), born=True)
         await bed.reconciler.reconcile(KEY)
@@ -45,8 +45,8 @@ async def test_after_a_long_plan_a_cluster_rests_whatever_wakes_it(plans: Plans)
         assert again.requeue_after == pytest.approx(plans.seconds * REST, abs=1.0)
 
 
-async def test_a_changed_spec_is_planned_for_at_once(plans: Plans) -> None:
-    """So is a deletion, which raises the generation as well: whoever is to stop something can."""
+async def test_a_changed_spec_is_planned_at_once(plans: Plans) -> None:
+    """So is a deletion, which raises the generation as well: users can stop something."""
     async with passes() as bed:
         bed.stored(spec(group("a", 1)), born=True)
         await bed.reconciler.reconcile(KEY)
@@ -57,7 +57,7 @@ async def test_a_changed_spec_is_planned_for_at_once(plans: Plans) -> None:
 
 
 async def test_a_new_term_begins_without_a_rest(plans: Plans) -> None:
-    """What another leader has done meanwhile is looked at."""
+    """The first pass sees what another leader has done."""
     async with passes() as bed:
         bed.stored(spec(group("a", 1)), born=True)
         await bed.reconciler.reconcile(KEY)
@@ -67,8 +67,8 @@ async def test_a_new_term_begins_without_a_rest(plans: Plans) -> None:
         assert plans.count > made
 
 
-async def test_a_plan_that_takes_no_time_worth_mentioning_puts_off_nothing(plans: Plans) -> None:
-    """Ten thousand nodes are looked through in that time."""
+async def test_a_fast_plan_delays_nothing(plans: Plans) -> None:
+    """Ten thousand nodes can be planned in that time."""
     plans.seconds = reconcile.LONG_PLAN_SECONDS
     async with passes() as bed:
         bed.stored(spec(group("a", 1)), born=True)

@@ -1,4 +1,4 @@
-"""Creates whose answer is lost: what is there is looked at before the next write."""
+"""Creates whose answer is lost: pods are listed before the next write."""
 
 import pytest
 
@@ -20,7 +20,7 @@ async def test_after_a_create_whose_answer_was_lost_the_pods_are_listed_again(
     answer: Answering,
     lists: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    """The pod may be there."""
+    """The pod may exist."""
     async with passes() as bed:
         bed.stored()
         await bed.reconciler.reconcile(KEY)

@@ -1,4 +1,4 @@
-"""A maximum that is lowered: what has not joined goes at once, what works stays until it is idle."""
+"""A lowered maximum: pods that have not joined go at once, busy ones stay until they are idle."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def pending(of: Root, index: int, reason: str = "Unschedulable", **fields: Any) 
 
 
 def decided(of: Root, pods: list[Pod], joined: list[Pod], *, tasks: int = 3, **ray: Any) -> Plan:
-    """What is planned while so many tasks wait, where three replicas were wanted."""
+    """The plan while so many tasks wait and three replicas were desired."""
     nodes = [node(head(of)), *(node(pod, WORKING) for pod in joined)]
     seen = replace(view(nodes, Demand(GPU_TASK, tasks)).ray, session_since=NOW - 7200, **ray)
     around = {"ray": seen, "acted_on": {"gpu": Sizing(3, 0)}}
@@ -40,7 +40,7 @@ def wanted(of: Plan) -> int:
 
 
 def test_pods_that_have_not_joined_go_at_once_while_their_tasks_wait() -> None:
-    """Three wait for room, one may stay; or none. The newest go, and it is said why."""
+    """Three wait for room, and one or none may stay. The newest go, with a reason."""
     for most, left in ((1, ["2", "3"]), (0, ["1", "2", "3"])):
         of = scaled(group={"maxReplicas": most})
         after = decided(of, [pending(of, n) for n in (1, 2, 3)], [])
@@ -52,8 +52,8 @@ def test_pods_that_have_not_joined_go_at_once_while_their_tasks_wait() -> None:
         assert f"at its max of {most}" in after.decision.summary
 
 
-def test_busy_workers_stay_and_are_not_wanted_any_more() -> None:
-    """None is made in the place of one that ends."""
+def test_busy_workers_stay_and_are_not_replaced() -> None:
+    """No pod replaces one that ends."""
     of = scaled(group={"maxReplicas": 1})
     pods = [worker(of, 1), worker(of, 2), pending(of, 3)]
     after = decided(of, pods, pods[:2])
@@ -62,13 +62,13 @@ def test_busy_workers_stay_and_are_not_wanted_any_more() -> None:
     assert "busy replicas go when they are idle" in after.decision.group("gpu").reason
 
 
-def test_what_has_no_hope_goes_before_what_starts() -> None:
+def test_pods_that_hang_go_before_those_that_start() -> None:
     of = scaled(group={"maxReplicas": 1})
     pods = [pending(of, 1), pending(of, 2, "ContainerCreating"), pending(of, 3, "ContainerCreating")]
     assert gone(decided(of, pods, [])) == ["1", "3"]
 
 
-def test_a_pod_that_has_just_begun_to_run_may_have_joined_since_ray_was_asked() -> None:
+def test_a_pod_that_has_just_started_may_have_joined_since_the_last_answer() -> None:
     """It goes a few seconds later, unless it is a node by then."""
     of = scaled(group={"maxReplicas": 0})
     for since, goes in ((NOW - 9, []), (NOW - 10, ["1"])):
@@ -77,7 +77,7 @@ def test_a_pod_that_has_just_begun_to_run_may_have_joined_since_ray_was_asked() 
         assert goes or after.requeue_after == 1.0
 
 
-def test_without_rays_word_only_pods_go_that_have_never_run() -> None:
+def test_without_an_answer_of_ray_only_pods_that_never_ran_go() -> None:
     """Nothing else shrinks while the queue is not known."""
     of = scaled(group={"maxReplicas": 0})
     after = decided(of, [worker(of, 1), pending(of, 2)], [], trouble="the head does not answer")
@@ -86,7 +86,7 @@ def test_without_rays_word_only_pods_go_that_have_never_run() -> None:
     assert gone(plan(asked)) == ["1"]
 
 
-def test_a_pod_that_is_named_for_deletion_counts_as_one_of_those_that_go() -> None:
+def test_a_pod_in_workers_to_delete_counts_as_one_that_goes() -> None:
     """Otherwise one more than the maximum asks for would go, and be recreated."""
     of = scaled(group={"maxReplicas": 2, "scaleStrategy": {"workersToDelete": [worker(scaled(), 1).name]}})
     assert gone(decided(of, [pending(of, n) for n in (1, 2, 3)], [])) == ["1"]
@@ -103,7 +103,7 @@ def test_a_replica_of_several_hosts_goes_whole() -> None:
     assert gone(one_joined) == ["1", "2"]
 
 
-def test_a_replica_that_has_joined_in_part_is_drained_when_none_of_it_works() -> None:
+def test_a_replica_that_has_joined_in_part_is_drained_when_it_is_idle() -> None:
     """Otherwise it would stay above the maximum; its other host goes with the one that is drained."""
     of = scaled(group={"maxReplicas": 0, "numOfHosts": 2})
     pods = [head(of), worker(of, 1, host=Host("r0", 0, 0)), pending(of, 2, host=Host("r0", 0, 1))]
@@ -122,8 +122,8 @@ def test_a_replica_that_has_joined_in_part_is_drained_when_none_of_it_works() ->
     assert sorted(delete.name for delete in after.deletes) == [pods[1].name, pods[2].name]
 
 
-def test_a_lowered_replicas_takes_at_once_what_has_not_joined_and_is_not_needed() -> None:
-    """Before what is idle; a task that waits keeps its pod."""
+def test_a_lowered_replicas_removes_unneeded_pods_that_have_not_joined_at_once() -> None:
+    """They go before idle ones; a waiting task keeps its pod."""
     of = scaled(group={"replicas": 1})
     pods = [head(of), worker(of, 1), pending(of, 2), pending(of, 3, "ContainerCreating")]
     for tasks, left in ((0, 2), (1, 1)):
@@ -133,8 +133,8 @@ def test_a_lowered_replicas_takes_at_once_what_has_not_joined_and_is_not_needed(
         assert len(gone(after)) == left
 
 
-def test_groups_that_do_not_scale_shrink_at_once_to_what_they_may_have() -> None:
-    """By `maxReplicas`, `minReplicas` or `replicas`; what has not started goes first."""
+def test_groups_that_do_not_scale_shrink_at_once_to_their_size() -> None:
+    """`maxReplicas`, `minReplicas` or `replicas` sets it; pods that have not started go first."""
     sizes: list[dict[str, Any]] = [
         {"replicas": 3, "maxReplicas": 1},
         {"replicas": 0, "minReplicas": 1},

@@ -1,4 +1,4 @@
-"""The parts of the process put together: what holds a pass back, and what is said while it does."""
+"""The parts of the process together: what holds a pass back, and what the operator reports meanwhile."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ def operator(api: ScriptedApi, *arguments: str) -> Operator:
 
 
 def known(of: Operator) -> None:
-    """Put a cluster into the cache, as its watch would."""
+    """Put a cluster into the cache, as its watch does."""
     obj = raycluster()
     own = {"uid": "u", "resourceVersion": "7", "generation": 1, "namespace": "ml"}
     obj["metadata"] = obj["metadata"] | own
@@ -41,7 +41,7 @@ def known(of: Operator) -> None:
 
 
 async def test_no_pass_runs_before_its_namespace_has_been_listed(api: ScriptedApi) -> None:
-    """Whoever leads: half a view leads to pods that are there already."""
+    """Half a view would lead to duplicate pods."""
     made = operator(api)
     known(made)
     assert await made._loop.reconcile(KEY) == Done()
@@ -51,7 +51,7 @@ async def test_no_pass_runs_before_its_namespace_has_been_listed(api: ScriptedAp
 async def test_no_pass_runs_while_it_is_not_known_whether_another_operator_could_act_there(
     api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor is anything said of it: it takes a moment."""
+    """Nothing is reported, because it takes only a moment."""
     made = operator(api)
     known(made)
     monkeypatch.setattr(made._loop.informer, "readable", lambda _: True)
@@ -60,10 +60,10 @@ async def test_no_pass_runs_while_it_is_not_known_whether_another_operator_could
     assert api.requests == []
 
 
-async def test_a_cluster_that_gets_no_pass_holds_up_no_ceiling_of_others(
+async def test_a_cluster_without_passes_holds_up_no_ceiling_of_others(
     api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its namespace may not be read any more, and its GPUs count by the pods that were seen."""
+    """Its namespace has become unreadable, and its GPUs count by the pods that were seen."""
     made = operator(api)
     known(made)
     gpus = worker(cluster(spec(group("gpu", 1)), uid="u"), 1, group_name="gpu", gpus=3)
@@ -76,8 +76,8 @@ async def test_a_cluster_that_gets_no_pass_holds_up_no_ceiling_of_others(
     assert not made._ledger.usage(other).complete, "it gets a pass"
 
 
-async def test_a_cluster_that_is_gone_is_forgotten_even_where_nothing_can_be_read(api: ScriptedApi) -> None:
-    """Its memory would stay for as long as its namespace is away."""
+async def test_a_cluster_that_is_gone_is_forgotten_even_in_an_unreadable_namespace(api: ScriptedApi) -> None:
+    """Otherwise its memory would stay while the namespace is unreadable."""
     made = operator(api)
     passed: list[Key] = []
 
@@ -90,16 +90,16 @@ async def test_a_cluster_that_is_gone_is_forgotten_even_where_nothing_can_be_rea
     assert passed == [KEY]
 
 
-async def test_it_is_not_ready_until_it_knows_what_there_is_and_says_what_it_lacks(api: ScriptedApi) -> None:
-    """In the order in which it comes to know it."""
+async def test_it_is_not_ready_until_its_caches_are_filled_and_says_what_is_missing(api: ScriptedApi) -> None:
+    """The order is that in which it reads them."""
     made = operator(api)
     assert "install the CRD" in (made._not_ready() or "")
     made._loop.served.set()
     assert "pods have not been listed yet" in (made._not_ready() or "")
 
 
-async def test_it_ends_in_good_order_when_it_is_asked_to(api: ScriptedApi) -> None:
-    """Also while it waits for its CRD, within the five seconds that it has; nothing listens any more then."""
+async def test_it_ends_in_good_order_when_asked(api: ScriptedApi) -> None:
+    """Also while it waits for its CRD, within five seconds; then nothing listens any more."""
     made = Process(parse(QUIET, {}), Credentials(api.url))
     running = asyncio.create_task(made.run())
     async with asyncio.timeout(20):

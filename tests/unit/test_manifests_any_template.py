@@ -1,4 +1,4 @@
-"""Whatever the API server has accepted as a spec: a body comes out, and the spec stays as it was."""
+"""Every spec that the API server has accepted gives a body, and is not changed."""
 
 import copy
 import json
@@ -95,10 +95,10 @@ groups = st.fixed_dictionaries(
 @given(
     groups, groups, st.none() | services, st.sampled_from(["", "2.60.0", "2.52", "x"]), st.integers(1, 10**6)
 )
-def test_a_body_comes_out_and_the_spec_stays(
+def test_every_accepted_spec_gives_a_body_and_is_not_changed(
     head: dict[str, Any], worker: dict[str, Any], service: dict[str, Any] | None, version: str, index: int
 ) -> None:
-    """For every shape that the schema lets through."""
+    """This covers every shape that the schema accepts."""
     of = spec(head={**head, "headService": service}, worker=worker, rayVersion=version)
     before = copy.deepcopy(of)
     factory = worker_pods(cluster(), of, worker_group(of))

@@ -14,8 +14,8 @@ def field(path: str) -> dict[str, Any]:
     return {"fieldRef": {"fieldPath": path}}
 
 
-def test_the_head_knows_who_it_is() -> None:
-    """Written out in full, without the start command."""
+def test_the_environment_of_the_head() -> None:
+    """It is written out in full, without the start command."""
     variables = environment(ray(built_head(spec(head={"rayStartParams": {"port": "6380"}}))))
 
     assert variables.pop("KUBERAY_GEN_RAY_START_CMD").startswith("ray start --head ")
@@ -31,8 +31,8 @@ def test_the_head_knows_who_it_is() -> None:
     }
 
 
-def test_a_worker_knows_the_head_besides() -> None:
-    """By the Service's name, on the head's port."""
+def test_a_worker_also_knows_the_address_of_the_head() -> None:
+    """The address is the Service's name, with the head's port."""
     variables = environment(ray(built_worker(spec(head={"rayStartParams": {"port": "6380"}}))))
 
     assert variables["FQ_RAY_IP"] == HEAD_HOST
@@ -45,8 +45,8 @@ def test_a_worker_knows_the_head_besides() -> None:
     "name",
     ["RAY_PORT", "RAY_ADDRESS", "RAY_USAGE_STATS_KUBERAY_IN_USE", "RAY_DASHBOARD_ENABLE_K8S_DISK_USAGE"],
 )
-def test_a_users_value_wins_where_it_is_a_matter_of_choice(name: str) -> None:
-    """Ours is a default."""
+def test_a_users_value_wins_over_our_defaults(name: str) -> None:
+    """These variables are preferences."""
     container = ray(
         built_worker(spec(worker={"template": template(env=[{"name": name, "value": "theirs"}])}))
     )
@@ -67,7 +67,7 @@ def test_a_users_value_wins_where_it_is_a_matter_of_choice(name: str) -> None:
         "RAY_IP",
     ],
 )
-def test_a_fact_about_the_pod_is_not_the_users_to_change(name: str) -> None:
+def test_a_user_cannot_change_a_fact_about_the_pod(name: str) -> None:
     """A pod under another name or group would be a stranger to the autoscaler. Once only: no duplicate."""
     theirs = [{"name": name, "value": "theirs"}, {"name": "MINE", "value": "x"}]
     container = ray(built_worker(spec(worker={"template": template(env=theirs)})))
@@ -78,7 +78,7 @@ def test_a_fact_about_the_pod_is_not_the_users_to_change(name: str) -> None:
 
 
 def test_variables_may_refer_to_each_other() -> None:
-    """Kubernetes expands `$(NAME)` from what stands above: the user's below our facts, the command last."""
+    """Kubernetes expands `$(NAME)` from earlier ones: ours come first, then the user's, the command last."""
     container = ray(built_worker(spec(worker={"template": template(env=[{"name": "MINE", "value": "x"}])})))
     order = [entry["name"] for entry in container["env"]]
 
@@ -100,7 +100,7 @@ def test_the_users_init_containers_come_first_and_know_the_head() -> None:
         assert environment(containers[0]) == {"A": "1", "FQ_RAY_IP": HEAD_HOST, "RAY_IP": "demo-head-svc"}
 
 
-def test_a_sidecar_is_left_alone() -> None:
+def test_a_sidecar_is_not_changed() -> None:
     """Only the first container is Ray's."""
     with_sidecar = template()
     with_sidecar["spec"]["containers"].append({"name": "logs", "image": "fluent-bit"})
@@ -131,8 +131,8 @@ def test_the_object_store_gets_the_containers_memory(resources: object, expected
     assert ray(body)["volumeMounts"] == [{"name": "shared-mem", "mountPath": SHM}]
 
 
-def test_shared_memory_of_the_users_own_is_respected() -> None:
-    """A mount there, a store elsewhere, or a volume of that name."""
+def test_the_users_own_shared_memory_is_kept() -> None:
+    """It may be a mount there, a store elsewhere, or a volume of that name."""
     mounted = template(
         volumeMounts=[{"name": "mine", "mountPath": f"{SHM}/"}], pod={"volumes": [{"name": "mine"}]}
     )

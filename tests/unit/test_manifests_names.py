@@ -23,7 +23,7 @@ def test_names_have_the_shape_that_users_look_for() -> None:
 
 
 def test_the_hash_is_that_of_the_first_release() -> None:
-    """Names are pinned: another hash in a new release would make it create pods beside those it has."""
+    """Names are pinned: with another hash a new release would create pods beside the existing ones."""
     assert head_pod_name(cluster(), 1) == "demo-head-ssvhr"
     assert worker_pod_name(cluster(), "gpu", 1) == "demo-gpu-worker-m6z5t-1"
 
@@ -44,12 +44,12 @@ def test_each_epoch_has_a_head_of_its_own() -> None:
         ("Größe", "demo-gr-e-worker-"),
     ],
 )
-def test_a_group_name_is_made_fit_for_dns(group: str, stem: str) -> None:
-    """Capitals, dots and underscores are legal in a group's name, and not in a host's."""
+def test_a_group_name_is_converted_to_dns(group: str, stem: str) -> None:
+    """Capitals, dots and underscores are valid in a group's name, but not in a host's."""
     assert worker_pod_name(cluster(), group, 3).startswith(stem)
 
 
-def test_groups_that_look_alike_when_cut_stay_apart() -> None:
+def test_groups_with_equal_prefixes_have_different_names() -> None:
     """The hash is of the whole group name and is never cut."""
     one, two = (worker_pod_name(cluster("c" * 53), f"group-{n}", 1) for n in (1, 2))
 
@@ -58,7 +58,7 @@ def test_groups_that_look_alike_when_cut_stay_apart() -> None:
 
 
 def test_pods_of_one_group_differ_in_the_number_only() -> None:
-    """A group's names line up, also past its tenth pod and where they are cut."""
+    """That holds past the tenth pod, and for names that are cut."""
     first, many = (worker_pod_name(cluster("c" * 53), "gpu", n) for n in (1, 123_456))
 
     assert many == first[:-1] + "123456"

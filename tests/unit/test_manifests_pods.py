@@ -1,4 +1,4 @@
-"""Head and worker pods as a whole: golden bodies, metadata, hashes, and nothing mutated."""
+"""Head and worker pods as a whole: golden bodies, metadata, hashes, and unchanged inputs."""
 
 import copy
 from typing import Any
@@ -31,7 +31,7 @@ APP = {"app.kubernetes.io/name": "kuberay", "app.kubernetes.io/created-by": "kub
 
 
 def without_environment_and_probes(body: dict[str, Any]) -> dict[str, Any]:
-    """The pod's spec without what has tests of its own."""
+    """The pod's spec without the parts that have their own tests."""
     trimmed: dict[str, Any] = copy.deepcopy(body["spec"])
     for field in ("env", "livenessProbe", "readinessProbe"):
         del trimmed["containers"][0][field]
@@ -41,7 +41,7 @@ def without_environment_and_probes(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_head_with_a_gpu() -> None:
-    """Written out by hand."""
+    """The body is written out by hand."""
     resources = {"limits": {"cpu": "2", "memory": "4Gi", "nvidia.com/gpu": "1"}}
     given = template({"labels": {"team": "x"}}, {"nodeSelector": {"pool": "gpu"}}, resources=resources)
     built = head_pod(cluster(), spec(head={"template": given}), 7)
@@ -81,7 +81,7 @@ def test_a_head_with_a_gpu() -> None:
 
 
 def test_a_worker() -> None:
-    """Written out by hand."""
+    """The body is written out by hand."""
     of = spec(worker={"groupName": "GPU.big", "template": template(imagePullPolicy="Always")})
     factory = worker_pods(cluster(), of, worker_group(of))
     body = factory.named(12)
@@ -125,8 +125,8 @@ def test_a_worker() -> None:
     }
 
 
-def test_the_templates_metadata_is_kept_but_for_what_is_ours() -> None:
-    """Labels, annotations and finalizers are the user's; names, namespace and owner are not."""
+def test_the_templates_metadata_is_kept_except_for_our_fields() -> None:
+    """The user sets labels, annotations and finalizers; we set names, namespace and owner."""
     metadata = {
         "name": "theirs",
         "generateName": "theirs-",
@@ -157,8 +157,8 @@ def factory_of(
     return worker_pods(cluster(), of, worker_group(of))
 
 
-def test_the_hash_tells_templates_apart_and_nothing_else() -> None:
-    """Not the epoch, the index or the order of keys, and every change that would change a pod."""
+def test_the_hash_depends_on_the_template_alone() -> None:
+    """The epoch, the index and the order of keys do not matter; every change of a pod does."""
     same = factory_of({"template": {"spec": template()["spec"], "metadata": {}}, "replicas": 5})
     assert factory_of().template_hash == same.template_hash
     assert head_pod(cluster(), spec(), 1).template_hash == head_pod(cluster(), spec(), 2).template_hash
@@ -192,8 +192,8 @@ def test_pods_of_a_group_share_everything_but_their_names() -> None:
     }
 
 
-def test_a_metrics_port_of_the_users_own_is_kept() -> None:
-    """Else there is one, where `metrics-export-port` says."""
+def test_the_users_own_metrics_port_is_kept() -> None:
+    """Otherwise one is added, as `metrics-export-port` says."""
     own = [{"name": "metrics", "containerPort": 1}]
     assert ray(built_head(spec(head={"template": template(ports=own)})))["ports"] == own
 
@@ -205,7 +205,7 @@ def test_a_metrics_port_of_the_users_own_is_kept() -> None:
     "broken", [{}, {"spec": None}, {"spec": {"containers": []}}, {"spec": {"containers": [None]}}]
 )
 def test_a_template_without_containers_is_left_to_the_api_server(broken: dict[str, Any]) -> None:
-    """It names what is wrong better than an exception here could."""
+    """It reports the fault better than an exception here."""
     body = built_worker(spec(worker={"template": broken}))
 
     assert body["spec"].get("containers") == (broken.get("spec") or {}).get("containers")

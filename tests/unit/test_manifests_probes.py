@@ -1,4 +1,4 @@
-"""Probes of the Ray container, asked for real where they are a script."""
+"""Probes of the Ray container, run for real if they are scripts."""
 
 import pytest
 
@@ -14,8 +14,8 @@ READINESS = {"initialDelaySeconds": 10, "failureThreshold": 10}
 
 
 @pytest.mark.parametrize("version", ["2.53.0", "2.60.0", "v2.100.1", "3.0"])
-def test_ray_is_asked_for_its_one_health_page(version: str) -> None:
-    """Since 2.53 the agent's page covers all of a node."""
+def test_the_probes_request_rays_single_health_page(version: str) -> None:
+    """Since 2.53 the agent's page covers the whole node."""
     head, worker = ray(built_head(spec(rayVersion=version))), ray(built_worker(spec(rayVersion=version)))
 
     assert head["livenessProbe"] == {"httpGet": HEALTHZ, **HEAD_TIMING, **LIVENESS}
@@ -24,15 +24,15 @@ def test_ray_is_asked_for_its_one_health_page(version: str) -> None:
     assert worker["readinessProbe"] == {"httpGet": HEALTHZ, **WORKER_TIMING, **READINESS}
 
 
-def test_the_page_is_where_the_agent_listens() -> None:
-    """`dashboard-agent-listen-port` moves it; a port that only the shell knows cannot be followed."""
+def test_the_page_is_on_the_agents_port() -> None:
+    """`dashboard-agent-listen-port` sets it; a port that only the shell knows cannot be used."""
     for given, port in (("1234", 1234), ('"1234"', 1234), ("$PORT", 52365), ("0", 52365), ("70000", 52365)):
         moved = spec(worker={"rayStartParams": {"dashboard-agent-listen-port": given}})
         assert ray(built_worker(moved))["livenessProbe"]["httpGet"]["port"] == port
 
 
 def test_a_users_probe_is_kept() -> None:
-    """The other one is still generated, and null is no probe."""
+    """The other one is still generated, and null means none."""
     own = {"tcpSocket": {"port": 1}}
     container = ray(built_head(spec(head={"template": template(livenessProbe=own, readinessProbe=None)})))
 
@@ -52,10 +52,10 @@ def test_a_users_probe_is_kept() -> None:
         ("registry.example/train:2.60.0", False),
     ],
 )
-def test_a_ray_without_a_version_is_asked_as_its_image_says_or_as_every_ray_can_be(
+def test_without_a_version_the_probes_follow_the_image_or_work_for_every_ray(
     stated: str | None, image: str, *, one_page: bool
 ) -> None:
-    """An older Ray has no such page: asked for it, the pod is never ready, and killed after ten minutes."""
+    """An older Ray lacks that page: the pod would never be ready, and be killed after ten minutes."""
     group = {"template": template(image=image)}
     of = spec(head=group, worker=group, rayVersion=stated)
     for container in (ray(built_head(of)), ray(built_worker(of))):
@@ -84,7 +84,7 @@ DOWN = (503, "Local Raylet failed")
         ({RAYLET: DOWN, GCS: UP}, False, False),
     ],
 )
-def test_an_older_ray_is_asked_page_by_page(
+def test_an_older_ray_has_a_page_for_each_part(
     answers: dict[str, tuple[int, str]], *, worker_is_up: bool, head_is_up: bool
 ) -> None:
     """Before 2.53 the raylet and, on the head, the GCS have pages of their own."""
@@ -93,13 +93,13 @@ def test_an_older_ray_is_asked_page_by_page(
         assert (asked(ray(built_head(old(port, port)))) == 0) is head_is_up
 
 
-def test_an_older_ray_that_does_not_listen_is_down() -> None:
+def test_the_probe_of_an_older_ray_fails_if_nothing_listens() -> None:
     """Nobody listens on port 1."""
     assert asked(ray(built_worker(old("1")))) == 1
 
 
-def test_an_older_head_without_a_dashboard_is_not_asked_for_its_page() -> None:
-    """The GCS page is the dashboard's."""
+def test_the_probe_of_an_older_head_without_a_dashboard_skips_the_gcs_page() -> None:
+    """The dashboard serves the GCS page."""
     head = {"rayStartParams": {"include-dashboard": "False"}}
     command = ray(built_head(spec(head=head, rayVersion="2.47.0")))["livenessProbe"]["exec"]["command"]
 

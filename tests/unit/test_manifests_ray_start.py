@@ -40,7 +40,7 @@ def ray_with(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_bare_group_starts_ray_with_the_flags_that_kubernetes_needs() -> None:
-    """Written out in full: this is what runs in every pod."""
+    """The command is written out in full, because every pod runs it."""
     assert ray(built_head(spec()))["command"] == ["/bin/bash", "-c", "--"]
     assert ray(built_head(spec()))["args"] == [RUN + HEAD]
     assert ray(built_worker(spec()))["command"] == ["/bin/bash", "-c", "--"]
@@ -63,15 +63,15 @@ def test_a_bare_group_starts_ray_with_the_flags_that_kubernetes_needs() -> None:
         ({"resources": '\'"{\\"a\\": 1}"\''}, '--resources=\'"{\\"a\\": 1}"\''),
     ],
 )
-def test_a_users_flag_is_kept_but_for_block(params: dict[str, str], expected: str) -> None:
-    """Values are words of a shell and stay as they are; only `block` is forced."""
+def test_a_users_flag_is_kept_except_block(params: dict[str, str], expected: str) -> None:
+    """Values are shell words and stay as they are; only `block` is forced."""
     command = environment(ray(built_head(spec(head={"rayStartParams": params}))))["KUBERAY_GEN_RAY_START_CMD"]
 
     assert f" {expected} " in f"{command} "
 
 
-def test_a_switch_that_is_off_is_left_out() -> None:
-    """`--no-monitor=false` is no flag of Ray's."""
+def test_a_switch_that_is_off_is_omitted() -> None:
+    """Ray has no flag `--no-monitor=false`."""
     assert "no-monitor" not in flags(built_head(spec(head={"rayStartParams": {"no-monitor": "false"}})))
 
 
@@ -110,8 +110,8 @@ def test_workers_find_the_head_on_the_port_that_the_head_listens_on() -> None:
         (None, {}),
     ],
 )
-def test_the_pods_resources_are_what_ray_may_use(resources: object, expected: dict[str, str]) -> None:
-    """Limits count, and for the CPU a request where there is no limit; a part of a CPU counts as one."""
+def test_ray_may_use_the_pods_resources(resources: object, expected: dict[str, str]) -> None:
+    """Limits count, and a CPU request without a limit; a part of a CPU counts as one."""
     body = built_worker(spec(worker={"template": template(resources=resources)}))
 
     of_resources = {"num-cpus", "num-gpus", "memory", "resources"}
@@ -131,8 +131,10 @@ def test_the_pods_resources_are_what_ray_may_use(resources: object, expected: di
         ("'unclosed", "'unclosed"),
     ],
 )
-def test_an_accelerator_joins_the_users_resources_where_they_can_be_read(given: str, expected: str) -> None:
-    """What cannot be read stays as it is, and an accelerator that is counted already is not counted twice."""
+def test_an_accelerator_is_added_to_the_users_resources_if_they_can_be_parsed(
+    given: str, expected: str
+) -> None:
+    """Other values stay as they are, and an accelerator in them is not counted twice."""
     group = {"rayStartParams": {"resources": given}, "template": limits(**{"google.com/tpu": "4"})}
     command = environment(ray(built_worker(spec(worker=group))))["KUBERAY_GEN_RAY_START_CMD"]
 
@@ -152,7 +154,7 @@ def test_an_accelerator_joins_the_users_resources_where_they_can_be_read(given: 
 def test_variables_in_json_without_quotes_are_read_as_kubernetes_replaces_them(
     given: str, known: str | None
 ) -> None:
-    """It does so in every argument of a container, whatever bash would make of it."""
+    """It does so in every argument of a container, whatever bash would do with it."""
     assert known_param("resources", given, {"KIND": "NPU"}) == known
 
 
@@ -167,7 +169,7 @@ def test_a_users_flag_wins_over_the_pods_resources() -> None:
 
 
 def test_a_groups_resources_and_labels_win_over_the_pod() -> None:
-    """`resources` and `labels` of the group are what an autoscaler counts with: Ray has to agree."""
+    """Autoscalers count with `resources` and `labels` of the group, so Ray must have the same."""
     group = {
         "resources": {"CPU": "0", "GPU": "500m", "memory": "1Gi", "it's": "1.5", "disk": "2", "odd": "?"},
         "labels": {"zone": "b", "ray.io/accelerator-type": "H100"},
@@ -206,10 +208,10 @@ COUNTED = [
 
 
 @pytest.mark.parametrize(("params", "counted"), COUNTED)
-def test_what_is_planned_with_is_what_bash_hands_to_ray(
+def test_plans_use_the_values_that_bash_passes_to_ray(
     params: dict[str, str], counted: dict[str, float]
 ) -> None:
-    """Quotes, variables of the container and bare JSON alike; where nobody can know, nothing is counted."""
+    """That holds for quotes, variables of the container and bare JSON; unknown values do not count."""
     of = spec(worker={"rayStartParams": params, "template": template(env=CPU_ENV)})
     command = environment(ray(built_worker(of)))["KUBERAY_GEN_RAY_START_CMD"].replace("$(CPUS)", "6")
     said = subprocess.run(
@@ -229,8 +231,8 @@ def test_what_is_planned_with_is_what_bash_hands_to_ray(
         assert [int(given[flag])] == list(counted.values())
 
 
-def test_only_gpu_is_ray_s_gpu_among_the_names_of_a_group() -> None:
-    """Other names of a group's `resources` are the user's own, however they end."""
+def test_only_the_name_gpu_of_a_group_means_rays_gpu() -> None:
+    """Other names in a group's `resources` are custom, however they end."""
     of = spec(
         worker={"resources": {"gpu": "1", "vGPU": "2", "example.com/gpu": "3", "nvidia.com/mig-1g": "4"}}
     )
@@ -244,8 +246,8 @@ def test_only_gpu_is_ray_s_gpu_among_the_names_of_a_group() -> None:
     }
 
 
-def test_ports_and_switches_are_read_through_their_quotes() -> None:
-    """The head's own port, as its container sets it, is where everybody looks for it."""
+def test_quotes_around_ports_and_switches_are_removed() -> None:
+    """Everybody uses the head's port as its container sets it."""
     head = {
         "rayStartParams": {"port": "$GCS", "include-dashboard": "'0'", "no-monitor": '"true"'},
         "template": template(env=[{"name": "GCS", "value": "6380"}]),
@@ -268,14 +270,14 @@ def test_ports_and_switches_are_read_through_their_quotes() -> None:
     ],
 )
 def test_a_users_command_runs_before_ray(own: dict[str, Any], expected: str) -> None:
-    """Theirs and ours are one shell line."""
+    """Both commands are one shell line."""
     container = ray(built_head(spec(head={"template": ray_with(own)})))
 
     assert container["command"] == ["/bin/bash", "-c", "--"]
     assert container["args"] == [expected]
 
 
-def test_a_command_that_starts_ray_itself_is_left_alone() -> None:
+def test_a_command_that_starts_ray_itself_is_kept() -> None:
     """Ray is not started twice."""
     own = {"command": ["bash", "-c"], "args": ["ray start --head --block"]}
     container = ray(built_head(spec(head={"template": ray_with(own)})))
@@ -286,7 +288,7 @@ def test_a_command_that_starts_ray_itself_is_left_alone() -> None:
 
 @pytest.mark.parametrize("on", ["cluster", "template"])
 def test_the_overwrite_annotation_leaves_the_command_to_the_user(on: str) -> None:
-    """The generated command is still in the environment, for a script of theirs to run."""
+    """The generated command is still in the environment for the user's script."""
     annotation = {"ray.io/overwrite-container-cmd": "True"}
     own = template({"annotations": annotation} if on == "template" else None, args=["./start.sh"])
     owner = cluster(annotations=annotation if on == "cluster" else None)
@@ -310,7 +312,7 @@ def test_the_overwrite_annotation_leaves_the_command_to_the_user(on: str) -> Non
 def test_a_cluster_can_switch_the_overwrite_on_for_all_templates_and_off_for_none(
     of_cluster: str, of_template: str | None, args: list[str] | None
 ) -> None:
-    """A template that has a script of its own keeps it, whatever else the cluster says."""
+    """A template with its own script keeps it, whatever the cluster says."""
     key = "ray.io/overwrite-container-cmd"
     metadata = {"annotations": {key: of_template}} if of_template is not None else None
     own = template(metadata, args=["./start.sh"])
@@ -320,8 +322,8 @@ def test_a_cluster_can_switch_the_overwrite_on_for_all_templates_and_off_for_non
     assert (body["metadata"]["annotations"][key].lower() == "true") is (args is not None)
 
 
-def test_ray_gets_the_signal_that_ends_the_container() -> None:
-    """bash replaces itself by the last command, so that a SIGTERM reaches Ray and it drains."""
+def test_ray_gets_the_termination_signal() -> None:
+    """bash replaces itself with the last command, so that Ray gets SIGTERM and drains."""
     line = ray(built_head(spec(head={"template": template(args=["true"])})))["args"][0]
     assert line.endswith(HEAD)
 

@@ -35,7 +35,7 @@ def declaring(*declared: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_by_default_the_service_is_the_heads_address() -> None:
-    """Written out in full: headless, and there before the head is ready, as workers join while it starts."""
+    """It is headless, and published before the head is ready, because workers join while it starts."""
     assert service(annotations={"a": "b"}) == {
         "apiVersion": "v1",
         "kind": "Service",
@@ -66,7 +66,7 @@ def test_by_default_the_service_is_the_heads_address() -> None:
 
 
 @pytest.mark.parametrize("kind", ["NodePort", "LoadBalancer"])
-def test_another_type_gets_an_address_of_its_own(kind: str) -> None:
+def test_a_service_of_another_type_gets_a_cluster_ip(kind: str) -> None:
     """Such a Service shows the head when it is ready."""
     built = service({"serviceType": kind})["spec"]
 
@@ -102,24 +102,24 @@ def test_another_type_gets_an_address_of_its_own(kind: str) -> None:
     ],
 )
 def test_ports_are_those_of_the_head(head: dict[str, Any], expected: list[dict[str, Any]]) -> None:
-    """Those that its container declares, else those that Ray listens on; metrics always, none twice."""
+    """They are those that its container declares, else Ray's; metrics always, none twice."""
     assert ports(head) == expected
 
 
-def test_a_service_type_that_is_empty_is_as_good_as_none() -> None:
-    """As charts write it where nothing is set: headless still, and of a type that there is."""
+def test_an_empty_service_type_is_ignored() -> None:
+    """Charts write it for an unset value: the Service is headless, with a valid type."""
     assert service({"serviceType": ""}) == service()
     assert service({"serviceType": "", "headService": {"spec": {"type": ""}}})["spec"]["type"] == "ClusterIP"
 
 
-def test_the_service_of_multi_host_workers_is_found_by_the_clusters_name() -> None:
-    """KubeRay looks for it by this label on the way back, and stops where it finds the name taken."""
+def test_the_service_of_multi_host_workers_has_the_label_of_its_cluster() -> None:
+    """After a return to KubeRay it looks for this label, and stops if the name is taken without it."""
     labels = headless_service(cluster())["metadata"]["labels"]
     assert labels == {"ray.io/cluster": "demo", "ray.io/headless-worker-svc": "demo"}
 
 
-def test_a_service_with_an_address_of_its_own_always_passes_on_the_gcs() -> None:
-    """Without that port no worker could join; a headless Service passes on everything."""
+def test_a_service_with_a_cluster_ip_always_has_the_gcs_port() -> None:
+    """Without that port no worker could join; a headless Service needs no ports."""
     declared = declaring({"name": "dashboard", "containerPort": 8265})
     moved = {**declared, "rayStartParams": {"port": "6380"}, "serviceType": "NodePort"}
 
@@ -144,8 +144,8 @@ def test_the_selector_follows_the_head_pods_labels() -> None:
     assert built["spec"]["selector"].items() <= labels.items()
 
 
-def test_a_users_service_is_laid_over_ours() -> None:
-    """Its name, labels, type and other fields are theirs; what workers depend on is not."""
+def test_a_users_service_is_merged_over_ours() -> None:
+    """The user sets name, labels, type and other fields, but not what workers depend on."""
     own = {
         "metadata": {
             "name": "entry",
@@ -177,7 +177,7 @@ def test_a_users_service_is_laid_over_ours() -> None:
 
 
 def test_a_users_service_without_a_type_is_of_the_groups_type() -> None:
-    """It is headless only if they say so: their port mapping would be lost there."""
+    """It is headless only if the user says so: otherwise their port mapping would be lost."""
     built = service({"headService": {"spec": {}}, "serviceType": "NodePort"})["spec"]
     assert built["type"] == "NodePort"
 
@@ -206,8 +206,8 @@ def test_a_users_service_without_a_type_is_of_the_groups_type() -> None:
         ({"name": "web", "port": 80, "protocol": None}, {"name": "web", "port": 80}),
     ],
 )
-def test_a_users_port_wins_and_is_completed(given: dict[str, Any], expected: dict[str, Any]) -> None:
-    """By name it is ours with their changes; by number it takes the place of ours. None is there twice."""
+def test_a_users_port_is_merged_with_ours(given: dict[str, Any], expected: dict[str, Any]) -> None:
+    """One of our names changes our port; one of our numbers replaces it. None exists twice."""
     built = ports({"headService": {"spec": {"ports": [given]}}})
 
     assert expected in built
@@ -216,7 +216,7 @@ def test_a_users_port_wins_and_is_completed(given: dict[str, Any], expected: dic
 
 
 def test_a_users_gcs_port_that_is_not_the_gcs_does_not_lock_workers_out() -> None:
-    """The real one is listed beside it."""
+    """The real port is listed beside it."""
     built = ports({"headService": {"spec": {"ports": [{"name": "gcs-server", "port": 1}]}}})
 
     assert {"name": "gcs-server", "port": 1, "targetPort": 6379, "appProtocol": "tcp"} in built

@@ -24,7 +24,7 @@ def serving() -> Root:
 
 
 def test_its_workers_take_requests_and_its_head_does_not_yet() -> None:
-    """By the label that the Service selects by; a template's own value wins."""
+    """The Service selects by this label; a template's own value wins."""
     own = spec(worker={"template": template({"labels": {"ray.io/serve": "false"}})})
     assert built_worker(spec(), serving())["metadata"]["labels"]["ray.io/serve"] == "true"
     assert built_head(spec(), serving())["metadata"]["labels"]["ray.io/serve"] == "false"
@@ -32,8 +32,8 @@ def test_its_workers_take_requests_and_its_head_does_not_yet() -> None:
 
 
 @pytest.mark.parametrize("labels", [{}, {"ray.io/originated-from-crd": "RayJob"}])
-def test_pods_of_any_other_cluster_have_nothing_of_it(labels: dict[str, str]) -> None:
-    """Neither the label, nor the variables, nor the check."""
+def test_pods_of_other_clusters_have_no_serve_settings(labels: dict[str, str]) -> None:
+    """They have neither the label, nor the variables, nor the check."""
     of = replace(cluster(), labels=labels)
     for body in (built_head(spec(), of), built_worker(spec(), of)):
         assert "ray.io/serve" not in body["metadata"]["labels"]
@@ -41,8 +41,8 @@ def test_pods_of_any_other_cluster_have_nothing_of_it(labels: dict[str, str]) ->
         assert ray(body)["readinessProbe"]["failureThreshold"] == 10
 
 
-def test_ray_is_told_to_notice_lost_nodes_soon() -> None:
-    """Three variables, unless the user sets them."""
+def test_ray_is_configured_to_notice_lost_nodes_soon() -> None:
+    """It gets three variables, unless the user sets them."""
     own = template(env=[{"name": "RAY_SERVE_KV_TIMEOUT_S", "value": "9"}])
     for body in (built_head(spec(), serving()), built_worker(spec(), serving())):
         assert VARIABLES.items() <= environment(ray(body)).items()
@@ -68,7 +68,7 @@ UP, DOWN = (200, "success"), (503, "draining")
 def test_a_worker_is_ready_while_its_own_proxy_answers(
     answers: dict[str, tuple[int, str]], *, is_ready: bool
 ) -> None:
-    """So one without a replica gets no requests; it is out at its first silence, and not killed for it."""
+    """One without a replica gets no requests; it is out after one failed probe, and not killed for it."""
     with pages(answers) as port:
         declared = [{"name": "http", "containerPort": 1}, {"name": "serve", "containerPort": int(port)}]
         params = {"dashboard-agent-listen-port": port}
@@ -83,14 +83,14 @@ def test_a_worker_is_ready_while_its_own_proxy_answers(
     ("declared", "port"),
     [(None, 8000), ([{"name": "serve", "containerPort": 9000}], 9000), ([{"name": "serve"}, 7], 8000)],
 )
-def test_the_proxy_is_asked_where_the_container_says(declared: object, port: int) -> None:
-    """By the port named `serve`."""
+def test_the_proxy_is_probed_on_the_containers_port(declared: object, port: int) -> None:
+    """It is the port named `serve`."""
     body = built_worker(spec(worker={"template": template(ports=declared)}), serving())
     assert ray(body)["readinessProbe"]["exec"]["command"][-1] == f"{port}/-/healthz"
 
 
-def test_a_probe_of_the_users_own_is_kept_and_the_head_is_asked_as_any_other() -> None:
-    """A head without a proxy is a head all the same."""
+def test_the_users_own_probe_is_kept_and_the_head_has_the_usual_one() -> None:
+    """A head without a proxy is still a head."""
     own: dict[str, Any] = {"tcpSocket": {"port": 1}}
     worker = built_worker(spec(worker={"template": template(readinessProbe=own)}), serving())
     assert ray(worker)["readinessProbe"] == own
@@ -98,7 +98,7 @@ def test_a_probe_of_the_users_own_is_kept_and_the_head_is_asked_as_any_other() -
 
 
 def test_pods_that_an_earlier_release_made_for_a_ray_service_are_kept() -> None:
-    """They have another template hash, and neither label nor check: only new pods have."""
+    """They have another template hash, and neither label nor check: only new pods have them."""
     of = replace(builders.cluster(), labels=OF_A_SERVICE)
     pods = [builders.head(of, template_hash="0123456789abcdef")]
     pods += [builders.worker(of, index, template_hash="0123456789abcdef") for index in (1, 2, 3)]

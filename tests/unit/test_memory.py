@@ -20,7 +20,7 @@ def create(group: str = "gpu", failure: ApiFailure | None = None) -> Outcome:
 
 
 def holds_after(*failures: ApiFailure | None) -> list[float]:
-    """Seconds that the group is left alone after each of these answers in a row."""
+    """How many seconds the group is held after each of these answers in a row."""
     memory, holds = ClusterMemory(), []
     for failure in failures:
         memory.learn([create(failure=failure)], now=100.0)
@@ -29,30 +29,30 @@ def holds_after(*failures: ApiFailure | None) -> list[float]:
     return holds
 
 
-def test_a_group_that_is_denied_is_left_alone_longer_each_time_up_to_a_minute() -> None:
-    """And not at all any more after a success."""
+def test_a_group_that_is_denied_is_held_longer_each_time_up_to_a_minute() -> None:
+    """After a success it is not held."""
     assert holds_after(*[QUOTA] * 8, None, QUOTA) == [1, 2, 4, 8, 16, 32, 60, 60, 0, 1]
 
 
-def test_a_server_that_does_not_answer_is_asked_again_within_five_seconds() -> None:
-    """So that its return is noticed soon."""
+def test_a_request_without_an_answer_is_repeated_within_five_seconds() -> None:
+    """So the return of the server is noticed soon."""
     assert holds_after(*[OUTAGE] * 5) == [1, 2, 4, 5, 5]
 
 
-def test_retry_after_is_heeded() -> None:
-    """Where it asks for more than our own backoff."""
+def test_retry_after_is_respected() -> None:
+    """It counts if it is longer than our own backoff."""
     assert holds_after(ApiFailure(429, "TooManyRequests", "slow down", retry_after=9.0)) == [9]
 
 
-def test_one_group_that_is_held_does_not_hold_another() -> None:
+def test_a_held_group_does_not_hold_another() -> None:
     """Each has its own backoff."""
     memory = ClusterMemory()
     memory.learn([create("a", QUOTA), create("b")], now=0.0)
     assert set(memory.held) == {"a"}
 
 
-def test_what_was_denied_to_one_spec_is_asked_for_at_once_with_the_next() -> None:
-    """If that is denied too, the backoff goes on where it was: changing the spec in a loop gains nothing."""
+def test_after_a_denial_the_next_spec_is_tried_at_once() -> None:
+    """If that is denied too, the backoff continues: changing the spec in a loop gains nothing."""
     memory = ClusterMemory()
     memory.learn([create(failure=QUOTA)], now=100.0)
     memory.learn([create(failure=QUOTA)], now=101.0)
@@ -64,8 +64,8 @@ def test_what_was_denied_to_one_spec_is_asked_for_at_once_with_the_next() -> Non
     assert memory.held["gpu"].until == 106.0
 
 
-def test_a_server_that_asked_for_patience_is_left_alone_whatever_the_spec() -> None:
-    """It did not answer what was asked for."""
+def test_a_retry_after_holds_whatever_the_spec() -> None:
+    """The server has not judged the spec."""
     memory = ClusterMemory()
     memory.learn(
         [create(failure=ApiFailure(429, "TooManyRequests", "slow down", retry_after=9.0))], now=100.0
@@ -74,8 +74,8 @@ def test_a_server_that_asked_for_patience_is_left_alone_whatever_the_spec() -> N
     assert memory.held["gpu"].until == 109.0
 
 
-def test_a_refusal_is_remembered_in_words_that_do_not_change_with_the_pods_name() -> None:
-    """By template, and it holds nothing: another template may go at once."""
+def test_a_refusal_is_remembered_without_the_pods_name() -> None:
+    """It is remembered by template and holds nothing: another template is tried at once."""
     memory = ClusterMemory()
     memory.learn([create(failure=REFUSED)], now=0.0)
     assert memory.refused.words == {"hash-1": "spec.priority: must not be set"}
@@ -86,7 +86,7 @@ def test_a_refusal_is_remembered_in_words_that_do_not_change_with_the_pods_name(
 def test_a_hold_is_forgotten_when_it_is_over_and_nobody_wants_pods(
     wanting: set[str], now: float, left: int
 ) -> None:
-    """Such as after the group was made smaller."""
+    """The group may have been made smaller."""
     memory = ClusterMemory()
     memory.learn([create(failure=QUOTA)], now=0.0)
     memory.release(wanting, now)
@@ -104,7 +104,7 @@ TURNED = (
 @pytest.mark.parametrize(
     ("first", "then", "reported"), [(MINIMA, TURNED, MINIMA), (MINIMA, MINIMA[:-2], MINIMA[:-2])]
 )
-def test_words_of_a_refusal_that_come_in_another_order_are_the_same_message(
+def test_a_refusal_with_its_parts_in_another_order_is_the_same_message(
     first: str, then: str, reported: str
 ) -> None:
     """A map has no order: without this, each attempt would write a status and an event."""
@@ -115,8 +115,8 @@ def test_words_of_a_refusal_that_come_in_another_order_are_the_same_message(
     assert (outcome.failure.message, memory.held["gpu"].words) == (reported, reported)
 
 
-def test_fields_that_a_template_was_refused_for_are_named_in_one_order() -> None:
-    """However the API server lists them."""
+def test_the_refused_fields_of_a_template_are_sorted() -> None:
+    """The API server may list them in any order."""
     causes = (StatusCause("spec.b", "no"), StatusCause("spec.a", "no"))
     memory = ClusterMemory()
     memory.learn([create(failure=ApiFailure(422, "Invalid", "?", causes))], now=0.0)

@@ -1,4 +1,4 @@
-"""What a process remembers between passes comes to bear on the next one."""
+"""The memory of a process affects its next pass."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def ended(bed: Passes, index: int) -> Pod:
     return found
 
 
-async def test_a_group_that_fails_a_second_time_is_seen_so_by_the_next_pass() -> None:
+async def test_the_next_pass_knows_that_a_group_failed_twice() -> None:
     async with passes() as bed:
         bed.stored(spec(group(replicas=1)))
         memory = ClusterMemory()
@@ -59,8 +59,8 @@ async def test_a_group_that_fails_a_second_time_is_seen_so_by_the_next_pass() ->
         assert second.uid in settling.ended
 
 
-async def test_a_group_that_is_held_is_not_held_for_longer_as_the_clock_was_set_back() -> None:
-    """By 20 minutes, which would be waited for."""
+async def test_a_clock_that_is_set_back_does_not_prolong_a_hold() -> None:
+    """It is set back by 20 minutes, which the group would otherwise wait."""
     async with passes() as bed:
         bed.stored(spec(group(replicas=1)))
         bed.head()
@@ -86,7 +86,7 @@ async def test_a_group_that_is_held_is_not_held_for_longer_as_the_clock_was_set_
 async def test_an_idle_node_that_ray_has_not_drained_is_looked_at_again_soon(
     outcome: Outcome, waits: list[float]
 ) -> None:
-    """Nothing else may happen in its cluster that would be a reason."""
+    """Nothing else may happen in its cluster to cause a pass."""
     async with passes() as bed:
         seen, moment = snapshot(cluster()), Look(NOW, 0.0)
         assert bed.kind.waits(ClusterMemory(), seen, Plan(), (outcome,), moment) == waits

@@ -1,4 +1,4 @@
-"""Queries are asked again and again; passes are made only when something has changed by it."""
+"""Queries are sent repeatedly; they cause passes only when replicas change."""
 
 import asyncio
 from collections import defaultdict
@@ -29,7 +29,7 @@ def metric(query: str = "a", target: int = 5, group: str = "gpu") -> Metric:
 
 @dataclass
 class Scene:
-    """A sampler whose servers say what the test wants, at the time that the test says it is."""
+    """A sampler with scripted servers and a scripted clock."""
 
     answers: dict[str, float | QueryFailure] = field(default_factory=lambda: {"a": 0.0, "b": 0.0})
     asked: dict[tuple[str, Key], int] = field(default_factory=lambda: defaultdict(int))
@@ -60,7 +60,7 @@ class Scene:
         return replicas
 
     async def asked_again(self, query: str = "a", key: Key = KEY) -> None:
-        """What is said from now on has been heard."""
+        """Wait until the current answers have been read."""
         count = self.asked[query, key]
         await until(f"{query} to be asked for {key}", lambda: self.asked[query, key] >= count + 2)
 
@@ -85,8 +85,8 @@ async def running(scene: Scene) -> AsyncIterator[Scene]:
             await task
 
 
-async def test_only_a_change_in_replicas_makes_a_pass() -> None:
-    """Not each new value: a queue is never quite the same."""
+async def test_only_a_change_in_replicas_causes_a_pass() -> None:
+    """Not each new value does, because a queue changes all the time."""
     async with running(Scene()) as scene:
         scene.answers["a"] = 11.0
         scene.sampler.follow(KEY, (metric(),))
@@ -101,8 +101,8 @@ async def test_only_a_change_in_replicas_makes_a_pass() -> None:
         assert (scene.replicas().replicas, scene.changed) == (4, [KEY, KEY])
 
 
-async def test_a_failure_makes_a_pass_when_it_begins_and_ends_and_when_the_answer_has_grown_old() -> None:
-    """Not with each attempt; meanwhile the last answer counts, then nothing is known."""
+async def test_a_failure_causes_a_pass_at_its_start_and_end_and_when_the_answer_is_too_old() -> None:
+    """Not each attempt does; the last answer counts until it is too old."""
     async with running(Scene()) as scene:
         scene.answers["a"] = 11.0
         scene.sampler.follow(KEY, (metric(),))
@@ -125,8 +125,8 @@ async def test_a_failure_makes_a_pass_when_it_begins_and_ends_and_when_the_answe
         assert (scene.replicas().replicas, scene.replicas().known, scene.changed) == (3, True, [KEY] * 3)
 
 
-async def test_one_server_that_hangs_starves_nobody() -> None:
-    """However many clusters ask it, it has only so many questions at a time."""
+async def test_a_server_that_hangs_starves_no_other() -> None:
+    """The number of its open requests is bounded, however many clusters ask it."""
     async with running(Scene(hung={"b"})) as scene:
         keys = [Key("RayCluster", "team-a", f"demo-{number}") for number in range(5 * QUESTIONS_PER_SERVER)]
         for key in keys:
@@ -136,22 +136,22 @@ async def test_one_server_that_hangs_starves_nobody() -> None:
         assert scene.most_under_way == QUESTIONS_PER_SERVER
 
 
-async def test_an_answer_grows_old_while_the_question_hangs() -> None:
-    """That nothing is heard is noticed without hearing anything."""
+async def test_an_answer_expires_while_the_next_request_hangs() -> None:
+    """Silence is noticed without an answer."""
     async with running(Scene()) as scene:
         scene.answers["a"] = 11.0
         scene.sampler.follow(KEY, (metric(),))
         await scene.asked_again()
         scene.hung.add("a")
-        await until("the question to hang", lambda: scene.under_way == 1)
+        await until("the request to hang", lambda: scene.under_way == 1)
         scene.changed.clear()
         scene.now += HOLD_SECONDS + 1
         await until("a pass", lambda: scene.changed == [KEY])
         assert not scene.replicas().known
 
 
-async def test_what_is_not_followed_is_not_asked() -> None:
-    """A cluster that is gone, a metric that was removed, a query that nobody defined."""
+async def test_queries_that_nobody_follows_are_not_sent() -> None:
+    """The cluster may be gone, the metric removed, or the query undefined."""
     async with running(Scene()) as scene:
         scene.sampler.follow(KEY, (metric("a"), metric("b", group="cpu"), metric("x", group="tpu")))
         await scene.asked_again("b")
@@ -170,8 +170,8 @@ async def test_what_is_not_followed_is_not_asked() -> None:
         assert scene.sampler.metric_replicas(KEY) == ()
 
 
-async def test_metrics_that_are_followed_already_are_not_asked_twice() -> None:
-    """Each pass says again what it follows; two groups with one query ask it once."""
+async def test_metrics_that_are_already_followed_are_not_queried_twice() -> None:
+    """Each pass repeats what it follows; two groups with one query share it."""
     async with running(Scene()) as scene:
         for _ in range(100):
             scene.sampler.follow(KEY, (metric("a"), metric("a", 10, "cpu")))
@@ -180,7 +180,7 @@ async def test_metrics_that_are_followed_already_are_not_asked_twice() -> None:
 
 
 async def test_a_defect_ends_the_sampler_and_with_it_the_process() -> None:
-    """Not silently one cluster's metrics."""
+    """It must not silently end only one cluster's metrics."""
     scene = Scene()
     scene.answers.pop("b")
     scene.sampler.follow(KEY, (metric("b"),))

@@ -1,4 +1,4 @@
-"""The ceilings of a namespace are read when they are needed, and their absence is never a licence."""
+"""The ceilings of a namespace are read when needed, and unread ones never permit growth."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,8 +34,8 @@ async def _scene(*answers: Answering) -> AsyncIterator[Scene]:
         yield scene
 
 
-async def test_what_was_read_counts_for_a_while() -> None:
-    """Then it is read again, and only the one namespace."""
+async def test_a_reading_counts_for_a_while() -> None:
+    """Then only this namespace is read again."""
     async with _scene(namespace("8"), namespace("4")) as scene:
         assert [await scene.limits() for _ in range(3)] == [[8], [8], [8]]
         assert [request.target for request in scene.server.requests] == ["/api/v1/namespaces/team-a"]
@@ -44,7 +44,7 @@ async def test_what_was_read_counts_for_a_while() -> None:
 
 
 async def test_a_namespace_without_annotations_has_no_ceilings() -> None:
-    """And one that is gone has none either."""
+    """A namespace that is gone has none either."""
     gone = fails(404, "NotFound", "not found", kind="namespaces", name="team-a")
     for answer in (says({"metadata": {"name": "team-a"}}), gone):
         async with _scene(answer) as scene:
@@ -53,7 +53,7 @@ async def test_a_namespace_without_annotations_has_no_ceilings() -> None:
 
 
 async def test_a_404_that_is_not_about_the_namespace_lifts_no_ceiling() -> None:
-    """Something on the way may answer so for a moment."""
+    """A proxy may answer so for a moment."""
     async with _scene(says(b"404 page not found", 404), namespace("8"), says(b"no", 404)) as scene:
         assert await scene.limits() == [0]
         assert await scene.limits() == [8]
@@ -61,8 +61,8 @@ async def test_a_404_that_is_not_about_the_namespace_lifts_no_ceiling() -> None:
         assert await scene.limits() == [8]
 
 
-async def test_without_the_right_there_are_no_such_ceilings_and_that_is_seen() -> None:
-    """Until it is granted."""
+async def test_without_the_right_there_are_no_such_ceilings_and_a_metric_shows_it() -> None:
+    """That holds until the right is granted."""
     async with _scene(fails(403, "Forbidden", "may not get namespaces"), namespace("8")) as scene:
         assert await scene.reader.read("team-a") == NamespaceCeilings()
         assert scene.reader.unavailable == "may not get namespaces"
@@ -71,8 +71,8 @@ async def test_without_the_right_there_are_no_such_ceilings_and_that_is_seen() -
         assert scene.reader.unavailable is None
 
 
-async def test_while_the_server_is_in_trouble_what_was_read_last_counts() -> None:
-    """Before anything was read, nothing is added."""
+async def test_while_the_server_fails_the_last_reading_counts() -> None:
+    """Before the first reading, nothing is added."""
     async with _scene(fails(503, "Unavailable", "later"), namespace("8"), fails(500, "", "boom")) as scene:
         unknown = await scene.reader.read("team-a")
         assert [ceiling.limit for ceiling in unknown.ceilings] == [0]

@@ -1,4 +1,4 @@
-"""What is kept of a node, and what is not."""
+"""The fields of a node that are kept, and those that are not."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def read(**parts: Any) -> Node:
     return node_from_object(gpu_node(**parts))
 
 
-def test_of_a_node_that_is_well_only_its_devices_and_its_labels_are_of_note() -> None:
+def test_only_devices_and_labels_of_a_healthy_node_are_kept() -> None:
     """CPU, memory, images and addresses are not kept."""
     assert read() == Node(
         name="gpu-1",
@@ -45,7 +45,7 @@ def test_of_a_node_that_is_well_only_its_devices_and_its_labels_are_of_note() ->
 
 
 def test_a_node_that_is_not_ready_says_why_and_since_when() -> None:
-    """One that is not heard of any more is as little ready as one that says so, for another reason."""
+    """A silent node is not ready either, for another reason."""
     lost = condition("Ready", "Unknown", reason="NodeStatusUnknown", message="Kubelet stopped posting.")
     node = read(conditions=[lost])
     assert (node.ready, node.reason, node.message) == (False, "NodeStatusUnknown", "Kubelet stopped posting.")
@@ -54,14 +54,14 @@ def test_a_node_that_is_not_ready_says_why_and_since_when() -> None:
     assert (ill.ready, ill.reason, len(ill.message)) == (False, "KubeletNotReady", LONGEST_MESSAGE)
 
 
-def test_a_node_that_has_said_nothing_yet_is_not_ready_and_has_nothing() -> None:
+def test_a_node_without_a_status_is_not_ready_and_has_nothing() -> None:
     node = node_from_object({"metadata": {"name": "new", "uid": "u", "resourceVersion": "7"}})
     assert (node.ready, node.reason, node.since) == (False, "", 0.0)
     assert (node.taints, node.conditions, node.devices, node.labels) == ((), (), (), ())
 
 
 def test_taints_and_a_cordon_are_kept() -> None:
-    """Whichever order they were set in, and whether they have a value or not."""
+    """Their order does not matter, and a value is optional."""
     taints = [
         {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"},
         {"key": "example.com/odd", "effect": "NoExecute", "timeAdded": "2026-11-30T12:00:12Z"},
@@ -72,14 +72,14 @@ def test_taints_and_a_cordon_are_kept() -> None:
         assert (node.taints, node.unschedulable) == (expected, True)
 
 
-def test_of_other_conditions_those_that_are_true_are_kept() -> None:
-    """Their words are not."""
+def test_other_conditions_are_kept_if_they_are_true() -> None:
+    """Their messages are not kept."""
     node = read(conditions=[READY, condition("XidError", reason="Xid79"), condition("DiskPressure", "False")])
     assert node.conditions == (NodeCondition("XidError", "Xid79", UNIX_SINCE),)
 
 
-def test_devices_that_are_ill_are_not_to_be_had() -> None:
-    """The device plugin takes them out of what is allocatable; of one that is gone nothing is left there."""
+def test_unhealthy_devices_are_not_allocatable() -> None:
+    """The device plugin removes them from the allocatable ones; without a plugin none is left."""
     capacity = {"cpu": "96", "nvidia.com/gpu": "8", "google.com/tpu": "4", "example.com/fpga-a": "2"}
     node = read(allocatable={"cpu": "95", "nvidia.com/gpu": "7", "google.com/tpu": "4"}, capacity=capacity)
     assert node.devices == (
@@ -90,7 +90,7 @@ def test_devices_that_are_ill_are_not_to_be_had() -> None:
 
 
 def test_slices_and_parts_of_devices_are_kept_under_their_own_names() -> None:
-    """What is no accelerator is not, whoever makes it."""
+    """Other resources of the same vendors are not."""
     amounts = {"nvidia.com/mig-1g.10gb": "7", "nvidia.com/gpumem": "81920", "rdma/hca": "1", "vpc/eni": "3"}
     assert {each.resource for each in read(capacity=amounts).devices} == {
         "nvidia.com/gpu",
@@ -100,14 +100,14 @@ def test_slices_and_parts_of_devices_are_kept_under_their_own_names() -> None:
 
 
 @pytest.mark.parametrize("amount", ["-1", "", "many", "1e999", None, [], "9" * 10_000])
-def test_an_odd_amount_is_a_number_all_the_same(amount: object) -> None:
+def test_an_odd_amount_is_still_a_number(amount: object) -> None:
     (devices,) = read(allocatable={"nvidia.com/gpu": amount}, capacity={}).devices
     assert 0 <= devices.allocatable <= 10**9
     assert devices.capacity == 0
 
 
-def test_labels_by_which_nobody_places_work_are_left_out() -> None:
-    """All others are kept, as a cluster that comes tomorrow may select by any of them."""
+def test_labels_that_nobody_selects_by_are_dropped() -> None:
+    """All others are kept, because a later cluster may select by any of them."""
     left_out = {
         "feature.node.kubernetes.io/cpu-cpuid.AVX512F": "true",
         "feature.node.kubernetes.io/kernel-version.full": "6.8.0",
@@ -118,8 +118,8 @@ def test_labels_by_which_nobody_places_work_are_left_out() -> None:
     assert kept.items() <= dict(read(labels=kept).labels).items()
 
 
-def test_of_too_many_labels_those_of_kubernetes_are_kept() -> None:
-    """The same ones each time; and one that the API server would not take is not kept in part."""
+def test_the_labels_of_kubernetes_are_kept_if_there_are_too_many() -> None:
+    """The selection is stable; and a label that the API server would refuse is dropped, not cut."""
     many = {f"aaa.example/{number:05}": "x" for number in range(5000)}
     huge = {"k" * 5000: "x", "long": "v" * (LONGEST_LABEL_VALUE + 1)}
     zone = {"topology.kubernetes.io/zone": "a", "topology.gke.io/zone": "b", "x.k8s.io/rack": "c"}
@@ -130,8 +130,8 @@ def test_of_too_many_labels_those_of_kubernetes_are_kept() -> None:
     assert not huge.keys() & dict(labels).keys()
 
 
-def test_no_node_takes_more_than_a_node_can_take() -> None:
-    """However much is written into it."""
+def test_the_memory_of_a_node_is_bounded() -> None:
+    """Its object may have any size."""
     words = "w" * 5000
     node = read(
         taints=[{"key": f"{number}{words}", "value": words, "effect": words} for number in range(900)],
@@ -145,12 +145,12 @@ def test_no_node_takes_more_than_a_node_can_take() -> None:
 
 
 def heard(store: Store[Node], version: int, **parts: Any) -> bool:
-    """Whether a node as it is now is news."""
+    """Whether the new state of a node is a change."""
     return store.apply(node_from_object(gpu_node(version=version, **parts)))
 
 
-def test_a_heartbeat_is_no_news() -> None:
-    """Nor is memory that is a little less, or an age in the kubelet's words that is a little more."""
+def test_a_heartbeat_is_not_a_change() -> None:
+    """Nor is slightly less memory, or a slightly higher age in the kubelet's message."""
     store = Store(Node)
     assert heard(store, 1)
     later = {"lastHeartbeatTime": "2026-11-30T14:00:00Z"}
@@ -167,8 +167,8 @@ def test_a_heartbeat_is_no_news() -> None:
     assert node.resource_version == 7
 
 
-def test_nodes_share_what_they_have_in_common() -> None:
-    """All labels but the name of the host are those of a hundred others."""
+def test_nodes_share_equal_labels_and_devices() -> None:
+    """A hundred nodes have the same labels except for the name of the host."""
     store = Store(Node)
     for name in ("a", "b"):
         heard(store, 1, name=name, taints=[{"key": "gpu", "effect": "NoSchedule"}])

@@ -1,4 +1,4 @@
-"""What one more node of a group would have: by flags, by running nodes, by requests."""
+"""The resources of one more node of a group: by flags, by running nodes, by requests."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ GIB = 1 << 30
 
 
 def has(container: dict[str, Any], pod: dict[str, Any] | None = None, **fields: Any) -> dict[str, float]:
-    """What a node of such a group is known to have."""
+    """The known resources of a node of such a group."""
     template = {"spec": {"containers": [{"name": "ray", "resources": container}], "resources": pod or {}}}
     made = parsed(spec(group("g", 0, template=template, **fields))).worker_group_specs[0]
     return dict(worker_resources(made))
@@ -59,15 +59,15 @@ def has(container: dict[str, Any], pod: dict[str, Any] | None = None, **fields: 
         ({"limits": {"cpu": "2"}}, {"limits": {"cpu": "8", "memory": "many"}}, {"CPU": 2}),
     ],
 )
-def test_a_node_has_what_its_container_or_its_pod_is_given_or_requests(
+def test_a_node_has_the_limits_or_requests_of_its_container_or_pod(
     container: dict[str, Any], pod: dict[str, Any] | None, expected: dict[str, float]
 ) -> None:
     """Its own limits first, then the requests, then those of the pod as a whole."""
     assert has(container, pod) == expected
 
 
-def test_what_the_user_has_set_for_ray_goes_before_requests() -> None:
-    """Also where that is nothing."""
+def test_flags_of_the_user_go_before_requests() -> None:
+    """A flag of 0 does, too."""
     params = {"num-cpus": "1", "memory": "1000", "num-gpus": "0", "resources": "'{\"TPU\": 2}'"}
     requests = {"cpu": "4", "memory": "16Gi", "nvidia.com/gpu": "1", "google.com/tpu": "8"}
     found = has({"requests": requests}, rayStartParams=params)
@@ -75,7 +75,7 @@ def test_what_the_user_has_set_for_ray_goes_before_requests() -> None:
 
 
 def test_memory_in_requests_only_serves_the_queue_and_ray_gets_no_limit() -> None:
-    """Ray finds out what the machine has; the pods stay as they were."""
+    """Ray uses the machine's memory; the pods stay as they are."""
     template = {"spec": {"containers": [{"name": "ray", "resources": {"requests": {"memory": "16Gi"}}}]}}
     made = group_of(
         parsed(
@@ -89,8 +89,8 @@ def test_memory_in_requests_only_serves_the_queue_and_ray_gets_no_limit() -> Non
     assert "memory" not in flags(pod)
 
 
-def test_what_ray_has_found_out_goes_before_requests_and_after_flags() -> None:
-    """A machine of 64 GiB stays one after its first node is known, and a flag is a flag."""
+def test_resources_of_running_nodes_go_before_requests_and_after_flags() -> None:
+    """A machine of 64 GiB counts so once its first node is known; a flag still wins."""
     template = {"spec": {"containers": [{"name": "ray", "resources": {"requests": {"memory": "16Gi"}}}]}}
     made = parsed(spec(group("g", 0, template=template, rayStartParams={"num-cpus": "2"})))
     found = worker_resources(made.worker_group_specs[0], resources(CPU=32, memory=64 * GIB))
@@ -98,7 +98,7 @@ def test_what_ray_has_found_out_goes_before_requests_and_after_flags() -> None:
 
 
 def test_labels_that_the_nodes_of_a_group_have_in_common_are_its_labels() -> None:
-    """Not those of one node or of one slice, nor where nodes differ."""
+    """Labels of one node or slice do not count, nor those in which nodes differ."""
     same = {"ray.io/accelerator-type": "H100", "ray.io/market-type": "spot"}
     nodes = [
         ray_node(
@@ -123,8 +123,8 @@ def test_labels_that_the_nodes_of_a_group_have_in_common_are_its_labels() -> Non
     assert dict(found.resources) == {"CPU": 8}
 
 
-def test_work_that_selects_a_label_that_running_nodes_have_starts_another() -> None:
-    """No manifest says which GPU it is; the node that runs does."""
+def test_work_that_selects_a_label_of_running_nodes_starts_another_node() -> None:
+    """No manifest states the GPU's type; the running node does."""
     of = scaled()
     pods = [head(of), worker(of, 1)]
     labels = (("ray.io/accelerator-type", "H100"),)
@@ -183,13 +183,13 @@ def test_work_that_selects_a_label_that_running_nodes_have_starts_another() -> N
     ],
 )
 def test_accelerators_of_a_pod_are_counted_under_every_name(limits: dict[str, Any], count: int) -> None:
-    """A part of one counts as one; amounts of its memory are no devices."""
+    """A part of one counts as one; amounts of its memory do not count as devices."""
     for place in ("limits", "requests"):
         assert accelerators_of_pod({"containers": [{"resources": {place: limits}}]}) == count
 
 
 def test_all_containers_of_a_pod_count() -> None:
-    """Side by side they add up; of what runs before them the largest counts."""
+    """Containers add up; of the init containers the largest counts."""
     one, four = ({"resources": {"limits": {"nvidia.com/gpu": n}}} for n in ("1", "4"))
     sidecar = {**one, "restartPolicy": "Always"}
     assert accelerators_of_pod({"containers": [one, one]}) == 2
@@ -199,6 +199,6 @@ def test_all_containers_of_a_pod_count() -> None:
 
 
 @pytest.mark.parametrize("pod", [{}, {"containers": None}, {"containers": [None, {"resources": []}]}])
-def test_a_pod_that_makes_no_sense_has_no_accelerators(pod: dict[str, Any]) -> None:
-    """The API server will say what is wrong with it."""
+def test_an_invalid_pod_has_no_accelerators(pod: dict[str, Any]) -> None:
+    """The API server will report the fault."""
     assert accelerators_of_pod(pod) == 0

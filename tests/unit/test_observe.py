@@ -1,4 +1,4 @@
-"""From the caches to a snapshot: whose pods are whose, and which spec is acted by."""
+"""From the caches to a snapshot: the owners of pods, and the spec that counts."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ def keep(bed: Passes, *children: Pod | Service) -> None:
             bed.services.apply(known)
 
 
-async def test_what_belongs_to_a_cluster_is_what_its_uid_owns_whoever_has_its_name() -> None:
-    """And its own name has been another cluster's before."""
+async def test_objects_belong_to_a_cluster_by_its_uid_and_not_by_its_name() -> None:
+    """Another cluster had its name before."""
     async with passes() as bed:
         bed.stored()
         of, earlier = bed.cluster, cluster(uid="an-earlier-one")
@@ -42,7 +42,7 @@ async def test_what_belongs_to_a_cluster_is_what_its_uid_owns_whoever_has_its_na
         assert {each.uid for each in snapshot.services} == {"uid-service"}
 
 
-async def test_pods_are_what_they_were_made_as_whatever_their_labels_say_oldest_first() -> None:
+async def test_pods_are_what_they_were_created_as_and_sorted_by_age() -> None:
     async with passes() as bed:
         bed.stored()
         of = bed.cluster
@@ -59,7 +59,7 @@ async def test_pods_are_what_they_were_made_as_whatever_their_labels_say_oldest_
         ]
 
 
-async def test_a_head_that_no_watch_shows_is_seen_while_it_is_remembered_and_never_twice() -> None:
+async def test_a_head_that_no_watch_shows_is_seen_once_while_it_is_remembered() -> None:
     async with passes() as bed:
         bed.stored()
         stray = head(bed.cluster, node_type="")
@@ -69,7 +69,7 @@ async def test_a_head_that_no_watch_shows_is_seen_while_it_is_remembered_and_nev
         assert len(seen(bed, memory).pods) == 1
 
 
-async def test_heads_that_are_not_its_own_are_seen_where_its_service_may_find_them() -> None:
+async def test_foreign_heads_that_its_service_may_select_are_seen() -> None:
     """Those of an earlier cluster of its name, and of nobody; not those of others, nor what has ended."""
     labels = (("ray.io/cluster", "demo"),)
     async with passes() as bed:
@@ -83,8 +83,8 @@ async def test_heads_that_are_not_its_own_are_seen_where_its_service_may_find_th
         assert {pod.name for pod in seen(bed).rivals} == {head(earlier).name, orphan.name}
 
 
-async def test_a_spec_that_is_not_valid_is_not_acted_by_and_the_last_valid_one_is() -> None:
-    """None is, if this process knows of none; and a judgement is not kept beyond what it is about."""
+async def test_the_last_valid_spec_counts_while_the_stored_one_is_invalid() -> None:
+    """None counts if this process knows of none; and a judgement is dropped with its subject."""
     async with passes() as bed:
         bed.stored()
         valid, good = bed.clusters.stored_spec(bed.cluster.key), seen(bed)

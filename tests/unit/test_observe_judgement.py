@@ -11,7 +11,7 @@ ODD = {"CPU": "four"}
 
 
 async def test_a_spec_with_a_group_at_fault_is_judged_once() -> None:
-    """Its other groups go on, each second: to parse it takes longer than all else that such a pass does."""
+    """Its other groups get a pass each second, and parsing takes longer than the rest of such a pass."""
     async with passes() as bed:
         bed.stored(spec(group("odd", resources=ODD), group("fine")))
         memory = ClusterMemory()
@@ -21,7 +21,7 @@ async def test_a_spec_with_a_group_at_fault_is_judged_once() -> None:
 
 
 async def test_a_group_at_fault_is_judged_again_when_an_earlier_definition_is_known() -> None:
-    """Then it goes on as it was, and is withheld no longer."""
+    """Then it continues with that definition, and is no longer withheld."""
     async with passes() as bed:
         bed.stored(spec(group("odd", resources=ODD)))
         memory = ClusterMemory()
@@ -35,7 +35,7 @@ async def test_a_group_at_fault_is_judged_again_when_an_earlier_definition_is_kn
 
 
 async def test_a_spec_with_a_refused_template_is_judged_once_until_something_is_refused_or_tried() -> None:
-    """To hash the templates of a hundred groups takes a quarter of a second, on the loop."""
+    """Hashing the templates of a hundred groups takes a quarter of a second on the loop."""
     async with passes() as bed:
         bed.stored(spec(group("odd"), group("fine")))
         memory = ClusterMemory()
@@ -56,7 +56,7 @@ async def test_a_spec_with_a_refused_template_is_judged_once_until_something_is_
 
 
 async def test_a_spec_that_broke_no_rule_is_checked_again_with_other_labels() -> None:
-    """A rule may be about labels; without a change, what has passed is not checked again."""
+    """A rule may be about labels; without a change nothing is checked again."""
     async with passes() as bed:
         bed.stored(spec(group(), upgradeStrategy={"type": "Recreate"}))
         memory = ClusterMemory()
@@ -87,5 +87,5 @@ async def test_clusters_of_one_template_are_judged_each() -> None:
 
 
 def _of_one_judgement(one: Snapshot, other: Snapshot) -> bool:
-    """What plans compute from a judgement is kept with it."""
+    """Results that plans compute from a judgement are kept with it."""
     return one.worked_out is other.worked_out

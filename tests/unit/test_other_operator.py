@@ -1,4 +1,4 @@
-"""Whether another operator is alive, judged by its Lease alone."""
+"""Whether another operator is alive, by its Lease alone."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ ALIVE = {"kuberay": "kuberay-7d9f"}
 
 
 def test_a_lease_that_is_renewed_is_alive() -> None:
-    """For as long as it is, whatever the clocks say."""
+    """That holds as long as it is renewed, whatever the clocks say."""
     observer = OthersLeases()
     for second in range(0, 60, 2):
         observer.observe([lease(second)], float(second))
@@ -35,8 +35,8 @@ def test_a_lease_that_is_renewed_is_alive() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "alive"), [(14.9, ALIVE), (15.0, {})])
-def test_a_lease_that_does_not_change_for_its_duration_is_dead(seconds: float, alive: dict[str, str]) -> None:
-    """And not a moment sooner."""
+def test_a_lease_without_a_change_for_its_duration_is_dead(seconds: float, alive: dict[str, str]) -> None:
+    """It is not dead earlier."""
     observer = OthersLeases()
     for second in (*range(0, 14, 2), seconds):
         observer.observe([lease(1)], float(second))
@@ -45,7 +45,7 @@ def test_a_lease_that_does_not_change_for_its_duration_is_dead(seconds: float, a
 
 @pytest.mark.parametrize("gone", [[], [lease(2, holder=None)], [lease(2, holder="")]])
 def test_a_lease_that_was_released_or_deleted_is_dead_at_once(gone: list[dict[str, Any]]) -> None:
-    """As a leader does that ends in good order."""
+    """A leader that ends in good order does so."""
     observer = OthersLeases()
     observer.observe([lease(1)], 0.0)
     observer.observe(gone, 2.0)
@@ -53,7 +53,7 @@ def test_a_lease_that_was_released_or_deleted_is_dead_at_once(gone: list[dict[st
 
 
 def test_a_lease_is_in_doubt_until_its_renewal_or_its_expiry() -> None:
-    """So that a Lease which a dead operator left behind does not count for it at our start."""
+    """So the Lease that a dead operator has left does not count at our start."""
     alive, dead = OthersLeases(), OthersLeases()
     for observer in (alive, dead):
         observer.observe([lease(1)], 0.0)
@@ -78,7 +78,9 @@ OWNERS = [
 
 
 @pytest.mark.parametrize(("managed_by", "other", "whose"), OWNERS)
-def test_who_acts_on_a_cluster(managed_by: str | None, other: str | None, whose: Ownership) -> None:
-    """By `managedBy` and by the other operator's Lease."""
+def test_which_operator_acts_on_a_cluster(
+    managed_by: str | None, other: str | None, whose: Ownership
+) -> None:
+    """`managedBy` and the other operator's Lease decide."""
     fields = spec() if managed_by is None else spec(managedBy=managed_by)
     assert ownership(cluster(fields), other) is whose

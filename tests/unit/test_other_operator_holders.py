@@ -1,4 +1,4 @@
-"""For which namespaces another operator's Lease counts: where the account of its holder's pod could act."""
+"""Another operator's Lease counts in the namespaces where the account of its holder's pod could act."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Api:
     pods: dict[str, Any] = field(default_factory=dict)
     """By path, or a failure for it."""
     rights: set[tuple[str, str]] = field(default_factory=set)
-    """User and namespace; an empty namespace is all of them."""
+    """User and namespace; an empty namespace means all."""
     failure: ApiFailure | None = None
     asked: list[str] = field(default_factory=list)
 
@@ -38,7 +38,7 @@ class Api:
         return answer
 
     async def request(self, verb: str, path: str, *, body: Mapping[str, Any]) -> Answer:
-        assert verb == "review", "a standby may not write, and asks all the same"
+        assert verb == "review", "a standby may not write, but still asks"
         spec = body["spec"]
         wanted = spec["resourceAttributes"]
         self.asked.append(f"{path.rpartition('/')[2]} {wanted['namespace']}".strip())
@@ -70,7 +70,7 @@ def running(**more: Any) -> Api:
 
 
 async def test_an_operator_that_may_act_everywhere_counts_everywhere() -> None:
-    """By one question, whatever the number of namespaces."""
+    """One review is enough for any number of namespaces."""
     api = running(rights={(ACCOUNT, "")})
     known = holders(api)
     assert known.counts("kuberay", "ml") is None, "not known yet"
@@ -81,7 +81,7 @@ async def test_an_operator_that_may_act_everywhere_counts_everywhere() -> None:
 
 
 async def test_an_operator_of_one_namespace_counts_there_alone() -> None:
-    """Each other namespace is asked about once, when somebody wants to know."""
+    """Each other namespace costs one review, when a pass needs the answer."""
     api = running(rights={(ACCOUNT, "theirs")})
     known = holders(api)
     await known.look({"kuberay": HOLDER}, ())
@@ -107,7 +107,7 @@ HOLLOW = {
 
 @pytest.mark.parametrize("case", HOLLOW)
 async def test_a_lease_whose_holder_could_not_act_counts_nowhere(case: str) -> None:
-    """Whoever may write Leases in a namespace stops nobody by it; and it is said why."""
+    """The right to write Leases in a namespace stops nobody, and the reason is reported."""
     holder, pods = HOLLOW[case]
     api = Api({f"/api/v1/namespaces/kuberay/pods/{name}": each for name, each in pods.items()})
     known = holders(api)
@@ -122,7 +122,7 @@ async def test_a_lease_whose_holder_could_not_act_counts_nowhere(case: str) -> N
 
 
 async def test_with_a_list_of_namespaces_rights_are_asked_in_each_of_them() -> None:
-    """By reviews of that namespace, as there is no right to ask about all."""
+    """The reviews are namespaced, because there is no right to ask about all."""
     api = running(rights={(ACCOUNT, "red")})
     known = holders(api, "red", "blue")
     await known.look({"kuberay": HOLDER}, ("ml",))
@@ -131,7 +131,7 @@ async def test_with_a_list_of_namespaces_rights_are_asked_in_each_of_them() -> N
 
 
 async def test_a_lease_in_a_named_namespace_counts_whoever_holds_it() -> None:
-    """As of an operator that runs outside of the cluster; nothing is asked about it."""
+    """The operator may run outside the cluster; nothing is asked about it."""
     api = Api()
     known = holders(api, named=("kuberay",))
     await known.look({"kuberay": "laptop"}, ("ml",))
@@ -144,8 +144,8 @@ LONG = "a-release-with-a-long-name-kuberay-operator-6d5f7c9b8d-x2x4z-more"
 
 
 @pytest.mark.parametrize("name", [LONG, LONG[:62] + "-" + LONG[62:]])
-async def test_a_pod_whose_name_is_longer_than_a_hostname_is_found_by_what_is_left_of_it(name: str) -> None:
-    """Its hostname, by which it calls itself on its Lease, is cut; and has no dash at its end."""
+async def test_a_pod_whose_name_is_longer_than_a_hostname_is_found_by_its_cut_name(name: str) -> None:
+    """Its hostname, which it writes to its Lease, is cut, without a dash at its end."""
     hostname = name[:63].rstrip("-")
     assert len(hostname) < len(name)
     pods = {
@@ -163,8 +163,8 @@ async def test_a_pod_whose_name_is_longer_than_a_hostname_is_found_by_what_is_le
     assert known.counts("kuberay", "ml") is False
 
 
-async def test_a_role_that_its_tenant_has_trimmed_makes_its_lease_count_for_nobody_else() -> None:
-    """With a list of namespaces, a namespace's Role may be its own administrators' to change."""
+async def test_a_reduced_role_makes_a_lease_count_in_no_other_namespace() -> None:
+    """With a list of namespaces, a namespace's own administrators may change its Role."""
     api = running()
     api.pods = dict.fromkeys(api.pods, FORBIDDEN)
     known = holders(api, "kuberay", "ml")
@@ -173,8 +173,8 @@ async def test_a_role_that_its_tenant_has_trimmed_makes_its_lease_count_for_nobo
 
 
 @pytest.mark.parametrize("what", ["pods", "rights"])
-async def test_what_we_may_not_find_out_counts(what: str) -> None:
-    """Two operators on one cluster are worse than none."""
+async def test_a_lease_counts_if_we_may_not_review_its_holder(what: str) -> None:
+    """Two operators of one cluster are worse than none."""
     api = running(failure=FORBIDDEN)
     if what == "pods":
         api.pods = dict.fromkeys(api.pods, FORBIDDEN)
@@ -185,7 +185,7 @@ async def test_what_we_may_not_find_out_counts(what: str) -> None:
 
 @pytest.mark.parametrize("away", [AWAY, NOT_SERVED], ids=["no answer", "a 404 of something else"])
 async def test_while_the_server_is_away_nothing_changes(away: ApiFailure) -> None:
-    """What is known stays, and what is not known stays unknown: it is no verdict."""
+    """Known answers stay, and unknown ones stay unknown."""
     clock = Clock()
     api = running(rights={(ACCOUNT, "")})
     known = holders(api, clock=clock)
@@ -204,7 +204,7 @@ async def test_while_the_server_is_away_nothing_changes(away: ApiFailure) -> Non
 
 
 async def test_pods_and_rights_are_looked_at_again_after_a_while() -> None:
-    """A pod ends, and a right is taken away."""
+    """A pod may end, and a right may be revoked."""
     clock = Clock()
     api = running(rights={(ACCOUNT, "")})
     known = holders(api, clock=clock)
@@ -225,8 +225,8 @@ async def test_pods_and_rights_are_looked_at_again_after_a_while() -> None:
     assert known.counts("kuberay", "ml") is False
 
 
-async def test_another_holder_is_judged_at_once() -> None:
-    """A real operator that takes a Lease over is respected, however often the last holder was looked at."""
+async def test_a_new_holder_is_judged_at_once() -> None:
+    """A real operator that takes over a Lease is respected, however often the last holder was checked."""
     clock = Clock()
     api = running(rights={(ACCOUNT, "")})
     known = holders(api, clock=clock)
@@ -239,7 +239,7 @@ async def test_another_holder_is_judged_at_once() -> None:
     assert known.counts("kuberay", "ml") is None, "long gone, and forgotten"
 
 
-async def test_a_lease_that_comes_and_goes_is_asked_about_once() -> None:
+async def test_a_lease_that_comes_and_goes_is_reviewed_once() -> None:
     """Whoever recreates it every two seconds leaves nobody's clusters in doubt, and costs no questions."""
     api = running()
     api.pods["/api/v1/namespaces/kuberay/pods/another"] = pod(account="another")
@@ -255,7 +255,7 @@ async def test_a_lease_that_comes_and_goes_is_asked_about_once() -> None:
 
 
 async def test_a_namespace_whose_lease_goes_through_many_accounts_is_not_asked_about_everywhere() -> None:
-    """Only whether they may act everywhere, and there; for a while they count in no other namespace."""
+    """Only whether they may act everywhere and there is reviewed; for a while they count nowhere else."""
     clock = Clock()
     api, names = Api(), [f"account-{number}" for number in range(MOST_ACCOUNTS + 2)]
     api.pods = {f"/api/v1/namespaces/kuberay/pods/{name}": pod(account=name) for name in names}
@@ -273,4 +273,4 @@ async def test_a_namespace_whose_lease_goes_through_many_accounts_is_not_asked_a
     await known.look({"kuberay": "account-5"}, namespaces)
     for clock.now in (RIGHTS_SECONDS - 2, RIGHTS_SECONDS, RIGHTS_SECONDS + 2):
         await known.look({"kuberay": "account-5"}, namespaces)
-    assert known.counts("kuberay", "team-1") is True, "by now the others are long ago"
+    assert known.counts("kuberay", "team-1") is True, "the others were long ago"

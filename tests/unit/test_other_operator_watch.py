@@ -16,7 +16,7 @@ NOW = 1_767_225_600.0
 
 
 class Api:
-    """One Lease, if any, of a pod whose account may do nothing; what is asked can be made to wait."""
+    """One Lease, if any, of a pod whose account has no rights; requests can be delayed."""
 
     def __init__(self) -> None:
         self.lease = True
@@ -66,7 +66,7 @@ class Watched:
                 await asyncio.sleep(0.001)
 
     async def looks(self, more: int = 2) -> None:
-        """So many looks at the Leases from now."""
+        """Wait for so many lists of Leases."""
         at = self.api.looks + more
         await self.until(lambda: self.api.looks >= at)
 
@@ -84,8 +84,8 @@ async def watching(api: Api, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[W
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_whoever_asks_takes_the_news_from_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pass that asks first after a change would leave the other clusters of its namespace untouched."""
+async def test_a_question_does_not_consume_the_report_of_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the first pass after a change would leave out the other clusters of its namespace."""
     api = Api()
     api.slow = frozenset({"slow"})
     async with watching(api, monkeypatch) as watched:
@@ -105,7 +105,7 @@ async def test_whoever_asks_takes_the_news_from_nobody_else(monkeypatch: pytest.
 async def test_a_namespace_whose_answer_changed_between_two_judgements_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A pass that was not made, as of a Lease nothing was known yet, is made once that counts nowhere."""
+    """A pass that was held for an unknown Lease follows once the Lease counts nowhere."""
     api = Api()
     api.lease = False
     async with watching(api, monkeypatch) as watched:
@@ -122,7 +122,7 @@ async def test_a_namespace_whose_answer_changed_between_two_judgements_is_report
 
 
 async def test_namespaces_without_clusters_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or those of every name that ever was would be judged, and asked about, for good."""
+    """Otherwise namespaces of all past clusters would be reviewed without end."""
     monkeypatch.setattr(watch, "PRUNE_SECONDS", 0.0)
     async with watching(Api(), monkeypatch) as watched:
         for name in ("team", "gone"):
@@ -131,10 +131,10 @@ async def test_namespaces_without_clusters_are_forgotten(monkeypatch: pytest.Mon
         await watched.until(lambda: "gone" not in watched.watch._holders._rights["evil"]["sa"].allowed)
 
 
-async def test_an_event_that_is_not_answered_holds_up_no_look_at_leases(
+async def test_an_event_without_an_answer_delays_no_list_of_leases(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And it is of the API server's time, whatever the machine's clock says."""
+    """Its time is the API server's, whatever the machine's clock says."""
     api = Api()
     async with watching(api, monkeypatch) as watched:
         await watched.until(lambda: api.events)
@@ -144,8 +144,8 @@ async def test_an_event_that_is_not_answered_holds_up_no_look_at_leases(
         assert event["metadata"]["name"] == "ray-operator-leader.2026-01-01"
 
 
-async def test_leases_are_put_in_order_once_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And not again for each question of each cluster: that would grow with the square of the tenants."""
+async def test_leases_are_sorted_once_per_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sorting for each question of each cluster would grow with the square of the tenants."""
     async with watching(Api(), monkeypatch) as watched:
         await watched.looks()
         counted = []

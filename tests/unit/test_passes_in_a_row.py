@@ -1,4 +1,4 @@
-"""What one pass leaves to be done, and when the next one does it."""
+"""Work that one pass leaves, and when the next one does it."""
 
 import itertools
 import threading
@@ -16,7 +16,7 @@ from support.passes import CLUSTER, KEY, PODS, passes
 from support.wire import says
 
 
-async def test_what_a_pass_leaves_is_done_by_the_next_at_once_and_then_it_waits_for_events() -> None:
+async def test_creates_that_a_pass_leaves_are_made_by_the_next_at_once() -> None:
     """The answers to creates are in the cache before their events, which then wake nobody."""
     async with passes() as bed:
         bed.stored(spec(group(replicas=MOST_CREATES + 50, maxReplicas=1000)))
@@ -29,7 +29,7 @@ async def test_what_a_pass_leaves_is_done_by_the_next_at_once_and_then_it_waits_
 
 @pytest.mark.parametrize("shows", [True, False])
 async def test_deletes_that_a_pass_leaves_are_made_by_the_next_at_once(*, shows: bool) -> None:
-    """Not those whose answers say nothing of the pods: their events are waited for."""
+    """If the answers do not show the pods, the next pass waits for their events."""
     many = MOST_DELETES + 10
     async with passes() as bed:
         bed.stored(spec(group(replicas=many, maxReplicas=many)))
@@ -47,7 +47,7 @@ async def test_deletes_that_a_pass_leaves_are_made_by_the_next_at_once(*, shows:
 
 
 def going(pod: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a delete of a pod that has time to end."""
+    """The answer to a delete of a pod with a grace period."""
     late = {"resourceVersion": "9000", "deletionTimestamp": "2026-01-01T00:00:00Z"}
     return {**pod, "kind": "Pod", "metadata": {**pod["metadata"], **late}}
 
@@ -79,15 +79,15 @@ def delete(name: str) -> DeletePod:
     return DeletePod("worker", "workers", name, f"uid-{name}", Cause.SURPLUS, "1 pod more than desired")
 
 
-async def test_a_drain_that_cannot_be_tried_now_is_not_tried_at_once_again() -> None:
-    """There is no head to ask."""
+async def test_a_drain_that_cannot_be_tried_is_not_repeated_at_once() -> None:
+    """There is no head that could drain."""
     async with passes() as bed:
         bed.stored()
         bed.decide = lambda _: Plan(drains=(DRAIN,))
         assert await bed.reconciler.reconcile(KEY) != Done(requeue_after=0.0)
 
 
-async def test_a_drain_that_cannot_be_tried_holds_up_nothing_else_that_is_left() -> None:
+async def test_a_drain_that_cannot_be_tried_delays_no_other_work() -> None:
     async with passes() as bed:
         bed.stored()
         names = itertools.count()
@@ -95,7 +95,7 @@ async def test_a_drain_that_cannot_be_tried_holds_up_nothing_else_that_is_left()
         assert await bed.reconciler.reconcile(KEY) == Done(requeue_after=0.0)
 
 
-async def test_a_long_plan_is_not_made_on_the_event_loop_and_no_pass_repeats_itself_at_once() -> None:
+async def test_a_long_plan_is_made_in_a_thread_and_no_pass_is_repeated_at_once() -> None:
     """The answer to a delete may say that the pod is gone while its event is late."""
     made_in: list[str] = []
     async with passes() as bed:

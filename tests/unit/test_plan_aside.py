@@ -1,4 +1,4 @@
-"""Pods that were set aside and have been replaced, as by an earlier release: nothing is deleted for them."""
+"""Pods that were set aside and replaced, as earlier releases did: nothing is deleted for them."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def host(of: Root, n: int, replica: int, index: int, **changes: Any) -> Pod:
     return replace(worker(of, n), host=Host(f"demo-gpu-{n - index}", replica, index), **changes)
 
 
-def test_a_worker_that_was_set_aside_and_replaced_leaves_its_replacement_alone() -> None:
+def test_the_replacement_of_a_worker_that_was_set_aside_stays() -> None:
     of = cluster(spec(group("gpu", 1)))
     made = planned(of, head(of), worker(of, 1, **ASIDE), worker(of, 2))
     assert made.actions == ()
@@ -49,7 +49,7 @@ def test_a_head_that_serves_is_not_deleted_for_a_newer_one_that_was_set_aside() 
     assert planned(of, head(of, epoch=0), head(of, epoch=1, **ASIDE)).actions == ()
 
 
-def test_of_two_heads_that_serve_the_older_one_goes() -> None:
+def test_the_older_of_two_serving_heads_goes() -> None:
     of = cluster(spec(group("gpu", 0)), status={"headEpoch": 2})
     made = planned(of, head(of, epoch=0, **ASIDE), head(of, epoch=1), head(of, epoch=2))
     assert names(made) == [head(of, epoch=1).name]
@@ -61,7 +61,7 @@ def test_no_worker_is_made_in_place_of_one_that_was_set_aside(changes: dict[str,
     assert planned(of, head(of), worker(of, 1, **changes), worker(of, 2)).actions == ()
 
 
-def test_a_smaller_group_loses_workers_that_serve_and_keeps_the_one_set_aside() -> None:
+def test_a_smaller_group_loses_serving_workers_and_keeps_the_one_set_aside() -> None:
     of = cluster(spec(group("gpu", 1)))
     made = planned(of, head(of), worker(of, 1, **ASIDE), worker(of, 2), worker(of, 3))
     assert names(made) == [worker(of, 3).name]
@@ -73,14 +73,14 @@ def test_a_worker_set_aside_stays_when_its_group_goes() -> None:
     assert names(made) == [worker(of, 2, group_name="old").name]
 
 
-def test_a_worker_set_aside_goes_when_it_is_named() -> None:
+def test_a_worker_set_aside_goes_when_workers_to_delete_names_it() -> None:
     named = {"workersToDelete": [worker(cluster(), 1).name]}
     of = cluster(spec({**group("gpu", 1), "scaleStrategy": named}))
     made = planned(of, head(of), worker(of, 1, **ASIDE), worker(of, 2))
     assert names(made) == [worker(of, 1).name]
 
 
-def test_what_is_left_of_a_replica_that_was_replaced_stays() -> None:
+def test_the_rest_of_a_replaced_replica_stays() -> None:
     """An earlier release did not see the host that was set aside, and recreated its replica."""
     stored = {"workerGroups": [{"groupName": "gpu", "lastIndex": 4}]}
     of = cluster(spec({**group("gpu", 1), "numOfHosts": 2}), status=stored)
@@ -88,7 +88,7 @@ def test_what_is_left_of_a_replica_that_was_replaced_stays() -> None:
     assert planned(of, head(of), *pods).deletes == ()
 
 
-def test_a_whole_replica_with_a_host_set_aside_is_not_made_twice_nor_deleted() -> None:
+def test_a_whole_replica_with_a_host_set_aside_is_neither_duplicated_nor_deleted() -> None:
     stored = {"workerGroups": [{"groupName": "gpu", "lastIndex": 2}]}
     of = cluster(spec({**group("gpu", 1), "numOfHosts": 2}), status=stored)
     made = planned(of, head(of), host(of, 1, 0, 0, **ASIDE), host(of, 2, 0, 1))
@@ -98,7 +98,7 @@ def test_a_whole_replica_with_a_host_set_aside_is_not_made_twice_nor_deleted() -
 
 @pytest.mark.parametrize("most", [1, 2])
 def test_a_scaled_group_keeps_its_workers_beside_one_that_was_set_aside(most: int) -> None:
-    """Also where these are more than its maximum."""
+    """It keeps them even above its maximum."""
     stored = {"workerGroups": [{"groupName": "gpu", "desired": 1, "observedReplicas": 1, "lastIndex": 2}]}
     limits = {**group("gpu", 1), "minReplicas": 1, "maxReplicas": most}
     of = cluster(spec(limits, enableInTreeAutoscaling=True), status=stored)

@@ -1,4 +1,4 @@
-"""Ceilings on GPUs hold for whatever asks for pods, and whatever is held is named."""
+"""Ceilings on GPUs hold for every source of pods, and held pods are reported."""
 
 from collections import Counter
 from typing import Any
@@ -22,13 +22,13 @@ CPUS = template(cpu="4")
 
 
 def under(of: Root, *pods: Any, usage: GpuUsage | None = None, **ceilings: int) -> Snapshot:
-    """The cluster and these pods of it, where these ceilings hold."""
+    """The cluster with these pods under these ceilings."""
     limits = ScalingLimits(ceilings=CostCeilings(**ceilings))
     return snapshot(of, pods, scaling=ScalingView(limits=limits, usage=usage or GpuUsage()))
 
 
 def made(decided: Plan) -> dict[str, int]:
-    """Creates by group."""
+    """The number of creates by group."""
     return dict(Counter(create.group for create in creates(decided)))
 
 
@@ -65,7 +65,7 @@ def gpus(name: str = "gpu", replicas: int = 0, count: str = "1", **fields: Any) 
     ],
 )
 def test_a_cluster_of_fixed_size_gets_no_more_than_the_ceiling(asks: dict[str, Any]) -> None:
-    """What is beyond it waits and says for what; what needs no GPU is made."""
+    """Pods beyond it wait with a reason; pods without GPUs are created."""
     of = cluster(spec(asks, group("cpu", 2, template=CPUS)))
     decided = plan(under(of, head(of), gpus_per_cluster=4))
     assert made(decided) == {"gpu": 4, "cpu": 2}
@@ -75,7 +75,7 @@ def test_a_cluster_of_fixed_size_gets_no_more_than_the_ceiling(asks: dict[str, A
 
 
 def test_first_sizes_of_a_cluster_that_follows_its_queue_are_held_as_well() -> None:
-    """The decision names it, and what is held is no capacity on its way."""
+    """The decision reports it, and held pods do not count as capacity on its way."""
     of = cluster(spec(gpus(replicas=9), enableInTreeAutoscaling=True))
     limits = ScalingLimits(ceilings=CostCeilings(gpus_per_cluster=4))
     decided = plan(snapshot(of, [head(of)], scaling=view([], limits=limits, acted_on={})))
@@ -86,7 +86,7 @@ def test_first_sizes_of_a_cluster_that_follows_its_queue_are_held_as_well() -> N
 
 @pytest.mark.parametrize(("ceiling", "launches"), [(4, [("gpu", 4)]), (0, []), (9, [("gpu", 9)])])
 def test_ray_does_not_expect_held_pods(ceiling: int, launches: list[tuple[str, int]]) -> None:
-    """`ray status` would show launches that nobody has asked for."""
+    """Otherwise `ray status` would show launches that do not happen."""
     of = cluster(spec(gpus(replicas=9), enableInTreeAutoscaling=True))
     limits = ScalingLimits(ceilings=CostCeilings(gpus_per_cluster=ceiling))
     seen = snapshot(of, [head(of)], scaling=view([], limits=limits, acted_on={}))
@@ -97,16 +97,16 @@ def test_ray_does_not_expect_held_pods(ceiling: int, launches: list[tuple[str, i
     assert [(launch.group, launch.count) for launch in report.launches] == launches
 
 
-def test_an_added_group_gets_what_is_left() -> None:
-    """The pods there count first, also those of a group that is gone from the spec."""
+def test_an_added_group_gets_the_remaining_room() -> None:
+    """Existing pods count first, also those of a removed group."""
     of = cluster(spec(gpus("old", 2), gpus("new", 3, "2")))
     gone = [worker(of, n, group_name="removed", gpus=1) for n in range(2)]
     there = [head(of), *(worker(of, n, group_name="old") for n in range(2)), *gone]
     assert made(plan(under(of, *there, gpus_per_cluster=7))) == {"new": 1}
 
 
-def test_the_head_counts_and_without_it_no_worker_is_made() -> None:
-    """They could only wait for it, on GPUs that others could use."""
+def test_the_head_counts_and_without_it_no_worker_is_created() -> None:
+    """Workers would only wait for it, on GPUs that others could use."""
     of = cluster(spec(gpus(replicas=2)) | {"headGroupSpec": {"template": template(gpu="2")}})
     assert made(plan(under(of, gpus_per_cluster=3))) == {"headgroup": 1, "gpu": 1}
     held = plan(under(of, gpus_per_cluster=1))
@@ -117,22 +117,22 @@ def test_the_head_counts_and_without_it_no_worker_is_made() -> None:
     assert not any(isinstance(action, AdvanceHeadEpoch) for action in again.actions)
 
 
-def test_the_service_of_a_head_that_is_held_is_made() -> None:
-    """It costs nothing."""
+def test_the_service_of_a_held_head_is_created() -> None:
+    """A Service costs nothing."""
     of = cluster(spec(gpus()) | {"headGroupSpec": {"template": template(gpu="2")}})
     decided = plan(replace(under(of, gpus_per_cluster=1), services=()))
     assert [type(action) for action in decided.actions] == [CreateService]
 
 
-def test_a_replica_of_several_hosts_is_made_whole_or_held_whole() -> None:
+def test_a_multi_host_replica_is_created_whole_or_held_whole() -> None:
     """Seven GPUs are three replicas of two."""
     of = cluster(spec(gpus("tpu", 5, numOfHosts=2)))
     decided = plan(snapshot(of, [head(of)], headless=True, scaling=under(of, gpus_per_cluster=7).scaling))
     assert made(decided) == {"tpu": 6}
 
 
-def test_pods_on_their_way_out_hold_their_gpus_until_they_are_gone() -> None:
-    """Those that have ended hold none."""
+def test_terminating_pods_hold_their_gpus_until_they_are_gone() -> None:
+    """Ended pods hold none."""
     of = cluster(spec(gpus(replicas=3)))
     leaving, ended = worker(of, 1, deleting=True), worker(of, 2, phase="Failed", deleting=True)
     assert made(plan(under(of, head(of), leaving, ended, gpus_per_cluster=3))) == {"gpu": 2}
@@ -164,10 +164,10 @@ def test_a_higher_priority_gets_its_gpus_first() -> None:
         ({"own": 4, "new_in_total": 5}, {"new_gpus_per_minute": 5}, 4, "at most 5 new GPUs per minute"),
     ],
 )
-def test_what_others_have_and_what_was_added_within_a_minute_count(
+def test_gpus_of_others_and_those_added_within_a_minute_count(
     usage: dict[str, Any], ceilings: dict[str, int], left: int, named: str
 ) -> None:
-    """For a cluster of fixed size as well; what takes the place of a pod that was there is not new."""
+    """They count for a cluster of fixed size as well; a replacement of a pod is not new."""
     of = cluster(spec(gpus(replicas=9)))
     decided = plan(under(of, head(of), usage=GpuUsage(renewed_in=7.0, **usage), **ceilings))
     assert made(decided).get("gpu", 0) == left
@@ -179,7 +179,7 @@ def test_what_others_have_and_what_was_added_within_a_minute_count(
 
 
 def test_ceilings_of_the_namespace_hold_and_are_named() -> None:
-    """By the annotation that sets them."""
+    """The message names the annotation."""
     of = cluster(spec(gpus(replicas=9)))
     annotated = NamespaceCeilings((Ceiling(CeilingScope.NAMESPACE, 2, "annotation x of the namespace"),))
     seen = snapshot(of, [head(of)], scaling=ScalingView(namespace_ceilings=annotated))
@@ -191,16 +191,16 @@ def test_ceilings_of_the_namespace_hold_and_are_named() -> None:
     assert f"7 pods of gpu wait for 7 GPUs: {words}" in ready
 
 
-def test_what_was_let_through_is_let_through_again() -> None:
-    """The filter runs once more when the room of others is known."""
+def test_a_plan_that_passed_the_ceilings_passes_again() -> None:
+    """The filter runs once more once the room of others is known."""
     of = cluster(spec(gpus(replicas=9)))
     seen = under(of, head(of), gpus_per_cluster=4)
     once = plan(seen)
     assert within_ceilings(seen, once) == once
 
 
-def test_a_cluster_that_needs_no_gpus_is_not_looked_at() -> None:
-    """Whatever the ceilings are."""
+def test_a_cluster_without_gpus_is_not_filtered() -> None:
+    """The ceilings do not matter."""
     of = cluster(spec(group("cpu", 3, template=CPUS)))
     decided = plan(under(of, head(of), gpus_per_cluster=0, gpus_total=0))
     assert (made(decided), decided.waits, decided.held_gpus) == ({"cpu": 3}, (), 0)

@@ -1,4 +1,4 @@
-"""A deleted cluster that a finalizer of KubeRay's holds: its pods go, then the finalizer, in bounded time."""
+"""A deleted cluster with KubeRay's finalizer: its pods go, then the finalizer, in bounded time."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def unreadable(of: Root) -> Snapshot:
 
 
 def removed(decided: Plan) -> list[str]:
-    """What is said of each finalizer that is taken off."""
+    """The message for each removed finalizer."""
     return [action.reason for action in decided.actions if isinstance(action, RemoveFinalizer)]
 
 
@@ -35,7 +35,7 @@ def pods_of(of: Root, **changes: Any) -> list[Pod]:
 
 
 def test_its_pods_are_deleted_and_the_finalizer_stays_until_they_are_gone() -> None:
-    """They write to Redis as long as they live."""
+    """Pods write to Redis as long as they live."""
     of = deleted()
     decided = plan(snapshot(of, pods_of(of)))
     assert [d.uid for d in decided.deletes] == [pod.uid for pod in pods_of(of)]
@@ -46,8 +46,8 @@ def test_its_pods_are_deleted_and_the_finalizer_stays_until_they_are_gone() -> N
     assert going.requeue_after == 299
 
 
-def test_without_pods_the_finalizer_goes_and_what_is_left_in_redis_is_said() -> None:
-    """By the name that the state is kept under: it is the user's to delete."""
+def test_without_pods_the_finalizer_goes_and_the_rest_in_redis_is_reported() -> None:
+    """The message names the key of the state, which the user may delete."""
     (words,) = removed(plan(snapshot(deleted())))
     assert words == (
         f"this cluster's data in Redis, under the name {UID}, was not deleted: delete its keys there"
@@ -63,8 +63,8 @@ def test_without_pods_the_finalizer_goes_and_what_is_left_in_redis_is_said() -> 
         ({"externalStorageNamespace": "x" * 9999}, {}, "x" * 253),
     ],
 )
-def test_the_name_is_that_which_was_asked_for(fields: object, annotations: dict[str, str], name: str) -> None:
-    """Whatever the rest of the spec is like."""
+def test_the_reported_key_is_that_of_the_spec(fields: object, annotations: dict[str, str], name: str) -> None:
+    """The rest of the spec may be anything."""
     of = deleted(spec={"gcsFaultToleranceOptions": fields}, annotations=annotations)
     (words,) = removed(plan(unreadable(of)))
     assert f"under the name {name}," in words
@@ -77,7 +77,7 @@ def test_the_name_is_that_which_was_asked_for(fields: object, annotations: dict[
 def test_a_pod_that_never_ends_holds_the_cluster_for_a_bounded_time(
     timeout: str | None, seconds: int
 ) -> None:
-    """On a node that is gone; the annotation that sets the time is KubeRay's."""
+    """Its node may be gone; KubeRay's annotation sets the time."""
     annotations = {} if timeout is None else {"ray.io/gcs-ft-deletion-timeout": timeout}
     before, after = (deleted(seconds + late, annotations=annotations) for late in (-1, 0))
     stuck = [worker(before, 1, deleting=True)]
@@ -88,7 +88,7 @@ def test_a_pod_that_never_ends_holds_the_cluster_for_a_bounded_time(
 
 
 def test_a_cluster_whose_pods_are_to_be_orphaned_keeps_them() -> None:
-    """`kubectl delete --cascade=orphan`: they are about to be nobody's."""
+    """After `kubectl delete --cascade=orphan` they are about to lose their owner."""
     of = deleted(finalizers=(REDIS, "orphan"))
     decided = plan(snapshot(of, pods_of(of)))
     assert decided.deletes == ()
@@ -104,19 +104,19 @@ def test_a_cluster_whose_pods_are_to_be_orphaned_keeps_them() -> None:
         pytest.param(deleted(spec=spec(managedBy="kueue.x-k8s.io/multikueue")), id="another controller's"),
     ],
 )
-def test_any_other_cluster_is_left_to_others(of: Root) -> None:
-    """A finalizer on a cluster that lives is no matter, and one of others' is theirs."""
+def test_any_other_cluster_is_not_touched(of: Root) -> None:
+    """A finalizer on a living cluster does not matter, and one of others is theirs."""
     decided = plan(snapshot(of, pods_of(of)))
     assert decided.actions == ()
 
 
-def test_a_cluster_of_the_other_operator_is_left_to_it_while_it_lives() -> None:
-    """It cleans up by itself."""
+def test_a_cluster_of_a_living_other_operator_is_left_to_it() -> None:
+    """That operator cleans up by itself."""
     of = deleted()
     assert plan(snapshot(of, pods_of(of), other_operator="ml/ray-operator-leader")).actions == ()
 
 
-def test_a_spec_that_is_not_valid_holds_nothing() -> None:
-    """Nothing is created any more, so nothing has to be known of it."""
+def test_an_invalid_spec_does_not_delay_the_deletion() -> None:
+    """Nothing is created any more, so the spec is not needed."""
     of = deleted(spec={})
     assert removed(plan(unreadable(of)))

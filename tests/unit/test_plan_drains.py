@@ -36,7 +36,7 @@ def found(
 def test_a_drained_node_goes_once_sizes_no_longer_count_it_and_is_not_replaced(
     status: Mapping[str, Any],
 ) -> None:
-    """Whether the smaller size had been written by then or not."""
+    """The smaller size may have been written by then or not."""
     of = replace(scaled(), status=status)
     pods = [worker(of, n) for n in (1, 2, 3)]
     states = dict.fromkeys(pods[1:], NodeStatus.DEAD)
@@ -58,7 +58,7 @@ def known(*drained: Pod, wanted: int) -> dict[str, Any]:
     return {"drained": ids, "acted_on": {drained[0].group: Sizing(wanted, 0)}}
 
 
-def test_work_that_came_meanwhile_gets_what_it_asks_for_and_no_more() -> None:
+def test_work_that_came_meanwhile_gets_only_the_workers_that_it_needs() -> None:
     """One task waits, two nodes were drained."""
     of = replace(scaled(), status=WRITTEN_BEFORE)
     pods = [worker(of, n) for n in (1, 2, 3)]
@@ -67,7 +67,7 @@ def test_work_that_came_meanwhile_gets_what_it_asks_for_and_no_more() -> None:
 
 
 def test_a_node_that_is_found_drained_while_we_run_is_not_replaced() -> None:
-    """The operator before us had asked just before it ended."""
+    """The previous operator asked just before it ended."""
     of = scaled()
     pods = [worker(of, n) for n in (1, 2)]
     decided = found(of, pods, {pods[1]: NodeStatus.DEAD}, acted_on={"gpu": Sizing(2, 0)})
@@ -77,7 +77,7 @@ def test_a_node_that_is_found_drained_while_we_run_is_not_replaced() -> None:
 
 
 def test_a_node_that_is_being_drained_is_neither_free_nor_drained_again_nor_replaced() -> None:
-    """Accepted and not dead yet, asked for by nobody that we know of."""
+    """The drain was accepted and the node is not dead yet; we do not know who asked."""
     of = replace(scaled(), status=WRITTEN_BEFORE)
     pods = [worker(of, n) for n in (1, 2)]
     states = {pods[1]: NodeStatus.DRAINING}
@@ -113,7 +113,7 @@ def test_the_other_hosts_of_a_replica_are_drained_too() -> None:
 
 
 def test_a_host_that_has_become_busy_keeps_its_replica_until_it_is_idle() -> None:
-    """Whoever asked for the other one."""
+    """It does not matter who drained the other one."""
     of, pods = slices()
     for around in ({}, known(pods[2], wanted=1)):
         busy = found(of, pods, {pods[2]: NodeStatus.DEAD}, **around)
@@ -122,7 +122,7 @@ def test_a_host_that_has_become_busy_keeps_its_replica_until_it_is_idle() -> Non
         assert asked(found(of, pods, states, **around)) == [pods[3].name]
 
 
-def test_nothing_is_done_about_it_before_the_queue_is_known() -> None:
+def test_nothing_is_done_before_the_queue_is_known() -> None:
     """The last answer may be an old one."""
     of = replace(scaled(), status=WRITTEN_BEFORE)
     pods = [worker(of, n) for n in (1, 2, 3)]
@@ -133,8 +133,8 @@ def test_nothing_is_done_about_it_before_the_queue_is_known() -> None:
     assert not decided.actions
 
 
-def test_what_is_left_of_a_replica_does_not_count_while_the_queue_is_not_known() -> None:
-    """The operator before us died while it deleted it; the size that it wrote is the one that is wanted."""
+def test_the_rest_of_a_replica_does_not_count_while_the_queue_is_not_known() -> None:
+    """The previous operator died while deleting it; the size that it wrote counts."""
     of, pods = slices()
     status = {"workerGroups": [{"groupName": "tpu", "desired": 2, "observedReplicas": 0, "lastIndex": 4}]}
     of = replace(of, status=status)

@@ -1,4 +1,4 @@
-"""Groups whose pods end soon after their start, time and again: what they cost, and how they come back."""
+"""Groups whose pods repeatedly end soon after their start: their cost, and their recovery."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -91,7 +91,7 @@ class Fleet:
 
 @pytest.mark.parametrize("hosts", [1, 4])
 def test_a_group_whose_pods_end_at_once_costs_few_writes_however_large_it_is(hosts: int) -> None:
-    """Each round waits twice as long and tries half as many: 3n pods in all, and then one in five minutes."""
+    """Each round waits twice as long and tries half as many: 3n pods in total, then one in five minutes."""
     fleet = Fleet(16, hosts=hosts)
     fleet.run(3600, step=10)
     fleet.run(1800, step=30)
@@ -99,15 +99,15 @@ def test_a_group_whose_pods_end_at_once_costs_few_writes_however_large_it_is(hos
     assert 2 * hosts <= fleet.writes_between(3600, 5400) <= 7 * 2 * hosts
 
 
-def test_the_first_time_a_pod_that_ended_at_once_is_replaced_ten_seconds_after_its_creation() -> None:
-    """As ever: one bad start is no pattern."""
+def test_a_pod_that_ends_at_once_is_first_replaced_ten_seconds_after_its_creation() -> None:
+    """One bad start is not a pattern."""
     fleet = Fleet(3)
     fleet.run(12)
     assert sorted(set(fleet.writes)) == [0, 10]
 
 
-def test_what_a_failing_group_waits_for_is_said_and_stays_the_same_within_a_round() -> None:
-    """Each change of the words would be a write of the status."""
+def test_the_reason_of_a_failing_group_stays_the_same_within_a_round() -> None:
+    """Each change of the message would be a write of the status."""
     fleet = Fleet(4)
     fleet.run(3600, step=10)
     last = max(fleet.words, key=lambda words: ("in steps of 300 s" in words, len(words)))
@@ -117,7 +117,7 @@ def test_what_a_failing_group_waits_for_is_said_and_stays_the_same_within_a_roun
 
 
 def test_a_group_that_can_start_again_is_whole_a_minute_after_its_first_pod_is_ready() -> None:
-    """The few that were tried have proven it: all others are replaced at once."""
+    """The few that were tried have proved it: all others are replaced at once."""
     fleet = Fleet(16)
     fleet.run(1800, step=5)
     fleet.lives = None
@@ -128,15 +128,15 @@ def test_a_group_that_can_start_again_is_whole_a_minute_after_its_first_pod_is_r
 
 
 def test_pods_that_have_run_for_long_are_replaced_at_once_however_many_end() -> None:
-    """A job that kills its workers each two minutes costs what it costs."""
+    """A job that kills its workers every two minutes is not slowed down."""
     fleet = Fleet(8, lives=120)
     fleet.run(1800, step=10)
     assert fleet.endings.settling == {}
     assert fleet.writes_between(0, 1800) >= 2 * 8 * 14
 
 
-def test_a_pod_that_nobody_says_the_times_of_ended_soon_if_that_is_seen_soon() -> None:
-    """Such as one that a kubelet has refused."""
+def test_a_pod_without_times_ended_soon_if_its_end_was_seen_soon() -> None:
+    """A pod that a kubelet has refused has none."""
     endings = Endings()
     of = cluster()
     for index, age in ((1, 3.0), (2, 30.0)):
@@ -186,7 +186,7 @@ def test_another_spec_is_tried_at_once() -> None:
     assert len(fleet.writes) - before >= 8
 
 
-def test_a_group_that_fails_once_in_a_while_starts_with_a_clean_sheet_each_time() -> None:
+def test_a_group_that_fails_rarely_starts_without_backoff_each_time() -> None:
     endings, of = Endings(), cluster()
     for number in range(5):
         now = NOW + number * (FORGET_SECONDS + 60)
@@ -197,7 +197,7 @@ def test_a_group_that_fails_once_in_a_while_starts_with_a_clean_sheet_each_time(
         endings.see([], now + 1)
 
 
-def test_nothing_is_remembered_of_groups_that_are_well() -> None:
+def test_nothing_is_remembered_of_healthy_groups() -> None:
     endings, of = Endings(), cluster()
     endings.see([worker(of, 1, created=NOW, end=ray_ended(ran=1.0))], NOW)
     endings.see([], NOW + FORGET_SECONDS + 1)

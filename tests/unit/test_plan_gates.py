@@ -1,4 +1,4 @@
-"""A group with a scale gate does not grow: at once, and by name in the words."""
+"""A group with a scale gate does not grow, at once, and the messages name it."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def gated(*names: str) -> dict[str, Any]:
 
 
 def test_a_gated_group_of_fixed_size_keeps_its_pods_and_gets_no_more() -> None:
-    """Others grow; when the gate is gone it does, too."""
+    """Others grow; once the gate is gone it does, too."""
     groups = group("gpu", 4, scaleStrategy=gated()), group("cpu", 1)
     of = cluster(spec(*groups))
     pods = [head(of), worker(of, 1), worker(of, 2)]
@@ -44,8 +44,8 @@ def test_a_gated_group_of_fixed_size_keeps_its_pods_and_gets_no_more() -> None:
     assert [create.group for create in creates(plan(snapshot(opened, pods)))] == ["gpu", "gpu", "cpu"]
 
 
-def test_a_gated_group_shrinks_and_loses_what_has_ended() -> None:
-    """A gate is against growth alone."""
+def test_a_gated_group_shrinks_and_loses_ended_pods() -> None:
+    """A gate stops only growth."""
     of = cluster(spec(group("gpu", 1, scaleStrategy=gated())))
     ended = worker(of, 3, phase="Failed")
     decided = plan(snapshot(of, [head(of), worker(of, 1), worker(of, 2), ended]))
@@ -53,14 +53,14 @@ def test_a_gated_group_shrinks_and_loses_what_has_ended() -> None:
     assert decided.waits == ()
 
 
-def test_a_gated_group_of_slices_gets_no_part_of_one() -> None:
+def test_a_gated_group_of_slices_gets_no_part_of_a_slice() -> None:
     of = cluster(spec(group("tpu", 2, numOfHosts=4, scaleStrategy=gated())))
     decided = plan(snapshot(of, [head(of), *replica(of, 1)], headless=True))
     assert creates(decided) == []
     assert decided.waits == (f"4 pods of tpu wait: {WORDS.replace('gpu', 'tpu')}",)
 
 
-def test_many_gates_are_named_as_far_as_they_fit() -> None:
+def test_as_many_gates_are_named_as_fit() -> None:
     of = cluster(spec(group("gpu", 1, scaleStrategy=gated("a", "b.io/c", "d", "e", "f"))))
     assert "gated by a, b.io/c, d and 2 more" in plan(snapshot(of, [head(of)])).waits[0]
 
@@ -94,14 +94,14 @@ OTHER = WorkerGroup("l4", resources(GPU=1), max_replicas=9)
 
 
 def blocked(name: str, since: float) -> Worker:
-    """As Kueue leaves it, over its quota."""
+    """A cluster as Kueue leaves it above its quota."""
     why = Blocked(BlockedReason.SCHEDULING_GATED, "kueue.x-k8s.io/admission", since)
     return Worker(name, "h100", since, blocked=why)
 
 
 @pytest.mark.parametrize("pods", [(), (blocked("h100-1", 999.0), blocked("h100-2", 999.0))])
 def test_a_gated_group_falls_back_at_once(pods: tuple[Worker, ...]) -> None:
-    """Whatever afterSeconds says: who set the gate knows that its pods do not come."""
+    """`afterSeconds` does not count: whoever set the gate knows that its pods do not come."""
     given = replace(H100, desired=len(pods))
     decision = decide(
         state(tasks(2, GPU=1)), [given, A100, OTHER], pods, AutoscalingPolicy(), Memory(), now=1000.0
@@ -109,8 +109,8 @@ def test_a_gated_group_falls_back_at_once(pods: tuple[Worker, ...]) -> None:
     assert (decision.group("a100").wanted, decision.group("l4").wanted) == (2, 0)
 
 
-def test_without_the_gate_the_same_group_is_waited_for() -> None:
-    """For as long as its fallback says."""
+def test_without_the_gate_work_waits_for_the_same_group() -> None:
+    """It waits as long as its fallback says."""
     pods = (blocked("h100-1", 999.0), blocked("h100-2", 999.0))
     given = replace(H100, desired=2, withheld="")
     decision = decide(
@@ -119,7 +119,7 @@ def test_without_the_gate_the_same_group_is_waited_for() -> None:
     assert decision.group("a100").wanted == 0
 
 
-def test_pods_of_a_gated_group_that_run_are_used() -> None:
+def test_running_pods_of_a_gated_group_are_used() -> None:
     """They stay, and take work."""
     of = scaled(group={"scaleStrategy": gated()})
     pods = [head(of), worker(of, 1)]

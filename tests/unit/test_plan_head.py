@@ -1,4 +1,4 @@
-"""The head: one, always replaced, never two that may both live."""
+"""The head: there is one, it is always replaced, and never two may both live."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def existing(epoch: int) -> dict[str, Any]:
 
 
 def test_a_new_cluster_gets_its_service_and_then_the_head_of_epoch_0() -> None:
-    """Nothing is recorded and nothing exists: no epoch write is needed."""
+    """Nothing is recorded or exists, so no epoch has to be written."""
     of = cluster(LONE)
     decided = plan(snapshot(of, with_service=False))
     assert [type(action).__name__ for action in decided.actions] == ["CreateService", "CreatePod"]
@@ -31,21 +31,21 @@ def test_a_new_cluster_gets_its_service_and_then_the_head_of_epoch_0() -> None:
 
 
 def test_a_ready_head_is_left_alone() -> None:
-    """At rest the plan is empty."""
+    """The plan is empty at rest."""
     of = cluster(LONE, status=existing(0))
     assert plan(snapshot(of, [head(of)])).actions == ()
 
 
-def test_a_head_that_is_gone_is_replaced_under_the_next_epoch_allowed_first() -> None:
-    """The epoch write stands in a stage before the create."""
+def test_a_head_that_is_gone_is_replaced_under_the_next_epoch_which_is_recorded_first() -> None:
+    """The epoch is written in a stage before the create."""
     of = cluster(LONE, status=existing(3))
     decided = plan(snapshot(of))
     assert decided.stages[0] == (AdvanceHeadEpoch(4, "the head pod is gone"),)
     assert [a.name for a in heads_of(decided)] == [head_pod_name(of, 4)]
 
 
-def test_an_epoch_that_was_allowed_but_not_used_is_used_and_not_raised_again() -> None:
-    """Killed between the epoch write and the create, the next process goes on with the same epoch."""
+def test_an_epoch_that_was_recorded_but_not_used_is_not_raised_again() -> None:
+    """After a kill between the epoch's write and the create, the next process uses the same epoch."""
     of = cluster(LONE, status=existing(0) | {"headEpoch": 1})
     decided = plan(snapshot(of))
     assert [type(a).__name__ for a in decided.actions] == ["CreatePod"]
@@ -61,7 +61,7 @@ ENDED = [
 
 @pytest.mark.parametrize("how", ENDED)
 def test_a_head_that_has_ended_is_deleted_and_replaced_in_one_pass(how: dict[str, Any]) -> None:
-    """Nothing of it can live any more, so the next may start while its object goes."""
+    """Ray cannot run in it any more, so the next may start while its object is deleted."""
     of = cluster(LONE, status=existing(0))
     old = head(of, **how)
     decided = plan(snapshot(of, [old]))
@@ -79,13 +79,13 @@ MAY_LIVE = [
 
 @pytest.mark.parametrize("how", MAY_LIVE)
 def test_while_the_head_may_live_there_is_no_second_one(how: dict[str, Any]) -> None:
-    """Whatever its state, only its end makes room."""
+    """Only its end makes room for another."""
     of = cluster(LONE, status=existing(0))
     assert plan(snapshot(of, [head(of, **how)])).actions == ()
 
 
-def test_of_two_heads_the_one_of_the_older_epoch_goes() -> None:
-    """Such as after a restored backup."""
+def test_the_head_of_the_older_epoch_goes_if_there_are_two() -> None:
+    """This happens after a restored backup."""
     of = cluster(LONE, status=existing(1))
     old = head(of, epoch=0)
     decided = plan(snapshot(of, [old, head(of, epoch=1)]))
@@ -102,14 +102,14 @@ def test_a_wiped_status_is_rebuilt_from_the_pods() -> None:
 
 
 def test_a_head_made_by_another_operator_counts() -> None:
-    """It is known by owner and labels, whatever its name."""
+    """It is known by its owner and labels, whatever its name."""
     of = cluster(LONE)
     adopted = head(of, name="demo-head-abcde", head_epoch=None)
     assert plan(snapshot(of, [adopted])).actions == ()
 
 
 def test_a_head_that_ends_at_once_is_not_replaced_before_ten_seconds() -> None:
-    """A head that cannot start does not cost a pod as often as the API server takes one."""
+    """A head that cannot start must not cause creates at full speed."""
     of = cluster(LONE, status=existing(0))
     decided = plan(snapshot(of, [head(of, end=ray_ended(), created=NOW - 4)]))
     assert decided.actions == ()
@@ -117,7 +117,7 @@ def test_a_head_that_ends_at_once_is_not_replaced_before_ten_seconds() -> None:
 
 
 def test_a_template_that_was_refused_is_not_sent_again() -> None:
-    """And the epoch does not rise for it."""
+    """The epoch does not rise for it."""
     of = cluster(LONE, status=existing(0))
     refused = {head_pod(of, snapshot(of).spec, 0).template_hash: "image: Required value"}  # type: ignore[arg-type]  # it is valid
     decided = plan(snapshot(of, refused=refused))
@@ -125,7 +125,7 @@ def test_a_template_that_was_refused_is_not_sent_again() -> None:
 
 
 def test_a_head_that_could_not_be_created_is_held_until_its_time() -> None:
-    """No write, no epoch, and a wake-up when the hold ends."""
+    """There is no write, no new epoch, and a wake-up at the end of the hold."""
     of = cluster(LONE, status=existing(0))
     decided = plan(snapshot(of, held={"headgroup": Hold(NOW + 7, "exceeded quota")}))
     assert (decided.actions, decided.waits, decided.requeue_after) == ((), ("exceeded quota",), 7.0)
@@ -145,7 +145,7 @@ NO_RESTART = {"ray.io/disable-provisioned-head-restart": "true"}
 
 @pytest.mark.parametrize("ended", [True, False])
 def test_a_cluster_that_forbids_it_gets_no_second_head_once_it_was_whole(*, ended: bool) -> None:
-    """A head that carries the submitter of a job would run it once more; what ended stays, with its logs."""
+    """A head with the submitter of a job would run it again; the ended pod stays, with its logs."""
     of = replace(cluster(status=existing(0) | PROVISIONED), annotations=NO_RESTART)
     pods = [worker(of, 1), *([head(of, end=ray_ended())] if ended else [])]
     decided = plan(snapshot(of, pods))
@@ -155,8 +155,8 @@ def test_a_cluster_that_forbids_it_gets_no_second_head_once_it_was_whole(*, ende
     )
 
 
-def test_such_a_cluster_gets_its_first_head_and_others_until_it_is_whole() -> None:
-    """What was never whole has run nothing."""
+def test_such_a_cluster_gets_heads_until_it_was_whole_once() -> None:
+    """A cluster that was never whole has run nothing."""
     of = replace(cluster(LONE), annotations=NO_RESTART)
     assert heads_of(plan(snapshot(of)))
     gone = replace(cluster(LONE, status=existing(0)), annotations=NO_RESTART)
@@ -164,8 +164,8 @@ def test_such_a_cluster_gets_its_first_head_and_others_until_it_is_whole() -> No
 
 
 @pytest.mark.parametrize("value", ["false", ""])
-def test_a_head_is_replaced_where_that_is_switched_off(value: str) -> None:
-    """As everywhere."""
+def test_a_head_is_replaced_if_that_option_is_off(value: str) -> None:
+    """It is replaced as in any cluster."""
     of = replace(
         cluster(LONE, status=existing(0) | PROVISIONED), annotations=dict.fromkeys(NO_RESTART, value)
     )

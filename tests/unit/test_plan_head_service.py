@@ -1,4 +1,4 @@
-"""Which labels the head's Service selects by: those of the head that is there, and of no other pod."""
+"""The labels that the head's Service selects by: those of the existing head, and of no other pod."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -48,13 +48,13 @@ def selected(decided: Plan) -> dict[str, str] | None:
 
 
 def rival(labels: Mapping[str, str | None], **changes: Any) -> Pod:
-    """The head that an earlier cluster of the same name has left."""
+    """A head that an earlier cluster of the same name has left."""
     earlier = cluster(NO_WORKERS, uid="an-earlier-one")
     return labelled(head(earlier, owner=None, **changes), labels)
 
 
 def made(decided: Plan) -> tuple[dict[str, str], dict[str, str]]:
-    """The selector of the Service and the labels of the head that are made."""
+    """The selector of the created Service and the labels of the created head."""
     actions = decided.actions
     (body,) = [action.body for action in actions if isinstance(action, CreateService)]
     (pod,) = [action.body for action in actions if isinstance(action, CreatePod)]
@@ -64,7 +64,7 @@ def made(decided: Plan) -> tuple[dict[str, str], dict[str, str]]:
 @pytest.mark.parametrize(
     ("labels", "selector"),
     [
-        pytest.param(USUAL, None, id="as it was made"),
+        pytest.param(USUAL, None, id="unchanged"),
         pytest.param(MINE, MINE, id="a label of the user's"),
         pytest.param(
             USUAL | {Label.CREATED_BY: None},
@@ -77,18 +77,18 @@ def made(decided: Plan) -> tuple[dict[str, str], dict[str, str]]:
             USUAL | UID | ASIDE | ANY, USUAL | UID | ASIDE | ANY, id="distinct from them by the uid"
         ),
         pytest.param(USUAL | {Label.CLUSTER: "other"}, None, id="given to another cluster"),
-        pytest.param({}, None, id="of a head whose labels are not known"),
+        pytest.param({}, None, id="unknown labels"),
     ],
 )
-def test_the_service_follows_what_the_present_head_carries(
+def test_the_service_follows_the_labels_of_the_existing_head(
     labels: Mapping[str, str | None], selector: dict[str, str] | None
 ) -> None:
-    """And never anything that another cluster's head carries as well."""
+    """It never selects by labels that another cluster's head has as well."""
     assert selected(plan(scene(cluster(NO_WORKERS), USUAL, labels))) == selector
 
 
-def test_a_changed_spec_changes_nothing_until_its_head_is_there() -> None:
-    """Labels of a template apply to new pods, and until then the old head is the one to find."""
+def test_a_changed_spec_changes_nothing_until_its_head_exists() -> None:
+    """Labels of a template apply to new pods, and until then the Service must select the old head."""
     template = {"metadata": {"labels": {Label.APP_NAME: "mine"}}, **NO_WORKERS["headGroupSpec"]["template"]}
     changed = {**NO_WORKERS, "headGroupSpec": {"template": template, "labels": {Label.CREATED_BY: "me"}}}
     of = cluster(changed)
@@ -100,7 +100,7 @@ def test_a_changed_spec_changes_nothing_until_its_head_is_there() -> None:
 
 
 def test_a_service_that_is_recreated_leads_to_the_existing_head() -> None:
-    """Whatever the spec says by now."""
+    """The current spec does not matter."""
     of = cluster(NO_WORKERS)
     pod = labelled(head(of), USUAL | {Label.APP_NAME: "before"})
     (action,) = plan(snapshot(of, [pod], with_service=False)).actions
@@ -108,8 +108,8 @@ def test_a_service_that_is_recreated_leads_to_the_existing_head() -> None:
     assert action.body["spec"]["selector"] == USUAL | {Label.APP_NAME: "before"}
 
 
-def test_the_service_of_a_new_cluster_does_not_lead_to_the_head_that_an_earlier_one_has_left() -> None:
-    """It was deleted without its pods, and the new one has its name."""
+def test_the_service_of_a_new_cluster_does_not_select_the_head_of_an_earlier_one() -> None:
+    """The earlier one was deleted without its pods, and the new one has its name."""
     of = cluster(NO_WORKERS)
     selector, labels = made(plan(snapshot(of, with_service=False, rivals=(rival(USUAL),))))
     assert selector == USUAL | UID
@@ -124,18 +124,18 @@ def test_the_service_of_a_new_cluster_does_not_lead_to_the_head_that_an_earlier_
         rival({}),
     ],
 )
-def test_without_such_a_head_the_labels_are_those_that_kuberay_gives(other: Pod) -> None:
-    """Should it go on with the cluster, it leaves the Service as it is, and its heads have no others."""
+def test_without_such_a_head_the_selector_is_that_of_kuberay(other: Pod) -> None:
+    """If KubeRay takes over, it leaves the Service as it is, and its heads have only these labels."""
     for rivals in ((), (other,)):
         selector, labels = made(plan(snapshot(cluster(NO_WORKERS), with_service=False, rivals=rivals)))
         assert selector == USUAL
         assert Label.CLUSTER_UID not in labels
 
 
-def test_a_service_is_narrowed_beside_a_head_that_is_still_on_its_way_out_and_widened_afterwards() -> None:
+def test_a_selector_is_narrowed_beside_a_terminating_old_head_and_widened_afterwards() -> None:
     of = cluster(NO_WORKERS)
     old = rival(USUAL, deleting=True)
     assert selected(plan(scene(of, USUAL, USUAL | UID, old))) == USUAL | UID
-    assert selected(plan(scene(of, USUAL | UID, USUAL | UID))) is None, "it stays while it is right"
+    assert selected(plan(scene(of, USUAL | UID, USUAL | UID))) is None, "it stays while it is correct"
     assert selected(plan(scene(of, USUAL | UID, USUAL))) == USUAL, "the next head has no such label"
     assert selected(plan(scene(of, USUAL, USUAL, old))) is None, "nothing tells them apart"

@@ -1,4 +1,4 @@
-"""Which pod is which: what labels and annotations say may be changed, owner and name are not."""
+"""The identity of pods: labels and annotations may change, owner and name cannot."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ RELABELLED: list[dict[str, Any]] = [
 
 
 def known(of: Root, *pods: Pod) -> list[Pod]:
-    """What the pods are; which of them were set aside is a question of its own."""
+    """The identities of the pods, without whether they were set aside."""
     return [replace(pod, aside=False) for pod in identified(of, parsed(of.spec), pods)]
 
 
@@ -40,28 +40,28 @@ def recorded(epoch: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("changes", RELABELLED, ids=str)
 def test_a_head_is_a_head_whatever_its_labels_say(changes: dict[str, Any]) -> None:
-    """By its name; its epoch is that of its name, too."""
+    """Its name says so, and has its epoch, too."""
     of = cluster(TWO_GROUPS, status=recorded(3))
     assert known(of, head(of, epoch=3, **changes)) == [head(of, epoch=3)]
 
 
 @pytest.mark.parametrize("changes", RELABELLED, ids=str)
 def test_a_worker_is_of_its_group_whatever_its_labels_say(changes: dict[str, Any]) -> None:
-    """By its name, as is its number."""
+    """Its name says so, and has its number."""
     of = cluster(TWO_GROUPS)
     assert known(of, worker(of, 2, **changes)) == [worker(of, 2)]
     assert known(of, replace(worker(of, 2, **changes), index=7)) == [worker(of, 2)]
 
 
 @pytest.mark.parametrize("epoch", [None, 0, 2, 99, 999_999_999])
-def test_an_epoch_that_its_name_does_not_bear_out_is_not_believed(epoch: int | None) -> None:
-    """Anybody may write an annotation; the next head's name hangs on it."""
+def test_an_epoch_that_contradicts_the_name_is_ignored(epoch: int | None) -> None:
+    """Anybody may write an annotation, and the next head's name depends on it."""
     of = cluster(status=recorded(5))
     assert known(of, head(of, epoch=4, head_epoch=epoch)) == [head(of, epoch=4)]
 
 
-def test_pods_with_long_names_are_known_by_them_all_the_same() -> None:
-    """Though of cluster and group little is left in them."""
+def test_pods_with_long_names_are_still_known_by_them() -> None:
+    """Cluster and group are cut in them."""
     of = cluster(spec(group("g" * 60, 2), group("g" * 60 + "h", 1)), name="c" * 60)
     made = [worker(of, n, group_name=name) for n in (1, 2_000_000) for name in ("g" * 60, "g" * 60 + "h")]
     made.append(head(of, epoch=1))
@@ -88,13 +88,13 @@ def test_a_head_of_any_name_is_known_by_the_status() -> None:
     assert seen.node_type == NodeType.HEAD
 
 
-def test_what_has_no_name_of_a_pod_of_ours_is_what_its_labels_say() -> None:
+def test_a_pod_with_a_foreign_name_is_known_by_its_labels() -> None:
     of = cluster()
     pods = [head(of, name="a"), worker(of, 1, name="b"), worker(of, 1, name="demo-gpu-worker-x")]
     assert known(of, *pods) == pods
 
 
-def test_a_worker_of_a_group_that_is_no_more_is_of_no_other_group_by_its_label() -> None:
+def test_a_worker_of_a_removed_group_does_not_change_its_group_by_a_label() -> None:
     of = cluster(spec(group("gpu", 1)))
     assert [pod.group for pod in known(of, worker(of, 1, group_name="old", group="gpu"))] == [""]
     assert [pod.group for pod in known(of, worker(of, 1, group_name="old"))] == ["old"]
@@ -102,7 +102,7 @@ def test_a_worker_of_a_group_that_is_no_more_is_of_no_other_group_by_its_label()
 
 @pytest.mark.parametrize("changes", RELABELLED, ids=str)
 def test_changed_labels_call_for_no_action(changes: dict[str, Any]) -> None:
-    """No second head, no worker that goes, none in its place."""
+    """There is no second head, no deleted worker, and no replacement."""
     of = cluster(spec(group("gpu", 2), group("cpu", 0)), status={"headEpoch": 0})
     for place in range(3):
         pods = [head(of), worker(of, 1), worker(of, 2)]

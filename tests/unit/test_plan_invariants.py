@@ -161,7 +161,7 @@ class Runs(RuleBasedStateMachine):
         self.check_replicas(decided)
 
     def check_replicas(self, decided: Plan) -> None:
-        """A plan that touches a replica leaves it whole, or nothing of it."""
+        """A plan that touches a replica leaves all of it, or nothing."""
         deleted = {delete.uid for delete in decided.deletes}
         created = [a for a in decided.actions if isinstance(a, CreatePod) and a.replica]
         touched = {a.replica for a in created}
@@ -172,7 +172,7 @@ class Runs(RuleBasedStateMachine):
             assert len(left) + sum(a.replica == replica for a in created) in {0, HOSTS["tpu"]}
 
     def teardown(self) -> None:
-        """Left in peace, every run ends as the spec says, and then nothing is done any more."""
+        """Without further faults every run ends as the spec says, and then nothing is done."""
         if not hasattr(self, "world"):
             return
         for _ in range(12):
@@ -212,7 +212,7 @@ TestRuns.settings = settings(max_examples=60, stateful_step_count=25)
 def test_the_same_snapshot_gives_the_same_plan(
     sizes: dict[str, int], workers: list[tuple[str, int, bool, bool]]
 ) -> None:
-    """In any order of the pods, as they come from a cache without one."""
+    """The order of the pods, which the cache does not define, does not matter."""
     world = World(dict(sizes))
     of = world.cluster
     for name, index, deleting, ended in workers:

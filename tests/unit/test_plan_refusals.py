@@ -18,8 +18,8 @@ def create(template_hash: str, failure: ApiFailure | None = REFUSED) -> Outcome:
     return outcome_of(CreatePod("worker", "gpu", "x", template_hash, {}, "wanted"), failure)
 
 
-def test_after_two_thousand_edits_the_refusals_of_the_last_one_are_remembered() -> None:
-    """What was refused of an earlier spec says nothing of this one."""
+def test_after_two_thousand_edits_only_the_refusals_of_the_last_one_are_remembered() -> None:
+    """Refusals of an earlier spec do not apply to this one."""
     memory = ClusterMemory()
     for generation in range(2_000):
         memory.meet(Look(NOW, 0.0, is_new_generation=True))
@@ -27,8 +27,8 @@ def test_after_two_thousand_edits_the_refusals_of_the_last_one_are_remembered() 
     assert list(memory.refused.words) == ["hash-1999"]
 
 
-def test_within_one_generation_no_more_is_remembered_than_a_spec_can_have() -> None:
-    """Its cluster's labels are part of a template, too, and change no generation."""
+def test_within_one_generation_refusals_are_bounded_by_the_templates_of_a_spec() -> None:
+    """The cluster's labels are part of a template, too, and do not change the generation."""
     refusals = Refusals()
     for number in range(1000):
         refusals.note(f"hash-{number}", "no", NOW)
@@ -36,8 +36,8 @@ def test_within_one_generation_no_more_is_remembered_than_a_spec_can_have() -> N
     assert "hash-999" in refusals.words
 
 
-def test_what_was_refused_is_shared_with_snapshots_and_not_copied_into_each() -> None:
-    """It is never changed in place: a snapshot stays what it was."""
+def test_refusals_are_shared_with_snapshots_and_not_copied() -> None:
+    """They are never changed in place, so a snapshot stays as it was."""
     refusals = Refusals()
     refusals.note("a", "no", NOW)
     first = refusals.withheld(NOW)
@@ -64,7 +64,7 @@ def test_a_refused_template_is_tried_again_after_five_minutes_and_not_before() -
     assert 0 < (memory.refused.tried_in(NOW + 3550) or 0) <= RETRY_SECONDS
 
 
-def test_a_template_that_is_taken_after_all_is_not_held_against_the_spec() -> None:
+def test_a_template_that_is_accepted_later_is_not_held_against_the_spec() -> None:
     memory = ClusterMemory()
     memory.learn([create("a")], NOW)
     memory.learn([create("a", None)], NOW + RETRY_SECONDS)
@@ -86,6 +86,6 @@ def test_until_the_next_try_the_last_accepted_template_is_used_and_the_fault_rep
 
 
 def test_pods_that_are_there_are_left_alone_when_a_template_may_be_tried_again() -> None:
-    """It is tried when a pod is needed, and not for its own sake."""
+    """It is tried only when a pod is needed."""
     of = cluster(spec(group(replicas=1)))
     assert plan(snapshot(of, [head(of), worker(of, 1)])).actions == ()

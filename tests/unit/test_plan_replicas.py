@@ -1,4 +1,4 @@
-"""Multi-host groups: replicas whole or not at all, whatever is left of one."""
+"""Multi-host groups: replicas are whole or absent, whatever is left of one."""
 
 from collections import Counter
 from typing import Any
@@ -43,7 +43,7 @@ def creates(decided: Plan) -> list[CreatePod]:
 
 
 def made(decided: Plan) -> list[Pod]:
-    """The pods of a plan, as they are once they are there."""
+    """The pods of a plan once they exist."""
     serial = {"uid": "u", "resourceVersion": "1", "creationTimestamp": "2027-01-15T08:00:00Z"}
     bodies = [dict(create.body) for create in creates(decided)]
     return [pod_from_object({**body, "metadata": {**body["metadata"], **serial}}) for body in bodies]
@@ -60,8 +60,8 @@ def recorded(last: int, *groups: dict[str, Any]) -> Root:
     )
 
 
-def test_a_group_is_made_of_whole_replicas_with_names_and_indexes() -> None:
-    """Two replicas of four: eight pods, each knowing its replica and its place in it."""
+def test_a_group_consists_of_whole_replicas_with_names_and_indexes() -> None:
+    """Two replicas of four are eight pods, each with its replica and its index."""
     of = cluster(spec(tpu()))
     pods = made(decide(of, []))
     assert [pod.index for pod in pods] == list(range(1, 9))
@@ -72,7 +72,7 @@ def test_a_group_is_made_of_whole_replicas_with_names_and_indexes() -> None:
 
 
 def test_multi_host_workers_have_a_headless_service() -> None:
-    """Made once, before any pod, and made again when it is gone; other clusters have none."""
+    """It is created once, before any pod, and recreated if it is gone; other clusters have none."""
     of = cluster(spec(tpu()))
     services = [a for a in decide(of, []).actions if isinstance(a, CreateService)]
     (made_one,) = services
@@ -102,7 +102,7 @@ LOST: list[Any] = [
 def test_a_replica_that_lost_a_host_goes_whole_and_is_recreated(
     how: dict[str, Any] | None, reason: str
 ) -> None:
-    """The others say why they go, and its place is taken by a replica of another name."""
+    """The others go with a reason, and a replica of another name takes its place."""
     of = recorded(8)
     broken, sound = replica(of, 1), replica(of, 5)
     lost = [] if how is None else [replace(broken[1], **how)]
@@ -122,8 +122,8 @@ def test_a_replica_that_lost_a_host_goes_whole_and_is_recreated(
     assert {pod.host.replica_index for pod in made(decide(of, sound)) if pod.host} == {0}
 
 
-def test_a_replica_of_which_hosts_were_never_made_is_completed() -> None:
-    """The operator was killed between two creates: the same names, the same replica."""
+def test_a_replica_whose_hosts_were_never_all_created_is_completed() -> None:
+    """The operator was killed between two creates: the names and the replica are the same."""
     of = cluster(spec(tpu(replicas=1)))
     whole = made(decide(of, []))
     first, third = whole[0], whole[2]
@@ -133,22 +133,22 @@ def test_a_replica_of_which_hosts_were_never_made_is_completed() -> None:
     assert "2 of 4 hosts were not created" in creates(decided)[0].reason
 
 
-def test_what_a_new_replica_is_called_is_not_what_a_part_still_lacks() -> None:
-    """Numbers that a part will take are not given to another replica."""
+def test_a_new_replica_does_not_take_the_numbers_that_a_part_still_lacks() -> None:
+    """These numbers are reserved for the part."""
     of = cluster(spec(tpu()))
     whole = made(decide(of, []))
     assert sorted(pod.index for pod in made(decide(of, whole[:2]))) == [3, 4, 5, 6, 7, 8]
 
 
-def test_a_part_of_another_template_is_recreated() -> None:
-    """A replica is of one template."""
+def test_a_partial_replica_of_another_template_is_recreated() -> None:
+    """A replica has one template."""
     old = made(decide(cluster(spec(tpu(replicas=1))), []))[:2]
     changed = cluster(spec(tpu(replicas=1, rayStartParams={"num-cpus": "7"})))
     assert deleted(decide(changed, old)) == {pod.name: Cause.BROKEN_REPLICA for pod in old}
 
 
-def test_a_part_waits_while_its_group_is_held() -> None:
-    """Quota cut it short: nothing is deleted and made again with each attempt."""
+def test_a_partial_replica_waits_while_its_group_is_held() -> None:
+    """A quota stopped it: attempts do not delete and recreate pods."""
     of = cluster(spec(tpu(replicas=1)))
     part = made(decide(of, []))[:2]
     decided = decide(of, part, held={"tpu": Hold(NOW + 9, "exceeded quota")}, headless=True)
@@ -176,8 +176,8 @@ def test_scale_down_takes_whole_replicas_parts_first_then_pending_then_the_newes
     assert all("3 replicas, 2 wanted" in delete.reason for delete in two.deletes)
 
 
-def test_a_host_that_is_named_in_workers_to_delete_takes_its_replica_along() -> None:
-    """With replicas lowered nothing comes in its place."""
+def test_a_host_in_workers_to_delete_removes_its_whole_replica() -> None:
+    """With replicas lowered nothing replaces it."""
     of = recorded(8)
     first, second = replica(of, 1), replica(of, 5)
     named = {"workersToDelete": [second[1].name, second[2].name]}
@@ -187,7 +187,7 @@ def test_a_host_that_is_named_in_workers_to_delete_takes_its_replica_along() -> 
 
 
 def test_pods_of_no_replica_and_replicas_of_another_size_go() -> None:
-    """`numOfHosts` was changed: from one, and from eight."""
+    """`numOfHosts` was changed from one, or from eight."""
     of = recorded(8, tpu(replicas=1))
     stray = replace(replica(of, 1)[0], host=None)
     large = [host(of, n, n - 1, first=1) for n in range(1, 9)]
@@ -196,14 +196,14 @@ def test_pods_of_no_replica_and_replicas_of_another_size_go() -> None:
 
 
 def test_the_highest_recorded_index_counts_whole_replicas_only() -> None:
-    """What lies above it was never part of one, and may be completed."""
+    """Higher indexes were never part of one, and may be completed."""
     of = recorded(4)
     model = parsed(of.spec).worker_group_specs[0]
     assert last_index(snapshot(of), model, [*replica(of, 1), *replica(of, 5)[:3]]) == 4
     assert last_index(snapshot(of), model, [*replica(of, 1), *replica(of, 5)]) == 8
 
 
-def test_a_refused_template_makes_nothing_and_deletes_nothing() -> None:
+def test_a_refused_template_creates_nothing_and_deletes_nothing() -> None:
     of = cluster(spec(tpu()))
     model = parsed(of.spec)
     refused = {worker_pods(of, model, model.worker_group_specs[0]).template_hash: "no such field"}

@@ -1,4 +1,4 @@
-"""What the queue's decision does to a cluster's pods and spec."""
+"""The effect of the queue's decision on a cluster's pods and spec."""
 
 from msgspec.structs import replace
 
@@ -24,7 +24,7 @@ def test_waiting_tasks_make_workers_up_to_the_max_and_the_rest_is_reported() -> 
 
 
 def test_an_idle_worker_is_drained_before_its_pod_goes() -> None:
-    """And only Ray's word that its node is gone lets the pod go."""
+    """The pod goes only once Ray reports its node as dead."""
     of = scaled()
     pods = [head(of), worker(of, 1)]
     idle = [node(pods[0]), node(pods[1], NodeStatus.IDLE, idle=61.0)]
@@ -36,14 +36,14 @@ def test_an_idle_worker_is_drained_before_its_pod_goes() -> None:
     around = {"acted_on": {"gpu": Sizing(0, 0)}}
     waiting = plan(snapshot(of, pods, scaling=view(idle, **around | {"ray": drained})))
     assert not waiting.actions
-    assert waiting.requeue_after == 10.0, "the question may not have come to Ray: then it is asked again"
+    assert waiting.requeue_after == 10.0, "Ray may not have received the request: it is sent again"
     dead = view([idle[0], replace(idle[1], status=NodeStatus.DEAD)]).ray.state
     gone = plan(snapshot(of, pods, scaling=view(idle, **around | {"ray": replace(drained, state=dead)})))
     assert [delete.cause for delete in gone.deletes] == [Cause.IDLE]
 
 
-def test_a_node_that_ray_keeps_is_not_asked_for_again_at_once() -> None:
-    """It is busy, and the next answers will say so."""
+def test_a_drain_that_ray_refuses_is_not_repeated_at_once() -> None:
+    """The node is busy, and the next answers will show it."""
     of = scaled()
     pods = [head(of), worker(of, 1)]
     idle = [node(pods[0]), node(pods[1], NodeStatus.IDLE, idle=61.0)]
@@ -63,7 +63,7 @@ def test_a_busy_worker_stays_when_max_is_lowered() -> None:
 
 
 def test_nothing_shrinks_while_the_queue_is_not_known() -> None:
-    """Unknown is not zero, however idle the last answer was."""
+    """Unknown is not zero, even if the last answer had only idle nodes."""
     of = scaled()
     pods = [head(of), worker(of, 1)]
     idle = [node(pods[0]), node(pods[1], NodeStatus.IDLE, idle=1000.0)]
@@ -90,13 +90,13 @@ def test_a_pod_whose_node_died_by_itself_has_time_to_join_again() -> None:
 
 
 def test_a_new_cluster_starts_with_its_replicas() -> None:
-    """Before its head has said anything."""
+    """That holds before the first answer of its head."""
     of = scaled(group={"replicas": 2})
     assert len(creates(plan(snapshot(of, [head(of)])))) == 2
 
 
 def test_a_head_that_another_operator_made_keeps_its_own_autoscaler() -> None:
-    """It is the one that writes `replicas`, until there is a head of ours."""
+    """That autoscaler writes `replicas` until there is a head of ours."""
     of = scaled(group={"replicas": 1})
     pods = [replace(head(of), head_epoch=None), worker(of, 1)]
     decided = plan(snapshot(of, pods, scaling=view(map(node, pods), Demand(GPU_TASK, 2))))
@@ -105,7 +105,7 @@ def test_a_head_that_another_operator_made_keeps_its_own_autoscaler() -> None:
 
 
 def test_ceilings_of_cost_hold_growth_and_are_named() -> None:
-    """Three GPUs are asked for, one more is allowed in total."""
+    """Three GPUs are needed, and one more is allowed in total."""
     of = scaled()
     limits = ScalingLimits(ceilings=CostCeilings(gpus_total=8))
     around = {"limits": limits, "usage": GpuUsage(total=7)}
@@ -120,8 +120,8 @@ def test_ceilings_of_cost_hold_growth_and_are_named() -> None:
     assert not creates(plan(early))
 
 
-def test_with_target_spec_the_size_is_written_before_its_pods_are_made() -> None:
-    """So that a quota that counts `replicas` never counts less than there is."""
+def test_with_target_spec_the_size_is_written_before_its_pods_are_created() -> None:
+    """So a quota that counts `replicas` never counts too little."""
     for of in (scaled(autoscalerOptions={"target": "Spec"}), _queued(scaled())):
         seen = snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 2)))
         decided = plan(seen)
@@ -131,7 +131,7 @@ def test_with_target_spec_the_size_is_written_before_its_pods_are_made() -> None
 
 
 def test_with_target_spec_the_pods_follow_the_written_size() -> None:
-    """And nothing is written again."""
+    """Nothing is written again."""
     of = scaled(group={"replicas": 2}, autoscalerOptions={"target": "Spec"})
     around = {"acted_on": {"gpu": Sizing(2, 2)}}
     decided = plan(snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 2), **around)))
@@ -143,8 +143,8 @@ def _queued(of: Root) -> Root:
     return replace(of, labels={Label.KUEUE_QUEUE: "team-a"})
 
 
-def test_only_the_node_of_the_head_pod_counts_as_a_head_whatever_a_head_lists() -> None:
-    """Heads that nobody has would take work for which workers are to come."""
+def test_only_the_node_of_the_head_pod_counts_as_a_head() -> None:
+    """Invented heads would take work that needs workers."""
     of = scaled()
     own = replace(node(head(of)), available=())
     strangers = [

@@ -1,4 +1,4 @@
-"""What is set and not acted on is named by its path, and what would be dangerous without it is withheld."""
+"""Settings that are not acted on are named by path, and clusters that need them are withheld."""
 
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,14 @@ def paths(
 
 @pytest.mark.parametrize("key", [rule.key for rule in ANNOTATIONS])
 def test_an_annotation_that_kuberay_acts_on_is_named(key: str) -> None:
-    """By the path at which it stands; without fault tolerance its details mean nothing."""
+    """It is named by its path; without fault tolerance its details do not matter."""
     assert f"metadata.annotations[{key}]" in paths(FT | {key: "true"})
     assert paths({key: ""}) == []
 
 
 @pytest.mark.parametrize("key", [rule.key for rule in LABELS])
-def test_a_label_that_a_gang_scheduler_goes_by_is_named(key: str) -> None:
-    """Nobody makes a gang of the pods."""
+def test_a_label_for_a_gang_scheduler_is_named(key: str) -> None:
+    """Nothing schedules the pods as a gang."""
     assert paths(labels={key: "x"}) == [f"metadata.labels[{key}]"]
 
 
@@ -50,10 +50,10 @@ def test_a_label_that_a_gang_scheduler_goes_by_is_named(key: str) -> None:
         ({"example.com/mine": "true"}, {"team": "x"}),
     ],
 )
-def test_what_is_switched_off_or_acted_on_is_not_named(
+def test_settings_that_are_off_or_acted_on_are_not_named(
     annotations: dict[str, str], labels: dict[str, str]
 ) -> None:
-    """Nor what is nobody's business here."""
+    """Nor are those of other programs."""
     assert paths(annotations, labels) == []
 
 
@@ -62,11 +62,11 @@ KEYS = [rule.key for rule in (*ANNOTATIONS, *LABELS)]
 
 @settings(max_examples=30)
 @given(st.dictionaries(st.sampled_from(KEYS), st.text(max_size=20)), st.booleans())
-def test_whatever_is_written_there_is_answered_and_withholds_exactly_with_fault_tolerance(
+def test_any_value_is_accepted_and_only_fault_tolerance_withholds(
     written: dict[str, str],
     as_labels: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """Values are anybody's; a cluster is withheld by the switch alone."""
+    """Values may be anything; only the switch withholds a cluster."""
     given_as = {"labels" if as_labels else "annotations": written}
     of = replace(cluster(), **given_as)
     withheld = not as_labels and written.get("ray.io/ft-enabled", "").lower() == "true"
@@ -83,10 +83,10 @@ def test_whatever_is_written_there_is_answered_and_withholds_exactly_with_fault_
         ({}, {"gcsFaultToleranceOptions": {"redisAddress": "redis:6379"}}),
     ],
 )
-def test_a_cluster_whose_state_is_to_be_kept_is_withheld(
+def test_a_cluster_that_asks_to_keep_its_state_is_withheld(
     annotations: dict[str, str], fields: dict[str, Any]
 ) -> None:
-    """Two clusters without a namespace of their own would overwrite each other; what runs is left alone."""
+    """Two clusters without their own storage namespace would overwrite each other; running pods stay."""
     of = replace(cluster(spec(group(replicas=2), **fields)), annotations=annotations)
     decided = plan(snapshot(of, with_service=False))
     assert decided.actions == ()
@@ -95,11 +95,11 @@ def test_a_cluster_whose_state_is_to_be_kept_is_withheld(
 
 @pytest.mark.parametrize("annotations", [{}, FT, FT | {"ray.io/external-storage-namespace": "team-a"}])
 @pytest.mark.parametrize("recorded", [False, True])
-def test_a_cluster_whose_state_is_to_be_kept_and_that_runs_goes_on(
+def test_a_running_cluster_that_asks_to_keep_its_state_goes_on(
     annotations: dict[str, str],
     recorded: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """It is healed as before, its head too; that its state is not kept is said."""
+    """It is healed as before, its head too; the condition says that its state is not kept."""
     fields = {} if annotations else {"gcsFaultToleranceOptions": {"redisAddress": "redis:6379"}}
     status = {"head": {"podName": "demo-head-x7k2p"}} if recorded else {}
     of = replace(cluster(spec(group(replicas=2), **fields), status=status), annotations=annotations)
@@ -114,7 +114,7 @@ def test_a_cluster_whose_state_is_to_be_kept_and_that_runs_goes_on(
 
 
 def test_a_withheld_cluster_keeps_the_sizes_that_it_was_scaled_to() -> None:
-    """They are what the next decision goes on from."""
+    """The next decision continues from them."""
     stored = {"groupName": "gpu", "desired": 5, "observedReplicas": 2, "lastIndex": 5}
     of = cluster(
         spec(group("gpu", 0), enableInTreeAutoscaling=True, suspend=True), status={"workerGroups": [stored]}
@@ -140,18 +140,18 @@ def test_a_withheld_cluster_keeps_the_sizes_that_it_was_scaled_to() -> None:
         ({"env": [], "idleTimeoutSeconds": 1, "upscalingMode": "Default", "version": "v2"}, []),
     ],
 )
-def test_an_option_of_the_autoscaler_container_is_named_where_it_is_set(
+def test_an_option_of_the_autoscaler_container_is_named_with_its_path(
     options: dict[str, Any], named: list[str]
 ) -> None:
-    """Whether it asks for the container or only describes it; without autoscaling there is nothing to say."""
+    """It may request the container or only describe it; without autoscaling nothing is reported."""
     assert paths(enableInTreeAutoscaling=True, autoscalerOptions=options) == [
         f"spec.autoscalerOptions.{name}" for name in named
     ]
     assert paths(autoscalerOptions=options) == []
 
 
-def test_what_asks_for_an_older_autoscaler_is_named_where_it_stands() -> None:
-    """The version that is stated, the image's, or a variable of the head."""
+def test_a_setting_that_requires_an_older_autoscaler_is_named_with_its_path() -> None:
+    """It may be the stated version, the image's, or a variable of the head."""
     image = {"containers": [{"name": "ray", "image": "rayproject/ray:2.9.0"}]}
     env = {"containers": [{"name": "ray", "env": [{"name": "RAY_enable_autoscaler_v2", "value": "0"}]}]}
     ray = "spec.headGroupSpec.template.spec.containers[0]"
@@ -163,8 +163,8 @@ def test_what_asks_for_an_older_autoscaler_is_named_where_it_stands() -> None:
     ]
 
 
-def test_the_condition_says_all_of_it_and_what_withholds_first() -> None:
-    """Paths that come to the same share a sentence, and of very many there is the count."""
+def test_the_condition_has_all_findings_and_the_withholding_ones_first() -> None:
+    """Paths with the same effect share a sentence, and very many are counted."""
     groups = [group(f"g{index}", failurePolicy={"maxSurge": 2}) for index in range(20)]
     of = replace(
         cluster(spec(*groups, headGroupSpec={"enableIngress": True, "template": {"spec": {}}})),
@@ -186,13 +186,13 @@ def test_the_condition_says_all_of_it_and_what_withholds_first() -> None:
 
 
 def test_one_finding_reads_as_a_sentence() -> None:
-    """With the field's own path."""
+    """It has the field's own path."""
     (words,) = in_words(unsupported(parsed(spec(suspend=True))))
     assert words == "spec.suspend is not acted on yet: no pod is created, none is removed"
 
 
-def test_the_field_reference_says_of_each_field_annotation_and_label_what_happens_instead() -> None:
-    """In the row of the field; the page is as the generator writes it."""
+def test_the_field_reference_says_for_each_field_annotation_and_label_what_happens_instead() -> None:
+    """The row of the field has it; the page is generated."""
     page = field_reference()
     assert page == REFERENCE.read_text()
     rows = page.splitlines()

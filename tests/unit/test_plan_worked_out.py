@@ -1,4 +1,4 @@
-"""What one plan has worked out from a spec serves the next one, and never another cluster or spec."""
+"""Results that one plan computes from a spec serve the next one, and never another cluster or spec."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,7 +25,7 @@ def planned_of(bed: Passes, memory: ClusterMemory) -> Plan:
     return plan(bed.view.snapshot(bed.cluster, memory, None, NOW))
 
 
-async def test_the_pods_of_a_group_are_built_once_for_all_plans_by_one_spec(
+async def test_the_pods_of_a_group_are_built_once_for_all_plans_of_one_spec(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A pass plans before and after it has read its cluster; another spec has others."""
@@ -46,8 +46,8 @@ async def test_the_pods_of_a_group_are_built_once_for_all_plans_by_one_spec(
         assert one["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "7"
 
 
-async def test_a_cluster_that_is_made_again_under_its_name_has_pods_of_its_own() -> None:
-    """Its spec is the same, its uid is not."""
+async def test_a_recreated_cluster_of_the_same_name_has_its_own_pods() -> None:
+    """Its spec is the same, but its uid differs."""
     async with passes() as bed:
         bed.stored(spec(group("a", 1)))
         before = bed.cluster
@@ -59,8 +59,8 @@ async def test_a_cluster_that_is_made_again_under_its_name_has_pods_of_its_own()
         assert old["metadata"]["name"] != new["metadata"]["name"]
 
 
-async def test_pods_are_built_by_the_settings_that_hold_now() -> None:
-    """A refusal may have said how large the wait container has to be."""
+async def test_pods_are_built_by_the_current_settings() -> None:
+    """A refusal may have set the size of the wait container."""
     async with passes() as bed:
         bed.stored(spec(group("a", 1)))
         seen = bed.view.snapshot(bed.cluster, ClusterMemory(), None, NOW)
@@ -70,8 +70,8 @@ async def test_pods_are_built_by_the_settings_that_hold_now() -> None:
         assert "initContainers" not in bare["spec"]
 
 
-async def test_what_is_not_acted_on_follows_the_head_that_is_there() -> None:
-    """A store of the head's state withholds clusters that have none yet, and those alone."""
+async def test_unsupported_settings_depend_on_the_existing_head() -> None:
+    """A store of the head's state withholds only clusters without a head."""
     async with passes() as bed:
         bed.stored(spec(group("a", 1), gcsFaultToleranceOptions={"redisAddress": "redis:6379"}))
         seen = bed.view.snapshot(bed.cluster, ClusterMemory(), None, NOW)
@@ -81,8 +81,8 @@ async def test_what_is_not_acted_on_follows_the_head_that_is_there() -> None:
         assert plan(seen).withheld
 
 
-async def test_gpus_are_those_of_the_spec_that_is_acted_on_whatever_labels_have_made_of_it() -> None:
-    """A label may put a spec at fault, and taking it off puts it right, within one generation."""
+async def test_gpus_are_those_of_the_spec_that_counts_when_labels_change() -> None:
+    """Within one generation a label may invalidate a spec, and its removal repair it."""
     of_service = {"ray.io/originated-from-crd": "RayService"}
     async with passes() as bed:
         memory = ClusterMemory()

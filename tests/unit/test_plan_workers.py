@@ -1,4 +1,4 @@
-"""The workers of a group: as many as wanted, whoever made them, replaced when they end."""
+"""The workers of a group: as many as desired, whoever created them, replaced when they end."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ SIZES = [
 
 @pytest.mark.parametrize(("fields", "size"), SIZES)
 def test_a_group_gets_its_size_clamped_to_min_and_max(fields: dict[str, Any], size: int) -> None:
-    """From nothing, in one pass, with n from 1."""
+    """It gets them in one pass, with n from 1."""
     of = cluster(spec(group(**fields)))
     decided = plan(snapshot(of, [head(of)]))
     assert created(decided) == [worker_pod_name(of, "gpu", n) for n in range(1, size + 1)]
@@ -57,24 +57,24 @@ def places(decided: Plan) -> list[str]:
     return [a.body["metadata"]["labels"]["ray.io/worker-group-replica-index"] for a in creates]
 
 
-def test_every_worker_says_which_replica_of_its_group_it_is() -> None:
-    """The lowest number that no pod of the group has, going ones included: others select by it."""
+def test_every_worker_has_the_number_of_its_replica() -> None:
+    """It is the lowest number that no pod of the group has, including terminating ones."""
     of = cluster(spec(group(replicas=5)))
     there = [worker(of, 1, place=0), worker(of, 2, place=2), worker(of, 3, place=3, deleting=True)]
     assert places(plan(snapshot(of, [head(of)]))) == ["0", "1", "2", "3", "4"]
     assert places(plan(snapshot(of, [head(of), *there]))) == ["1", "4", "5"]
 
 
-def test_workers_of_an_earlier_release_are_left_alone_though_new_ones_are_labelled() -> None:
-    """Made without the label and under another hash: only pods that are made now have it."""
+def test_workers_of_an_earlier_release_stay_without_the_new_label() -> None:
+    """They have no such label and another hash: only new pods have it."""
     decided, _ = of_size(3, [1, 2, 3], place=None, template_hash="of an earlier release")
     assert decided.actions == ()
     decided, _ = of_size(3, [1, 2], place=None, template_hash="of an earlier release")
     assert (deleted(decided), places(decided)) == ([], ["0"])
 
 
-def test_the_number_of_a_replica_is_no_part_of_the_templates_hash() -> None:
-    """Or each pod would have a hash of its own."""
+def test_the_number_of_a_replica_is_not_part_of_the_templates_hash() -> None:
+    """Otherwise each pod would have its own hash."""
     of = cluster()
     factory = worker_pods(of, parsed(of.spec), parsed(of.spec).worker_group_specs[0])
     first, second = factory.named(1, 0), factory.named(2, 1)
@@ -84,27 +84,27 @@ def test_the_number_of_a_replica_is_no_part_of_the_templates_hash() -> None:
 
 
 def test_workers_are_created_after_the_head() -> None:
-    """In a later stage: without a head they could only hold GPUs and wait."""
+    """They have a later stage: without a head they would only hold GPUs and wait."""
     of = cluster()
     stages = [[type(a).__name__ for a in stage] for stage in plan(snapshot(of, with_service=False)).stages]
     assert stages == [["CreateService", "CreatePod"], ["CreatePod"] * 3]
 
 
 def test_a_group_at_its_size_is_left_alone() -> None:
-    """Ready or not: a pod that starts counts."""
+    """A pod that starts counts, too."""
     decided, _ = of_size(3, [1, 2, 3], ready=False, phase="Pending")
     assert decided.actions == ()
 
 
 def test_a_pod_that_is_gone_is_replaced_under_a_new_name() -> None:
-    """n is never used again, so nobody takes the new pod for the old one."""
+    """n is never reused, so nobody confuses the new pod with the old one."""
     of = cluster()
     pods = [head(of), worker(of, 1), worker(of, 3)]
     assert created(plan(snapshot(of, pods))) == [worker_pod_name(of, "gpu", 4)]
 
 
 def test_the_highest_index_is_remembered_when_its_pod_is_gone() -> None:
-    """By the status."""
+    """The status has it."""
     of = cluster(spec(group(replicas=1)), status={"workerGroups": [{"groupName": "gpu", "lastIndex": 7}]})
     assert created(plan(snapshot(of, [head(of)]))) == [worker_pod_name(of, "gpu", 8)]
 
@@ -135,7 +135,7 @@ def test_a_pod_that_ended_at_once_is_replaced_ten_seconds_after_its_creation() -
 
 
 def test_a_pod_that_is_being_deleted_is_replaced_at_once() -> None:
-    """It is on its way; the group should not be short of it."""
+    """The group should not lack it until it is gone."""
     of = cluster(spec(group(replicas=1)))
     assert len(created(plan(snapshot(of, [head(of), worker(of, 1, deleting=True)])))) == 1
 
@@ -149,15 +149,15 @@ def test_scale_down_takes_pending_pods_first_then_the_newest() -> None:
     assert deleted(decided) == [(pod.name, Cause.SURPLUS) for pod in (pending[1], pending[0], running[2])]
 
 
-def test_scale_down_counts_no_pod_that_is_going_already() -> None:
-    """Four pods of which one is terminating, two wanted: one more goes, not two."""
+def test_scale_down_does_not_count_terminating_pods() -> None:
+    """Of four pods one is terminating, and two are desired: one more goes, not two."""
     of = cluster(spec(group(replicas=2)))
     workers = [worker(of, 1, deleting=True), *(worker(of, n) for n in (2, 3, 4))]
     assert [name for name, _ in deleted(plan(snapshot(of, [head(of), *workers])))] == [workers[3].name]
 
 
 def test_workers_to_delete_go_and_the_group_keeps_its_size() -> None:
-    """With replicas lowered by the same number nothing is created; else they are replaced."""
+    """With replicas lowered by the same number nothing is created; otherwise they are replaced."""
     of = cluster()
     victim = worker(of, 2)
     pods = [head(of), worker(of, 1), victim, worker(of, 3)]
@@ -168,8 +168,8 @@ def test_workers_to_delete_go_and_the_group_keeps_its_size() -> None:
         assert len(created(decided)) == replacements
 
 
-def test_a_name_in_workers_to_delete_that_is_no_worker_of_the_group_is_ignored() -> None:
-    """Neither another group's, nor the head, nor a stranger's pod."""
+def test_a_name_in_workers_to_delete_that_is_not_a_worker_of_the_group_is_ignored() -> None:
+    """It may be another group's worker, the head, or a foreign pod."""
     of = cluster()
     names = [head(of).name, "somebody-elses-pod", worker(of, 1, group_name="cpu").name]
     fields = spec(group(scaleStrategy={"workersToDelete": names}), group("cpu", replicas=1))
@@ -178,7 +178,7 @@ def test_a_name_in_workers_to_delete_that_is_no_worker_of_the_group_is_ignored()
 
 
 def test_pods_of_a_group_that_was_removed_go_and_those_of_others_stay() -> None:
-    """Also pods that have not started."""
+    """Pods that have not started go, too."""
     of = cluster(spec(group("cpu", replicas=1)))
     gone = [worker(of, 1), worker(of, 2, phase="Pending")]
     decided = plan(snapshot(of, [head(of), worker(of, 1, group_name="cpu"), *gone]))
@@ -198,21 +198,21 @@ def test_a_refused_template_stops_its_own_group_only() -> None:
 
 
 def test_a_held_group_waits_while_the_other_goes_on() -> None:
-    """Quota stops one group, not the cluster."""
+    """A quota stops one group, not the cluster."""
     of = cluster(spec(group("full", replicas=2), group("free", replicas=1)))
     decided = plan(snapshot(of, [head(of)], held={"full": Hold(NOW + 3, "exceeded quota")}))
     assert created(decided) == [worker_pod_name(of, "free", 1)]
     assert (decided.waits, decided.requeue_after) == (("exceeded quota",), 3.0)
 
 
-def test_a_hold_that_is_over_holds_nothing() -> None:
+def test_an_expired_hold_holds_nothing() -> None:
     """The next attempt is made."""
     of = cluster(spec(group(replicas=1)))
     assert len(created(plan(snapshot(of, [head(of)], held={"gpu": Hold(NOW, "exceeded quota")})))) == 1
 
 
 def test_one_pass_creates_two_hundred_pods_and_the_next_the_rest() -> None:
-    """So that a changed spec is seen soon."""
+    """So a changed spec is noticed soon."""
     of = cluster(spec(group(replicas=300, maxReplicas=1000)))
     first = created(plan(snapshot(of, [head(of)])))
     assert len(first) == 200
@@ -221,14 +221,14 @@ def test_one_pass_creates_two_hundred_pods_and_the_next_the_rest() -> None:
     assert len(created(plan(snapshot(of, [head(of), *there])))) == 100
 
 
-def test_a_plan_within_the_limit_is_not_touched() -> None:
-    """Not even its time to come back."""
+def test_a_plan_within_the_limit_is_not_changed() -> None:
+    """Its time of the next pass stays, too."""
     decided, _ = of_size(3, [])
     assert limit_creates(decided, most=3) is decided
 
 
-def test_a_size_beyond_reason_costs_a_pass_no_more_than_a_sane_one() -> None:
-    """A slip of the finger in one cluster must not hold up all others."""
+def test_an_absurd_size_costs_a_pass_no_more_than_a_normal_one() -> None:
+    """A typo in one cluster must not delay all others."""
     of = cluster(spec(group(replicas=2_000_000_000, maxReplicas=2_147_483_647)))
     assert len(created(plan(snapshot(of, [head(of)])))) == 200
 
@@ -241,7 +241,7 @@ WITHOUT_HEAD = [
 
 @pytest.mark.parametrize(("heads", "fields"), WITHOUT_HEAD)
 def test_without_a_head_no_worker_is_created(heads: list[dict[str, Any]], fields: dict[str, Any]) -> None:
-    """They could only wait, on GPUs that others could use."""
+    """Workers would only wait, on GPUs that others could use."""
     of = cluster()
     assert created(plan(snapshot(of, [head(of, **how) for how in heads], **fields))) == []
 
@@ -255,8 +255,8 @@ def test_a_pass_deletes_no_more_than_can_be_stopped_in_time() -> None:
     assert len(few.deletes) == MOST_DELETES
 
 
-def test_nothing_is_made_in_the_place_of_pods_that_are_still_to_go() -> None:
-    """It would take the group above its size; another group has its pods at once."""
+def test_pods_that_are_still_to_be_deleted_are_not_replaced() -> None:
+    """A replacement would exceed the group's size; another group gets its pods at once."""
     many = 2 * MOST_DELETES
     of = cluster(spec(group(replicas=many, maxReplicas=many), group("cpu", replicas=1)))
     workers = [worker(of, index) for index in range(1, many + 1)]
@@ -275,8 +275,8 @@ def test_pods_that_have_ended_are_replaced_though_not_all_of_them_are_deleted_at
     assert (len(decided.deletes), len(created(decided))) == (MOST_DELETES, many)
 
 
-def test_sizes_are_not_written_before_the_pods_that_they_count_no_more_are_gone() -> None:
-    """A quota that counts `replicas` never counts less than there is."""
+def test_smaller_sizes_are_written_only_after_their_pods_are_gone() -> None:
+    """So a quota that counts `replicas` never counts too little."""
     deletes = tuple(DeletePod("worker", "gpu", f"p{n}", f"u{n}", Cause.IDLE, "idle") for n in range(3))
     decided = Plan(deletes=deletes, resize=ResizeGroups((), "smaller"))
     assert limit_deletes(decided, most=3) is decided

@@ -52,7 +52,7 @@ async def test_the_query_is_asked_for_one_cluster() -> None:
         assert "authorization" not in server.requests[0].headers
 
 
-async def test_connections_are_kept() -> None:
+async def test_connections_are_reused() -> None:
     """One for questions that follow each other."""
     async with wire(says(vector("1"))) as server, _client() as client:
         for _ in range(3):
