@@ -31,7 +31,7 @@ def objects(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, 
 
 
 def test_the_readme_is_what_the_comments_say() -> None:
-    """`make lint` looks at the same."""
+    """`make lint` checks the same."""
     assert (CHART / "README.md").read_text() == readme(read_values(TEXT))
     assert main(["--check"]) == 0
 

@@ -152,7 +152,7 @@ def loaded(module: str) -> set[str]:
 
 
 def test_the_reference_is_what_the_parser_says() -> None:
-    """`make lint` looks at the same."""
+    """`make lint` checks the same."""
     assert (ROOT / "docs" / "reference" / "cli.md").read_text() == reference()
 
 

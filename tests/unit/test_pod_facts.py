@@ -1,4 +1,4 @@
-"""What a pod's status says: the end and the restarts of its Ray container, and a disruption of the pod."""
+"""Facts of a pod's status: the end and the restarts of its Ray container, and a disruption of the pod."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ KILLED = {
 
 
 def read(policy: str = "Never", name: str = "p", **status: Any) -> Pod:
-    """A pod of two containers, of which Ray's is the first."""
+    """A pod of two containers; Ray's is the first."""
     metadata = {"name": name, "namespace": "ml", "uid": name, "resourceVersion": "1"}
     spec = {"restartPolicy": policy, "containers": [{"name": "ray"}, {"name": "logs"}]}
     return pod_from_object({"metadata": metadata, "spec": spec, "status": {"phase": "Running"} | status})
 
 
 def containers(**states: dict[str, Any]) -> dict[str, Any]:
-    """Their statuses, as the kubelet sorts them: by name."""
+    """The statuses of containers, sorted by name as by the kubelet."""
     return {"containerStatuses": [{"name": name, **states[name]} for name in sorted(states)]}
 
 
@@ -66,26 +66,26 @@ ENDS = {
 
 
 @pytest.mark.parametrize("case", ENDS)
-def test_the_end_of_a_pod_is_that_of_its_ray_container_unless_the_kubelet_ended_the_pod(case: str) -> None:
+def test_a_pod_ends_with_its_ray_container_unless_the_kubelet_ended_it(case: str) -> None:
     pod, end, words = ENDS[case]
     assert (pod.end, end_words(pod)) == (end, words)
 
 
 def test_restarts_are_those_of_the_ray_container() -> None:
-    """A sidecar that crashes costs no work of Ray."""
+    """A sidecar that crashes does not affect Ray's work."""
     assert read(**containers(logs=RUNS, ray=ENDED)).restarts == 2
     assert read().restarts == 0
 
 
-def test_a_disruption_is_one_that_kubernetes_has_decided_on() -> None:
+def test_a_disruption_counts_only_if_kubernetes_has_decided_on_it() -> None:
     preempted = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}
     assert read(conditions=[preempted]).disruption == "PreemptionByScheduler"
     assert read(conditions=[preempted | {"status": "False"}]).disruption == ""
     assert read().disruption == ""
 
 
-def test_pods_in_the_same_state_share_what_is_said_of_it() -> None:
-    """Tens of thousands may wait for the same thing; the end of each is its own."""
+def test_pods_in_the_same_state_share_its_messages() -> None:
+    """Tens of thousands may wait for the same reason; each has its own end."""
     message = "0/3 nodes are available"
     unplaced = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
     interner = Interner(Pod)

@@ -1,4 +1,4 @@
-"""Why a pod is not ready: which container, in which state, since when, in the kubelet's words."""
+"""Why a pod is not ready: the container, its state, since when, and the kubelet's message."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def container(name: str, state: dict[str, Any], **fields: Any) -> dict[str, Any]
 def status(
     *containers: dict[str, Any], inits: tuple[dict[str, Any], ...] = (), **more: str
 ) -> dict[str, Any]:
-    """The status of a pod that is bound and not ready."""
+    """The status of a bound pod that is not ready."""
     unready = {
         "type": "Ready",
         "status": "False",
@@ -110,7 +110,7 @@ TABLE = {
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_pod_that_is_not_ready_says_which_container_it_waits_for_and_why(name: str) -> None:
+def test_a_pod_that_is_not_ready_names_the_container_and_its_reason(name: str) -> None:
     of, at, reason, words = TABLE[name]
     assert unreadiness(of) == (reason, words, at)
     assert read(of).readiness_since == SINCE
@@ -118,20 +118,20 @@ def test_a_pod_that_is_not_ready_says_which_container_it_waits_for_and_why(name:
 
 @pytest.mark.parametrize("state", [waiting("CrashLoopBackOff", BACK_OFF), RUNNING, ended(137, "OOMKilled")])
 @pytest.mark.parametrize("inits", [True, False])
-def test_a_crash_loop_says_the_same_at_each_of_its_turns(state: dict[str, Any], inits: bool) -> None:  # noqa: FBT001 - a table's column
-    """Else each turn, and each longer back-off, would be a write of the status."""
+def test_a_crash_loop_has_the_same_message_in_each_turn(state: dict[str, Any], inits: bool) -> None:  # noqa: FBT001 - a table's column
+    """Otherwise each turn, and each longer back-off, would be a write of the status."""
     loops = container("loops", state, restartCount=3, **LAST)
     of = status(LATER, inits=(loops,)) if inits else status(loops)
     assert unreadiness(of) == ("CrashLoopBackOff", "OOMKilled, exit code 137", "loops")
 
 
-def test_a_pod_whose_volumes_and_network_are_there_waits_for_its_images_only() -> None:
-    """A large image takes minutes, and is no sign of trouble."""
+def test_a_pod_with_volumes_and_network_waits_only_for_its_images() -> None:
+    """A large image takes minutes without being a fault."""
     of = [status(LATER, PodReadyToStartContainers=value) for value in ("False", "True")]
     assert [read(one).readiness.sandboxed for one in of] == [False, True]
 
 
-def test_a_pod_that_has_no_place_says_so_in_the_schedulers_words() -> None:
+def test_an_unscheduled_pod_has_the_schedulers_message() -> None:
     full = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": full}
     of = {"phase": "Pending", "conditions": [condition | {"lastTransitionTime": UNREADY}]}
@@ -139,8 +139,8 @@ def test_a_pod_that_has_no_place_says_so_in_the_schedulers_words() -> None:
     assert read(of).readiness_since == SINCE
 
 
-def test_a_kubelet_that_says_little_is_understood() -> None:
-    """Statuses without conditions, states without reasons, words without end."""
+def test_statuses_with_missing_parts_are_read() -> None:
+    """Statuses may lack conditions, states may lack reasons, and messages may be very long."""
     assert read({}).readiness == Readiness()
     assert read({"containerStatuses": [container("ray", {"waiting": {}})]}).readiness == Readiness()
     assert unreadiness({"containerStatuses": [LATER]}) == ("PodInitializing", "", "ray")

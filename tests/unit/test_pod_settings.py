@@ -1,4 +1,4 @@
-"""What an administrator sets for pods, and what a namespace's LimitRange asks of them."""
+"""An administrator's settings for pods, and the demands of a namespace's LimitRange."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def waiting(pod: dict[str, Any]) -> dict[str, Any]:
     return container
 
 
-def test_the_clusters_domain_is_in_every_name_that_leads_to_the_head() -> None:
+def test_the_clusters_domain_is_in_every_name_of_the_head() -> None:
     """Also in the environment of the head's own init containers; the dot of the wait marks it as complete."""
     settings = PodSettings("corp.example")
     name = "demo-head-svc.team-a.svc.corp.example"
@@ -45,14 +45,14 @@ def test_the_clusters_domain_is_in_every_name_that_leads_to_the_head() -> None:
     assert "cluster.local" not in str(pod) + str(of_head)
 
 
-def test_without_a_domain_names_are_relative_to_that_of_the_pods() -> None:
-    """And no dot says that they are complete."""
+def test_without_a_domain_names_are_relative() -> None:
+    """No dot marks them as complete."""
     pod = body(PodSettings(""))
     assert environment(ray(pod))["FQ_RAY_IP"] == "demo-head-svc.team-a.svc"
     assert waiting(pod)["command"][-2] == "demo-head-svc.team-a.svc"
 
 
-def test_the_wait_can_be_left_out() -> None:
+def test_the_wait_container_can_be_omitted() -> None:
     """The user's own init containers stay."""
     settings = PodSettings(waits=False)
     assert "initContainers" not in body(settings)["spec"]
@@ -60,8 +60,8 @@ def test_the_wait_can_be_left_out() -> None:
     assert [c["name"] for c in body(settings, **own)["spec"]["initContainers"]] == ["own"]
 
 
-def test_the_wait_has_the_size_that_is_set() -> None:
-    """Requested, and at most."""
+def test_the_wait_container_has_the_configured_size() -> None:
+    """The size is its request and its limit."""
     resources = waiting(body(PodSettings(wait=WaitSize("200m", "256Mi"))))["resources"]
     size = {"cpu": "200m", "memory": "256Mi"}
     assert resources == {"requests": size, "limits": size}
@@ -77,8 +77,8 @@ def test_the_wait_has_the_size_that_is_set() -> None:
         (MEMORY.replace("64Mi", "1G"), WaitSize("50m", "1000000000")),
     ],
 )
-def test_a_refusal_says_how_large_the_wait_must_be(refusal: str, least: WaitSize) -> None:
-    """In either order, and of one resource or both."""
+def test_a_refusal_sets_the_size_of_the_wait_container(refusal: str, least: WaitSize) -> None:
+    """It may name one resource or both, in either order."""
     assert least_wait(body(), refusal) == least
 
 
@@ -96,13 +96,13 @@ def test_a_refusal_says_how_large_the_wait_must_be(refusal: str, least: WaitSize
         "x" * 5000 + CPU,
     ],
 )
-def test_a_refusal_of_something_else_or_beyond_all_measure_changes_nothing(refusal: str) -> None:
-    """Another container's size, another rule, or somebody's idea of a joke."""
+def test_another_refusal_or_an_absurd_size_changes_nothing(refusal: str) -> None:
+    """It may be about another container, another rule, or an absurd minimum."""
     assert least_wait(body(), refusal) is None
 
 
 @pytest.mark.parametrize("odd", [{}, {"spec": 3}, {"spec": {"initContainers": [None, {"name": []}]}}])
-def test_a_body_without_a_wait_of_ours_has_nothing_to_be_made_larger(odd: dict[str, Any]) -> None:
+def test_a_body_without_our_wait_container_is_not_changed(odd: dict[str, Any]) -> None:
     assert least_wait(odd, REFUSAL) is None
 
 
@@ -110,8 +110,8 @@ def wait_requests(pod: Any) -> Any:  # noqa: ANN401 - JSON as it was sent
     return waiting(pod)["resources"]["requests"]
 
 
-async def test_workers_that_a_limit_range_refuses_are_made_with_what_it_asks_for() -> None:
-    """At once, and without a word of trouble; the next ones are made right from the start."""
+async def test_workers_that_a_limit_range_refuses_are_created_with_its_minimum() -> None:
+    """At once, without a reported failure; the next ones are correct from the start."""
     async with passes() as bed:
         bed.stored(spec_fields(group(replicas=1)))
         bed.head()
@@ -125,7 +125,7 @@ async def test_workers_that_a_limit_range_refuses_are_made_with_what_it_asks_for
 
 
 async def test_a_limit_range_that_always_asks_for_more_is_followed_only_a_few_times() -> None:
-    """A few times, and then it is a refusal like any other: reported, and with a pause that grows."""
+    """After a few times it is a refusal like any other: reported, and with a growing pause."""
     async with passes() as bed:
         bed.stored(spec_fields(group(replicas=1)))
         bed.head()
@@ -141,7 +141,7 @@ async def test_a_limit_range_that_always_asks_for_more_is_followed_only_a_few_ti
 
 
 def test_settings_change_no_pod_that_runs() -> None:
-    """Nor does their plan: only what is made from now on is made by them."""
+    """They only apply to pods that are created from now on."""
     of = stored_cluster(spec_fields(group(replicas=2)))
     pods = [head(of), *(worker(of, n, template_hash="of an earlier release") for n in (1, 2))]
     changed = PodSettings("corp.example", waits=False)

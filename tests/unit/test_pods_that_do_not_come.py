@@ -1,4 +1,4 @@
-"""Pods that never become Ray nodes: in time their work goes elsewhere, and it is said why."""
+"""Pods that never become Ray nodes: in time their work goes elsewhere, with a reason."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ LONG_AGO = NOW - 7200
 
 
 def elastic(after: int | None = 3, **fast: Any) -> Root:
-    """A group of GPU workers, and one to fall back to."""
+    """A group of GPU workers, and its fallback."""
     fallback: dict[str, Any] = (
         {} if after is None else {"fallback": {"groups": ["cheap"], "afterSeconds": after}}
     )
@@ -30,14 +30,14 @@ def elastic(after: int | None = 3, **fast: Any) -> Root:
 
 
 def stuck(of: Root, since: float, reason: str, container: str = "ray", words: str = "", **fields: Any) -> Pod:
-    """A pod of the group `fast` that has a node, and is not ready since then."""
+    """A pod of the group `fast` that is bound, and has not been ready since then."""
     state = {"phase": "Pending", "ready": False, "unready_reason": reason, "unready_container": container}
     changes = state | {"unready_words": words, "created": since, "readiness_since": since} | fields
     return worker(of, 1, group_name="fast", **changes)
 
 
 def decided(of: Root, pod: Pod, *, tasks: int = 1, heard: float = LONG_AGO, **changes: Any) -> Plan:
-    """What is planned while so many tasks wait; `heard`: since when the head is there."""
+    """The plan while so many tasks wait; `heard`: since when the head exists."""
     ray = view([node(head(of))], *([Demand(GPU_TASK, tasks)] if tasks else [])).ray
     ray = replace(ray, session_since=heard, **changes)
     around = {"ray": ray, "acted_on": {"fast": Sizing(1, 0), "cheap": Sizing(0, 0)}}
@@ -94,8 +94,8 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_work_goes_to_the_fallback_when_pods_do_not_come_for_whatever_reason(name: str) -> None:
-    """After `afterSeconds`, as where there is no room for them; and it is said why."""
+def test_work_goes_to_the_fallback_if_pods_do_not_come_for_any_reason(name: str) -> None:
+    """It goes after `afterSeconds`, as without room for them, and with a reason."""
     of, (state, words) = elastic(), STATES[name]
     early = decided(of, stuck(of, NOW - PATIENCE + 1, **state))
     assert made(early) == []
@@ -107,24 +107,24 @@ def test_work_goes_to_the_fallback_when_pods_do_not_come_for_whatever_reason(nam
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_without_a_fallback_a_pod_counts_for_as_long_as_one_without_room(name: str) -> None:
-    """900 s by the operator's settings; one that runs has `joinTimeoutSeconds` to join."""
+def test_without_a_fallback_a_pod_counts_as_long_as_one_without_room(name: str) -> None:
+    """The operator's settings say 900 s; a running pod has `joinTimeoutSeconds` to join."""
     of, (state, _) = elastic(after=None, failurePolicy={"joinTimeoutSeconds": 200}), STATES[name]
     limit = 200.0 if state.get("phase") == "Running" else 900.0
     assert made(decided(of, stuck(of, NOW - limit + 1, **state))) == []
     assert made(decided(of, stuck(of, NOW - limit, **state))) == ["cheap"]
 
 
-def test_a_pod_that_merely_starts_is_no_trouble() -> None:
-    """A fallback without patience is for faults: else each start would be doubled."""
+def test_a_pod_that_is_starting_is_not_reported() -> None:
+    """A fallback without a delay is for faults: otherwise each start would be duplicated."""
     of = elastic(after=0)
     assert made(decided(of, stuck(of, NOW - 299, "ContainerCreating"))) == []
     assert made(decided(of, stuck(of, NOW - 300, "ContainerCreating"))) == ["cheap"]
     assert made(decided(of, stuck(of, NOW - 1, "CreateContainerConfigError", words=NO_SUCH))) == ["cheap"]
 
 
-def test_an_image_that_is_being_pulled_has_minutes() -> None:
-    """Its pod has its volumes and its network; a failed pull says so by itself."""
+def test_an_image_that_is_being_pulled_may_take_minutes() -> None:
+    """Its pod has its volumes and its network; a failed pull shows by itself."""
     of = elastic()
     assert made(decided(of, stuck(of, NOW - 299, "ContainerCreating", sandboxed=True))) == []
     assert made(decided(of, stuck(of, NOW - 300, "ContainerCreating", sandboxed=True))) == ["cheap"]
@@ -139,15 +139,15 @@ def test_a_worker_is_not_late_for_a_head_that_is_late_itself() -> None:
         assert made(decided(of, pod, heard=NOW - PATIENCE)) == ["cheap"], state
 
 
-def test_nothing_is_said_of_joining_while_the_head_does_not_answer() -> None:
+def test_joining_is_not_reported_while_the_head_does_not_answer() -> None:
     of = elastic()
     unheard = decided(of, stuck(of, LONG_AGO, **STATES["it is ready"][0]), trouble="no answer")
     assert unheard.decision is not None
     assert unheard.decision.group("fast").blocked == ""
 
 
-def test_a_start_is_in_order_until_it_is_late_and_makes_no_words() -> None:
-    """Else each new pod would be a write of the status."""
+def test_a_start_has_no_message_until_it_is_late() -> None:
+    """Otherwise each new pod would be a write of the status."""
     of = elastic()
     early = decided(of, stuck(of, NOW - 1, "ContainerCreating"))
     assert early.decision is not None
@@ -156,7 +156,7 @@ def test_a_start_is_in_order_until_it_is_late_and_makes_no_words() -> None:
 
 
 def test_a_start_that_hangs_names_the_volumes_it_may_wait_for() -> None:
-    """The kubelet says which one is missing in events only."""
+    """The kubelet names the missing one only in events."""
     volumes = [
         {"name": "data", "persistentVolumeClaim": {"claimName": "shared"}},
         {"name": "tmp", "emptyDir": {}},
@@ -170,8 +170,8 @@ def test_a_start_that_hangs_names_the_volumes_it_may_wait_for() -> None:
     assert "tmp" not in said
 
 
-def test_the_clock_of_a_node_that_is_wrong_makes_no_pod_late() -> None:
-    """The pod's creation is by the API server's clock; what a kubelet says is by the node's."""
+def test_a_wrong_clock_of_a_node_makes_no_pod_late() -> None:
+    """The pod's creation has the API server's time; the kubelet's times are the node's."""
     of = elastic()
     for wrong in (LONG_AGO, NOW + 7200):
         young = stuck(of, NOW - 1, "ContainerCreating", readiness_since=wrong)
@@ -209,8 +209,8 @@ def test_a_replica_with_a_working_host_is_kept_though_another_host_does_not_come
         assert bool(later.deletes) is not kept
 
 
-def test_a_cluster_of_a_fixed_size_says_which_secret_is_missing() -> None:
-    """Nobody asks its Ray, yet the kubelet's words are there."""
+def test_the_status_of_a_cluster_of_fixed_size_names_a_missing_secret() -> None:
+    """Nobody polls its Ray, but the kubelet's message is in the pod."""
     of = cluster(spec(group(replicas=1)))
     pod = worker(
         of,
@@ -226,8 +226,8 @@ def test_a_cluster_of_a_fixed_size_says_which_secret_is_missing() -> None:
     assert f"gpu: CreateContainerConfigError of container ray: {NO_SUCH}" in ready["message"]
 
 
-def test_of_the_failure_policy_only_what_is_not_acted_on_is_named() -> None:
-    """Defaults are stored with the object: what has its default need not have been set."""
+def test_only_unsupported_parts_of_the_failure_policy_are_named() -> None:
+    """Defaults are stored with the object: a default value need not be the user's."""
     given = {"joinTimeoutSeconds": 60, "initialBackoffSeconds": 1, "maxBackoffSeconds": 10}
     of = elastic(failurePolicy=given)
     seen = snapshot(of, [head(of)])

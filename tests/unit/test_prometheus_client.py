@@ -1,4 +1,4 @@
-"""One query, one number, or a sentence that says why not, whatever the server does."""
+"""A query gives a number, or a sentence that says why not, whatever the server does."""
 
 import asyncio
 import gzip
@@ -43,7 +43,7 @@ async def _ask(*answers: Answering, **options: Any) -> float | QueryFailure:
 
 
 async def test_the_query_is_asked_for_one_cluster() -> None:
-    """With a time limit for the server too, and without a token where none is given."""
+    """The request has a time limit for the server too, and no token if none is given."""
     async with wire(says(vector("12.5"))) as server, _client() as client:
         assert await client.ask(query(server.url + "/prefix/"), "team-a", "demo") == 12.5
         address = urlsplit(server.requests[0].target)
@@ -53,7 +53,7 @@ async def test_the_query_is_asked_for_one_cluster() -> None:
 
 
 async def test_connections_are_reused() -> None:
-    """One for questions that follow each other."""
+    """Successive requests share one."""
     async with wire(says(vector("1"))) as server, _client() as client:
         for _ in range(3):
             assert await client.ask(query(server), "team-a", "demo") == 1
@@ -71,7 +71,7 @@ async def test_connections_are_reused() -> None:
     ],
 )
 async def test_a_scalar_or_a_vector_of_one_is_a_value(data: object, value: float) -> None:
-    """Never below zero."""
+    """It is never below zero."""
     assert await _ask(says(data)) == value
 
 
@@ -113,8 +113,8 @@ FAILURES: list[tuple[Answering, str]] = [
 
 
 @pytest.mark.parametrize(("answer", "words"), FAILURES)
-async def test_whatever_is_no_value_is_a_failure_that_names_the_query(answer: Answering, words: str) -> None:
-    """In one line, with what to do about it where that is known."""
+async def test_any_other_answer_is_a_failure_that_names_the_query(answer: Answering, words: str) -> None:
+    """It has one line, with the remedy if that is known."""
     failure = await _ask(answer)
     assert isinstance(failure, QueryFailure), failure
     assert failure.message.startswith("the query 'waiting' failed: ")
@@ -124,7 +124,7 @@ async def test_whatever_is_no_value_is_a_failure_that_names_the_query(answer: An
 
 
 async def test_a_redirect_is_not_followed() -> None:
-    """Not even to the same server."""
+    """That holds even for the same server."""
     async with (
         wire(says(b"", 307, "Location: /api/v1/query"), says(vector("1"))) as server,
         _client() as client,
@@ -134,15 +134,15 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize("answer", [says_nothing, streams(b"{", then="silent")])
-async def test_a_slow_server_costs_the_time_it_is_given(answer: Answering) -> None:
-    """Whether it says nothing, or stops in the middle."""
+async def test_a_slow_server_costs_at_most_the_timeout(answer: Answering) -> None:
+    """It may send nothing, or stop in the middle."""
     began = time.monotonic()
     failure = await _ask(answer, timeout_seconds=0.2)
     assert failure == QueryFailure("the query 'waiting' failed: no answer within 0.2 s")
     assert time.monotonic() - began < 2
 
 
-async def test_a_server_that_drips_is_a_slow_server() -> None:
+async def test_a_server_that_sends_byte_by_byte_times_out() -> None:
     """A byte does not restart the timeout."""
 
     async def drips(writer: asyncio.StreamWriter) -> None:
@@ -157,24 +157,24 @@ async def test_a_server_that_drips_is_a_slow_server() -> None:
     )
 
 
-async def test_a_server_that_is_not_there_is_named() -> None:
-    """By host and port."""
+async def test_an_unreachable_server_is_named() -> None:
+    """The message has its host and port."""
     async with _client() as client:
         failure = await client.ask(query("http://127.0.0.1:1"), "team-a", "demo")
     assert isinstance(failure, QueryFailure)
     assert "no answer: Cannot connect to host 127.0.0.1:1" in failure.message
 
 
-async def test_a_server_without_the_right_certificate_is_not_asked() -> None:
-    """Plain HTTP where TLS is expected, among others."""
+async def test_a_server_without_a_valid_certificate_gets_no_query() -> None:
+    """One case is plain HTTP instead of TLS."""
     async with wire(says(vector("1"))) as server, _client() as client:
         failure = await client.ask(query(server.url.replace("http:", "https:")), "team-a", "demo")
         assert isinstance(failure, QueryFailure)
         assert server.requests == []
 
 
-async def test_what_is_no_name_is_not_asked_for() -> None:
-    """It could end the string that it stands in."""
+async def test_an_invalid_name_is_not_put_into_a_query() -> None:
+    """It could end the string in the query."""
     async with wire(says(vector("1"))) as server, _client() as client:
         failure = await client.ask(query(server), "team-a", 'x"} or vector(9) #')
         assert isinstance(failure, QueryFailure)
@@ -209,7 +209,7 @@ async def test_the_token_is_sent_and_read_again_when_it_is_refused(tmp_path: Pat
     ],
 )
 async def test_no_failure_holds_the_token(answer: Answering, tmp_path: Path) -> None:
-    """Not even where the server sends it back: the words land in a status that others can read."""
+    """Not even if the server returns it: the message gets into a status that others can read."""
     (tmp_path / "token").write_text(BEARER)
     failure = await _ask(answer, token_file=str(tmp_path / "token"))
     assert isinstance(failure, QueryFailure)
@@ -230,7 +230,7 @@ async def test_no_failure_holds_the_token(answer: Answering, tmp_path: Path) -> 
 async def test_a_bad_token_file_is_a_failure_that_names_it(
     content: bytes | None, words: str, tmp_path: Path
 ) -> None:
-    """And nothing is sent."""
+    """Nothing is sent."""
     file = tmp_path / "token"
     if content is not None:
         file.write_bytes(content)
@@ -243,7 +243,7 @@ async def test_a_bad_token_file_is_a_failure_that_names_it(
 async def test_a_bad_ca_file_is_a_failure_that_names_it(
     content: str | None, words: str, tmp_path: Path
 ) -> None:
-    """Never a connection without a check."""
+    """There is no connection without a check."""
     file = tmp_path / "ca.crt"
     if content is not None:
         file.write_text(content)

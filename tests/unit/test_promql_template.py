@@ -1,4 +1,4 @@
-"""Queries with placeholders: a tenant's names stay values, whatever the query does with them."""
+"""Queries with placeholders: a tenant's names are only values, wherever the query uses them."""
 
 import pytest
 
@@ -19,8 +19,8 @@ from rayfleet.autoscaling.metrics import parse_template
         ('q{a=~ # of "x"\n "$cluster"}', 'q{a=~ # of "x"\n "ray[.]v1"}'),
     ],
 )
-def test_names_are_put_into_strings(text: str, rendered: str) -> None:
-    """In a regular expression a dot of theirs matches a dot; all else stays as it was written."""
+def test_names_are_escaped_in_strings(text: str, rendered: str) -> None:
+    """In a regular expression their dots match only dots; the rest of the query stays as written."""
     assert parse_template(text).render("team-a", "ray.v1") == rendered
 
 
@@ -36,13 +36,13 @@ def test_names_are_put_into_strings(text: str, rendered: str) -> None:
     ],
 )
 def test_a_query_that_cannot_be_filled_in_safely_is_refused(text: str, words: str) -> None:
-    """In words that say what to do."""
+    """The message says what to do."""
     with pytest.raises(ValueError, match=words.replace("$", r"\$")):
         parse_template(text)
 
 
 @pytest.mark.parametrize("name", ['a"} or vector(1e9) #', "A", "", "-a", "a\n", "a" * 254, "ä", "a_b", "a\\"])
-def test_what_is_no_name_of_kubernetes_never_reaches_a_query(name: str) -> None:
-    """The API server takes no such name; nothing here relies on it."""
+def test_an_invalid_kubernetes_name_never_reaches_a_query(name: str) -> None:
+    """The API server accepts no such name, but nothing here relies on that."""
     with pytest.raises(ValueError, match="is not a valid name of a cluster"):
         parse_template('q{c="$cluster"}').render("team-a", name)

@@ -1,4 +1,4 @@
-"""The messages of Ray's protocol are those that their definition says."""
+"""The messages of Ray's protocol match their definition."""
 
 import subprocess
 import sys
@@ -11,13 +11,13 @@ from protocol import cli
 OPERATOR = Path(__file__).parents[2] / "operator"
 
 
-def test_the_messages_are_what_their_definition_says() -> None:
-    """`make lint` looks at the same."""
+def test_the_messages_match_their_definition() -> None:
+    """`make lint` checks the same."""
     assert cli.main(["--check"]) == 0
 
 
 def test_a_difference_is_reported_with_its_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The file and the command that writes it."""
+    """The message has the file and the command that writes it."""
     assert cli.outdated(tmp_path) == ["ray_pb2.py", "ray_pb2.pyi"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cli, "outdated", lambda: ["ray_pb2.py"])
@@ -25,8 +25,8 @@ def test_a_difference_is_reported_with_its_remedy(tmp_path: Path, capsys: pytest
     assert "run `make protocol`" in capsys.readouterr().err
 
 
-def test_our_messages_and_rays_live_in_one_process() -> None:
-    """Whoever runs tests or a notebook has both."""
+def test_our_messages_and_rays_can_be_loaded_in_one_process() -> None:
+    """A test or a notebook may load both."""
     code = (
         "from rayfleet.ray.gcs.protocol import ray_pb2 as ours\n"
         "import sys, importlib.util\n"

@@ -1,4 +1,4 @@
-"""The proxy that later tests cut connections with does what it says."""
+"""The proxy with which other tests cut connections works."""
 
 import socket
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def proxy(server: socket.socket) -> Iterator[TcpProxy]:
 
 @pytest.fixture
 def ends(server: socket.socket, proxy: TcpProxy) -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Both ends of a connection through the proxy."""
+    """The two ends of a connection through the proxy."""
     with socket.create_connection(("127.0.0.1", proxy.port), SECONDS) as client:
         there, _ = server.accept()
         with there:
@@ -52,7 +52,7 @@ def test_an_end_is_passed_on(ends: Ends) -> None:
     assert client.recv(100) == b""
 
 
-def test_a_cut_connection_is_lost_and_a_new_one_welcome(
+def test_a_cut_connection_is_lost_and_a_new_one_works(
     ends: Ends, proxy: TcpProxy, server: socket.socket
 ) -> None:
     client, _ = ends
@@ -64,7 +64,7 @@ def test_a_cut_connection_is_lost_and_a_new_one_welcome(
         server.accept()[0].close()
 
 
-def test_what_is_stalled_arrives_later(ends: Ends, proxy: TcpProxy) -> None:
+def test_stalled_bytes_arrive_later(ends: Ends, proxy: TcpProxy) -> None:
     client, there = ends
     proxy.stall()
     client.sendall(b"late")
@@ -78,7 +78,7 @@ def test_what_is_stalled_arrives_later(ends: Ends, proxy: TcpProxy) -> None:
     assert there.recv(100) == b"late"
 
 
-def test_refused_means_refused_until_accepted_again(
+def test_connections_are_refused_until_accepted_again(
     ends: Ends, proxy: TcpProxy, server: socket.socket
 ) -> None:
     client, _ = ends

@@ -1,4 +1,4 @@
-"""Each head is asked as itself: at its own address, with its own token, and without holding up another."""
+"""Each head is polled at its own address, with its own token, and without delaying another."""
 
 import asyncio
 import time
@@ -41,7 +41,7 @@ DRAINED = DrainNode("gpu", "w-1", b"1" * 28, "idle")
 
 @dataclass
 class Scene:
-    """Heads that are followed, and the API server beside them."""
+    """Followed heads, and their API server."""
 
     heads: RayHeads
     poller: Poller
@@ -81,7 +81,7 @@ async def gcs(host: str = "127.0.0.1", **fields: Any) -> AsyncIterator[StandInGc
 
 
 def followed(gcs: StandInGcs, **fields: Any) -> tuple[Root, Pod]:
-    """A cluster whose head is there."""
+    """A cluster with its head."""
     start = {"port": gcs.address.rpartition(":")[2]}
     group = {"rayStartParams": start, "template": scaled().spec["headGroupSpec"]["template"]}
     of = scaled(headGroupSpec=group, **fields)
@@ -108,12 +108,12 @@ def live(pod: Pod, **changes: Any) -> Answering:
     ("host", "address"), [("10.0.0.1", "10.0.0.1:6379"), ("fd00::1", "[fd00::1]:6379"), ("::1", "[::1]:6379")]
 )
 def test_an_address_of_ipv6_is_dialled_in_brackets(host: str, address: str) -> None:
-    """Its own colons would end it."""
+    """Its colons would otherwise end the host."""
     assert dialled(host, 6379) == address
 
 
 async def test_a_head_with_an_address_of_ipv6_is_heard() -> None:
-    """On ::1."""
+    """The head listens on ::1."""
     async with gcs("[::1]") as at, following() as scene:
         of, pod = followed(at)
         at.says(STATE, state(_head_of(pod)))
@@ -131,10 +131,8 @@ def _head_of(pod: Pod, **fields: Any) -> ray_pb2.NodeState:
 
 
 @pytest.mark.parametrize(("name", "status"), [("head-of-another", 3), ("", 2)])
-async def test_an_answer_that_is_not_of_the_pod_that_was_asked_is_not_believed(
-    name: str, status: int
-) -> None:
-    """Its address has become another's, or that head is dead."""
+async def test_an_answer_from_another_pod_is_ignored(name: str, status: int) -> None:
+    """The address belongs to another pod by now, or that head is dead."""
     async with gcs() as at, following() as scene:
         of, pod = followed(at)
         at.says(STATE, state(_head_of(replace(pod, name=name or pod.name), status=status)))
@@ -148,8 +146,8 @@ async def test_an_answer_that_is_not_of_the_pod_that_was_asked_is_not_believed(
         assert pod.name in seen.failure.message
 
 
-async def test_a_token_is_sent_where_the_pod_that_is_meant_is() -> None:
-    """Looked up once for each address."""
+async def test_a_token_is_sent_only_after_the_pods_address_was_confirmed() -> None:
+    """Each address is looked up once."""
     async with gcs(token=TOKEN) as at:
         of, pod = with_token(at)
         at.says(STATE, state(_head_of(pod)))
@@ -162,8 +160,8 @@ async def test_a_token_is_sent_where_the_pod_that_is_meant_is() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"uid": "another"}, {"ip": "10.9.9.9"}])
-async def test_no_token_is_sent_where_the_pod_that_is_meant_is_not(changes: dict[str, str]) -> None:
-    """Another has its name, or it has another address by now."""
+async def test_no_token_is_sent_to_another_pods_address(changes: dict[str, str]) -> None:
+    """Another pod has its name, or it has another address by now."""
     async with gcs() as at:
         of, pod = with_token(at)
         async with following(SECRET, live(pod, **changes)) as scene:
@@ -173,7 +171,7 @@ async def test_no_token_is_sent_where_the_pod_that_is_meant_is_not(changes: dict
 
 
 async def test_no_token_is_sent_to_an_address_that_two_heads_have() -> None:
-    """As on one machine's network: either may have answered there."""
+    """On a host network either may have answered there."""
     async with gcs() as at:
         (of, pod), other = with_token(at), followed(at)[0]
         other = replace(other, key=other.key._replace(name="other"), uid="other")
@@ -186,8 +184,8 @@ async def test_no_token_is_sent_to_an_address_that_two_heads_have() -> None:
             assert scene.heads.trouble(of.key) == ""
 
 
-async def test_two_hundred_heads_that_hang_a_report_hold_up_nobody() -> None:
-    """Nobody waits for what a head says to it, and such a head is left alone for a while."""
+async def test_a_head_that_hangs_two_hundred_reports_delays_nobody() -> None:
+    """Nobody waits for the answer to a report, and such a head gets no other for a while."""
     async with gcs() as at, following() as scene:
         at.hangs(REPORT)
         sent: list[int] = []
@@ -203,7 +201,7 @@ async def test_two_hundred_heads_that_hang_a_report_hold_up_nobody() -> None:
 async def test_a_head_that_does_not_answer_is_sent_nothing_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It would take a place of others each time."""
+    """Each request would take a place of others."""
     monkeypatch.setattr("rayfleet.kinds.raycluster.sources.heads.TELL_SECONDS", 0.05)
     async with gcs() as at, following() as scene:
         at.hangs(DRAIN)
@@ -217,7 +215,7 @@ async def test_a_head_that_does_not_answer_is_sent_nothing_for_a_while(
 
 
 async def test_the_last_of_several_reports_is_sent_when_the_first_is_through() -> None:
-    """What lay between is no longer true."""
+    """The reports in between are outdated."""
     async with gcs() as at, following() as scene:
         at.says(REPORT, b"")
         sent: list[int] = []
@@ -230,8 +228,8 @@ async def test_the_last_of_several_reports_is_sent_when_the_first_is_through() -
         await until("the last", lambda: sent == [1, 3])
 
 
-async def test_a_refusal_of_a_drain_is_the_outcome_and_remembered() -> None:
-    """Ray keeps the node: it is busy, whatever we thought."""
+async def test_a_refused_drain_is_an_outcome_and_remembered() -> None:
+    """Ray keeps the node because it is busy."""
     async with gcs() as at, following() as scene:
         of, pod = followed(at)
         await scene.follow(of, pod)

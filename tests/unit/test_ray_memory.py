@@ -28,19 +28,19 @@ ALL, NONE = frozenset({FIRST}), frozenset[bytes]()
 def seen(
     nodes: Sequence[RayNode], at: float = NOW, deaths: Mapping[bytes, DeathCause] | None = None
 ) -> Observation:
-    """An answer."""
+    """An answer with these nodes."""
     state, moment = RayState("session", 7, tuple(nodes), (), (), ()), Moment(at, at)
     return Observation("uid", state, moment, session_since=moment, deaths=deaths or {})
 
 
 def dead(cause: DeathCause) -> Observation:
-    """The first worker's node is dead."""
+    """The nodes with the first worker's dead."""
     nodes = [NODES[0], replace(NODES[1], status=NodeStatus.DEAD), NODES[2]]
     return seen(nodes, deaths={FIRST: cause})
 
 
 def test_a_node_that_was_drained_before_us_is_found_until_it_is_acted_on() -> None:
-    """Sizes are made smaller for it once."""
+    """Sizes are reduced for it once."""
     memory = RayMemory()
     view = heard(memory, dead(DeathCause.DRAIN_IDLE), PODS, NOW)
     assert (view.found_drained, view.drained) == (ALL, NONE)
@@ -56,8 +56,8 @@ def test_a_node_that_died_of_something_else_is_not_taken_for_drained() -> None:
         assert not view.found_drained | view.drained
 
 
-def test_a_drain_that_we_asked_for_is_not_found() -> None:
-    """It is counted already."""
+def test_a_drain_of_our_own_is_not_found() -> None:
+    """It is already counted."""
     memory = RayMemory()
     memory.asked_to_drain(FIRST, NOW)
     view = heard(memory, dead(DeathCause.DRAIN_IDLE), PODS, NOW)
@@ -75,8 +75,8 @@ def test_a_node_that_goes_on_long_after_it_was_to_be_drained_may_be_asked_again(
     assert heard(memory, seen(NODES, late), PODS, late + 1).drained == frozenset()
 
 
-def test_an_answer_that_is_older_than_fifteen_seconds_is_not_decided_by() -> None:
-    """The cluster may look quite different by now; the last second counts."""
+def test_no_decision_is_made_on_an_answer_older_than_fifteen_seconds() -> None:
+    """The cluster may have changed completely; the bound is exact."""
     memory = RayMemory()
     assert not heard(memory, seen(NODES), PODS, NOW + STALE_SECONDS).trouble
     view = heard(memory, seen(NODES), PODS, NOW + STALE_SECONDS + 0.1)
@@ -84,8 +84,8 @@ def test_an_answer_that_is_older_than_fifteen_seconds_is_not_decided_by() -> Non
     assert STALE_SECONDS == 15
 
 
-def test_a_part_of_rays_nodes_is_not_decided_by() -> None:
-    """The pod of one that was alive is there, and Ray does not even list it as dead."""
+def test_no_decision_is_made_on_a_part_of_rays_nodes() -> None:
+    """The pod of a living node exists, and Ray does not even list that node as dead."""
     memory = RayMemory()
     assert not heard(memory, seen(NODES), PODS, NOW).trouble
     view = heard(memory, seen(NODES[:2], NOW + 1), PODS, NOW + 1)
@@ -93,14 +93,14 @@ def test_a_part_of_rays_nodes_is_not_decided_by() -> None:
     assert not heard(memory, seen(NODES[:2], NOW + 2), PODS[:2], NOW + 2).trouble
 
 
-def test_an_answer_without_a_living_head_is_not_decided_by() -> None:
-    """A head that lists only workers, or itself as dead, has not come up yet."""
+def test_no_decision_is_made_on_an_answer_without_a_living_head() -> None:
+    """A head that lists only workers, or itself as dead, has not started completely."""
     for head_node in ([], [replace(NODES[0], status=NodeStatus.DEAD)]):
         assert heard(RayMemory(), seen([*head_node, *NODES[1:]]), PODS, NOW).trouble
 
 
-def test_a_new_session_is_not_decided_by_before_its_workers_have_joined_or_had_the_time() -> None:
-    """A head that has lost its memory knows nobody: none of its workers is idle for that."""
+def test_no_decision_is_made_in_a_new_session_before_its_workers_had_time_to_join() -> None:
+    """A restarted head knows no worker, which does not mean that they are idle."""
     memory = RayMemory()
     assert not heard(memory, seen(NODES), PODS, NOW).trouble
 
@@ -115,8 +115,8 @@ def test_a_new_session_is_not_decided_by_before_its_workers_have_joined_or_had_t
     assert not trouble_of(NODES[:2], SETTLE_SECONDS)
 
 
-def test_a_new_session_that_all_workers_have_joined_is_decided_by_at_once() -> None:
-    """It is whole."""
+def test_decisions_are_made_at_once_in_a_new_session_that_all_workers_have_joined() -> None:
+    """The session is complete."""
     memory = RayMemory()
     assert not heard(memory, seen(NODES), PODS, NOW).trouble
     answer = Observation("uid", RayState("another", 7, tuple(NODES), (), (), ()), Moment(NOW + 1, 1))
@@ -124,7 +124,7 @@ def test_a_new_session_that_all_workers_have_joined_is_decided_by_at_once() -> N
 
 
 def test_a_node_that_ray_would_not_drain_is_kept_for_a_moment() -> None:
-    """It is asked again later."""
+    """The drain is repeated later."""
     memory = RayMemory()
     memory.asked_to_drain(FIRST, NOW)
     memory.refused_to_drain(FIRST, NOW)
@@ -136,14 +136,14 @@ def test_a_node_that_ray_would_not_drain_is_kept_for_a_moment() -> None:
 
 
 @pytest.mark.parametrize("trouble", [GcsTrouble.TOO_LARGE, GcsTrouble.INVALID])
-def test_an_answer_that_is_not_taken_is_said_to_be_so(trouble: GcsTrouble) -> None:
-    """And what was known before is not decided by: nothing shrinks."""
+def test_an_answer_that_is_not_kept_is_reported(trouble: GcsTrouble) -> None:
+    """The answer before does not count either: nothing shrinks."""
     answer = replace(seen(NODES), failure=GcsFailure(trouble, "4001 nodes"), unknown_since=Moment(NOW, NOW))
     view = heard(RayMemory(), answer, PODS, NOW)
     assert view.trouble == "the head's answer was rejected: 4001 nodes"
 
 
-def test_a_first_answer_that_is_not_taken_is_no_silence() -> None:
+def test_a_first_answer_that_is_not_kept_does_not_count_as_silence() -> None:
     """A head whose answer was not kept has answered."""
     answer = Observation("uid", failure=GcsFailure(GcsTrouble.TOO_LARGE, "4001 nodes"))
     assert heard(RayMemory(), answer, PODS, NOW).trouble == "the head's answer was rejected: 4001 nodes"

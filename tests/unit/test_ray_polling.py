@@ -1,4 +1,4 @@
-"""Heads are asked often enough, each by itself, and a change is reported once."""
+"""Heads are polled often enough, each by itself, and a change is reported once."""
 
 import asyncio
 import time
@@ -110,15 +110,15 @@ async def head(*nodes: object, **kwargs: object) -> AsyncIterator[StandInGcs]:
         (True, 1, 0.0, 2.0, 20.0),
     ],
 )
-def test_how_often_a_head_is_asked(
+def test_how_often_a_head_is_polled(
     *, active: bool, quiet: int, reading: float, deciding: float, seconds: float
 ) -> None:
-    """Each second while active; quiet ones share a rate; one that is hard to read or to decide on waits."""
+    """Active ones each second; quiet ones share a rate; those that are expensive to read or decide wait."""
     assert period(active=active, quiet=quiet, reading=reading, deciding=deciding) == seconds
 
 
-async def test_a_head_whose_answer_took_long_to_decide_about_is_not_asked_again_soon() -> None:
-    """And as before when the next decision was quick."""
+async def test_a_head_whose_answer_took_long_to_decide_about_is_not_polled_again_soon() -> None:
+    """After a quick decision it is polled as before."""
     async with head(node("w-1")) as gcs, polling() as fleet:
         fleet.watch(A, gcs.address)
         await fleet.heard(A)
@@ -137,16 +137,16 @@ async def test_a_head_whose_answer_took_long_to_decide_about_is_not_asked_again_
         assert watched.due - time.monotonic() < 2
 
 
-def test_heads_are_not_asked_in_step_but_together_where_it_is_cheap() -> None:
-    """Chance moves each by a tenth; quiet ones meet at strokes of 100 ms."""
+def test_heads_are_polled_at_random_times_and_quiet_ones_in_batches() -> None:
+    """Each interval varies by a tenth; quiet ones share multiples of 100 ms."""
     assert jittered(1.0, 0.0) == pytest.approx(0.9)
     assert jittered(1.0, 1.0) == pytest.approx(1.1)
     assert first_wait(1000, 0.5) == 1.25
     assert stroke(7.01) == pytest.approx(7.1)
 
 
-def test_what_moves_by_itself_is_no_news() -> None:
-    """Idle clocks, versions and, where nothing waits, what is free."""
+def test_values_that_change_by_themselves_are_not_a_change() -> None:
+    """These are idle times, versions and, without demand, free resources."""
     before = values(node("w-1", CPU=1.0))
     assert not differs(before, values(node("w-1", idle_ms=90_000, CPU=1.0), version=9))
     freed = replace(before.nodes[0], available=())
@@ -164,18 +164,18 @@ def test_what_moves_by_itself_is_no_news() -> None:
         values(node("w-1", CPU=1.0), session="session_2"),
     ],
 )
-def test_what_decisions_look_at_is_news(after: RayState) -> None:
-    """Demand, nodes, their status and size, and the session."""
+def test_values_that_decisions_use_are_a_change(after: RayState) -> None:
+    """These are demand, nodes, their status and size, and the session."""
     assert differs(values(node("w-1", CPU=1.0)), after)
 
 
-def test_what_is_free_is_news_while_something_waits() -> None:
-    """It may fit now."""
+def test_free_resources_are_a_change_while_something_waits() -> None:
+    """The demand may fit now."""
     before = values(node("w-1", CPU=1.0), demands={"GPU": 1})
     assert differs(before, replace(before, nodes=(replace(before.nodes[0], available=()),)))
 
 
-def test_an_unknown_time_begins_with_the_first_failure_and_keeps_the_last_state() -> None:
+def test_the_state_is_unknown_since_the_first_failure_and_the_last_one_is_kept() -> None:
     """Unknown is not zero."""
     known, changed = observed(NEVER, values(node("w-1")), Moment(1, 1))
     assert changed
@@ -190,7 +190,7 @@ def test_an_unknown_time_begins_with_the_first_failure_and_keeps_the_last_state(
 
 
 def test_a_new_session_is_reported_with_the_time_when_it_was_first_seen() -> None:
-    """A head that has lost its memory."""
+    """The head has restarted."""
     known, _ = observed(NEVER, values(session="one"), Moment(1, 1))
     renewed, changed = observed(known, values(session="two"), Moment(5, 5))
     assert changed
@@ -200,8 +200,8 @@ def test_a_new_session_is_reported_with_the_time_when_it_was_first_seen() -> Non
     assert later.session_since == Moment(5, 5)
 
 
-def test_an_answer_after_the_last_has_become_too_old_is_news_though_it_says_the_same() -> None:
-    """Nothing was decided by the last one any more."""
+def test_an_equal_answer_is_a_change_if_the_last_one_was_too_old() -> None:
+    """No decision was made on the last one any more."""
     first, _ = observed(NEVER, values(), Moment(100.0, 0.0))
     for late, news in ((STALE_SECONDS, False), (STALE_SECONDS + 0.1, True)):
         assert observed(first, values(), Moment(100.0 + late, late))[1] is news
@@ -210,7 +210,7 @@ def test_an_answer_after_the_last_has_become_too_old_is_news_though_it_says_the_
 async def test_a_head_that_is_hard_to_read_is_reported_once_its_last_answer_is_stale(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is asked again only later, and nobody else would wake its cluster."""
+    """It is polled again only later, and nothing else would wake its cluster."""
     monkeypatch.setattr("rayfleet.ray.polling.poller.STALE_SECONDS", 0.05)
     async with head(node("w-1")) as gcs, polling() as fleet:
         fleet.watch(A, gcs.address)
@@ -221,7 +221,7 @@ async def test_a_head_that_is_hard_to_read_is_reported_once_its_last_answer_is_s
 
 
 async def test_a_change_is_reported_once_and_a_poke_asks_at_once() -> None:
-    """Not at each answer."""
+    """Equal answers are not reported."""
     async with head(node("w-1")) as gcs, polling() as fleet:
         fleet.watch(A, gcs.address)
         await fleet.heard(A)
@@ -234,8 +234,8 @@ async def test_a_change_is_reported_once_and_a_poke_asks_at_once() -> None:
         assert fleet.woken[A] == 2
 
 
-async def test_heads_that_hang_lie_or_are_gone_cost_others_nothing() -> None:
-    """Each has its own failure, and the good one its answer."""
+async def test_heads_that_hang_lie_or_are_gone_do_not_affect_others() -> None:
+    """Each has its own failure, and the healthy one its answer."""
     async with head() as hanging, head() as lying, head(node("w-1")) as good, polling() as fleet:
         hanging.hangs(STATE)
         lying.says(STATE, b"\xff\xff\xff")
@@ -250,8 +250,8 @@ async def test_heads_that_hang_lie_or_are_gone_cost_others_nothing() -> None:
         assert troubles == [GcsTrouble.DEADLINE, GcsTrouble.INVALID, GcsTrouble.UNREACHABLE]
 
 
-async def test_a_head_that_comes_back_is_heard_and_its_last_state_kept_meanwhile() -> None:
-    """On a new connection, without a long pause."""
+async def test_a_head_that_returns_is_polled_and_its_last_state_kept_meanwhile() -> None:
+    """It gets a new connection, without a long pause."""
     async with head(node("w-1")) as gcs, polling() as fleet:
         fleet.watch(A, gcs.address)
         known = await fleet.heard(A)
@@ -264,7 +264,7 @@ async def test_a_head_that_comes_back_is_heard_and_its_last_state_kept_meanwhile
         await until("the answer", lambda: fleet.failure(A) is None, seconds=3)
 
 
-async def test_a_new_address_is_dialled_at_once_and_what_was_heard_is_kept_for_the_same_cluster() -> None:
+async def test_a_new_address_is_polled_at_once_and_the_state_of_the_same_cluster_kept() -> None:
     """Another cluster of the same name starts from scratch."""
     async with head(session="one") as old, head(session="two") as new, polling() as fleet:
         fleet.watch(A, old.address)
@@ -276,8 +276,8 @@ async def test_a_new_address_is_dialled_at_once_and_what_was_heard_is_kept_for_t
         assert fleet.poller.observation(A) is None
 
 
-async def test_a_forgotten_cluster_is_not_asked_again_even_while_it_hangs() -> None:
-    """Its question is cancelled."""
+async def test_a_forgotten_cluster_is_not_polled_again_even_while_it_hangs() -> None:
+    """Its request is cancelled."""
     async with head() as gcs, polling(seconds=30) as fleet:
         gcs.hangs(STATE)
         fleet.watch(A, gcs.address)
@@ -287,8 +287,8 @@ async def test_a_forgotten_cluster_is_not_asked_again_even_while_it_hangs() -> N
         assert fleet.poller.observation(A) is None
 
 
-async def test_quiet_clusters_beyond_the_warm_ones_are_dialled_for_each_question() -> None:
-    """A connection of each question is another peer at the head."""
+async def test_quiet_clusters_beyond_the_open_connections_get_one_per_poll() -> None:
+    """Each poll has another peer address at the head."""
     async with head() as gcs, polling(warm=0) as fleet:
         fleet.watch(A, gcs.address, active=False)
         await fleet.heard(A)
@@ -298,7 +298,7 @@ async def test_quiet_clusters_beyond_the_warm_ones_are_dialled_for_each_question
 
 
 def books(**causes: int) -> ray_pb2.GetAllNodeInfoReply:
-    """Dead nodes, and Ray's number of why; by name, with underscores."""
+    """Dead nodes with Ray's cause of death as a number; by name, with underscores."""
     reply = ray_pb2.GetAllNodeInfoReply()
     for name, cause in causes.items():
         node_id = node(name.replace("_", "-")).node_id
@@ -308,7 +308,7 @@ def books(**causes: int) -> ray_pb2.GetAllNodeInfoReply:
 
 
 def asked_about(gcs: StandInGcs) -> list[list[bytes]]:
-    """The nodes of each question about deaths."""
+    """The nodes of each request about deaths."""
     questions = [ray_pb2.GetAllNodeInfoRequest.FromString(raw) for name, raw in gcs.requests if name == NODES]
     return [[each.node_id for each in question.node_selectors] for question in questions]
 
@@ -317,8 +317,8 @@ def has_asked(gcs: StandInGcs, times: int) -> bool:
     return len(asked_about(gcs)) >= times
 
 
-async def test_why_a_node_is_dead_is_known_with_its_death_and_asked_for_once() -> None:
-    """Only where its pod lives; and forgotten with the node."""
+async def test_the_cause_of_a_nodes_death_is_known_with_it_and_requested_once() -> None:
+    """Only if its pod lives; and it is forgotten with the node."""
     dead = [node(f"w-{n}", status=2) for n in (1, 2)]
     async with head(node("w-3"), *dead) as gcs, polling(pods=("w-1", "w-3")) as fleet:
         gcs.says(NODES, books(w_1=4))
@@ -335,8 +335,8 @@ async def test_why_a_node_is_dead_is_known_with_its_death_and_asked_for_once() -
         await until("the node to be forgotten", lambda: not fleet.deaths(A))
 
 
-async def test_a_state_is_not_believed_before_its_deaths_are_explained() -> None:
-    """A head that does not say is like one that does not answer."""
+async def test_a_state_does_not_count_before_the_causes_of_its_deaths_are_known() -> None:
+    """A head that does not report them counts as one that does not answer."""
     async with head(node("w-1")) as gcs, polling(pods=("w-1",)) as fleet:
         fleet.watch(A, gcs.address)
         first = await fleet.heard(A)
@@ -352,8 +352,8 @@ async def test_a_state_is_not_believed_before_its_deaths_are_explained() -> None
         assert fleet.failure(A) is None
 
 
-async def test_a_head_that_never_says_why_keeps_its_cluster_from_growing_for_three_questions_only() -> None:
-    """Then the cause is one that is not known."""
+async def test_a_head_that_never_reports_causes_stops_growth_for_three_requests_only() -> None:
+    """After that the cause counts as unknown."""
     async with head(node("w-1", status=2)) as gcs, polling(pods=("w-1",)) as fleet:
         fleet.watch(A, gcs.address)
         for times in (1, 2, 3):
@@ -365,7 +365,7 @@ async def test_a_head_that_never_says_why_keeps_its_cluster_from_growing_for_thr
 
 
 async def test_an_answer_without_room_beside_those_of_its_namespace_is_dropped_and_reported() -> None:
-    """It may be the one of before that gives way, whose cluster then learns that nothing is known."""
+    """An older one may be dropped instead; its cluster then learns that its state is unknown."""
     small, large = state(node("w-1")), state(*[node(f"w-{n}") for n in range(9)])
     most = values(*[node(f"w-{n}") for n in range(9)]).size + 10
     async with head() as one, head() as two, polling(room=AnswerRoom(most)) as fleet:

@@ -1,4 +1,4 @@
-"""A pass over a cluster, against a scripted API server: what is looked at before anything is written."""
+"""A pass over a cluster, against a scripted API server: the reads before its writes."""
 
 import asyncio
 from typing import Any
@@ -27,7 +27,7 @@ from support.wire import Answering, fails, says
         pytest.param(fails(404, "NotFound", "?", kind="rayclusters", name=""), id="an API not served yet"),
     ],
 )
-async def test_a_404_that_is_not_about_the_cluster_buries_no_living_one(answer: Answering) -> None:
+async def test_a_404_that_is_not_about_the_cluster_does_not_forget_it(answer: Answering) -> None:
     async with passes() as bed:
         bed.stored()
         bed.api.answers["GET", CLUSTER] = answer
@@ -37,7 +37,7 @@ async def test_a_404_that_is_not_about_the_cluster_buries_no_living_one(answer: 
         assert f"POST {PODS}" in bed.api.writes
 
 
-async def test_a_cluster_that_is_not_there_any_more_is_forgotten() -> None:
+async def test_a_cluster_that_no_longer_exists_is_forgotten() -> None:
     async with passes() as bed:
         bed.stored()
         bed.api.answers["GET", CLUSTER] = not_there("rayclusters", "demo")
@@ -59,10 +59,10 @@ def named(name: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("changes", [UNLABELLED, ORPHANED, UNLABELLED | ORPHANED], ids=str)
 @pytest.mark.parametrize("name", ["", "demo-head-x7k2p"], ids=["ours", "made by KubeRay"])
-async def test_no_head_is_made_beside_one_that_no_watch_and_no_owner_leads_to(
+async def test_no_head_is_created_beside_one_without_watch_and_owner(
     changes: dict[str, Any], name: str
 ) -> None:
-    """The status names it, and it lives: nothing tells its Ray from that of a head in good order."""
+    """The status names it, and it lives: its Ray works like that of any head."""
     async with passes() as bed:
         bed.stored(spec(group(replicas=0)))
         own: dict[str, Any] = {"name": name} if name else {}
@@ -76,8 +76,8 @@ async def test_no_head_is_made_beside_one_that_no_watch_and_no_owner_leads_to(
 @pytest.mark.parametrize(
     "name", ["../../kube-system/pods/etcd", "x?watch=1", "a/log", "x" * 254, "..", "%2e%2e"]
 )
-async def test_a_name_in_the_status_that_no_pod_can_have_is_not_asked_for(name: str) -> None:
-    """Whoever may write the status must not read with the operator's rights."""
+async def test_an_invalid_pod_name_in_the_status_is_not_requested(name: str) -> None:
+    """Whoever may write the status must not use the operator's rights to read."""
     async with passes() as bed:
         bed.stored(spec(group(replicas=0)), status=named(name))
         await bed.reconciler.reconcile(KEY)
@@ -87,8 +87,8 @@ async def test_a_name_in_the_status_that_no_pod_can_have_is_not_asked_for(name: 
         assert f"POST {PODS}" in bed.api.writes
 
 
-async def test_a_head_that_came_back_into_view_and_was_deleted_has_a_next_one_at_once() -> None:
-    """Both before the next pass, so that none has seen it there."""
+async def test_a_head_that_came_back_into_view_and_was_deleted_is_replaced_at_once() -> None:
+    """Both happened between two passes, so that none has seen it."""
     async with passes() as bed:
         bed.stored(spec(group(replicas=0)))
         head = bed.head(**UNLABELLED)
@@ -104,7 +104,7 @@ async def test_a_head_that_came_back_into_view_and_was_deleted_has_a_next_one_at
         assert f"POST {PODS}" in bed.api.writes
 
 
-async def test_a_head_that_no_watch_leads_to_has_a_next_one_when_it_has_ended_or_is_anothers() -> None:
+async def test_a_head_that_no_watch_shows_is_replaced_once_it_has_ended_or_is_anothers() -> None:
     other = [{"kind": "RayCluster", "name": "demo", "uid": "another", "controller": True}]
     for status, owners in (({"phase": "Failed"}, None), ({"phase": "Running"}, other)):
         async with passes() as bed:
@@ -121,7 +121,7 @@ async def test_a_head_that_no_watch_leads_to_has_a_next_one_when_it_has_ended_or
     "answer",
     [says(b"404 page not found", 404), fails(503, "Unavailable", "later"), not_there("namespaces", "ml")],
 )
-async def test_no_head_is_made_while_it_is_not_certain_that_the_last_one_is_gone(answer: Answering) -> None:
+async def test_no_head_is_created_until_the_last_one_is_certainly_gone(answer: Answering) -> None:
     async with passes() as bed:
         bed.stored(spec(group(replicas=0)), status=named("demo-head-x"))
         bed.api.answers["GET", f"{PODS}/demo-head-x"] = answer
@@ -130,7 +130,7 @@ async def test_no_head_is_made_while_it_is_not_certain_that_the_last_one_is_gone
 
 
 async def test_a_worker_whose_cluster_label_was_changed_is_not_replaced() -> None:
-    """A list by that label lacks it, and it lives: only one that is gone is replaced."""
+    """A list by that label lacks it, but it lives: only a pod that is gone is replaced."""
     async with passes() as bed:
         bed.stored(spec(group(replicas=3)))
         pods = [bed.head(), bed.worker(1), bed.worker(2), bed.worker(3)]
@@ -157,13 +157,13 @@ async def test_a_worker_whose_cluster_label_was_changed_is_not_replaced() -> Non
         pytest.param(True, 999, 2, [CLUSTER], id="changed since"),
     ],
 )
-async def test_only_of_a_cluster_that_was_created_in_this_term_nothing_is_read_before_the_first_write(
+async def test_only_a_cluster_that_was_created_in_this_term_is_written_without_a_read(
     born: bool,  # noqa: FBT001 - a table's column
     began: int,
     generation: int,
     reads: list[str],
 ) -> None:
-    """Nobody but this leader can have made pods for it."""
+    """Only this leader can have created pods for it."""
     async with passes() as bed:
         bed.term_began = began
         bed.stored(born=born, generation=generation)
@@ -173,10 +173,10 @@ async def test_only_of_a_cluster_that_was_created_in_this_term_nothing_is_read_b
 
 
 @pytest.mark.parametrize(("term", "gaps"), [(2, 0), (1, 1)], ids=["another term", "a gap of the watch"])
-async def test_a_newborn_cluster_is_none_any_more_once_its_pods_may_have_been_missed(
+async def test_a_new_cluster_is_read_before_writes_once_its_pods_may_have_been_missed(
     term: int, gaps: int
 ) -> None:
-    """Its first pass had nothing to do, so nothing was read then; meanwhile another may have led."""
+    """Its first pass had nothing to do and read nothing; meanwhile another may have led."""
     async with passes() as bed:
         bed.term_began = 999
         bed.stored(born=True, spec_fields=spec(managedBy="ray.io/kuberay-operator"))
@@ -189,7 +189,7 @@ async def test_a_newborn_cluster_is_none_any_more_once_its_pods_may_have_been_mi
         assert f"GET {CLUSTER}" in bed.api.asked
 
 
-async def test_a_pass_whose_term_ends_while_it_looks_writes_nothing() -> None:
+async def test_a_pass_whose_term_ends_during_its_reads_writes_nothing() -> None:
     """Not in the next term of the same process either: that decides again."""
     async with passes() as bed:
         obj = bed.stored()
@@ -205,8 +205,8 @@ async def test_a_pass_whose_term_ends_while_it_looks_writes_nothing() -> None:
         assert f"POST {PODS}" in bed.api.writes
 
 
-async def test_a_new_term_begins_without_what_an_earlier_one_has_learned() -> None:
-    """Another leader may have acted since, on another spec and with another answer."""
+async def test_a_new_term_begins_without_the_memory_of_an_earlier_one() -> None:
+    """Another leader may have acted since, with another spec and other answers."""
     async with passes() as bed:
         bed.stored(spec(group(replicas=0)))
         refusal = {"causes": [{"field": "spec.containers", "message": "no"}]}
@@ -224,10 +224,10 @@ LAGGING = (
 
 
 @pytest.mark.parametrize("at", [PODS, SERVICES.collection("ml")])
-async def test_an_api_server_that_does_not_know_the_new_kind_yet_is_asked_again_each_second_in_silence(
+async def test_creates_are_repeated_silently_each_second_until_the_new_kind_is_known(
     at: str,
 ) -> None:
-    """As it is for half a minute after the CRD was installed: no event, no condition, no backoff."""
+    """That takes half a minute after the CRD was installed: no event, no condition, no backoff."""
     async with passes() as bed:
         bed.stored()
         for _ in range(3):
@@ -246,7 +246,7 @@ async def test_an_api_server_that_does_not_know_the_new_kind_yet_is_asked_again_
 
 
 async def test_another_refusal_is_reported_at_once() -> None:
-    """A quota is the user's to know of."""
+    """The user should know of a quota."""
     async with passes() as bed:
         bed.stored()
         bed.api.answers["POST", PODS] = fails(403, "Forbidden", "exceeded quota: gpus")
@@ -262,10 +262,10 @@ async def test_another_refusal_is_reported_at_once() -> None:
         pytest.param({"generation": 2, "resourceVersion": "5000"}, id="changed"),
     ],
 )
-async def test_nothing_is_written_for_a_cluster_that_is_another_one_than_was_decided_on(
+async def test_nothing_is_written_for_a_cluster_that_changed_since_the_decision(
     live: dict[str, Any],
 ) -> None:
-    """It is decided again at once, by what the server has said."""
+    """It is decided again at once, by the server's answer."""
     async with passes() as bed:
         obj = bed.stored()
         bed.api.there[CLUSTER] = {**obj, "metadata": obj["metadata"] | live}
@@ -274,7 +274,7 @@ async def test_nothing_is_written_for_a_cluster_that_is_another_one_than_was_dec
         assert bed.cluster.resource_version == 5000
 
 
-async def test_pods_are_listed_before_the_first_write_and_after_a_gap_and_a_lost_answer_alone() -> None:
+async def test_pods_are_listed_only_before_the_first_write_after_a_gap_and_a_lost_answer() -> None:
     async with passes() as bed:
         lists: list[int] = []
         for gaps, lost in ((0, False), (0, False), (1, False), (1, True), (1, False)):
@@ -290,8 +290,8 @@ async def test_pods_are_listed_before_the_first_write_and_after_a_gap_and_a_lost
         assert lists == [1, 1, 2, 2, 3]
 
 
-async def test_what_is_found_before_the_first_write_is_decided_by() -> None:
-    """A cached view may be old: here the pods are there, and no event has shown them yet."""
+async def test_pods_that_are_found_before_the_first_write_count() -> None:
+    """A cached view may be old: here the pods exist, and no event has shown them yet."""
     async with passes() as bed:
         bed.stored(spec(group(replicas=1)))
         pods = [bed.head(cached=False), bed.worker(1, cached=False)]
@@ -301,7 +301,7 @@ async def test_what_is_found_before_the_first_write_is_decided_by() -> None:
         assert f"POST {PODS}" not in bed.api.writes
 
 
-async def test_a_group_that_is_refused_is_left_alone_for_a_while_and_anything_else_is_repeated() -> None:
+async def test_a_refused_group_is_held_for_a_while_and_any_other_failure_repeated() -> None:
     async with passes() as bed:
         bed.stored(spec(group(replicas=1)))
         bed.head()
@@ -314,16 +314,16 @@ async def test_a_group_that_is_refused_is_left_alone_for_a_while_and_anything_el
         assert isinstance(result, Done)
         assert 0.0 < (result.requeue_after or 0.0) <= 1.0
         await bed.reconciler.reconcile(KEY)
-        assert bed.api.writes.count(f"POST {PODS}") == 1, "it is left alone"
+        assert bed.api.writes.count(f"POST {PODS}") == 1, "it is held"
         bed.now += 2
         bed.api.answers["POST", PODS] = fails(409, "AlreadyExists", "it is there")
         assert isinstance(await bed.reconciler.reconcile(KEY), Retry)
 
 
-async def test_a_long_decision_holds_no_place_in_the_queue_and_its_head_hears_of_it(
+async def test_a_long_decision_takes_no_place_in_the_queue_and_slows_polling(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What waits for its turn holds up no other cluster; a head is asked the less often."""
+    """A decision that waits for its turn delays no other cluster; its head is polled less often."""
     monkeypatch.setattr("rayfleet.engine.reconciler.LARGE_SPEC", 0)
     waited: list[object] = []
     took: list[tuple[object, float]] = []
@@ -342,7 +342,7 @@ async def test_a_long_decision_holds_no_place_in_the_queue_and_its_head_hears_of
 
 
 async def test_a_pass_that_fails_by_a_defect_is_reported_once_for_each_generation() -> None:
-    """Else its status stays as it was, or empty, and nobody but the operator's log knows why."""
+    """Otherwise its status would stay as it was, and only the operator's log would say why."""
 
     def fail(_: Snapshot) -> Plan:
         raise OverflowError("cannot convert float infinity to integer")

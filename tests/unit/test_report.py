@@ -1,4 +1,4 @@
-"""What is written for users after a pass, and when: at once, later, or not at all."""
+"""The reports to users after a pass: at once, later, or not at all."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ QUEUED = scaled().spec
 
 
 def seen(of: Reporting, *names: str, workers: int = 0, ready: bool = True) -> Snapshot:
-    """The cluster, whose head says that tasks wait for resources of these names."""
+    """The cluster, whose head reports tasks that wait for resources of these names."""
     cluster = of.api.cluster
     pods = [head(cluster), *(worker(cluster, n + 1, ready=ready) for n in range(workers))]
     demands = (Demand(Shape(((name, 1.0),), ()), 1) for name in names)
@@ -30,14 +30,14 @@ def seen(of: Reporting, *names: str, workers: int = 0, ready: bool = True) -> Sn
 async def passed(
     of: Reporting, memory: Remembered[Any], now: Snapshot, outcomes: Sequence[Outcome] = (), **changed: Any
 ) -> Plan:
-    """One pass that does nothing but report; what it has written is in the cache afterwards."""
+    """A pass that only reports; its writes are in the cache afterwards."""
     decided = replace(plan(now), **changed)
     await of.report(now, decided, memory, outcomes)
     return decided
 
 
-async def test_a_status_is_written_only_to_this_object_as_it_was_read() -> None:
-    """Else a status of an old view would go over what another operator has written since."""
+async def test_a_status_is_written_only_to_the_version_that_was_read() -> None:
+    """Otherwise an old view could overwrite another operator's status."""
     async with reporting(spec(group(replicas=0))) as of:
         stale = seen(of)
         of.api.write()
@@ -51,7 +51,7 @@ async def test_a_status_is_written_only_to_this_object_as_it_was_read() -> None:
 
 
 async def test_after_a_conflict_the_object_is_read_again() -> None:
-    """So that the next pass is about what is there."""
+    """So the next pass is about the current object."""
     async with reporting(spec(group(replicas=0))) as of:
         stale = seen(of)
         of.api.write()
@@ -70,7 +70,7 @@ async def test_a_steady_cluster_is_written_once() -> None:
         assert len(of.api.statuses) == 1
 
 
-async def test_a_steady_stream_of_new_names_costs_ten_writes_and_then_one_in_thirty_seconds() -> None:
+async def test_a_stream_of_new_names_costs_ten_writes_and_then_one_in_thirty_seconds() -> None:
     """Statuses and events are counted together, whatever new names a head reports each second."""
     async with reporting(QUEUED) as of:
         memory = Remembered(UID, None)
@@ -87,7 +87,7 @@ async def test_a_steady_stream_of_new_names_costs_ten_writes_and_then_one_in_thi
 
 
 async def test_the_last_answer_of_a_head_is_reported_when_it_is_due() -> None:
-    """A pass is due then, and after it nothing waits."""
+    """A pass is due then, and afterwards nothing waits."""
     async with reporting(QUEUED) as of:
         memory = Remembered(UID, None)
         for number in range(40):
@@ -105,8 +105,8 @@ async def test_the_last_answer_of_a_head_is_reported_when_it_is_due() -> None:
         assert "name-39" in of.api.events[-1]["note"]
 
 
-async def test_a_head_that_says_much_does_not_delay_what_the_user_has_changed() -> None:
-    """A new spec is reported at once, with whatever the head says just then."""
+async def test_a_noisy_head_does_not_delay_reports_of_the_users_changes() -> None:
+    """A new spec is reported at once, together with the head's current demand."""
     async with reporting(QUEUED) as of:
         memory = Remembered(UID, None)
         for number in range(40):
@@ -119,8 +119,8 @@ async def test_a_head_that_says_much_does_not_delay_what_the_user_has_changed() 
         assert "name-40" in of.api.cluster.status["autoscaler"]["summary"]
 
 
-async def test_a_head_that_says_much_delays_the_pods_of_its_cluster_by_ten_seconds_at_most() -> None:
-    """Pods that come and go are counted as they are where a head says nothing."""
+async def test_a_noisy_head_delays_reports_of_its_pods_by_ten_seconds_at_most() -> None:
+    """Otherwise changes of pods are reported as for any cluster."""
     async with reporting(QUEUED) as of:
         memory = Remembered(UID, None)
         for number in range(40):
@@ -132,7 +132,7 @@ async def test_a_head_that_says_much_delays_the_pods_of_its_cluster_by_ten_secon
 
 
 async def test_pods_of_a_cluster_without_a_queue_take_no_tokens() -> None:
-    """However often they are ready and not: that is reported each time, as it always was."""
+    """Each change of their readiness is reported."""
     async with reporting(spec(group(replicas=2))) as of:
         memory = Remembered(UID, None)
         for number in range(60):
@@ -140,8 +140,8 @@ async def test_pods_of_a_cluster_without_a_queue_take_no_tokens() -> None:
         assert len(of.api.statuses) >= 30
 
 
-async def test_what_is_reported_late_is_reported_as_one_step() -> None:
-    """From the last reported size to the current one, without the steps between them."""
+async def test_late_reports_are_merged_into_one() -> None:
+    """It is one step from the last reported size to the current one."""
     async with reporting(QUEUED) as of:
         memory = Remembered(UID, None)
         for number in range(40):
@@ -157,7 +157,7 @@ async def test_what_is_reported_late_is_reported_as_one_step() -> None:
         assert [step.partition(" pods")[0] for step in steps] == ["Group gpu: 0 -> 3"]
 
 
-async def test_the_withheld_events_of_a_cluster_that_is_not_ours_any_more_are_dropped() -> None:
+async def test_withheld_events_of_a_cluster_that_is_no_longer_ours_are_dropped() -> None:
     """Nothing is due for it, so it wakes nobody."""
     async with reporting(QUEUED) as of:
         memory = Remembered(UID, None)
@@ -169,8 +169,8 @@ async def test_the_withheld_events_of_a_cluster_that_is_not_ours_any_more_are_dr
         assert memory.report_due(of.clock.now) is None
 
 
-async def test_a_status_that_could_not_be_written_is_a_failure_and_no_news() -> None:
-    """An event would tell of a state that nobody can see."""
+async def test_a_status_that_could_not_be_written_is_a_failure_without_events() -> None:
+    """An event would report a state that nobody can see."""
     async with reporting(QUEUED) as of:
         of.api.failing = frozenset({"PATCH"})
         failure = await of.report(seen(of, "x"), plan(seen(of, "x")))

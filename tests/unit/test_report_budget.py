@@ -1,4 +1,4 @@
-"""How often status writes and events that a head's answers cause go out."""
+"""The rate of status writes and events that a head's answers cause."""
 
 from rayfleet.engine.event import Event
 from rayfleet.engine.pacing import BURST, PERIOD, ReportBudget, Topic
@@ -13,7 +13,7 @@ def taken(budget: ReportBudget, topic: Topic, clock: float, tries: int = 50) -> 
 
 
 def test_ten_may_go_out_at_once_and_then_one_in_thirty_seconds() -> None:
-    """However often it is asked."""
+    """The number of attempts does not matter."""
     budget = ReportBudget()
     assert taken(budget, Topic.STATUS, 0.0) == BURST == 10
     later = [second for second in range(1, 301) if budget.take(Topic.STATUS, float(second))]
@@ -27,8 +27,8 @@ def test_after_five_quiet_minutes_ten_may_go_out_again_and_no_more() -> None:
     assert taken(budget, Topic.STATUS, 100 * BURST * PERIOD) == BURST
 
 
-def test_when_the_next_one_is_due_it_is_there_and_not_before() -> None:
-    """So a pass that wakes then need not wake again."""
+def test_the_next_token_exists_exactly_when_it_is_due() -> None:
+    """So a pass at that time need not be repeated."""
     budget = ReportBudget()
     assert budget.due(7.0) == 7.0
     taken(budget, Topic.STATUS, 7.0)
@@ -38,7 +38,7 @@ def test_when_the_next_one_is_due_it_is_there_and_not_before() -> None:
 
 
 def test_the_status_goes_before_events_that_have_not_waited_for_two_minutes() -> None:
-    """A steady stream of statuses leaves events their share: one of five tokens."""
+    """A stream of statuses leaves one of five tokens to events."""
     budget = ReportBudget()
     taken(budget, Topic.STATUS, 0.0)
     served: list[Topic] = []
@@ -47,8 +47,8 @@ def test_the_status_goes_before_events_that_have_not_waited_for_two_minutes() ->
     assert served == [*[Topic.STATUS] * 4, Topic.EVENT] * 2
 
 
-def test_a_topic_that_no_longer_waits_keeps_no_other_waiting() -> None:
-    """The status has become what it was."""
+def test_a_topic_that_no_longer_waits_delays_no_other() -> None:
+    """The status has changed back."""
     budget = ReportBudget()
     taken(budget, Topic.EVENT, 0.0)
     assert not budget.take(Topic.STATUS, 1.0)
@@ -58,7 +58,7 @@ def test_a_topic_that_no_longer_waits_keeps_no_other_waiting() -> None:
 
 
 def test_withheld_events_of_one_reason_are_posted_as_one_with_their_number() -> None:
-    """The last one, and how many there were; a million cost the memory of one."""
+    """It has the last note and their number; a million cost the memory of one."""
     budget = ReportBudget()
     taken(budget, Topic.EVENT, 0.0)
     for number in range(1000):
@@ -80,5 +80,5 @@ def test_of_withheld_events_of_several_reasons_the_first_goes_out_first() -> Non
     assert [one.reason if one else None for one in released] == ["ScalingUp", "DemandHeld", None]
 
 
-def test_a_note_with_a_number_is_no_longer_than_the_api_server_takes() -> None:
+def test_a_note_with_a_number_is_no_longer_than_the_api_server_accepts() -> None:
     assert len(event("…" * 341).with_more(123).note.encode()) <= 1024

@@ -1,4 +1,4 @@
-"""Ceilings on what scaling may spend."""
+"""Ceilings on the cost of scaling."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from rayfleet.autoscaling.limits import (
 
 
 def test_the_annotations_of_a_namespace_are_ceilings() -> None:
-    """Each names its annotation; others mean nothing."""
+    """Each names its annotation; other annotations do not matter."""
     annotations = {MAX_GPUS: "8", MAX_GPUS_PER_CLUSTER: "4", MAX_NEW_GPUS_PER_MINUTE: "2", "other": "x"}
     read = ceilings_from_annotations(annotations)
     assert {ceiling.scope: ceiling.limit for ceiling in read.ceilings} == {
@@ -31,22 +31,22 @@ def test_the_annotations_of_a_namespace_are_ceilings() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "eight", "-1", "1.5", "8 ", "1e3", "9" * 12, "٨"])
-def test_an_annotation_that_is_no_number_lets_nothing_be_added(text: str) -> None:
-    """A slip of the pen must not remove a limit, and is named."""
+def test_an_annotation_that_is_not_a_number_stops_all_growth(text: str) -> None:
+    """A typo must not lift a limit, and is reported."""
     read = ceilings_from_annotations({MAX_GPUS: text})
     assert [ceiling.limit for ceiling in read.ceilings] == [0]
     assert "rayfleet.io/max-gpus of the namespace must be a whole number" in read.faults[0]
 
 
-def test_a_namespace_that_could_not_be_read_adds_nothing() -> None:
-    """Until it is known."""
+def test_an_unread_namespace_stops_all_growth() -> None:
+    """Growth resumes once it was read."""
     unknown = unknown_ceilings("no answer within 2 s")
     assert unknown.ceilings[0].limit == 0
     assert "no answer within 2 s" in unknown.faults[0]
 
 
-def test_the_settings_ceilings_say_where_they_are_set() -> None:
-    """Those that are unset are no ceilings, and 0 is one."""
+def test_ceilings_of_the_settings_name_their_source() -> None:
+    """Unset values are not ceilings, but 0 is."""
     assert ceilings_from_settings(CostCeilings()) == ()
     assert ceilings_from_settings(CostCeilings(gpus_total=0, new_gpus_per_minute=16)) == (
         Ceiling(CeilingScope.TOTAL, 0, "ceilings.gpusTotal of the operator's settings"),

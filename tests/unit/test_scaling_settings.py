@@ -1,4 +1,4 @@
-"""The admin's file of limits and queries: read strictly, every fault in a sentence that names the field."""
+"""The admin's file of limits and queries is parsed strictly; each fault is a sentence with the field."""
 
 import json
 import re
@@ -34,8 +34,8 @@ queries:
 """
 
 
-def test_a_file_with_everything_is_read_whole(tmp_path: Path) -> None:
-    """By the flag, in YAML."""
+def test_a_file_with_every_setting_is_read(tmp_path: Path) -> None:
+    """The flag names it, and it is YAML."""
     file = tmp_path / "scaling.yaml"
     file.write_text(FULL)
     read = parse(["--scaling-config", str(file)], {}).scaling
@@ -45,8 +45,8 @@ def test_a_file_with_everything_is_read_whole(tmp_path: Path) -> None:
     assert (query.token_file, query.ca_file, query.timeout_seconds) == ("/etc/token", "/etc/ca.crt", 2.0)
 
 
-def test_json_and_the_environment_will_do_too(tmp_path: Path) -> None:
-    """As with every other setting."""
+def test_json_and_the_environment_variable_work_too(tmp_path: Path) -> None:
+    """Every other setting has a variable, too."""
     file = tmp_path / "scaling.json"
     file.write_text(json.dumps({"blockedSeconds": 1, "queries": [QUERY]}))
     read = parse([], {"RAYFLEET_SCALING_CONFIG": str(file)}).scaling
@@ -54,8 +54,8 @@ def test_json_and_the_environment_will_do_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, {}, {"ceilings": None, "queries": None}])
-def test_what_is_not_said_has_its_default(content: object) -> None:
-    """No ceilings, 900 s, 100 pods, no queries; the same as without a file."""
+def test_missing_settings_have_their_defaults(content: object) -> None:
+    """They are no ceilings, 900 s, 100 pods and no queries, as without a file."""
     read = parse_scaling_settings(content)
     assert read == ScalingSettings() == parse([], {}).scaling
     assert read.limits == ScalingLimits(900.0, 100, CostCeilings())
@@ -97,7 +97,7 @@ BAD: list[tuple[object, str, str]] = [
 
 @pytest.mark.parametrize(("content", "path", "words"), BAD)
 def test_a_fault_is_named_with_its_remedy(content: object, path: str, words: str) -> None:
-    """One sentence each."""
+    """Each fault is one sentence."""
     faults = parse_scaling_settings(content)
     assert isinstance(faults, tuple)
     found = [fault for fault in faults if fault.path == path]
@@ -107,7 +107,7 @@ def test_a_fault_is_named_with_its_remedy(content: object, path: str, words: str
 
 
 def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
-    """What is refused lands in a log."""
+    """A refused value gets into a log."""
     faults = parse_scaling_settings({"queries": [QUERY | {"server": "http://me:hunter2@prometheus"}]})
     assert isinstance(faults, tuple)
     assert "tokenFile" in str(faults[0])
@@ -129,7 +129,7 @@ UNREADABLE = [
 def test_the_operator_refuses_to_start_on_a_bad_file(
     text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Naming the flag, the file and the fault."""
+    """The message has the flag, the file and the fault."""
     file = tmp_path / "scaling.yaml"
     file.write_text(text)
     with pytest.raises(SystemExit) as ended:
@@ -141,14 +141,14 @@ def test_the_operator_refuses_to_start_on_a_bad_file(
     assert words in error
 
 
-def test_a_file_that_is_not_there_is_a_fault_too(capsys: pytest.CaptureFixture[str]) -> None:
-    """Not the defaults: the admin's ceilings would be gone."""
+def test_a_missing_settings_file_is_a_fault_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Defaults would drop the admin's ceilings."""
     with pytest.raises(SystemExit):
         parse([], {"RAYFLEET_SCALING_CONFIG": "/nowhere/scaling.yaml"})
     assert "No such file" in capsys.readouterr().err
 
 
-def test_what_the_how_to_shows_is_right() -> None:
+def test_the_examples_of_the_how_to_are_valid() -> None:
     """Its values are settings, and its manifest refers to a query of theirs."""
     page = (Path(__file__).parents[2] / "docs" / "scaling-from-prometheus.md").read_text()
     values, manifest = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))

@@ -1,4 +1,4 @@
-"""The time by which objects are judged is the API server's, however far off the operator's own clock is."""
+"""Objects are judged by the API server's time, however wrong the operator's own clock is."""
 
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -21,7 +21,7 @@ from support.wire import says, wire
 
 @dataclass
 class Clocks:
-    """A machine's clocks, and an API server's, `ahead` of it by so many seconds."""
+    """A machine's clocks, and an API server's clock that is `ahead` by so many seconds."""
 
     unix: float = NOW
     monotonic: float = 500.0
@@ -39,8 +39,8 @@ class Clocks:
 
 
 @pytest.mark.parametrize("ahead", [-1200.0, 1200.0])
-def test_the_first_answer_tells_what_time_it_is(ahead: float) -> None:
-    """For an operator that is 20 minutes ahead, or behind."""
+def test_the_first_answer_sets_the_time(ahead: float) -> None:
+    """The operator may be 20 minutes ahead, or behind."""
     clocks = Clocks(ahead=ahead)
     clock = clocks.clock()
     assert clock.now() == NOW
@@ -52,8 +52,8 @@ def test_the_first_answer_tells_what_time_it_is(ahead: float) -> None:
     assert clock.now() == pytest.approx(NOW + 3600 + ahead, abs=1.5)
 
 
-def test_a_clock_that_is_right_within_seconds_is_left_as_it_is() -> None:
-    """Dates are of whole seconds, and the servers of one cluster differ: it does not go to and fro."""
+def test_a_clock_that_is_right_within_seconds_is_not_corrected() -> None:
+    """Dates have whole seconds, and the servers of a cluster differ: the offset must not oscillate."""
     clocks = Clocks()
     clock = clocks.clock()
     for ahead in (3.0, -3.0, 0.0, TOLERANCE - 1):
@@ -62,8 +62,8 @@ def test_a_clock_that_is_right_within_seconds_is_left_as_it_is() -> None:
         assert clock.now() == clocks.unix
 
 
-def test_a_machine_whose_clock_is_set_goes_on_by_the_old_one() -> None:
-    """What waits for something waits neither longer nor less."""
+def test_setting_the_machines_clock_does_not_change_the_time() -> None:
+    """Waits become neither longer nor shorter."""
     clocks = Clocks()
     clock = clocks.clock()
     clock.hear(clocks.date(), clock.begin())
@@ -74,8 +74,8 @@ def test_a_machine_whose_clock_is_set_goes_on_by_the_old_one() -> None:
         assert clock.now() == pytest.approx(NOW, abs=0.001)
 
 
-def test_one_answer_of_another_time_is_not_believed_and_three_in_a_row_are() -> None:
-    """One of several servers may be off; all of them are not."""
+def test_one_answer_with_another_time_is_ignored_and_three_in_a_row_count() -> None:
+    """One of several servers may be wrong, but not all of them."""
     clocks = Clocks()
     clock = clocks.clock()
     clock.hear(clocks.date(), clock.begin())
@@ -90,14 +90,14 @@ def test_one_answer_of_another_time_is_not_believed_and_three_in_a_row_are() -> 
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Jan 2027 99:00:00 GMT", "x" * 10_000])
-def test_what_is_no_date_says_nothing(date: str | None) -> None:
-    """Such as where a proxy leaves it out."""
+def test_an_invalid_date_is_ignored(date: str | None) -> None:
+    """A proxy may drop the date."""
     clock = Clocks().clock()
     clock.hear(date, clock.begin())
     assert clock.now() == NOW
 
 
-def test_an_answer_that_took_long_says_nothing() -> None:
+def test_the_date_of_a_slow_answer_is_ignored() -> None:
     clocks = Clocks(ahead=1200)
     clock = clocks.clock()
     sent = clock.begin()
@@ -106,7 +106,7 @@ def test_an_answer_that_took_long_says_nothing() -> None:
     assert clock.now() == clocks.unix
 
 
-async def test_the_client_hears_the_date_of_each_answer() -> None:
+async def test_the_client_reads_the_date_of_each_answer() -> None:
     """Failures have one as well: they come from the same clock."""
     clocks = Clocks(ahead=-1200)
     answer = says({"message": "no"}, 403, f"Date: {clocks.date()}")
@@ -116,7 +116,7 @@ async def test_the_client_hears_the_date_of_each_answer() -> None:
 
 
 def test_a_head_that_was_created_in_the_future_is_replaced_when_it_has_ended() -> None:
-    """Where no answer has a date: nobody can say how long ago it was made, and the next one waits longer."""
+    """Without dates in answers its age is unknown, and the next head waits longer."""
     of = replace(cluster(), status={"head": {"podName": head(cluster()).name}})
     ended = head(of, created=NOW + 1200, ready=False, end=ray_ended(ran=1.0))
     assert any(isinstance(one, AdvanceHeadEpoch) for one in plan(snapshot(of, [ended])).actions)
@@ -139,7 +139,7 @@ def test_a_clock_that_is_a_little_behind_does_not_make_a_head_wait_for_more_than
 
 
 def test_holds_and_the_like_restart_when_the_clock_was_set() -> None:
-    """One that is set back by 20 minutes would make a group wait for as long."""
+    """Setting it back by 20 minutes would make a group wait that long."""
     memory = Remembered("uid", ClusterMemory())
     memory.meet(1, NOW, 100.0)
     own = memory.own

@@ -1,4 +1,4 @@
-"""Settings: flags before the environment before the defaults."""
+"""Settings: flags override the environment, which overrides the defaults."""
 
 import pytest
 
@@ -7,33 +7,33 @@ from rayfleet.settings.flags import parse
 
 
 def test_without_flags_every_namespace_is_in_scope() -> None:
-    """And the ports are the chart's."""
+    """The ports are those of the chart."""
     settings = parse([], {})
     assert (settings.namespaces, settings.health_port, settings.log_level) == ((), 8081, "INFO")
     assert settings.metrics_port == 8080
 
 
 def test_namespaces_may_be_repeated_or_listed_and_count_once() -> None:
-    """`--namespace a --namespace b,a` is a and b."""
+    """`--namespace a --namespace b,a` means a and b."""
     assert parse(["--namespace", "a", "--namespace", "b,a"], {}).namespaces == ("a", "b")
 
 
-def test_a_flag_goes_before_the_environment() -> None:
-    """Both before the default."""
+def test_a_flag_overrides_the_environment() -> None:
+    """Both override the default."""
     environment = {"RAYFLEET_LOG_LEVEL": "debug", "RAYFLEET_HEALTH_PORT": "9000"}
     settings = parse(["--health-port", "9001"], environment)
     assert (settings.log_level, settings.health_port) == ("DEBUG", 9001)
 
 
-def test_nodes_are_followed_only_where_it_is_said() -> None:
-    """Nothing acts on them yet, so nothing asks for the right to read them."""
+def test_nodes_are_followed_only_if_a_flag_says_so() -> None:
+    """Nothing uses them yet, so the right to read them is not needed."""
     assert not parse([], {}).watch_nodes
     assert parse(["--watch-nodes", "true"], {}).watch_nodes
     assert parse([], {"RAYFLEET_WATCH_NODES": "true"}).watch_nodes
 
 
-def test_what_goes_into_pods_is_set_by_flags_or_by_the_variables_that_kuberay_has_for_it() -> None:
-    """A flag goes before our variable, that before theirs."""
+def test_settings_for_pods_come_from_flags_or_kuberays_variables() -> None:
+    """A flag overrides our variable, which overrides KubeRay's."""
     assert parse([], {}).pods == PodSettings()
     theirs = {"CLUSTER_DOMAIN": "corp.example.", "ENABLE_INIT_CONTAINER_INJECTION": "False"}
     assert parse([], theirs).pods == PodSettings("corp.example", waits=False)
@@ -42,8 +42,8 @@ def test_what_goes_into_pods_is_set_by_flags_or_by_the_variables_that_kuberay_ha
 
 
 @pytest.mark.parametrize("text", ["0", "", "no", "FALSE", " "])
-def test_a_variable_of_kuberays_is_read_as_kuberay_reads_it(text: str) -> None:
-    """Whatever is not false is true there; ours are read strictly."""
+def test_a_variable_of_kuberay_is_parsed_as_kuberay_does(text: str) -> None:
+    """Anything but false is true there; ours are parsed strictly."""
     theirs = {"ENABLE_INIT_CONTAINER_INJECTION": text}
     assert parse([], theirs).pods == PodSettings(waits=text != "FALSE")
     with pytest.raises(SystemExit):
@@ -51,8 +51,8 @@ def test_a_variable_of_kuberays_is_read_as_kuberay_reads_it(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "corp_example", "a" * 201])
-def test_a_cluster_domain_of_kuberays_that_is_none_ends_no_process(text: str) -> None:
-    """The default counts then."""
+def test_an_invalid_cluster_domain_in_kuberays_variable_is_ignored(text: str) -> None:
+    """The default is used then."""
     assert parse([], {"CLUSTER_DOMAIN": text}).pods == PodSettings()
 
 
@@ -74,7 +74,7 @@ BAD = [
 def test_a_bad_setting_ends_the_process_and_names_the_flag(
     arguments: list[str], flag: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One sentence, exit status 2."""
+    """It prints one sentence and has exit status 2."""
     with pytest.raises(SystemExit) as ended:
         parse(arguments, {})
     assert ended.value.code == 2
@@ -83,6 +83,6 @@ def test_a_bad_setting_ends_the_process_and_names_the_flag(
 
 
 def test_a_bad_environment_variable_is_bad_input_too() -> None:
-    """Not a traceback."""
+    """There is no traceback."""
     with pytest.raises(SystemExit):
         parse([], {"RAYFLEET_HEALTH_PORT": "http"})

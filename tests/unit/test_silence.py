@@ -1,4 +1,4 @@
-"""How long a head that let requests time out gets no other."""
+"""How long a head gets no requests after it let some time out."""
 
 import itertools
 
@@ -19,7 +19,7 @@ class Scene:
         self.heads = SilentHeads(lambda: self.now)
 
     def pause(self) -> float:
-        """How long it is left alone after one more timeout."""
+        """The pause after one more timeout."""
         self.now += TIMEOUT_S
         self.heads.timed_out(KEY)
         began = self.now
@@ -29,7 +29,7 @@ class Scene:
 
 
 def test_a_head_that_was_slow_once_is_asked_again_soon() -> None:
-    """What it holds idle is given back within seconds; other heads are not affected."""
+    """Its idle workers leave within seconds; other heads are not affected."""
     scene = Scene()
     scene.heads.timed_out(KEY)
     assert scene.heads.is_silent(KEY)
@@ -47,16 +47,16 @@ def test_requests_that_time_out_together_are_one_timeout() -> None:
     assert not scene.heads.is_silent(KEY)
 
 
-def test_a_head_that_hangs_is_left_alone_for_longer_each_time() -> None:
-    """Up to a minute, of which it then holds a place for two seconds."""
+def test_the_pause_for_a_head_that_hangs_grows() -> None:
+    """It grows up to a minute, of which the head takes a place for two seconds."""
     scene = Scene()
     pauses = [scene.pause() for _ in range(8)]
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
 
 
 @pytest.mark.parametrize("answers_for", [0.0, 10.0, LONGEST_SECONDS - TIMEOUT_S - 0.5])
-def test_answers_in_between_do_not_make_up_for_hanging(answers_for: float) -> None:
-    """A head would answer every second request to hold a place all the time."""
+def test_answers_in_between_do_not_reset_the_pause(answers_for: float) -> None:
+    """Otherwise a head could answer every second request to take a place all the time."""
     scene = Scene()
     held = 0.0
     for _ in range(50):
@@ -76,7 +76,7 @@ def test_a_minute_without_a_timeout_starts_over() -> None:
 
 
 def test_a_cluster_that_is_forgotten_starts_over() -> None:
-    """Another of its name may be quick."""
+    """Another cluster of its name may be fast."""
     scene = Scene()
     scene.pause()
     scene.pause()

@@ -1,4 +1,4 @@
-"""Trimming: when a head or worker has ended for good, and when it may live."""
+"""Trimming: whether a head or worker has ended for good, or may live."""
 
 from typing import Any
 
@@ -41,12 +41,12 @@ ENDS = [
 
 @pytest.mark.parametrize(("obj", "ended"), ENDS)
 def test_a_container_that_the_kubelet_starts_again_has_not_ended(obj: dict[str, Any], ended: bool) -> None:  # noqa: FBT001 - a table's column
-    """Else a second head would be made beside one that comes back."""
+    """Otherwise a second head would be created beside one that restarts."""
     assert pod_from_object(obj).ended is ended
 
 
 def meshed(node_type: str, ended: str) -> dict[str, Any]:
-    """A pod of ours as a mesh has changed it, with a proxy before Ray; one of the two has ended."""
+    """Our pod with the proxy of a mesh before Ray; one of the two has ended."""
     of = cluster()
     body = head_pod(of, parsed(of.spec), 0).body
     if node_type == NodeType.WORKER:
@@ -63,13 +63,13 @@ def meshed(node_type: str, ended: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("node_type", [NodeType.HEAD, NodeType.WORKER])
-def test_only_the_end_of_ray_is_the_end_of_a_pod_whatever_a_mesh_has_put_before_it(node_type: str) -> None:
+def test_only_the_end_of_ray_is_the_end_of_a_pod_with_a_proxy(node_type: str) -> None:
     assert pod_from_object(meshed(node_type, ended="ray")).ended
     assert not pod_from_object(meshed(node_type, ended="proxy")).ended
 
 
 def a_host(**labels: str | None) -> Host | None:
-    """What is read of the second host of a replica whose labels were changed since."""
+    """The second host of a replica, with changed labels."""
     fields = spec(group("tpu", 1, numOfHosts=2))
     factory = worker_pods(cluster(fields), parsed(fields), parsed(fields).worker_group_specs[0])
     metadata = factory.replica(3, 7, 2).host(1)["metadata"]
@@ -84,7 +84,7 @@ def a_host(**labels: str | None) -> Host | None:
     ids=str,
 )
 def test_a_host_is_of_its_replica_whatever_its_labels_say(labels: dict[str, str | None]) -> None:
-    """Else all of the replica would go for a label of one of them."""
+    """Otherwise the whole replica would be deleted for one label."""
     found = a_host(**labels)
     assert found is not None
     assert (found.replica[:4], found.replica[-2:], found.replica_index, found.host_index) == (
@@ -96,8 +96,8 @@ def test_a_host_is_of_its_replica_whatever_its_labels_say(labels: dict[str, str 
 
 
 @pytest.mark.parametrize("note", ["", "x", "r-7/3", "r-7/3/x", "r-x/3/1", "r-8/3/1", "r-7/3/1/1"])
-def test_a_note_of_a_host_that_does_not_fit_its_name_is_not_believed(note: str) -> None:
-    """Then its labels say which host it is, as they do of pods that an earlier version made."""
+def test_an_annotation_of_a_host_that_contradicts_its_name_is_ignored(note: str) -> None:
+    """Then its labels say which host it is, as for pods of an earlier version."""
     labels = {Label.REPLICA_NAME: "r", Label.REPLICA_INDEX: "0", Label.REPLICA_HOST_INDEX: "1"}
     own = {"name": "demo-tpu-worker-abcde-8", "annotations": {Annotation.HOST: note}, "labels": labels}
     obj = pod({})
@@ -105,7 +105,7 @@ def test_a_note_of_a_host_that_does_not_fit_its_name_is_not_believed(note: str) 
 
 
 @pytest.mark.parametrize("text", ["-1", "1e3", "9" * 5000, "9999999999", "", "x"])
-def test_an_index_that_is_not_of_our_writing_is_none(text: str) -> None:
+def test_a_forged_index_is_ignored(text: str) -> None:
     """Anybody may write an annotation."""
     obj = pod({})
     obj["metadata"]["annotations"] = {"rayfleet.io/index": text, "rayfleet.io/head-epoch": text}
@@ -117,8 +117,8 @@ def test_an_index_that_is_not_of_our_writing_is_none(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "10000-01-01T00:00:00Z"]
 )
-def test_a_pod_with_a_time_of_no_calendar_is_read_all_the_same(text: str) -> None:
-    """The API server takes some of them; a pod that was left out would be made once more."""
+def test_a_pod_with_an_invalid_time_is_still_read(text: str) -> None:
+    """The API server accepts some of them; a dropped pod would be created again."""
     times = {"lastTransitionTime": text, "type": "Ready", "status": "False"}
     ended = {"terminated": {"startedAt": text, "finishedAt": text, "exitCode": 1}}
     status = {

@@ -1,4 +1,4 @@
-"""Which changes of a pod call for action, and which are but its way to readiness."""
+"""Which changes of a pod may need an action, and which are only progress to readiness."""
 
 import pytest
 from msgspec.structs import replace
@@ -20,7 +20,7 @@ WAITING = worker(cluster(), 1, phase="Pending", ready=False, unready_reason="Uns
     ],
 )
 def test_the_way_to_readiness_is_progress(after: Pod) -> None:
-    """It calls for nothing but a report."""
+    """It needs only a report."""
     assert after.is_progress_of(WAITING)
 
 
@@ -37,5 +37,5 @@ def test_the_way_to_readiness_is_progress(after: Pod) -> None:
         replace(WAITING, disruption="PreemptionByScheduler"),
     ],
 )
-def test_what_may_call_for_action_is_no_progress(after: Pod) -> None:
+def test_changes_that_may_need_an_action_are_not_progress(after: Pod) -> None:
     assert not after.is_progress_of(WAITING)

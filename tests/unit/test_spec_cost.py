@@ -1,4 +1,4 @@
-"""What a spec costs the loop: bounded by its size, and what takes long runs beside it."""
+"""The cost of a spec on the loop is bounded by its size, and long work runs in threads."""
 
 import sys
 
@@ -13,7 +13,7 @@ from support.demand_cases import resources
 
 
 def calls_for(count: int) -> int:
-    """Calls that it takes to describe so many groups, each with as many names of its own."""
+    """The number of calls to describe so many groups, each with as many names of its own."""
     groups = [
         WorkerGroup(f"g{k}", resources(**{f"r{k}-{i}": 1.0 for i in range(count)}), max_replicas=1)
         for k in range(count)
@@ -34,11 +34,11 @@ def calls_for(count: int) -> int:
 
 
 def test_groups_are_described_in_proportion_to_their_names() -> None:
-    """Not to names times groups: four times as many names, not eight times."""
+    """The cost is not names times groups: it grows fourfold, not eightfold."""
     assert calls_for(40) < 5 * calls_for(20)
 
 
-def test_a_plan_of_many_pods_is_made_beside_the_loop() -> None:
+def test_a_plan_of_many_pods_is_made_in_a_thread() -> None:
     of = cluster(spec(group()))
     few = snapshot(of, [worker(of, 0)])
     assert not is_long(few)

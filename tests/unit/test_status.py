@@ -1,4 +1,4 @@
-"""The status: what it says, and that it moves only when something happened."""
+"""The status: its content, and that it changes only when something happened."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def condition(status: dict[str, Any], kind: str) -> dict[str, Any] | None:
 
 
 def test_a_cluster_whose_pods_are_all_ready_is_ready_and_provisioned() -> None:
-    """With sizes, capacity, head and endpoints as Ray's users know them."""
+    """It has sizes, capacity, head and endpoints as Ray's users know them."""
     of = cluster(spec(group(replicas=2, maxReplicas=4, template=template(cpu="2", memory="4Gi", gpu="1"))))
     status = status_of(snapshot(of, [head(of), worker(of, 1), worker(of, 2)]))
     assert status["state"] == "ready"
@@ -74,8 +74,8 @@ def test_desired_gpus_are_those_that_ray_is_started_with(resource: str, each: st
     assert status_of(snapshot(of, [head(of)]))["desiredGPU"] == sum_of_two
 
 
-def test_a_suspended_group_is_not_wanted_and_nobody_waits_for_it() -> None:
-    """Neither for pods that it has not, nor for those that it still has."""
+def test_a_suspended_group_has_a_desired_size_of_0_and_delays_nothing() -> None:
+    """Neither missing nor remaining pods delay readiness."""
     rest = group("rest", replicas=4, minReplicas=2, suspend=True, template=template(gpu="1"))
     of = cluster(spec(group(replicas=1, template=template(gpu="1")), rest))
     for left in ([], [worker(of, 1, group_name="rest", ready=False)]):
@@ -90,8 +90,8 @@ def test_a_suspended_group_is_not_wanted_and_nobody_waits_for_it() -> None:
     assert (condition(status, "Ready") or {})["message"].startswith("1 of 2 pods are ready")
 
 
-def test_a_cluster_that_the_last_action_of_a_pass_completes_is_provisioned() -> None:
-    """Nothing may ever happen that would make another pass; one that could not do its work does not count."""
+def test_a_cluster_that_is_completed_by_a_pass_is_provisioned_by_it() -> None:
+    """There may never be another pass; a pass that failed does not count."""
     of = cluster(spec(group(replicas=1)))
     pods = [head(of), worker(of, 1)]
     decided = plan(snapshot(of, pods, with_service=False))
@@ -103,7 +103,7 @@ def test_a_cluster_that_the_last_action_of_a_pass_completes_is_provisioned() -> 
 
 
 def test_sixty_polls_of_a_steady_cluster_change_nothing() -> None:
-    """Not even a time."""
+    """No time changes either."""
     of = cluster(spec(group(replicas=1)))
     pods = [head(of), worker(of, 1)]
     first = status_of(snapshot(of, pods))
@@ -113,8 +113,8 @@ def test_sixty_polls_of_a_steady_cluster_change_nothing() -> None:
         assert status_patch(first, again) == {}
 
 
-def test_ready_is_the_truth_of_the_moment_and_provisioned_stays() -> None:
-    """A worker that is lost takes `Ready` back; `state` and `RayClusterProvisioned` keep their meaning."""
+def test_ready_is_the_current_state_and_provisioned_stays() -> None:
+    """A lost worker makes `Ready` False; `state` and `RayClusterProvisioned` keep their meaning."""
     of = cluster(spec(group(replicas=1)))
     before = status_of(snapshot(of, [head(of), worker(of, 1)]))
     of = cluster(spec(group(replicas=1)), status=before)
@@ -142,7 +142,7 @@ def test_replica_failure_goes_when_nothing_fails_any_more() -> None:
 
 
 def test_a_transition_time_is_kept_while_the_condition_holds() -> None:
-    """And new when it turns."""
+    """It is new when the condition changes."""
     of = cluster(spec(group(replicas=1)))
     first = status_of(snapshot(of, [head(of, ready=False)]))
     of = cluster(spec(group(replicas=1)), status=first)
@@ -161,7 +161,7 @@ def test_conditions_of_others_are_kept() -> None:
 
 
 def test_an_invalid_spec_names_the_field_and_the_rule() -> None:
-    """And nothing else of the status claims to be current."""
+    """Nothing else in the status claims to be current."""
     of = cluster()
     seen = snapshot(
         of, spec=None, violations=(Violation("spec.workerGroupSpecs[0].minReplicas", "is negative."),)
@@ -171,8 +171,8 @@ def test_an_invalid_spec_names_the_field_and_the_rule() -> None:
     assert valid["message"] == "spec.workerGroupSpecs[0].minReplicas: is negative."
 
 
-def test_a_field_that_is_not_acted_on_says_so() -> None:
-    """With what happens instead."""
+def test_a_field_that_is_not_acted_on_is_reported() -> None:
+    """The message says what happens instead."""
     of = cluster(
         spec(group(replicas=0), enableInTreeAutoscaling=True, autoscalerOptions={"runtime": "Sidecar"})
     )
@@ -181,14 +181,14 @@ def test_a_field_that_is_not_acted_on_says_so() -> None:
     assert "spec.autoscalerOptions.runtime is not acted on yet" in supported["message"]
 
 
-def test_a_cluster_of_another_controller_gets_no_word_from_us() -> None:
+def test_the_status_of_another_controllers_cluster_is_not_written() -> None:
     """Its status stays as it is."""
     of = cluster(spec(managedBy="kueue.x-k8s.io/multikueue"), status={"state": "theirs"})
     assert status_of(snapshot(of)) == {"state": "theirs"}
 
 
-def test_while_another_operator_is_alive_only_that_is_said() -> None:
-    """One condition; sizes, state and the conditions that we share are the other's to write."""
+def test_while_another_operator_is_alive_only_that_is_reported() -> None:
+    """There is one condition; the other operator writes sizes, state and shared conditions."""
     theirs = {"type": "HeadPodReady", "status": "True", "reason": "HeadPodRunningAndReady", "message": ""}
     of = cluster(status={"state": "ready", "conditions": [theirs]})
     status = status_of(snapshot(of, other_operator="kuberay/ray-operator-leader"))
@@ -197,8 +197,8 @@ def test_while_another_operator_is_alive_only_that_is_said() -> None:
     assert set(status) == {"state", "conditions", "lastUpdateTime"}
 
 
-def test_a_head_epoch_that_was_not_won_is_not_recorded() -> None:
-    """Only heads that exist and epochs that are stored count."""
+def test_a_head_epoch_that_was_not_stored_is_not_recorded() -> None:
+    """Only existing heads and stored epochs count."""
     of = cluster(status={"headEpoch": 2, "head": {"podName": "demo-head-old"}})
     assert status_of(snapshot(of))["headEpoch"] == 2
 
@@ -217,8 +217,8 @@ def test_only_real_trouble_is_a_replica_failure(failure: ApiFailure, shows: bool
     assert (condition(status, "ReplicaFailure") is not None) is shows
 
 
-def test_a_refusal_reads_the_same_while_its_group_is_left_alone() -> None:
-    """It names the group from the first moment, and the attempts that follow change nothing."""
+def test_a_refusal_has_the_same_message_while_its_group_is_held() -> None:
+    """It names the group from the start, and further attempts change nothing."""
     of = cluster()
     create = CreatePod("worker", "gpu", "x", "hash", {}, "3 pods fewer than wanted")
     refused = status_of(snapshot(of, [head(of)]), (Failed(create, QUOTA),))
@@ -228,7 +228,7 @@ def test_a_refusal_reads_the_same_while_its_group_is_left_alone() -> None:
 
 
 def test_counts_and_a_first_status_without_trouble_are_not_urgent() -> None:
-    """So that ten pods that become ready together make one write."""
+    """So ten pods that become ready together cause one write."""
     of = cluster(spec(group(replicas=2)))
     first = status_of(snapshot(of, [head(of, ready=False)]))
     assert not is_urgent({}, first)
@@ -241,16 +241,16 @@ def test_counts_and_a_first_status_without_trouble_are_not_urgent() -> None:
     assert is_urgent({}, done)
 
 
-def test_a_first_status_that_tells_of_trouble_is_urgent() -> None:
-    """The user waits for nothing else."""
+def test_a_first_status_with_trouble_is_urgent() -> None:
+    """The user waits for it."""
     unsupported = cluster(spec(group(replicas=2), tlsOptions={"enabled": True}))
     assert is_urgent({}, status_of(snapshot(unsupported, [])))
     invalid = snapshot(cluster(), [], violations=(Violation("spec.rayVersion", "is not a version"),))
     assert is_urgent({}, status_of(invalid))
 
 
-def test_whether_it_is_ready_is_urgent_each_time_it_changes() -> None:
-    """Somebody may be waiting for it, or relying on it."""
+def test_each_change_of_readiness_is_urgent() -> None:
+    """Somebody may wait for it, or rely on it."""
     of = cluster(spec(group(replicas=2)))
     complete = status_of(snapshot(of, [head(of), worker(of, 1), worker(of, 2)]))
     of = cluster(spec(group(replicas=2)), status=complete)
@@ -259,8 +259,8 @@ def test_whether_it_is_ready_is_urgent_each_time_it_changes() -> None:
     assert is_urgent(lacking, complete)
 
 
-def test_the_last_step_to_the_wanted_size_is_urgent() -> None:
-    """Else the counts would go on telling of a worker that has left."""
+def test_the_last_step_to_the_desired_size_is_urgent() -> None:
+    """Otherwise the counts would still include a worker that has left."""
     of = cluster(spec(group(replicas=1)))
     more = status_of(snapshot(of, [head(of), worker(of, 1), worker(of, 2)]))
     of = cluster(spec(group(replicas=1)), status=more)
@@ -268,21 +268,21 @@ def test_the_last_step_to_the_wanted_size_is_urgent() -> None:
     assert is_urgent(more, fewer)
 
 
-def test_a_port_that_left_the_service_leaves_the_status_too() -> None:
-    """A merge patch keeps what it does not name."""
+def test_a_port_that_was_removed_from_the_service_is_removed_from_the_status() -> None:
+    """A merge patch keeps keys that it does not name."""
     before = {"endpoints": {"client": "10001", "serve": "8000"}, "conditions": []}
     after = {"endpoints": {"client": "10001"}, "conditions": []}
     assert status_patch(before, after) == {"endpoints": {"serve": None}}
 
 
 def test_amounts_finer_than_kubernetes_counts_are_rounded_up() -> None:
-    """As it does itself; a sum is a quantity whatever the template says."""
+    """Kubernetes does so itself; a sum is a quantity whatever the template says."""
     of = cluster(spec(group(replicas=1, template=template(cpu="1e-12"))))
     assert status_of(snapshot(of, [head(of)]))["desiredCPU"] == "1n"
 
 
 def test_sums_stay_within_the_width_of_their_fields() -> None:
-    """Or the API server would refuse the whole status."""
+    """Otherwise the API server would refuse the whole status."""
     huge = group(replicas=1_000_000, minReplicas=1_000_000, maxReplicas=2_147_483_647, numOfHosts=3000)
     status = status_of(snapshot(cluster(spec(huge))))
     sizes = [status[f"{size}WorkerReplicas"] for size in ("desired", "min", "max")]

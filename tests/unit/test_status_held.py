@@ -1,4 +1,4 @@
-"""Why pods of a group cannot be created stands in its status: the reason, the words, and since when."""
+"""The status of a group says why its pods cannot be created: the reason, the message, and since when."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ def status_of(seen: Snapshot) -> dict[str, Any]:
 
 
 def seen(**fields: Any) -> Snapshot:
-    """The head is there, and so is the worker of the other group."""
+    """A cluster with its head and the worker of the other group."""
     return snapshot(OF, [head(OF), worker(OF, 1, group_name="cpu")], **fields)
 
 
@@ -58,8 +58,8 @@ HELD = {
 
 
 @pytest.mark.parametrize("held", HELD)
-def test_a_group_whose_pods_cannot_be_created_says_why_and_since_when(held: Callable[[], Snapshot]) -> None:
-    """And the others say nothing."""
+def test_a_held_group_has_a_reason_and_its_time(held: Callable[[], Snapshot]) -> None:
+    """The other groups have none."""
     first, other = recorded(status_of(held())).worker_groups
     reason, message, since = HELD[held]
     assert (first.reason, first.message, first.since) == (reason, message, rfc3339(since))
@@ -67,8 +67,8 @@ def test_a_group_whose_pods_cannot_be_created_says_why_and_since_when(held: Call
 
 
 @pytest.mark.parametrize("held", HELD)
-def test_sixty_looks_at_a_group_that_is_held_write_nothing(held: Callable[[], Snapshot]) -> None:
-    """The time is that of the beginning."""
+def test_sixty_passes_over_a_held_group_write_nothing(held: Callable[[], Snapshot]) -> None:
+    """The time is that of the first refusal."""
     first = status_of(held())
     for minute in range(1, 61):
         again = replace(held(), cluster=replace(OF, status=first), now=NOW + 60 * minute)
@@ -78,21 +78,21 @@ def test_sixty_looks_at_a_group_that_is_held_write_nothing(held: Callable[[], Sn
 
 
 @pytest.mark.parametrize("held", HELD)
-def test_a_group_that_is_held_no_more_says_nothing(held: Callable[[], Snapshot]) -> None:
-    """Whatever it said before."""
+def test_a_group_that_is_no_longer_held_has_no_reason(held: Callable[[], Snapshot]) -> None:
+    """The earlier reason is removed."""
     of = replace(OF, status=status_of(held()))
     pods = [head(of), *(worker(of, n) for n in (1, 2)), worker(of, 1, group_name="cpu")]
     for entry in recorded(status_of(snapshot(of, pods))).worker_groups:
         assert not any(map(entry.has, HELD_FIELDS))
 
 
-def test_another_reason_has_a_time_of_its_own() -> None:
+def test_another_reason_has_its_own_time() -> None:
     of = replace(OF, status=status_of(by_quota()))
     later = replace(by_a_ceiling(), cluster=of, now=NOW + 60)
     assert recorded(status_of(later)).group("gpu").since == rfc3339(NOW + 60)
 
 
-def test_a_time_that_somebody_has_forged_is_not_kept() -> None:
+def test_a_forged_time_is_not_kept() -> None:
     groups = [{"groupName": "gpu", "reason": "Ceiling", "since": "x" * 50_000}]
     forged = replace(by_a_ceiling(), cluster=replace(OF, status={"workerGroups": groups}))
     assert recorded(status_of(forged)).group("gpu").since == rfc3339(NOW)
@@ -108,19 +108,19 @@ def test_a_time_that_somebody_has_forged_is_not_kept() -> None:
     ],
 )
 def test_the_reason_is_a_word_for_programs(words: str, reason: HeldReason) -> None:
-    """The message has the API server's words for people."""
+    """The message is the API server's, for people."""
     status = recorded(status_of(seen(held={"gpu": Hold(NOW + 5, words, NOW)})))
     assert status.group("gpu").reason == reason
 
 
-def test_a_refused_template_of_a_group_that_lacks_no_pod_is_in_nobodys_way() -> None:
+def test_a_refused_template_of_a_complete_group_holds_nothing() -> None:
     pods = [head(OF), *(worker(OF, n) for n in (1, 2)), worker(OF, 1, group_name="cpu")]
     status = recorded(status_of(replace(by_its_template(), pods=tuple(pods))))
     assert not status.group("gpu").has("reason")
 
 
-def test_that_a_group_is_held_follows_from_what_a_head_asks_for() -> None:
-    """So it takes a token to tell of it, as the sizes do."""
+def test_holds_of_groups_that_follow_a_queue_count_as_reports_about_demand() -> None:
+    """So reporting one takes a token, as sizes do."""
     queue = {"autoscaler": {"summary": "As wanted."}}
     was, now = unheard(status_of(seen()) | queue, status_of(by_quota()) | queue)
     assert was["workerGroups"] == now["workerGroups"]

@@ -1,4 +1,4 @@
-"""When the status tells at once that a queue is lost or found, and when that may wait."""
+"""When a lost or recovered queue is reported at once, and when that may wait."""
 
 from typing import Any
 
@@ -25,26 +25,26 @@ def lost(since: float | None) -> RayView:
 
 
 def test_a_queue_that_is_lost_is_reported_at_once() -> None:
-    """Nothing shrinks any more, and the user should know why."""
+    """Nothing shrinks without it, and the user should know why."""
     known = status_at(NOW, KNOWN)
     assert known["state"] == "ready"
     assert is_urgent(known, status_at(NOW + 60, lost(NOW + 60), known))
 
 
-def test_an_operator_that_has_just_started_and_not_asked_yet_is_no_news() -> None:
+def test_an_operator_that_has_not_polled_yet_is_not_reported() -> None:
     """A thousand heads would be reported twice at each start."""
     known = status_at(NOW, KNOWN)
     assert not is_urgent(known, status_at(NOW + 60, lost(None), known))
 
 
 def test_a_queue_that_is_known_again_after_long_is_reported_at_once() -> None:
-    """From then on idle workers go."""
+    """Idle workers go from then on."""
     gone = status_at(NOW, lost(NOW), status_at(NOW, KNOWN))
     assert is_urgent(gone, status_at(NOW + 10, KNOWN, gone))
 
 
 def test_a_head_that_comes_and_goes_each_second_is_reported_twice_in_ten_seconds_at_most() -> None:
-    """Once that it went; all else waits for the next write that may wait, ten seconds later."""
+    """Its loss is reported at once; the rest waits for the next write, ten seconds later."""
     stored, written_at = status_at(NOW, KNOWN), [NOW]
     for second in range(1, 61):
         now = NOW + second

@@ -1,4 +1,4 @@
-"""A status is never above 64 KiB, whoever has written what: tails are cut, and what tools poll stays."""
+"""A status is never above 64 KiB, whatever is in it: lists are cut, and fields that tools poll stay."""
 
 from typing import Any
 
@@ -20,11 +20,11 @@ from support.builders import NOW, cluster, group, head, service, snapshot, spec
 from support.queued_clusters import node, scaled, view
 
 LONG = 'ä"<\u0000\u202e' * 3000
-"""Nearly everything that is longer in JSON than it looks."""
+"""Characters that are longer in JSON than they look."""
 
 
 def asks(*shapes: Shape, of: Root | None = None) -> Snapshot:
-    """A cluster whose head says that tasks of these shapes wait."""
+    """A cluster whose head reports tasks of these shapes that wait."""
     of = of or scaled()
     scaling = view([node(head(of))])
     state = scaling.ray.state
@@ -42,7 +42,7 @@ def shape(number: int, name: str = "") -> Shape:
 
 
 def test_the_demand_of_a_head_is_reported_with_long_names_and_lists_cut() -> None:
-    """A name of 15,000 characters, 100 of them in one shape, many alternatives of labels."""
+    """It has names of 15,000 characters, 100 of them in one shape, and many alternatives of labels."""
     label = LabelConstraint(LONG, tuple(f"{LONG}{n}" for n in range(100)), False)
     asked = Shape(tuple((f"{n}{LONG}", 1e300) for n in range(100)), ((label,) * 20,) * 20)
     said = words.shape(asked)
@@ -56,8 +56,8 @@ def test_the_demand_of_a_head_is_reported_with_long_names_and_lists_cut() -> Non
     assert "92 more resources" in entry["message"]
 
 
-def test_names_that_were_cut_are_known_again_by_the_command_line() -> None:
-    """What it shows of the present demand and what the status has noted are of the same names."""
+def test_the_command_line_recognizes_names_that_were_cut() -> None:
+    """The current demand and the status have the same cut names."""
     seen = asks(Shape(tuple((f"{n}{LONG}", 1.0) for n in range(20)), ()))
     decision = plan(seen).decision
     assert decision is not None
@@ -65,8 +65,8 @@ def test_names_that_were_cut_are_known_again_by_the_command_line() -> None:
     assert noted.is_about(decision.answers[0])
 
 
-def test_a_status_is_below_64_kib_whatever_a_head_says() -> None:
-    """Its tails are cut by as much as is needed, with a count, and it says the same again the next time."""
+def test_a_status_is_below_64_kib_whatever_a_head_reports() -> None:
+    """Its lists are cut as much as needed, with a count, and the result is stable."""
     seen = asks(*(shape(n, LONG) for n in range(40)))
     wide = replace(seen.services[0], ports=tuple((f"{'p' * 55}{n}", "30000") for n in range(2000)))
     seen = replace(seen, services=(wide,), held={"gpu": Hold(NOW + 60, LONG, NOW)})
@@ -77,8 +77,8 @@ def test_a_status_is_below_64_kib_whatever_a_head_says() -> None:
     assert status_patch(status, status_of(again)) == {}
 
 
-def test_what_tools_poll_stays_when_a_status_is_cut() -> None:
-    """Sizes of every group, the head, the state, and each condition with its reason."""
+def test_fields_that_tools_poll_stay_when_a_status_is_cut() -> None:
+    """These are sizes of every group, the head, the state, and each condition with its reason."""
     groups = [group(f"g{n:02}" + "x" * 60, replicas=0, maxReplicas=5) for n in range(100)]
     of = cluster(spec(*groups, enableInTreeAutoscaling=True))
     seen = asks(*(shape(n, LONG) for n in range(40)), of=of)
@@ -97,8 +97,8 @@ def test_what_tools_poll_stays_when_a_status_is_cut() -> None:
 @pytest.mark.parametrize("field", ["state", "other"])
 @pytest.mark.parametrize("length", [10, 1000, 50_000])
 @pytest.mark.parametrize("conditions", [0, 1, 10])
-def test_what_others_have_put_there_is_cut_last(field: str, length: int, conditions: int) -> None:
-    """A status may be written by whoever may write it; ours is still written, and it fits."""
+def test_fields_of_others_are_cut_last(field: str, length: int, conditions: int) -> None:
+    """Others may write into a status; ours is still written, and it fits."""
     junk = "<" * length
     condition = {"type": "x", "status": "True", "reason": junk, "message": junk, "lastTransitionTime": "t"}
     status: dict[str, Any] = {
@@ -112,14 +112,14 @@ def test_what_others_have_put_there_is_cut_last(field: str, length: int, conditi
     assert size_of(after) <= MOST_BYTES
     assert {entry["type"] for entry in after["conditions"]} >= {"HeadPodReady", "Ready"}
     again = replace(snapshot(replace(of, status=after), [head(of)]), services=(service(of),))
-    assert status_patch(after, status_of(again)) == {}, "one write, and no second one for what is gone"
+    assert status_patch(after, status_of(again)) == {}, "one write, and no second one for the cut parts"
     if len(junk) == 10:
         assert "leftOut" not in after
         assert len(after["conditions"]) >= len(status["conditions"])
 
 
 def test_a_small_status_is_left_as_it_is() -> None:
-    """And one that was cut once says so no more when it fits."""
+    """One that was cut no longer says so once it fits."""
     of = cluster(spec(), status={"leftOut": "3 ports"})
     status = status_of(snapshot(of, [head(of)]))
     assert "leftOut" not in status
@@ -127,7 +127,7 @@ def test_a_small_status_is_left_as_it_is() -> None:
 
 
 def test_a_text_that_is_cut_says_by_how_much() -> None:
-    """And a list, how many of its parts are left out."""
+    """A cut list has the number of omitted entries."""
     assert cut("x" * 2000, 100) == "x" * 71 + "… and 1929 more characters"
     parts = [f"spec.f{n}: is wrong" for n in range(100)]
     said = listed(parts, 200)
@@ -138,8 +138,8 @@ def test_a_text_that_is_cut_says_by_how_much() -> None:
     assert listed(["a", "b"], 10) == "a; b"
 
 
-def test_an_invalid_spec_names_as_many_faults_as_fit_and_counts_the_rest() -> None:
-    """Its message goes to everybody who watches."""
+def test_the_status_of_an_invalid_spec_names_as_many_faults_as_fit_and_counts_the_rest() -> None:
+    """Everybody who watches gets its message."""
     bad = tuple(Violation(f"spec.f{n}", "x" * 200) for n in range(50))
     seen = snapshot(cluster(), spec=None, violations=bad)
     message = next(c["message"] for c in status_of(seen)["conditions"] if c["type"] == "Valid")

@@ -1,4 +1,4 @@
-"""Fields of pod templates that Kubernetes does not know: named, for as long as they are there."""
+"""Fields of pod templates that Kubernetes does not know are named as long as they exist."""
 
 from typing import Any
 
@@ -30,14 +30,14 @@ def supported(status: dict[str, Any]) -> str:
 
 
 def test_an_unknown_field_of_a_template_is_named_by_its_path() -> None:
-    """With the remedy, and beside the field itself nothing is said."""
+    """The message has the remedy, and is only about the field."""
     status = status_after(made("cpu", WARNING, "spec.x is deprecated"))
     assert status["unknownFields"] == [PATH]
     assert supported(status).startswith(f"{PATH} is unknown to this Kubernetes and has no effect: check")
 
 
-def test_it_is_named_until_it_is_removed_whoever_looks_next() -> None:
-    """A new process, and a new spec with the same field, know of it; nothing is written again and again."""
+def test_an_unknown_field_is_named_until_it_is_removed() -> None:
+    """A new process, and a new spec with the same field, keep it; nothing is written repeatedly."""
     before = status_after(before=status_after(made("cpu", WARNING)))
     assert before["unknownFields"] == [PATH]
     assert status_after(before=before) == before
@@ -46,14 +46,14 @@ def test_it_is_named_until_it_is_removed_whoever_looks_next() -> None:
     assert supported(fixed) == ""
 
 
-def test_a_pod_that_is_made_without_a_warning_ends_it() -> None:
+def test_a_pod_that_is_created_without_a_warning_ends_it() -> None:
     """In its own group: Kubernetes was updated, and knows the field by now."""
     before = status_after(made("cpu", WARNING))
     assert status_after(made("gpu"), before=before)["unknownFields"] == [PATH]
     assert "unknownFields" not in status_after(made("cpu"), before=before)
 
 
-def test_what_is_said_of_fields_is_bounded_and_no_other_words_get_through() -> None:
+def test_the_named_fields_are_bounded_and_other_warnings_are_dropped() -> None:
     """A warning may come from anybody's webhook."""
     many = [f'unknown field "spec.f{n}"' for n in range(500)]
     odd = ['unknown field "nothing of ours"', 'unknown field "spec.' + "x" * 500 + '"', "no"]

@@ -1,4 +1,4 @@
-"""Terms as the leader: what was decided in one is not written in the next, and what is younger than one."""
+"""Terms as the leader: no decision of one is written in the next, and clusters younger than one."""
 
 import asyncio
 from contextlib import suppress
@@ -28,7 +28,7 @@ class Leader:
         self.term = Term(self.client, namespaces, lambda: self.number, lambda: self.left, (RAYCLUSTERS,))
 
     async def look(self) -> None:
-        """Let it look at the beginning of its term, once."""
+        """Let it read the beginning of its term once."""
         self.term.gain()
         looking = asyncio.create_task(self.term.run())
         for _ in range(500):
@@ -41,8 +41,8 @@ class Leader:
         await self.client.close()
 
 
-async def test_what_was_decided_in_one_term_may_not_be_written_in_the_next() -> None:
-    """Not by tasks that were begun for it either; what is decided then may be."""
+async def test_a_decision_of_one_term_may_not_be_written_in_the_next() -> None:
+    """Tasks that it has started may not write either; decisions of the next term may."""
     async with scripted_api() as api:
         leader = Leader(api)
         go_on = asyncio.Event()
@@ -63,8 +63,8 @@ async def test_what_was_decided_in_one_term_may_not_be_written_in_the_next() -> 
         await leader.client.close()
 
 
-async def test_a_term_begins_at_the_version_of_clusters_and_not_of_leases() -> None:
-    """Each kind may be stored in an etcd of its own; and until it is known, no cluster is younger."""
+async def test_a_term_begins_at_the_version_of_clusters_not_of_leases() -> None:
+    """Each kind may have its own etcd; and until the version is known, no cluster is younger."""
     async with scripted_api() as api:
         leader = Leader(api)
         assert leader.term.began("RayCluster") == maxsize
@@ -75,7 +75,7 @@ async def test_a_term_begins_at_the_version_of_clusters_and_not_of_leases() -> N
         assert leader.term.began("RayCluster") == maxsize
 
 
-async def test_a_namespace_that_cannot_be_read_keeps_no_term_from_its_beginning() -> None:
+async def test_an_unreadable_namespace_does_not_stop_a_term_from_beginning() -> None:
     async with scripted_api() as api:
         api.answers["GET", OF.format("gone")] = fails(403, "Forbidden", "no")
         leader = Leader(api, "gone", "ml")
@@ -83,8 +83,8 @@ async def test_a_namespace_that_cannot_be_read_keeps_no_term_from_its_beginning(
         assert leader.term.began("RayCluster") == api.version
 
 
-async def test_the_beginning_of_a_term_that_is_over_by_now_is_not_that_of_the_next() -> None:
-    """The answer was late."""
+async def test_a_late_answer_about_one_term_is_not_used_for_the_next() -> None:
+    """The answer came after the end of its term."""
     async with scripted_api() as api:
         leader = Leader(api)
         late = says({"items": [], "metadata": {"resourceVersion": "7"}})
@@ -99,14 +99,14 @@ async def test_the_beginning_of_a_term_that_is_over_by_now_is_not_that_of_the_ne
         leader.term.gain()
         looking = asyncio.create_task(leader.term.run())
         async with asyncio.timeout(5):
-            while len(api.requests) < 2:  # It asks for the next term once it has taken in the first answer.
+            while len(api.requests) < 2:  # It reads for the next term once it has processed the first answer.
                 await asyncio.sleep(0.002)
         assert leader.term.began("RayCluster") == maxsize
         looking.cancel()
         await leader.client.close()
 
 
-async def test_a_beginning_that_cannot_be_read_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_beginning_that_cannot_be_read_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until then no cluster counts as younger than the term."""
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
     async with scripted_api() as api:

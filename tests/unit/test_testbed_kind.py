@@ -1,4 +1,4 @@
-"""The command lines by which the test bed is made where a Docker engine answers."""
+"""The command lines that create the test bed if a Docker engine answers."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def bed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bed:
 
 @pytest.mark.parametrize("nodes", [1, 2, 5])
 def test_the_cluster_has_one_worker_for_each_node_asked_for(nodes: int) -> None:
-    """The control plane is a node of its own, which runs no pods of ours."""
+    """The control plane is a separate node, which runs none of our pods."""
     roles = [node["role"] for node in kind.cluster_config(nodes)["nodes"]]
     assert roles == ["control-plane", *["worker"] * nodes]
 
@@ -31,14 +31,14 @@ def test_the_committed_configuration_is_that_of_the_default_bed() -> None:
 
 
 def test_kind_runs_the_same_minor_version_as_the_nodes_without_docker() -> None:
-    """A test that passes on one must not fail on the other for its version."""
+    """A test must not pass on one and fail on the other because of the version."""
     minor = ".".join(binaries.version("kubernetes").split(".")[:2])
     images = {node["image"] for node in kind.cluster_config(2)["nodes"]}
     assert all(image.startswith(f"kindest/node:{minor}.") and "@sha256:" in image for image in images)
 
 
 def test_kind_writes_the_kubeconfig_of_the_bed_and_not_that_of_the_user(bed: Bed) -> None:
-    """The user's own current context stays what it was."""
+    """The user's current context stays as it was."""
     create = kind.create_commands(bed)[0]
     assert create[1:] == [
         "create",
@@ -51,7 +51,7 @@ def test_kind_writes_the_kubeconfig_of_the_bed_and_not_that_of_the_user(bed: Bed
 
 
 def test_the_gpu_plugin_is_built_loaded_and_rolled_out_before_the_bed_is_ready(bed: Bed) -> None:
-    """The same program as without Docker, as an image that is on the nodes before its pods are."""
+    """It is the same program as without Docker, as an image that is on the nodes before its pods."""
     steps = [[Path(command[0]).name, *command[1:3]] for command in kind.create_commands(bed)[1:]]
     kubeconfig = f"--kubeconfig={bed.kubeconfig}"
     assert steps == [
@@ -63,20 +63,20 @@ def test_the_gpu_plugin_is_built_loaded_and_rolled_out_before_the_bed_is_ready(b
 
 
 def test_a_bed_without_gpus_gets_no_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is built that nothing uses."""
+    """Nothing unused is built."""
     monkeypatch.setenv("RAYFLEET_CACHE", str(tmp_path))
     bare = Bed(Wanted("bare", record.NODE, gpus_per_node=0), index=0, boot_id="boot", driver=record.KIND)
     assert len(kind.create_commands(bare)) == 1
 
 
 def test_an_image_is_loaded_from_the_same_archive(bed: Bed) -> None:
-    """The images need not be in Docker: they come as files, as without it."""
+    """The images need not be in Docker: they are files, as without it."""
     command = kind.load_image_command(bed, Path("/images/ray.tar"))
     assert command[1:] == ["load", "image-archive", "/images/ray.tar", "--name=rayfleet-dev"]
 
 
 def test_gpus_are_set_in_error_inside_the_container_that_is_the_node() -> None:
-    """The plugin reads the same kind of file on both."""
+    """The plugin reads the same kind of file with and without Docker."""
     assert kind.unhealthy_gpus_command("rayfleet-dev-worker", ["gpu-1", "gpu-3"]) == [
         *("docker", "exec", "rayfleet-dev-worker", "sh", "-c"),
         "echo gpu-1 gpu-3 >/var/lib/rayfleet/unhealthy-gpus",
@@ -91,7 +91,7 @@ def test_a_bed_of_kind_is_deleted_by_its_own_name(bed: Bed) -> None:
 def test_kind_makes_the_nodes_only_where_a_docker_engine_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A `docker` that reaches no engine is as good as none."""
+    """A `docker` without an engine counts as none."""
     monkeypatch.setenv("PATH", str(tmp_path))
     docker = tmp_path / "docker"
     assert not kind.answers()
@@ -102,14 +102,14 @@ def test_kind_makes_the_nodes_only_where_a_docker_engine_answers(
 
 
 def test_a_control_plane_has_no_nodes_to_load_an_image_into(tmp_path: Path) -> None:
-    """The answer names the profile that has."""
+    """The message names the profile that has nodes."""
     plane = Bed(Wanted("plane"), index=0, boot_id="boot")
     with pytest.raises(TestbedError, match="bring one up with --profile node"):
         beds.load_image(plane, tmp_path / "image.tar")
 
 
 def test_nodes_without_docker_need_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One sentence says so, and what else would do."""
+    """One sentence says so, with the alternative."""
     monkeypatch.setenv("RAYFLEET_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("os.geteuid", lambda: 1000)

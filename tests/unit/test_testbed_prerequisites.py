@@ -1,4 +1,4 @@
-"""What is asked of the machine."""
+"""The requirements on the machine."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 from testbed import prerequisites
 
 
-def test_no_service_is_started_by_what_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Debian asks one program before it starts anything; ours is there while we install, and only then."""
+def test_installed_packages_start_no_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Debian asks one program before it starts a service; ours exists only while we install."""
     policy = tmp_path / "policy-rc.d"
     monkeypatch.setattr(prerequisites, "_POLICY", policy)
     with prerequisites._services_left_off():
@@ -18,7 +18,7 @@ def test_no_service_is_started_by_what_is_installed(monkeypatch: pytest.MonkeyPa
     assert not policy.exists()
 
 
-def test_a_policy_that_is_there_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_existing_policy_is_not_changed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It is somebody else's."""
     policy = tmp_path / "policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 0\n")

@@ -1,4 +1,4 @@
-"""Where a token goes: to whom it was meant for, and into no representation, log line or redirect."""
+"""A token goes only to its recipient, and into no representation, log line or redirect."""
 
 import importlib
 import logging
@@ -56,7 +56,7 @@ REQUESTS: list[Asking] = [
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("ask", REQUESTS, ids=["get", "create", "delete", "patch", "review", "list", "watch"])
 async def test_the_api_client_follows_no_redirect(ask: Asking, status: int) -> None:
-    """Its token would follow; to the same server, too, nothing is sent twice."""
+    """Its token would follow; nothing is sent twice to the same server either."""
     async with wire(says({"items": [], "metadata": {"resourceVersion": "1"}})) as elsewhere:
         to = f"Location: {elsewhere.url}/elsewhere"
         async with wire(says({}, status, to)) as server, _client(server) as client:
@@ -86,7 +86,7 @@ def _holders() -> Iterator[tuple[type[Struct], str]]:
 
 
 def test_no_struct_shows_a_token_that_it_holds() -> None:
-    """Its fields by these names are left out of its representation, in what is there and what is to come."""
+    """Representations omit fields of these names, in existing and future structs."""
     holders = list(_holders())
     assert Target in {holder for holder, _ in holders}
     for holder, field in holders:
@@ -94,8 +94,8 @@ def test_no_struct_shows_a_token_that_it_holds() -> None:
         assert TOKEN not in repr(holder(**filled)), f"{holder.__qualname__}.{field}"
 
 
-async def test_what_holds_a_token_does_not_show_it() -> None:
-    """Neither as text nor in the representation of what holds it in turn."""
+async def test_objects_with_a_token_do_not_show_it() -> None:
+    """Neither as text nor in the representation of an object that contains them."""
     channel = GcsChannel("127.0.0.1:1", TOKEN)
     client = KubeClient(Credentials("http://127.0.0.1:1", token=TOKEN))
     bearer = BearerToken(TOKEN, lambda: 0.0)

@@ -1,4 +1,4 @@
-"""Which spec is acted by, when the stored one cannot be."""
+"""Which spec counts if the stored one is invalid."""
 
 from typing import Any
 
@@ -21,39 +21,39 @@ def stored(fields: dict[str, Any]) -> bytes:
 
 
 def refused_by(fields: dict[str, Any], name: str) -> dict[str, str]:
-    """As after a first create of the group `name` that answered 422."""
+    """The state after a first create of the group `name` was answered with 422."""
     return {dict(template_hashes(cluster(fields), parsed(fields)))[name]: "image: Required value"}
 
 
-def test_a_good_spec_is_acted_by() -> None:
-    """And nothing is said of it."""
+def test_a_valid_spec_counts() -> None:
+    """It has no findings."""
     judgement = judge(cluster(GOOD), None, None, {})
     assert (judgement.spec, judgement.violations) == (parsed(GOOD), ())
 
 
 def test_a_spec_that_breaks_a_rule_leaves_the_last_valid_one_in_charge() -> None:
-    """Sizes included: nothing of the broken one is acted on."""
+    """Nothing of the broken one is acted on, not even its sizes."""
     judgement = judge(cluster(BROKEN), stored(GOOD), stored(GOOD), {})
     assert judgement.spec == parsed(GOOD)
     assert [violation.path for violation in judgement.violations] == ["spec.workerGroupSpecs[0].minReplicas"]
 
 
-def test_after_a_restart_a_broken_spec_leaves_nothing_to_act_by() -> None:
-    """What was valid before is not known any more."""
+def test_after_a_restart_a_broken_spec_leaves_nothing_to_act_on() -> None:
+    """The last valid spec is no longer known."""
     judgement = judge(cluster(BROKEN), None, None, {})
     assert judgement.spec is None
     assert judgement.violations
 
 
 def test_a_spec_of_an_odd_shape_is_a_violation_and_no_exception() -> None:
-    """Stored before the schema was, or by another API server."""
+    """It was stored before the schema existed, or by another API server."""
     for odd in ({}, {"headGroupSpec": 3}, {"headGroupSpec": {"template": []}, "workerGroupSpecs": "x"}):
         judgement = judge(cluster(odd), None, None, {})
         assert judgement.spec is None
         assert judgement.violations
 
 
-def test_a_refused_template_is_replaced_by_the_last_one_taken_but_for_the_sizes() -> None:
+def test_a_refused_template_is_replaced_by_the_last_accepted_one_except_for_sizes() -> None:
     """Workers that die are recreated from what worked; the new size holds."""
     judgement = judge(cluster(BAD_IMAGE), stored(BAD_IMAGE), stored(GOOD), refused_by(BAD_IMAGE, "gpu"))
     assert judgement.spec is not None
@@ -65,7 +65,7 @@ def test_a_refused_template_is_replaced_by_the_last_one_taken_but_for_the_sizes(
 
 
 def test_a_refused_head_template_is_named_as_such() -> None:
-    """Without an earlier one the spec stays, and the planner leaves that template out."""
+    """Without an earlier one the spec stays, and the planner skips that template."""
     fields = spec(group(), headGroupSpec={"template": template(image="")})
     judgement = judge(cluster(fields), None, None, refused_by(fields, "headgroup"))
     assert judgement.spec == parsed(fields)
@@ -73,13 +73,13 @@ def test_a_refused_head_template_is_named_as_such() -> None:
 
 
 def test_a_fixed_template_is_not_held_against_the_spec() -> None:
-    """The refusal was of the other template."""
+    """The refusal was about the other template."""
     judgement = judge(cluster(GOOD), None, None, refused_by(BAD_IMAGE, "gpu"))
     assert judgement.violations == ()
 
 
-def test_a_suspended_group_has_no_template_to_be_proven() -> None:
-    """No pod of it is ever made, and the other groups' templates are proven without it."""
+def test_the_template_of_a_suspended_group_need_not_be_proven() -> None:
+    """None of its pods is created, and the other groups' templates are proven without it."""
     fields = spec(group(), group("rest", suspend=True))
     assert [name for name, _ in template_hashes(cluster(fields), parsed(fields))] == ["headgroup", "gpu"]
 
@@ -87,8 +87,8 @@ def test_a_suspended_group_has_no_template_to_be_proven() -> None:
 ODD: dict[str, Any] = {"resources": {"CPU": "four"}}
 
 
-def test_a_group_whose_amounts_make_no_sense_stops_itself_alone() -> None:
-    """The others, and the head, are acted on as they stand; what is wrong is named."""
+def test_a_group_with_invalid_amounts_stops_only_itself() -> None:
+    """The other groups and the head are acted on; the fault is named."""
     fields = spec(group("odd", replicas=2, **ODD), group("fine", replicas=7))
     judgement = judge(cluster(fields), None, None, {})
     assert judgement.spec == parsed(fields)
@@ -97,8 +97,8 @@ def test_a_group_whose_amounts_make_no_sense_stops_itself_alone() -> None:
     assert "resources[CPU]" in judgement.withheld["odd"]
 
 
-def test_a_group_at_fault_goes_on_as_it_last_was_but_for_its_size() -> None:
-    """And a group that is new and at fault has no such time."""
+def test_a_group_at_fault_keeps_its_last_definition_except_for_its_size() -> None:
+    """A new group at fault has no earlier definition."""
     before = spec(group("gpu", resources={"CPU": "4"}))
     after = spec(group("gpu", replicas=8, **ODD), group("new", **ODD))
     judgement = judge(cluster(after), stored(before), stored(before), {})
@@ -128,8 +128,8 @@ HEAD_FAULTS = [
 
 
 @pytest.mark.parametrize(("fields", "withheld"), HEAD_FAULTS)
-def test_a_fault_of_the_heads_own_stops_the_head_alone(fields: dict[str, Any], withheld: list[str]) -> None:
-    """No head is made with it, and one that runs keeps its workers."""
+def test_a_fault_of_the_head_stops_only_the_head(fields: dict[str, Any], withheld: list[str]) -> None:
+    """No head is created with it, and a running one keeps its workers."""
     of = cluster(spec(group(replicas=2), **fields))
     judgement = judge(of, None, None, {})
     assert list(judgement.withheld) == withheld
@@ -140,14 +140,14 @@ def test_a_fault_of_the_heads_own_stops_the_head_alone(fields: dict[str, Any], w
     assert not kept.deletes
 
 
-def test_a_port_of_the_heads_that_nobody_knows_stops_the_cluster() -> None:
+def test_an_unknown_port_of_the_head_stops_the_cluster() -> None:
     """Workers could not find it."""
     of = cluster(spec(headGroupSpec={"template": template(), "rayStartParams": {"port": "$PORT"}}))
     assert judge(of, None, None, {}).spec is None
 
 
-def test_only_the_group_at_fault_has_no_pods_made() -> None:
-    """The reason stands in the status beside what the others do."""
+def test_only_the_group_at_fault_gets_no_pods() -> None:
+    """The status has the reason beside the state of the other groups."""
     of = cluster(spec(group("odd", replicas=2, **ODD), group("fine", replicas=1)))
     judgement = judge(of, None, None, {})
     shown = judged_as(judgement)

@@ -1,4 +1,4 @@
-"""What only time ends is looked at when the time comes: a plan changes by itself only when it said so."""
+"""Waits that only time ends cause a pass at their end: a plan changes with time only when it said so."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -39,7 +39,7 @@ from support.builders import (
 from support.queued_clusters import GPU_TASK, creates, heard, node, scaled, view
 
 HORIZON = 5000.0
-"""Seconds. Longer than anything that the operator waits for."""
+"""Seconds. Longer than any wait of the operator."""
 AGES = st.sampled_from(
     [0.0, 0.5, 1.0, 2.0, 5.0, 9.0, 10.0, 15.0, 29.0, 30.0, 60.0, 69.0, 70.0, 299.0, 301.0, 900.0]
 )
@@ -79,7 +79,7 @@ UNREADY = st.sampled_from(
 
 @dataclass(slots=True)
 class World:
-    """A cluster of which nothing changes but the time."""
+    """A cluster in which only the time changes."""
 
     of: Root
     pods: list[Pod]
@@ -93,7 +93,7 @@ class World:
     acted_on: dict[str, Sizing] = field(default_factory=dict)
 
     def at(self, now: float) -> Plan:
-        """What is planned then. A head that answers goes on saying the same."""
+        """The plan at that time. A head that answers keeps its answer."""
         seen = self.seen
         if seen is not None and seen.state is not None and seen.failure is None:
             nodes = tuple(
@@ -114,7 +114,7 @@ class World:
         return plan(snapshot(self.of, self.pods, now=now, **around), self.memory)
 
     def settle(self) -> None:
-        """Remember as a pass does, until another pass at the same moment remembers the same."""
+        """Update the memory as passes do, until another pass at the same moment changes nothing."""
         self.ray.learn(self.seen, self.pods, NOW)
         for _ in range(2):
             decided = self.at(NOW)
@@ -125,7 +125,7 @@ class World:
 
 
 def does(decided: Plan) -> object:
-    """What a plan comes to: not when it is looked at again, nor what it hands to the next."""
+    """The effects of a plan, without its wake-up time and its memory for the next."""
     said = None
     if decided.decision is not None:
         said = replace(decided.decision, next_look=None, memory=Memory())
@@ -133,7 +133,7 @@ def does(decided: Plan) -> object:
 
 
 def of(draw: st.DrawFn, features: set[str], feature: str, values: Sequence[T], usual: T) -> T:
-    """A value for worlds with a feature, the usual one for others."""
+    """A value for worlds with a feature, the usual one otherwise."""
     return draw(st.sampled_from(values)) if feature in features else usual
 
 
@@ -189,7 +189,7 @@ def states(draw: st.DrawFn, pod: Pod, features: set[str]) -> Pod:
 
 @st.composite
 def answers(draw: st.DrawFn, pods: list[Pod], features: set[str]) -> Observation | None:
-    """What the head says, unless nobody has heard of it."""
+    """The head's answer, unless there is none yet."""
     statuses: list[NodeStatus | None] = [NodeStatus.IDLE] if "idle" in features else []
     statuses += [NodeStatus.DEAD, NodeStatus.DRAINING] if "dead" in features else []
     statuses += [None] if features & {"unready", "session", "max"} else []
@@ -210,7 +210,7 @@ def answers(draw: st.DrawFn, pods: list[Pod], features: set[str]) -> Observation
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """With some of what can be waited for: what else is due sooner would hide the rest."""
+    """Worlds with some of the possible waits, because an earlier one would hide the others."""
     features = {draw(st.sampled_from(FEATURES)), *draw(st.sets(st.sampled_from(FEATURES), max_size=2))}
     options = {"idleTimeoutSeconds": draw(st.sampled_from([1, 60])), "behavior": draw(behaviors(features))}
     scales = "fixed" not in features
@@ -248,7 +248,7 @@ def worlds(draw: st.DrawFn) -> World:
 @settings(max_examples=120)
 @given(world=worlds(), part=st.sampled_from([0.1, 0.5, 0.99]))
 def test_a_plan_changes_by_time_alone_only_when_it_asked_to_be_woken(world: World, part: float) -> None:
-    """Whatever is waited for: the cluster would stand still until somebody touches it."""
+    """Otherwise the cluster would stand still until somebody touches it."""
     world.settle()
     before = world.at(NOW)
     asked = HORIZON if before.requeue_after is None else before.requeue_after
@@ -273,7 +273,7 @@ def test_a_dead_node_whose_pod_lives_is_looked_at_when_its_time_to_rejoin_is_ove
     assert len(creates(second)) == 1
 
 
-def test_a_head_that_was_replaced_is_scaled_by_again_when_the_settling_time_is_over() -> None:
+def test_a_replaced_head_scales_again_when_the_settling_time_is_over() -> None:
     """One of two old workers has joined the new head, the other runs on; three tasks wait."""
     of = scaled(group={"maxReplicas": 3})
     pods = [head(of, epoch=1), worker(of, 1), worker(of, 2)]
@@ -297,8 +297,8 @@ def answered(nodes: list[RayNode], tasks: int) -> Observation:
     return Observation("uid", state, Moment(NOW, NOW), session_since=Moment(NOW, NOW))
 
 
-def test_an_ended_pod_is_looked_at_in_time_though_its_group_is_held_for_longer() -> None:
-    """It is deleted when it has settled; only a create has to wait for the hold."""
+def test_an_ended_pod_is_handled_in_time_though_its_group_is_held_for_longer() -> None:
+    """It is deleted once it has settled; only a create must wait for the hold."""
     hold = Hold(NOW + 60, "exceeded quota", NOW)
     for of, pod, name in (
         (cluster(spec(group(replicas=2))), worker(cluster(), 1, **ENDED), "gpu"),

@@ -1,4 +1,4 @@
-"""What users read says what is the matter, and what for, in words that agree with numbers."""
+"""Messages for users name the trouble and its purpose, and agree with numbers."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ MISSING = 'secret "hub-token" not found'
 
 
 def worker_object(*containers: dict[str, Any], init: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
-    """A worker as the API server has it, whose containers are not ready for 200 seconds."""
+    """A worker of the API server whose containers have not been ready for 200 seconds."""
     since = rfc3339(NOW - 200)
     owner = {"kind": "RayCluster", "name": "demo", "uid": UID, "controller": True}
     return {
@@ -91,10 +91,10 @@ WAITING = {
 
 
 @pytest.mark.parametrize("case", WAITING)
-def test_a_pod_that_is_not_ready_names_the_container_its_state_since_when_and_the_kubelets_words(
+def test_the_message_about_an_unready_pod_has_the_container_its_state_since_when_and_why(
     case: str,
 ) -> None:
-    """`ContainersNotReady` says nothing that "not ready" does not."""
+    """`ContainersNotReady` says no more than "not ready"."""
     containers, (name, reason, message) = WAITING[case]
     of = cluster(spec(group(replicas=1)))
     pod = pod_from_object(worker_object(*containers))
@@ -123,7 +123,7 @@ def test_a_pod_that_is_not_ready_names_the_container_its_state_since_when_and_th
     ("count", "said"),
     [(1, "tasks: 1 GPU waits: "), (2, "tasks: 2 GPUs wait: "), (0.5, "tasks: 0.5 GPU waits: ")],
 )
-def test_one_gpu_waits_and_two_gpus_wait(count: float, said: str) -> None:
+def test_a_number_of_gpus_agrees_with_its_verb(count: float, said: str) -> None:
     of = scaled(group={"maxReplicas": 0})
     seen = snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(Shape((("GPU", count),)), 1)))
     decided = plan(seen)
@@ -139,7 +139,7 @@ def test_one_gpu_waits_and_two_gpus_wait(count: float, said: str) -> None:
         (DemandKind.CONSTRAINT, "request_resources for 1 GPU waits: full."),
     ],
 )
-def test_verbs_agree_with_what_waits(kind: DemandKind, said: str) -> None:
+def test_verbs_agree_with_their_subjects(kind: DemandKind, said: str) -> None:
     answer = DemandAnswer(kind, GPU_TASK, 1, (), (DemandHold(HoldKind.MAX, "full"),))
     assert summary_of((), [answer], known=True) == f"Desired: no worker groups. {said}"
 
@@ -152,13 +152,13 @@ def test_amounts_agree_with_their_nouns(value: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(("there", "said"), [(1, "1 pod, 0 wanted"), (2, "2 pods, 0 wanted")])
-def test_pods_that_are_too_many_are_counted_as_people_do(there: int, said: str) -> None:
+def test_messages_about_surplus_pods_agree_with_their_number(there: int, said: str) -> None:
     of = cluster(spec(group(replicas=0)))
     decided = plan(snapshot(of, [head(of), *(worker(of, n + 1) for n in range(there))]))
     assert {delete.reason for delete in decided.deletes} == {said}
 
 
-def test_nodes_that_ray_has_lost_are_counted_as_people_do() -> None:
+def test_messages_about_lost_nodes_agree_with_their_number() -> None:
     of = scaled()
     pods = [head(of), worker(of, 1), worker(of, 2)]
     state = view([node(pods[0])]).ray.state
@@ -168,7 +168,7 @@ def test_nodes_that_ray_has_lost_are_counted_as_people_do() -> None:
     assert node_trouble(state, pods, known) == "Ray does not list 2 nodes that it had"
 
 
-def test_a_cluster_of_one_pod_is_counted_as_people_do() -> None:
+def test_messages_about_one_pod_are_singular() -> None:
     of = cluster(spec(group(replicas=0)))
     seen = snapshot(of, [head(of, ready=False, unready_reason="ContainersNotReady", unready_container="ray")])
     ready = next(c for c in compute_status(seen, plan(seen), ())["conditions"] if c["type"] == "Ready")
@@ -176,7 +176,7 @@ def test_a_cluster_of_one_pod_is_counted_as_people_do() -> None:
 
 
 def created(**fields: Any) -> set[str]:
-    """What the events say of the pods that a cluster which follows its queue makes now."""
+    """The events about pods that a cluster which follows its queue creates now."""
     of = fields.pop("of", scaled())
     seen = snapshot(of, [head(of)], **fields)
     decided = plan(seen)
@@ -184,12 +184,12 @@ def created(**fields: Any) -> set[str]:
     return {event.note for event in events_of(outcomes, (), {}, {}, decided) if event.action == "Create"}
 
 
-def test_pods_that_are_made_for_work_say_so() -> None:
+def test_the_event_about_pods_for_work_says_so() -> None:
     seen = view([node(head(scaled()))], Demand(GPU_TASK, 2))
     assert created(scaling=seen) == {"Created 2 pods in group gpu: 2 more replicas, as work waits for them"}
 
 
-def test_pods_that_are_made_for_a_size_say_which_field_asks_for_it() -> None:
+def test_the_event_about_pods_for_a_size_names_its_field() -> None:
     known = view([node(head(scaled()))])
     least = scaled(group={"minReplicas": 1})
     assert created(of=least, scaling=known) == {
@@ -201,8 +201,8 @@ def test_pods_that_are_made_for_a_size_say_which_field_asks_for_it() -> None:
     }
 
 
-def test_pods_that_are_made_before_ray_has_answered_say_what_for() -> None:
-    """Not that something is kept, which is neither what was done nor why."""
+def test_the_event_about_pods_before_rays_first_answer_has_a_reason() -> None:
+    """It does not say that something is kept, which is neither the action nor its reason."""
     of = scaled(group={"replicas": 2})
     unknown = replace(view([], acted_on={}), ray=RayView(trouble="the head has not answered yet"))
     notes = created(of=of, scaling=unknown)
@@ -212,7 +212,7 @@ def test_pods_that_are_made_before_ray_has_answered_say_what_for() -> None:
     assert created(of=of, scaling=asked) == {said}
 
 
-def test_a_pod_in_place_of_another_says_that_one_was_missing() -> None:
+def test_the_event_about_a_replacement_says_that_a_pod_was_missing() -> None:
     of = scaled(group={"replicas": 1})
     there = view([node(head(of))], acted_on={"gpu": Sizing(1, 1)})
     assert created(of=of, scaling=there) == {"Created 1 pod in group gpu: 1 pod fewer than wanted"}
@@ -233,8 +233,8 @@ def test_a_change_of_a_groups_size_is_reported_with_its_reason() -> None:
     assert event.note == "Group gpu: 0 -> 1 pod"
 
 
-def test_what_a_head_says_gives_a_terminal_no_commands() -> None:
-    """Names are shown on one line, without control characters."""
+def test_names_of_a_head_cannot_control_a_terminal() -> None:
+    """They are shown on one line, without control characters."""
     evil = "\x1b]0;owned\x07\x1b[2J\nGPU\u202e"
     of = cluster(spec(group(replicas=1), enableInTreeAutoscaling=True))
     explained = explanation_of(
@@ -243,7 +243,7 @@ def test_what_a_head_says_gives_a_terminal_no_commands() -> None:
     assert all(line.isprintable() for line in explanation_text(explained).splitlines())
 
 
-def test_a_create_says_what_it_is_for_in_the_plan_of_the_command_line_as_well() -> None:
+def test_the_plan_of_the_command_line_has_the_reason_of_each_create() -> None:
     of = scaled()
     decided = plan(snapshot(of, [head(of)], scaling=view([node(head(of))], Demand(GPU_TASK, 1))))
     made = [one for one in decided.actions if isinstance(one, CreatePod)]

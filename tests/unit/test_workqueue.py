@@ -1,4 +1,4 @@
-"""The work queue's contract, a test a bullet."""
+"""The work queue's contract, one test per rule."""
 
 import asyncio
 from collections import Counter
@@ -20,7 +20,7 @@ def queue(work: Callable[[Key], Awaitable[Done | Retry]], **changes: float) -> W
 
 
 async def idle(under_test: WorkQueue) -> None:
-    """Wait until nothing is being worked on."""
+    """Wait until no key is being worked on."""
     async with asyncio.timeout(DEADLINE):
         while under_test.depth:
             await asyncio.sleep(0)
@@ -42,8 +42,8 @@ async def test_a_key_that_is_added_while_it_waits_is_worked_on_once() -> None:
     assert seen == {A: 1}
 
 
-async def test_a_key_that_is_added_while_worked_on_is_worked_on_once_more_and_never_twice_at_a_time() -> None:
-    """Events during a pass make exactly one further pass, after it."""
+async def test_a_key_that_is_added_during_its_pass_gets_exactly_one_further_pass() -> None:
+    """That pass comes afterwards, never at the same time."""
     gate, running, most, passes = asyncio.Event(), 0, 0, 0
 
     async def work(_: Key) -> Done:
@@ -66,7 +66,7 @@ async def test_a_key_that_is_added_while_worked_on_is_worked_on_once_more_and_ne
 
 
 async def test_a_slow_key_does_not_hold_up_another() -> None:
-    """B is done while A still hangs."""
+    """B is finished while A still hangs."""
     done, hang = asyncio.Event(), asyncio.Event()
 
     async def work(key: Key) -> Done:
@@ -84,7 +84,7 @@ async def test_a_slow_key_does_not_hold_up_another() -> None:
 
 
 async def test_a_failing_key_is_retried_with_growing_backoff_that_success_forgets() -> None:
-    """10, 20, 40, 80, 160, 160 ms, then, after a success, 10 ms again: on a busy machine, too."""
+    """It is 10, 20, 40, 80, 160, 160 ms, then, after a success, 10 ms again, even on a busy machine."""
     times: list[float] = []
     finished = asyncio.Event()
 
@@ -130,7 +130,7 @@ async def test_an_exception_is_a_failure_like_any_other(caplog: pytest.LogCaptur
 
 
 async def test_add_after_keeps_the_earlier_time() -> None:
-    """A later time does not put off an earlier one, and an earlier one replaces a later one."""
+    """A later time does not replace an earlier one, but an earlier one replaces a later one."""
     times: list[float] = []
     finished = asyncio.Event()
 
@@ -150,7 +150,7 @@ async def test_add_after_keeps_the_earlier_time() -> None:
     assert 0.02 - 0.001 <= times[0] - started < DEADLINE
 
 
-async def test_what_comes_due_during_a_pass_is_looked_at_after_it_and_never_lost() -> None:
+async def test_a_key_that_comes_due_during_its_pass_is_worked_on_after_it() -> None:
     began: list[float] = []
     first_ends, second_began = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -182,10 +182,10 @@ async def test_what_comes_due_during_a_pass_is_looked_at_after_it_and_never_lost
 
 @pytest.mark.parametrize("delay", [0.0, 0.01])
 @pytest.mark.parametrize(("at_its_end", "passes"), [(True, 1), (False, 2)])
-async def test_what_a_pass_has_observed_before_its_end_leads_to_no_other(
+async def test_an_event_that_a_pass_has_already_seen_causes_no_further_pass(
     delay: float, passes: int, *, at_its_end: bool
 ) -> None:
-    """It says so; what comes after that does lead to another one."""
+    """The pass reports what it has seen; later events cause another one."""
     began: list[Key] = []
 
     async def work(key: Key) -> Done:
@@ -210,7 +210,7 @@ async def test_what_a_pass_has_observed_before_its_end_leads_to_no_other(
 
 
 async def test_stop_lets_work_finish_within_its_grace_and_cancels_the_rest() -> None:
-    """A quick pass ends by itself, a hanging one is cancelled."""
+    """A quick pass ends by itself; a hanging one is cancelled."""
     ended: list[str] = []
 
     async def work(key: Key) -> Done:
@@ -232,7 +232,7 @@ async def test_stop_lets_work_finish_within_its_grace_and_cancels_the_rest() -> 
     assert ended == ["done", "cancelled"]
 
 
-async def test_a_server_that_asks_for_time_is_given_it() -> None:
+async def test_a_retry_after_delays_the_next_attempt() -> None:
     """A pass that failed on a Retry-After is not repeated sooner."""
     times: list[float] = []
     finished = asyncio.Event()
@@ -253,7 +253,7 @@ async def test_a_server_that_asks_for_time_is_given_it() -> None:
 
 
 async def test_a_paused_queue_keeps_every_key_until_it_is_started_again() -> None:
-    """Those that wait, those put off, and those that were being worked on."""
+    """It keeps waiting keys, delayed keys, and those that were being worked on."""
     looked: list[Key] = []
     entered, leave = asyncio.Event(), asyncio.Event()
 
@@ -282,10 +282,10 @@ async def test_a_paused_queue_keeps_every_key_until_it_is_started_again() -> Non
 
 
 @pytest.mark.parametrize(("at_most", "begun"), [(float("inf"), 3), (1, 2), (0, 1)])
-async def test_a_key_that_has_made_room_holds_up_nobody_but_of_some_only_so_many_may(
+async def test_a_pass_that_waits_may_leave_its_place_but_only_a_bounded_number_at_once(
     at_most: float, begun: int
 ) -> None:
-    """What a pass has seen stays in memory until it is at its end, whether it has room or not."""
+    """The snapshot of a pass stays in memory until its end, with or without a place."""
     gate, seen = asyncio.Event(), 0
 
     async def work(key: Key) -> Done:
