@@ -16,7 +16,7 @@ CRD_REVISIONS: Final[Mapping[str, int]] = {revisions}
 """Each rises with every change of its CRD, which says it in the description of its schema."""
 
 CRD_DIGESTS: Final[Mapping[str, str]] = {digests}
-"""Of what each revision is, by which `make crds` notices a change."""
+"""The digest of each revision, by which `make crds` notices a change."""
 '''
 
 

@@ -76,7 +76,7 @@ def _is_there(link: str) -> bool:
 
 
 def _routes(subnets: Subnets, numbers: Sequence[int]) -> list[str]:
-    """For those that are no node: to pods over their nodes, to Services over the first node."""
+    """Routes from outside the nodes: to pods through their nodes, to Services through the first node."""
     return [
         *(_to_pods(subnets, number) for number in numbers),
         f"route add {subnets.services} via {subnets.node(1)}",

@@ -103,7 +103,7 @@ async def test_one_leads_and_the_other_takes_over_when_it_ends(
             assert (leader.story, standby.story) == (["gain"], [])
         asked = time.monotonic()
         await until("the other to lead", lambda: second.elector.leading)
-        assert time.monotonic() - asked < 5  # a Lease that is not given up lasts 15 s
+        assert time.monotonic() - asked < 5  # a Lease that is not released lasts 15 s
     assert lease_of(namespace)["holderIdentity"] in {"", None}
 
 

@@ -306,7 +306,7 @@ def test_a_status_of_any_shape_can_be_read(autoscaler: object) -> None:
 
 
 def test_only_conditions_that_report_trouble_are_shown() -> None:
-    """Of these, only those about the size are shown."""
+    """Others are left out."""
     conditions = [
         {"type": "ReplicaFailure", "status": "True", "reason": "Quota", "message": "exceeded quota"},
         {"type": "Valid", "status": "True", "reason": "SpecAccepted"},

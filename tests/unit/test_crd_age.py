@@ -73,7 +73,7 @@ def test_a_crd_without_our_revision_is_reported_as_foreign(found: dict[str, obje
 
 
 async def test_it_says_so_until_the_crd_is_upgraded(caplog: pytest.LogCaptureFixture) -> None:
-    """The log has it once, `/readyz` and metrics all the time. The whole CRD is read only when it has changed."""
+    """The log has it once, `/readyz` all the time. The whole CRD is read only when it has changed."""
     caplog.set_level(logging.INFO, "rayfleet.kube.informer.crd_age")
     old, new = read(ours(1), 1), read(ours(2), 2)
     first, second, third, fourth = await looks(old, old[:1], new, new[:1])

@@ -84,7 +84,7 @@ def test_a_spec_that_is_too_deep_is_reported_with_its_field_and_its_remedy(level
     found = in_cache(levels, kind).get(Key("RayCluster", "ml", "demo"))
     assert found is not None
     judgement = judge(found, None, None, {})
-    raw = decoded(stored(levels, kind=kind))["spec"]  # As the command line has it.
+    raw = decoded(stored(levels, kind=kind))["spec"]  # The command line gets it so.
     assert parse_spec(raw) == judgement.violations
     (violation,) = judgement.violations
     assert violation.path.startswith("spec.workerGroupSpecs[0].template.spec.x")

@@ -146,7 +146,7 @@ def test_the_fleet_is_the_sum_of_its_clusters() -> None:
 
 
 def test_a_tenant_that_asked_for_everything_leaves_no_trace() -> None:
-    """Of amounts so far apart, a running sum would keep a rest."""
+    """With amounts so far apart, a running sum would keep a rest."""
     fleet, other = FleetScaling(), KEY._replace(name="other")
     fleet.note(KEY, UID, Waiting(1, "Max", (0.1, 0.0, 0.0, 0.0, 0.0)), NO_HOLDS, NO_SCOPES)
     fleet.note(other, UID, Waiting(1, "Max", (1e18, 0.0, 0.0, 0.0, 0.0)), NO_HOLDS, NO_SCOPES)

@@ -23,7 +23,7 @@ KEY = Key("RayCluster", "ml", "demo")
 @pytest.fixture
 async def api() -> AsyncIterator[ScriptedApi]:
     async with scripted_api() as api:
-        for path, field in (("/api", "versions"), ("/apis", "groups")):  # What kopf looks at.
+        for path, field in (("/api", "versions"), ("/apis", "groups")):  # The fields that kopf reads.
             api.answers["GET", path] = says({field: []}, 200, "Content-Type: application/json")
         yield api
 

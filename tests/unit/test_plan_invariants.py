@@ -61,7 +61,7 @@ class World:
             case CreateService(name=name):
                 self.services = (*self.services, service_of(self.cluster, name))
             case CreatePod(name=name):
-                if name not in self.pods:  # Else the API server answers 409.
+                if name not in self.pods:  # Otherwise the API server answers 409.
                     self.pods[name] = self._pod(action)
             case DeletePod(name=name, uid=uid):
                 if name in self.pods and self.pods[name].uid == uid:

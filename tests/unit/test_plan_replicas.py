@@ -117,7 +117,7 @@ def test_a_replica_that_lost_a_host_goes_whole_and_is_recreated(
     going = [replace(pod, deleting=True) for pod in pods if pod in broken or pod in lost]
     recreated = made(decide(of, [*going, *sound]))
     assert [pod.index for pod in recreated] == [9, 10, 11, 12]
-    # While the old one is on its way out its place is taken.
+    # While the old one terminates, its place is taken.
     assert {pod.host.replica_index for pod in recreated if pod.host} == {2}
     assert {pod.host.replica_index for pod in made(decide(of, sound)) if pod.host} == {0}
 

@@ -150,7 +150,7 @@ def test_scale_down_takes_pending_pods_first_then_the_newest() -> None:
 
 
 def test_scale_down_does_not_count_terminating_pods() -> None:
-    """Of four pods one is terminating, and two are desired: one more goes, not two."""
+    """One of four pods is terminating, and two are desired: one more goes, not two."""
     of = cluster(spec(group(replicas=2)))
     workers = [worker(of, 1, deleting=True), *(worker(of, n) for n in (2, 3, 4))]
     assert [name for name, _ in deleted(plan(snapshot(of, [head(of), *workers])))] == [workers[3].name]

@@ -234,7 +234,7 @@ async def test_creates_are_repeated_silently_each_second_until_the_new_kind_is_k
             bed.api.answers["POST", at] = fails(403, "Forbidden", LAGGING)
             done = await bed.reconciler.reconcile(KEY)
             assert isinstance(done, Done)
-            # What is left of a second: of it this machine may have taken any part by now.
+            # The rest of a second, of which this machine may have used any part by now.
             assert 0.0 < (done.requeue_after or 0.0) <= 1.0
         assert not [event for event in bed.api.bodies("POST", "/events") if event["type"] == "Warning"]
         written = [body["status"] for body in bed.api.bodies("PATCH", "/status")]

@@ -11,4 +11,4 @@ CRD_REVISIONS: Final[Mapping[str, int]] = {
 CRD_DIGESTS: Final[Mapping[str, str]] = {
     "rayclusters.ray.io": "a17894e582fc5a11",
 }
-"""Of what each revision is, by which `make crds` notices a change."""
+"""The digest of each revision, by which `make crds` notices a change."""

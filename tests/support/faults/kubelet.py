@@ -1,4 +1,4 @@
-"""A node without containers: its pods run because it says so, and end when they are told to."""
+"""A node without containers: its pods run because it says so, and end when they are deleted."""
 
 import asyncio
 import json

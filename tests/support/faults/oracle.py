@@ -321,7 +321,7 @@ def _is_surplus(pod: Object, cluster: Object, state: State) -> bool:
     )
     if wanted is None or named or _is_broken(pod, state):
         return True
-    # Of a replica that is too many, the first pod that goes shows it, and the others follow.
+    # The first pod of a surplus replica shows that it is one; the others follow.
     return sum(active(p) and in_view(p) for p in _group(pod, state)) > wanted
 
 
