@@ -133,7 +133,7 @@ golden: $(VENV)/installed ## Record what the operator does on fixed input (tests
 # The variable silences an advertisement of the theme.
 docs: $(DOCS_VENV)/installed ## Build the documentation's site into site/; a broken link is an error (3 s)
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet --strict
-	@echo "the site is in site/: open site/index.html"
+	@echo "the site is in site/; to see it with its search: $(PYTHON) -m http.server --directory site"
 
 images: setup ## Build the operator's and Ray's images (3 min the first time)
 	@$(RUN) -m images build

@@ -1,10 +1,12 @@
 """The hooks of the documentation's site: navigation, links out of docs/, nothing from other servers."""
 
 import logging
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 import docs_site
 
@@ -84,3 +86,12 @@ def _repository(root: Path) -> None:
     (root / "code").mkdir()
     for file in ("README.md", "code/store.py", "docs/b.md"):
         (root / file).touch()
+
+
+def test_the_site_and_the_chart_lead_to_the_same_repository() -> None:
+    """The address of the repository is in two places: links of the site, and the runbooks of alerts."""
+    root = Path(docs_site.__file__).parents[1]
+    repository = re.search(r"^  repository: (\S+)$", (root / "mkdocs.yml").read_text(), re.MULTILINE)
+    values = yaml.safe_load((root / "charts/rayfleet/values.yaml").read_text())
+    assert repository
+    assert values["metrics"]["prometheusRule"]["runbooks"] == f"{repository[1]}/blob/main/docs/runbooks"
