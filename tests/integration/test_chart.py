@@ -79,7 +79,7 @@ def test_the_operator_runs_with_the_least_a_container_can_have() -> None:
 
 
 def test_another_operator_stands_by_on_another_node() -> None:
-    """And before the leader of an old version is asked to end, one of the new version is ready."""
+    """A replica of the new version is ready before the old leader is asked to end."""
     spec = of_kind("Deployment", render())[0]["spec"]
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     assert (spec["replicas"], spec["strategy"]) == (2, rolling)
@@ -97,7 +97,7 @@ def test_each_replica_has_its_pods_name_on_the_lease() -> None:
 
 
 def test_the_operator_understands_the_flags_that_the_chart_gives_it() -> None:
-    """And its probes ask the port that it was told."""
+    """Its probes use its configured port."""
     container = of_kind("Deployment", render("watchNamespaces={a,b}", "logLevel=debug"))[0]["spec"][
         "template"
     ]["spec"]["containers"][0]
@@ -234,7 +234,7 @@ def test_prometheus_finds_every_replica_by_the_service() -> None:
 
 
 def test_a_service_monitor_selects_the_service_and_has_the_labels_it_is_to_have() -> None:
-    """And leaves the labels of the metrics as they are."""
+    """The labels of the metrics stay as they are."""
     monitor = "metrics.serviceMonitor"
     objects = render(f"{monitor}.enabled=true", f"{monitor}.interval=15s", f"{monitor}.labels.release=prom")
     found, service = of_kind("ServiceMonitor", objects)[0], of_kind("Service", objects)[0]
@@ -369,16 +369,16 @@ def test_the_operator_may_do_what_it_does_and_no_more(group: str, resource: str,
 def test_each_right_is_explained() -> None:
     """What it is for, what a thief could do with it, and which value takes it away."""
     page = (REPOSITORY / "docs" / "security.md").read_text()
-    told: dict[str, set[str]] = {}
+    explained: dict[str, set[str]] = {}
     for name, verbs in re.findall(r"`([^` ]+)`: ([a-z, ]+)", page):
-        told.setdefault(name, set()).update(set(verbs.replace(",", " ").split()) & set(VERBS))
+        explained.setdefault(name, set()).update(set(verbs.replace(",", " ").split()) & set(VERBS))
     for (group, resource), granted in GRANTED.items():
         name = f"{group}/{resource}" if group == "events.k8s.io" else resource
-        assert told[name] == granted, name
+        assert explained[name] == granted, name
 
 
 def test_of_all_leases_the_operator_sees_only_the_other_operators(api: ClusterApi) -> None:
-    """And only sees it."""
+    """It can only read it."""
     lease = (NAMESPACE, "list", "coordination.k8s.io", "leases")
     assert allowed(api, *lease, name="ray-operator-leader")
     assert not allowed(api, *lease, name="some-other")
@@ -386,7 +386,7 @@ def test_of_all_leases_the_operator_sees_only_the_other_operators(api: ClusterAp
 
 
 def test_of_all_crds_the_operator_reads_only_its_own(api: ClusterApi) -> None:
-    """And changes none."""
+    """It changes none."""
     for name in CRD_REVISIONS:
         verbs = {verb for verb in VERBS if allowed(api, NAMESPACE, verb, *CRDS, name=name)}
         assert verbs == {"get"}

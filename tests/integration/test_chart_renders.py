@@ -105,7 +105,7 @@ def test_the_chart_makes_of_them_what_is_recorded() -> None:
 
 @pytest.mark.parametrize("name", value_sets())
 def test_the_api_server_takes_every_object_and_knows_every_field(admin: ClusterApi, name: str) -> None:
-    """And a pod of the Deployment is admitted where Pod Security `restricted` is enforced."""
+    """A pod of the Deployment is also admitted where Pod Security `restricted` is enforced."""
     for item in rendered(name):
         stored = dry_run(admin, item)
         assert stored["kind"] == item["kind"]

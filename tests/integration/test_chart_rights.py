@@ -57,7 +57,7 @@ def granted(file: Path, text: str) -> set[Right]:
 
 
 def test_there_is_a_switch_for_every_feature_that_does_not_always_work() -> None:
-    """And a test below for each."""
+    """A test below covers each."""
     named = {re.findall(r"`([a-zA-Z.]+)`,", value)[0] for _, _, value in rows() if value != "always"}
     assert named == set(SWITCHES)
 

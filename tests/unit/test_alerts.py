@@ -17,7 +17,7 @@ ALERTS = read_alerts()
 OURS = {definition.name: definition.type for section in SECTIONS for definition in section.definitions}
 HISTOGRAMS = {name for name, kind in OURS.items() if kind is Type.HISTOGRAM}
 OF_OTHERS = {"container_memory_working_set_bytes", "kube_pod_container_resource_limits"}
-"""Of the kubelet and of kube-state-metrics."""
+"""Metrics of the kubelet and of kube-state-metrics."""
 SECTIONS_OF_A_RUNBOOK = ["Meaning", "Impact", "What to look at", "What to do"]
 
 
@@ -26,7 +26,7 @@ def runbook(alert: Alert) -> str:
 
 
 def test_the_page_lists_the_alerts() -> None:
-    """`make lint` looks at the same."""
+    """`make lint` checks the same."""
     assert main(["--check"]) == 0
 
 
@@ -54,7 +54,7 @@ class TestEachAlert:
         assert alert.name.startswith("Rayfleet")
 
     def test_its_runbook_answers_four_questions(self, alert: Alert) -> None:
-        """And has at least one command to copy."""
+        """It has at least one command to copy."""
         page = runbook(alert)
         assert page.startswith(f"# {alert.name}\n")
         assert re.findall(r"^## (.*)$", page, re.MULTILINE) == SECTIONS_OF_A_RUNBOOK

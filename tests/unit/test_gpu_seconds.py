@@ -107,7 +107,7 @@ def test_time_is_accounted_by_what_was_there_before() -> None:
 
 
 def test_while_ray_is_unknown_only_what_is_allocated_goes_on() -> None:
-    """And nothing is made up for that time once it is known again."""
+    """Nothing is added for that time once it is known again."""
     clock = Clock()
     clock.after(0, GpuUse(8, 8, 0))
     assert clock.after(10, GpuUse(8)) == GpuUse(80, None, None)

@@ -91,7 +91,7 @@ def test_the_owner_is_named_by_its_kind() -> None:
 
 
 def test_conditions_are_1_or_0_with_their_reason() -> None:
-    """And absent where the object has none; those of other writers are not shown."""
+    """They are absent if the object has none; those of other writers are not shown."""
     of = cluster()
     status = computed(of, [head(of, ready=False, unready_reason="CrashLoopBackOff")])
     status["conditions"].append({"type": "Theirs", "status": "True", "reason": "Unknown"})

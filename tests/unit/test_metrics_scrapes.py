@@ -150,7 +150,7 @@ async def test_a_peer_that_hangs_up_is_no_error(caplog: pytest.LogCaptureFixture
 async def test_a_peer_that_reads_nothing_is_hung_up_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And holds up nobody else meanwhile."""
+    """It delays nobody else meanwhile."""
     monkeypatch.setattr(server, "LONGEST_SECONDS", 0.3)
     async with serving() as (running, port):
         with await hanging(port):
