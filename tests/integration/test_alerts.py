@@ -1,4 +1,4 @@
-"""The alerts that the chart ships: what helm makes of them, and when Prometheus fires and resolves each."""
+"""The alerts of the chart: their rendering by helm, and when Prometheus fires and resolves each."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def rules_of(objects: list[Object]) -> dict[str, Object]:
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.alert)
 def test_each_alert_fires_after_its_time_and_resolves(scene: Scene, values: Path, tmp_path: Path) -> None:
-    """With the shipped durations, as Prometheus itself evaluates what helm renders."""
+    """Prometheus itself evaluates the rendered rules, with the shipped durations."""
     (alert,) = (alert for alert in read_alerts() if alert.name == scene.alert)
     rules = the("PrometheusRule", rendered(values, **ON))["spec"]
     assert promtool_rule_tests(tmp_path, rules, [scene.as_promtool_test(alert)]) == ""
@@ -46,7 +46,7 @@ def test_every_alert_is_tried() -> None:
     assert [scene.alert for scene in SCENES] == [alert.name for alert in read_alerts()]
 
 
-def test_alerts_are_installed_only_where_somebody_asks_for_them(values: Path) -> None:
+def test_alerts_are_installed_only_on_request(values: Path) -> None:
     """The Prometheus Operator's kinds may not exist."""
     assert not of_kind("PrometheusRule", rendered(values))
     rule = the("PrometheusRule", rendered(values, **ON, labels={"release": "prometheus"}))
@@ -55,7 +55,7 @@ def test_alerts_are_installed_only_where_somebody_asks_for_them(values: Path) ->
 
 
 def test_the_rendered_alerts_are_those_of_the_file(values: Path) -> None:
-    """With a severity, a summary, a description, and the page that says what to do."""
+    """Each has a severity, a summary, a description, and its runbook."""
     rules = rules_of(rendered(values, **ON))
     for alert in read_alerts():
         assert rules[alert.name] == {
@@ -72,7 +72,7 @@ def test_the_rendered_alerts_are_those_of_the_file(values: Path) -> None:
 
 
 def test_values_change_single_alerts(values: Path) -> None:
-    """Duration, severity, whether it is there, and where the runbooks are; the others stay as they are."""
+    """Values set the duration, the severity, the runbooks, or disable an alert; the others stay."""
     plain = rules_of(rendered(values, **ON))
     changes = {
         "RayfleetClusterNotReady": {"for": "1h", "severity": "info"},

@@ -1,4 +1,4 @@
-"""The chart: what the real helm makes of it, and the rights that a real API server grants by it."""
+"""The chart: its rendering by the real helm, and the rights that a real API server grants by it."""
 
 import re
 
@@ -25,7 +25,7 @@ def render(*values: str) -> list[Object]:
 
 
 def flags(container: Object) -> list[str]:
-    """Those of the operator, without the one that names a file in its container."""
+    """The flags of the operator, without the one that names a file in its container."""
     return [flag for flag in container["args"] if not flag.startswith("--scaling-config=")]
 
 
@@ -57,14 +57,14 @@ BAD_VALUES = [
 
 @pytest.mark.parametrize(("value", "named"), BAD_VALUES)
 def test_a_bad_value_is_refused_by_name(value: str, named: str) -> None:
-    """Before anything is installed."""
+    """It is refused before anything is installed."""
     done = helm("template", RELEASE, str(CHART), f"--set={value}")
     assert done.returncode != 0
     assert named in done.stderr
 
 
-def test_the_operator_runs_with_the_least_a_container_can_have() -> None:
-    """No root, no capability, no write to its file system, and an end within ten seconds."""
+def test_the_operator_runs_with_minimal_privileges() -> None:
+    """It has no root, no capability, no writable file system, and ends within ten seconds."""
     pod = of_kind("Deployment", render())[0]["spec"]["template"]["spec"]
     container = pod["containers"][0]
     assert pod["securityContext"]["runAsNonRoot"] is True
@@ -90,7 +90,7 @@ def test_another_operator_stands_by_on_another_node() -> None:
 
 
 def test_each_replica_has_its_pods_name_on_the_lease() -> None:
-    """No two can ever share it, and a container that is restarted has it again."""
+    """No two can share it, and a restarted container has the same."""
     container = of_kind("Deployment", render())[0]["spec"]["template"]["spec"]["containers"][0]
     sources = {entry["name"]: entry["valueFrom"]["fieldRef"]["fieldPath"] for entry in container["env"]}
     assert sources == {"POD_NAMESPACE": "metadata.namespace", "RAYFLEET_IDENTITY": "metadata.name"}
@@ -112,7 +112,7 @@ def test_the_operator_understands_the_flags_that_the_chart_gives_it() -> None:
 
 
 def test_with_listed_namespaces_nothing_is_granted_outside_of_them() -> None:
-    """A Role and its binding in each, and no ClusterRole."""
+    """Each has a Role and its binding, and there is no ClusterRole."""
     objects = render("watchNamespaces={a,b}")
     assert [role["metadata"]["namespace"] for role in of_kind("Role", objects)] == ["a", "b", NAMESPACE]
     assert [binding["metadata"]["namespace"] for binding in of_kind("RoleBinding", objects)] == [
@@ -126,7 +126,7 @@ def test_with_listed_namespaces_nothing_is_granted_outside_of_them() -> None:
 
 
 def test_both_kinds_of_role_grant_the_same() -> None:
-    """What works with all namespaces works with some; rights are asked about where the Role is."""
+    """Everything that works with all namespaces works with some; reviews are made where the Role is."""
     *everywhere, review, crds = of_kind("ClusterRole", render())[0]["rules"]
     *here, local = of_kind("Role", render("watchNamespaces={a}"))[0]["rules"]
     assert here == everywhere
@@ -139,8 +139,8 @@ def test_both_kinds_of_role_grant_the_same() -> None:
     assert crds["resources"] == ["customresourcedefinitions"], "which are in no namespace"
 
 
-def test_another_operators_namespace_is_named_to_the_operator_and_its_lease_can_be_seen_there() -> None:
-    """With all namespaces it can anyway; with some, by a Role of its own where there is none yet."""
+def test_another_operators_namespace_is_a_flag_and_its_lease_can_be_read_there() -> None:
+    """With all namespaces it can anyway; with some, a further Role allows it if there is none yet."""
     values = "otherOperator.namespaces={kuberay,a}"
     objects = render(values)
     container = of_kind("Deployment", objects)[0]["spec"]["template"]["spec"]["containers"][0]
@@ -161,8 +161,8 @@ def test_another_operators_namespace_is_named_to_the_operator_and_its_lease_can_
     ]
 
 
-def test_a_network_policy_lets_the_kubelet_in_and_who_is_named_to_scrape() -> None:
-    """Nobody else; and there is none by default, as not every network enforces it."""
+def test_a_network_policy_admits_the_kubelet_and_the_configured_scrapers() -> None:
+    """It admits nobody else; there is none by default, because not every network enforces it."""
     assert not of_kind("NetworkPolicy", render())
     objects = render("networkPolicy.enabled=true")
     (policy,) = of_kind("NetworkPolicy", objects)
@@ -184,27 +184,27 @@ def test_a_network_policy_lets_the_kubelet_in_and_who_is_named_to_scrape() -> No
     assert len(policy["spec"]["ingress"]) == 1
 
 
-def test_without_token_auth_no_secret_can_be_touched() -> None:
-    """Neither made nor read."""
+def test_without_token_auth_no_secret_can_be_read_or_created() -> None:
+    """The operator has no right to Secrets."""
     (role,) = of_kind("ClusterRole", render("tokenAuth.enabled=false"))
     assert not any("secrets" in rule["resources"] for rule in role["rules"])
 
 
 def test_without_target_spec_no_cluster_can_be_changed() -> None:
-    """Only its status."""
+    """Only its status can be written."""
     (role,) = of_kind("ClusterRole", render("autoscaling.targetSpec=false"))
     verbs = {verb for rule in role["rules"] if "rayclusters" in rule["resources"] for verb in rule["verbs"]}
     assert verbs == {"get", "list", "watch"}
 
 
-def test_finalizers_can_be_taken_off_with_or_without_target_spec() -> None:
-    """By the same right, to be had for either."""
+def test_finalizers_can_be_removed_with_or_without_target_spec() -> None:
+    """It is the same right, granted for either."""
     (role,) = of_kind("ClusterRole", render("autoscaling.targetSpec=false", "finalizers.release=true"))
     assert role["rules"] == of_kind("ClusterRole", render())[0]["rules"]
 
 
-def test_the_leaders_lease_is_all_that_is_granted_beside_the_operator() -> None:
-    """By its name, but for the create, which cannot be limited to one."""
+def test_only_the_leaders_lease_is_granted_in_the_operators_namespace() -> None:
+    """It is granted by name, except for the create, which cannot be limited to one."""
     (role,) = of_kind("Role", render())
     assert (role["metadata"]["namespace"], role["rules"]) == (
         NAMESPACE,
@@ -221,7 +221,7 @@ def test_the_leaders_lease_is_all_that_is_granted_beside_the_operator() -> None:
 
 
 def test_prometheus_finds_every_replica_by_the_service() -> None:
-    """Headless, so that each of them is scraped; its selector is the pods' labels, its port theirs."""
+    """It is headless, so that each is scraped; its selector and its port are those of the pods."""
     objects = render("metrics.port=9090")
     service = of_kind("Service", objects)[0]
     pod = of_kind("Deployment", objects)[0]["spec"]["template"]
@@ -233,7 +233,7 @@ def test_prometheus_finds_every_replica_by_the_service() -> None:
     assert not of_kind("ServiceMonitor", objects)
 
 
-def test_a_service_monitor_selects_the_service_and_has_the_labels_it_is_to_have() -> None:
+def test_a_service_monitor_selects_the_service_and_has_the_configured_labels() -> None:
     """The labels of the metrics stay as they are."""
     monitor = "metrics.serviceMonitor"
     objects = render(f"{monitor}.enabled=true", f"{monitor}.interval=15s", f"{monitor}.labels.release=prom")
@@ -247,7 +247,7 @@ def test_a_service_monitor_selects_the_service_and_has_the_labels_it_is_to_have(
 
 
 def test_without_metrics_nothing_listens_for_prometheus() -> None:
-    """No port, no Service, and no ServiceMonitor of nothing."""
+    """There is no port, no Service, and no ServiceMonitor."""
     objects = render("metrics.enabled=false", "metrics.serviceMonitor.enabled=true")
     container = of_kind("Deployment", objects)[0]["spec"]["template"]["spec"]["containers"][0]
     assert parse(flags(container), {}).metrics_port == 0
@@ -256,7 +256,7 @@ def test_without_metrics_nothing_listens_for_prometheus() -> None:
 
 
 def test_the_operator_reads_the_scaling_settings_that_the_chart_gives_it() -> None:
-    """Those of values.yaml are its own defaults, and every field of theirs is known to it."""
+    """Those of values.yaml are its own defaults, and it knows each of their fields."""
     assert parse_scaling_settings(scaling_file(render())) == ScalingSettings()
     query = "scaling.queries[0]"
     read = parse_scaling_settings(
@@ -281,8 +281,8 @@ def test_the_operator_reads_the_scaling_settings_that_the_chart_gives_it() -> No
     assert read.queries["waiting"].promql.render("a", "b") == 'sum(q{namespace="a"})'
 
 
-def test_the_scaling_settings_and_their_secrets_are_mounted_where_they_are_looked_for() -> None:
-    """Read-only; and changed settings make new pods, of which bad ones never take over."""
+def test_the_scaling_settings_and_their_secrets_are_mounted_at_the_configured_paths() -> None:
+    """They are read-only; changed settings create new pods, of which invalid ones never take over."""
     objects = render("scalingSecrets={prom,other}")
     pod = of_kind("Deployment", objects)[0]["spec"]["template"]
     mounts = {mount["name"]: mount for mount in pod["spec"]["containers"][0]["volumeMounts"]}
@@ -308,7 +308,7 @@ def scaling_file(objects: list[Object]) -> object:
 
 
 def test_an_image_is_given_by_its_parts() -> None:
-    """The tag is the chart's version where none is given."""
+    """The tag is the chart's version by default."""
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
     for values, image in (
         (["image.repository=r/o"], f"r/o:{version}"),
@@ -360,14 +360,16 @@ def allowed(api: ClusterApi, namespace: str, verb: str, group: str, resource: st
 
 
 @pytest.mark.parametrize(("group", "resource"), [*GRANTED, *OTHERS])
-def test_the_operator_may_do_what_it_does_and_no_more(group: str, resource: str, api: ClusterApi) -> None:
-    """Each verb, as the API server judges it."""
+def test_the_operator_has_exactly_the_rights_that_it_needs(
+    group: str, resource: str, api: ClusterApi
+) -> None:
+    """The API server judges each verb."""
     verbs = {verb for verb in VERBS if allowed(api, NAMESPACE, verb, group, resource)}
     assert verbs == GRANTED.get((group, resource), set())
 
 
 def test_each_right_is_explained() -> None:
-    """What it is for, what a thief could do with it, and which value takes it away."""
+    """The page has its purpose, its risk, and the value that removes it."""
     page = (REPOSITORY / "docs" / "security.md").read_text()
     explained: dict[str, set[str]] = {}
     for name, verbs in re.findall(r"`([^` ]+)`: ([a-z, ]+)", page):
@@ -377,7 +379,7 @@ def test_each_right_is_explained() -> None:
         assert explained[name] == granted, name
 
 
-def test_of_all_leases_the_operator_sees_only_the_other_operators(api: ClusterApi) -> None:
+def test_the_operator_can_read_only_the_other_operators_lease(api: ClusterApi) -> None:
     """It can only read it."""
     lease = (NAMESPACE, "list", "coordination.k8s.io", "leases")
     assert allowed(api, *lease, name="ray-operator-leader")
@@ -385,7 +387,7 @@ def test_of_all_leases_the_operator_sees_only_the_other_operators(api: ClusterAp
     assert not allowed(api, NAMESPACE, "patch", "coordination.k8s.io", "leases", name="ray-operator-leader")
 
 
-def test_of_all_crds_the_operator_reads_only_its_own(api: ClusterApi) -> None:
+def test_the_operator_can_read_only_its_own_crd(api: ClusterApi) -> None:
     """It changes none."""
     for name in CRD_REVISIONS:
         verbs = {verb for verb in VERBS if allowed(api, NAMESPACE, verb, *CRDS, name=name)}

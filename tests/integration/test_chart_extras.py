@@ -1,4 +1,4 @@
-"""What administrators add to the chart: budgets, spreading, pinned images, monitors, their own objects."""
+"""Additions of administrators to the chart: budgets, spreading, pinned images, monitors, own objects."""
 
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ def pod_of(objects: list[Object]) -> Object:
     return pod
 
 
-def test_draining_nodes_leaves_a_replica_and_is_never_held_up(values: Path) -> None:
-    """One may be away at a time, a single one too; what is not ready protects nothing."""
+def test_draining_nodes_leaves_a_replica_and_is_never_blocked(values: Path) -> None:
+    """One may be away at a time, even a single one; unready pods do not count."""
     objects = rendered(values)
     budget = the("PodDisruptionBudget", objects)["spec"]
     assert budget == {
@@ -46,7 +46,7 @@ def test_draining_nodes_leaves_a_replica_and_is_never_held_up(values: Path) -> N
 
 @pytest.mark.parametrize("amount", [2, "50%", 0])
 def test_a_budget_may_say_how_many_must_stay(values: Path, amount: int | str) -> None:
-    """Kubernetes takes one of the two bounds, so it replaces the default."""
+    """Kubernetes accepts one of the two bounds, so it replaces the default."""
     budget = the("PodDisruptionBudget", rendered(values, podDisruptionBudget={"minAvailable": amount}))[
         "spec"
     ]
@@ -54,8 +54,8 @@ def test_a_budget_may_say_how_many_must_stay(values: Path, amount: int | str) ->
     assert "maxUnavailable" not in budget
 
 
-def test_replicas_are_spread_as_said_and_are_what_is_counted(values: Path) -> None:
-    """Their labels need not be repeated; a selector that is given stays as it is."""
+def test_replicas_are_spread_as_configured_and_selected_by_default(values: Path) -> None:
+    """Their labels need not be repeated; a given selector stays as it is."""
     own = {"matchLabels": {"team": "ray"}}
     objects = rendered(values, topologySpreadConstraints=[ZONES, {**ZONES, "labelSelector": own}])
     first, second = pod_of(objects)["spec"]["topologySpreadConstraints"]
@@ -65,13 +65,13 @@ def test_replicas_are_spread_as_said_and_are_what_is_counted(values: Path) -> No
 
 
 def test_a_digest_pins_the_image(values: Path) -> None:
-    """Beside the tag, which people read."""
+    """It is added to the tag, which people read."""
     pod = pod_of(rendered(values, image={"repository": "r/o", "tag": "v9", "digest": DIGEST}))
     assert pod["spec"]["containers"][0]["image"] == f"r/o:v9@{DIGEST}"
 
 
-def test_extras_come_after_what_the_chart_sets(values: Path) -> None:
-    """So an argument overrides a flag of the chart's, and nothing of the chart's is lost."""
+def test_extras_come_after_the_charts_own_values(values: Path) -> None:
+    """So an argument overrides a flag of the chart, and nothing of the chart is lost."""
     plain = pod_of(rendered(values))["spec"]
     volume: Object = {"name": "cache", "emptyDir": {}}
     mount = {"name": "cache", "mountPath": "/cache"}
@@ -91,8 +91,8 @@ def test_extras_come_after_what_the_chart_sets(values: Path) -> None:
     assert (settings.log_level, settings.write_concurrency) == ("DEBUG", 64)
 
 
-def test_objects_of_ones_own_are_rendered_as_the_charts_templates_are(values: Path) -> None:
-    """As maps or as text."""
+def test_extra_objects_are_rendered_like_the_charts_templates(values: Path) -> None:
+    """They may be maps or text."""
     as_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-map"}}
     as_text = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ include "rayfleet.fullname" . }}-text\n'
     objects = rendered(values, extraObjects=[as_map, as_text])
@@ -101,7 +101,7 @@ def test_objects_of_ones_own_are_rendered_as_the_charts_templates_are(values: Pa
 
 
 def test_rays_own_metrics_are_scraped_where_clusters_run(values: Path) -> None:
-    """From every pod of Ray's, by the port that the operator adds to each, with the cluster as a label."""
+    """Every Ray pod is scraped, on the port that the operator adds to each, with the cluster as a label."""
     assert not of_kind("PodMonitor", rendered(values))
     monitor = {"enabled": True, "interval": "1m", "labels": {"release": "prom"}}
     found = the("PodMonitor", rendered(values, podMonitor=monitor))
@@ -117,7 +117,7 @@ def test_rays_own_metrics_are_scraped_where_clusters_run(values: Path) -> None:
     assert found["spec"]["namespaceSelector"] == {"matchNames": ["a", "b"]}
 
 
-def test_connections_of_the_operator_are_limited_only_if_said(values: Path) -> None:
+def test_connections_of_the_operator_are_limited_only_on_request(values: Path) -> None:
     """A wrong list would cut it off from its clusters."""
     rule = {"ports": [{"port": 443, "protocol": "TCP"}]}
     policy = the("NetworkPolicy", rendered(values, networkPolicy={"enabled": True, "egress": [rule]}))["spec"]
@@ -125,15 +125,15 @@ def test_connections_of_the_operator_are_limited_only_if_said(values: Path) -> N
 
 
 def test_the_crd_may_be_managed_elsewhere() -> None:
-    """By GitOps, or by somebody who may."""
+    """GitOps may manage it, or somebody with the rights."""
     assert "kind: CustomResourceDefinition" in must_helm("template", RELEASE, str(CHART))
     without = must_helm("template", RELEASE, str(CHART), "--set=crds.enabled=false")
     assert "CustomResourceDefinition" not in without
 
 
 @pytest.mark.parametrize("checked", [False, True])
-def test_with_listed_namespaces_the_crd_is_read_only_if_said(values: Path, checked: bool) -> None:  # noqa: FBT001 - a value
-    """That takes a ClusterRole. Without it the operator does not even ask."""
+def test_with_listed_namespaces_the_crd_is_read_only_if_set(values: Path, checked: bool) -> None:  # noqa: FBT001 - a value
+    """That requires a ClusterRole. Without it the operator does not try."""
     objects = rendered(values, watchNamespaces=["a"], crds={"check": checked})
     (container,) = pod_of(objects)["spec"]["containers"]
     assert (
@@ -168,7 +168,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_value_is_refused_by_name(values: Path, case: str) -> None:
-    """Before anything is installed."""
+    """It is refused before anything is installed."""
     given, named = BAD[case]
     values.write_text(yaml.safe_dump(given))
     done = helm("install", RELEASE, str(CHART), "--dry-run=client", f"--values={values}")

@@ -1,4 +1,4 @@
-"""The chart's values for what goes into pods: what the real helm makes of them, and the operator of that."""
+"""The chart's values for pods: their rendering by the real helm, and the operator's parsing of it."""
 
 import subprocess
 
@@ -37,8 +37,8 @@ VALUES = [
 
 
 @pytest.mark.parametrize(("values", "pods"), VALUES)
-def test_what_goes_into_pods_is_what_the_values_say(values: list[str], pods: PodSettings) -> None:
-    """By flags, each of which the operator understands."""
+def test_values_for_pods_become_flags(values: list[str], pods: PodSettings) -> None:
+    """The operator understands each of them."""
     done = rendered(*values)
     assert done.returncode == 0, done.stderr
     container = yaml.safe_load(done.stdout)["spec"]["template"]["spec"]["containers"][0]
@@ -47,8 +47,8 @@ def test_what_goes_into_pods_is_what_the_values_say(values: list[str], pods: Pod
 
 
 @pytest.mark.parametrize("variable", ["CLUSTER_DOMAIN", "ENABLE_INIT_CONTAINER_INJECTION"])
-def test_a_default_of_the_chart_does_not_go_before_kuberays_variable(variable: str) -> None:
-    """Nobody has set it: what the operator's environment says is heeded."""
+def test_a_default_of_the_chart_does_not_override_kuberays_variable(variable: str) -> None:
+    """No user has set it, so the operator's environment counts."""
     done = rendered()
     container = yaml.safe_load(done.stdout)["spec"]["template"]["spec"]["containers"][0]
     flags = [flag for flag in container["args"] if not flag.startswith("--scaling-config=")]
@@ -66,7 +66,7 @@ BAD = [
 
 @pytest.mark.parametrize(("value", "named"), BAD)
 def test_a_bad_value_is_refused_by_name(value: str, named: str) -> None:
-    """Before anything is installed."""
+    """It is refused before anything is installed."""
     done = rendered(value)
     assert done.returncode != 0
     assert named in done.stderr

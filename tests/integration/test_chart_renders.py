@@ -1,4 +1,4 @@
-"""What the chart makes of sets of values: as recorded, and as a real API server takes it, strictly."""
+"""The renderings of sets of values: as recorded, and strictly validated by a real API server."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -58,7 +58,7 @@ def rendered(name: str) -> list[Object]:
 
 
 def path_of(item: Object) -> str:
-    """Where an object is created."""
+    """The path at which an object is created."""
     group, _, version = item["apiVersion"].rpartition("/")
     root = f"/apis/{group}/{version}" if group else f"/api/{version}"
     plural = COLLECTIONS.get(item["kind"], f"{item['kind'].lower()}s")
@@ -67,13 +67,13 @@ def path_of(item: Object) -> str:
 
 
 def dry_run(admin: ClusterApi, item: Object) -> Object:
-    """What the API server would store. The name is another one: it need not be free."""
+    """What the API server would store. The name is changed, because it need not be free."""
     metadata = {**item["metadata"], "name": f"{item['metadata']['name']}-dry"}
     return admin.call("POST", path_of(item), {**item, "metadata": metadata}, **STRICT)
 
 
 def pod_of(deployment: Object) -> Object:
-    """The pod that a Deployment's controller would create, with the account that is there."""
+    """The pod that a Deployment's controller would create, with an existing account."""
     template = deployment["spec"]["template"]
     metadata = {**template["metadata"], "name": "pod", "namespace": NAMESPACE}
     spec = {**template["spec"], "serviceAccountName": "default"}
@@ -98,13 +98,13 @@ def test_there_are_sets_for_every_value() -> None:
     assert set().union(*(leaves(values, known) for values in given)) == known - {"crds.enabled"}
 
 
-def test_the_chart_makes_of_them_what_is_recorded() -> None:
+def test_the_renderings_are_those_recorded() -> None:
     """`make chart-renders` records an intended change, for review."""
     assert outdated() == []
 
 
 @pytest.mark.parametrize("name", value_sets())
-def test_the_api_server_takes_every_object_and_knows_every_field(admin: ClusterApi, name: str) -> None:
+def test_the_api_server_accepts_every_object_and_knows_every_field(admin: ClusterApi, name: str) -> None:
     """A pod of the Deployment is also admitted where Pod Security `restricted` is enforced."""
     for item in rendered(name):
         stored = dry_run(admin, item)
@@ -114,15 +114,15 @@ def test_the_api_server_takes_every_object_and_knows_every_field(admin: ClusterA
 
 
 class TestTeeth:
-    """The checks above would notice."""
+    """The checks above notice faults."""
 
-    def test_a_field_that_does_not_exist_is_named(self, admin: ClusterApi) -> None:
+    def test_an_unknown_field_of_a_rendered_object_is_named(self, admin: ClusterApi) -> None:
         (deployment,) = (item for item in rendered("extras") if item["kind"] == "Deployment")
         deployment["spec"]["template"]["spec"]["volumes"][0]["emptydir"] = {}
         with pytest.raises(ApiError, match="emptydir"):
             dry_run(admin, deployment)
 
-    def test_a_field_of_a_monitor_that_does_not_exist_is_named(self, admin: ClusterApi) -> None:
+    def test_an_unknown_field_of_a_monitor_is_named(self, admin: ClusterApi) -> None:
         (monitor,) = (item for item in rendered("prometheus-operator") if item["kind"] == "PodMonitor")
         monitor["spec"]["podMetricsEndpoints"][0]["intervall"] = "1s"
         with pytest.raises(ApiError, match="intervall"):

@@ -23,7 +23,7 @@ SWITCHES: dict[str, tuple[str, str, str]] = {
     "otherOperator.namespaces": ("[kuberay]", "[]", "watchNamespaces: [a]"),
     "nodes.watch": ("true", "false", ""),
 }
-"""With, without, and what else is set in both."""
+"""The values with and without the feature, and further values for both."""
 
 
 def rows() -> list[tuple[str, set[tuple[str, str]], str]]:
@@ -36,7 +36,7 @@ def rows() -> list[tuple[str, set[tuple[str, str]], str]]:
 
 
 def rights_in(cell: str) -> set[tuple[str, str]]:
-    """Resources and verbs."""
+    """The resources and verbs."""
     found = re.findall(r"`([^`]+)`: ([a-z, ]+)", cell)
     return {
         (name.rpartition("k8s.io/")[2], verb.strip()) for name, verbs in found for verb in verbs.split(",")
@@ -56,14 +56,14 @@ def granted(file: Path, text: str) -> set[Right]:
     }
 
 
-def test_there_is_a_switch_for_every_feature_that_does_not_always_work() -> None:
+def test_there_is_a_switch_for_every_optional_feature() -> None:
     """A test below covers each."""
     named = {re.findall(r"`([a-zA-Z.]+)`,", value)[0] for _, _, value in rows() if value != "always"}
     assert named == set(SWITCHES)
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
-def test_a_switch_adds_what_its_feature_takes_and_no_more(tmp_path: Path, switch: str) -> None:
+def test_a_switch_adds_exactly_the_rights_of_its_feature(tmp_path: Path, switch: str) -> None:
     """It removes the same."""
     on, off, others = SWITCHES[switch]
     (rights,) = (rights for _, rights, value in rows() if f"`{switch}`" in value)
@@ -76,8 +76,8 @@ def test_a_switch_adds_what_its_feature_takes_and_no_more(tmp_path: Path, switch
 
 
 @pytest.mark.parametrize("namespaces", ["[]", "[a, b]"])
-def test_what_is_always_granted_is_what_running_clusters_takes(tmp_path: Path, namespaces: str) -> None:
-    """By a ClusterRole, or by a Role in each namespace."""
+def test_the_rights_without_features_are_those_for_running_clusters(tmp_path: Path, namespaces: str) -> None:
+    """A ClusterRole grants them, or a Role in each namespace."""
     everything_off = "tokenAuth: {enabled: false}\nautoscaling: {targetSpec: false}\n"
     found = granted(tmp_path / "values.yaml", f"{everything_off}watchNamespaces: {namespaces}\n")
     always = set().union(*(rights for _, rights, value in rows() if value == "always"))
@@ -97,7 +97,7 @@ def notes(file: Path, text: str) -> str:
 
 
 def test_an_installation_for_some_namespaces_says_what_it_lacks(tmp_path: Path) -> None:
-    """With the value that changes it; each of these is in the documentation, too."""
+    """The notes have the value that changes it; the documentation has each, too."""
     said = notes(tmp_path / "values.yaml", "watchNamespaces: [team-a, team-b]")
     assert "RayClusters of the namespaces team-a, team-b" in said
     lacking = {"watchNamespaces", "scaling.ceilings.gpusTotal", "otherOperator.namespaces", "crds.check"}
@@ -116,7 +116,7 @@ def test_an_installation_for_all_namespaces_lacks_nothing(tmp_path: Path) -> Non
 
 
 def test_an_image_that_no_registry_has_is_named(tmp_path: Path) -> None:
-    """The default: none is published."""
+    """The default image is one: none is published."""
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
     said = notes(tmp_path / "values.yaml", "{}")
     assert f"The image localhost/rayfleet/operator:{version} is in no registry" in said

@@ -26,7 +26,7 @@ def settings_of(objects: dict[tuple[str, str], Object]) -> Settings:
 
 
 def test_the_values_of_the_release_before_are_enough(tmp_path: Path) -> None:
-    """They come to what today's defaults come to, for the operator and its rights."""
+    """They render the same as today's defaults, for the operator and its rights."""
     chart = shutil.copytree(CHART, tmp_path / "rayfleet")
     values = must_helm("show", "values", str(BEFORE))
     assert yaml.safe_load(values).keys() < yaml.safe_load((chart / "values.yaml").read_text()).keys()

@@ -17,11 +17,11 @@ from rayfleet.api.raycluster.validation import validate
 TEXT = (CHART / "values.yaml").read_text()
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 ONLY_IN_THE_SCHEMA = {"global"}
-"""What Helm itself passes to every chart."""
+"""Values that Helm itself passes to every chart."""
 
 
 def objects(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every object of the schema whose fields it names, by path."""
+    """Every object of the schema with named fields, by path."""
     if "properties" in schema:
         yield path, schema
     for name, inner in schema.get("properties", {}).items():
@@ -30,7 +30,7 @@ def objects(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, 
         yield from objects(schema["items"], f"{path}[]")
 
 
-def test_the_readme_is_what_the_comments_say() -> None:
+def test_the_readme_matches_the_comments() -> None:
     """`make lint` checks the same."""
     assert (CHART / "README.md").read_text() == readme(read_values(TEXT))
     assert main(["--check"]) == 0
@@ -49,7 +49,7 @@ def test_a_value_has_its_comment_and_its_default_as_one_row() -> None:
     [("## One\n\n# A map.\na:\n  # Two.\n  b: 1\n  c: 2\n", "a.c"), ("# Early.\na: 1\n## One\n", "a stands")],
 )
 def test_a_value_that_the_readme_would_lack_is_named(text: str, named: str) -> None:
-    """So that `make lint` fails instead."""
+    """So `make lint` fails instead."""
     with pytest.raises(UncommentedValueError, match=named):
         read_values(text)
 
@@ -63,7 +63,7 @@ def test_a_misspelt_value_is_refused_at_every_level() -> None:
 
 
 def test_every_value_is_in_the_schema_and_every_field_of_the_schema_is_a_value() -> None:
-    """With a default that the schema takes by its type."""
+    """Each has a default of a type that the schema accepts."""
 
     def compare(values: dict[str, Any], schema: dict[str, Any], path: str) -> None:
         known = set(schema["properties"]) - (ONLY_IN_THE_SCHEMA if not path else set())

@@ -1,4 +1,4 @@
-"""What waits in all queues, what holds it, and which sizes were changed and why."""
+"""The demand that waits in all queues, its holds, and changes of sizes with their reasons."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -43,19 +43,19 @@ def decided(ray: RayState, *groups: WorkerGroup, workers: Iterable[Worker] = (),
 
 
 def amounts(values: Iterable[float]) -> dict[str, float]:
-    """Those that are not 0, by resource."""
+    """The amounts that are not 0, by resource."""
     return {name: value for name, value in zip(RESOURCES, values, strict=True) if value}
 
 
 def test_an_empty_queue_waits_for_nothing() -> None:
-    """Nor does one whose work has nodes that run."""
+    """Work with running nodes does not wait either."""
     there = busy("g0", GPU, GPU=1, CPU=4)
     for ray in (state(), state(tasks(1, GPU=1), nodes=[there])):
         assert decided(ray, replace(GPU, desired=1), workers=pods(there)).waiting == Waiting()
 
 
 def test_work_whose_nodes_are_coming_waits_for_their_start() -> None:
-    """Both those that exist and those that are to be created now."""
+    """The nodes may exist or be about to be created."""
     coming = Worker("g0", "gpu", NOW - 5)
     waiting = decided(state(tasks(3, GPU=1)), replace(GPU, desired=1), workers=[coming]).waiting
     assert (waiting.requests, waiting.reason) == (3, "Starting")
@@ -63,7 +63,7 @@ def test_work_whose_nodes_are_coming_waits_for_their_start() -> None:
     assert not waiting.kinds
 
 
-def test_what_gets_no_node_counts_by_what_holds_most_of_it() -> None:
+def test_unserved_demand_counts_by_its_main_hold() -> None:
     """Ten of thirty get one; five more could never have any."""
     waiting = decided(state(tasks(30, GPU=1, memory=2.0), tasks(5, GPU=2, special=1)), GPU).waiting
     assert (waiting.requests, waiting.reason) == (25, "Max")
@@ -72,20 +72,20 @@ def test_what_gets_no_node_counts_by_what_holds_most_of_it() -> None:
     assert waiting.kinds == {HoldKind.MAX, HoldKind.INFEASIBLE}
 
 
-def test_memory_of_the_object_store_is_no_demand_for_other_things() -> None:
-    """It is in bytes, beside units of something else."""
+def test_memory_of_the_object_store_is_not_counted_with_other_resources() -> None:
+    """It is in bytes, unlike the others."""
     waiting = decided(state(tasks(1, GPU=1, object_store_memory=1e9)), GPU).waiting
     assert set(amounts(waiting.demand)) == {"GPU"}
 
 
-def test_of_one_cluster_only_so_much_counts() -> None:
-    """A head may ask for everything there is, and the demand of others must still be seen."""
+def test_the_demand_of_one_cluster_is_bounded() -> None:
+    """A head may ask for anything, and the demand of others must still be visible."""
     waiting = decided(state(tasks(10**9, CPU=1e18, GPU=1e18, TPU=1e18, memory=1e18, x=1e18)), GPU).waiting
     assert waiting.demand == waiting.infeasible == (1e6, 1e6, 1e6, float(1 << 50), 1e6)
 
 
-def test_pods_that_are_blocked_are_something_held() -> None:
-    """Also while their work still counts on them."""
+def test_blocked_pods_count_as_held() -> None:
+    """They do so while their work still counts on them."""
     stuck = Worker("g0", "gpu", NOW - 5, blocked=Blocked(BlockedReason.UNSCHEDULABLE, "no room", NOW - 5))
     waiting = decided(state(tasks(1, GPU=1)), replace(GPU, desired=1), workers=[stuck]).waiting
     assert (waiting.reason, *waiting.kinds) == ("Starting", HoldKind.BLOCKED)
@@ -101,10 +101,10 @@ def test_pods_that_are_blocked_are_something_held() -> None:
         ({"min_replicas": 1}, state(tasks(2, GPU=1)), ("up", "demand")),
     ],
 )
-def test_a_group_that_grows_says_what_for(
+def test_growth_of_a_group_has_a_reason(
     changes: Mapping[str, Any], ray: RayState, direction: tuple[str, str]
 ) -> None:
-    """In one word, for a label."""
+    """The reason is one word, for a label."""
     made = decided(ray, replace(GPU, **changes)).group("gpu")
     assert (made.wanted, made.why_up) == (2, direction[1])
 
@@ -117,7 +117,7 @@ def test_a_group_that_grows_says_what_for(
         ({"resized_to": 0}, 1.0, "replicas"),
     ],
 )
-def test_a_group_that_shrinks_says_why(changes: Mapping[str, Any], idle: float, why: str) -> None:
+def test_a_smaller_size_of_a_group_has_a_reason(changes: Mapping[str, Any], idle: float, why: str) -> None:
     """So does one that had not started yet: see the tests of blocked pods."""
     there = replace(busy("g0", GPU, GPU=1), status=NodeStatus.IDLE, idle_seconds=idle)
     group_of = replace(GPU, desired=1, **changes)
@@ -126,7 +126,7 @@ def test_a_group_that_shrinks_says_why(changes: Mapping[str, Any], idle: float, 
 
 
 def test_the_fleet_is_the_sum_of_its_clusters() -> None:
-    """As of the last pass over each; what is gone does not count."""
+    """The last pass over each counts; deleted clusters do not."""
     fleet = FleetScaling()
     one = Waiting(2, "Max", (1.0, 2.0, 0.0, 0.0, 0.0), kinds=frozenset({HoldKind.MAX}))
     two = one._replace(infeasible=(0.0, 1.0, 0.0, 0.0, 0.0))
@@ -155,7 +155,7 @@ def test_a_tenant_that_asked_for_everything_leaves_no_trace() -> None:
 
 
 def test_a_ceiling_is_counted_when_it_begins_to_hold() -> None:
-    """Not in each pass in which it still does; another cluster of the name is another."""
+    """Further passes do not count it; another cluster of the same name does."""
     fleet, total = FleetScaling(), frozenset({CeilingScope.TOTAL})
     passes = ((UID, total), (UID, total), (UID, NO_SCOPES), (UID, total), ("another", total))
     for uid, scopes in passes:
@@ -177,8 +177,8 @@ def test_a_pass_counts_a_change_of_size_once() -> None:
     assert (waiting.requests, waiting.reason) == (2, "Max")
 
 
-def test_a_size_that_a_spec_begins_with_is_no_decision() -> None:
-    """Nor is that of pods which another operator has left."""
+def test_the_initial_size_of_a_spec_does_not_count_as_a_decision() -> None:
+    """Nor does the size of pods that another operator has left."""
     accounts = ClusterAccounts()
     for of, there in ((scaled(group={"replicas": 2}), ()), (scaled(), (1, 2))):
         members = [head(of), *(worker(of, at) for at in there)]
@@ -188,7 +188,7 @@ def test_a_size_that_a_spec_begins_with_is_no_decision() -> None:
 
 
 def test_a_drain_that_ray_refused_is_a_size_that_goes_up_again() -> None:
-    """For a reason of its own: nothing has asked for more."""
+    """It has its own reason, because nothing has asked for more."""
     of, accounts = scaled(), ClusterAccounts()
     there = [head(of), worker(of, 1)]
     seen = snapshot(of, there, scaling=view(map(node, there), acted_on={"gpu": Sizing(0, 0)}))
@@ -196,7 +196,7 @@ def test_a_drain_that_ray_refused_is_a_size_that_goes_up_again() -> None:
     assert accounts.scaling.decisions["up", "other"] == 1
 
 
-def test_while_the_queue_is_unknown_nothing_is_said_of_it() -> None:
+def test_an_unknown_queue_has_no_series() -> None:
     """Unknown is not zero."""
     of, accounts = scaled(), ClusterAccounts()
     known = view([node(head(of))], Demand(GPU_TASK, 5))
@@ -207,7 +207,7 @@ def test_while_the_queue_is_unknown_nothing_is_said_of_it() -> None:
 
 
 def test_a_cluster_of_fixed_size_may_be_held_too() -> None:
-    """By a ceiling, or by an API server that refuses its pods."""
+    """A ceiling may hold it, or an API server that refuses its pods."""
     of, accounts = cluster(spec(group("gpu", 4, template=template(gpu="1")))), ClusterAccounts()
     limits = ScalingLimits(ceilings=CostCeilings(gpus_total=2, gpus_per_namespace=9))
     scaling = replace(snapshot(of).scaling, limits=limits)
@@ -223,7 +223,7 @@ def test_a_cluster_of_fixed_size_may_be_held_too() -> None:
 
 
 def test_a_ceiling_that_holds_the_growth_of_a_queue_is_named_by_its_scope() -> None:
-    """Among those which leave room."""
+    """The message names it among those that leave room."""
     of, accounts = scaled(), ClusterAccounts()
     limits = ScalingLimits(ceilings=CostCeilings(gpus_total=99, gpus_per_cluster=1, gpus_per_namespace=9))
     scaling = view([node(head(of))], Demand(GPU_TASK, 5), limits=limits)
@@ -233,7 +233,7 @@ def test_a_ceiling_that_holds_the_growth_of_a_queue_is_named_by_its_scope() -> N
 
 
 def test_a_ceiling_on_new_gpus_spreads_growth_over_time() -> None:
-    """It is a rate, and one with a scope."""
+    """It is a rate with a scope."""
     ceiling = GpuHeadroom("at most 1 new GPUs per minute in total", 1)
     waiting = decided(state(tasks(3, GPU=1)), GPU, new_gpus=ceiling).waiting
     assert HoldKind.RATE in waiting.kinds

@@ -1,4 +1,4 @@
-"""GPUs by time: what pods hold, and what Ray uses of them and leaves idle."""
+"""GPU-seconds: those that pods hold, and those that Ray uses or leaves idle."""
 
 import math
 from collections.abc import Iterable
@@ -37,21 +37,21 @@ def use(of: Iterable[Pod], *nodes: RayNode) -> GpuUse:
 
 
 def test_a_pod_holds_its_gpus_until_its_containers_have_ended() -> None:
-    """Also while it is pending, and while it is being deleted."""
+    """It holds them while it is pending and while it terminates."""
     there = [*pods(4, phase="Pending"), worker(OF, 7, gpus=2, deleting=True)]
     ended = [worker(OF, 8, gpus=8, phase="Failed"), worker(OF, 9, gpus=8, phase="Succeeded")]
     assert gpu_use([*there, *ended], None) == GpuUse(6, None, None)
 
 
-def test_ray_uses_what_its_nodes_have_less_what_is_available() -> None:
-    """Parts of a GPU count as parts; a node that is idle uses none, and has all of its pod's GPUs idle."""
+def test_ray_uses_the_resources_of_its_nodes_minus_the_available_ones() -> None:
+    """Parts of a GPU count as parts; all GPUs of an idle node's pod are idle."""
     there = pods(4, 4, 4)
     first, second, third = there[1:]
     assert use(there, busy(first, CPU=8.0), busy(second, GPU=3.5), idle(third)) == GpuUse(12, 4.5, 4)
 
 
 def test_a_node_that_is_dead_or_has_not_joined_uses_nothing_and_is_not_idle() -> None:
-    """Its GPUs are allocated: that is the difference which somebody may look for."""
+    """Its GPUs are allocated, and users may look for that difference."""
     there = pods(4, 4)
     gone = node(there[1].name, "gpu", GPUS, status=NodeStatus.DEAD, available=())
     assert use(there, gone) == GpuUse(8, 0, 0)
@@ -65,15 +65,15 @@ def test_a_node_that_is_dead_or_has_not_joined_uses_nothing_and_is_not_idle() ->
         {"total": resources(GPU=4, TPU=8, NPU=8, HPU=8), "available": ()},
     ],
 )
-def test_no_pod_uses_more_than_it_has_whatever_a_head_says(lie: dict[str, Any]) -> None:
-    """Nor do two nodes that claim to be one pod."""
+def test_no_pod_uses_more_than_it_has_whatever_a_head_reports(lie: dict[str, Any]) -> None:
+    """Two nodes that claim one pod do not either."""
     there = pods(4)
     lies = [node(there[1].name, "gpu", **lie)] * 2
     assert use(there, *lies) == GpuUse(4, 4, 0)
 
 
-def test_nothing_else_that_a_head_says_counts() -> None:
-    """Nodes without a pod, more available than there is, what is not a number, a pod that is idle twice."""
+def test_invalid_reports_of_a_head_do_not_count() -> None:
+    """These are nodes without a pod, too much available, NaN, and a pod that is idle twice."""
     there = pods(4)
     pod = there[1]
     strange = node("of-another", "gpu", GPUS, available=())
@@ -91,13 +91,13 @@ class Clock:
         self.seconds = GpuSeconds(lambda: self.now)
 
     def after(self, seconds: float, now: GpuUse, uid: str = UID, key: Key = KEY) -> GpuUse:
-        """What is accounted so many seconds later, when `now` begins."""
+        """The accounted seconds after so many seconds, when `now` begins."""
         self.now += seconds
         return self.seconds.account(key, uid, now)
 
 
-def test_time_is_accounted_by_what_was_there_before() -> None:
-    """From one look to the next, however many there are."""
+def test_time_is_accounted_by_the_previous_state() -> None:
+    """It is accounted from one look to the next."""
     clock = Clock()
     assert clock.after(0, GpuUse(8, 4, 2)) == GpuUse(0, 0, 0)
     assert clock.after(10, GpuUse(8, 8, 0)) == GpuUse(80, 40, 20)
@@ -106,7 +106,7 @@ def test_time_is_accounted_by_what_was_there_before() -> None:
     assert clock.after(1000, GpuUse(1, 0, 0)) == GpuUse(120, 80, 20)
 
 
-def test_while_ray_is_unknown_only_what_is_allocated_goes_on() -> None:
+def test_while_ray_is_unknown_only_allocated_gpus_are_accounted() -> None:
     """Nothing is added for that time once it is known again."""
     clock = Clock()
     clock.after(0, GpuUse(8, 8, 0))
@@ -116,7 +116,7 @@ def test_while_ray_is_unknown_only_what_is_allocated_goes_on() -> None:
 
 
 def test_another_cluster_of_the_same_name_starts_at_0() -> None:
-    """As does one that was forgotten, or all of them with another leader."""
+    """So does a forgotten one, and all of them with another leader."""
     clock = Clock()
     clock.after(0, GpuUse(8))
     assert clock.after(10, GpuUse(8)).allocated == 80
@@ -127,7 +127,7 @@ def test_another_cluster_of_the_same_name_starts_at_0() -> None:
     assert clock.after(10, GpuUse(8), uid="another").allocated == 0
 
 
-def test_a_clock_that_does_not_move_forward_takes_nothing_away() -> None:
+def test_a_clock_that_does_not_advance_changes_nothing() -> None:
     """A counter never falls."""
     clock = Clock()
     clock.after(0, GpuUse(8))
@@ -136,7 +136,7 @@ def test_a_clock_that_does_not_move_forward_takes_nothing_away() -> None:
 
 
 def test_a_cluster_without_gpus_has_no_account() -> None:
-    """It shows zeros all the same; its account begins with its first GPU."""
+    """It still shows zeros; its account starts with its first GPU."""
     clock = Clock()
     assert clock.after(0, GpuUse(0)) == GpuUse(0)
     assert clock.after(10, GpuUse(0, 0, 0)) == GpuUse(0, 0, 0)

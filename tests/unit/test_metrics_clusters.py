@@ -40,7 +40,7 @@ def samples(of: Glance, pods: Iterable[Pod] = (), accounts: ClusterAccounts | No
 
 
 def values(found: Iterable[Sample], name: str) -> dict[tuple[str, ...], float]:
-    """The samples of one metric by their labels, the cluster's own left out."""
+    """The samples of one metric by their labels, without the cluster's own."""
     return {
         tuple(value for label, value in sorted(s.labels.items()) if label not in PLACE): s.value
         for s in found
@@ -49,7 +49,7 @@ def values(found: Iterable[Sample], name: str) -> dict[tuple[str, ...], float]:
 
 
 def heard(*nodes: RayNode, uid: str = UID) -> Observation:
-    """What a head has just said."""
+    """The state of a head that has just answered."""
     return Observation(uid, state(nodes=nodes), Moment(NOW, 0.0))
 
 
@@ -60,7 +60,7 @@ def computed(of: Root, pods: Iterable[Pod]) -> dict[str, Any]:
 
 
 def test_a_ready_cluster_shows_what_dashboards_look_for() -> None:
-    """Its identity, that it is provisioned, and how long that took."""
+    """They have its identity, that it is provisioned, and how long that took."""
     of = cluster()
     found = samples(glance(of, computed(of, [head(of), *(worker(of, n) for n in (1, 2, 3))])))
     identity = {**PLACE, "uid": UID}
@@ -76,7 +76,7 @@ def test_a_ready_cluster_shows_what_dashboards_look_for() -> None:
 
 
 def test_a_cluster_that_starts_is_not_provisioned_and_has_no_duration() -> None:
-    """The other value of the label, and no series that would look like 0 s."""
+    """The label has its other value, and no series looks like 0 s."""
     of = cluster()
     for status in ({}, computed(of, [head(of)])):
         found = samples(glance(of, status))
@@ -85,7 +85,7 @@ def test_a_cluster_that_starts_is_not_provisioned_and_has_no_duration() -> None:
 
 
 def test_the_owner_is_named_by_its_kind() -> None:
-    """As the label on the cluster says."""
+    """The label on the cluster has it."""
     found = samples(glance(cluster(), {}, **{"ray.io/originated-from-crd": "RayJob"}))
     assert values(found, "kuberay_cluster_info") == {("RayJob", UID): 1.0}
 
@@ -104,7 +104,7 @@ def test_conditions_are_1_or_0_with_their_reason() -> None:
 
 
 def test_sizes_of_groups_are_those_of_their_living_pods() -> None:
-    """Wanted, running, pending and ready; what has ended or is going does not count, nor does the head."""
+    """They are desired, running, pending and ready; ended and terminating pods and the head do not count."""
     of = cluster(spec(group("gpu", 5), group("cpu", 2)))
     pods = [
         head(of),
@@ -123,7 +123,7 @@ def test_sizes_of_groups_are_those_of_their_living_pods() -> None:
 
 
 def test_a_removed_group_is_shown_until_its_pods_are_gone() -> None:
-    """It is to have none, and still has one."""
+    """It should have none, and still has one."""
     of = cluster(spec(group("gpu", 1)))
     pods = [head(of), worker(of, 1), worker(of, 1, group_name="old")]
     status = computed(of, pods)
@@ -134,7 +134,7 @@ def test_a_removed_group_is_shown_until_its_pods_are_gone() -> None:
 
 
 def test_pods_of_an_earlier_cluster_of_the_same_name_do_not_count() -> None:
-    """They are another object's, until they are gone."""
+    """They belong to another object until they are gone."""
     of = cluster(spec(group("gpu", 1)))
     other = replace(of, uid="another")
     found = samples(glance(of, computed(of, [])), [worker(other, 1)])
@@ -142,7 +142,7 @@ def test_pods_of_an_earlier_cluster_of_the_same_name_do_not_count() -> None:
 
 
 def test_gpu_seconds_are_those_of_its_pods_and_of_its_ray() -> None:
-    """By the kind of its owner, so that they can be added up by it."""
+    """They have the kind of its owner, so that they can be summed by it."""
     of, now = cluster(), 0.0
     pods = [head(of), worker(of, 1, gpus=4), worker(of, 2, gpus=4)]
     total = resources(GPU=4)
@@ -161,7 +161,7 @@ def test_gpu_seconds_are_those_of_its_pods_and_of_its_ray() -> None:
 @pytest.mark.parametrize(
     ("seen", "now"), [(None, 0.0), (heard(uid="another"), 0.0), (heard(), STALE_SECONDS + 1)]
 )
-def test_without_a_recent_answer_of_its_head_nothing_is_said_of_ray(
+def test_without_a_recent_answer_of_its_head_there_are_no_series_about_ray(
     seen: Observation | None, now: float
 ) -> None:
     """Unknown is not zero."""
@@ -170,8 +170,8 @@ def test_without_a_recent_answer_of_its_head_nothing_is_said_of_ray(
     assert values(found, "rayfleet_cluster_gpu_seconds_total") == {("None", "allocated"): 0.0}
 
 
-def test_pods_on_their_way_out_are_those_that_ray_drains_and_those_being_deleted() -> None:
-    """Until they have ended. What Ray drains still runs."""
+def test_leaving_pods_are_those_that_ray_drains_and_those_being_deleted() -> None:
+    """They count until they have ended. A draining pod still runs."""
     of = cluster(spec(group("gpu", 2)))
     pods = [
         worker(of, 1),
@@ -187,7 +187,7 @@ def test_pods_on_their_way_out_are_those_that_ray_drains_and_those_being_deleted
 
 
 def test_a_group_whose_pods_cannot_be_created_says_why() -> None:
-    """As its status does; a reason that the operator does not give is somebody else's, and not shown."""
+    """The reason is that of its status; reasons of others are not shown."""
     groups = [
         {"groupName": "gpu", "desired": 2, "reason": "QuotaExceeded"},
         {"groupName": "cpu", "desired": 2},
@@ -197,8 +197,8 @@ def test_a_group_whose_pods_cannot_be_created_says_why() -> None:
     assert values(found, "rayfleet_worker_group_held") == {("gpu", "QuotaExceeded"): 1.0}
 
 
-def test_a_cluster_that_follows_its_queue_says_what_waits_and_why() -> None:
-    """Until it is known no more; another cluster of the same name has said nothing."""
+def test_a_cluster_that_follows_its_queue_shows_waiting_demand_and_its_hold() -> None:
+    """It does so until the queue is unknown; another cluster of the same name shows none."""
     of, accounts = cluster(), ClusterAccounts()
     accounts.scaling.note(of.key, of.uid, Waiting(7, "Max"), frozenset(), frozenset())
     name = "rayfleet_cluster_waiting_requests"
@@ -209,7 +209,7 @@ def test_a_cluster_that_follows_its_queue_says_what_waits_and_why() -> None:
 
 
 def test_series_stay_within_their_bounds() -> None:
-    """With every condition there is, 14 a cluster and 6 a group; never one a pod, nor one twice."""
+    """With every condition there are 14 per cluster and 6 per group; never one per pod, nor one twice."""
     of = cluster(spec(*(group(f"g{n}", 2) for n in range(5))))
     pods = [head(of), *(worker(of, n, group_name=f"g{g}", gpus=1) for g in range(5) for n in range(1, 21))]
     status = computed(of, pods)
@@ -237,14 +237,14 @@ def test_series_stay_within_their_bounds() -> None:
     ],
 )
 def test_a_status_of_any_shape_does_not_break_the_scrape(status: dict[str, Any]) -> None:
-    """Somebody else may have written it; what cannot be read is left out."""
+    """Somebody else may have written it; unreadable parts are omitted."""
     found = samples(glance(cluster(), status))
     assert values(found, "kuberay_cluster_info") == {("None", UID): 1.0}
     assert values(found, "kuberay_cluster_provisioned_duration_seconds") == {}
 
 
 def test_values_of_labels_are_escaped() -> None:
-    """Whatever they hold, a line stays a line and the value comes back as it was."""
+    """Any value stays on one line and can be parsed back."""
     odd = 'a "quoted"\\back\nslash'
     status = {"conditions": [{"type": "Ready", "status": "True", "reason": odd}]}
     assert values(samples(glance(cluster(), status)), "rayfleet_cluster_condition") == {("Ready", odd): 1.0}

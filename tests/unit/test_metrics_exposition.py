@@ -1,4 +1,4 @@
-"""What a scraper reads."""
+"""The metrics as a scraper reads them."""
 
 import asyncio
 import time
@@ -45,8 +45,8 @@ def full() -> Scene:
 
 
 @pytest.mark.parametrize("accept", [PLAIN_TEXT, OPEN_METRICS])
-async def test_both_formats_can_be_read_and_say_the_same(accept: str) -> None:
-    """A parser of each format finds every metric that is defined, with the labels that are defined."""
+async def test_both_formats_can_be_parsed_and_are_equivalent(accept: str) -> None:
+    """A parser of each format finds every defined metric with its defined labels."""
     found = {sample.name: set(sample.labels) for sample in await full().samples(accept)}
     for section in SECTIONS:
         for of in section.definitions:
@@ -55,8 +55,8 @@ async def test_both_formats_can_be_read_and_say_the_same(accept: str) -> None:
             assert all(found[name] == set(of.labels) for name in names)
 
 
-async def test_nothing_is_shown_that_is_not_defined() -> None:
-    """So the reference page is whole: it is made from the definitions."""
+async def test_only_defined_metrics_are_shown() -> None:
+    """So the reference page, which is generated from the definitions, is complete."""
     defined = {of.name for section in SECTIONS for of in section.definitions}
     shown = {sample.name for sample in await full().samples()}
     parts = ("_bucket", "_sum", "_count")
@@ -118,8 +118,8 @@ async def test_a_scrape_of_2000_clusters_never_holds_the_event_loop_for_long() -
     assert sum(turns) < 0.5 * slowdown()
 
 
-async def test_the_queue_shows_what_waits_and_for_how_long_and_what_is_worked_on() -> None:
-    """With one place, the second cluster waits for the first."""
+async def test_the_work_queue_shows_waiting_keys_their_age_and_running_ones() -> None:
+    """With one worker, the second cluster waits for the first."""
     gate = asyncio.Event()
 
     async def work(_: Key) -> Done:
@@ -143,8 +143,8 @@ async def test_the_queue_shows_what_waits_and_for_how_long_and_what_is_worked_on
         assert await scene.value(f"rayfleet_workqueue_{name}") == 0
 
 
-async def test_a_cluster_that_backs_off_is_no_waiting_one() -> None:
-    """It is shown by a number of its own, and by that of the retries, until it goes well or another leads."""
+async def test_a_cluster_in_backoff_does_not_count_as_waiting() -> None:
+    """Its own gauge and that of retries show it until it succeeds or another operator leads."""
     answers = iter((Retry("not yet"), Done()))
 
     async def work(_: Key) -> Done | Retry:
@@ -168,7 +168,7 @@ async def test_a_cluster_that_backs_off_is_no_waiting_one() -> None:
     assert await scene.value("rayfleet_workqueue_retries_total") == 1
 
 
-async def test_what_a_standby_keeps_for_later_is_no_queue() -> None:
+async def test_keys_that_a_standby_keeps_do_not_count_as_a_queue() -> None:
     """Neither before it leads for the first time nor after its last term."""
     scene = Scene()
     scene.queue.add(Key("RayCluster", "ml", "a"))
@@ -182,7 +182,7 @@ async def test_what_a_standby_keeps_for_later_is_no_queue() -> None:
 
 
 async def test_calls_informers_and_another_operator_are_shown_as_they_are() -> None:
-    """Each by what its part says of itself."""
+    """Each part reports its own state."""
     scene = full()
     scene.calls.count("create", 201)
     scene.gcs_calls.count("DrainNode", "ok")
@@ -212,7 +212,7 @@ async def test_calls_informers_and_another_operator_are_shown_as_they_are() -> N
     [(OPEN_METRICS, "application/openmetrics-text"), (PLAIN_TEXT, "text/plain"), ("*/*", "text/plain")],
 )
 async def test_the_server_answers_in_the_format_that_is_asked_for(accept: str, content_type: str) -> None:
-    """At /metrics, and nowhere else."""
+    """It serves only /metrics."""
     (port,) = free_ports(1)
     server = MetricsServer("127.0.0.1", port, full().exposition())
     await server.start()
@@ -229,7 +229,7 @@ async def test_the_server_answers_in_the_format_that_is_asked_for(accept: str, c
 
 
 async def test_a_port_that_is_taken_is_named_with_what_to_do() -> None:
-    """Two operators on one machine, each with its defaults."""
+    """Two operators on one machine with their defaults need the same port."""
     (port,) = free_ports(1)
     first, second = (MetricsServer("127.0.0.1", port, full().exposition()) for _ in range(2))
     await first.start()
@@ -240,8 +240,8 @@ async def test_a_port_that_is_taken_is_named_with_what_to_do() -> None:
         await first.stop()
 
 
-async def test_port_0_is_no_server() -> None:
-    """As the setting says."""
+async def test_port_0_starts_no_server() -> None:
+    """The setting says so."""
     server = MetricsServer("127.0.0.1", 0, full().exposition())
     await server.start()
     await server.stop()

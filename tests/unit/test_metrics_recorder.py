@@ -1,4 +1,4 @@
-"""What is recorded while the operator works."""
+"""Metrics that are recorded while the operator works."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ def of_reason(recorder: Recorder, name: str) -> dict[tuple[str, str], float]:
     [(Done(), "success"), (Done(requeue_after=1), "requeue_after"), (Retry("not yet"), "retry")],
 )
 async def test_a_pass_is_counted_by_its_result(done: Done | Retry, result: str) -> None:
-    """What the pass returned is handed on."""
+    """The recorder returns the result of the pass."""
 
     async def work(_: Key) -> Done | Retry:
         return done
@@ -48,8 +48,8 @@ async def test_a_pass_is_counted_by_its_result(done: Done | Retry, result: str) 
     assert value(recorder, "rayfleet_reconcile_duration_seconds_count") == 1
 
 
-async def test_an_exception_counts_as_an_error_and_goes_on() -> None:
-    """The work queue is the one that deals with it."""
+async def test_an_exception_counts_as_an_error_and_is_raised_again() -> None:
+    """The work queue handles it."""
 
     async def work(_: Key) -> Done:
         raise ZeroDivisionError
@@ -60,7 +60,7 @@ async def test_an_exception_counts_as_an_error_and_goes_on() -> None:
     assert value(recorder, "rayfleet_reconcile_total", result="error") == 1
 
 
-async def test_the_length_of_a_pass_has_its_waits_in_it() -> None:
+async def test_the_duration_of_a_pass_includes_its_waits() -> None:
     """It is wall time: a slow API server shows."""
 
     async def work(_: Key) -> Done:
@@ -72,8 +72,8 @@ async def test_the_length_of_a_pass_has_its_waits_in_it() -> None:
     assert (value(recorder, "rayfleet_reconcile_duration_seconds_sum") or 0) >= 0.019
 
 
-def test_only_what_was_done_is_counted_as_created_or_deleted() -> None:
-    """Not what was refused, nor what was not even sent."""
+def test_only_successful_actions_count_as_created_or_deleted() -> None:
+    """Refused and unsent actions do not count."""
     recorder = Recorder()
     counts = PodCounts(recorder)
     create = CreatePod("worker", "gpu", "x", "hash", {}, "3 pods fewer than wanted")
@@ -83,7 +83,7 @@ def test_only_what_was_done_is_counted_as_created_or_deleted() -> None:
 
 
 def test_every_reason_that_the_planner_gives_can_be_counted() -> None:
-    """Each action of a plan that does all there is to do."""
+    """The plan has an action for each reason."""
     of = cluster(spec(group("gpu", 1, scaleStrategy={"workersToDelete": ["demo-gpu-worker-asked"]})))
     replaced = [head(of, end=ray_ended(), created=NOW - 100)]
     crowd = [
@@ -122,8 +122,8 @@ def test_every_reason_that_the_planner_gives_can_be_counted() -> None:
         DeletePod("head", "headgroup", "x", "uid", Cause.REQUESTED, "why"),
     ],
 )
-def test_a_reason_that_is_new_is_counted_all_the_same(action: Action) -> None:
-    """A metric must never be what stops a pass."""
+def test_a_new_reason_is_still_counted(action: Action) -> None:
+    """A metric must never stop a pass."""
     recorder = Recorder()
     PodCounts(recorder).count(Succeeded(action))
     found = {
@@ -133,8 +133,8 @@ def test_a_reason_that_is_new_is_counted_all_the_same(action: Action) -> None:
     assert sum(found.values()) == 1
 
 
-def test_every_series_is_there_before_its_first_increase() -> None:
-    """Prometheus sees an increase from 0 only where there was a 0."""
+def test_every_series_exists_before_its_first_increase() -> None:
+    """Prometheus sees an increase from 0 only if there was a 0."""
     recorder = Recorder()
     PodCounts(recorder)
     assert value(recorder, "rayfleet_pods_created_total", node_type="head", reason="replacement") == 0
@@ -142,7 +142,7 @@ def test_every_series_is_there_before_its_first_increase() -> None:
 
 
 def test_two_operators_of_a_process_count_each_for_itself() -> None:
-    """There is no registry that they share."""
+    """They share no registry."""
     one, other = Recorder(), Recorder()
     counts = [PodCounts(each) for each in (one, other)]
     counts[0].count(Succeeded(CreatePod("head", "headgroup", "x", "hash", {}, "why")))
@@ -151,7 +151,7 @@ def test_two_operators_of_a_process_count_each_for_itself() -> None:
 
 
 async def test_a_loop_that_was_held_up_shows_a_lag_of_that_length() -> None:
-    """Here by a sleep that comes back too late."""
+    """Here a sleep returns too late."""
     recorder, looks = Recorder(), 0
 
     async def late(seconds: float) -> None:

@@ -19,7 +19,7 @@ from support.scraping import OPEN_METRICS, PLAIN_TEXT, Scene
 
 
 class Paused:
-    """An exposition whose making can be held up, and counted."""
+    """An exposition whose rendering can be paused and counted."""
 
     def __init__(self, clusters: int = 1) -> None:
         self.scene = Scene()
@@ -40,7 +40,7 @@ class Paused:
 
 
 async def test_many_that_ask_at_once_get_one_exposition() -> None:
-    """In each format one, and those one after the other."""
+    """Each format has one, and they are rendered one after the other."""
     paused = Paused()
     alone = Paused()
     await alone.text()
@@ -51,8 +51,8 @@ async def test_many_that_ask_at_once_get_one_exposition() -> None:
     assert (paused.made, paused.most) == (2 * alone.made, 1)
 
 
-async def test_an_answer_is_good_for_a_second_and_no_longer() -> None:
-    """A scrape interval is longer, so Prometheus sees what is."""
+async def test_an_answer_is_reused_for_a_second_and_no_longer() -> None:
+    """A scrape interval is longer, so Prometheus sees the current state."""
     paused = Paused()
     first = await paused.text()
     paused.scene.leading = False
@@ -62,7 +62,7 @@ async def test_an_answer_is_good_for_a_second_and_no_longer() -> None:
     assert "rayfleet_leader 0.0" in await paused.text()
 
 
-async def test_no_answer_is_kept_longer_than_it_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_answer_is_kept_longer_than_it_is_reused(monkeypatch: pytest.MonkeyPatch) -> None:
     """For 1,000 clusters it is more than a megabyte."""
     monkeypatch.setattr("rayfleet.telemetry.metrics.scrapes.GOOD_FOR_SECONDS", 0.01)
     paused = Paused()
@@ -83,8 +83,8 @@ async def test_no_answer_is_kept_longer_than_it_is_good(monkeypatch: pytest.Monk
         ("", "text/plain"),
     ],
 )
-async def test_there_are_two_formats_whatever_is_asked_for(accept: str, content_type: str) -> None:
-    """Versions are the asker's to make up: each would be another text to make, or an error."""
+async def test_there_are_two_formats_whatever_is_requested(accept: str, content_type: str) -> None:
+    """The client may invent versions: each would be another text to render, or an error."""
     paused = Paused()
     await paused.text(content_type)
     made = paused.made
@@ -94,7 +94,7 @@ async def test_there_are_two_formats_whatever_is_asked_for(accept: str, content_
 
 
 class Long(Exposition, frozen=True):
-    """As of very many clusters."""
+    """An exposition as long as that of very many clusters."""
 
     async def _parts(self, encode: Callable[[CollectorRegistry], bytes]) -> AsyncGenerator[bytes, None]:
         yield encode(self.registry)
@@ -119,7 +119,7 @@ async def serving() -> AsyncIterator[tuple[MetricsServer, int]]:
 
 
 async def hanging(port: int) -> socket.socket:
-    """A connection that has asked and reads nothing, with as little room for the answer as there can be."""
+    """A connection with a request that reads nothing, with minimal room for the answer."""
     peer = socket.socket()
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
     peer.setblocking(False)
@@ -135,8 +135,8 @@ async def is_served(port: int) -> bool:
         return len(await answer.read()) > 32 * 1024 * 1024
 
 
-async def test_a_peer_that_hangs_up_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    """In the middle of an answer, by a reset. The next one is answered."""
+async def test_a_peer_that_hangs_up_causes_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """It resets the connection during an answer. The next request is answered."""
     caplog.set_level(logging.INFO)
     async with serving() as (_, port):
         for _ in range(3):
@@ -147,7 +147,7 @@ async def test_a_peer_that_hangs_up_is_no_error(caplog: pytest.LogCaptureFixture
     assert not [record for record in caplog.records if record.exc_info or record.levelno >= logging.WARNING]
 
 
-async def test_a_peer_that_reads_nothing_is_hung_up_on(
+async def test_a_peer_that_reads_nothing_is_disconnected(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It delays nobody else meanwhile."""
