@@ -13,8 +13,10 @@ CHART: Final = ROOT / "charts" / "rayfleet"
 FOLDER: Final = ROOT / "tests" / "golden" / "chart"
 RELEASE: Final = "rayfleet"
 NAMESPACE: Final = "rayfleet-system"
-RECORDED_ELSEWHERE: Final = ("PrometheusRule ",)
-"""The alerts are in charts/rayfleet/alerts.yaml, as they are."""
+RECORDED_ELSEWHERE: Final = tuple(
+    f"# Source: rayfleet/templates/{name}.yaml" for name in ("prometheusrule", "dashboards")
+)
+"""The alerts and the dashboards are in charts/rayfleet, as they are."""
 DEFAULT: Final = "default"
 """The set without values, with which the others are compared."""
 _NAMED: Final = re.compile(
@@ -60,8 +62,7 @@ def differences(name: str) -> str:
 def _by_name(rendered: str) -> dict[str, str]:
     """The manifests by kind, name and namespace."""
     texts = (text.strip() + "\n" for text in re.split(r"^---$", rendered, flags=re.MULTILINE))
-    named = {_name(text): text for text in texts if text.strip()}
-    return {name: text for name, text in named.items() if not name.startswith(RECORDED_ELSEWHERE)}
+    return {_name(text): text for text in texts if text.strip() and not text.startswith(RECORDED_ELSEWHERE)}
 
 
 def _name(manifest: str) -> str:

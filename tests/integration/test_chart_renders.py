@@ -2,22 +2,20 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import pytest
 import yaml
 
-from chart_readme.values import read_values
 from chart_renders.cli import outdated
-from chart_renders.renders import NAMESPACE, render, value_sets, values_of
-from support.chart import CHART, Object
+from chart_renders.renders import NAMESPACE, render, value_sets
+from support.chart import Object
 from support.cluster_api import ApiError, ClusterApi
 from support.monitoring_crds import monitoring_crds
 from support.testbed import RunningControlPlane
 from support.waiting import eventually
 
 STRICT = {"dryRun": "All", "fieldValidation": "Strict"}
-OTHERS = ("team-a", "team-b", "kuberay")
+OTHERS = ("team-a", "team-b", "kuberay", "monitoring")
 """Namespaces that the values name."""
 COLLECTIONS = {
     "PodDisruptionBudget": "poddisruptionbudgets",
@@ -78,24 +76,6 @@ def pod_of(deployment: Object) -> Object:
     metadata = {**template["metadata"], "name": "pod", "namespace": NAMESPACE}
     spec = {**template["spec"], "serviceAccountName": "default"}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-
-
-def test_there_are_sets_for_every_value() -> None:
-    """Each value differs from its default in at least one of them."""
-
-    def leaves(values: dict[str, Any], known: set[str], prefix: str = "") -> set[str]:
-        found = set()
-        for name, value in values.items():
-            path = f"{prefix}{name}"
-            found |= {path} if path in known else leaves(value, known, f"{path}.")
-        return found
-
-    sections = read_values((CHART / "values.yaml").read_text())
-    defaults = {value.path: value.default for section in sections for value in section.values}
-    known = {path for path, default in defaults.items() if default is not None}
-    given = [yaml.safe_load(values_of(name).read_text()) for name in value_sets()]
-    assert len(given) >= 12
-    assert set().union(*(leaves(values, known) for values in given)) == known - {"crds.enabled"}
 
 
 def test_the_renderings_are_those_recorded() -> None:

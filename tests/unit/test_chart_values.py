@@ -10,6 +10,7 @@ import yaml
 from chart_readme.cli import CHART, main
 from chart_readme.page import readme
 from chart_readme.values import UncommentedValueError, Value, read_values
+from chart_renders.renders import value_sets, values_of
 from crds.cli import ROOT
 from rayfleet.api.raycluster import RayClusterSpec, parse_spec
 from rayfleet.api.raycluster.validation import validate
@@ -78,6 +79,24 @@ def test_every_value_is_in_the_schema_and_every_field_of_the_schema_is_a_value()
         SCHEMA["properties"]["scaling"]["properties"]["ceilings"]["properties"], 1
     )
     compare(values, SCHEMA, "")
+
+
+def test_there_is_a_recorded_set_of_values_for_every_value() -> None:
+    """Each value is set in at least one of those of which the renders are recorded."""
+
+    def leaves(values: dict[str, Any], known: set[str], prefix: str = "") -> set[str]:
+        found = set()
+        for name, value in values.items():
+            path = f"{prefix}{name}"
+            found |= {path} if path in known else leaves(value, known, f"{path}.")
+        return found
+
+    defaults = {value.path: value.default for section in read_values(TEXT) for value in section.values}
+    known = {path for path, default in defaults.items() if default is not None}
+    given = [yaml.safe_load(values_of(name).read_text()) for name in value_sets()]
+    assert len(given) >= 12
+    missing = known - {"crds.enabled"} - set().union(*(leaves(values, known) for values in given))
+    assert not missing, "set them in tests/golden/chart/values/, then `make chart-renders`"
 
 
 class TestArtifactHub:
