@@ -57,7 +57,7 @@ def test_the_tutorial_can_be_pasted_from_its_first_line_to_its_last(bed: str, tm
             assert missing(shown, said) == [], f"{shown}: is not what {command} prints:\n{said}"
 
 
-def test_what_is_compared() -> None:
+def test_the_comparison_of_output_with_a_page() -> None:
     """Times and parts of names may differ, other numbers only in a block that is an example."""
     printed = "\x1b[1mNAME\x1b[0m    AGE\nelastic-gpu-worker-abcde-1  2m5s\n3 of 9 after 7.2 s\n"
     text = "NAME AGE\nelastic-gpu-worker-prks4-1   12s\n...\n3 of 9 after 12.5 s"

@@ -1,4 +1,4 @@
-"""What pages show for kubectl, helm, the API server and Prometheus is what these accept."""
+"""kubectl, helm, the API server and Prometheus accept what pages show for them."""
 
 import re
 import subprocess
@@ -73,7 +73,7 @@ def test_helm_has_the_command_its_flags_and_the_values_exist(command: Command) -
 
 
 @pytest.mark.parametrize("command", APPLIED, ids=str)
-def test_what_kubectl_applies_is_accepted(command: Command, kubeconfig: str) -> None:
+def test_manifests_for_kubectl_are_accepted(command: Command, kubeconfig: str) -> None:
     done = run(
         *(binaries.path("kubectl"), kubeconfig, *command.arguments),
         *("--dry-run=server", "--validate=strict"),
@@ -83,7 +83,7 @@ def test_what_kubectl_applies_is_accepted(command: Command, kubeconfig: str) -> 
 
 @pytest.mark.parametrize("block", all_blocks("yaml"), ids=str)
 def test_a_block_of_yaml_is_accepted_by_what_reads_it(block: Block, kubeconfig: str, tmp_path: Path) -> None:
-    """A manifest or a part of one by the API server, values by the chart, a queue by `rayfleet plan`."""
+    """The API server checks manifests and parts of them, the chart values, `rayfleet plan` queues."""
     for document in yaml.safe_load_all(block.text):
         if only(document, VALUES_KEYS):
             done = run(binaries.path("helm"), "template", RELEASE, CHART, "--values=-", given=block.text)
@@ -120,7 +120,7 @@ def only(document: object, known: set[str]) -> bool:
 
 
 def whole(document: dict[str, Any] | list[Any]) -> dict[str, Any]:
-    """The manifest; a RayCluster around a part of one: its `spec`, or some of its worker groups."""
+    """The manifest, or a RayCluster around a part of one: its `spec`, or some of its worker groups."""
     if isinstance(document, dict) and "apiVersion" in document:
         return document
     given = {"workerGroupSpecs": document} if isinstance(document, list) else document.get("spec")

@@ -15,7 +15,7 @@ def version_of(image: object, stated: object = None) -> RayVersion | None:
 
 
 @pytest.mark.parametrize("stated", ["2.55.1", "v2.55.1", "2.55.1-rc0"])
-def test_what_the_manifest_states_counts_before_the_image(stated: str) -> None:
+def test_the_version_in_the_manifest_goes_before_the_image(stated: str) -> None:
     """Custom images may have any tag."""
     assert version_of("rayproject/ray:2.9.0", stated) == (2, 55, 1)
 

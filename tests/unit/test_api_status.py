@@ -147,7 +147,7 @@ def test_a_condition_is_true_only_if_its_status_is_true() -> None:
     assert not recorded({"conditions": {"Ready": "True"}}).holds(ConditionType.READY)
 
 
-def test_what_was_written_is_read() -> None:
+def test_a_written_status_can_be_read_back() -> None:
     """Each field survives JSON."""
 
     def same(before: object, after: object) -> bool:

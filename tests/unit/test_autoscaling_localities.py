@@ -165,7 +165,7 @@ def test_the_first_alternative_is_used_even_if_a_later_one_is_cheaper() -> None:
     assert wanted(decided(one, A, cpu, nodes=(running,)))["dom-a"] == 1
 
 
-def test_a_great_many_domains_cost_no_more_than_a_few() -> None:
+def test_many_domains_cost_no_more_than_a_few() -> None:
     """The head reports each node as a domain of its own; idle ones are considered first."""
     nodes = (*(there(f"n-{n}", f"d-{n}", free=0) for n in range(300)), there("free", "zz-free"))
     decision = decided(gang(1), replace(PLAIN, max_replicas=400), nodes=nodes)

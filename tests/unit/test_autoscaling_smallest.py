@@ -90,7 +90,7 @@ def test_a_node_with_accelerator_work_may_get_other_work_too() -> None:
 
 
 @pytest.mark.parametrize("device", ["habana.ai/gaudi", "huawei.com/Ascend910", "aws.amazon.com/neuron"])
-def test_a_device_that_ray_does_not_know_of_is_an_accelerator_all_the_same(device: str) -> None:
+def test_a_device_that_ray_does_not_know_is_still_an_accelerator(device: str) -> None:
     """Its pod takes it from others, whatever the flags of `ray start` say."""
     limits = {"cpu": "64", "memory": "256Gi", device: "8"}
     template = {"spec": {"containers": [{"name": "ray", "resources": {"limits": limits}}]}}

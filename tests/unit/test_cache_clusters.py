@@ -51,7 +51,7 @@ def test_a_cluster_is_returned_as_it_was_stored(store: RootStore) -> None:
     assert (store.keys(), tuple(store), len(store)) == ((KEY,), (KEY,), 1)
 
 
-def test_an_unknown_cluster_is_none(store: RootStore) -> None:
+def test_an_unknown_cluster_reads_as_none(store: RootStore) -> None:
     assert store.get(Key("RayCluster", "ml", "other")) is None
     assert store.glance(Key("RayCluster", "ml", "other")) is None
 

@@ -163,7 +163,7 @@ class TestSchema:
         assert at("workerGroupSpecs.failurePolicy.nodeFailureThreshold")["default"] == 3
         assert "default" not in at("workerGroupSpecs.failurePolicy.maxSurge")
 
-    def test_what_is_off_stays_out_of_stored_objects(self) -> None:
+    def test_fields_that_are_off_stay_out_of_stored_objects(self) -> None:
         """A default in every object would look like drift to a tool that compares."""
         assert [name for name, node in SPEC["properties"].items() if "default" in node] == []
 

@@ -176,7 +176,7 @@ def test_only_the_unreadable_part_of_an_object_is_lost(raw: bytes, value: object
 
 
 @pytest.mark.parametrize("raw", [b"<html>[[", b"", b'{"a":', b"[" * 5_000, b"]" * 5_000, b'{"a":NaN}'])
-def test_what_is_not_json_is_still_an_error(raw: bytes) -> None:
+def test_invalid_json_is_still_an_error(raw: bytes) -> None:
     with pytest.raises(orjson.JSONDecodeError):
         decoded(raw)
 

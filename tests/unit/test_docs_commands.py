@@ -1,4 +1,4 @@
-"""Every command that a page shows is checked: here, where no cluster is needed for that.
+"""Every command on a page is checked: here, if no cluster is needed.
 
 `tests/integration/test_docs_on_a_cluster.py` has kubectl, helm, manifests and queries, and
 `tests/e2e/test_tutorial.py` runs the tutorial.
@@ -26,7 +26,7 @@ NOT_RUN = {
     "ray job submit": "it needs Ray on the user's machine; the tutorial runs it in the head",
     f"{SUBSTITUTED} get nodes": "it is the kubectl that the line before prints the path of",
 }
-"""Commands that no test looks at, by their first words, each with the reason."""
+"""Commands that no test checks, by their first words, each with the reason."""
 LANGUAGES = {"bash", "json", "promql", "python", "text", "yaml"}
 COMMANDS = [*all_commands(), *commands_in_prose()]
 
@@ -36,13 +36,13 @@ def each(commands: list[Command]) -> pytest.MarkDecorator:
 
 
 def reason(command: Command) -> str | None:
-    """Why no test looks at it; None if one does."""
+    """Why no test checks the command; None if one does."""
     shown = " ".join(command.words)
     return next((why for start, why in NOT_RUN.items() if shown.startswith(start)), None)
 
 
 def test_every_block_says_its_language() -> None:
-    """Which decides how it is checked; `text` is what a program prints, or a drawing."""
+    """The language decides how it is checked; `text` is output of a program, or a drawing."""
     assert [str(block) for block in all_blocks() if block.language not in LANGUAGES] == []
 
 
@@ -58,14 +58,14 @@ def test_no_page_has_code_by_indentation() -> None:
 
 
 @each([command for command in COMMANDS if not reason(command) and command.program not in BY_KUBECTL_AND_HELM])
-def test_a_command_has_arguments_that_its_program_takes(command: Command) -> None:
+def test_a_command_has_arguments_that_its_program_accepts(command: Command) -> None:
     """Each program has its check; a command without one stands in the list of exceptions, with its reason."""
     assert command.program in CHECKS, "add a check of this program, or a reason to NOT_RUN"
     CHECKS[command.program](command.arguments)
 
 
 @each([command for command in COMMANDS if command.words[:2] == ("kubectl", "rayfleet")])
-def test_the_plugin_takes_the_same_arguments(command: Command) -> None:
+def test_the_plugin_accepts_the_same_arguments(command: Command) -> None:
     _rayfleet(command.arguments[1:])
 
 
@@ -140,7 +140,7 @@ CHECKS: dict[str, Callable[[tuple[str, ...]], None]] = {
 
 
 @pytest.mark.parametrize("block", all_blocks("bash"), ids=str)
-def test_a_block_of_commands_is_one_that_bash_reads(block: Block) -> None:
+def test_bash_can_parse_every_block_of_commands(block: Block) -> None:
     done = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -159,7 +159,7 @@ def _programs() -> tuple[str, ...]:
     return tuple(textwrap.dedent(file.read_text()) for file in sorted((ROOT / "examples").rglob("*.py")))
 
 
-def test_how_a_block_is_taken_apart() -> None:
+def test_how_a_block_is_parsed() -> None:
     """Comments, continued lines, assignments, redirections and inner commands."""
     text = "A=1 make x  # why\nB=$(python -m c 'd e') \\\n  f ${B%:*}#g < h && i --j | k &\nexport L=$M"
     found = [command.words for command in commands_of(Block("page", 1, "bash", "", text))]

@@ -112,7 +112,7 @@ async def test_a_kind_without_a_fresh_report_gets_a_further_pass(
         assert len(kind.passes) == passes
 
 
-async def test_what_a_kind_has_not_passed_on_is_left_to_a_further_pass() -> None:
+async def test_a_change_that_a_kind_has_not_followed_gets_a_further_pass() -> None:
     """A head may have become ready meanwhile, and is not polled yet."""
     api, kind = written(), Counted({"has_followed": lambda then, now, _: then == now})
     async with greeting_engine(kind, api=api) as engine:
@@ -120,7 +120,7 @@ async def test_what_a_kind_has_not_passed_on_is_left_to_a_further_pass() -> None
         await until("the further pass", lambda: len(kind.passes) == 2)
 
 
-async def test_what_roots_share_hears_of_the_state_of_which_no_further_pass_is_made() -> None:
+async def test_admission_sees_the_last_state_of_a_root_that_gets_no_further_pass() -> None:
     """A deleted child that has gone meanwhile must not be counted any longer."""
     counts: list[int] = []
 

@@ -17,7 +17,7 @@ def test_each_cluster_sees_what_the_others_have() -> None:
     assert ledger.usage(A).total == 2
 
 
-def test_what_is_about_to_come_is_counted_before_it_is_there() -> None:
+def test_pods_about_to_be_created_count_already() -> None:
     """So the next cluster finds that room taken."""
     ledger = GpuLedger(lambda: (A, B), lambda: 0.0)
     ledger.note(A, 1, 3)
@@ -26,7 +26,7 @@ def test_what_is_about_to_come_is_counted_before_it_is_there() -> None:
     assert (ledger.usage(B).namespace, ledger.usage(B).new_in_total) == (4, 3)
 
 
-def test_what_was_added_counts_for_a_minute() -> None:
+def test_added_gpus_count_for_a_minute() -> None:
     """Pods that a cluster had when it was first seen do not count as added; those of a new one do."""
     now = 100.0
     ledger = GpuLedger(lambda: (A, C), lambda: now)

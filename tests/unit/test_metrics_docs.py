@@ -38,7 +38,7 @@ def test_a_query_of_the_how_to_names_metrics_and_labels_that_exist(query: str) -
 
 
 def test_the_reference_is_what_the_definitions_say() -> None:
-    """`make lint` looks at the same."""
+    """`make lint` checks the same."""
     assert (DOCS / "reference" / "metrics.md").read_text() == reference()
     assert main(["--check"]) == 0
 
