@@ -108,16 +108,16 @@ def test_a_revision_rises_with_each_change_of_a_crd_and_with_nothing_else() -> N
         served = {"served": True, "schema": {"openAPIV3Schema": schema}}
         return {"metadata": {"name": "a"}, "spec": {"versions": [served, {"served": False, "schema": {}}]}}
 
-    def told(numbered: dict[str, Any]) -> str:
+    def description_of(numbered: dict[str, Any]) -> str:
         return str(numbered["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["description"])
 
     revisions = Revisions({}, {})
-    assert told(revisions.numbered(crd("x"))) == "A thing. Schema revision 1 of rayfleet."
+    assert description_of(revisions.numbered(crd("x"))) == "A thing. Schema revision 1 of rayfleet."
     module: dict[str, Any] = {}
     exec(revisions.module(), module)  # noqa: S102 - it is Python
     recorded = Revisions(module["CRD_REVISIONS"], module["CRD_DIGESTS"])
     assert recorded.numbered(crd("x")) == revisions.numbered(crd("x"))
-    assert told(recorded.numbered(crd("x", "y"))) == "A thing. Schema revision 2 of rayfleet."
+    assert description_of(recorded.numbered(crd("x", "y"))) == "A thing. Schema revision 2 of rayfleet."
 
 
 def models(model: type[BaseModel]) -> set[type[BaseModel]]:

@@ -26,7 +26,7 @@ class Shape:
 
     valid: str
     sizes: Mapping[str, int] | None
-    """Pods by group; None where the spec does not say: it is not valid, or not acted on."""
+    """Pods by group; None if the spec does not say: it is not valid, or not acted on."""
     desired: object
 
 
