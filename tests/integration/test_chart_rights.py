@@ -108,6 +108,23 @@ def test_an_installation_for_some_namespaces_says_what_it_lacks(tmp_path: Path) 
     assert "crds.check" not in said
 
 
+@pytest.mark.parametrize(
+    ("switches", "words"),
+    [
+        ("crds: {check: true}", "except to read its CRD. So"),
+        ("nodes: {watch: true}", "except to read nodes. So"),
+        ("crds: {check: true}\nnodes: {watch: true}", "except to read its CRD and nodes. So"),
+        ("nodes: null\ncrds: {check: true}", "except to read its CRD. So"),
+        ("nodes: null\ncrds: {check: null}", "no right elsewhere. So"),
+    ],
+)
+def test_rights_on_the_whole_cluster_are_named_if_there_are_any(
+    tmp_path: Path, switches: str, words: str
+) -> None:
+    """Values that an earlier release did not have may be absent."""
+    assert words in notes(tmp_path / "values.yaml", f"watchNamespaces: [a]\n{switches}")
+
+
 def test_an_installation_for_all_namespaces_lacks_nothing(tmp_path: Path) -> None:
     said = notes(tmp_path / "values.yaml", "image: {repository: registry.example.com/operator}")
     assert "RayClusters of all namespaces" in said
