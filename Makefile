@@ -9,7 +9,7 @@ BED ?= dev
 PROFILE ?= node
 NODES ?=
 
-.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench bench-quick demo testbed-up testbed-down crds metrics alerts dashboards chart-readme chart-renders cli-reference protocol golden docs images lock clean
+.PHONY: help setup binaries lint format test test-unit test-integration test-faults faults test-e2e e2e-all bench bench-quick demo testbed-up testbed-down crds metrics alerts dashboards board-pictures chart-readme chart-renders cli-reference protocol golden docs images lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -61,7 +61,7 @@ test: lint test-unit test-integration test-faults test-e2e bench-quick ## Everyt
 test-unit: $(VENV)/installed ## Decisions on values (budget 40 s)
 	@$(RUN) -m checks.tier unit
 
-test-integration: setup ## On a real etcd and kube-apiserver (budget 8 min)
+test-integration: setup ## On a real etcd and kube-apiserver (budget 9 min)
 	@$(RUN) -m testbed build etcd kubernetes kwok helm
 	@$(RUN) -m checks.tier integration
 
@@ -113,6 +113,10 @@ alerts: $(VENV)/installed ## Generate the page that lists the alerts
 
 dashboards: $(VENV)/installed ## Generate the dashboards of the chart
 	@$(RUN) -m dashboards
+
+board-pictures: setup ## Draw the dashboards for the documentation from a day on the test bed (4 min)
+	@$(RUN) -m testbed build etcd kubernetes helm
+	@BOARD_PICTURES=docs/monitoring $(VENV)/bin/python -m pytest -q tests/integration/test_watched_day.py
 
 chart-readme: $(VENV)/installed ## Generate the README of the chart from the comments of its values
 	@$(RUN) -m chart_readme

@@ -32,7 +32,7 @@ class Tier:
 
 TIERS = {
     "unit": Tier("tests/unit", 40, processes=2),
-    "integration": Tier("tests/integration", 480),
+    "integration": Tier("tests/integration", 540),
     "faults": Tier("tests/faults", 600),
     "e2e": Tier("tests/e2e", 1200, needs_root=True),
 }

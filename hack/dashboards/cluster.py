@@ -48,7 +48,7 @@ CLUSTER_BOARD: Final = Board(
     marks=[
         Mark(
             "A group's size was decided",
-            f"max by (group) (delta(rayfleet_worker_group_desired_pods{{{_THIS}}}[1m])) != 0",
+            f"max by (group) (changes(rayfleet_worker_group_desired_pods{{{_THIS}}}[1m])) > 0",
             "blue",
         ),
         Mark(

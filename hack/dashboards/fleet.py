@@ -18,7 +18,6 @@ _SECONDS: Final = "rayfleet_cluster_gpu_seconds_total"
 _WAITING: Final = f'rayfleet_cluster_waiting_requests{{reason!="None",{_IN}}}'
 """None is the reason of a cluster in which nothing waits."""
 _IDLE: Final = f'{_BY_CLUSTER} (rate({_SECONDS}{{state="idle",{_IN}}}[5m]))'
-_DAY: Final = 24 * 3600
 
 
 def _gpus(state: str, by: str = "sum") -> str:
@@ -160,8 +159,11 @@ FLEET_BOARD: Final = Board(
             "ever serve.",
             unit="none",
             queries=[
-                Query("max by (resource) (rayfleet_demand)", "{{resource}}"),
-                Query("max by (resource) (rayfleet_infeasible_demand)", "{{resource}}, infeasible"),
+                Query('max by (resource) (rayfleet_demand{resource!="memory"})', "{{resource}}"),
+                Query(
+                    'max by (resource) (rayfleet_infeasible_demand{resource!="memory"})',
+                    "{{resource}}, infeasible",
+                ),
             ],
             link=runbook("RayfleetInfeasibleDemand"),
         ),
@@ -188,11 +190,11 @@ FLEET_BOARD: Final = Board(
         ),
         Table(
             title="For how long have GPUs been idle?",
-            description="Time since a cluster last had no idle node with a GPU, a day at most.",
+            description="Time since a cluster last had no idle GPU, or was first seen; a day at most.",
             unit="s",
             query=Query(
-                f"(time() - max_over_time(timestamp({_IDLE} < 0.5)[1d:5m]) or ({_IDLE} > 0.5) * 0 + {_DAY})"
-                f" and {_IDLE} > 0.5",
+                f"time() - (max_over_time(timestamp({_IDLE} < 0.5)[1d:5m]) "
+                f"or min_over_time(timestamp({_IDLE})[1d:5m])) and {_IDLE} > 0.5",
                 "Idle for",
             ),
             columns=_CLUSTERS,

@@ -52,7 +52,7 @@ OPERATOR_BOARD: Final = Board(
             warns_above=0,
         ),
         Number(
-            title="How long has a cluster waited for a pass?",
+            title="How long must a cluster wait?",
             description="The cluster that has waited longest. A pass is one look at a cluster with all "
             "that follows.",
             unit="s",
@@ -61,7 +61,7 @@ OPERATOR_BOARD: Final = Board(
             warns_above=5,
         ),
         Number(
-            title="Does another operator hold it back?",
+            title="Is another operator alive?",
             description="1 while another operator of this API is alive: its clusters are left alone.",
             unit="bool_yes_no",
             query=Query("max(rayfleet_other_operator_alive)", "other operator"),
