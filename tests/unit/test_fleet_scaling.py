@@ -84,6 +84,28 @@ def test_the_demand_of_one_cluster_is_bounded() -> None:
     assert waiting.demand == waiting.infeasible == (1e6, 1e6, 1e6, float(1 << 50), 1e6)
 
 
+@pytest.mark.parametrize(
+    ("tasks_of", "floor_of", "requests", "gpus"),
+    [(8, 8, 8, 8), (8, 5, 8, 8), (3, 9, 9, 9), (0, 4, 4, 4), (30, 40, 30, 40)],
+)
+def test_request_resources_is_a_floor_and_not_more_work(
+    tasks_of: int, floor_of: int, requests: int, gpus: int
+) -> None:
+    """A program that also asks for the resources of its tasks does not wait twice."""
+    asked = [tasks(count, GPU=1) for count in (tasks_of, floor_of)]
+    work = asked[:1] if tasks_of else []
+    waiting = decided(state(*work, constraints=[(asked[1],)]), GPU).waiting
+    assert (waiting.requests, amounts(waiting.demand)) == (requests, {"GPU": gpus})
+
+
+def test_infeasible_work_and_an_infeasible_floor_count_once_too() -> None:
+    """The larger amount of each resource counts."""
+    floor = (tasks(2, GPU=2, special=1),)
+    waiting = decided(state(tasks(3, GPU=2), constraints=[floor]), GPU).waiting
+    assert waiting.requests == 3
+    assert amounts(waiting.demand) == amounts(waiting.infeasible) == {"GPU": 6, "other": 2}
+
+
 def test_blocked_pods_count_as_held() -> None:
     """They do so while their work still counts on them."""
     stuck = Worker("g0", "gpu", NOW - 5, blocked=Blocked(BlockedReason.UNSCHEDULABLE, "no room", NOW - 5))

@@ -1,7 +1,7 @@
 """GPU-seconds: those that pods hold, and those that Ray uses or leaves idle."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -81,6 +81,27 @@ def test_invalid_reports_of_a_head_do_not_count() -> None:
     not_a_number = node(pod.name, "gpu", (("GPU", math.nan),), available=())
     assert use(there, strange, more, not_a_number) == GpuUse(4, 0, 0)
     assert use(there, idle(pod), idle(pod)) == GpuUse(4, 0, 4)
+
+
+class Looked(tuple[tuple[str, float], ...]):  # noqa: SLOT001 - a tuple can have no slots of its own
+    """Resources that count how many times they are read."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_only_the_first_live_node_of_a_pod_counts() -> None:
+    """A head may list 4,000 of one name; a pod is either used or idle."""
+    pod, looked = pods(4)[1], Looked(GPUS)
+    again = [busy(pod), idle(pod)]
+    gone = node(pod.name, "gpu", GPUS, status=NodeStatus.DEAD, available=())
+    assert use([pod], gone, *again) == GpuUse(4, 4, 0)
+    assert use([pod], gone, *reversed(again)) == GpuUse(4, 0, 4)
+    assert use([pod, *pods(4, 4)[2:]], *[node(pod.name, "gpu", looked, available=())] * 4000).used == 4
+    assert looked.times == 1
 
 
 class Clock:

@@ -90,6 +90,15 @@ def test_the_owner_is_named_by_its_kind() -> None:
     assert values(found, "kuberay_cluster_info") == {("RayJob", UID): 1.0}
 
 
+@pytest.mark.parametrize("kind", ["", "v1", "RayCluster", 'a"b'])
+def test_only_the_kinds_of_owners_that_exist_are_shown(kind: str) -> None:
+    """A tenant may write anything into the label, and each value would be another series."""
+    seen = glance(cluster(), {}, **{"ray.io/originated-from-crd": kind})
+    found = samples(seen, [worker(cluster(), 1, gpus=1)])
+    assert values(found, "kuberay_cluster_info") == {("None", UID): 1.0}
+    assert values(found, "rayfleet_cluster_gpu_seconds_total") == {("None", "allocated"): 0.0}
+
+
 def test_conditions_are_1_or_0_with_their_reason() -> None:
     """They are absent if the object has none; those of other writers are not shown."""
     of = cluster()
@@ -122,15 +131,13 @@ def test_sizes_of_groups_are_those_of_their_living_pods() -> None:
     assert values(found, "rayfleet_worker_group_ready_pods") == {("gpu",): 1, ("cpu",): 1}
 
 
-def test_a_removed_group_is_shown_until_its_pods_are_gone() -> None:
-    """It should have none, and still has one."""
+def test_pods_of_a_group_that_the_cluster_does_not_have_make_no_series() -> None:
+    """A tenant may label pods with any number of groups. Those of a removed group are deleted anyway."""
     of = cluster(spec(group("gpu", 1)))
-    pods = [head(of), worker(of, 1), worker(of, 1, group_name="old")]
-    status = computed(of, pods)
-    found = samples(glance(of, status), pods)
-    assert values(found, "rayfleet_worker_group_desired_pods") == {("gpu",): 1, ("old",): 0}
-    assert values(found, "rayfleet_worker_group_running_pods") == {("gpu",): 1, ("old",): 1}
-    assert ("old",) not in values(samples(glance(of, status), pods[:2]), "rayfleet_worker_group_running_pods")
+    pods = [head(of), worker(of, 1), *(worker(of, 1, group_name=f"old-{n}") for n in range(9))]
+    found = samples(glance(of, computed(of, pods)), pods)
+    assert values(found, "rayfleet_worker_group_desired_pods") == {("gpu",): 1}
+    assert values(found, "rayfleet_worker_group_running_pods") == {("gpu",): 1}
 
 
 def test_pods_of_an_earlier_cluster_of_the_same_name_do_not_count() -> None:

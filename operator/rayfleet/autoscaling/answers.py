@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from msgspec import Struct, field
+
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.autoscaling.decision import (
     NO_AMOUNTS,
@@ -118,33 +120,53 @@ class _Reasons:
         return known
 
 
+class _Sums(Struct):
+    """What has no running node, of one source of demand."""
+
+    held: Counter[HoldKind] = field(default_factory=Counter)
+    """Requests that get no node, by what holds them."""
+    starting: int = 0
+    """Requests whose nodes are coming."""
+    demand: list[float] = field(default_factory=lambda: [0.0] * len(RESOURCES))
+    infeasible: list[float] = field(default_factory=lambda: [0.0] * len(RESOURCES))
+
+    def add(self, answer: DemandAnswer, without: int) -> None:
+        """Add an answer of which `without` requests have no running node."""
+        unserved = max(0, answer.unserved)
+        self.starting += without - unserved
+        _add(self.demand, answer.shape, without)
+        if unserved and answer.holds:
+            self.held[answer.holds[0].kind] += unserved
+            if any(hold.kind is HoldKind.INFEASIBLE for hold in answer.holds):
+                _add(self.infeasible, answer.shape, unserved)
+
+
 def waiting_of(answers: Iterable[DemandAnswer], groups: Iterable[GroupDecision]) -> Waiting:
-    """The queue in numbers. A head may ask for any amount: of one cluster only so much counts."""
+    """The queue in numbers. A head may ask for any amount: of one cluster only so much counts.
+
+    What `request_resources` asks for is a floor for the whole cluster, and not further work: of it and of
+    tasks and placement groups together, the larger one counts.
+    """
     kinds = {hold.kind for group in groups for hold in group.holds}
     if any(group.blocked for group in groups):
         kinds.add(HoldKind.BLOCKED)
-    held, starting = Counter[HoldKind](), 0
-    demand, infeasible = [0.0] * len(RESOURCES), [0.0] * len(RESOURCES)
+    work, floor = _Sums(), _Sums()
     for answer in answers:
         without = answer.count - sum([some.number for some in answer.placed if some.tier is Tier.RUNNING])
         if without <= 0:
             continue
-        unserved = max(0, answer.unserved)
-        starting += without - unserved
-        _add(demand, answer.shape, without)
         for hold in answer.holds:
             kinds.add(hold.kind)
-        if unserved and answer.holds:
-            held[answer.holds[0].kind] += unserved
-            if any(hold.kind is HoldKind.INFEASIBLE for hold in answer.holds):
-                _add(infeasible, answer.shape, unserved)
+        sums = floor if answer.kind is DemandKind.CONSTRAINT else work
+        sums.add(answer, without)
+    held, starting = work.held | floor.held, max(work.starting, floor.starting)
     if not starting and not held:
         return Waiting(kinds=frozenset(kinds))
     return Waiting(
         requests=held.total() or starting,
         reason=str(held.most_common(1)[0][0]) if held else STARTING,
-        demand=_bounded(demand),
-        infeasible=_bounded(infeasible) if any(infeasible) else NO_AMOUNTS,
+        demand=_larger(work.demand, floor.demand),
+        infeasible=_larger(work.infeasible, floor.infeasible) if HoldKind.INFEASIBLE in kinds else NO_AMOUNTS,
         kinds=frozenset(kinds),
     )
 
@@ -155,8 +177,10 @@ def _add(amounts: list[float], shape: Shape, count: int) -> None:
             amounts[_PLACES.get(name, _OTHER)] += amount * count
 
 
-def _bounded(amounts: Sequence[float]) -> Amounts:
-    return tuple([min(amount, most) for amount, most in zip(amounts, _MOST_AMOUNTS, strict=True)])
+def _larger(work: Iterable[float], floor: Iterable[float]) -> Amounts:
+    """The larger amount of each resource, within the bounds."""
+    every = zip(work, floor, _MOST_AMOUNTS, strict=True)
+    return tuple([min(max(one, other), most) for one, other, most in every])
 
 
 def oversized(solution: Solution) -> tuple[Shape, ...]:

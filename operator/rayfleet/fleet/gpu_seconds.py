@@ -23,23 +23,27 @@ class GpuUse(NamedTuple):
 
 
 def gpu_use(pods: Iterable[Pod], state: RayState | None) -> GpuUse:
-    """The GPUs of a cluster now. A head may report anything: no pod uses more than it has."""
+    """The GPUs of a cluster now.
+
+    A head may report anything. No pod uses more than it has, and of several nodes with its name the
+    first one counts that is not dead.
+    """
     gpus = {pod.name: pod.gpus for pod in pods if pod.gpus and pod.holds_devices}
     allocated = sum(gpus.values())
     if state is None or not gpus:
         return GpuUse(allocated, *((None, None) if state is None else (0, 0)))
-    used = dict.fromkeys(gpus, 0.0)
-    idle = 0
+    used, idle = 0.0, 0
     for node in state.nodes:
-        name = node.instance_id
-        if name not in gpus or node.status is NodeStatus.DEAD:
+        if node.instance_id not in gpus or node.status is NodeStatus.DEAD:
             continue
-        used[name] = min(used[name] + _used(node), gpus[name])
+        there = gpus.pop(node.instance_id)  # Another node of the same name does not have them again.
         if node.status is NodeStatus.IDLE:
-            idle += gpus.pop(name)  # Another node of the same name does not have them again.
-            if not gpus:
-                break
-    return GpuUse(allocated, sum(used.values()), idle)
+            idle += there
+        else:
+            used += min(_used(node), there)
+        if not gpus:
+            break
+    return GpuUse(allocated, used, idle)
 
 
 def _used(node: RayNode) -> float:

@@ -31,6 +31,8 @@ Line: TypeAlias = tuple[Definition, str]
 
 _OURS = frozenset(ConditionType)
 _HELD = frozenset(HeldReason)
+_OWNERS = frozenset({"RayJob", "RayService"})
+"""The kinds of owners that are shown: users may set the label to anything."""
 
 
 class _Sizes(Struct):
@@ -46,7 +48,8 @@ def cluster_lines(cluster: Glance, pods: Iterable[Pod], accounts: ClusterAccount
     """Every series of one cluster. `pods` may include those of an earlier cluster of the same name."""
     place = f'name="{cluster.key.name}",namespace="{cluster.key.namespace}"'
     identity = f'{place},uid="{cluster.uid}"'
-    owner = f'owner_kind="{escaped(cluster.labels.get(Label.ORIGINATED_FROM_CRD) or "None")}"'
+    kind = cluster.labels.get(Label.ORIGINATED_FROM_CRD)
+    owner = f'owner_kind="{kind if kind in _OWNERS else "None"}"'
     yield _line(definitions.CLUSTER_INFO, f"{identity},{owner}", 1)
     provisioned, contested, status = False, False, recorded(cluster.status)
     for condition in _conditions(status):
@@ -92,7 +95,9 @@ def _group_lines(
     draining = _draining(state)
     for pod in pods:
         if pod.node_type == NodeType.WORKER:
-            size = sizes.setdefault(pod.group, _Sizes())
+            size = sizes.get(pod.group)
+            if size is None:
+                continue  # Users may label pods with any number of groups.
             if pod.active:
                 size.running += pod.phase == "Running"
                 size.pending += pod.phase == "Pending"
@@ -100,8 +105,7 @@ def _group_lines(
             size.draining += pod.holds_devices and (pod.deleting or pod.name in draining)
     for name, size in sizes.items():
         labels = f'{place},group="{escaped(name)}"'
-        # A group that is no longer in the spec has no desired pods.
-        yield _line(definitions.GROUP_DESIRED, labels, desired.get(name, 0))
+        yield _line(definitions.GROUP_DESIRED, labels, desired[name])
         yield _line(definitions.GROUP_RUNNING, labels, size.running)
         yield _line(definitions.GROUP_PENDING, labels, size.pending)
         yield _line(definitions.GROUP_READY, labels, size.ready)

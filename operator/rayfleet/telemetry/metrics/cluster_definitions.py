@@ -40,7 +40,8 @@ CLUSTER_WAITING: Final = gauge(
     "rayfleet_cluster_waiting_requests",
     "Requests in the queue of a cluster that follows it which have no node, and get none now; reason is what "
     "holds most of them: Infeasible, Max, Ceiling, Blocked, Withheld, Rate or TooMuch. If there are none, "
-    "those whose nodes are on the way (reason Starting), else 0 (None). Absent while the queue is unknown.",
+    "those whose nodes are on the way (reason Starting), else 0 (None). Of request_resources, what exceeds "
+    "tasks and placement groups counts. Absent while the queue is unknown.",
     *("name", "namespace", "reason"),
 )
 GROUP_DESIRED: Final = gauge(
@@ -79,7 +80,8 @@ GROUP_HELD: Final = gauge(
 DEMAND: Final = gauge(
     "rayfleet_demand",
     "What waits for a node in the queues of all clusters: CPUs, GPUs, TPU chips, bytes of memory, and units "
-    "of everything else (other). Of one cluster at most a million of each counts, and 1 PiB.",
+    "of everything else (other). Of each, tasks and placement groups count, or request_resources if it asks "
+    "for more. Of one cluster at most a million of each counts, and 1 PiB.",
     "resource",
 )
 INFEASIBLE_DEMAND: Final = gauge(
