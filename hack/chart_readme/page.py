@@ -15,12 +15,15 @@ It serves the `ray.io/v1` API of KubeRay: a RayCluster manifest works unchanged.
 
 ## Install
 
-It takes Kubernetes 1.30 or later and Helm 3.17 or later. No image is published: build the operator's
-(`make images`) and push it to a registry from which your nodes can pull.
+It takes Kubernetes 1.30 or later and Helm 3.17 or later. No image is published: build the operator's from a
+checkout, and push it to a registry from which your nodes can pull.
 
 ```bash
+IMAGE=registry.example.com/rayfleet/operator:0.1.0
+docker build -f images/operator/Dockerfile -t $IMAGE .
+docker push $IMAGE
 helm install rayfleet charts/rayfleet --namespace rayfleet --create-namespace \\
-  --set image.repository=registry.example.com/rayfleet/operator
+  --set image.repository=${IMAGE%:*} --set image.tag=${IMAGE##*:}
 kubectl --namespace rayfleet rollout status deployment/rayfleet
 ```
 
