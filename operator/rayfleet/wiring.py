@@ -137,7 +137,9 @@ class Operator:
             owners=pods.owners,
         )
         ceilings = NamespaceCeilingsReader(loop.client)
-        self._accounts = accounts = ClusterAccounts(self._heads.observation)
+        self._accounts = accounts = ClusterAccounts(
+            self._heads.observation, leading=lambda: loop.election.leading
+        )
         return ScalingSources(self._heads, self._sampler, ceilings, self._ledger, scaling.limits, accounts)
 
     def _is_known(self, namespace: str) -> bool:

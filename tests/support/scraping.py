@@ -57,7 +57,7 @@ class Scene:
     """Monotonic seconds."""
 
     def __post_init__(self) -> None:
-        self.accounts = ClusterAccounts(self.heads.get, lambda: self.now)
+        self.accounts = ClusterAccounts(self.heads.get, lambda: self.now, lambda: self.leading)
         parts = OperatorParts(
             queue=self.queue,
             concurrency=8,

@@ -48,6 +48,7 @@ class Noted:
             begin=lambda key: self.notes.append(("begin", key)),
             forget=lambda key: self.notes.append(("forget", key)),
             changed=lambda key: self.notes.append(("changed", key)),
+            lead=lambda: self.notes.append(("lead", None)),
             stand_by=lambda: self.notes.append(("stand by", None)),
             pace=lambda _key, _counts_wait: 0.01,
         )
@@ -136,6 +137,8 @@ async def test_a_leader_that_loses_the_lease_in_the_middle_of_a_pass_writes_no_m
         api.there[LEASE] = held_by("", 1000)
         await until("the status", lambda: api.said == "hi")
         assert engine.loop.election.term == 2
+        terms = [what for what, _ in noted.notes if what in {"lead", "begin", "stand by"}]
+        assert terms == ["lead", "begin", "stand by", "lead", "begin"]
         assert engine.writes == [MADE, REPORTED]
 
 

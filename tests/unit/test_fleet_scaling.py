@@ -199,6 +199,24 @@ def test_a_pass_counts_a_change_of_size_once() -> None:
     assert (waiting.requests, waiting.reason) == (2, "Max")
 
 
+def test_a_pass_that_ends_after_the_lease_was_lost_is_not_recorded() -> None:
+    """Another leader has already decided about the cluster."""
+    of, leading, now = scaled(), True, 0.0
+    accounts = ClusterAccounts(clock=lambda: now, leading=lambda: leading)
+    seen = snapshot(
+        of, [head(of), worker(of, 1, gpus=1)], scaling=view([node(head(of))], Demand(GPU_TASK, 5))
+    )
+    accounts.admitted(seen)
+    leading = False
+    accounts.forget_all()
+    accounts.admitted(seen)
+    accounts.decided(seen, plan(seen))
+    assert not any(accounts.scaling.decisions.values())
+    assert not any(accounts.scaling.holds().values())
+    leading, now = True, 3600.0
+    assert accounts.gpu_seconds(of.key, of.uid, seen.pods, None).allocated == 0
+
+
 def test_the_initial_size_of_a_spec_does_not_count_as_a_decision() -> None:
     """Nor does the size of pods that another operator has left."""
     accounts = ClusterAccounts()

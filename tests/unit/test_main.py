@@ -90,6 +90,24 @@ async def test_a_cluster_that_is_gone_is_forgotten_even_in_an_unreadable_namespa
     assert passed == [KEY]
 
 
+async def test_only_the_leader_keeps_accounts_and_each_term_begins_without_any(
+    api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a pass of an earlier term has left is another leader's by now."""
+    made, of = operator(api), cluster()
+    seconds = iter((0.0, 10.0, 20.0))
+    monkeypatch.setattr(made._accounts._gpu_seconds, "_clock", lambda: next(seconds))
+
+    def allocated() -> float:
+        return made._accounts.gpu_seconds(of.key, of.uid, [worker(of, 1, gpus=1)], None).allocated
+
+    assert allocated() == 0
+    monkeypatch.setattr(type(made._loop.election), "leading", True)
+    assert [allocated(), allocated()] == [0, 10]
+    made._loop._kinds["RayCluster"].lead()
+    assert allocated() == 0
+
+
 async def test_it_is_not_ready_until_its_caches_are_filled_and_says_what_is_missing(api: ScriptedApi) -> None:
     """The order is that in which it reads them."""
     made = operator(api)

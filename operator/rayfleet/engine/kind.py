@@ -134,6 +134,8 @@ class Kind(Struct, Generic[M, S, P], frozen=True):
     """Seconds until the pass after a child has only made progress towards readiness.
 
     Its input is the seconds until a status that differs only in counts may be written."""
+    lead: Callable[[], None] = lambda: None
+    """Called when a term begins, before its first pass: a pass of an earlier one may still be under way."""
     stand_by: Callable[[], None] = lambda: None
     """Called when another operator leads: what was learned from others is no longer of use."""
 

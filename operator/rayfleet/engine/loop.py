@@ -191,6 +191,8 @@ class Loop:
     def _lead(self) -> None:
         """Every root is looked at, whatever was decided before, by us or by another operator."""
         self.term.gain()
+        for kind in self._kinds.values():
+            kind.lead()
         self.wake_namespace(None)
         self.queue.start()
 

@@ -22,6 +22,9 @@ class GpuUse(NamedTuple):
     """Those of them on nodes that Ray reports as idle."""
 
 
+NOTHING: Final = GpuUse(0)
+
+
 def gpu_use(pods: Iterable[Pod], state: RayState | None) -> GpuUse:
     """The GPUs of a cluster now.
 
@@ -66,9 +69,6 @@ class _Account(Struct):
     idle: float = 0.0
 
 
-_NOTHING: Final = GpuUse(0)
-
-
 class GpuSeconds:
     """Adds up what clusters use, from one look at each to the next."""
 
@@ -88,7 +88,7 @@ class GpuSeconds:
             if not now.allocated:  # Most clusters without GPUs never get any.
                 self.forget(key)
                 return now
-            account = self._accounts[key] = _Account(uid, at, _NOTHING)
+            account = self._accounts[key] = _Account(uid, at, NOTHING)
         elapsed, before = max(0.0, at - account.at), account.now
         account.allocated += before.allocated * elapsed
         account.used += (before.used or 0) * elapsed

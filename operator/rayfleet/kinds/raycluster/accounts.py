@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from rayfleet.api.raycluster import WorkerGroupSpec
 from rayfleet.autoscaling import Decision, HoldKind, SizeReason
-from rayfleet.fleet.gpu_seconds import GpuSeconds, GpuUse, gpu_use
+from rayfleet.fleet.gpu_seconds import NOTHING, GpuSeconds, GpuUse, gpu_use
 from rayfleet.fleet.scaling import DOWN, UP, FleetScaling
 from rayfleet.kinds.raycluster.actions import Plan, desired_replicas
 from rayfleet.kinds.raycluster.plan.ceilings import scopes_that_hold
@@ -18,15 +18,20 @@ from rayfleet.ray.state import RayState
 
 
 class ClusterAccounts:
-    """The accounts of all clusters. Losing them in a restart costs what they have counted so far."""
+    """The accounts of all clusters. Losing them in a restart costs what they have counted so far.
+
+    Only the leader keeps any. When another leads, a pass or a scrape may be under way and still report here.
+    """
 
     def __init__(
         self,
         observation: Callable[[Key], Observation | None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        leading: Callable[[], bool] = lambda: True,
     ) -> None:
         self._observation = observation
         self._clock = clock
+        self._leading = leading
         self._gpu_seconds = GpuSeconds(clock)
         self.scaling = FleetScaling()
 
@@ -37,6 +42,8 @@ class ClusterAccounts:
 
     def gpu_seconds(self, key: Key, uid: str, pods: Iterable[Pod], state: RayState | None) -> GpuUse:
         """Record what a cluster's GPUs do from now on; return its GPU-seconds so far."""
+        if not self._leading():
+            return NOTHING
         return self._gpu_seconds.account(key, uid, gpu_use(pods, state))
 
     def admitted(self, snapshot: Snapshot) -> None:
@@ -46,6 +53,8 @@ class ClusterAccounts:
 
     def decided(self, snapshot: Snapshot, plan: Plan) -> None:
         """A pass has carried out its plan, and nobody has recorded the sizes in it yet."""
+        if not self._leading():
+            return
         decision, kinds = plan.decision, set[HoldKind]()
         if plan.held:
             kinds.add(HoldKind.CEILING)
@@ -69,7 +78,7 @@ class ClusterAccounts:
         self.scaling.forget(key)
 
     def forget_all(self) -> None:
-        """Another operator leads."""
+        """Another operator leads, or a term begins."""
         self._gpu_seconds.forget_all()
         self.scaling.forget_all()
 

@@ -79,6 +79,7 @@ def raycluster(
         planned=scaling.heads.took,
         changed=scaling.heads.poke,
         pace=cluster.pace,
+        lead=scaling.accounts.forget_all,
         stand_by=scaling.forget_all,
     )
 

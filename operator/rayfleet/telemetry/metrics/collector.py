@@ -98,7 +98,7 @@ class PartsCollector(Collector):
         yield from (age, synced, relists, gaps, unavailable)
 
     def _scaling(self) -> Iterator[Metric]:
-        scaling = self._parts.scaling
+        scaling, leading = self._parts.scaling, self._parts.leading()
         gauges = (
             (cluster_definitions.DEMAND, scaling.demand()),
             (cluster_definitions.INFEASIBLE_DEMAND, scaling.infeasible()),
@@ -107,7 +107,7 @@ class PartsCollector(Collector):
         for metric, values in gauges:
             family = _gauge_family(metric)
             for label, value in values.items():
-                family.add_metric((label,), value)
+                family.add_metric((label,), value if leading else 0)
             yield family
         decisions = _counter_family(cluster_definitions.DECISIONS)
         for labels, count in scaling.decisions.items():
