@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import time
+import tracemalloc
 
 import pytest
 from aiohttp import ClientSession
@@ -85,6 +86,58 @@ async def test_a_standby_shows_no_cluster() -> None:
     assert await scene.value("rayfleet_leader") == 0
     scene.leading = True
     assert await scene.value("rayfleet_leader") == 1
+
+
+async def test_the_gauges_of_scaling_are_0_on_a_standby() -> None:
+    """A pass may have reported after the Lease was lost. Counters never fall."""
+    scene, of = full(), cluster()
+    waiting = Waiting(5, "Infeasible", (5.0, 0, 0, 0, 0), (5.0, 0, 0, 0, 0))
+    scene.accounts.scaling.note(of.key, of.uid, waiting, frozenset({HoldKind.INFEASIBLE}), frozenset())
+    scene.accounts.scaling.decisions["up", "demand"] += 1
+    for leading in (True, False):
+        scene.leading = leading
+        for name in ("rayfleet_demand", "rayfleet_infeasible_demand"):
+            assert await scene.value(name, {"resource": "CPU"}) == (5 if leading else 0)
+        assert await scene.value("rayfleet_holds", {"cause": "Infeasible"}) == leading
+        up = {"direction": "up", "reason": "demand"}
+        assert await scene.value("rayfleet_scaling_decisions_total", up) == 1
+
+
+async def test_a_scrape_during_which_the_lease_is_lost_shows_and_counts_no_cluster() -> None:
+    """The other leader counts the GPU-seconds from then on, and this one from 0 in its next term."""
+    scene, of = Scene(), cluster()
+    for n in range(3):
+        each = cluster(name=f"demo-{n}", uid=f"uid-{n}")
+        scene.store(each, [worker(each, 1, gpus=8)])
+
+    async def lose() -> None:
+        scene.leading = False
+        scene.accounts.forget_all()
+
+    _, parts = scene.exposition(pause=lose).answer(PLAIN_TEXT)
+    assert of.key.name not in b"".join([part async for part in parts]).decode()
+    scene.now, scene.leading = 7200.0, True
+    found = [s.value for s in await scene.samples() if s.name == "rayfleet_cluster_gpu_seconds_total"]
+    assert found == [0.0] * 3
+
+
+async def test_a_scrape_takes_little_more_memory_than_its_text() -> None:
+    """Its lines are joined a thousand at a time, and a cluster shows 32 of its groups."""
+    scene = Scene()
+    groups = [{"groupName": f"group-{n:03}", "desired": 3} for n in range(100)]
+    for n in range(256):
+        scene.store(cluster(name=f"demo-{n}", uid=f"uid-{n}"), status={"workerGroups": groups})
+    _, parts = scene.exposition().answer(PLAIN_TEXT)
+    await anext(parts)  # The operator's own metrics.
+    tracemalloc.start()
+    try:
+        text = [part async for part in parts]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(part.count(b"rayfleet_worker_group_ready_pods{") for part in text) == 256 * 32
+    assert max(part.count(b"\n") for part in text) <= 1002
+    assert peak < 1.5 * sum(map(len, text))
 
 
 async def test_a_scrape_of_2000_clusters_never_holds_the_event_loop_for_long() -> None:

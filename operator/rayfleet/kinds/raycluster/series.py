@@ -5,6 +5,7 @@ tenth of a second. As lines they cost some 25 µs per cluster, and the writer ca
 """
 
 from collections.abc import Container, Iterable, Iterator
+from itertools import islice
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -86,7 +87,7 @@ def _group_lines(
     place: str, status: RayClusterStatus, pods: Iterable[Pod], state: RayState | None
 ) -> Iterator[Line]:
     desired, held = dict[str, int](), dict[str, str]()
-    for group in status.worker_groups:
+    for group in islice(status.worker_groups, definitions.GROUPS_SHOWN):
         if group.group_name and group.desired is not None:
             desired[group.group_name] = group.desired
         if group.group_name and group.reason in _HELD:

@@ -4,6 +4,9 @@ from typing import Final
 
 from rayfleet.telemetry.metrics.definition import Section, counter, gauge
 
+GROUPS_SHOWN: Final = 32
+"""How many groups of one cluster are shown. 2,000 clusters with as many take 30 MB of text."""
+
 CLUSTER_INFO: Final = gauge(
     "kuberay_cluster_info",
     "A RayCluster that exists; always 1. owner_kind is RayJob or RayService if such an object created it, "
@@ -46,7 +49,8 @@ CLUSTER_WAITING: Final = gauge(
 )
 GROUP_DESIRED: Final = gauge(
     "rayfleet_worker_group_desired_pods",
-    "Pods that the worker group should have.",
+    "Pods that the worker group should have. Here and below, the first "
+    f"{GROUPS_SHOWN} worker groups of a cluster are shown.",
     *("name", "namespace", "group"),
 )
 GROUP_RUNNING: Final = gauge(
@@ -114,8 +118,8 @@ CEILINGS_HELD: Final = counter(
 
 SCALING: Final = Section(
     "Scaling",
-    "Of all clusters together, from the leader only; a standby shows zeros. Every series is there from the "
-    "start.",
+    "Of all clusters together, from the leader only; the gauges of a standby are 0. Every series is there "
+    "from the start.",
     (DEMAND, INFEASIBLE_DEMAND, DECISIONS, HOLDS, CEILINGS_HELD),
 )
 CLUSTERS: Final = Section(

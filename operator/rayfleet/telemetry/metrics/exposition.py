@@ -1,10 +1,10 @@
 """All metrics as text, in the format that the scraper asks for, without holding up the event loop."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from time import perf_counter
 
-from msgspec import Struct
+from msgspec import Struct, field
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
@@ -15,12 +15,39 @@ from rayfleet.telemetry.metrics.definition import Definition, Type
 
 SLICE_SECONDS = 0.005
 """The longest that a scrape works before the event loop gets a turn."""
+LINES = 1000
+"""How many lines of a metric are joined at once."""
 END = b"# EOF\n"
 """The end of an answer in the OpenMetrics format."""
 
 
 async def _next_turn() -> None:
     await asyncio.sleep(0)
+
+
+class _Family(Struct):
+    """The samples of one metric. As text they take half the memory that they take as lines."""
+
+    metric: Definition
+    _lines: list[str] = field(default_factory=list)
+    _parts: list[bytes] = field(default_factory=list)
+
+    def add(self, line: str) -> None:
+        self._lines.append(line)
+        if len(self._lines) >= LINES:
+            self._join()
+
+    def parts(self, *, is_open_metrics: bool) -> Sequence[bytes]:
+        """Its text with its header, in parts; nothing if there are no samples."""
+        if self._lines:
+            self._join()
+        if self._parts:
+            self._parts[0] = _header(self.metric, is_open_metrics=is_open_metrics).encode() + self._parts[0]
+        return self._parts
+
+    def _join(self) -> None:
+        self._parts.append("".join(self._lines).encode())
+        self._lines.clear()
 
 
 class Exposition(Struct, frozen=True):
@@ -36,7 +63,7 @@ class Exposition(Struct, frozen=True):
     pause: Callable[[], Awaitable[None]] = _next_turn
 
     def answer(self, accept: str) -> tuple[str, AsyncGenerator[bytes, None]]:
-        """The content type for an Accept header, and the text in parts of one metric or more."""
+        """The content type for an Accept header, and the text in parts."""
         encode, content_type = choose_encoder(accept)
         return content_type, self._parts(encode)
 
@@ -44,29 +71,29 @@ class Exposition(Struct, frozen=True):
         text = encode(self.registry)
         is_open_metrics = text.endswith(END)
         yield text.removesuffix(END)
-        if self.leading():
-            await self.pause()
-            families = await self._families()
+        await self.pause()
+        families = await self._families()
+        if self.leading():  # Another one may show them by now.
             for metric in CLUSTERS.definitions:
-                await self.pause()
-                lines = families.pop(metric.name)
-                if lines:
-                    yield "".join((_header(metric, is_open_metrics=is_open_metrics), *lines)).encode()
+                for part in families.pop(metric.name).parts(is_open_metrics=is_open_metrics):
+                    yield part
         if is_open_metrics:
             yield END
 
-    async def _families(self) -> dict[str, list[str]]:
-        """The lines of each metric; those of one cluster are from the same moment."""
-        families: dict[str, list[str]] = {metric.name: [] for metric in CLUSTERS.definitions}
+    async def _families(self) -> dict[str, _Family]:
+        """The text of each metric; the lines of one cluster are from the same moment."""
+        families = {metric.name: _Family(metric) for metric in CLUSTERS.definitions}
         turn = perf_counter()
         for key in self.clusters:
             if perf_counter() - turn > SLICE_SECONDS:
                 await self.pause()
                 turn = perf_counter()
+            if not self.leading():
+                break
             cluster = self.clusters.glance(key)
             if cluster is not None:
                 for metric, line in self.lines(cluster, self.pods.owned_by(key)):
-                    families[metric.name].append(line)
+                    families[metric.name].add(line)
         return families
 
 
