@@ -85,9 +85,8 @@ def what_next() -> str:
     return f"""
 What to try next:
 {beds.usage(beds.find(NAME))}
-alias kubectl={binaries.path("kubectl")}
 kubectl apply -k examples/autoscaling      # the cluster again; see examples/README.md
 kubectl get raycluster,pods --watch
 kubectl edit raycluster elastic            # change `minReplicas` or `maxReplicas` of the group
 kubectl -n rayfleet logs deploy/rayfleet --follow
-make testbed-down                          # takes it down"""
+make testbed-down BED={NAME:<21}# takes it down"""

@@ -161,7 +161,7 @@ def _existing(wanted: Wanted, progress: Progress) -> Bed | None:
         if bed.wanted != wanted:
             raise TestbedError(
                 f"{wanted.name} is already up with other options ({_options(bed.wanted)}):"
-                f" give another --name, or take it down with `python -m testbed down --name {wanted.name}`"
+                f" give another --name, or take it down with `make testbed-down BED={wanted.name}`"
             )
         progress.say(f"  {wanted.name} is already up")
         return bed
@@ -221,6 +221,5 @@ def environment(bed: Bed) -> str:
 
 
 def usage(bed: Bed) -> str:
-    """How to use a bed, as shell commands."""
-    kubectl = binaries.path("kubectl")
-    return f"export KUBECONFIG={shlex.quote(str(bed.kubeconfig))}\n{kubectl} get nodes"
+    """How to use a bed, as commands for any shell in the root of the checkout."""
+    return f'eval "$(make -s testbed-env BED={bed.name})"\nkubectl get nodes'

@@ -131,7 +131,7 @@ def _up(options: argparse.Namespace) -> None:
         bed = beds.up(wanted, progress)
         for archive in options.image:
             _import(bed, archive, progress)
-    print(f"use it with:\n{beds.usage(bed)}\ntake it down with:\npython -m testbed down --name {bed.name}")
+    print(f"use it with:\n{beds.usage(bed)}\ntake it down with:\nmake testbed-down BED={bed.name}")
 
 
 def _load_image(options: argparse.Namespace) -> None:

@@ -168,9 +168,7 @@ def create(wanted: Wanted, driver: str, *, owner: tuple[int, str] | None = None)
             if wanted.profile == NODE and not _has_room(bed.subnets, networks):
                 continue
             return bed.save()
-    raise TestbedError(
-        f"all {len(_INDEXES)} places for test beds are taken: `python -m testbed down --all` frees them"
-    )
+    raise TestbedError(f"all {len(_INDEXES)} places for test beds are taken: `make testbed-down` frees them")
 
 
 def _has_room(subnets: Subnets, networks: Sequence[Network]) -> bool:

@@ -147,6 +147,12 @@ def test_with_listed_namespaces_the_crd_is_read_only_if_set(values: Path, checke
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a digest that is none": ({"image": {"digest": "latest"}}, "digest"),
     "a tag with a digest": ({"image": {"tag": f"v1@{DIGEST}"}}, "tag"),
+    "a quantity in words": ({"resources": {"limits": {"memory": "lots"}}}, "/resources/limits/memory"),
+    "a quantity with a space": ({"resources": {"limits": {"memory": "1 Gi"}}}, "/resources/limits/memory"),
+    "a misspelt alert": (
+        {"metrics": {"prometheusRule": {"alerts": {"RayfleetPodPending": {}}}}},
+        "at '/metrics/prometheusRule/alerts': additional properties 'RayfleetPodPending' not allowed",
+    ),
     "a misspelt switch": ({"crds": {"enable": True}}, "enable"),
     "a budget that allows nothing": ({"podDisruptionBudget": {"maxUnavailable": 0}}, "maxUnavailable"),
     "a misspelt budget": ({"podDisruptionBudget": {"minAvailble": 1}}, "minAvailble"),

@@ -132,7 +132,10 @@ def test_two_beds_run_side_by_side(plane: RunningControlPlane) -> None:
 
 def test_a_second_up_finds_the_bed_and_down_leaves_no_process_and_no_file(name: str) -> None:
     """Twice up is one bed; after down there is nothing, and down again does no harm."""
-    assert run_testbed("up", "--name", name).returncode == 0
+    first = run_testbed("up", "--name", name)
+    assert first.returncode == 0
+    assert f'eval "$(make -s testbed-env BED={name})"' in first.stdout
+    assert f"make testbed-down BED={name}" in first.stdout
     daemons = daemons_of(name)
     pids = [daemon.pid for daemon in daemons]
     again = run_testbed("up", "--name", name)

@@ -33,7 +33,8 @@ def test_the_page_lists_the_alerts() -> None:
 def test_values_can_name_exactly_these_alerts() -> None:
     schema: dict[str, Any] = json.loads((REPOSITORY / "charts/rayfleet/values.schema.json").read_text())
     rule = schema["properties"]["metrics"]["properties"]["prometheusRule"]["properties"]
-    assert rule["alerts"]["propertyNames"]["enum"] == [alert.name for alert in ALERTS]
+    assert list(rule["alerts"]["properties"]) == [alert.name for alert in ALERTS]
+    assert rule["alerts"]["additionalProperties"] is False
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)

@@ -1,6 +1,7 @@
 """The chart's values: each is explained, each is checked, and the README says what they are."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -25,7 +26,7 @@ def objects(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, 
     """Every object of the schema with named fields, by path."""
     if "properties" in schema:
         yield path, schema
-    for name, inner in schema.get("properties", {}).items():
+    for name, inner in (schema.get("$defs", {}) | schema.get("properties", {})).items():
         yield from objects(inner, f"{path}.{name}")
     if isinstance(schema.get("items"), dict):
         yield from objects(schema["items"], f"{path}[]")
@@ -79,6 +80,18 @@ def test_every_value_is_in_the_schema_and_every_field_of_the_schema_is_a_value()
         SCHEMA["properties"]["scaling"]["properties"]["ceilings"]["properties"], 1
     )
     compare(values, SCHEMA, "")
+
+
+@pytest.mark.parametrize(
+    "quantity", ["0", "50m", "0.5", ".5", "2.", "96Mi", "1.5Gi", "1k", "1e3", "1E-3", "2E"]
+)
+def test_a_quantity_may_be_written_in_every_way_of_kubernetes(quantity: str) -> None:
+    assert re.search(SCHEMA["$defs"]["quantity"]["pattern"], quantity)
+
+
+@pytest.mark.parametrize("text", ["lots", "", "1 Gi", "1GB", "1gi", "Gi", "-1", "1.2.3", "1ki", "1Mi "])
+def test_a_text_that_is_no_quantity_is_refused(text: str) -> None:
+    assert not re.search(SCHEMA["$defs"]["quantity"]["pattern"], text)
 
 
 def test_there_is_a_recorded_set_of_values_for_every_value() -> None:
