@@ -9,7 +9,11 @@ _THIS: Final = 'namespace="$namespace",name="$cluster"'
 _WAITING: Final = f'rayfleet_cluster_waiting_requests{{reason!="None",{_THIS}}}'
 """None is the reason of a cluster in which nothing waits."""
 _RAY: Final = 'namespace="$namespace",ray_io_cluster="$cluster"'
-_HEAD: Final = 'namespace="$namespace",pod=~"$cluster-head-.*",container!=""'
+_HEADS: Final = 'namespace="$namespace",pod=~".+-head-[a-z0-9]{5}",container!=""'
+_CUT: Final = (
+    f'label_replace(kuberay_cluster_info{{{_THIS}}}, "head_of", "$1", "name", "(.{{0,51}}[a-z0-9]).*")'
+)
+"""A head is named like its cluster, up to 52 characters of it."""
 _RATE: Final = "[$__rate_interval]"
 _WHY_WAITING: Final = how_to("Why is my task waiting?", "explain.md")
 _RAY_METRICS: Final = how_to("Ray's own metrics: podMonitor.enabled", "monitoring.md")
@@ -27,7 +31,11 @@ def _gpus(state: str) -> str:
 
 def _of_a_gpu(metric: str) -> str:
     """A metric of NVIDIA's exporter, by worker group: both know the pod."""
-    of_pods = f'max by (namespace, pod, gpu) ({metric}{{namespace="$namespace"}})'
+    named = metric
+    for label in ("namespace", "pod"):
+        # So Prometheus calls labels of a series that clash with those of its exporter, unless it honors them.
+        named = f'label_replace({named}, "{label}", "$1", "exported_{label}", "(.+)")'
+    of_pods = f"max by (namespace, pod, gpu) ({named})"
     group = f"on (namespace, pod) group_left (ray_io_group) ({_NODES} > bool 0)"
     return f"avg by (ray_io_group) ({of_pods} * {group})"
 
@@ -48,7 +56,7 @@ CLUSTER_BOARD: Final = Board(
     marks=[
         Mark(
             "A group's size was decided",
-            f"max by (group) (changes(rayfleet_worker_group_desired_pods{{{_THIS}}}[1m])) > 0",
+            f"max by (group) (changes(rayfleet_worker_group_desired_pods{{{_THIS}}}[2m])) > 0",
             "blue",
         ),
         Mark(
@@ -172,9 +180,11 @@ CLUSTER_BOARD: Final = Board(
             unit="percentunit",
             queries=[
                 Query(
-                    f"max by (namespace, pod, container) (container_memory_working_set_bytes{{{_HEAD}}}) / "
+                    "label_replace("
+                    f"max by (namespace, pod, container) (container_memory_working_set_bytes{{{_HEADS}}}) / "
                     "max by (namespace, pod, container) "
-                    f'(kube_pod_container_resource_limits{{resource="memory",{_HEAD}}})',
+                    f'(kube_pod_container_resource_limits{{resource="memory",{_HEADS}}})'
+                    f', "head_of", "$1", "pod", "(.+)-head-.*") and on (namespace, head_of) {_CUT}',
                     "{{pod}}, {{container}}",
                 )
             ],

@@ -159,9 +159,9 @@ FLEET_BOARD: Final = Board(
             "ever serve.",
             unit="none",
             queries=[
-                Query('max by (resource) (rayfleet_demand{resource!="memory"})', "{{resource}}"),
+                Query('sum by (resource) (rayfleet_demand{resource!="memory"})', "{{resource}}"),
                 Query(
-                    'max by (resource) (rayfleet_infeasible_demand{resource!="memory"})',
+                    'sum by (resource) (rayfleet_infeasible_demand{resource!="memory"})',
                     "{{resource}}, infeasible",
                 ),
             ],
@@ -216,9 +216,9 @@ FLEET_BOARD: Final = Board(
             link=runbook("RayfleetGpusIdle"),
         ),
         Graph(
-            title="How often do ceilings hold growth back?",
-            description="Decisions in which a ceiling on GPUs held pods back, in a minute, by whose "
-            "ceiling it is.",
+            title="How often does a ceiling begin to hold growth back?",
+            description="Times in a minute that a ceiling on GPUs began to hold something in a cluster, by "
+            "whose ceiling it is. One that goes on holding it counts once.",
             unit="none",
             queries=[
                 Query(

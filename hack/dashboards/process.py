@@ -31,7 +31,7 @@ OPERATOR_BOARD: Final = Board(
         ),
         Number(
             title="How many replicas lead?",
-            description="1 is right: one leads, the others stand by.",
+            description="1 for each release is right: one replica leads, the others stand by.",
             unit="none",
             query=Query("sum(rayfleet_leader)", "leaders"),
             link=runbook("RayfleetNoLeader"),
@@ -174,7 +174,7 @@ OPERATOR_BOARD: Final = Board(
             title="In how many clusters is demand held back, and why?",
             description="Clusters in which something is held now, by cause. One cluster may have several.",
             unit="none",
-            queries=[Query("max by (cause) (rayfleet_holds)", "{{cause}}")],
+            queries=[Query("sum by (cause) (rayfleet_holds)", "{{cause}}")],
             link=runbook("RayfleetDemandUnmet"),
             stacked=True,
         ),

@@ -106,7 +106,7 @@ class TestEachBoard:
 
     def test_every_variable_exists_and_is_used(self, board: Json) -> None:
         text = json.dumps([panels(board), marks(board), list(variables(board).values())])
-        used = set(re.findall(r"\$\{?(\w+)", text)) - OF_GRAFANA
+        used = set(re.findall(r"\$\{?([a-zA-Z_]\w*)", text)) - OF_GRAFANA
         assert used == set(variables(board)) - {"datasource"}
 
     def test_every_link_leads_somewhere(self, board: Json) -> None:
