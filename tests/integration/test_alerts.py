@@ -86,12 +86,23 @@ def test_values_change_single_alerts(values: Path) -> None:
     assert changed["RayfleetNoLeader"]["for"] == plain["RayfleetNoLeader"]["for"]
 
 
+def test_a_value_says_how_many_pods_may_end(values: Path) -> None:
+    """A fleet on spot nodes loses more than five in half an hour."""
+    alert = "RayfleetPodsCrashLooping"
+    plain = rules_of(rendered(values, **ON))[alert]
+    changed = rules_of(rendered(values, **ON, alerts={alert: {"threshold": 2_000_000}}))[alert]
+    assert plain["expr"].endswith(" > 5.5")
+    assert changed == {**plain, "expr": plain["expr"].replace(" > 5.5", " > 2000000.5")}
+
+
 @pytest.mark.parametrize(
     ("value", "named"),
     [
         ("alerts.RayfleetClusterNotRedy.for=1h", "RayfleetClusterNotRedy"),
         ("alerts.RayfleetClusterNotReady.for=soon", "for"),
         ("alerts.RayfleetClusterNotReady.severity=loud", "severity"),
+        ("alerts.RayfleetPodsCrashLooping.threshold=0", "threshold"),
+        ("alerts.RayfleetPodsPending.threshold=9", "threshold"),
         ("runbooks=wiki", "runbooks"),
     ],
 )

@@ -143,6 +143,7 @@ SCENES: Final = (
             ),
         ],
         _CLUSTER,
+        lag=2,
     ),
     Scene(
         "RayfleetDemandUnmet",
@@ -155,7 +156,7 @@ SCENES: Final = (
                 for reason in ("Starting", "Infeasible", "Ceiling")
             ),
         ],
-        {**_CLUSTER, "reason": "Max"},
+        _CLUSTER,
     ),
     Scene(
         "RayfleetInfeasibleDemand",
@@ -171,7 +172,7 @@ SCENES: Final = (
             Phases(f'rayfleet_worker_group_held{{{_PLACE},group="gpu",reason="QuotaExceeded"}}', GONE, "1"),
             Phases(f'rayfleet_worker_group_held{{{_OTHER},group="gpu",reason="Ceiling"}}', "1", "1"),
         ],
-        {**_CLUSTER, "group": "gpu", "reason": "QuotaExceeded"},
+        {**_CLUSTER, "group": "gpu"},
     ),
     Scene(
         "RayfleetCeilingReached",
@@ -201,7 +202,10 @@ SCENES: Final = (
     ),
     Scene(
         "RayfleetPodsPending",
-        [Phases(f'rayfleet_worker_group_pending_pods{{{_PLACE},group="gpu"}}', "0", "3")],
+        [
+            Phases(f'rayfleet_worker_group_pending_pods{{{_PLACE},group="gpu"}}', "0", "3"),
+            Phases(f'rayfleet_worker_group_ready_pods{{{_PLACE},group="gpu"}}', "2", "2"),
+        ],
         {**_CLUSTER, "group": "gpu"},
     ),
     Scene(
