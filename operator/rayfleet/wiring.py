@@ -176,6 +176,7 @@ class Operator:
             ignored_leases=lambda: len(self._other_operator.ignored),
             outdated_crds=lambda: self._crds.outdated,
             scaling=self._accounts.scaling,
+            startups=self._accounts.startups,
         )
         self._recorder.registry.register(PartsCollector(parts))
         lines = partial(cluster_lines, accounts=self._accounts)

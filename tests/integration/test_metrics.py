@@ -8,8 +8,10 @@ import pytest
 
 from support.builders import group, raycluster, spec
 from support.cluster_api import Namespace
+from support.faults.loop_thread import LoopThread
 from support.operator_process import REPOSITORY, OperatorProcess
 from support.prometheus import Prometheus, prometheus, promtool_complaints
+from support.queue_scene import QueueScene, elastic
 from support.waiting import eventually
 
 JOB = "rayfleet"
@@ -114,3 +116,57 @@ def test_promtool_has_nothing_to_complain_about(namespace: Namespace, operator: 
     ready_with_one_pending(namespace)
     eventually("the cluster's series", lambda: "kuberay_cluster_info{" in operator.metrics())
     assert promtool_complaints(operator.metrics()) == ""
+
+
+@pytest.fixture
+def scene(namespace: Namespace) -> Iterator[QueueScene]:
+    """A cluster whose Ray is pretended; it has no objects yet."""
+    loop = LoopThread("pretended Ray")
+    loop.start()
+    made = QueueScene(namespace, "demo", loop)
+    yield made
+    made.close()
+    loop.stop()
+
+
+def test_a_cluster_that_scales_shows_what_waits_who_holds_gpus_and_why_sizes_change(
+    namespace: Namespace, operator: OperatorProcess, scraper: Prometheus, scene: QueueScene
+) -> None:
+    """Five tasks, three workers at most; then the work ends, and the workers go."""
+    place = f'namespace="{namespace.name}",name="demo"'
+
+    def value(name: str, *labels: str) -> float | None:
+        scene.play()
+        return scraper.value(f"sum({name}{{{','.join(labels)}}})")
+
+    def reason() -> list[tuple[str, float]]:
+        scene.play()
+        found = scraper.query(f"rayfleet_cluster_waiting_requests{{{place}}}")
+        return [(labels["reason"], number) for labels, number in found]
+
+    scene.apply(elastic())
+    eventually("the queue to be known", lambda: reason() == [("None", 0)], why=reason)
+    scene.ray.submit(5)
+    eventually("three to have a node", lambda: bool(scene.play()) and len(scene.ray.busy) == 3)
+    eventually("two to wait", lambda: reason() == [("Max", 2)], why=reason)
+    assert value("rayfleet_demand", 'resource="GPU"') == 2
+    assert value("rayfleet_infeasible_demand", 'resource="GPU"') == 0
+    assert value("rayfleet_holds", 'cause="Max"') == 1
+    assert value("rayfleet_scaling_decisions_total", 'direction="up"', 'reason="demand"') == 1
+    assert value("rayfleet_worker_startup_seconds_count", 'phase="create"') == 3
+    total = 'phase="total"'
+    eventually("three to arrive", lambda: value("rayfleet_worker_startup_seconds_count", total) == 3)
+    assert (value("rayfleet_gcs_request_duration_seconds_count", 'instance="leader"') or 0) > 3
+    gpus = "rayfleet_cluster_gpu_seconds_total"
+    eventually("GPUs to be used", lambda: (value(gpus, place, 'state="used"') or 0) > 3)
+    assert (value(gpus, place, 'state="allocated"') or 0) >= (value(gpus, place, 'state="used"') or 0)
+    while scene.ray.busy:
+        scene.ray.finish(*scene.ray.busy)
+    down = ('direction="down"', 'reason="idle"')
+    eventually("the idle to go", lambda: (value("rayfleet_scaling_decisions_total", *down) or 0) >= 1)
+    eventually("GPUs to have been idle", lambda: (value(gpus, place, 'state="idle"') or 0) > 0)
+    eventually("nothing to wait", lambda: reason() == [("None", 0)], why=reason)
+    assert promtool_complaints(operator.metrics()) == ""
+    namespace.delete_cluster("demo")
+    eventually("no series of it", lambda: not scraper.query(f"{{{place}}}"))
+    assert value("rayfleet_demand") == 0

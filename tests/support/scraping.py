@@ -70,6 +70,7 @@ class Scene:
             unavailable=lambda: self.unavailable,
             outdated_crds=lambda: self.outdated_crds,
             scaling=self.accounts.scaling,
+            startups=self.accounts.startups,
         )
         self.recorder.registry.register(PartsCollector(parts))
         PodCounts(self.recorder)

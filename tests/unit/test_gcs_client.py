@@ -71,6 +71,7 @@ async def test_calls_that_are_not_answered_or_not_known_are_told_apart(
     nobody = GcsClient("127.0.0.1:1", calls=calls)
     assert trouble(await nobody.resource_state()) is GcsTrouble.UNREACHABLE
     assert calls.by_method_and_outcome == {(STATE, "unreachable"): 1}
+    assert calls.durations[STATE].counts[-1] == 1, "the time until a failure counts, too"
     await nobody.close()
 
 

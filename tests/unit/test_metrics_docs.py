@@ -12,7 +12,10 @@ from rayfleet.telemetry.metrics.definitions import SECTIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
 ALL = [of for section in SECTIONS for of in section.definitions]
-NAMES = {name for of in ALL for name in ([f"{of.name}_bucket"] if of.buckets else [of.name])}
+PARTS = ("bucket", "sum", "count")
+NAMES = {
+    name for of in ALL for name in ([f"{of.name}_{part}" for part in PARTS] if of.buckets else [of.name])
+}
 LABELS = {label for of in ALL for label in of.labels} | {"le", "job"}
 
 
@@ -52,5 +55,5 @@ def test_a_name_follows_prometheus_conventions(of: Definition) -> None:
     assert "|" not in of.help
     if of.type is Type.HISTOGRAM:
         assert of.name.endswith("_seconds")
-        assert not of.labels
+        assert not {"name", "namespace", "group"} & set(of.labels)
         assert list(of.buckets) == sorted(of.buckets)

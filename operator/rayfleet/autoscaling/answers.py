@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from rayfleet.api.names import HEAD_GROUP
 from rayfleet.autoscaling.decision import (
     NO_AMOUNTS,
+    NOTHING_WAITS,
     RESOURCES,
     STARTING,
     Amounts,
@@ -161,7 +162,7 @@ def waiting_of(answers: Iterable[DemandAnswer], groups: Iterable[GroupDecision])
         sums.add(answer, without)
     held, starting = work.held | floor.held, max(work.starting, floor.starting)
     if not starting and not held:
-        return Waiting(kinds=frozenset(kinds))
+        return Waiting(kinds=frozenset(kinds)) if kinds else NOTHING_WAITS
     return Waiting(
         requests=held.total() or starting,
         reason=str(held.most_common(1)[0][0]) if held else STARTING,

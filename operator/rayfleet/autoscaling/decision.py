@@ -92,6 +92,9 @@ class Waiting(NamedTuple):
     """Everything that holds something in the cluster."""
 
 
+NOTHING_WAITS: Final = Waiting()
+
+
 class DemandHold(NamedTuple):
     """One reason, and a message for the user."""
 
@@ -194,7 +197,7 @@ class Decision(Struct, frozen=True):
     """Shapes of tasks that are larger than a whole node of any group, whatever max is."""
     summary: str = ""
     """One sentence for the status; changes only when the decision does."""
-    waiting: Waiting = Waiting()
+    waiting: Waiting = NOTHING_WAITS
     """The queue in numbers."""
     known: bool = True
     """Whether there was a view of Ray; without it nothing shrinks and demand is unknown."""

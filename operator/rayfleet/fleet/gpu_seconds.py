@@ -1,6 +1,6 @@
 """GPU-seconds of each cluster: those that its pods hold, and those that Ray uses and leaves idle."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -50,12 +50,9 @@ def gpu_use(pods: Iterable[Pod], state: RayState | None) -> GpuUse:
 
 
 def _used(node: RayNode) -> float:
-    free = dict(_accelerators(node.available))
-    return sum([max(0.0, total - free.get(name, 0.0)) for name, total in _accelerators(node.total)])
-
-
-def _accelerators(resources: Iterable[tuple[str, float]]) -> Iterator[tuple[str, float]]:
-    return ((name, amount) for name, amount in resources if name in RAY_NAMES)
+    # A head may list a thousand resources of a node.
+    total, free = dict(node.total), dict(node.available)
+    return sum([max(0.0, total[name] - free.get(name, 0.0)) for name in total.keys() & RAY_NAMES])
 
 
 class _Account(Struct):

@@ -20,6 +20,10 @@ _DECISIONS: Final = (
     *product((UP, DOWN), (SizeReason.REPLICAS, SizeReason.OTHER)),
 )
 
+NO_KINDS: Final[frozenset[HoldKind]] = frozenset()
+NO_SCOPES: Final[frozenset[CeilingScope]] = frozenset()
+"""Shared, as nearly every cluster has them: an empty set takes 200 bytes."""
+
 
 class _Queue(Struct, frozen=True):
     """One cluster."""
@@ -50,7 +54,7 @@ class FleetScaling:
     ) -> None:
         """Record a pass: what waits (None if the queue is unknown, or not followed), and what holds it."""
         before = self._queues.get(key)
-        held = before.scopes if before is not None and before.uid == uid else frozenset()
+        held = before.scopes if before is not None and before.uid == uid else NO_SCOPES
         self.ceilings.update(scopes - held)
         if waiting is None and not kinds:
             self._queues.pop(key, None)

@@ -1,13 +1,17 @@
 """What metrics show about clusters and nothing else needs, kept from one pass or scrape to the next."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from rayfleet.api.names import NodeType
 from rayfleet.api.raycluster import WorkerGroupSpec
 from rayfleet.autoscaling import Decision, HoldKind, SizeReason
+from rayfleet.engine.outcome import Outcome, Succeeded
 from rayfleet.fleet.gpu_seconds import NOTHING, GpuSeconds, GpuUse, gpu_use
-from rayfleet.fleet.scaling import DOWN, UP, FleetScaling
-from rayfleet.kinds.raycluster.actions import Plan, desired_replicas
+from rayfleet.fleet.scaling import DOWN, NO_KINDS, NO_SCOPES, UP, FleetScaling
+from rayfleet.fleet.startups import NOTHING_CREATED, Creation, Startups
+from rayfleet.kinds.raycluster.actions import CreatePod, Plan, desired_replicas
 from rayfleet.kinds.raycluster.plan.ceilings import scopes_that_hold
 from rayfleet.kinds.raycluster.plan.scaling import acted_on
 from rayfleet.kinds.raycluster.snapshot import Snapshot
@@ -34,6 +38,7 @@ class ClusterAccounts:
         self._leading = leading
         self._gpu_seconds = GpuSeconds(clock)
         self.scaling = FleetScaling()
+        self.startups = Startups()
 
     def state(self, key: Key, uid: str) -> RayState | None:
         """Ray's state in a cluster; None if it is not known now."""
@@ -68,19 +73,30 @@ class ClusterAccounts:
             snapshot.cluster.key,
             snapshot.cluster.uid,
             decision.waiting if decision is not None and decision.known else None,
-            frozenset(kinds),
-            scopes_that_hold(snapshot, plan),
+            frozenset(kinds) if kinds else NO_KINDS,
+            scopes_that_hold(snapshot, plan) if kinds else NO_SCOPES,
         )
+
+    def settled(self, snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome], now: float) -> None:
+        """A pass has tried its actions: record the workers that it created, and those that have arrived."""
+        if not self._leading():
+            return
+        key, uid = snapshot.cluster.key, snapshot.cluster.uid
+        if self.startups.is_waiting(key):
+            self.startups.joined(key, uid, snapshot.pods, _arrived(snapshot, plan))
+        self.startups.passed(key, uid, _creation(snapshot, plan, outcomes), now)
 
     def forget(self, key: Key) -> None:
         """The cluster is gone."""
         self._gpu_seconds.forget(key)
         self.scaling.forget(key)
+        self.startups.forget(key)
 
     def forget_all(self) -> None:
         """Another operator leads, or a term begins."""
         self._gpu_seconds.forget_all()
         self.scaling.forget_all()
+        self.startups.forget_all()
 
 
 def _changes(snapshot: Snapshot, decision: Decision) -> Iterator[tuple[str, SizeReason]]:
@@ -97,3 +113,44 @@ def _first_size(snapshot: Snapshot, group: WorkerGroupSpec) -> int:
     """The size from which the first decision starts."""
     pods = sum(pod.active and pod.group == group.group_name for pod in snapshot.pods)
     return max(pods // group.num_of_hosts, desired_replicas(group))
+
+
+def _creation(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Creation:
+    """What a pass did about missing workers. What it could not create for now is still wanted."""
+    planned = {action.group for stage in plan.stages for action in stage if isinstance(action, CreatePod)}
+    planned |= snapshot.held.keys() | dict(plan.held).keys()
+    if snapshot.spec is None or not planned:
+        return NOTHING_CREATED
+    made = [
+        (outcome.action.group, outcome.action.name)
+        for outcome in outcomes
+        if isinstance(outcome, Succeeded)
+        and isinstance(outcome.action, CreatePod)
+        and outcome.action.node_type == NodeType.WORKER
+    ]
+    there = Counter([pod.group for pod in snapshot.pods if pod.active])
+    there.update([group for group, _ in made])
+    groups = [group for group in snapshot.spec.worker_group_specs if group.group_name in planned]
+    return Creation(
+        {group.group_name: _wanted_since(snapshot, plan, group.group_name) for group in groups},
+        made,
+        {group.group_name for group in groups if there[group.group_name] < plan.pods(group)},
+    )
+
+
+def _wanted_since(snapshot: Snapshot, plan: Plan, group: str) -> float:
+    """When it was seen that a group should have more pods: with the head's answer, if work waits."""
+    decision, taken = plan.decision, snapshot.scaling.ray.taken
+    if decision is None or not decision.known or decision.group(group).why_up is not SizeReason.DEMAND:
+        return snapshot.now
+    return min(taken, snapshot.now) if taken else snapshot.now
+
+
+def _arrived(snapshot: Snapshot, plan: Plan) -> Mapping[str, float]:
+    """When each worker was found in Ray; in a cluster whose Ray is not asked, when it became ready."""
+    ray = snapshot.scaling.ray
+    if plan.decision is None:
+        return {pod.name: pod.readiness_since or snapshot.now for pod in snapshot.pods if pod.ready}
+    if ray.state is None or not plan.decision.known:
+        return {}
+    return dict.fromkeys(ray.state.joined, ray.taken)

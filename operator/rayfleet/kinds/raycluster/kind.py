@@ -118,6 +118,7 @@ class _RayCluster(Struct, frozen=True):
         now: float,
     ) -> Sequence[Outcome]:
         self.view.scaling.remember(snapshot, decided, memory)
+        self.view.scaling.accounts.settled(snapshot, decided, outcomes, now)
         outcomes = memory.learn(outcomes, now)
         if outcomes:
             self.view.scaling.not_created(snapshot, outcomes)

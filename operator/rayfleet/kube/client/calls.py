@@ -1,8 +1,40 @@
-"""Counts of outgoing calls, for metrics and for tests that count writes."""
+"""Counts of outgoing calls and how long they take, for metrics and for tests that count writes."""
 
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Final
 
 MUTATING = frozenset({"create", "update", "patch", "json-patch", "delete"})
+
+
+GCS_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+"""Upper bounds by which the durations of calls to heads are counted."""
+POLLED: Final = ("GetClusterResourceState", "GetAllNodeInfo", "ReportAutoscalingState", "DrainNode")
+"""The methods of heads that the operator calls."""
+
+
+class Durations:
+    """How many things took how long, by upper bounds; what takes longer than the last one counts, too."""
+
+    __slots__ = ("_counts", "bounds", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.total = 0.0
+        self._counts = [0] * (len(bounds) + 1)
+
+    def add(self, seconds: float) -> None:
+        """Count one; a clock that was set back makes it 0."""
+        seconds = max(0.0, seconds)
+        self._counts[bisect_left(self.bounds, seconds)] += 1
+        self.total += seconds
+
+    @property
+    def counts(self) -> list[int]:
+        """For each bound, and for none: how many took no longer than that."""
+        return list(accumulate(self._counts))
 
 
 class ApiCalls:
@@ -25,6 +57,12 @@ class GcsCalls:
 
     def __init__(self) -> None:
         self.by_method_and_outcome: Counter[tuple[str, str]] = Counter()
+        self.durations = {method: Durations(GCS_SECONDS) for method in POLLED}
+
+    def took(self, method: str, seconds: float) -> None:
+        """Record how long a head took to answer, or not to."""
+        if method in self.durations:
+            self.durations[method].add(seconds)
 
     def count(self, method: str, outcome: str) -> None:
         self.by_method_and_outcome[method, outcome] += 1

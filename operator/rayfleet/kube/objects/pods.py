@@ -6,18 +6,20 @@ A change of a field that is not here wakes nobody.
 import re
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import fields
 
 from rayfleet.api.accelerators import accelerators_of_pod
-from rayfleet.api.names import HEAD_SELECTOR, START_COMMAND, Annotation, Label
+from rayfleet.api.names import HEAD_SELECTOR, START_COMMAND, Annotation, Label, NodeType
 from rayfleet.kube.objects.keys import JsonObject, Owner, controller_of
 from rayfleet.kube.objects.pod_end import OVER, End, end_of
 from rayfleet.kube.objects.pod_readiness import Readiness, readiness_of
 from rayfleet.kube.objects.timestamps import unix_seconds
 
+_SCHEDULED: Final = "PodScheduled"
+_SANDBOXED: Final = "PodReadyToStartContainers"
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -68,6 +70,13 @@ class Pod(Struct, frozen=True):
     """How many times its Ray container was restarted."""
     disruption: str = ""
     """Why Kubernetes disrupts or disrupted it (`PreemptionByScheduler`, ...); else empty."""
+    scheduled_after: int | None = None
+    """Seconds from its creation until it was assigned to a node. This and the next two: None if it was not,
+    or is no worker."""
+    pulled_in: int | None = None
+    """Seconds from its sandbox to the start of its first container, most of which take the image."""
+    started_after: int | None = None
+    """Seconds from its creation until its Ray container started, last."""
     aside: bool = False
     """Its labels differ from what it was created as: somebody has set it aside."""
 
@@ -100,7 +109,10 @@ class Pod(Struct, frozen=True):
 
 
 _OF_PROGRESS = frozenset(
-    {"resource_version", "phase", "readiness", "readiness_since", "restarts", "node_name", "pod_ip"}
+    {
+        *("resource_version", "phase", "readiness", "readiness_since", "restarts", "node_name", "pod_ip"),
+        *("scheduled_after", "pulled_in", "started_after"),
+    }
 )
 
 
@@ -129,6 +141,9 @@ def pod_from_object(obj: JsonObject) -> Pod:
     readiness, since = readiness_of(status, conditions)
     ray = ray_container_of(spec)
     ray_status = _status_of(ray, status)
+    created = unix_seconds(metadata.get("creationTimestamp"))
+    is_worker = labels.get(Label.NODE_TYPE) == NodeType.WORKER
+    startup = _startup(created, conditions, status, ray_status) if is_worker else _NO_STARTUP
     return Pod(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -137,7 +152,7 @@ def pod_from_object(obj: JsonObject) -> Pod:
         owner=controller_of(metadata),
         node_type=labels.get(Label.NODE_TYPE, ""),
         group=labels.get(Label.GROUP, ""),
-        created=unix_seconds(metadata.get("creationTimestamp")),
+        created=created,
         deleting="deletionTimestamp" in metadata,
         phase=status.get("phase") or "Pending",
         readiness=readiness,
@@ -154,7 +169,44 @@ def pod_from_object(obj: JsonObject) -> Pod:
         restarts=int(ray_status.get("restartCount") or 0),
         disruption=_disruption(conditions.get("DisruptionTarget")),
         gpus=accelerators_of_pod(spec),
+        scheduled_after=startup[0],
+        pulled_in=startup[1],
+        started_after=startup[2],
     )
+
+
+_NO_STARTUP: Final = (None, None, None)
+
+
+def _startup(
+    created: float, conditions: Mapping[str, JsonObject], status: JsonObject, ray_status: JsonObject
+) -> tuple[int | None, int | None, int | None]:
+    """How long the parts of its start took; whole seconds, as times in Kubernetes are."""
+    scheduled, sandboxed = (_true_since(conditions.get(name)) for name in (_SCHEDULED, _SANDBOXED))
+    if not scheduled:
+        return _NO_STARTUP
+    kind = "initContainerStatuses" if status.get("initContainerStatuses") else "containerStatuses"
+    statuses: Sequence[JsonObject] = status.get(kind) or ()
+    first = _started(statuses[0]) if statuses else 0.0
+    return _between(created, scheduled), _between(sandboxed, first), _between(created, _started(ray_status))
+
+
+def _true_since(condition: JsonObject | None) -> float:
+    """Since when a condition has been True; 0 if it is not."""
+    if not condition or condition.get("status") != "True":
+        return 0.0
+    return unix_seconds(condition.get("lastTransitionTime"))
+
+
+def _started(container: JsonObject) -> float:
+    """When a container was started last; 0 if it was not."""
+    state = container.get("state") or {}
+    return unix_seconds((state.get("running") or state.get("terminated") or {}).get("startedAt"))
+
+
+def _between(begin: float, end: float) -> int | None:
+    """Seconds; None if a time is unknown, or the second one is of an earlier attempt."""
+    return int(end - begin) if begin and end >= begin else None
 
 
 def _status_of(container: JsonObject, status: JsonObject) -> JsonObject:

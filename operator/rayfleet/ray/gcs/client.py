@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from functools import partial
-from time import thread_time
+from time import monotonic, thread_time
 from typing import TypeVar
 
 from rayfleet.errors import GcsFailure, GcsTrouble
@@ -118,10 +118,12 @@ class GcsClient:
     async def _call(
         self, path: str, request: bytes, read: Callable[[bytes], T], seconds: float
     ) -> T | GcsFailure:
+        method, began = path.rpartition("/")[2], monotonic()
         raw = await self._channel.call(path, request, seconds)
+        self._calls.took(method, monotonic() - began)
         answer = raw if isinstance(raw, GcsFailure) else await self._read(raw, read)
         outcome = answer.trouble.value if isinstance(answer, GcsFailure) else "ok"
-        self._calls.count(path.rpartition("/")[2], outcome)
+        self._calls.count(method, outcome)
         return answer
 
     async def _read(self, raw: bytes, read: Callable[[bytes], T]) -> T | GcsFailure:

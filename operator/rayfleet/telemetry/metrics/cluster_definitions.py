@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from rayfleet.telemetry.metrics.definition import Section, counter, gauge
+from rayfleet.fleet.startups import STARTUP_SECONDS
+from rayfleet.telemetry.metrics.definition import Section, counter, gauge, histogram
 
 GROUPS_SHOWN: Final = 32
 """How many groups of one cluster are shown. 2,000 clusters with as many take 30 MB of text."""
@@ -115,12 +116,22 @@ CEILINGS_HELD: Final = counter(
     "namespace, or of all (total), and those on new GPUs per minute.",
     "scope",
 )
+STARTUP: Final = histogram(
+    "rayfleet_worker_startup_seconds",
+    "How long workers take that this process creates. Phases: create (from the answer of the head that shows "
+    "the demand, or the pass that finds a pod missing, to its creation) and, recorded when they arrive, "
+    "schedule (to its assignment to a node); start (to the start of its Ray container, with init containers "
+    "and images); image (the part of it from the pod's sandbox to its first container); join (to its node in "
+    "Ray, or to being ready where Ray is not asked); total. Times of Kubernetes are in whole seconds.",
+    *STARTUP_SECONDS,
+    labels=("phase",),
+)
 
 SCALING: Final = Section(
     "Scaling",
     "Of all clusters together, from the leader only; the gauges of a standby are 0. Every series is there "
     "from the start.",
-    (DEMAND, INFEASIBLE_DEMAND, DECISIONS, HOLDS, CEILINGS_HELD),
+    (DEMAND, INFEASIBLE_DEMAND, DECISIONS, HOLDS, CEILINGS_HELD, STARTUP),
 )
 CLUSTERS: Final = Section(
     "Clusters",

@@ -4,13 +4,15 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct, field
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from rayfleet import __version__
 from rayfleet.engine.workqueue import WorkQueue
 from rayfleet.fleet.scaling import FleetScaling
-from rayfleet.kube.client.calls import ApiCalls, GcsCalls
+from rayfleet.fleet.startups import Startups
+from rayfleet.kube.client.calls import ApiCalls, Durations, GcsCalls
 from rayfleet.kube.informer import Health
 from rayfleet.telemetry.metrics import cluster_definitions, definitions
 from rayfleet.telemetry.metrics.definition import Definition
@@ -37,6 +39,7 @@ class OperatorParts(Struct, frozen=True):
     """Whether each CRD is older than the operator; without those of which that is not known."""
     gcs_calls: GcsCalls = field(default_factory=GcsCalls)
     scaling: FleetScaling = field(default_factory=FleetScaling)
+    startups: Startups = field(default_factory=Startups)
 
 
 class PartsCollector(Collector):
@@ -65,6 +68,7 @@ class PartsCollector(Collector):
         for (method, outcome), count in sorted(parts.gcs_calls.by_method_and_outcome.items()):
             heads.add_metric((method, outcome), count)
         yield heads
+        yield _histogram_family(definitions.GCS_DURATION, parts.gcs_calls.durations)
         yield from self._informers()
         yield from self._scaling()
 
@@ -116,6 +120,7 @@ class PartsCollector(Collector):
         for scope, count in scaling.ceilings.items():
             ceilings.add_metric((scope.name.lower(),), count)
         yield from (decisions, ceilings)
+        yield _histogram_family(cluster_definitions.STARTUP, self._parts.startups.durations)
 
 
 def _gauge_family(metric: Definition) -> GaugeMetricFamily:
@@ -124,6 +129,14 @@ def _gauge_family(metric: Definition) -> GaugeMetricFamily:
 
 def _counter_family(metric: Definition) -> CounterMetricFamily:
     return CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
+
+
+def _histogram_family(metric: Definition, durations: Mapping[str, Durations]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+    bounds = [*map(floatToGoString, metric.buckets), "+Inf"]
+    for label, counted in durations.items():
+        family.add_metric((label,), list(zip(bounds, counted.counts, strict=True)), counted.total)
+    return family
 
 
 def _gauge(metric: Definition, value: float, labels: Sequence[str] = ()) -> GaugeMetricFamily:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from rayfleet.kube.client.calls import GCS_SECONDS
 from rayfleet.telemetry.metrics.cluster_definitions import CLUSTERS, SCALING
 from rayfleet.telemetry.metrics.definition import Section, counter, gauge, histogram
 
@@ -75,6 +76,13 @@ GCS_REQUESTS: Final = counter(
     "method",
     "outcome",
 )
+GCS_DURATION: Final = histogram(
+    "rayfleet_gcs_request_duration_seconds",
+    "How long the heads of clusters take to answer, by method, without the time to read the answer; a call "
+    "that fails counts with the time until then. GetClusterResourceState is the poll of the queue.",
+    *GCS_SECONDS,
+    labels=("method",),
+)
 INFORMER_AGE: Final = gauge(
     "rayfleet_informer_age_seconds",
     "Time since the last event, bookmark or list of a kind. The API server sends a bookmark each minute.",
@@ -131,6 +139,7 @@ OPERATOR: Final = Section(
         *(
             API_REQUESTS,
             GCS_REQUESTS,
+            GCS_DURATION,
             INFORMER_AGE,
             INFORMER_SYNCED,
             INFORMER_RELISTS,
