@@ -11,54 +11,14 @@ from rayfleet.cli.durations import duration
 from rayfleet.cli.explanation_data import explanation_data
 from rayfleet.cli.explanation_text import explanation_text
 from rayfleet.cli.tables import WIDTH
-from rayfleet.explain.explanation import Explanation, explanation_of
-from rayfleet.explain.sources import EventNote, Queue, Sources
+from rayfleet.explain.sources import EventNote
 from rayfleet.kinds.raycluster.status import rfc3339
-from rayfleet.kube.objects.pods import Pod
-from rayfleet.ray.state import Gang, NodeStatus, RayNode, RayState, Strategy
-from support.builders import NOW, cluster, group, head, parsed, spec, template, worker
-from support.demand_cases import node, resources, state, tasks
+from rayfleet.ray.state import Gang, NodeStatus, Strategy
+from support.builders import NOW, spec
+from support.demand_cases import resources, state, tasks
+from support.explanations import GPU, SPEC, explained, gpu_node, gpu_worker, ray, recorded, words
 
-GPU = group("gpu", 0, template=template(cpu="4", gpu="1"), maxReplicas=3)
-SPEC = spec(GPU, enableInTreeAutoscaling=True)
 HELD = {"status": "False", "reason": "DemandHeld", "message": "held", "lastTransitionTime": rfc3339(NOW - 90)}
-
-
-def recorded(desired: int, **fields: Any) -> dict[str, Any]:
-    """A status in which the group should have so many pods."""
-    return {"workerGroups": [{"groupName": "gpu", "desired": desired, "observedReplicas": 0}]} | fields
-
-
-def explained(
-    ray: RayState | None,
-    *pods: Pod,
-    status: dict[str, Any] | None = None,
-    manifest: dict[str, Any] = SPEC,
-    trouble: str = "",
-    **fields: Any,
-) -> Explanation:
-    of = cluster(manifest, status=status if status is not None else recorded(0))
-    given: dict[str, Any] = {"events": ()} | fields
-    queue = Queue(ray, trouble)
-    return explanation_of(Sources(of, parsed(manifest), (head(of), *pods), queue=queue, now=NOW, **given))
-
-
-def gpu_worker(index: int, **changes: Any) -> Pod:
-    return worker(cluster(SPEC), index, **changes)
-
-
-def gpu_node(pod: Pod, **fields: Any) -> RayNode:
-    return node(pod.name, "gpu", resources(CPU=4, GPU=1), **fields)
-
-
-def ray(*demands: Any, nodes: tuple[RayNode, ...] = (), **fields: Any) -> RayState:
-    own = cluster(SPEC)
-    return state(*demands, nodes=(node(head(own).name, "headgroup", ()), *nodes), **fields)
-
-
-def words(of: Explanation) -> str:
-    """The text, as one line."""
-    return " ".join(explanation_text(of).split())
 
 
 def test_a_waiting_task_is_served_by_a_pod_that_is_about_to_be_created() -> None:
@@ -143,6 +103,25 @@ def test_a_group_of_a_cluster_of_fixed_size_says_why_its_pods_cannot_be_created(
     found = explained(None, status=held("QuotaExceeded", QUOTA), manifest=spec(GPU))
     assert "its pods cannot be created: " in words(found)
     assert "exceeded quota: q" in words(found)
+
+
+def test_a_group_of_a_cluster_of_fixed_size_says_why_its_pods_do_not_start() -> None:
+    """The oldest fault, in the kubelet's words; a pod that is merely starting has none."""
+    pulls = 'Back-off pulling image "rayproject/ray:typo"'
+    stuck = gpu_worker(
+        1,
+        ready=False,
+        phase="Pending",
+        unready_reason="ImagePullBackOff",
+        unready_words=pulls,
+        readiness_since=NOW - 30,
+        created=NOW - 31,
+    )
+    starting = gpu_worker(2, ready=False, phase="Pending", created=NOW - 60)
+    found = explained(None, stuck, starting, manifest=spec(GPU | {"replicas": 2}))
+    assert f"its pods do not start: ImagePull: {pulls}" in words(found)
+    assert explanation_data(found)["groups"][0]["notStarting"] == f"ImagePull: {pulls}"
+    assert explained(None, starting, manifest=spec(GPU)).groups[0].not_starting == ""
 
 
 def test_a_refusal_that_is_over_is_not_shown() -> None:

@@ -38,6 +38,7 @@ def explanation_data(of: Explanation) -> dict[str, Any]:
                 "idleTimeoutSeconds": one.idle_timeout,
                 "reason": one.reason,
                 "held": _held(one.held),
+                "notStarting": one.not_starting,
             }
             for one in of.groups
         ],
@@ -75,6 +76,7 @@ def explanation_data(of: Explanation) -> dict[str, Any]:
             for one in of.idle
         ],
         "next": [{"inSeconds": step.seconds, "message": step.words} for step in of.steps],
+        "operatorSilentSince": None if of.silent_since is None else rfc3339(of.silent_since),
         "events": [
             {
                 "time": rfc3339(one.time),

@@ -6,10 +6,11 @@ from rayfleet.api.base import INT32_MAX
 from rayfleet.cli.answers import demand_table
 from rayfleet.cli.durations import duration
 from rayfleet.cli.tables import section, sentence, table
-from rayfleet.explain.explanation import Explanation
+from rayfleet.explain.explanation import Explanation, GroupNote
 
 IDLE_SHOWN = 20
 PENDING_SHOWN = 20
+LIST_THE_OPERATOR = "kubectl get pods --all-namespaces --selector app.kubernetes.io/name=rayfleet"
 
 
 def explanation_text(of: Explanation) -> str:
@@ -55,10 +56,16 @@ def _groups(of: Explanation) -> str:
         there, ready = ("-" if count is None else str(count) for count in (one.there, one.ready))
         counts = (str(one.wanted), there, ready, str(one.least), most)
         idle = f"{one.idle_timeout} s" if of.scaled else "-"
-        held = "" if one.held is None else f"its pods cannot be created: {one.held.message}"
-        rows.append((one.name, *counts, idle, one.reason or held or "-"))
+        rows.append((one.name, *counts, idle, one.reason or _trouble(one) or "-"))
     heads = ("GROUP", "WANTED", "PODS", "READY", "MIN", "MAX", "IDLE TIMEOUT", "WHY")
     return table(heads, rows, numbers=heads[1:7])
+
+
+def _trouble(one: GroupNote) -> str:
+    """What is wrong with a group that no decision is made about."""
+    held = "" if one.held is None else f"its pods cannot be created: {one.held.message}"
+    fault = f"its pods do not start: {one.not_starting}" if one.not_starting else ""
+    return "; ".join(filter(None, (held, fault)))
 
 
 def _queue(of: Explanation) -> str:
@@ -101,11 +108,18 @@ def _idle(of: Explanation) -> str:
 
 
 def _next(of: Explanation) -> str:
-    lines = [
-        sentence(f"{'now' if not step.seconds else 'in ' + duration(step.seconds)}: {step.words}")
-        for step in of.steps
-    ]
+    now = "now" if of.silent_since is None else "due"
+    lines = [sentence(f"{now if step.due else _when(step.seconds)}: {step.words}") for step in of.steps]
+    if of.silent_since is not None:
+        since = duration(of.now - of.silent_since)
+        acted = f"The operator last acted on this cluster {since} ago, and it acts within seconds"
+        lines.append(sentence(f"{acted}: if the same is due when you ask again, does it run?"))
+        lines.append(f"  {LIST_THE_OPERATOR}\n")
     return "".join(lines) or ("Nothing, unless something changes.\n" if of.scaled and of.known else "")
+
+
+def _when(seconds: float) -> str:
+    return f"in {duration(seconds)}" if seconds else "now"
 
 
 def _events(of: Explanation) -> str:

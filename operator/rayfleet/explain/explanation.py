@@ -12,10 +12,11 @@ from rayfleet.api.raycluster.status import ConditionType, RayClusterStatus, reco
 from rayfleet.autoscaling import Decision, DemandAnswer, DemandHold, GroupDecision, HoldKind, Memory
 from rayfleet.autoscaling.limits import CeilingScope, NamespaceCeilings
 from rayfleet.autoscaling.metrics import MetricReplicas
-from rayfleet.explain.held_groups import HeldNote, held_note, holds, not_asked_for
+from rayfleet.explain.held_groups import HeldNote, held_note, holds, not_asked_for, start_fault
 from rayfleet.explain.idle_clocks import IdleClock, idle_clocks
 from rayfleet.explain.next_steps import Step, next_steps
 from rayfleet.explain.noted import Noted, noted_demand
+from rayfleet.explain.silence import silent_since
 from rayfleet.explain.sources import EventNote, Sources
 from rayfleet.kinds.raycluster.leaving.ray_nodes import node_trouble
 from rayfleet.kinds.raycluster.plan import plan
@@ -63,6 +64,8 @@ class GroupNote(NamedTuple):
     """Why this size; empty if the queue is not known."""
     held: HeldNote | None
     """Why its pods cannot be created, as the operator recorded it."""
+    not_starting: str
+    """What keeps pods that exist from starting; empty if nothing does."""
 
 
 class UnreadyPod(NamedTuple):
@@ -112,6 +115,8 @@ class Explanation(Struct, frozen=True):
     pending: tuple[UnreadyPod, ...]
     idle: tuple[IdleClock, ...]
     steps: tuple[Step, ...]
+    silent_since: float | None
+    """When the operator last acted, in Unix seconds, if that is long ago and something is due; else None."""
     events: tuple[EventNote, ...]
     missing: tuple[str, ...]
 
@@ -136,6 +141,8 @@ def explanation_of(sources: Sources) -> Explanation:
             trouble = "; ".join(planned.waits) or "the operator does not decide on this cluster's size"
     noted = noted_demand(status)
     idle = idle_clocks(snapshot, spec, planned) if planned is not None and spec is not None else ()
+    steps = next_steps(planned, idle)
+    answers = decision.answers if decision is not None else ()
     return Explanation(
         namespace=cluster.key.namespace,
         name=cluster.key.name,
@@ -145,12 +152,13 @@ def explanation_of(sources: Sources) -> Explanation:
         seen=sources.queue.state is not None,
         conditions=tuple(_conditions(status, scaled=scaled)),
         groups=tuple(_groups(sources, status, spec, decision)) if spec is not None else (),
-        answers=tuple(_with_noted(answer, noted) for answer in decision.answers) if decision else (),
+        answers=tuple(_with_noted(answer, noted) for answer in answers),
         noted=noted,
         faults=status.autoscaler.faults,
         pending=tuple(_pending(sources.pods)),
         idle=idle,
-        steps=next_steps(planned, idle),
+        steps=steps,
+        silent_since=silent_since(sources, status, steps, answers),
         events=sources.events[-EVENTS_SHOWN:],
         missing=sources.missing,
     )
@@ -221,6 +229,7 @@ def _groups(
             idle_timeout=timeout if group.idle_timeout_seconds is None else group.idle_timeout_seconds,
             reason=reasons.get(name, ""),
             held=held_note(status, name),
+            not_starting=start_fault(pods, group, sources.now),
         )
 
 

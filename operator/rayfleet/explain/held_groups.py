@@ -1,12 +1,15 @@
-"""Groups whose pods cannot be created, as the operator recorded them in the status."""
+"""Groups whose pods cannot be created, as the operator recorded them, or do not start."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from rayfleet.api.raycluster import WorkerGroupSpec
 from rayfleet.api.raycluster.status import HeldReason, RayClusterStatus
 from rayfleet.explain.sources import Sources
+from rayfleet.kinds.raycluster.healing.coming import Coming
 from rayfleet.kinds.raycluster.manifests import worker_pods
 from rayfleet.kinds.raycluster.snapshot import Hold
+from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.timestamps import unix_seconds
 
 AGAIN_SECONDS: Final = 1.0
@@ -28,6 +31,15 @@ def held_note(status: RayClusterStatus, group: str) -> HeldNote | None:
     """What is recorded about a group; None if its pods can be created."""
     record = status.group(group)
     return HeldNote(record.reason, record.message, unix_seconds(record.since)) if record.reason else None
+
+
+def start_fault(pods: Sequence[Pod], group: WorkerGroupSpec, now: float) -> str:
+    """What keeps pods of a group from starting, for longest; empty if nothing does."""
+    # Without the head's answer, pods that are merely starting have no fault.
+    coming = Coming(heard=None, now=now)
+    faults = [fault for pod in pods if (fault := coming.blocked(pod, group)) is not None]
+    first = min(faults, key=lambda fault: fault.since, default=None)
+    return "" if first is None else f"{first.reason.value}: {first.message}"
 
 
 def holds(sources: Sources, status: RayClusterStatus) -> Mapping[str, Hold]:

@@ -14,6 +14,8 @@ class Step(NamedTuple):
     seconds: float
     """From now."""
     words: str
+    due: bool = False
+    """Whether the operator does it as soon as it sees what is seen here."""
 
 
 IDLE_SHOWN = 3
@@ -39,11 +41,11 @@ def _departures(clocks: Sequence[IdleClock]) -> Iterator[Step]:
 def _steps(planned: Plan) -> Iterator[Step]:
     creates = [action for stage in planned.stages for action in stage if isinstance(action, CreatePod)]
     for (group, reason), count in Counter((pod.group, pod.reason) for pod in creates).items():
-        yield Step(0.0, f"{_pods(count)} of group {group} {_are(count)} created: {reason}")
+        yield Step(0.0, f"{_pods(count)} of group {group} {_are(count)} created: {reason}", due=True)
     for drain in planned.drains:
-        yield Step(0.0, f"Ray is asked to drain the node of pod {drain.pod}: {drain.reason}")
+        yield Step(0.0, f"Ray is asked to drain the node of pod {drain.pod}: {drain.reason}", due=True)
     for (group, reason), count in Counter((pod.group, pod.reason) for pod in planned.deletes).items():
-        yield Step(0.0, f"{_pods(count)} of group {group} {_are(count)} deleted: {reason}")
+        yield Step(0.0, f"{_pods(count)} of group {group} {_are(count)} deleted: {reason}", due=True)
     for wait in planned.waits:
         yield Step(0.0, f"waits: {wait}")
 
