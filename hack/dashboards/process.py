@@ -140,6 +140,15 @@ OPERATOR_BOARD: Final = Board(
             stacked=True,
         ),
         Graph(
+            title="How long do heads take to answer?",
+            description="99 of 100 answers took less than this, by what was asked.",
+            unit="s",
+            queries=[
+                Query(_quantile(0.99, "rayfleet_gcs_request_duration_seconds", "le, method"), "{{method}}")
+            ],
+            link=runbook("RayfleetQueueUnknown"),
+        ),
+        Graph(
             title="How old is what it knows?",
             description="Time since the last event or bookmark of each kind; a bookmark comes every minute.",
             unit="s",
@@ -177,6 +186,14 @@ OPERATOR_BOARD: Final = Board(
             queries=[Query("sum by (cause) (rayfleet_holds)", "{{cause}}")],
             link=runbook("RayfleetDemandUnmet"),
             stacked=True,
+        ),
+        Graph(
+            title="How long does a worker take to start?",
+            description="Half of the new workers take less than this for each part, from the decision to "
+            "a node of Ray.",
+            unit="s",
+            queries=[Query(_quantile(0.5, "rayfleet_worker_startup_seconds", "le, phase"), "{{phase}}")],
+            link=_PERFORMANCE,
         ),
         Graph(
             title="Why are pods created and deleted?",
