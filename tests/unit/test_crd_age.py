@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
+import orjson
 import pytest
+import yaml
 
+from rayfleet.api.crd_revisions import CRD_REVISIONS
 from rayfleet.kube.client.client import KubeClient
 from rayfleet.kube.client.credentials import Credentials
-from rayfleet.kube.informer.crd_age import CrdAges, trouble_with
+from rayfleet.kube.informer.crd_age import LARGEST_STATUS, CrdAges, parts_of, trouble_with
 from support.wire import Answering, fails, says, wire
 
 NAME = "rayclusters.ray.io"
@@ -104,3 +108,24 @@ async def test_an_outage_changes_nothing() -> None:
     later = fails(503, "ServiceUnavailable", "later")
     seen = await looks(read(ours(1), 1), [later], [read(ours(2), 2)[0], later])
     assert seen[0] == seen[1] == seen[2]
+
+
+def test_only_the_parts_of_a_crd_that_are_read_are_unpacked() -> None:
+    """A whole one takes megabytes, which Python keeps for later."""
+    text = Path(__file__).parents[2].joinpath("crds", "ray.io_rayclusters.yaml").read_text("utf-8")
+    whole = yaml.load(text, Loader=yaml.CSafeLoader)
+    whole["metadata"] |= {"uid": "u", "generation": 3}
+    parts = parts_of(orjson.dumps(whole))
+    assert len(orjson.dumps(parts)) < 2000
+    for revision in (CRD_REVISIONS[NAME], CRD_REVISIONS[NAME] + 1):
+        assert trouble_with(NAME, parts, revision) == trouble_with(NAME, whole, revision)
+    assert parts["metadata"] == {"uid": "u", "generation": 3}
+
+
+@pytest.mark.parametrize("size", [0, LARGEST_STATUS])
+def test_a_refusal_and_what_is_no_crd_are_unpacked_whole(size: int) -> None:
+    """Whatever their size; what is no JSON is an error as for any other answer."""
+    status = {"kind": "Status", "code": 403, "message": "no" + " " * size, "metadata": []}
+    assert parts_of(orjson.dumps(status)) == status
+    with pytest.raises(orjson.JSONDecodeError):
+        parts_of(b"<html>" + b" " * size)

@@ -132,7 +132,7 @@ class KubeClient:
         params = {"fieldManager": FIELD_MANAGER}
         return await self.request("patch", path, params=params, body=body, within=within)
 
-    async def request(
+    async def request(  # noqa: PLR0913 - by name, each with a default
         self,
         verb: str,
         path: str,
@@ -142,8 +142,12 @@ class KubeClient:
         accept: str = JSON,
         within: float | None = None,
         warn: Callable[[str], None] | None = None,
+        decode: Callable[[bytes], Any] | None = None,
     ) -> Answer:
-        """Send a request and decode its answer. `verb` is one of METHODS, `within` the seconds for it all."""
+        """Send a request and decode its answer. `verb` is one of METHODS, `within` the seconds for it all.
+
+        `decode` is for an object of which only parts are read; it raises errors as orjson does.
+        """
         seconds = self._timeout if within is None else within
         method, content_type = METHODS[verb]
         headers = {"Accept": accept}
@@ -173,8 +177,8 @@ class KubeClient:
                 for warning in warnings_from(response.headers.getall("Warning", ())):
                     warn(warning)
             # A list is no single object: its first item alone would be cut, by a copy of the page.
-            decode = decoded if verb == "list" else decoded_object
-            return answer_from(response.status, response.headers.get("Retry-After"), raw, decode)
+            usual = decoded if verb == "list" else decoded_object
+            return answer_from(response.status, response.headers.get("Retry-After"), raw, decode or usual)
 
         return await self._with_fresh_token(send, verb, seconds)
 

@@ -6,6 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+import orjson
+from msgspec import DecodeError, Struct, to_builtins
+from msgspec.json import Decoder
+
 from rayfleet.errors import ApiFailure, Policy, policy
 from rayfleet.kube.client.client import JSON, KubeClient
 
@@ -19,6 +23,53 @@ METADATA = f"{JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """A CRD has 200 KB or more, its metadata 1 KB."""
 REVISION: Final = re.compile(r"Schema revision (\d{1,9}) of rayfleet\.")
 """In the description of the schema. Annotations would stay when somebody applies another CRD over ours."""
+
+
+LARGEST_STATUS: Final = 8 << 10
+"""Bytes. An answer that is no larger may be why the API server refuses; a CRD of ours is much larger."""
+
+
+class _Described(Struct, frozen=True):
+    description: str = ""
+
+
+class _Validation(Struct, frozen=True, rename={"root": "openAPIV3Schema"}):
+    root: _Described = _Described()
+
+
+class _Version(Struct, frozen=True):
+    served: bool = False
+    schema: _Validation = _Validation()
+
+
+class _Spec(Struct, frozen=True):
+    versions: tuple[_Version, ...] = ()
+
+
+class _Metadata(Struct, frozen=True):
+    uid: str = ""
+    generation: int = 0
+
+
+class _Crd(Struct, frozen=True):
+    metadata: _Metadata = _Metadata()
+    spec: _Spec = _Spec()
+
+
+_CRD: Final = Decoder(_Crd)
+
+
+def parts_of(raw: bytes) -> Any:  # noqa: ANN401 - JSON
+    """The parts of a CRD that are read here. Raises orjson.JSONDecodeError if it is no JSON.
+
+    Its whole schema would take megabytes, which Python keeps for later.
+    """
+    if len(raw) > LARGEST_STATUS:
+        try:
+            return to_builtins(_CRD.decode(raw))
+        except DecodeError:
+            pass
+    return orjson.loads(raw)
 
 
 class CrdAges:
@@ -61,7 +112,7 @@ class CrdAges:
         if not isinstance(answer, ApiFailure):
             if self._seen.get(name) == _version(answer):
                 return
-            answer = await self._client.get(path)
+            answer = await self._client.request("get", path, decode=parts_of)
         if isinstance(answer, ApiFailure):
             self._failed(name, answer)
             return
