@@ -96,7 +96,7 @@ class Loop:
             tuple(followed(self._roots, each, self.stores, wakes)),
             on_readable=self.wake_namespace,
         )
-        self._gate = FairGate(setup.write_concurrency, per_cluster=max(1, setup.write_concurrency // 2))
+        self._gate = FairGate(setup.write_concurrency, per_cluster=max(1, setup.write_concurrency * 3 // 4))
         self.queue = WorkQueue(
             timed(self.reconcile),
             concurrency=setup.reconcile_concurrency,
