@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.models.common import (
@@ -29,6 +29,9 @@ SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 GPUS: Final = "suffix: GPUs"
 WIDTH: Final = 24
 """Columns of Grafana's grid."""
+
+
+P = TypeVar("P", stat.Panel, timeseries.Panel, table.Panel)
 
 
 class Link(NamedTuple):
@@ -121,20 +124,26 @@ def dashboard_link(link: Link) -> dashboard.DashboardLink:
     )
 
 
-def _number(panel: Number) -> stat.Panel:
-    steps = [Threshold(color="text")]
-    if panel.warns_above is not None:
-        steps.append(Threshold(value=panel.warns_above, color="orange"))
-    thresholds = dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
+def _framed(made: P, panel: Panel) -> P:
+    """Grafana's panel with what every panel says."""
     return (
-        stat.Panel()
-        .title(panel.title)
+        made.title(panel.title)
         .description(panel.description)
         .datasource(SOURCE)
         .unit(panel.unit)
         .span(panel.width)
         .height(panel.height)
         .links([dashboard_link(panel.link)])
+    )
+
+
+def _number(panel: Number) -> stat.Panel:
+    steps = [Threshold(color="text")]
+    if panel.warns_above is not None:
+        steps.append(Threshold(value=panel.warns_above, color="orange"))
+    thresholds = dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
+    return (
+        _framed(stat.Panel(), panel)
         .graph_mode(BigValueGraphMode.AREA)
         .color_mode(BigValueColorMode.VALUE)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
@@ -152,14 +161,7 @@ def _graph(panel: Graph) -> timeseries.Panel:
         .show_legend(True)
     )
     made = (
-        timeseries.Panel()
-        .title(panel.title)
-        .description(panel.description)
-        .datasource(SOURCE)
-        .unit(panel.unit)
-        .span(panel.width)
-        .height(panel.height)
-        .links([dashboard_link(panel.link)])
+        _framed(timeseries.Panel(), panel)
         .min(0)
         .fill_opacity(25 if panel.stacked else 5)
         .legend(legend)
@@ -180,14 +182,7 @@ def _table(panel: Table) -> table.Panel:
     }
     only_these = {"include": {"names": list(names)}}
     made = (
-        table.Panel()
-        .title(panel.title)
-        .description(panel.description)
-        .datasource(SOURCE)
-        .unit(panel.unit)
-        .span(panel.width)
-        .height(panel.height)
-        .links([dashboard_link(panel.link)])
+        _framed(table.Panel(), panel)
         .with_transformation(DataTransformerConfig(id_val="filterFieldsByName", options=only_these))
         .with_transformation(DataTransformerConfig(id_val="organize", options=organize))
         .sort_by([common.TableSortByFieldState().display_name(panel.query.legend).desc(True)])

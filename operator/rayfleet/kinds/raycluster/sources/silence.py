@@ -3,7 +3,7 @@
 A head that hangs holds a place of a pass for as long as a request may take, so it must not be asked often.
 A head that was slow once, on a busy node, must get its next drain soon: what it holds idle costs money. So
 the pause grows with each timeout, and what resets it is time. An answer in between proves nothing: a head
-may answer every second request to be asked for ever.
+may answer every second request so that it is always asked again.
 """
 
 from collections.abc import Callable
