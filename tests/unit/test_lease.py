@@ -53,6 +53,30 @@ def test_a_lease_that_was_deleted_while_held_is_not_taken_before_its_expiry() ->
     assert observer.vacant_in("me", 15.0) == 0.0
 
 
+def test_a_lease_taken_before_its_time_is_not_free_before_its_former_holder_must_know() -> None:
+    """However short the time for which the new holder claims it."""
+    stolen = lease(renewed=1, holderIdentity="stranger", leaseDurationSeconds=1)
+    looks = [(0.0, lease()), (2.0, stolen)]
+    assert vacant_in(*looks, now=3.0) == 12.0
+    assert vacant_in(*looks, now=15.0) == 0.0
+    assert vacant_in(*looks, now=3.0, identity="other") == 0.0, "it knows what it has sent itself"
+
+
+def test_a_lease_that_was_released_is_free_whoever_took_it_in_between() -> None:
+    stolen = lease(renewed=1, holderIdentity="stranger", leaseDurationSeconds=1)
+    back, released = lease(renewed=2), lease(renewed=3, holderIdentity="")
+    assert vacant_in((0.0, lease()), (2.0, stolen), (4.0, back), (5.0, released), now=5.0) == 0.0
+
+
+def test_a_lease_that_went_from_holder_to_holder_is_waited_for_until_the_last_may_write_no_more() -> None:
+    """None of them is kept in memory for longer."""
+    observer = LeaseObserver()
+    for second in range(200):
+        observer.observe(lease_from_object(lease(renewed=second, holderIdentity=f"h{second}")), second)
+    assert observer.vacant_in("me", 199.0) == 15.0
+    assert len(observer._may_write_until) <= 15
+
+
 def test_a_lease_that_claims_a_year_is_waited_for_two_minutes() -> None:
     assert vacant_in((0.0, lease(leaseDurationSeconds=31_536_000)), now=0.0) == 120.0
 

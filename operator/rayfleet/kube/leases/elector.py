@@ -17,7 +17,8 @@ two machines are never compared. With the default `Timing`:
 So the deadline counts from before the renewal was sent, not from its answer; the clock goes on while the
 process or the machine is stopped (CLOCK_BOOTTIME); the check is in the client, where every write passes; and
 a write is cut off at the deadline. What was already on its way is harmless, as writes are guarded by uid,
-resourceVersion or name.
+resourceVersion or name. A Lease that somebody deletes, or takes before its time, is left alone until the
+holder's own time is over (`LeaseObserver`): the holder notices at its next renewal, and writes until then.
 
 The deadline alone does not stop a pass of an earlier term once this process leads again: another leader may
 have acted in between. Each pass therefore belongs to a term, see `engine/term.py`.

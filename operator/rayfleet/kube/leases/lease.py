@@ -33,6 +33,8 @@ class LeaseObserver:
     def __init__(self) -> None:
         self._last: Lease | None = None
         self._since = 0.0
+        self._may_write_until: dict[str, float] = {}
+        """Until when a holder from whom the Lease was taken may still write: nobody has told it."""
 
     @property
     def holder(self) -> str:
@@ -40,7 +42,10 @@ class LeaseObserver:
 
     def observe(self, lease: Lease, now: float) -> None:
         """Record the Lease as read at `now`."""
-        if self._last is None or self._last.record != lease.record:
+        last = self._last
+        if last is None or last.record != lease.record:
+            if last is not None and lease.holder not in {"", last.holder}:
+                self._taken(last, lease.holder, now)
             self._since = now
         self._last = lease
 
@@ -48,11 +53,19 @@ class LeaseObserver:
         """Seconds until `identity` may take the Lease that was last seen; 0 if it may now.
 
         A Lease that was deleted while it was held counts as unchanged: its holder may not know yet.
-        A Lease that nobody was ever seen to hold is free.
+        One that was taken from its holder before its time is not free before that time either, however
+        short the new holder holds it. A Lease that nobody was ever seen to hold is free.
         """
-        if self._last is None or self._last.holder in {"", identity}:
-            return 0.0
-        return max(0.0, self._since + self._last.duration - now)
+        others = [until for holder, until in self._may_write_until.items() if holder != identity]
+        if self._last is not None and self._last.holder not in {"", identity}:
+            others.append(self._since + self._last.duration)
+        return max(0.0, max(others, default=now) - now)
+
+    def _taken(self, last: Lease, by: str, now: float) -> None:
+        held = {**self._may_write_until, last.holder: self._since + last.duration}
+        self._may_write_until = {
+            holder: until for holder, until in held.items() if holder not in {"", by} and until > now
+        }
 
 
 def lease_object(namespace: str, identity: str, timing: Timing, now: datetime) -> Mapping[str, Any]:
