@@ -1,0 +1,1 @@
+"""The RayCronJob API."""
