@@ -4,7 +4,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+}
 
 
 def faults(schema: Mapping[str, Any], value: object, path: str = "status") -> Iterator[str]:

@@ -1,23 +1,23 @@
 """The status as a model: it trusts nothing that is stored, and reads what it writes."""
 
 import json
-from typing import Any, get_origin
 
 import pytest
 
 from crds.status_schema import status_schema
+from rayfleet.api.condition import StatusCondition
 from rayfleet.api.raycluster.status import (
     AutoscalerStatus,
     ConditionType,
     HeadStatus,
     QueueStatus,
     RayClusterStatus,
-    StatusCondition,
     UnservedDemand,
     WorkerGroupStatus,
     recorded,
 )
-from rayfleet.api.status_model import Scalar, StatusPart, item_of
+from rayfleet.api.status_model import StatusPart
+from support.stored_junk import JUNK, is_sound
 from support.structural_schema import faults
 
 MODELS: tuple[type[StatusPart], ...] = (
@@ -25,11 +25,6 @@ MODELS: tuple[type[StatusPart], ...] = (
     UnservedDemand,
 )
 FIELDS = [(model, name) for model in MODELS for name in model.fields]
-JUNK: list[Any] = [
-    *(None, True, False, 0, -1, 2**31, 2**63, 10**30, 0.5, "", "x", "-1", "y" * 100_000),
-    *([], [None], [[]], ["x", 1], [{}], [{"type": []}], [{"groupName": {}}]),
-    *({}, {"x": None}, {"x": {}}, {"x": ["x"]}, {"queue": 1, "unserved": {"x": 1}}, {"podName": 7}),
-]
 FULL = RayClusterStatus(
     state="ready",
     desired_cpu="4",
@@ -64,21 +59,6 @@ FULL = RayClusterStatus(
         faults=("query x",),
     ),
 )
-
-
-def is_sound(of: Any, value: object) -> bool:  # noqa: ANN401 - as of a field
-    """Whether a field has a value of its type, or is absent."""
-    if isinstance(of, Scalar):
-        absent = of.read(None)
-        schema = {"type": "string"} if "x-embedded" in of.schema else of.schema
-        return (type(value) is type(absent) and value == absent) or not list(faults(schema, value))
-    if isinstance(of, type) and issubclass(of, StatusPart):
-        return isinstance(value, of) and all(
-            is_sound(f.of, getattr(value, name)) for name, f in of.fields.items()
-        )
-    if get_origin(of) is tuple:
-        return isinstance(value, tuple) and all(is_sound(item_of(of), one) for one in value)
-    return isinstance(value, dict) and all(is_sound(item_of(of), one) for one in value.values())
 
 
 @pytest.mark.parametrize(("model", "name"), FIELDS, ids=lambda of: getattr(of, "__name__", of))

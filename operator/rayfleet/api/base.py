@@ -19,6 +19,8 @@ MOST_GROUPS: Final = 100
 MOST_NAMES: Final = 64
 """Names of resources of one group."""
 INT32_MIN: Final = -2_147_483_648
+FLOAT32_MAX: Final = 3.4028234663852886e38
+"""Go cannot read a larger number into a `float32`, nor the object that has it."""
 
 
 class ApiModel(BaseModel):
@@ -51,6 +53,14 @@ def whole_number(value: object) -> int:
     return value
 
 
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004 - as above
+    if not abs(value) <= FLOAT32_MAX:
+        raise ValueError(f"must be between {-FLOAT32_MAX:.1e} and {FLOAT32_MAX:.1e}")
+    return float(value)
+
+
 def _boolean(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be true or false")  # noqa: TRY004 - as above
@@ -73,6 +83,12 @@ def _embedded(kubernetes_type: str) -> Any:  # noqa: ANN401 - as pydantic.Field
 Integer: TypeAlias = Annotated[int, BeforeValidator(whole_number)]
 # Bounds must precede the validator: after it, and next to None, pydantic leaves them out of the schema.
 NonNegativeInteger: TypeAlias = Annotated[int, Field(ge=0), BeforeValidator(whole_number)]
+Float: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_number),
+    Field(json_schema_extra={"minimum": -FLOAT32_MAX, "maximum": FLOAT32_MAX}),
+]
+"""A number, as a `float32` of Go can hold it."""
 Boolean: TypeAlias = Annotated[bool, BeforeValidator(_boolean)]
 QuantityValue: TypeAlias = Annotated[int | str, PlainValidator(_number_or_text), _embedded("Quantity")]
 """A number, or a number as text with a unit; `quantity.parse_quantity` reads it."""

@@ -105,6 +105,10 @@ def choice(*values: str) -> Scalar:
 Text: TypeAlias = Annotated[str, Scalar({"type": "string"}, _text)]
 Time: TypeAlias = Annotated[str | None, Scalar({"x-embedded": "Time"}, _time)]
 Size: TypeAlias = Annotated[int | None, Scalar({"type": "integer", "format": "int32"}, _whole(INT32_MAX))]
+Count: TypeAlias = Annotated[
+    int | None, Scalar({"type": "integer", "format": "int32", "default": 0}, _whole(INT32_MAX))
+]
+"""A size that is always there once there is a status, as the API server fills it in."""
 Number: TypeAlias = Annotated[int | None, Scalar({"type": "integer", "format": "int32"}, recorded_number)]
 Generation: TypeAlias = Annotated[
     int | None, Scalar({"type": "integer", "format": "int64"}, _whole(_INT64_MAX))

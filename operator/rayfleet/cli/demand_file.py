@@ -11,8 +11,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from rayfleet.api.base import ApiModel, Boolean, Integer
+from rayfleet.api.parsing import violations_of
 from rayfleet.api.quantity import parse_quantity
-from rayfleet.api.raycluster.parsing import violations_of
 from rayfleet.api.violation import Violation
 from rayfleet.ray.state import (
     Demand,

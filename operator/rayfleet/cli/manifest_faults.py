@@ -5,9 +5,9 @@ from copy import deepcopy
 from typing import Any, Final, NamedTuple
 
 from rayfleet.api.base import ApiModel
+from rayfleet.api.parsing import field_path
 from rayfleet.api.quantity import parse_quantity
 from rayfleet.api.raycluster import RayClusterSpec
-from rayfleet.api.raycluster.parsing import field_path
 from rayfleet.api.violation import Violation
 
 _CONTAINERS: Final = ("initContainers", "containers")

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from pydantic import ConfigDict, Field, ValidationError
 
 from rayfleet.api.base import ApiModel, Integer, NonNegativeInteger
-from rayfleet.api.raycluster.parsing import violations_of
+from rayfleet.api.parsing import violations_of
 from rayfleet.api.strict_yaml import read_yaml
 from rayfleet.api.violation import Violation
 from rayfleet.autoscaling.limits import CostCeilings, ScalingLimits

@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
+from rayfleet.api.condition import StatusCondition
 from rayfleet.api.status_model import (
     REQUIRED,
     Flag,
@@ -21,7 +22,6 @@ from rayfleet.api.status_model import (
     StatusPart,
     Text,
     Time,
-    choice,
 )
 
 STATE_READY: Final = "ready"
@@ -72,24 +72,6 @@ class HeadStatus(StatusPart):
         Text, Named("serviceIP"), "Address of the head's Service; if that is headless, of the head pod."
     ] = ""
     service_name: Annotated[Text, "Name of the head's Service."] = ""
-
-
-class StatusCondition(StatusPart):
-    """One condition, as in Kubernetes."""
-
-    __slots__ = ()
-
-    type: Annotated[Text, REQUIRED, "Its type; there is one condition of each."] = ""
-    status: Annotated[str, choice("True", "False", "Unknown"), REQUIRED, "Whether it holds."] = ""
-    observed_generation: Annotated[Generation, "Generation of the spec that it is about."] = None
-    last_transition_time: Annotated[Time, REQUIRED, "Since when it has had this status."] = None
-    reason: Annotated[Text, REQUIRED, "Why, in one word."] = ""
-    message: Annotated[Text, REQUIRED, "Why, in a sentence."] = ""
-
-    @property
-    def holds(self) -> bool:
-        """Whether its status is True."""
-        return self.status == "True"
 
 
 class WorkerGroupStatus(StatusPart):

@@ -10,12 +10,12 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from rayfleet.api.condition import StatusCondition
 from rayfleet.api.names import Label, NodeType
 from rayfleet.api.raycluster.status import (
     ConditionType,
     HeldReason,
     RayClusterStatus,
-    StatusCondition,
     recorded,
 )
 from rayfleet.fleet.gpu_seconds import GpuUse

@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from rayfleet.api.raycluster.status import ConditionType, StatusCondition
+from rayfleet.api.condition import StatusCondition
+from rayfleet.api.raycluster.status import ConditionType
 from rayfleet.kinds.raycluster.status.cuts import cut
 
 LONGEST_MESSAGE = 1024

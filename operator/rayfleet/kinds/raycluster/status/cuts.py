@@ -10,12 +10,12 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from rayfleet.api.base import MOST_GROUPS
+from rayfleet.api.condition import StatusCondition
 from rayfleet.api.raycluster.status import (
     AutoscalerStatus,
     HeadStatus,
     QueueStatus,
     RayClusterStatus,
-    StatusCondition,
     UnservedDemand,
     WorkerGroupStatus,
     recorded,

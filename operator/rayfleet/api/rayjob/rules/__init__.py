@@ -1,0 +1,1 @@
+"""The rules that a RayJob must obey, a file per concern."""
