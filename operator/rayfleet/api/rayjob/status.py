@@ -113,7 +113,7 @@ def _amount(value: object) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-Amount: TypeAlias = Annotated[float | None, Scalar({"type": "number", "format": "double"}, _amount)]
+Amount: TypeAlias = Annotated[float | None, Scalar({"type": "number"}, _amount)]
 
 
 class RayJobInfo(StatusPart):
