@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from rayfleet.api.rayjob import RayJobSpec, parse_spec
-from rayfleet.api.rayjob.rules.subject import Subject
+from rayfleet.api.rayjob.rules.subject import JobSubject
 from rayfleet.api.rayjob.validation import RULES, Rule
 from support.rule_rows import group, template
 
@@ -64,13 +64,13 @@ def job_row_id(row: JobRow) -> str:
 
 def check_job(row: JobRow) -> None:
     """The rule names the broken field in one sentence, and has nothing to say about the fixed twin."""
-    violations = tuple(row.rule(Subject(row.name, {}, {}, build_job(row.broken))))
+    violations = tuple(row.rule(JobSubject(row.name, {}, {}, build_job(row.broken))))
     assert row.path in [violation.path for violation in violations]
     assert any(row.keywords in str(violation) for violation in violations), violations
     for violation in violations:
         assert re.fullmatch(r"\S.*[^.]\.", violation.message), violation
 
-    fixed = Subject(row.fixed_name, {}, {}, build_job(row.fixed))
+    fixed = JobSubject(row.fixed_name, {}, {}, build_job(row.fixed))
     assert tuple(row.rule(fixed)) == ()
 
 

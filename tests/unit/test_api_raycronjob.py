@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from crds.status_schema import status_schema
 from rayfleet.api.condition import StatusCondition
 from rayfleet.api.raycronjob import RayCronJobSpec, parse_spec, validate, validation
-from rayfleet.api.raycronjob.status import ActiveJob, ConditionType, RayCronJobStatus, recorded
-from rayfleet.api.raycronjob.validation import RULES, Rule, Subject
+from rayfleet.api.raycronjob.status import ActiveJob, CronJobConditionType, RayCronJobStatus, recorded
+from rayfleet.api.raycronjob.validation import RULES, CronJobSubject, Rule
 from rayfleet.api.status_model import StatusPart
 from rayfleet.api.violation import Violation
 from support.rayjob_rows import SELECTOR, job_fields
@@ -188,12 +188,12 @@ ROWS = [
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.rule.__name__}-{row.keywords[:20]}")
 def test_rule(row: CronRow) -> None:
     """The broken field is named in one sentence; the fixed twin passes."""
-    violations = tuple(row.rule(Subject(row.name, build_cron(row.broken))))
+    violations = tuple(row.rule(CronJobSubject(row.name, build_cron(row.broken))))
     assert row.path in [violation.path for violation in violations]
     assert any(row.keywords in violation.message for violation in violations), violations
     for violation in violations:
         assert re.fullmatch(r"\S.*[^.]\.", violation.message), violation
-    assert tuple(row.rule(Subject(row.fixed_name, build_cron(row.fixed)))) == ()
+    assert tuple(row.rule(CronJobSubject(row.fixed_name, build_cron(row.fixed)))) == ()
 
 
 def test_every_rule_has_a_row() -> None:
@@ -267,8 +267,8 @@ class TestStatus:
             WHEN,
             7,
         )
-        assert read.holds(ConditionType.VALID)
-        condition = read.condition(ConditionType.VALID)
+        assert read.holds(CronJobConditionType.VALID)
+        condition = read.condition(CronJobConditionType.VALID)
         assert condition is not None
         assert condition.reason == "Valid"
         assert list(faults(status_schema(RayCronJobStatus), FULL.wire)) == []

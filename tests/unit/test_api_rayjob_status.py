@@ -9,7 +9,7 @@ from rayfleet.api.condition import StatusCondition
 from rayfleet.api.raycluster.status import HeadStatus, RayClusterStatus
 from rayfleet.api.rayjob.status import (
     TERMINAL_DEPLOYMENT_STATUSES,
-    ConditionType,
+    JobConditionType,
     JobDeploymentStatus,
     JobStatus,
     RayJobInfo,
@@ -74,7 +74,7 @@ def test_whatever_is_stored_in_a_field_reads_as_its_type_or_as_absent(
 def test_anything_but_an_object_reads_as_an_empty_status(junk: object) -> None:
     status = recorded(junk)
     assert (status.attempt, status.ray_cluster_status.state, status.verdict.cause) == (None, "", "")
-    assert not status.holds(ConditionType.FAILED)
+    assert not status.holds(JobConditionType.FAILED)
 
 
 def test_a_written_status_can_be_read_back() -> None:
@@ -91,11 +91,11 @@ def test_a_written_status_can_be_read_back() -> None:
         assert getattr(read, name) == getattr(FULL, name)
     assert read.ray_cluster_status.head.service_name == "train-abcde-head-svc"
     assert read.verdict.evidence == ("a", "b")
-    assert read.holds(ConditionType.FAILED)
-    condition = read.condition(ConditionType.FAILED)
+    assert read.holds(JobConditionType.FAILED)
+    condition = read.condition(JobConditionType.FAILED)
     assert condition is not None
     assert condition.reason == "ExitCode"
-    assert read.condition(ConditionType.VALID) is None
+    assert read.condition(JobConditionType.VALID) is None
     assert list(faults(status_schema(RayJobStatus), FULL.wire)) == []
 
 

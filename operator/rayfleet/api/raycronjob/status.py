@@ -7,7 +7,7 @@ from rayfleet.api.condition import StatusCondition
 from rayfleet.api.status_model import Generation, ListKey, StatusPart, Text, Time
 
 
-class ConditionType(StrEnum):
+class CronJobConditionType(StrEnum):
     """The conditions of a RayCronJob."""
 
     VALID = "Valid"
@@ -38,11 +38,11 @@ class RayCronJobStatus(StatusPart):
         tuple[StatusCondition, ...], ListKey("type"), "The conditions of the RayCronJob."
     ] = ()
 
-    def condition(self, kind: ConditionType) -> StatusCondition | None:
+    def condition(self, kind: CronJobConditionType) -> StatusCondition | None:
         """The first condition of this type."""
         return next((condition for condition in self.conditions if condition.type == kind), None)
 
-    def holds(self, kind: ConditionType) -> bool:
+    def holds(self, kind: CronJobConditionType) -> bool:
         """Whether a condition is True."""
         return any(condition.type == kind and condition.holds for condition in self.conditions)
 

@@ -30,14 +30,14 @@ _VALUE: Final = (
 _OURS: Final = "is set by the operator: remove it."
 
 
-class Subject(Struct, frozen=True):
+class CronJobSubject(Struct, frozen=True):
     """One RayCronJob, as the rules see it."""
 
     name: str
     spec: RayCronJobSpec
 
 
-def name_fits_into_job_names(subject: Subject) -> Findings:
+def name_fits_into_job_names(subject: CronJobSubject) -> Findings:
     """RayJobs are named after the RayCronJob."""
     if len(subject.name) > LONGEST_NAME:
         yield Violation(
@@ -46,7 +46,7 @@ def name_fits_into_job_names(subject: Subject) -> Findings:
         )
 
 
-def name_begins_a_service_name(subject: Subject) -> Findings:
+def name_begins_a_service_name(subject: CronJobSubject) -> Findings:
     """Services of the RayJobs are named after it, and a Service name is a DNS-1035 label."""
     if not _DNS_1035.fullmatch(subject.name):
         yield Violation(
@@ -56,7 +56,7 @@ def name_begins_a_service_name(subject: Subject) -> Findings:
         )
 
 
-def schedule_can_be_read(subject: Subject) -> Findings:
+def schedule_can_be_read(subject: CronJobSubject) -> Findings:
     """A schedule without a meaning would never come."""
     try:
         parse_schedule(subject.spec.schedule)
@@ -64,7 +64,7 @@ def schedule_can_be_read(subject: Subject) -> Findings:
         yield Violation("spec.schedule", f"{error}.")
 
 
-def time_zone_is_known(subject: Subject) -> Findings:
+def time_zone_is_known(subject: CronJobSubject) -> Findings:
     """Nobody would expect another one instead."""
     try:
         time_zone(subject.spec.time_zone)
@@ -72,7 +72,7 @@ def time_zone_is_known(subject: Subject) -> Findings:
         yield Violation("spec.timeZone", f"{error}.")
 
 
-def metadata_is_possible(subject: Subject) -> Findings:
+def metadata_is_possible(subject: CronJobSubject) -> Findings:
     """The API server would refuse every RayJob."""
     metadata = subject.spec.job_template_metadata
     for key, value in metadata.labels.items():
@@ -92,7 +92,7 @@ def metadata_is_possible(subject: Subject) -> Findings:
         )
 
 
-def metadata_leaves_ours_alone(subject: Subject) -> Findings:
+def metadata_leaves_ours_alone(subject: CronJobSubject) -> Findings:
     """By these the operator knows its RayJobs."""
     metadata = subject.spec.job_template_metadata
     if Label.CRONJOB_NAME in metadata.labels:
@@ -101,7 +101,7 @@ def metadata_leaves_ours_alone(subject: Subject) -> Findings:
         yield Violation(f"{_METADATA}.annotations[{Annotation.CRONJOB_TIMESTAMP}]", _OURS)
 
 
-def jobs_on_one_cluster_have_ids_of_their_own(subject: Subject) -> Findings:
+def jobs_on_one_cluster_have_ids_of_their_own(subject: CronJobSubject) -> Findings:
     """Ray takes an id once; on a cluster of its own each RayJob can have the same."""
     template = subject.spec.job_template
     if template.job_id and template.cluster_selector:
@@ -111,7 +111,7 @@ def jobs_on_one_cluster_have_ids_of_their_own(subject: Subject) -> Findings:
         )
 
 
-def template_is_valid(subject: Subject) -> Findings:
+def template_is_valid(subject: CronJobSubject) -> Findings:
     """Every rule of a RayJob but those about its name, which is made from this one's."""
     metadata = subject.spec.job_template_metadata
     violations = validate_job(
@@ -131,7 +131,7 @@ def _nested(violation: Violation) -> Violation:
     return Violation(f"{_TEMPLATE}{path.removeprefix('spec')}", message)
 
 
-Rule: TypeAlias = Callable[[Subject], Iterator[Violation]]
+Rule: TypeAlias = Callable[[CronJobSubject], Iterator[Violation]]
 
 RULES: Final[tuple[Rule, ...]] = (
     name_fits_into_job_names,
@@ -147,5 +147,5 @@ RULES: Final[tuple[Rule, ...]] = (
 
 def validate(spec: RayCronJobSpec, *, name: str) -> tuple[Violation, ...]:
     """Every rule that the RayCronJob breaks, in the order of `RULES`; empty if it is valid."""
-    subject = Subject(name, spec)
+    subject = CronJobSubject(name, spec)
     return tuple(violation for rule in RULES for violation in rule(subject))

@@ -80,7 +80,7 @@ class FailedReason(StrEnum):
     VALIDATION_FAILED = "ValidationFailed"
 
 
-class ConditionType(StrEnum):
+class JobConditionType(StrEnum):
     """The conditions of a RayJob."""
 
     VALID = "Valid"
@@ -198,11 +198,11 @@ class RayJobStatus(StatusPart):
     gpu_seconds: Annotated[Amount, "GPU time of all attempts, in seconds times GPUs."] = None
     conditions: Annotated[tuple[StatusCondition, ...], ListKey("type"), "The conditions of the RayJob."] = ()
 
-    def condition(self, kind: ConditionType) -> StatusCondition | None:
+    def condition(self, kind: JobConditionType) -> StatusCondition | None:
         """The first condition of this type."""
         return next((condition for condition in self.conditions if condition.type == kind), None)
 
-    def holds(self, kind: ConditionType) -> bool:
+    def holds(self, kind: JobConditionType) -> bool:
         """Whether a condition is True."""
         return any(condition.type == kind and condition.holds for condition in self.conditions)
 

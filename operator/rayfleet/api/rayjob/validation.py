@@ -5,12 +5,12 @@ from typing import Final, TypeAlias
 
 from rayfleet.api.raycluster.rules.subject import Findings
 from rayfleet.api.rayjob.rules import attempts, cluster, deletion, ending, metadata, submission
-from rayfleet.api.rayjob.rules.subject import Subject
+from rayfleet.api.rayjob.rules.subject import JobSubject
 from rayfleet.api.rayjob.spec import RayJobSpec
 from rayfleet.api.rayjob.status import JobDeploymentStatus, RayJobStatus
 from rayfleet.api.violation import Violation
 
-Rule: TypeAlias = Callable[[Subject], Findings]
+Rule: TypeAlias = Callable[[JobSubject], Findings]
 
 _LONGEST: Final = 1_000
 """Characters of a message that is stored."""
@@ -65,7 +65,7 @@ def validate(
     annotations: Mapping[str, str] | None = None,
 ) -> tuple[Violation, ...]:
     """Every rule that the RayJob breaks, in the order of `RULES`; empty if it is valid."""
-    subject = Subject(name, labels or {}, annotations or {}, spec)
+    subject = JobSubject(name, labels or {}, annotations or {}, spec)
     return tuple(violation for rule in RULES for violation in rule(subject))
 
 

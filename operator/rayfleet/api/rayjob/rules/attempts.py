@@ -3,13 +3,13 @@
 from typing import Final
 
 from rayfleet.api.raycluster.rules.subject import Findings
-from rayfleet.api.rayjob.rules.subject import Subject
+from rayfleet.api.rayjob.rules.subject import JobSubject
 from rayfleet.api.violation import Violation
 
 _POLICY: Final = "spec.retryPolicy"
 
 
-def users_submit_once(subject: Subject) -> Findings:
+def users_submit_once(subject: JobSubject) -> Findings:
     """A second attempt would need a second job from the user."""
     if subject.mode != "InteractiveMode":
         return
@@ -19,7 +19,7 @@ def users_submit_once(subject: Subject) -> Findings:
         yield Violation(_POLICY, "is incompatible with InteractiveMode: remove it.")
 
 
-def deadlines_are_positive(subject: Subject) -> Findings:
+def deadlines_are_positive(subject: JobSubject) -> Findings:
     """Without time no attempt could succeed."""
     spec = subject.spec
     for field, value in (
@@ -30,14 +30,14 @@ def deadlines_are_positive(subject: Subject) -> Findings:
             yield Violation(f"spec.{field}", f"must be a positive integer, but is {value}.")
 
 
-def limit_is_not_negative(subject: Subject) -> Findings:
+def limit_is_not_negative(subject: JobSubject) -> Findings:
     """It is a number of attempts."""
     limit = subject.spec.backoff_limit
     if limit < 0:
         yield Violation("spec.backoffLimit", f"must be a positive integer or 0, but is {limit}.")
 
 
-def retry_bounds_are_not_negative(subject: Subject) -> Findings:
+def retry_bounds_are_not_negative(subject: JobSubject) -> Findings:
     """They are a number of attempts and two waits."""
     policy = subject.spec.retry_policy
     if policy is None:
@@ -57,7 +57,7 @@ def retry_bounds_are_not_negative(subject: Subject) -> Findings:
         )
 
 
-def retry_has_a_cluster(subject: Subject) -> Findings:
+def retry_has_a_cluster(subject: JobSubject) -> Findings:
     """A selected cluster cannot be created anew, and a submitter next to a head starts with it only."""
     policy = subject.spec.retry_policy
     if policy is None:

@@ -8,7 +8,7 @@ from rayfleet.api.raycluster.rules import metadata
 from rayfleet.api.raycluster.rules.subject import Findings
 from rayfleet.api.raycluster.rules.subject import Subject as Cluster
 from rayfleet.api.raycluster.validation import RULES
-from rayfleet.api.rayjob.rules.subject import Subject
+from rayfleet.api.rayjob.rules.subject import JobSubject
 from rayfleet.api.violation import Violation
 
 _SELECTOR: Final = "spec.clusterSelector"
@@ -19,7 +19,7 @@ _OF_THE_NAME: Final = (metadata.name_fits_into_pod_names, metadata.name_is_a_ser
 """Rules about the cluster's name, which is made from the RayJob's."""
 
 
-def suspension_needs_a_cluster_of_its_own(subject: Subject) -> Findings:
+def suspension_needs_a_cluster_of_its_own(subject: JobSubject) -> Findings:
     """A selected cluster would go on."""
     if subject.spec.suspend and subject.selects_a_cluster:
         yield Violation(
@@ -27,13 +27,13 @@ def suspension_needs_a_cluster_of_its_own(subject: Subject) -> Findings:
         )
 
 
-def there_is_a_cluster(subject: Subject) -> Findings:
+def there_is_a_cluster(subject: JobSubject) -> Findings:
     """A job runs somewhere."""
     if subject.spec.ray_cluster_spec is None and not subject.selects_a_cluster:
         yield Violation(_CLUSTER, "is required: one of RayClusterSpec or ClusterSelector must be set.")
 
 
-def selected_cluster_is_named(subject: Subject) -> Findings:
+def selected_cluster_is_named(subject: JobSubject) -> Findings:
     """Clusters are selected by name only."""
     name = subject.selected_cluster
     if not subject.selects_a_cluster:
@@ -45,7 +45,7 @@ def selected_cluster_is_named(subject: Subject) -> Findings:
         yield Violation(path, f"must be the name of a RayCluster, but is '{name[:60]}'.")
 
 
-def selected_cluster_is_not_made_for_the_job(subject: Subject) -> Findings:
+def selected_cluster_is_not_made_for_the_job(subject: JobSubject) -> Findings:
     """Its head runs already, and a new attempt would find it as the last one left it."""
     if not subject.selects_a_cluster:
         return
@@ -57,7 +57,7 @@ def selected_cluster_is_not_made_for_the_job(subject: Subject) -> Findings:
         )
 
 
-def kubernetes_tokens_are_for_people(subject: Subject) -> Findings:
+def kubernetes_tokens_are_for_people(subject: JobSubject) -> Findings:
     """Whoever submits for a RayJob has none."""
     cluster = subject.spec.ray_cluster_spec
     if cluster is not None and cluster.auth_options.enable_k8s_token_auth:
@@ -67,7 +67,7 @@ def kubernetes_tokens_are_for_people(subject: Subject) -> Findings:
         )
 
 
-def cluster_is_valid(subject: Subject) -> Findings:
+def cluster_is_valid(subject: JobSubject) -> Findings:
     """Every rule of a RayCluster; annotations of the RayJob become the cluster's."""
     spec = subject.spec.ray_cluster_spec
     if spec is None:

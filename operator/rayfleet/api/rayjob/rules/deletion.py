@@ -6,7 +6,7 @@ from typing import Final
 
 from rayfleet.api.raycluster.rules.subject import Findings
 from rayfleet.api.rayjob.deletion import DeletionCondition, DeletionRule, DeletionStrategy
-from rayfleet.api.rayjob.rules.subject import Subject
+from rayfleet.api.rayjob.rules.subject import JobSubject
 from rayfleet.api.violation import Violation
 
 _STRATEGY: Final = "spec.deletionStrategy"
@@ -15,7 +15,7 @@ _IN_ORDER: Final = ("DeleteWorkers", "DeleteCluster", "DeleteSelf")
 """Each deletes what the one before it deletes, and more."""
 
 
-def rules_are_the_only_way(subject: Subject) -> Findings:
+def rules_are_the_only_way(subject: JobSubject) -> Findings:
     """With two ways it would be unclear which one counts."""
     strategy = subject.spec.deletion_strategy
     if strategy is None:
@@ -37,7 +37,7 @@ def rules_are_the_only_way(subject: Subject) -> Findings:
         )
 
 
-def conditions_name_one_status(subject: Subject) -> Findings:
+def conditions_name_one_status(subject: JobSubject) -> Findings:
     """A rule with two statuses, or with none, would never apply."""
     for path, rule in _rules(subject):
         condition = rule.condition
@@ -47,7 +47,7 @@ def conditions_name_one_status(subject: Subject) -> Findings:
             yield Violation(path, "must have exactly one of jobStatus and jobDeploymentStatus: set one.")
 
 
-def delays_are_not_negative(subject: Subject) -> Findings:
+def delays_are_not_negative(subject: JobSubject) -> Findings:
     """Nothing can be deleted before the end."""
     for path, rule in _rules(subject):
         ttl = rule.condition.ttl_seconds
@@ -55,7 +55,7 @@ def delays_are_not_negative(subject: Subject) -> Findings:
             yield Violation(path, f"has a ttlSeconds of {ttl}, which must be non-negative: set 0 or more.")
 
 
-def rules_leave_a_selected_cluster_alone(subject: Subject) -> Findings:
+def rules_leave_a_selected_cluster_alone(subject: JobSubject) -> Findings:
     """It belongs to somebody else."""
     for path, rule in _rules(subject):
         if rule.policy in _OF_A_CLUSTER and subject.selects_a_cluster:
@@ -65,7 +65,7 @@ def rules_leave_a_selected_cluster_alone(subject: Subject) -> Findings:
             )
 
 
-def rules_leave_workers_to_the_queue(subject: Subject) -> Findings:
+def rules_leave_workers_to_the_queue(subject: JobSubject) -> Findings:
     """Workers of a cluster that follows its queue go with it."""
     for path, rule in _rules(subject):
         if rule.policy == "DeleteWorkers" and subject.is_autoscaled:
@@ -75,7 +75,7 @@ def rules_leave_workers_to_the_queue(subject: Subject) -> Findings:
             )
 
 
-def rules_differ(subject: Subject) -> Findings:
+def rules_differ(subject: JobSubject) -> Findings:
     """Of two rules with one policy and one status, only the delay could differ."""
     seen: set[tuple[str, str]] = set()
     for path, rule in _rules(subject):
@@ -87,7 +87,7 @@ def rules_differ(subject: Subject) -> Findings:
             seen.add((rule.policy, status))
 
 
-def delays_are_in_order(subject: Subject) -> Findings:
+def delays_are_in_order(subject: JobSubject) -> Findings:
     """What deletes more comes later, or the rule before it would never apply."""
     delays: dict[str, dict[str, tuple[str, int]]] = {}
     for path, rule in _rules(subject):
@@ -105,7 +105,7 @@ def delays_are_in_order(subject: Subject) -> Findings:
                 )
 
 
-def legacy_policies_are_complete(subject: Subject) -> Findings:
+def legacy_policies_are_complete(subject: JobSubject) -> Findings:
     """One outcome without a policy would keep its cluster for ever."""
     strategy = subject.spec.deletion_strategy
     if strategy is None or strategy.deletion_rules:
@@ -122,7 +122,7 @@ def legacy_policies_are_complete(subject: Subject) -> Findings:
             yield Violation(f"{_STRATEGY}.{name}.policy", "cannot be unset: choose a policy.")
 
 
-def legacy_policies_fit_the_cluster(subject: Subject) -> Findings:
+def legacy_policies_fit_the_cluster(subject: JobSubject) -> Findings:
     """As for rules."""
     for path, policy in _legacy(subject.spec.deletion_strategy):
         if subject.selects_a_cluster and policy in _OF_A_CLUSTER:
@@ -137,7 +137,7 @@ def legacy_policies_fit_the_cluster(subject: Subject) -> Findings:
             )
 
 
-def nothing_is_kept_that_is_shut_down(subject: Subject) -> Findings:
+def nothing_is_kept_that_is_shut_down(subject: JobSubject) -> Findings:
     """The cluster cannot be both deleted and kept."""
     for path, policy in _legacy(subject.spec.deletion_strategy):
         if subject.spec.shutdown_after_job_finishes and policy == "DeleteNone":
@@ -148,7 +148,7 @@ def nothing_is_kept_that_is_shut_down(subject: Subject) -> Findings:
             )
 
 
-def _rules(subject: Subject) -> Sequence[tuple[str, DeletionRule]]:
+def _rules(subject: JobSubject) -> Sequence[tuple[str, DeletionRule]]:
     strategy = subject.spec.deletion_strategy
     rules = strategy.deletion_rules if strategy else ()
     return [(f"{_STRATEGY}.deletionRules[{index}]", rule) for index, rule in enumerate(rules)]

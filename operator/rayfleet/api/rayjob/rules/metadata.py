@@ -5,7 +5,7 @@ from typing import Final
 
 from rayfleet.api.names import ManagedBy
 from rayfleet.api.raycluster.rules.subject import Findings
-from rayfleet.api.rayjob.rules.subject import Subject
+from rayfleet.api.rayjob.rules.subject import JobSubject
 from rayfleet.api.violation import Violation
 
 LONGEST_NAME: Final = 47
@@ -13,7 +13,7 @@ LONGEST_NAME: Final = 47
 _DNS_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
-def name_fits_into_cluster_names(subject: Subject) -> Findings:
+def name_fits_into_cluster_names(subject: JobSubject) -> Findings:
     """The cluster is named after the RayJob."""
     if len(subject.name) > LONGEST_NAME:
         yield Violation(
@@ -22,7 +22,7 @@ def name_fits_into_cluster_names(subject: Subject) -> Findings:
         )
 
 
-def name_is_a_service_name(subject: Subject) -> Findings:
+def name_is_a_service_name(subject: JobSubject) -> Findings:
     """Services are named after it, and a Service name is a DNS-1035 label."""
     if not _DNS_1035.fullmatch(subject.name):
         yield Violation(
@@ -32,7 +32,7 @@ def name_is_a_service_name(subject: Subject) -> Findings:
         )
 
 
-def manager_is_known(subject: Subject) -> Findings:
+def manager_is_known(subject: JobSubject) -> Findings:
     """Nobody would act on a RayJob with an unknown manager."""
     manager = subject.spec.managed_by
     if manager is not None and manager not in ManagedBy.ALL:

@@ -8,7 +8,7 @@ from rayfleet.api.names import Label
 from rayfleet.api.rayjob.spec import RayJobSpec
 
 
-class Subject(Struct, frozen=True):
+class JobSubject(Struct, frozen=True):
     """One RayJob, as the rules see it."""
 
     name: str

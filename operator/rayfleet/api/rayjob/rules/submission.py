@@ -8,7 +8,7 @@ import orjson
 
 from rayfleet.api.raycluster.ray_version import RayVersion, parse_ray_version
 from rayfleet.api.raycluster.rules.subject import Findings, Json, containers, pod_spec
-from rayfleet.api.rayjob.rules.subject import Subject
+from rayfleet.api.rayjob.rules.subject import JobSubject
 from rayfleet.api.rayjob.runtime_env import entrypoint_resources, runtime_env
 from rayfleet.api.violation import Violation
 
@@ -22,7 +22,7 @@ _LONGEST_COMMAND: Final = 100_000
 """Bytes. Linux takes 128 KiB as one argument, and the rest of the script needs some."""
 
 
-def sidecar_needs_no_pod(subject: Subject) -> Findings:
+def sidecar_needs_no_pod(subject: JobSubject) -> Findings:
     """The submitter is a container of the head pod."""
     if subject.mode != "SidecarMode":
         return
@@ -32,7 +32,7 @@ def sidecar_needs_no_pod(subject: Subject) -> Findings:
         yield Violation("spec.submitterConfig", "SidecarMode doesn't support SubmitterConfig: remove it.")
 
 
-def sidecar_ends_with_its_head(subject: Subject) -> Findings:
+def sidecar_ends_with_its_head(subject: JobSubject) -> Findings:
     """A head that restarts would submit the job again."""
     cluster = subject.spec.ray_cluster_spec
     if subject.mode != "SidecarMode" or cluster is None:
@@ -41,7 +41,7 @@ def sidecar_ends_with_its_head(subject: Subject) -> Findings:
         yield Violation(f"{_HEAD}.restartPolicy", "should be Never or unset in SidecarMode: remove it.")
 
 
-def submitter_has_a_container(subject: Subject) -> Findings:
+def submitter_has_a_container(subject: JobSubject) -> Findings:
     """The first container submits."""
     template = subject.spec.submitter_pod_template
     if template is not None and not containers(template):
@@ -50,14 +50,14 @@ def submitter_has_a_container(subject: Subject) -> Findings:
         )
 
 
-def submitter_ends(subject: Subject) -> Findings:
+def submitter_ends(subject: JobSubject) -> Findings:
     """Kubernetes refuses a Job whose pods always restart."""
     template = subject.spec.submitter_pod_template
     if template is not None and _restart_policy(template) not in {"", "Never", "OnFailure"}:
         yield Violation(f"{_TEMPLATE}.spec.restartPolicy", "must be Never or OnFailure: a Job has to end.")
 
 
-def submitter_limit_is_not_negative(subject: Subject) -> Findings:
+def submitter_limit_is_not_negative(subject: JobSubject) -> Findings:
     """It is a number of replacements."""
     config = subject.spec.submitter_config
     if config is not None and config.backoff_limit is not None and config.backoff_limit < 0:
@@ -67,7 +67,7 @@ def submitter_limit_is_not_negative(subject: Subject) -> Findings:
         )
 
 
-def job_id_is_a_name(subject: Subject) -> Findings:
+def job_id_is_a_name(subject: JobSubject) -> Findings:
     """It is part of URLs and file names."""
     job_id = subject.spec.job_id
     if job_id and not _JOB_ID.fullmatch(job_id):
@@ -77,7 +77,7 @@ def job_id_is_a_name(subject: Subject) -> Findings:
         )
 
 
-def metadata_needs_a_ray_that_knows_it(subject: Subject) -> Findings:
+def metadata_needs_a_ray_that_knows_it(subject: JobSubject) -> Findings:
     """An older command line refuses the flag."""
     cluster = subject.spec.ray_cluster_spec
     if cluster is None or not subject.spec.metadata or subject.mode not in _BY_COMMAND:
@@ -91,7 +91,7 @@ def metadata_needs_a_ray_that_knows_it(subject: Subject) -> Findings:
         )
 
 
-def runtime_env_is_a_map(subject: Subject) -> Findings:
+def runtime_env_is_a_map(subject: JobSubject) -> Findings:
     """Ray takes it as a JSON object."""
     try:
         runtime_env(subject.spec)
@@ -99,7 +99,7 @@ def runtime_env_is_a_map(subject: Subject) -> Findings:
         yield Violation("spec.runtimeEnvYAML", str(error))
 
 
-def entrypoint_resources_are_numbers(subject: Subject) -> Findings:
+def entrypoint_resources_are_numbers(subject: JobSubject) -> Findings:
     """Ray would refuse anything else only when the cluster is there."""
     try:
         entrypoint_resources(subject.spec)
@@ -107,7 +107,7 @@ def entrypoint_resources_are_numbers(subject: Subject) -> Findings:
         yield Violation("spec.entrypointResources", str(error))
 
 
-def command_fits_into_an_argument(subject: Subject) -> Findings:
+def command_fits_into_an_argument(subject: JobSubject) -> Findings:
     """The submitter's script is one argument."""
     if subject.mode not in _BY_COMMAND:
         return
