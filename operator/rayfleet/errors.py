@@ -1,7 +1,8 @@
 """Expected failures, as values.
 
 A request to the API server ends in its answer or in an `ApiFailure`. `policy` decides, in one place and not
-at each call, what to do about a failure. A call to a Ray head ends in its answer or in a `GcsFailure`.
+at each call, what to do about a failure. A call to a Ray head ends in its answer, or in a `GcsFailure` or a
+`DashboardFailure`.
 """
 
 import re
@@ -132,4 +133,36 @@ class GcsFailure(Struct, frozen=True):
     """Why a call to a Ray head did not succeed. The message holds nothing secret."""
 
     trouble: GcsTrouble
+    message: str
+
+
+class DashboardTrouble(StrEnum):
+    """The kind of failure of a request to a head's dashboard."""
+
+    UNREACHABLE = "unreachable"
+    """Nothing listens there, or the connection was cut."""
+    TIMEOUT = "timeout"
+    """No complete answer in time."""
+    TOO_LARGE = "too_large"
+    """The answer is larger than we read."""
+    NOT_JSON = "not_json"
+    """A success whose body is not JSON, such as a page of another program."""
+    INVALID = "invalid"
+    """Not what was asked for: about another job, not whole, or in an encoding that we do not accept."""
+    REFUSED = "refused"
+    """Ray takes the request for wrong; the same request will be refused again."""
+    UNAUTHENTICATED = "unauthenticated"
+    """The token is missing or wrong."""
+    REDIRECTED = "redirected"
+    """It points elsewhere, where no request is sent."""
+    UNSUPPORTED = "unsupported"
+    """What listens there has no job API."""
+    SERVER = "server"
+    """Ray could not answer, for example because it is starting."""
+
+
+class DashboardFailure(Struct, frozen=True):
+    """Why a request to a head's dashboard did not succeed. The message is short and holds nothing secret."""
+
+    trouble: DashboardTrouble
     message: str

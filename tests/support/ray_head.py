@@ -27,13 +27,16 @@ def free_port() -> int:
 
 
 class RayHead:
-    """A head of 2 CPUs that an operator scales: without a dashboard, without a monitor.
+    """A head of 2 CPUs that an operator scales: without a monitor, and a dashboard only if asked for.
 
     Its Ray is that of the environment of `python`.
     """
 
-    def __init__(self, folder: Path, token: str | None = None, python: Path = PYTHON) -> None:
+    def __init__(
+        self, folder: Path, token: str | None = None, python: Path = PYTHON, *, dashboard: bool = False
+    ) -> None:
         self.address = f"127.0.0.1:{free_port()}"
+        self.dashboard = f"127.0.0.1:{free_port()}" if dashboard else ""
         self._folder, self._python = folder, python
         self._ray = str(python.with_name("ray"))
         self._environment = {
@@ -54,8 +57,16 @@ class RayHead:
         folder = tempfile.mkdtemp(dir=self._folder)
         options = ["--head", "--block", f"--port={self.address.rpartition(':')[2]}", "--num-cpus=2"]
         options += ["--node-ip-address=127.0.0.1", f"--temp-dir={folder}", "--object-store-memory=80000000"]
-        options += ["--include-dashboard=false", "--no-monitor", "--include-log-monitor=false"]
+        options += ["--no-monitor", "--include-log-monitor=false"]
+        options += self._dashboard_options()
         self._run([self._ray, "start", *options])
+
+    def _dashboard_options(self) -> list[str]:
+        host, _, port = self.dashboard.rpartition(":")
+        if not port:
+            return ["--include-dashboard=false"]
+        agent = f"--dashboard-agent-listen-port={free_port()}"
+        return ["--include-dashboard=true", f"--dashboard-host={host}", f"--dashboard-port={port}", agent]
 
     def drive(self, program: str) -> None:
         """Run a driver that stays until it is dismissed, or the head is stopped."""
@@ -109,10 +120,12 @@ class RayHead:
 
 
 @contextmanager
-def ray_head(token: str | None = None, python: Path = PYTHON) -> Iterator[RayHead]:
+def ray_head(
+    token: str | None = None, python: Path = PYTHON, *, dashboard: bool = False
+) -> Iterator[RayHead]:
     """A head, for as long as the block runs. Its folder is short: Ray's sockets have long names."""
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        head = RayHead(Path(folder), token, python)
+        head = RayHead(Path(folder), token, python, dashboard=dashboard)
         try:
             head.start()
             yield head
