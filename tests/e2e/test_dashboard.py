@@ -96,8 +96,8 @@ async def test_a_job_is_submitted_once_and_read_to_its_failure(head: RayHead, cl
 
 
 async def test_a_running_job_is_stopped_and_knows_its_driver(head: RayHead, client: JobsClient) -> None:
-    program = "import ray, time; ray.init(log_to_driver=False); time.sleep(300)"
-    assert await client.submit(JobSubmitRequest(f"python -c '{program}'", "runs"), 30) == JobAccepted("runs")
+    program = f"{head.python} -c 'import ray, time; ray.init(log_to_driver=False); time.sleep(300)'"
+    assert await client.submit(JobSubmitRequest(program, "runs"), 30) == JobAccepted("runs")
     said = await answered(
         "its driver", client, "runs", lambda said: isinstance(said, JobDetails) and bool(said.job_id), head
     )

@@ -37,7 +37,7 @@ class RayHead:
     ) -> None:
         self.address = f"127.0.0.1:{free_port()}"
         self.dashboard = f"127.0.0.1:{free_port()}" if dashboard else ""
-        self._folder, self._python = folder, python
+        self._folder, self.python = folder, python
         self._ray = str(python.with_name("ray"))
         self._environment = {
             **os.environ,
@@ -71,7 +71,7 @@ class RayHead:
     def drive(self, program: str) -> None:
         """Run a driver that stays until it is dismissed, or the head is stopped."""
         start = "import ray, time\nray.init(log_to_driver=False)\n"
-        self._run([str(self._python), "-c", f"{start}{program}\ntime.sleep(300)"])
+        self._run([str(self.python), "-c", f"{start}{program}\ntime.sleep(300)"])
 
     async def status(self) -> str:
         """The output of `ray status`."""

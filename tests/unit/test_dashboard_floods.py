@@ -110,9 +110,6 @@ def test_a_flood_is_cut_soon_and_takes_only_short_turns_of_the_loop(flood: str, 
         cpu = thread_time()
         failure, longest = runner.run(_asked(server.address))
         taken = thread_time() - cpu
-    print(
-        f"FIG {flood} {loop} longest {longest * 1e3:.1f} taken {taken * 1e3:.1f} sent {server.sent / MIB:.1f}"
-    )
     assert failure.trouble in {DashboardTrouble.TOO_LARGE, DashboardTrouble.INVALID}, failure
     assert monotonic() - began < 2
     assert longest < 0.05, f"{longest * 1000:.0f} ms"

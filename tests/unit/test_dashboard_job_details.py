@@ -164,7 +164,7 @@ def test_a_job_of_a_list_that_makes_no_sense_leaves_the_others_alone() -> None:
     )
     found = listing_from(raw, {"a", "b"})
     assert isinstance(found, JobListing)
-    assert trouble_of(found.jobs["a"]) is DashboardTrouble.INVALID  # type: ignore[arg-type]  # as above
+    assert trouble_of(found.jobs["a"]) is DashboardTrouble.INVALID
     assert isinstance(found.jobs["b"], JobDetails)
 
 
