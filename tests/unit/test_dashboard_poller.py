@@ -181,8 +181,8 @@ async def test_a_job_that_cannot_be_read_leaves_the_others_of_its_head_alone() -
 
 
 async def test_more_jobs_than_one_poll_asks_for_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rayfleet.ray.dashboard.asking.MOST_SINGLE", 2)
-    monkeypatch.setattr("rayfleet.ray.dashboard.asking.WORTH_BYTES", 0)
+    monkeypatch.setattr("rayfleet.ray.dashboard.questions.MOST_SINGLE", 2)
+    monkeypatch.setattr("rayfleet.ray.dashboard.questions.WORTH_BYTES", 0)
     names = ("a", "b", "c", "d", "e")
     async with head(*names) as ray, polling() as fleet:
         fleet.watch(A, ray.address, names)

@@ -27,7 +27,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 _CUT: Final = "\n[...]\n"
 
 
-class _Entry(Struct, gc=False):
+class _RawJob(Struct, gc=False):
     """One job as it came. Each field is kept as its JSON: unpacking it may cost more than the whole rest."""
 
     submission_id: Raw = _NOTHING
@@ -41,8 +41,8 @@ class _Entry(Struct, gc=False):
     driver_exit_code: Raw = _NOTHING
 
 
-_ENTRY: Final = Decoder(_Entry)
-_ENTRIES: Final = Decoder(list[_Entry])
+_ENTRY: Final = Decoder(_RawJob)
+_ENTRIES: Final = Decoder(list[_RawJob])
 _TEXT: Final = Decoder(str | None)
 _NUMBER: Final = Decoder(int | float | None)
 
@@ -76,7 +76,7 @@ def listing_from(raw: bytes, ids: Collection[str], secret: str = "") -> JobListi
     return JobListing(jobs, len(raw))
 
 
-def _details(entry: _Entry, submission_id: str, secret: str) -> JobDetails | DashboardFailure:
+def _details(entry: _RawJob, submission_id: str, secret: str) -> JobDetails | DashboardFailure:
     status = _text(entry.status, bounds.LONGEST_STATUS)
     if not status or len(status) > bounds.LONGEST_STATUS or not (status.isascii() and status.isprintable()):
         return DashboardFailure(DashboardTrouble.INVALID, "the answer has no status of a job")
@@ -109,7 +109,7 @@ def shortened(message: str) -> str:
     return f"{message[: bounds.MESSAGE_START]}{_CUT}{message[-kept:]}"
 
 
-def _id(entry: _Entry) -> str | None:
+def _id(entry: _RawJob) -> str | None:
     """Its submission id; None of a driver that nobody submitted, and of one that is too long."""
     found = _text(entry.submission_id, bounds.LONGEST_ID)
     return found if found is not None and len(found) <= bounds.LONGEST_ID else None

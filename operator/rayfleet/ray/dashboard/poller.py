@@ -177,7 +177,7 @@ class JobsPoller:
                 head.asked = self._clockwork.monotonic()
                 ids = head.ids
                 answers = (
-                    await head.asking.answers(head.client, ids, self._clockwork.monotonic) if ids else {}
+                    await head.questions.answers(head.client, ids, self._clockwork.monotonic) if ids else {}
                 )
             self._learn(head, answers)
         except Exception:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from rayfleet.errors import DashboardFailure, DashboardTrouble
-from rayfleet.ray.dashboard.asking import Asking
 from rayfleet.ray.dashboard.client import JobsClient
 from rayfleet.ray.dashboard.jobs import JobAnswer
 from rayfleet.ray.dashboard.observation import NOT_SEEN, JobSeen, seen_after
+from rayfleet.ray.dashboard.questions import JobQuestions
 from rayfleet.ray.dashboard.schedule import CHEAP, SHORTEST_SECONDS, SHORTEST_SILENT_SECONDS, pause, period
 from rayfleet.ray.polling.observation import Moment
 from rayfleet.ray.polling.poller import Target
@@ -32,7 +32,7 @@ class WatchedHead:
     """The head of one cluster."""
 
     __slots__ = (
-        *("again", "asked", "asking", "changed", "client", "due", "failing_since", "failures", "jobs"),
+        *("again", "asked", "questions", "changed", "client", "due", "failing_since", "failures", "jobs"),
         *("namespace", "target", "task", "timer", "trouble", "watches"),
     )
 
@@ -54,7 +54,7 @@ class WatchedHead:
 
     def move(self, target: Target, client: JobsClient) -> None:
         """Ask at another address, or with another token. What is known of its jobs stays."""
-        self.target, self.client, self.asking = target, client, Asking()
+        self.target, self.client, self.questions = target, client, JobQuestions()
         self.trouble: DashboardTrouble | None = None
         """Why no job was answered for in the last poll."""
         self.failures = 0

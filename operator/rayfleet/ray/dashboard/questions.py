@@ -31,7 +31,7 @@ _OF_HEAD: Final = frozenset(
 """Failures that say something about the head, and not about one job or its list."""
 
 
-class Asking:
+class JobQuestions:
     """How one head is asked. `clock` is monotonic, in seconds."""
 
     __slots__ = ("_next", "_singly_until")
