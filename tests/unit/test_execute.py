@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
+from rayfleet.engine.actions import JsonPatch
 from rayfleet.engine.outcome import Failed, NotTried, Outcome, Succeeded
+from rayfleet.kinds.raycluster.children import RAYCLUSTERS
 from rayfleet.kinds.raycluster.manifests import head_service, head_service_name
 from rayfleet.kinds.raycluster.plan import (
     Action,
@@ -21,7 +24,7 @@ from rayfleet.kinds.raycluster.plan import (
 )
 from rayfleet.kube.client.client import NOT_LEADING
 from support.builders import UID, group, parsed, spec
-from support.passes import PODS, Passes, passes
+from support.passes import CLUSTER, PODS, Passes, passes
 from support.scripted_api import not_there
 from support.wire import Answering, fails, says, says_nothing
 
@@ -211,6 +214,37 @@ async def test_sizes_are_written_only_to_the_spec_that_they_were_decided_for(
             {"op": "add", "path": "/spec/workerGroupSpecs/0/replicas", "value": 5},
         ]
         assert [line.partition(" ")[0] for line in bed.api.writes] == ["DELETE", "PATCH"]
+
+
+class Suspend(Struct, frozen=True):
+    """An action of some kind: a change of one item of a list."""
+
+    reason: str = "the job is over"
+
+    @property
+    def verb(self) -> JsonPatch:
+        at = "/spec/workerGroupSpecs/0/suspend"
+        return JsonPatch(RAYCLUSTERS, "demo", UID, ({"op": "add", "path": at, "value": True},))
+
+
+async def test_an_item_of_a_list_is_patched_only_in_the_object_that_was_read() -> None:
+    """A merge patch would replace the whole list. The answer enters the cache of its kind."""
+    async with passes() as bed:
+        obj = bed.stored()
+        later = {**obj, "metadata": obj["metadata"] | {"resourceVersion": "1500", "labels": {"a": "b"}}}
+        bed.api.answers["PATCH", CLUSTER] = says(later)
+        (outcome,) = await bed.executor.run(bed.kind, bed.cluster, Plan(stages=((Suspend(),),)))  # type: ignore[arg-type]  # of no kind
+        assert isinstance(outcome, Succeeded)
+        assert bed.api.bodies("PATCH", "/demo") == [
+            [
+                {"op": "test", "path": "/metadata/uid", "value": UID},
+                {"op": "add", "path": "/spec/workerGroupSpecs/0/suspend", "value": True},
+            ]
+        ]
+        assert bed.cluster.labels == {"a": "b"}
+        bed.api.answers["PATCH", CLUSTER] = fails(422, "Invalid", "the test failed")
+        (outcome,) = await bed.executor.run(bed.kind, bed.cluster, Plan(stages=((Suspend(),),)))  # type: ignore[arg-type]  # as above
+        assert isinstance(outcome, Failed)
 
 
 async def test_answers_are_in_the_cache_before_their_events() -> None:

@@ -163,6 +163,30 @@ def test_such_a_cluster_gets_heads_until_it_was_whole_once() -> None:
     assert heads_of(plan(snapshot(gone)))
 
 
+SIDECAR = {"ray.io/job-submission-mode": "SidecarMode"}
+SEEN_RUNNING = existing(0)["head"] | {"podIP": "10.0.0.9"}
+
+
+@pytest.mark.parametrize(
+    ("ended", "seen", "again"),
+    [
+        pytest.param({}, existing(0)["head"], False, id="it ended"),
+        pytest.param(None, SEEN_RUNNING, False, id="it is gone"),
+        pytest.param({"pod_ip": ""}, existing(0)["head"], True, id="it ended before it had an address"),
+        pytest.param(None, existing(0)["head"], True, id="it is gone and never had an address"),
+    ],
+)
+def test_a_head_with_the_submitter_of_a_job_is_not_replaced_once_it_may_have_run(
+    ended: dict[str, Any] | None,
+    seen: dict[str, Any],
+    again: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """It submits the job as soon as it runs, whether or not the cluster was ever whole."""
+    of = replace(cluster(LONE, status=existing(0) | {"head": seen}), annotations=NO_RESTART, labels=SIDECAR)
+    pods = [] if ended is None else [head(of, end=ray_ended(), **ended)]
+    assert bool(heads_of(plan(snapshot(of, pods)))) is again
+
+
 @pytest.mark.parametrize("value", ["false", ""])
 def test_a_head_is_replaced_if_that_option_is_off(value: str) -> None:
     """It is replaced as in any cluster."""

@@ -54,6 +54,9 @@ class Label:
     ORIGINATED_FROM_CRD: Final = "ray.io/originated-from-crd"
     CRONJOB_NAME: Final = "ray.io/cronjob-name"
     """On a RayJob: the RayCronJob that created it."""
+    ORIGINATED_FROM_NAME: Final = "ray.io/originated-from-cr-name"
+    SUBMISSION_MODE: Final = "ray.io/job-submission-mode"
+    """On the cluster of a RayJob: the job's `submissionMode`."""
     SERVE: Final = "ray.io/serve"
     """Whether the Service of a RayService routes to the pod."""
 
@@ -98,6 +101,10 @@ class NodeType:
 
 HEAD_GROUP: Final = "headgroup"
 """The group label of a head pod."""
+
+
+SIDECAR_MODE: Final = "SidecarMode"
+"""The `submissionMode` of a RayJob whose submitter is a container next to the head."""
 
 
 class ManagedBy:

@@ -42,6 +42,15 @@ class Patch(Struct, frozen=True):
     body: Mapping[str, Any]
 
 
+class JsonPatch(Struct, frozen=True):
+    """JSON-patch one object, by uid: a merge patch cannot change one item of a list."""
+
+    resource: Resource
+    name: str
+    uid: str
+    operations: tuple[Mapping[str, Any], ...]
+
+
 class PatchRoot(Struct, frozen=True):
     """JSON-patch the root of the pass, only if nobody has written to it since."""
 
@@ -69,7 +78,7 @@ class Handled(Struct, frozen=True):
     """Whether it writes to the API server, and so waits for its turn like other writes."""
 
 
-Verb: TypeAlias = Create | Delete | Patch | PatchRoot | PatchStatus | TakeOffFinalizer | Handled
+Verb: TypeAlias = Create | Delete | Patch | JsonPatch | PatchRoot | PatchStatus | TakeOffFinalizer | Handled
 
 
 class Action(Protocol):

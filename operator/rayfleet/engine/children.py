@@ -54,8 +54,10 @@ class Stores(Struct, frozen=True):
         return self.children[child.resource]
 
     def keep(self, resource: Resource, obj: JsonObject) -> None:
-        """Store the object of an answer, trimmed, if its kind is watched."""
-        store = self.children.get(resource)
+        """Store the object of an answer if its kind is watched: whole if users write it, else trimmed."""
+        roots, store = self.roots.get(resource.kind), self.children.get(resource)
+        if roots is not None:
+            roots.apply(obj)
         if store is not None:
             store.apply(self.trims[resource](obj))
 

@@ -15,6 +15,7 @@ from rayfleet.engine.actions import (
     Create,
     Delete,
     Handled,
+    JsonPatch,
     Patch,
     PatchRoot,
     PatchStatus,
@@ -118,6 +119,8 @@ class Executor:
                 return outcome_of(action, await self._delete(root, delete))
             case Patch() as patch:
                 return outcome_of(action, await self._patch(root, patch))
+            case JsonPatch() as json_patch:
+                return outcome_of(action, await self._json_patch(root, json_patch))
             case PatchRoot() as patch_root:
                 return await self._patch_root(kind.resource, root, action, patch_root)
             case PatchStatus(fields=fields):
@@ -162,6 +165,16 @@ class Executor:
         path = verb.resource.path(root.key.namespace, verb.name)
         body = {**verb.body, "metadata": {**verb.body.get("metadata", {}), "uid": verb.uid}}
         answer = await self._client.request("patch", path, params={"fieldManager": FIELD_MANAGER}, body=body)
+        if isinstance(answer, ApiFailure):
+            return answer
+        self._stores.keep(verb.resource, answer)
+        return None
+
+    async def _json_patch(self, root: Root, verb: JsonPatch) -> ApiFailure | None:
+        path = verb.resource.path(root.key.namespace, verb.name)
+        same: Mapping[str, Any] = {"op": "test", "path": "/metadata/uid", "value": verb.uid}
+        given = {"fieldManager": FIELD_MANAGER}
+        answer = await self._client.request("json-patch", path, params=given, body=(same, *verb.operations))
         if isinstance(answer, ApiFailure):
             return answer
         self._stores.keep(verb.resource, answer)

@@ -38,6 +38,7 @@ class Resource(NamedTuple):
 PODS: Final = Resource("", "v1", "Pod", "pods")
 SERVICES: Final = Resource("", "v1", "Service", "services")
 SECRETS: Final = Resource("", "v1", "Secret", "secrets")
+JOBS: Final = Resource("batch", "v1", "Job", "jobs")
 EVENTS: Final = Resource("events.k8s.io", "v1", "Event", "events")
 NODES: Final = Resource("", "v1", "Node", "nodes", namespaced=False)
 LEASES: Final = Resource("coordination.k8s.io", "v1", "Lease", "leases")

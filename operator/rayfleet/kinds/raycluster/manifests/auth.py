@@ -54,6 +54,17 @@ def node_auth(cluster: Root, spec: RayClusterSpec) -> NodeAuth | None:
     return NodeAuth((mode, token), kubernetes=False)
 
 
+def client_auth(cluster: Root, spec: RayClusterSpec) -> NodeAuth | None:
+    """What a container that calls the head needs: the head's own token, if its template has one."""
+    auth = node_auth(cluster, spec)
+    env = ray_container(spec.head_group_spec.template).get("env")
+    own = [variable for variable in objects(env) if variable.get("name") == _TOKEN]
+    if auth is None or not own:
+        return auth
+    others = (variable for variable in auth.env if variable["name"] != _TOKEN)
+    return NodeAuth((*others, {**own[-1]}), auth.kubernetes)
+
+
 def with_kubernetes_token(container: Mapping[str, Any], volumes: object) -> tuple[Json, list[Any]]:
     """The container and the pod's volumes, with the service account token mounted where Ray reads it."""
     theirs = list(items(volumes))

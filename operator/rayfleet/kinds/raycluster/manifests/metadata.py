@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from rayfleet.api.names import API_VERSION, HEAD_GROUP, HEAD_SELECTOR, KIND, Annotation, Label, NodeType
+from rayfleet.api.names import API_VERSION, HEAD_GROUP, HEAD_SELECTOR, Annotation, Label, NodeType
 from rayfleet.kinds.raycluster.manifests.pod_template import Json, mapping, texts
 from rayfleet.kube.objects.roots import Root
 
@@ -72,13 +72,13 @@ def is_on(switch: str) -> bool:
     return switch.lower() == "true"
 
 
-def owner_reference(cluster: Root) -> Json:
-    """Makes the cluster the object's owner: the object is deleted with the cluster."""
+def owner_reference(owner: Root) -> Json:
+    """Makes `owner` the object's owner: the object is deleted with it."""
     return {
         "apiVersion": API_VERSION,
-        "kind": KIND,
-        "name": cluster.key.name,
-        "uid": cluster.uid,
+        "kind": owner.key.kind,
+        "name": owner.key.name,
+        "uid": owner.uid,
         "controller": True,
         "blockOwnerDeletion": True,
     }

@@ -22,13 +22,13 @@ _NOT_IN_A_LABEL: Final = re.compile(r"[^a-z0-9]+")
 
 def head_pod_name(cluster: Root, epoch: int) -> str:
     """`<cluster>-head-<h>`: one name per epoch."""
-    suffix = f"-head-{_short_hash(cluster.uid, str(epoch))}"
+    suffix = f"-head-{short_hash(cluster.uid, str(epoch))}"
     return _stem(cluster.key.name, _LONGEST - len(suffix)) + suffix
 
 
 def worker_pod_name(cluster: Root, group: str, index: int) -> str:
     """`<cluster>-<group>-worker-<h>-<n>`: h tells groups apart, even if their names are equal once cut."""
-    suffix = f"-worker-{_short_hash(cluster.uid, group)}-"
+    suffix = f"-worker-{short_hash(cluster.uid, group)}-"
     digits = str(index)
     room = _LONGEST - len(suffix) - max(len(digits), _INDEX_DIGITS)
     return _stem(f"{cluster.key.name}-{group}", room) + suffix + digits
@@ -36,7 +36,7 @@ def worker_pod_name(cluster: Root, group: str, index: int) -> str:
 
 def replica_name(cluster: Root, group: str, first: int) -> str:
     """`<group>-<h>-<first>` for a multi-host replica; `first` is the index of its first host's pod."""
-    suffix = f"-{_short_hash(cluster.uid, group)}-"
+    suffix = f"-{short_hash(cluster.uid, group)}-"
     return group[: _LONGEST - len(suffix) - _INDEX_DIGITS] + suffix + str(first)
 
 
@@ -69,7 +69,8 @@ def fqdn(cluster: Root, spec: RayClusterSpec, cluster_domain: str = DEFAULT_CLUS
 
 
 @lru_cache(maxsize=1024)
-def _short_hash(*parts: str) -> str:
+def short_hash(*parts: str) -> str:
+    """Five characters that follow from `parts`, for the end of a name."""
     # "/" is in neither a uid nor a group name, so no two pairs read the same.
     number = int.from_bytes(hashlib.sha256("/".join(parts).encode()).digest()[:8])
     characters = ""

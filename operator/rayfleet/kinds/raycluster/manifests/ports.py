@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from rayfleet.api.raycluster import HeadGroupSpec
 from rayfleet.api.raycluster.start_params import known_params, ray_environment_of, whole_number
-from rayfleet.kinds.raycluster.manifests.pod_template import objects
+from rayfleet.kinds.raycluster.manifests.pod_template import objects, ray_container
 
 GCS: Final = 6379
 CLIENT: Final = 10001
@@ -33,10 +33,21 @@ def gcs_port(head: HeadGroupSpec) -> str:
     return str(number or params.get("port", "").strip().strip("'\"") or GCS)
 
 
+def dashboard_port(head: HeadGroupSpec) -> int:
+    """The port of the dashboard: the flag's if it is known, else the container port named `dashboard`."""
+    known = known_params(head.ray_start_params, ray_environment_of(head))
+    declared = _declared(ray_container(head.template), "dashboard")
+    return port(known, "dashboard-port", declared or DASHBOARD)
+
+
 def serve_port(container: Mapping[str, Any]) -> int:
     """The port of Ray Serve's proxy: the container port named `serve`, or the default."""
+    return _declared(container, "serve") or SERVE
+
+
+def _declared(container: Mapping[str, Any], name: str) -> int | None:
     for declared in objects(container.get("ports")):
         number = declared.get("containerPort")
-        if declared.get("name") == "serve" and isinstance(number, int) and 0 < number <= _HIGHEST:
+        if declared.get("name") == name and isinstance(number, int) and 0 < number <= _HIGHEST:
             return number
-    return SERVE
+    return None

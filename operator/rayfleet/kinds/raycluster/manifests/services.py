@@ -59,6 +59,17 @@ def head_service(cluster: Root, spec: RayClusterSpec) -> Json:
     }
 
 
+def dashboard_service_port(cluster: Root, spec: RayClusterSpec) -> int:
+    """The port under which the dashboard is reached through the head Service."""
+    service = head_service(cluster, spec)["spec"]
+    offered: Json = next((port for port in service["ports"] if _name(port) == "dashboard"), {})
+    number = offered.get("port")
+    if service.get("clusterIP") == "None":
+        # Its name leads to the pod itself, and so to the pod's port.
+        number = offered.get("targetPort", number)
+    return number if isinstance(number, int) else ports.dashboard_port(spec.head_group_spec)
+
+
 def headless_service(cluster: Root) -> Json:
     """The addresses of all workers under one DNS name from their start, because hosts wait for each other.
 

@@ -25,7 +25,7 @@ from functools import cache, partial
 
 from msgspec import Struct
 
-from rayfleet.api.names import HEAD_GROUP, Annotation, Label, NodeType
+from rayfleet.api.names import HEAD_GROUP, SIDECAR_MODE, Annotation, Label, NodeType
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.api.raycluster.status import ConditionType, RayClusterStatus
 from rayfleet.api.status_model import recorded_number
@@ -84,7 +84,7 @@ def _wait_for(head: Pod, cluster: Root) -> str | None:
 
 
 def _replace_head(snapshot: Snapshot, spec: RayClusterSpec, epoch: int, old: list[Pod]) -> HeadPlan:
-    if _is_the_only_head(snapshot):
+    if _is_the_only_head(snapshot, epoch, old):
         # The ended head stays, with its logs: nothing replaces it.
         wait = f"the head has ended, and {Annotation.NO_HEAD_RESTART} forbids another one"
         return HeadPlan(epoch, wait=wait)
@@ -129,10 +129,19 @@ def _has_existed(snapshot: Snapshot, epoch: int) -> bool:
     return snapshot.recorded.head.pod_name == head_pod_name(snapshot.cluster, epoch)
 
 
-def _is_the_only_head(snapshot: Snapshot) -> bool:
-    """Whether the cluster was provisioned once and must not continue under another head.
+def _is_the_only_head(snapshot: Snapshot, epoch: int, old: list[Pod]) -> bool:
+    """Whether the cluster must not continue under another head.
 
-    A head that runs the submitter of a RayJob would otherwise run the job again.
+    That is so once it was provisioned. A head with the submitter of a RayJob may run the job before that, as
+    soon as it runs itself; another one would run it again.
     """
-    is_meant = is_on(snapshot.cluster.annotations.get(Annotation.NO_HEAD_RESTART, ""))
-    return is_meant and snapshot.recorded.holds(ConditionType.PROVISIONED)
+    cluster, recorded = snapshot.cluster, snapshot.recorded
+    if not is_on(cluster.annotations.get(Annotation.NO_HEAD_RESTART, "")):
+        return False
+    if recorded.holds(ConditionType.PROVISIONED):
+        return True
+    # A pod without an address has started no container.
+    may_have_run = any(pod.pod_ip for pod in old) or (
+        _has_existed(snapshot, epoch) and bool(recorded.head.pod_ip)
+    )
+    return may_have_run and cluster.labels.get(Label.SUBMISSION_MODE) == SIDECAR_MODE
