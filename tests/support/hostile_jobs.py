@@ -50,9 +50,17 @@ def lists_of(size: int) -> Mapping[str, bytes]:
         **{what: b"[" + raw + b"]" for what, raw in jobs_of(size - 2).items()},
         "jobs as Ray writes them": filled(real, size, b"[", b"]", b", "),
         "the same job again and again": filled(as_json(job(ASKED)), size, b"[", b"]"),
-        "empty jobs": filled(b"{}", 3 * bounds.MOST_OBJECTS, b"[", b"]"),
+        "empty jobs": _many(b"{}", size),
+        "ids that are numbers": _many(b'{"submission_id":7}', size),
+        "ids that are no text": _many(b'{"submission_id":"\xff"}', size),
+        "lists as ids": _many(b'{"submission_id":[]}', size),
         "no jobs": filled(b"null", size, b"[", b"]"),
     }
+
+
+def _many(unit: bytes, size: int) -> bytes:
+    """As many jobs as may be in a list."""
+    return filled(unit, min(size, (len(unit) + 1) * bounds.MOST_OBJECTS), b"[", b"]")
 
 
 def _text(unit: bytes, size: int) -> bytes:

@@ -12,8 +12,8 @@ LARGEST_JOB: Final = 256 << 10
 """Bytes of one job, most of it its runtime environment."""
 LARGEST_REFUSAL: Final = 64 << 10
 """Bytes of an answer that reports a failure; what follows is not read."""
-MOST_OBJECTS: Final = 50_000
-"""Opening braces in a list: each may become an entry of 100 bytes."""
+MOST_OBJECTS: Final = 20_000
+"""Opening braces in a list, of which each may be a job; Ray writes three or four for one."""
 LONGEST_ID: Final = 256
 """Characters of a submission id; a job with a longer one is ignored."""
 LONGEST_STATUS: Final = 32

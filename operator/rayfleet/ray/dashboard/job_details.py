@@ -18,6 +18,7 @@ from rayfleet.ray.dashboard.jobs import JobDetails, JobListing
 _NOTHING: Final = Raw(b"null")
 _BYTES_OF_A_CHARACTER: Final = 12
 """At most: a character beyond the basic plane takes two escapes in JSON."""
+_QUOTE: Final = ord('"')
 _LONGEST_NUMBER: Final = 32
 """Characters of a number that is read: a longer one takes time."""
 _BROKEN: Final = (MsgspecError, RecursionError, UnicodeDecodeError)
@@ -43,7 +44,7 @@ class _RawJob(Struct, gc=False):
 
 _ENTRY: Final = Decoder(_RawJob)
 _ENTRIES: Final = Decoder(list[_RawJob])
-_TEXT: Final = Decoder(str | None)
+_TEXT: Final = Decoder(str)
 _NUMBER: Final = Decoder(int | float | None)
 
 
@@ -65,6 +66,8 @@ def listing_from(raw: bytes, ids: Collection[str], secret: str = "") -> JobListi
         message = f"the list has more than {bounds.MOST_OBJECTS} objects, which is the most read"
         return DashboardFailure(DashboardTrouble.TOO_LARGE, message)
     try:
+        # Once for all: passing over a text does not check it, and each of thousands could raise.
+        raw.decode()
         entries = _ENTRIES.decode(raw)
     except _BROKEN as error:
         return _unreadable(error)
@@ -117,7 +120,9 @@ def _id(entry: _RawJob) -> str | None:
 
 def _text(raw: Raw, most: int) -> str | None:
     """The text in `raw`; None if it is something else, or has more bytes than `most` characters may."""
-    if memoryview(raw).nbytes > most * _BYTES_OF_A_CHARACTER + 2:
+    view = memoryview(raw)
+    # Looking is cheaper than an exception, of which a list could cause thousands.
+    if view[0] != _QUOTE or view.nbytes > most * _BYTES_OF_A_CHARACTER + 2:
         return None
     try:
         return _TEXT.decode(raw)
