@@ -1,0 +1,1 @@
+"""RayCronJob: RayJobs on a schedule."""
