@@ -8,12 +8,13 @@ from msgspec.structs import replace
 from rayfleet.api.raycluster.status import recorded
 from rayfleet.api.violation import Violation
 from rayfleet.autoscaling import words
+from rayfleet.autoscaling.words import cut
 from rayfleet.engine.statuses import status_patch
 from rayfleet.explain.noted import noted_demand
 from rayfleet.kinds.raycluster.plan import Plan, plan
 from rayfleet.kinds.raycluster.snapshot import Hold, Snapshot
 from rayfleet.kinds.raycluster.status import compute_status
-from rayfleet.kinds.raycluster.status.cuts import MOST_BYTES, cut, listed, size_of
+from rayfleet.kinds.raycluster.status.cuts import MOST_BYTES, listed, size_of
 from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.state import Demand, LabelConstraint, RayState, Shape
 from support.builders import NOW, cluster, group, head, service, snapshot, spec

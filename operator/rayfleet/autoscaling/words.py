@@ -12,6 +12,7 @@ MOST_NAMES: Final = 8
 _BYTES: Final = frozenset({"memory", "object_store_memory"})
 _PLURAL: Final = {"CPU": "CPUs", "GPU": "GPUs", "TPU": "TPUs"}
 _GIB: Final = 1 << 30
+_COUNT_OF_REST: Final = len("… and 1000000 more characters")
 
 
 def printable(text: str) -> str:
@@ -19,6 +20,16 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
+
+
+def cut(words: str, longest: int) -> str:
+    """`words` without control characters, at most `longest` characters, with a count of the rest."""
+    words = printable(words)
+    if len(words) <= longest:
+        return words
+    kept = longest - _COUNT_OF_REST if longest > 2 * _COUNT_OF_REST else longest - 1
+    more = f" and {len(words) - kept} more characters" if kept < longest - 1 else ""
+    return f"{words[:kept]}…{more}"
 
 
 def named(name: str) -> str:

@@ -4,9 +4,9 @@ from typing import Any
 
 from rayfleet.api.base import INT32_MAX
 from rayfleet.cli.answers import demand_data
+from rayfleet.engine.conditions import rfc3339
 from rayfleet.explain.explanation import Explanation
 from rayfleet.explain.held_groups import HeldNote
-from rayfleet.kinds.raycluster.status.conditions import rfc3339
 
 
 def explanation_data(of: Explanation) -> dict[str, Any]:

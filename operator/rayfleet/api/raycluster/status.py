@@ -31,7 +31,10 @@ _FEW: Final = 4
 
 
 class ConditionType(StrEnum):
-    """The conditions that this operator writes."""
+    """The conditions that this operator writes.
+
+    The first three mean what they mean to Ray's users and to Kueue.
+    """
 
     HEAD_POD_READY = "HeadPodReady"
     PROVISIONED = "RayClusterProvisioned"

@@ -6,6 +6,7 @@ from rayfleet.api.names import HEAD_GROUP, NodeType
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.api.raycluster.status import ConditionType
 from rayfleet.api.violation import Violation
+from rayfleet.engine.conditions import LONGEST_MESSAGE, Condition
 from rayfleet.engine.outcome import Failed, Outcome, Succeeded
 from rayfleet.kinds.raycluster.ownership import ownership
 from rayfleet.kinds.raycluster.plan import (
@@ -19,7 +20,6 @@ from rayfleet.kinds.raycluster.plan import (
 )
 from rayfleet.kinds.raycluster.pod_words import end_words, state_words
 from rayfleet.kinds.raycluster.snapshot import Snapshot
-from rayfleet.kinds.raycluster.status.conditions import LONGEST_MESSAGE, Condition
 from rayfleet.kinds.raycluster.status.cuts import listed
 from rayfleet.kinds.raycluster.status.events import troubles
 from rayfleet.kinds.raycluster.status.scaling import autoscaling_condition

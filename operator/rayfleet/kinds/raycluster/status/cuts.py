@@ -20,7 +20,7 @@ from rayfleet.api.raycluster.status import (
     WorkerGroupStatus,
     recorded,
 )
-from rayfleet.autoscaling.words import counted, printable, several
+from rayfleet.autoscaling.words import counted, cut, several
 
 MOST_BYTES: Final = 64 * 1024
 """The largest status as JSON, counted as etcd stores it."""
@@ -46,7 +46,6 @@ class _Level(NamedTuple):
     """Conditions of others; once these are limited, others' additions to our fields are dropped."""
 
 
-_COUNTED: Final = len("… and 1000000 more characters")
 _ALL: Final = 1_000_000
 _LONGEST_NAME: Final = 253
 _MOST_NAMES: Final = 30
@@ -58,16 +57,6 @@ _LEVELS: Final = (
     _Level(64, 0, 2, 30, 20),
     _Level(32, 0, 0, 10, 0),
 )
-
-
-def cut(words: str, longest: int) -> str:
-    """`words` without control characters, at most `longest` characters, with a count of the rest."""
-    words = printable(words)
-    if len(words) <= longest:
-        return words
-    kept = longest - _COUNTED if longest > 2 * _COUNTED else longest - 1
-    more = f" and {len(words) - kept} more characters" if kept < longest - 1 else ""
-    return f"{words[:kept]}…{more}"
 
 
 def listed(parts: Sequence[str], longest: int) -> str:

@@ -7,12 +7,12 @@ from typing import Final
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.api.raycluster.status import HeldReason, WorkerGroupStatus
 from rayfleet.autoscaling import BlockedReason
+from rayfleet.autoscaling.words import cut
+from rayfleet.engine.conditions import rfc3339
 from rayfleet.kinds.raycluster.healing.coming import refusal
 from rayfleet.kinds.raycluster.plan import Plan
 from rayfleet.kinds.raycluster.plan.units import factory_of
 from rayfleet.kinds.raycluster.snapshot import Hold, Snapshot
-from rayfleet.kinds.raycluster.status.conditions import rfc3339
-from rayfleet.kinds.raycluster.status.cuts import cut
 
 LONGEST: Final = 512
 """Characters of a message."""

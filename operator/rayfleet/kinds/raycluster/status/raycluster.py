@@ -15,6 +15,7 @@ from rayfleet.api.raycluster.status import (
     recorded,
 )
 from rayfleet.api.status_model import recorded_number
+from rayfleet.engine.conditions import merged, rfc3339
 from rayfleet.engine.outcome import Outcome
 from rayfleet.engine.statuses import is_reported
 from rayfleet.kinds.raycluster.manifests import head_service_name
@@ -24,7 +25,6 @@ from rayfleet.kinds.raycluster.plan.units import last_index
 from rayfleet.kinds.raycluster.snapshot import Snapshot
 from rayfleet.kinds.raycluster.status.assessment import assess
 from rayfleet.kinds.raycluster.status.capacity import desired_capacity
-from rayfleet.kinds.raycluster.status.conditions import merged, rfc3339
 from rayfleet.kinds.raycluster.status.cuts import within_limit
 from rayfleet.kinds.raycluster.status.held import held_groups
 from rayfleet.kinds.raycluster.status.scaling import autoscaler_status, is_queue_news

@@ -12,11 +12,11 @@ from rayfleet.api.raycluster.status import (
     UnservedDemand,
 )
 from rayfleet.autoscaling import AS_IT_SHOULD_BE, Decision, DemandAnswer, words
+from rayfleet.autoscaling.words import cut
+from rayfleet.engine.conditions import Condition, rfc3339
 from rayfleet.engine.outcome import Outcome, Refused
 from rayfleet.kinds.raycluster.plan import DrainNode, Plan
 from rayfleet.kinds.raycluster.snapshot import Snapshot
-from rayfleet.kinds.raycluster.status.conditions import Condition, rfc3339
-from rayfleet.kinds.raycluster.status.cuts import cut
 from rayfleet.kube.objects.timestamps import unix_seconds
 from rayfleet.ray.state import Resources
 

@@ -4,8 +4,8 @@
 
 Which ticks are settled is in the status: the last one started, and `countedFrom`. When the schedule is edited
 or resumed, ticks count from then. A pass sees that by comparison with the status, which holds the schedule by
-which ticks were counted, and whether it was suspended. It starts nothing then, and only records the moment; if
-that write is lost, the next pass sees the same, and counts from a moment later.
+which ticks were counted, and whether it was suspended. It starts nothing then, and only records the moment.
+If that write is lost, the next pass sees the same, and counts from a moment later.
 
 A RayJob is created before its tick is recorded. If the record is lost, the RayJob itself says so by its name.
 """

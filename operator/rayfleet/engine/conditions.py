@@ -1,8 +1,4 @@
-"""Conditions: (status, reason, message) computed in every pass; the transition time stays while status does.
-
-`HeadPodReady`, `RayClusterProvisioned` and `ReplicaFailure` mean what they mean to Ray's users and to
-Kueue. `Ready`, `Valid`, `Supported` and `Managed` are ours.
-"""
+"""Conditions are computed in every pass; the transition time stays while the status does."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
@@ -11,8 +7,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from rayfleet.api.condition import StatusCondition
-from rayfleet.api.raycluster.status import ConditionType
-from rayfleet.kinds.raycluster.status.cuts import cut
+from rayfleet.autoscaling.words import cut
 
 LONGEST_MESSAGE = 1024
 """Characters."""
@@ -22,7 +17,7 @@ LONGEST_REASON = 128
 class Condition(Struct, frozen=True):
     """One condition, without its time."""
 
-    type: ConditionType
+    type: str
     holds: bool
     reason: str
     message: str = ""
