@@ -1,11 +1,12 @@
 """RayCronJobs, their RayJobs and snapshots with sensible defaults: a test says only what it is about."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from rayfleet.api.raycronjob.schedule import parse_schedule, time_zone
+from rayfleet.api.raycronjob.spec import ConcurrencyPolicy
 from rayfleet.kinds.raycronjob.manifests import job_name, tick_of
-from rayfleet.kinds.raycronjob.snapshot import ChildJob, ConcurrencyPolicy, CronSettings, Record, Snapshot
+from rayfleet.kinds.raycronjob.snapshot import ChildJob, CronRecord, CronSettings, CronSnapshot
 from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.roots import Root
 
@@ -23,7 +24,8 @@ def at(text: str) -> datetime:
 def settings(schedule: str = "0 * * * *", *, zone: str | None = None, **fields: Any) -> CronSettings:
     """The settings of a RayCronJob, hourly if nothing else is said."""
     parsed = parse_schedule(schedule, time_zone(zone), CREATED)
-    return CronSettings(**({"schedule": parsed, "schedule_text": schedule, "template": TEMPLATE} | fields))
+    given: dict[str, Any] = {"schedule": parsed, "schedule_text": schedule, "template": TEMPLATE}
+    return CronSettings(**(given | fields))
 
 
 def cron(name: str = "nightly", *, deleting: bool = False) -> Root:
@@ -35,7 +37,7 @@ def cron(name: str = "nightly", *, deleting: bool = False) -> Root:
 def job(tick: datetime, *, gap: timedelta = MINUTE, **fields: Any) -> ChildJob:
     """The RayJob of a tick, which runs if nothing else is said."""
     name = job_name("nightly", tick, gap)
-    given = {
+    given: dict[str, Any] = {
         "name": name,
         "uid": f"uid-{name}",
         "tick": tick_of("nightly", name, tick.isoformat()),
@@ -49,16 +51,16 @@ def done(tick: datetime, *, succeeded: bool = True, **fields: Any) -> ChildJob:
     return job(tick, finished=True, succeeded=succeeded, finished_at=tick + MINUTE, **fields)
 
 
-def record(last: datetime | None = None, schedule: str = "0 * * * *", **fields: Any) -> Record:
+def record(last: datetime | None = None, schedule: str = "0 * * * *", **fields: Any) -> CronRecord:
     """What the status of an hourly RayCronJob remembers after this tick."""
-    return Record(**({"reported": True, "schedule_text": schedule, "last_schedule": last} | fields))
+    given: dict[str, Any] = {"reported": True, "schedule_text": schedule, "last_schedule": last}
+    return CronRecord(**(given | fields))
 
 
-def snapshot(now: datetime, given: CronSettings | None, *children: ChildJob, **fields: Any) -> Snapshot:
+def snapshot(now: datetime, given: CronSettings | None, *children: ChildJob, **fields: Any) -> CronSnapshot:
     """A RayCronJob and its RayJobs at `now`."""
-    return Snapshot(
-        **({"cron": cron(), "created": CREATED, "settings": given, "children": children, "now": now} | fields)
-    )
+    usual: dict[str, Any] = {"cron": cron(), "created": CREATED}
+    return CronSnapshot(settings=given, children=children, now=now, **(usual | fields))
 
 
-ALLOW, FORBID, REPLACE = ConcurrencyPolicy
+ALLOW, FORBID, REPLACE = get_args(ConcurrencyPolicy)

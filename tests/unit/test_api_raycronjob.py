@@ -241,6 +241,9 @@ FULL = RayCronJobStatus(
     active=(ActiveJob(name="nightly-30336480", uid="u"),),
     last_schedule_time=WHEN,
     last_successful_time=WHEN,
+    next_schedule_time=WHEN,
+    observed_schedule="0 2 * * *",
+    counted_from=WHEN,
     observed_generation=7,
     conditions=(
         StatusCondition(type="Valid", status="True", last_transition_time=WHEN, reason="Valid", message=""),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayfleet.api.raycronjob.cron_fields import parse_fields
@@ -92,6 +92,7 @@ CHANGES = [
 ]
 
 
+@settings(max_examples=60)
 @given(
     change=st.sampled_from(CHANGES),
     minutes=st.sampled_from(["0", "30", "45", "*/15", "7", "0,50", "*"]),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayfleet.api.raycronjob.cron_fields import parse_fields
@@ -175,6 +175,7 @@ MINUTES = [START + timedelta(minutes=count) for count in range(1, DAYS // timede
 PARTS = [(at.minute, at.hour, at.day, at.month, at.isoweekday() % 7) for at in MINUTES]
 
 
+@settings(max_examples=50)
 @given(st.tuples(items(0, 59), items(0, 23), items(1, 31), items(1, 12), items(0, 6)).map(" ".join))
 def test_ticks_are_the_minutes_that_match_one_by_one(text: str) -> None:
     """Compared with a search through each minute of nine days."""

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from rayfleet.kinds.raycronjob.actions import Cause
+from rayfleet.kinds.raycronjob.actions import RemovalCause
 from rayfleet.kinds.raycronjob.plan import plan
-from rayfleet.kinds.raycronjob.snapshot import ChildJob, Record
+from rayfleet.kinds.raycronjob.snapshot import ChildJob, CronRecord
 from rayfleet.kinds.raycronjob.status.record import record_after
 from support.crons import HOUR, MINUTE, at, done, job, record, settings, snapshot
 
@@ -16,7 +16,7 @@ NINE, TEN, NOW = at("02 09:00"), at("02 10:00"), at("02 10:30")
 KNOWN = record(TEN, last_successful=TEN + MINUTE)
 
 
-def deleted(*children: ChildJob, known: Record = KNOWN, **limits: Any) -> list[str]:
+def deleted(*children: ChildJob, known: CronRecord = KNOWN, **limits: Any) -> list[str]:
     """The names of what is deleted."""
     return [
         action.name for action in plan(snapshot(NOW, settings(**limits), *children, record=known)).deletes
@@ -38,7 +38,7 @@ def test_the_oldest_beyond_a_limit_go() -> None:
     jobs = hourly(5)
     assert deleted(*jobs, successful_limit=3) == [job.name for job in jobs[3:]]
     action = plan(snapshot(NOW, settings(successful_limit=3), *jobs, record=KNOWN)).deletes[0]
-    assert (action.uid, action.cause) == (jobs[3].uid, Cause.HISTORY)
+    assert (action.uid, action.cause) == (jobs[3].uid, RemovalCause.HISTORY)
     assert action.reason == "successfulJobsHistoryLimit is 3"
 
 
@@ -80,7 +80,7 @@ def test_a_job_that_holds_gpus_has_its_place_among_those_kept() -> None:
         replace(KNOWN, active=frozenset({done(TEN).name})),
     ],
 )
-def test_what_a_job_tells_is_recorded_before_it_is_deleted(known: Record) -> None:
+def test_what_a_job_tells_is_recorded_before_it_is_deleted(known: CronRecord) -> None:
     """Otherwise its tick could be started again, or its success would be forgotten."""
     seen = snapshot(NOW, settings(successful_limit=0), done(TEN), record=known)
     first = plan(seen)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rayfleet.kinds.raycronjob.manifests import job_name, rayjob, read_time, tick_of, write_time
@@ -50,6 +51,7 @@ def test_the_labels_by_which_jobs_are_known_cannot_be_overwritten() -> None:
 
 
 @pytest.mark.parametrize("gap", [SECONDS, MINUTE, timedelta(days=1)])
+@hypothesis_settings(max_examples=30)
 @given(cron_name=st.from_regex(r"[a-z][a-z0-9-]{0,34}[a-z0-9]", fullmatch=True), number=st.integers(1, 4000))
 def test_every_tick_has_a_name_of_its_own_that_fits_and_tells_the_tick(
     gap: timedelta, cron_name: str, number: int

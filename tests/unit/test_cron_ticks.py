@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from rayfleet.kinds.raycronjob.actions import Cause, Missed, Plan
+from rayfleet.kinds.raycronjob.actions import CronPlan, MissedTicks, RemovalCause
 from rayfleet.kinds.raycronjob.plan import plan
-from rayfleet.kinds.raycronjob.snapshot import ChildJob, Record
+from rayfleet.kinds.raycronjob.snapshot import ChildJob, CronRecord
 from rayfleet.kinds.raycronjob.status.record import record_after
 from support.crons import (
     ALLOW,
@@ -29,16 +29,16 @@ TEN, ELEVEN, NOON = at("02 10:00"), at("02 11:00"), at("02 12:00")
 SHORTLY = timedelta(seconds=2)
 
 
-def planned(now: datetime, *children: ChildJob, last: datetime = TEN, **fields: Any) -> Plan:
+def planned(now: datetime, *children: ChildJob, last: datetime = TEN, **fields: Any) -> CronPlan:
     """The plan of an hourly RayCronJob that has started the tick at ten."""
     return plan(snapshot(now, settings(**fields), *children, record=record(last)))
 
 
 def test_a_new_cron_waits_for_its_first_tick() -> None:
     """Ticks count from its creation, at 8:30:13."""
-    new = plan(snapshot(CREATED + SHORTLY, settings(), record=Record()))
+    new = plan(snapshot(CREATED + SHORTLY, settings(), record=CronRecord()))
     assert (new.actions, new.requeue_after) == ((), 29 * 60 + 45)
-    first = plan(snapshot(at("01 09:00"), settings(), record=Record()))
+    first = plan(snapshot(at("01 09:00"), settings(), record=CronRecord()))
     assert first.create is not None
     assert (first.create.tick, first.create.missed) == (at("01 09:00"), 0)
 
@@ -95,7 +95,7 @@ def test_a_tick_too_late_for_its_deadline_is_given_up_for_good() -> None:
     deadline = timedelta(seconds=90)
     assert planned(ELEVEN + deadline, starting_deadline=deadline).create is not None
     late = planned(ELEVEN + deadline + SHORTLY, starting_deadline=deadline)
-    assert (late.actions, late.missed, late.counted_from) == ((), Missed(ELEVEN, 1), ELEVEN)
+    assert (late.actions, late.missed, late.counted_from) == ((), MissedTicks(ELEVEN, 1), ELEVEN)
     assert late.requeue_after == 3600 - 92
     recorded = record(TEN, counted_from=ELEVEN)
     after = plan(snapshot(ELEVEN + 2 * deadline, settings(starting_deadline=deadline), record=recorded))
@@ -112,7 +112,7 @@ def test_a_long_absence_with_a_deadline_starts_only_what_is_in_time() -> None:
 def test_a_deadline_of_zero_still_leaves_the_very_moment() -> None:
     """Whoever writes that gets what it says."""
     assert planned(ELEVEN, starting_deadline=timedelta(0)).create is not None
-    assert planned(ELEVEN + SHORTLY, starting_deadline=timedelta(0)).missed == Missed(ELEVEN, 1)
+    assert planned(ELEVEN + SHORTLY, starting_deadline=timedelta(0)).missed == MissedTicks(ELEVEN, 1)
 
 
 def test_by_default_a_tick_is_started_whatever_runs() -> None:
@@ -142,7 +142,7 @@ def test_forbid_with_a_deadline_gives_the_tick_up_once_the_job_has_ended() -> No
     blocked = planned(NOON + 5 * MINUTE, job(TEN), policy=FORBID, starting_deadline=deadline)
     assert (blocked.missed, blocked.counted_from, blocked.blocked_by) == (None, None, (job(TEN).name,))
     free = planned(NOON + 5 * MINUTE, done(TEN), policy=FORBID, starting_deadline=deadline)
-    assert (free.actions, free.missed) == ((), Missed(NOON, 2))
+    assert (free.actions, free.missed) == ((), MissedTicks(NOON, 2))
 
 
 def test_replace_deletes_what_runs_before_the_next_is_created() -> None:
@@ -150,7 +150,7 @@ def test_replace_deletes_what_runs_before_the_next_is_created() -> None:
     going = job(at("02 08:00"), deleting=True)
     decided = planned(ELEVEN, job(TEN), done(at("02 09:00")), going, policy=REPLACE)
     assert [(action.name, action.uid, action.cause) for action in decided.replaced] == [
-        (job(TEN).name, job(TEN).uid, Cause.REPLACED)
+        (job(TEN).name, job(TEN).uid, RemovalCause.REPLACED)
     ]
     assert (
         decided.replaced[0].reason == "it still ran at 2027-03-02T11:00:00Z, and concurrencyPolicy is Replace"
@@ -174,7 +174,7 @@ def test_a_tick_whose_record_was_lost_is_known_by_its_job(child: ChildJob) -> No
 
 def test_a_wiped_status_starts_no_tick_that_has_a_job() -> None:
     """Without a status, ticks count from the creation, or from the last job."""
-    decided = plan(snapshot(ELEVEN + SHORTLY, settings(), job(ELEVEN), record=Record()))
+    decided = plan(snapshot(ELEVEN + SHORTLY, settings(), job(ELEVEN), record=CronRecord()))
     assert decided.actions == ()
 
 
@@ -256,7 +256,7 @@ def test_a_cron_that_is_not_ours_to_act_on_has_no_plan(fields: dict[str, Any]) -
         {"given": fields.pop("settings")} if "settings" in fields else {}
     )
     seen = snapshot(NOON, given["given"], done(TEN), record=record(TEN), **fields)
-    assert plan(seen) == Plan()
+    assert plan(seen) == CronPlan()
 
 
 def test_a_recorded_time_at_the_end_of_time_is_survived() -> None:

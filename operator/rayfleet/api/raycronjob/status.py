@@ -12,6 +12,10 @@ class CronJobConditionType(StrEnum):
 
     VALID = "Valid"
     """The stored spec can be acted on."""
+    SUSPENDED = "Suspended"
+    """No RayJob is created, because the spec says so; the planner reads here what it said before."""
+    SCHEDULED = "Scheduled"
+    """RayJobs are created in time; the reason says why not."""
 
 
 class ActiveJob(StatusPart):
@@ -33,6 +37,15 @@ class RayCronJobStatus(StatusPart):
         Time, "The time by the schedule for which a RayJob was last created, which may have been later."
     ] = None
     last_successful_time: Annotated[Time, "When a RayJob last succeeded."] = None
+    next_schedule_time: Annotated[
+        Time, "When the next RayJob is due; absent while that depends on something else than time."
+    ] = None
+    observed_schedule: Annotated[Text, "The schedule that is followed, with its time zone."] = ""
+    counted_from: Annotated[
+        Time,
+        "Up to this time no RayJob is due any more: the schedule was edited or resumed then, or it became too"
+        " late for a RayJob of this time.",
+    ] = None
     observed_generation: Annotated[Generation, "Generation of the spec that this status is about."] = None
     conditions: Annotated[
         tuple[StatusCondition, ...], ListKey("type"), "The conditions of the RayCronJob."

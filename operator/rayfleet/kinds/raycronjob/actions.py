@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
 from rayfleet.engine.actions import Create, Delete
-from rayfleet.kinds.raycronjob.resources import RAYJOBS
+from rayfleet.kinds.rayjob.children import RAYJOBS
 
 MOST_COUNTED: Final = 100
 """Missed ticks are counted up to here; one more stands for any larger number."""
 _TAKEN: Final = "remove it, or give the RayCronJob another name"
 
 
-class Cause(Enum):
+class RemovalCause(Enum):
     """Why a RayJob is deleted."""
 
     HISTORY = "history limit"
@@ -44,7 +44,7 @@ class DeleteJob(Struct, frozen=True):
 
     name: str
     uid: str
-    cause: Cause
+    cause: RemovalCause
     reason: str
 
     @property
@@ -55,14 +55,14 @@ class DeleteJob(Struct, frozen=True):
 Action: TypeAlias = CreateJob | DeleteJob
 
 
-class Missed(NamedTuple):
+class MissedTicks(Struct, frozen=True):
     """Ticks that are not started, because it is too late for all of them."""
 
     last: datetime
     count: int
 
 
-class Plan(Struct, frozen=True):
+class CronPlan(Struct, frozen=True):
     """One pass: surplus RayJobs go at once; what is replaced goes before what replaces it comes."""
 
     deletes: tuple[DeleteJob, ...] = ()
@@ -71,7 +71,7 @@ class Plan(Struct, frozen=True):
     create: CreateJob | None = None
     counted_from: datetime | None = None
     """To be recorded: ticks up to then are not started any more."""
-    missed: Missed | None = None
+    missed: MissedTicks | None = None
     blocked_by: tuple[str, ...] = ()
     """RayJobs that still run, for whose end the last tick waits."""
     ahead: datetime | None = None

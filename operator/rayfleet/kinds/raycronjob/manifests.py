@@ -9,15 +9,12 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from rayfleet.api.names import API_VERSION
-from rayfleet.kinds.raycronjob.resources import RAYCRONJOBS, RAYJOBS
+from rayfleet.api.names import API_VERSION, Annotation, Label
+from rayfleet.kinds.raycronjob.children import RAYCRONJOBS
 from rayfleet.kinds.raycronjob.snapshot import CronSettings
+from rayfleet.kinds.rayjob.children import RAYJOBS
 from rayfleet.kube.objects.roots import Root
 
-CRONJOB_NAME: Final = "ray.io/cronjob-name"
-"""Label: the name of the RayCronJob."""
-SCHEDULED_TIMESTAMP: Final = "ray.io/cronjob-scheduled-timestamp"
-"""Annotation: the tick."""
 _MINUTE: Final = timedelta(minutes=1)
 _FIRST_SECONDS: Final = 1_000_000_000
 """From this number on, the end of a name means seconds: those of 2001, or the minutes of the year 3871."""
@@ -61,8 +58,8 @@ def rayjob(cron: Root, settings: CronSettings, tick: datetime) -> dict[str, Any]
         "metadata": {
             "name": job_name(cron.key.name, tick, settings.schedule.gap),
             "namespace": cron.key.namespace,
-            "labels": {**settings.labels, CRONJOB_NAME: cron.key.name},
-            "annotations": {**settings.annotations, SCHEDULED_TIMESTAMP: write_time(tick)},
+            "labels": {**settings.labels, Label.CRONJOB_NAME: cron.key.name},
+            "annotations": {**settings.annotations, Annotation.CRONJOB_TIMESTAMP: write_time(tick)},
             "ownerReferences": [owner],
         },
         "spec": settings.template,

@@ -5,25 +5,15 @@ A tick is a moment for which a RayJob is to be created. All moments have a time 
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from rayfleet.api.raycronjob.schedule import Schedule
+from rayfleet.api.raycronjob.spec import ConcurrencyPolicy
 from rayfleet.api.violation import Violation
 from rayfleet.kube.objects.keys import JsonObject
 from rayfleet.kube.objects.roots import Root
-
-
-class ConcurrencyPolicy(StrEnum):
-    """What happens at a tick while an earlier RayJob still runs."""
-
-    ALLOW = "Allow"
-    FORBID = "Forbid"
-    """The last tick waits until no RayJob runs; the starting deadline counts nevertheless."""
-    REPLACE = "Replace"
-    """The RayJobs that run are deleted first."""
 
 
 class CronSettings(Struct, frozen=True):
@@ -37,7 +27,7 @@ class CronSettings(Struct, frozen=True):
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     suspended: bool = False
-    policy: ConcurrencyPolicy = ConcurrencyPolicy.ALLOW
+    policy: ConcurrencyPolicy = "Allow"
     starting_deadline: timedelta | None = None
     """How late a RayJob may be created; None for any time."""
     successful_limit: int | None = None
@@ -68,7 +58,7 @@ class ChildJob(Struct, frozen=True):
         return not self.finished
 
 
-class Record(Struct, frozen=True):
+class CronRecord(Struct, frozen=True):
     """What the status remembers for the planner."""
 
     reported: bool = False
@@ -87,7 +77,7 @@ class Record(Struct, frozen=True):
     """Names of the RayJobs that had not ended."""
 
 
-class Snapshot(Struct, frozen=True):
+class CronSnapshot(Struct, frozen=True):
     """What one decision is based on."""
 
     cron: Root
@@ -97,13 +87,13 @@ class Snapshot(Struct, frozen=True):
     """None if the spec is not valid."""
     children: tuple[ChildJob, ...]
     now: datetime
-    record: Record = Record()
+    record: CronRecord = CronRecord()
     violations: tuple[Violation, ...] = ()
     """What is wrong with the spec."""
     other_operator: str | None = None
     """The live Lease of another operator of this API in our scope, as `namespace/name`."""
 
 
-def is_same(one: Snapshot, other: Snapshot) -> bool:
+def is_same(one: CronSnapshot, other: CronSnapshot) -> bool:
     """Whether both lead to the same plan, unless a tick lies between them."""
     return one == replace(other, now=one.now)

@@ -1,4 +1,4 @@
-"""The decision: `plan(snapshot) -> Plan`. Pure: the same snapshot gives the same plan.
+"""The decision: `plan(snapshot) -> CronPlan`. Pure: the same snapshot gives the same plan.
 
 # Note [What a restart must not lose]
 
@@ -14,26 +14,26 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from rayfleet.kinds.raycronjob.actions import Cause, CreateJob, DeleteJob, Missed, Plan
+from rayfleet.kinds.raycronjob.actions import CreateJob, CronPlan, DeleteJob, MissedTicks, RemovalCause
 from rayfleet.kinds.raycronjob.plan.history import plan_history
 from rayfleet.kinds.raycronjob.plan.ticks import plan_tick
-from rayfleet.kinds.raycronjob.snapshot import CronSettings, Snapshot
+from rayfleet.kinds.raycronjob.snapshot import CronSettings, CronSnapshot
 
-__all__ = ["Cause", "CreateJob", "DeleteJob", "Missed", "Plan", "plan"]
+__all__ = ["CreateJob", "CronPlan", "DeleteJob", "MissedTicks", "RemovalCause", "plan"]
 
 _SOON: Final = 1.0
 """Seconds until the pass after one that only records."""
 
 
-def plan(snapshot: Snapshot) -> Plan:
+def plan(snapshot: CronSnapshot) -> CronPlan:
     """What to do next for this RayCronJob, and why. At rest the plan has no actions."""
     settings = snapshot.settings
     if snapshot.other_operator is not None or snapshot.cron.deleting or settings is None:
-        return Plan()
+        return CronPlan()
     if starts_anew(snapshot, settings):
-        decided = Plan(counted_from=snapshot.now, requeue_after=_SOON)
+        decided = CronPlan(counted_from=snapshot.now, requeue_after=_SOON)
     elif settings.suspended:
-        decided = Plan()
+        decided = CronPlan()
     else:
         decided = plan_tick(snapshot, settings)
     surplus = plan_history(snapshot, settings)
@@ -41,7 +41,7 @@ def plan(snapshot: Snapshot) -> Plan:
     return replace(decided, deletes=surplus.deletes, requeue_after=min(waits, default=None))
 
 
-def starts_anew(snapshot: Snapshot, settings: CronSettings) -> bool:
+def starts_anew(snapshot: CronSnapshot, settings: CronSettings) -> bool:
     """Whether the schedule has been edited or resumed since the status was written."""
     record = snapshot.record
     if not record.reported:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from rayfleet.kinds.raycronjob.actions import Cause, DeleteJob
-from rayfleet.kinds.raycronjob.snapshot import ChildJob, CronSettings, Record, Snapshot
+from rayfleet.kinds.raycronjob.actions import DeleteJob, RemovalCause
+from rayfleet.kinds.raycronjob.snapshot import ChildJob, CronRecord, CronSettings, CronSnapshot
 
 _MOST_AT_ONCE: Final = 50
 """Deletes of one pass: a limit may be set when thousands have finished."""
@@ -18,7 +18,7 @@ class Surplus(NamedTuple):
     """Whether there is more to delete soon, without any other event."""
 
 
-def plan_history(snapshot: Snapshot, settings: CronSettings) -> Surplus:
+def plan_history(snapshot: CronSnapshot, settings: CronSettings) -> Surplus:
     """The oldest finished RayJobs beyond the limits.
 
     One that holds resources stays: with it the cluster would go, on which somebody may be working. One that
@@ -27,13 +27,13 @@ def plan_history(snapshot: Snapshot, settings: CronSettings) -> Surplus:
     surplus = [*_surplus(snapshot, settings, succeeded=True), *_surplus(snapshot, settings, succeeded=False)]
     recorded = [child for child in surplus if _is_recorded(child, snapshot.record)]
     deletes = tuple(
-        DeleteJob(child.name, child.uid, Cause.HISTORY, _reason(child, settings))
+        DeleteJob(child.name, child.uid, RemovalCause.HISTORY, _reason(child, settings))
         for child in recorded[:_MOST_AT_ONCE]
     )
     return Surplus(deletes, more=len(deletes) < len(surplus))
 
 
-def _surplus(snapshot: Snapshot, settings: CronSettings, *, succeeded: bool) -> Iterator[ChildJob]:
+def _surplus(snapshot: CronSnapshot, settings: CronSettings, *, succeeded: bool) -> Iterator[ChildJob]:
     limit = settings.successful_limit if succeeded else settings.failed_limit
     if limit is None:
         return
@@ -43,7 +43,7 @@ def _surplus(snapshot: Snapshot, settings: CronSettings, *, succeeded: bool) -> 
     yield from (child for child in newest_first[limit:] if not child.holds_resources)
 
 
-def _is_recorded(child: ChildJob, record: Record) -> bool:
+def _is_recorded(child: ChildJob, record: CronRecord) -> bool:
     """Whether the status says all that it will have to say of this RayJob."""
     if child.name in record.active:
         return False

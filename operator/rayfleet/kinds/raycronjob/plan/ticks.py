@@ -5,15 +5,22 @@ from typing import Final
 
 from rayfleet.api.raycronjob.schedule import Schedule, ticks
 from rayfleet.autoscaling.words import counted
-from rayfleet.kinds.raycronjob.actions import MOST_COUNTED, Cause, CreateJob, DeleteJob, Missed, Plan
+from rayfleet.kinds.raycronjob.actions import (
+    MOST_COUNTED,
+    CreateJob,
+    CronPlan,
+    DeleteJob,
+    MissedTicks,
+    RemovalCause,
+)
 from rayfleet.kinds.raycronjob.manifests import job_name, rayjob, write_time
-from rayfleet.kinds.raycronjob.snapshot import ConcurrencyPolicy, CronSettings, Snapshot
+from rayfleet.kinds.raycronjob.snapshot import CronSettings, CronSnapshot
 
 _SHORTEST_WAIT: Final = 0.05
 """Seconds: a wake-up just before the tick would come to nothing."""
 
 
-def last_started(snapshot: Snapshot) -> datetime | None:
+def last_started(snapshot: CronSnapshot) -> datetime | None:
     """The last tick that has been started, by the record or by a RayJob that is there.
 
     A RayJob counts, because the record of its tick may have been lost.
@@ -24,7 +31,7 @@ def last_started(snapshot: Snapshot) -> datetime | None:
     return max(known, default=None)
 
 
-def plan_tick(snapshot: Snapshot, settings: CronSettings) -> Plan:
+def plan_tick(snapshot: CronSnapshot, settings: CronSettings) -> CronPlan:
     """The RayJob of the last tick, if it has none yet and is not too late.
 
     At most one is created, however many ticks have passed since the last one.
@@ -36,34 +43,35 @@ def plan_tick(snapshot: Snapshot, settings: CronSettings) -> Plan:
     if tick is None or tick <= since:
         started = last_started(snapshot)
         ahead = started if started is not None and started > now else None
-        return Plan(ahead=ahead, next_tick=upcoming, requeue_after=wait)
+        return CronPlan(ahead=ahead, next_tick=upcoming, requeue_after=wait)
     running = [child for child in snapshot.children if child.running]
-    if running and settings.policy is ConcurrencyPolicy.FORBID:
-        return Plan(blocked_by=tuple(sorted(child.name for child in running)))
+    if running and settings.policy == "Forbid":
+        # The deadline is looked at once the tick could be started: until then there is nothing to record.
+        return CronPlan(blocked_by=tuple(sorted(child.name for child in running)))
     if settings.starting_deadline is not None and now - tick > settings.starting_deadline:
-        missed = Missed(tick, _count(schedule, since, tick))
-        return Plan(missed=missed, counted_from=tick, next_tick=upcoming, requeue_after=wait)
+        missed = MissedTicks(tick, _count(schedule, since, tick))
+        return CronPlan(missed=missed, counted_from=tick, next_tick=upcoming, requeue_after=wait)
     replaced: tuple[DeleteJob, ...] = ()
-    if settings.policy is ConcurrencyPolicy.REPLACE:
+    if settings.policy == "Replace":
         reason = f"it still ran at {write_time(tick)}, and concurrencyPolicy is Replace"
         going = [child for child in running if not child.deleting]
-        replaced = tuple(DeleteJob(child.name, child.uid, Cause.REPLACED, reason) for child in going)
+        replaced = tuple(DeleteJob(child.name, child.uid, RemovalCause.REPLACED, reason) for child in going)
     create = _create(snapshot, settings, tick, _count(schedule, since, tick) - 1)
-    return Plan(replaced=replaced, create=create, next_tick=upcoming, requeue_after=wait)
+    return CronPlan(replaced=replaced, create=create, next_tick=upcoming, requeue_after=wait)
 
 
-def _counted_from(snapshot: Snapshot) -> datetime:
+def _counted_from(snapshot: CronSnapshot) -> datetime:
     """The moment up to which ticks are settled, whether they were started or not."""
     settled = [snapshot.created]
     if snapshot.record.counted_from is not None:
-        # Only that a tick was started in the future has to be respected, should the clock have been wrong.
+        # A moment in the future is that of a wrong clock. It settles nothing, as no tick was started then.
         settled.append(min(snapshot.record.counted_from, snapshot.now))
     if (started := last_started(snapshot)) is not None:
         settled.append(started)
     return max(settled)
 
 
-def _create(snapshot: Snapshot, settings: CronSettings, tick: datetime, missed: int) -> CreateJob:
+def _create(snapshot: CronSnapshot, settings: CronSettings, tick: datetime, missed: int) -> CreateJob:
     name = job_name(snapshot.cron.key.name, tick, settings.schedule.gap)
     reason = f"it is due since {write_time(tick)}"
     if missed:

@@ -6,12 +6,12 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from rayfleet.engine.outcome import Outcome, Succeeded
-from rayfleet.kinds.raycronjob.actions import CreateJob, Plan
+from rayfleet.kinds.raycronjob.actions import CreateJob, CronPlan
 from rayfleet.kinds.raycronjob.plan.ticks import last_started
-from rayfleet.kinds.raycronjob.snapshot import Record, Snapshot
+from rayfleet.kinds.raycronjob.snapshot import CronRecord, CronSnapshot
 
 
-def record_after(snapshot: Snapshot, plan: Plan, outcomes: Sequence[Outcome]) -> Record:
+def record_after(snapshot: CronSnapshot, plan: CronPlan, outcomes: Sequence[Outcome]) -> CronRecord:
     """The record, given a snapshot taken after the plan was carried out."""
     before, settings = snapshot.record, snapshot.settings
     record = replace(

@@ -1,0 +1,8 @@
+"""RayCronJob and the kind of its children."""
+
+from typing import Final
+
+from rayfleet.api.names import GROUP, RAYCRONJOB_KIND, RAYCRONJOB_PLURAL, VERSION
+from rayfleet.kube.objects.resources import Resource
+
+RAYCRONJOBS: Final = Resource(GROUP, VERSION, RAYCRONJOB_KIND, RAYCRONJOB_PLURAL)
