@@ -87,7 +87,7 @@ bench-quick:
 	@echo "==> a short benchmark: counts, memory and ratios are judged, times are shown (about 4 min)"
 	@$(MAKE) --no-print-directory bench QUICK=1
 
-demo: setup ## A real Kubernetes, the operator, a Ray cluster whose GPU workers come and go (3 min; KEEP=1 leaves it up, FROM=5 goes on at step 5)
+demo: setup ## A real Kubernetes, the operator, a Ray cluster whose GPU workers come and go, two RayJobs (4 min; KEEP=1 leaves it up, FROM=5 goes on at step 5)
 	@$(RUN) -m demo $(if $(KEEP),--keep) $(if $(FROM),--from $(FROM))
 
 testbed-up: setup ## A test bed to play with (BED=dev PROFILE=node|control-plane|kwok NODES=2; IMAGES=1 has the operator's and Ray's on it)

@@ -14,7 +14,11 @@ What `metrics.prometheusRule.enabled` installs ([monitoring](../monitoring.md)).
 fires, its severity, or switches it off. The name leads to its runbook: what it means, what to look at, what
 to do.
 """
-_TITLES: Final = {"rayfleet.operator": "The operator", "rayfleet.clusters": "Clusters"}
+_TITLES: Final = {
+    "rayfleet.operator": "The operator",
+    "rayfleet.clusters": "Clusters",
+    "rayfleet.jobs": "Jobs",
+}
 
 
 def reference(groups: Sequence[Group]) -> str:

@@ -11,7 +11,7 @@ _HEAD: Final = """\
 # The command line
 
 `rayfleet`, also available as `kubectl rayfleet`. How to install and use it:
-[why is my task waiting?](../explain.md)
+[why is my task waiting?](../explain.md), and [running a program from your terminal](../submit.md).
 """
 
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from crds.field_reference import field_reference
+from crds.definition import Crd
+from crds.kinds import KINDS, Kind
 from crds.kubernetes_types import KubernetesTypes
-from crds.raycluster import raycluster_crd
 from crds.render import chart_template, manifest
 from crds.revisions import Revisions
 from crds.status_reference import status_reference
@@ -19,20 +19,29 @@ from rayfleet.api.crd_revisions import CRD_DIGESTS, CRD_REVISIONS
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES_TYPES = ROOT / "hack/crds/kubernetes-types.json"
-STATUS_PAGE = "docs/reference/status.md"
 
 
 @cache
 def generated() -> Mapping[str, str]:
     """Every generated file, by its path in the repository."""
-    revisions = Revisions(CRD_REVISIONS, CRD_DIGESTS)
-    crd = revisions.numbered(raycluster_crd(KubernetesTypes.load(KUBERNETES_TYPES)))
+    kubernetes, revisions = KubernetesTypes.load(KUBERNETES_TYPES), Revisions(CRD_REVISIONS, CRD_DIGESTS)
+    files: dict[str, str] = {}
+    for kind in KINDS:
+        files |= _of_kind(kind, revisions.numbered(kind.crd(kubernetes)))
+    return files | {"operator/rayfleet/api/crd_revisions.py": revisions.module()}
+
+
+def _of_kind(kind: Kind, crd: Crd) -> Mapping[str, str]:
+    pages = {
+        kind.page: kind.page_text(),
+        kind.status_page: status_reference(ROOT / kind.status_page, kind.status),
+    }
+    if not kind.is_served:
+        return pages
     return {
-        "crds/ray.io_rayclusters.yaml": manifest(crd),
-        "charts/rayfleet/templates/crds/ray.io_rayclusters.yaml": chart_template(crd),
-        "docs/reference/raycluster.md": field_reference(),
-        STATUS_PAGE: status_reference(ROOT / STATUS_PAGE),
-        "operator/rayfleet/api/crd_revisions.py": revisions.module(),
+        f"crds/{kind.file}": manifest(crd),
+        f"charts/rayfleet/templates/crds/{kind.file}": chart_template(crd, kind.feature),
+        **pages,
     }
 
 

@@ -8,7 +8,7 @@ from crds.model_schema import Embedded
 
 _HEADER: Final = "# Generated from the models of the API by `make crds`. Do not edit.\n"
 _LINE_LENGTH: Final = 140
-_IF_ENABLED: Final = '{{- if dig "enabled" true (.Values.crds | default dict) -}}\n'
+_ENABLED: Final = 'dig "enabled" true (.Values.crds | default dict)'
 _END: Final = "{{- end }}\n"
 
 
@@ -33,9 +33,13 @@ def manifest(crd: dict[str, Any]) -> str:
     )
 
 
-def chart_template(crd: dict[str, Any]) -> str:
-    """A chart template: the CRD, and the clusters with it, stay when the release no longer contains it."""
+def chart_template(crd: dict[str, Any], feature: str = "") -> str:
+    """A chart template: the CRD, and the objects with it, stay when the release no longer contains it.
+
+    `feature` is the value of the chart with whose `enabled` it comes; empty if it always does.
+    """
     metadata = dict(crd["metadata"])
     metadata["annotations"] = {**metadata.get("annotations", {}), "helm.sh/resource-policy": "keep"}
     text = manifest(crd | {"metadata": metadata}).replace("{{", '{{ "{{" }}')
-    return f"{_IF_ENABLED}{text}{_END}"
+    wanted = f"and ({_ENABLED}) (.Values.{feature} | default dict).enabled" if feature else _ENABLED
+    return f"{{{{- if {wanted} -}}}}\n{text}{_END}"

@@ -19,6 +19,7 @@ from dashboards.panels import SOURCE, Link, Panel, Row, build, dashboard_link
 TAG: Final = "rayfleet"
 FLEET: Final = Link("The fleet", "/d/rayfleet-fleet?${datasource:queryparam}")
 CLUSTER: Final = Link("One cluster", "/d/rayfleet-cluster?${datasource:queryparam}")
+JOBS: Final = Link("Jobs", "/d/rayfleet-jobs?${datasource:queryparam}")
 OPERATOR: Final = Link("The operator", "/d/rayfleet-operator?${datasource:queryparam}")
 _DOCS: Final = "https://github.com/rayfleet/rayfleet/blob/main/docs"
 MONITORING: Final = Link("Monitoring", f"{_DOCS}/monitoring.md")
@@ -98,7 +99,7 @@ class Board:
                 .icon_color(mark.color)
                 .expr(mark.expression)
             )
-        for link in (FLEET, CLUSTER, OPERATOR, MONITORING):
+        for link in (FLEET, CLUSTER, JOBS, OPERATOR, MONITORING):
             made.link(dashboard_link(link))
         for number, item in enumerate(self.content, start=1):
             if isinstance(item, Row):

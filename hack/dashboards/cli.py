@@ -5,10 +5,11 @@ from typing import Final
 
 from dashboards.cluster import CLUSTER_BOARD
 from dashboards.fleet import FLEET_BOARD
+from dashboards.jobs import JOBS_BOARD
 from dashboards.process import OPERATOR_BOARD
 from generated_page import write_or_check
 
-BOARDS: Final = (FLEET_BOARD, CLUSTER_BOARD, OPERATOR_BOARD)
+BOARDS: Final = (FLEET_BOARD, CLUSTER_BOARD, JOBS_BOARD, OPERATOR_BOARD)
 FOLDER: Final = "charts/rayfleet/dashboards"
 
 

@@ -44,17 +44,17 @@ OPERATOR_BOARD: Final = Board(
             link=FLEET,
         ),
         Number(
-            title="For how many clusters does it fail?",
-            description="Clusters whose last pass failed and is repeated.",
+            title="For how many objects does it fail?",
+            description="Clusters and jobs whose last pass failed and is repeated.",
             unit="none",
-            query=Query("sum(rayfleet_workqueue_backoff_keys)", "clusters"),
+            query=Query("sum(rayfleet_workqueue_backoff_keys)", "objects"),
             link=runbook("RayfleetPassesFailing"),
             warns_above=0,
         ),
         Number(
-            title="How long must a cluster wait?",
-            description="The cluster that has waited longest. A pass is one look at a cluster with all "
-            "that follows.",
+            title="How long must an object wait?",
+            description="The cluster or job that has waited longest. A pass is one look at it with all that "
+            "follows.",
             unit="s",
             query=Query("max(rayfleet_workqueue_oldest_age_seconds)", "oldest"),
             link=_PERFORMANCE,
@@ -88,8 +88,8 @@ OPERATOR_BOARD: Final = Board(
             stacked=True,
         ),
         Graph(
-            title="How many clusters wait for a pass?",
-            description="Clusters that wait, and clusters that are worked on.",
+            title="How many objects wait for a pass?",
+            description="Clusters and jobs that wait, and those that are worked on.",
             unit="none",
             queries=[
                 Query("sum(rayfleet_workqueue_depth)", "waiting"),

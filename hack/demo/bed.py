@@ -86,7 +86,7 @@ def what_next() -> str:
 What to try next:
 {beds.usage(beds.find(NAME))}
 kubectl apply -k examples/autoscaling      # the cluster again; see examples/README.md
-kubectl get raycluster,pods --watch
+kubectl get pods --watch
 kubectl edit raycluster elastic            # change `minReplicas` or `maxReplicas` of the group
 kubectl -n rayfleet logs deploy/rayfleet --follow
 make testbed-down BED={NAME:<21}# takes it down"""

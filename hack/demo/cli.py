@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from demo import bed, steps
+from demo import bed, rayjobs, steps
 from demo.diagnosis import diagnose
 from demo.errors import DemoError
 from demo.narration import Narration
@@ -22,7 +22,9 @@ _STEPS = (
     ("Kill a busy worker's container: a new pod replaces it", steps.kill_worker),
     ("Follow the job to its end, including the killed worker's task", steps.end_job),
     ("Watch the idle workers leave, ten seconds after their last task", steps.await_no_workers),
+    ("Run a RayJob that fails, on this cluster: its status says whose fault it was", rayjobs.show_verdict),
     ("Delete the cluster: nothing of it is left", steps.delete_cluster),
+    ("Run a RayJob with a cluster of its own: it brings its GPU workers, and leaves none", rayjobs.run_job),
 )
 _FIRST = 3
 """The number of the first of these steps; earlier ones build the programs and bring the Kubernetes up."""
@@ -46,7 +48,7 @@ def main(arguments: list[str]) -> int:
     """Run the demo; the exit status is 0 if every step succeeded."""
     parser = argparse.ArgumentParser(
         prog="python -m demo",
-        description="A real Kubernetes, the operator, and a Ray cluster whose GPU workers come and go.",
+        description="A real Kubernetes, the operator, a Ray cluster whose workers come and go, two RayJobs.",
     )
     parser.add_argument("--keep", action="store_true", help="leave the Kubernetes up at the end")
     parser.add_argument(
@@ -82,7 +84,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(tell: Narration, first: int) -> None:
     if first == 1:
-        print("rayfleet on a real Kubernetes. Under 3 minutes once everything is built.")
+        print("rayfleet on a real Kubernetes. A few minutes once everything is built.")
         with tell.step("Build missing programs and images"):
             images = bed.build()
         with tell.step("Bring up a Kubernetes: two nodes with four fake GPUs each"):

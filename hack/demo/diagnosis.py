@@ -13,6 +13,7 @@ def diagnose(kubectl: Kubectl) -> str:
         ("Nodes", ("get", "nodes", "--output=wide")),
         ("Pods", ("get", "pods", "--all-namespaces", "--output=wide")),
         ("The RayCluster's status", ("get", "raycluster", CLUSTER, "--output=jsonpath={.status}")),
+        ("The RayJobs' statuses", ("get", "rayjobs", "--output=jsonpath={.items[*].status}")),
         ("Events", ("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp")),
         (
             "The operators' logs",

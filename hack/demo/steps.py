@@ -53,7 +53,7 @@ def install_operator(stage: Stage) -> None:
     command = [
         *(str(stage.helm), "upgrade", "--install", RELEASE, str(CHART)),
         *(f"--kubeconfig={stage.kubectl.kubeconfig}", f"--namespace={NAMESPACE}", "--create-namespace"),
-        *(f"--set=image.repository={repository}", f"--set-string=image.tag={tag}"),
+        *(f"--set=image.repository={repository}", f"--set-string=image.tag={tag}", "--set=jobs.enabled=true"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,11 +1,11 @@
 """The parts of one operator, put together."""
 
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from rayfleet.api.crd_revisions import CRD_REVISIONS
+from rayfleet.engine.kind import AnyKind
 from rayfleet.engine.loop import Loop, Setup
 from rayfleet.fleet.gpu_ledger import GpuLedger
 from rayfleet.fleet.gpu_pods import GpuPods
@@ -24,18 +24,43 @@ from rayfleet.kinds.raycluster.sources.prometheus import PrometheusClient
 from rayfleet.kinds.raycluster.sources.sampler import MetricSampler
 from rayfleet.kinds.raycluster.sources.scaling import ScalingSources
 from rayfleet.kinds.raycluster.sources.tokens import ClusterTokens
+from rayfleet.kinds.rayjob.accounts import JobAccounts
+from rayfleet.kinds.rayjob.children import CHILDREN as JOB_CHILDREN
+from rayfleet.kinds.rayjob.children import RAYJOBS, SUBMITTER_CHILD
+from rayfleet.kinds.rayjob.followers import Followers
+from rayfleet.kinds.rayjob.kind import rayjob
+from rayfleet.kinds.rayjob.observe import JobView
+from rayfleet.kinds.rayjob.series import JobSeries
+from rayfleet.kinds.rayjob.sources.dashboards import Dashboards
+from rayfleet.kube.cache import Glance
 from rayfleet.kube.client.credentials import Credentials
 from rayfleet.kube.informer import CrdAges
 from rayfleet.kube.leases.other_operator import OtherOperatorWatch
 from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.resources import Resource
+from rayfleet.ray.dashboard.poller import JobsPoller
 from rayfleet.ray.polling import PollClock, Poller
 from rayfleet.settings.flags import Settings
 from rayfleet.telemetry import readiness
 from rayfleet.telemetry.health import HealthServer
-from rayfleet.telemetry.metrics import Exposition, MetricsServer, OperatorParts, PartsCollector, Recorder
+from rayfleet.telemetry.metrics import (
+    Exposition,
+    MetricsServer,
+    OperatorParts,
+    PartsCollector,
+    Recorder,
+    Shown,
+)
+from rayfleet.telemetry.metrics.lines import Line
 
-ROOTS: Final = (RAYCLUSTERS,)
+ROOTS: Final = (RAYCLUSTERS, RAYJOBS)
 """The kinds that users write and the operator reconciles."""
+SERVED_CRDS: Final = {name: CRD_REVISIONS[name] for name in (f"{RAYCLUSTERS.plural}.{RAYCLUSTERS.group}",)}
+"""The revisions of the CRDs that every installation has, by name."""
+JOB_CRDS: Final = {name: CRD_REVISIONS[name] for name in (f"{RAYJOBS.plural}.{RAYJOBS.group}",)}
+"""Those that come with jobs. No other CRD is looked at."""
+OPTIONAL: Final = frozenset({RAYJOBS.kind})
+"""Those without which the others work: an older release did not bring their CRD."""
 
 
 class Operator:
@@ -60,8 +85,13 @@ class Operator:
         self._loop = loop = Loop(
             credentials,
             setup,
-            ROOTS,
-            (*CHILDREN, NODE_CHILD) if given.watch_nodes else CHILDREN,
+            _roots(given),
+            (
+                *CHILDREN,
+                *(JOB_CHILDREN if given.jobs else ()),
+                *((NODE_CHILD,) if given.watch_nodes else ()),
+            ),
+            optional=OPTIONAL,
             timed=self._recorder.timed,
             is_known=self._is_known,
         )
@@ -74,12 +104,15 @@ class Operator:
             in_use=lambda: {key.namespace for key in loop.keys},
             now=loop.client.clock.now,
         )
-        self._crds = CrdAges(loop.client, CRD_REVISIONS if given.check_crds else {})
+        crds = {**SERVED_CRDS, **(JOB_CRDS if given.jobs else {})}
+        self._crds = CrdAges(loop.client, crds if given.check_crds else {})
         services, scaling = loop.stores.of(SERVICE_CHILD), self._scaling_sources()
         view = View(self._clusters, self._pods, services, scaling, given.pods)
         counts = PodCounts(self._recorder)
         kind = raycluster(loop.client, view, self._other_operator.alive, decide)
-        loop.serve(kind, on_outcome=counts.count)
+        self._jobs_poller = JobsPoller(loop.wake, clockwork=PollClock(unix=loop.client.clock.now))
+        self._job_accounts = JobAccounts(leading=lambda: loop.election.leading)
+        loop.serve(kind, *((self._jobs(),) if given.jobs else ()), on_outcome=counts.count)
         self.servers = (self._health_server(), self._metrics_server())
 
     def parts(self) -> Mapping[str, Any]:
@@ -104,6 +137,7 @@ class Operator:
         """Close all connections."""
         await self._heads.close()
         await self._poller.close()
+        await self._jobs_poller.close()
         await self._prometheus.close()
         await self._loop.close()
 
@@ -142,6 +176,29 @@ class Operator:
         )
         return ScalingSources(self._heads, self._sampler, ceilings, self._ledger, scaling.limits, accounts)
 
+    def _jobs(self) -> AnyKind:
+        """The kind RayJob, with what asks the dashboards."""
+        loop, stores, now = self._loop, self._loop.stores, self._loop.client.clock.now
+        dashboards = Dashboards(
+            self._jobs_poller,
+            ClusterTokens(loop.client),
+            PodAddresses(loop.client),
+            may_write=lambda: loop.term.seconds_left,
+            now=now,
+        )
+        view = JobView(
+            stores.roots[RAYJOBS.kind],
+            self._clusters,
+            self._pods,
+            stores.of(SUBMITTER_CHILD),
+            stores.of(SERVICE_CHILD),
+            dashboards.heard,
+            Followers(),
+            self._settings.pods.cluster_domain,
+        )
+        other_operator = self._other_operator.alive
+        return rayjob(loop.client, view, dashboards, other_operator, self._job_accounts)
+
     def _is_known(self, namespace: str) -> bool:
         """Whether another operator could act in a namespace."""
         return self._other_operator.known(namespace)
@@ -169,6 +226,7 @@ class Operator:
             concurrency=self._settings.reconcile_concurrency,
             calls=loop.client.calls,
             gcs_calls=self._poller.calls,
+            dashboard_calls=self._jobs_poller.calls,
             informers=lambda: loop.informer.health,
             leading=lambda: loop.election.leading,
             other_operator=lambda: self._other_operator.anywhere,
@@ -177,16 +235,29 @@ class Operator:
             outdated_crds=lambda: self._crds.outdated,
             scaling=self._accounts.scaling,
             startups=self._accounts.startups,
+            jobs=self._job_accounts.fleet,
         )
         self._recorder.registry.register(PartsCollector(parts))
-        lines = partial(cluster_lines, accounts=self._accounts)
-        exposition = Exposition(self._recorder.registry, self._clusters, self._pods, lines, parts.leading)
+        exposition = Exposition(self._recorder.registry, self._shown(), parts.leading)
         return MetricsServer(self._settings.metrics_host, self._settings.metrics_port, exposition)
+
+    def _shown(self) -> tuple[Shown, ...]:
+        """The kinds whose objects have series of their own."""
+        loop, clusters, pods = self._loop, self._clusters, self._pods
+
+        def of_cluster(cluster: Glance) -> Iterator[Line]:
+            return cluster_lines(cluster, pods.owned_by(cluster.key), self._accounts)
+
+        shown = (Shown(clusters, of_cluster),)
+        if not self._settings.jobs:
+            return shown
+        series = JobSeries(clusters, pods, self._job_accounts, loop.client.clock.now)
+        return (*shown, Shown(loop.stores.roots[RAYJOBS.kind], series.lines))
 
     def _not_ready(self) -> str | None:
         loop = self._loop
         if not loop.served.is_set():
-            served = ", ".join(f"{root.plural}.{root.api_version}" for root in ROOTS)
+            served = f"{RAYCLUSTERS.plural}.{RAYCLUSTERS.api_version}"
             return f"the API server does not serve {served} yet: install the CRD"
         trouble = readiness.view_trouble(loop.informer.health)
         if trouble is not None:
@@ -198,3 +269,7 @@ class Operator:
         if loop.election.trouble is not None and not loop.election.leading:
             return f"the leader's Lease cannot be used: {loop.election.trouble}"
         return None
+
+
+def _roots(given: Settings) -> tuple[Resource, ...]:
+    return ROOTS if given.jobs else (RAYCLUSTERS,)

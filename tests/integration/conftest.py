@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.cluster_api import ClusterApi, Namespace
+from support.job_operators import jobs_installed
 from support.operator_process import (
     OperatorProcess,
     grant_lease,
@@ -42,6 +43,13 @@ def api(installed: RunningControlPlane) -> Iterator[ClusterApi]:
     client.close()
 
 
+@pytest.fixture(scope="module")
+def jobs_allowed(api: ClusterApi) -> Iterator[None]:
+    """The chart with the CRD of RayJob and the rights that it takes."""
+    with jobs_installed(api):
+        yield
+
+
 @pytest.fixture
 def namespace(api: ClusterApi) -> Namespace:
     """A namespace that no other test uses."""
@@ -65,3 +73,18 @@ def operator(stopped_operator: OperatorProcess) -> OperatorProcess:
     """A running operator for this test's namespace."""
     stopped_operator.start()
     return stopped_operator
+
+
+@pytest.fixture
+def job_operator(
+    api: ClusterApi,
+    namespace: Namespace,
+    tmp_path: Path,
+    jobs_allowed: None,  # noqa: ARG001 - it is needed first
+) -> Iterator[OperatorProcess]:
+    """A running operator for this test's namespace that runs jobs."""
+    kubeconfig = service_account_kubeconfig(api, tmp_path)
+    process = OperatorProcess(kubeconfig, tmp_path, ["--namespace", namespace.name, "--jobs", "true"])
+    process.start()
+    yield process
+    process.kill()

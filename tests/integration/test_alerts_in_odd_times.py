@@ -18,6 +18,13 @@ READY = f'rayfleet_worker_group_ready_pods{{{CLUSTER},group="g"}}'
 PENDING = f'rayfleet_worker_group_pending_pods{{{CLUSTER},group="g"}}'
 NOT_READY = f'rayfleet_cluster_condition{{{CLUSTER},condition="Ready",reason="PodsNotReady"}}'
 HEAD_READY = f'rayfleet_cluster_condition{{{CLUSTER},condition="HeadPodReady",reason="PodReady"}}'
+JOB = f'kuberay_job_info{{{CLUSTER},uid="u"}}'
+INITIALIZING = f'kuberay_job_deployment_status{{{CLUSTER},deployment_status="Initializing"}}'
+JOB_WAITS = f'rayfleet_job_waiting_seconds{{{CLUSTER},cluster="x",reason="PodsNotReady"}}'
+SILENT = f"rayfleet_job_dashboard_unreachable_seconds{{{CLUSTER}}}"
+ATTEMPTS = 'rayfleet_job_attempts_total{instance="i",result="failed",category='
+LOST = f'{ATTEMPTS}"infrastructure",cause="HeadLost"}}'
+WRONG = f'{ATTEMPTS}"application",cause="DriverExited"}}'
 IDLE = f'rayfleet_cluster_gpu_seconds_total{{{CLUSTER},owner_kind="None",state="idle"}}'
 
 
@@ -164,6 +171,9 @@ def test_one_idle_gpu_is_found_though_its_head_is_silent_for_a_minute(gap: str, 
             {f'rayfleet_cluster_condition{{{CLUSTER},condition="Autoscaling",reason="QueueUnknown"}}': 0},
             CLUSTER,
         ),
+        ("RayfleetJobWaitsForCluster", {JOB_WAITS: 60, INITIALIZING: 1}, CLUSTER),
+        ("RayfleetJobDashboardUnreachable", {JOB: 1, SILENT: 60}, CLUSTER),
+        ("RayfleetJobGpusHeld", {f'rayfleet_job_gpus_held{{{CLUSTER},reason="NoRule"}}': 8}, CLUSTER),
     ],
 )
 def test_a_change_of_leader_does_not_resolve_an_alert(
@@ -173,9 +183,9 @@ def test_a_change_of_leader_does_not_resolve_an_alert(
     seen = {}
     for name, value in series.items():
         start = name.removesuffix("}") + ("" if name.endswith("{") else ",")
-        seen[f'{start}instance="1"}}'] = f"{value}x40 stale _x80"
-        seen[f'{start}instance="2"}}'] = f"_x43 {value}x80"
-    checks = [firing(alert, minute, labels) for minute in (20, 21, 22, 23, 30)]
+        seen[f'{start}instance="1"}}'] = f"{value}x140 stale _x80"
+        seen[f'{start}instance="2"}}'] = f"_x143 {value}x80"
+    checks = [firing(alert, minute, labels) for minute in (70, 71, 72, 73, 80)]
     assert failures(tmp_path, seen, *checks) == ""
 
 
@@ -228,3 +238,61 @@ def test_the_memory_of_a_head_is_watched_by_the_name_of_its_cluster(tmp_path: Pa
         series[f'kube_pod_container_resource_limits{{{of},resource="memory"}}'] = "100x60"
     found = firing("RayfleetHeadMemoryHigh", 20, f'namespace="n",pod="{head}",container="ray"')
     assert failures(tmp_path, series, found) == ""
+
+
+def test_a_job_whose_cluster_is_ready_resolves_at_once(tmp_path: Path) -> None:
+    running = f'kuberay_job_deployment_status{{{CLUSTER},deployment_status="Running"}}'
+    series = {
+        JOB_WAITS: "60x50 stale _x20",
+        INITIALIZING: "1x50 stale _x20",
+        running: "_x51 1x20",
+    }
+    alert = "RayfleetJobWaitsForCluster"
+    assert failures(tmp_path, series, firing(alert, 25, CLUSTER), firing(alert, 26)) == ""
+
+
+def test_a_dashboard_that_answers_again_resolves_at_once(tmp_path: Path) -> None:
+    """And one that is silent for two minutes again and again, but answers in between, is no alert."""
+    alert = "RayfleetJobDashboardUnreachable"
+    series = {SILENT: "_x20 60x30 stale _x20", JOB: "1x71"}
+    assert failures(tmp_path, series, firing(alert, 25, CLUSTER), firing(alert, 26)) == ""
+    series = {SILENT: " ".join(["60x3 stale _"] * 20), JOB: "1x120"}
+    ever: Check = {
+        "expr": f'count_over_time(ALERTS{{alertname="{alert}",alertstate="firing"}}[1h])',
+        "eval_time": "59m",
+        "exp_samples": [],
+    }
+    assert failures(tmp_path, series, ever) == ""
+
+
+@pytest.mark.parametrize(
+    ("lost", "wrong", "fires"),
+    [(2, 0, []), (3, 0, [""]), (3, 20, [""]), (3, 40, []), (8, 40, [""])],
+)
+def test_a_fleet_that_loses_a_tenth_of_its_attempts_is_found(
+    lost: int, wrong: int, fires: list[str], tmp_path: Path
+) -> None:
+    """All end within the same minute; two losses are chance, and three of many are, too."""
+    series = {LOST: f"0x60 {lost}x60", WRONG: f"0x60 {wrong}x60"}
+    found = firing("RayfleetJobsLostToInfrastructure", 40, *fires)
+    assert failures(tmp_path, series, found) == ""
+
+
+def test_the_description_of_lost_attempts_names_the_causes(tmp_path: Path) -> None:
+    """Most frequent first."""
+    worker = LOST.replace("HeadLost", "WorkerLost")
+    series = {LOST: "0x60 3x60", worker: "0x60 6x60", WRONG: "0x60 0x60"}
+    description = (
+        "100% of the attempts of jobs that ended in the last 30 minutes were lost to the infrastructure: "
+        "WorkerLost (6) HeadLost (3). Events with the reasons RayJobRetrying and RayJobFailed name the jobs "
+        "and the nodes."
+    )
+    expected = {
+        "exp_labels": {"severity": "warning"},
+        "exp_annotations": {
+            "summary": "Nodes, GPUs or the network end many attempts of jobs.",
+            "description": description,
+        },
+    }
+    check = {"eval_time": "40m", "alertname": "RayfleetJobsLostToInfrastructure", "exp_alerts": [expected]}
+    assert failures(tmp_path, series, alert_rule_test=[check]) == ""

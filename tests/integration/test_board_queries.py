@@ -118,3 +118,32 @@ def test_demand_and_holds_of_several_operators_add_up(tmp_path: Path) -> None:
     assert wrong(tmp_path, series, demand, 5, {'{resource="GPU"}': 18}) == ""
     holds = asked("In how many clusters is demand held back, and why?")
     assert wrong(tmp_path, series, holds, 5, {'{cause="Max"}': 18}) == ""
+
+
+def test_a_job_that_two_leaders_show_counts_once(tmp_path: Path) -> None:
+    """For a scrape or two around a change of leader both replicas show it."""
+    status = 'kuberay_job_deployment_status{namespace="n",name='
+    series = {
+        f'{status}"{name}",uid="u",deployment_status="{state}",instance="{instance}"}}': "1x20"
+        for name, state, instance in (
+            ("a", "Running", "0"),
+            ("a", "Running", "1"),
+            ("b", "Running", "1"),
+            ("c", "Failed", "1"),
+        )
+    }
+    by_state = asked("How many jobs are in which state?")
+    expected = {'{deployment_status="Running"}': 2, '{deployment_status="Failed"}': 1}
+    assert wrong(tmp_path, series, by_state, 5, expected) == ""
+    assert wrong(tmp_path, series, asked("How many jobs run?"), 5, {"{}": 2}) == ""
+    assert wrong(tmp_path, series, asked("How many wait for their cluster?"), 5, {"{}": 0}) == ""
+
+
+def test_what_held_gpus_have_cost_is_counted_in_gpu_hours(tmp_path: Path) -> None:
+    """8 GPUs for 90 minutes, at $2."""
+    series = {
+        'rayfleet_job_held_gpu_seconds{namespace="n",name="a",reason="NoRule"}': f"{8 * 5400}x20",
+        'rayfleet_job_held_gpu_seconds{namespace="n",name="b",reason="Kept"}': "0x20",
+    }
+    query = asked("What has that cost since the end of the job?")
+    assert wrong(tmp_path, series, query, 5, {'{namespace="n",name="a",reason="NoRule"}': 24}) == ""

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from rayfleet.api.crd_revisions import CRD_REVISIONS
 from rayfleet.settings.flags import parse
+from rayfleet.wiring import SERVED_CRDS
 from support.chart import CHART, Object, helm, must_helm, of_kind, render_file, the
 from support.operator_process import RELEASE
 
@@ -140,7 +140,7 @@ def test_with_listed_namespaces_the_crd_is_read_only_if_set(values: Path, checke
         parse([flag for flag in container["args"] if "scaling-config" not in flag], {}).check_crds == checked
     )
     names = [rule["resourceNames"] for role in of_kind("ClusterRole", objects) for rule in role["rules"]]
-    assert names == [list(CRD_REVISIONS)] * checked
+    assert names == [list(SERVED_CRDS)] * checked
     assert len(of_kind("ClusterRoleBinding", objects)) == checked
 
 

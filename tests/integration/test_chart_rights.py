@@ -22,6 +22,7 @@ SWITCHES: dict[str, tuple[str, str, str]] = {
     "crds.check": ("true", "false", "watchNamespaces: [a]"),
     "otherOperator.namespaces": ("[kuberay]", "[]", "watchNamespaces: [a]"),
     "nodes.watch": ("true", "false", ""),
+    "jobs.enabled": ("true", "false", "autoscaling: {targetSpec: false}"),
 }
 """The values with and without the feature, and further values for both."""
 

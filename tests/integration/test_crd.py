@@ -1,11 +1,8 @@
 """The CRD on a real API server: what it accepts, refuses and keeps."""
 
-import itertools
-import json
 import random
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,20 +11,17 @@ import pytest
 from crds.cli import KUBERNETES_TYPES, ROOT
 from crds.kubernetes_types import KubernetesTypes
 from crds.live_types import live_types
-from support.cluster_api import ApiError, ClusterApi
+from support.cluster_api import ClusterApi
+from support.crd_plane import client_once_served, fresh_name, kubectl, refusal
 from support.odd_templates import OddTemplates
 from support.template_fuzz import TemplateFuzz
 from support.testbed import RunningControlPlane, running_control_plane
-from support.waiting import eventually
-from testbed import binaries
 
 CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rayclusters.ray.io"
 CLUSTERS = "/apis/ray.io/v1/namespaces/default/rayclusters"
 TEMPLATE: dict[str, Any] = {"spec": {"containers": [{"name": "ray", "image": "example.org/ray:2.60.0"}]}}
 GPU: dict[str, Any] = {"groupName": "gpu", "template": TEMPLATE}
 FUZZ_SECONDS = 8
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -37,30 +31,13 @@ def plane() -> Iterator[RunningControlPlane]:
         yield running
 
 
-def kubectl(plane: RunningControlPlane, *arguments: str) -> str:
-    command = [str(binaries.path("kubectl")), "--kubeconfig", str(plane.kubeconfig), *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def api(plane: RunningControlPlane) -> Iterator[ClusterApi]:
     """An admin's client, once the CRD is served."""
     kubectl(plane, "apply", "-f", str(ROOT / "crds"))
-    client = ClusterApi(plane.kubeconfig)
-    eventually("the CRD to be served", lambda: served(client), seconds=30)
-    account = "/api/v1/namespaces/default/serviceaccounts/default"
-    eventually("the default service account", lambda: client.exists(account), seconds=30)
+    client = client_once_served(plane, CLUSTERS)
     yield client
     client.close()
-
-
-def served(api: ClusterApi) -> bool:
-    try:
-        return api.exists(CLUSTERS)
-    except json.JSONDecodeError:
-        return False  # A group that is not served yet is a plain text page.
 
 
 def cluster(name: str = "dry", /, **fields: object) -> dict[str, Any]:
@@ -70,19 +47,12 @@ def cluster(name: str = "dry", /, **fields: object) -> dict[str, Any]:
 
 def stored(api: ClusterApi, **fields: object) -> dict[str, Any]:
     """A stored cluster."""
-    return api.call("POST", CLUSTERS, cluster(f"c{next(_numbers)}", **fields))
+    return api.call("POST", CLUSTERS, cluster(fresh_name(), **fields))
 
 
 def dry_run(api: ClusterApi, **fields: object) -> dict[str, Any]:
     """The spec that the API server would store."""
     return dict(api.call("POST", CLUSTERS, cluster(**fields), dryRun="All")["spec"])
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(ApiError) as refused:
-        call()
-    assert refused.value.status == 422
-    return refused.value.message
 
 
 def change(api: ClusterApi, name: str, spec: object) -> dict[str, Any]:
@@ -191,7 +161,7 @@ def test_unknown_fields_of_the_status_are_kept(api: ClusterApi) -> None:
 
 def test_the_status_is_a_subresource(api: ClusterApi) -> None:
     """A user who applies a manifest with a status does not overwrite what the operator remembers."""
-    body = {**cluster(f"c{next(_numbers)}"), "status": {"state": "ready"}}
+    body = {**cluster(fresh_name()), "status": {"state": "ready"}}
     assert "status" not in api.call("POST", CLUSTERS, body)
 
 

@@ -2,7 +2,8 @@
 
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 import yaml
 
 from rayfleet.cli.main import main
-from support.operator_process import RELEASE
+from support.cluster_api import ClusterApi
+from support.job_operators import take_jobs_off
+from support.operator_process import RELEASE, install_chart
 from support.page_blocks import ROOT, Block, all_blocks
 from support.shown_commands import Command, all_commands, commands_in_prose
 from support.testbed import RunningControlPlane
@@ -29,13 +32,17 @@ _OF_A_HISTOGRAM = re.compile(r"_(?:bucket|sum|count)$")
 
 
 @pytest.fixture(scope="module")
-def kubeconfig(installed: RunningControlPlane) -> str:
-    """The option that names a cluster which serves RayClusters: a moment after the installation."""
+def kubeconfig(installed: RunningControlPlane) -> Iterator[str]:
+    """The option that names a cluster which serves our kinds, RayJobs too: a moment after installing."""
+    install_chart(installed.kubeconfig, "jobs.enabled=true")
     option = f"--kubeconfig={installed.kubeconfig}"
-    established = ("wait", "crd/rayclusters.ray.io", "--for=condition=Established", "--timeout=60s")
+    crds = ("crd/rayclusters.ray.io", "crd/rayjobs.ray.io")
+    established = ("wait", *crds, "--for=condition=Established", "--timeout=60s")
     done = run(binaries.path("kubectl"), option, *established)
     assert done.returncode == 0, done.stderr
-    return option
+    yield option
+    with closing(ClusterApi(installed.kubeconfig)) as api:
+        take_jobs_off(api)
 
 
 def run(*command: object, given: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PLACE: Final = 'namespace="ml",name="demo"'
 _OTHER: Final = 'namespace="ml",name="other"'
 _OF_THE_HEAD: Final = 'namespace="ml",pod="demo-head-x2k4z",container="ray"'
+_ATTEMPTS: Final = 'rayfleet_job_attempts_total{instance="a",result="failed"'
 _ELSEWHERE: Final = 'namespace="x",pod="a-head-x2k4z",container="c"'
 BEFORE: Final = 10
 """Minutes in which nothing is wrong."""
@@ -255,5 +256,48 @@ SCENES: Final = (
             ),
         ],
         {"namespace": "ml", "pod": "demo-head-x2k4z", "container": "ray"},
+    ),
+    Scene(
+        "RayfleetJobWaitsForCluster",
+        [
+            Phases(f'kuberay_job_deployment_status{{{_PLACE},deployment_status="Running"}}', "1", GONE),
+            Phases(f'kuberay_job_deployment_status{{{_PLACE},deployment_status="Initializing"}}', GONE, "1"),
+            Phases(f'rayfleet_job_waiting_seconds{{{_PLACE},cluster="c",reason="PodsNotReady"}}', GONE, "60"),
+            # One that waits for its user, and one that another operator runs.
+            Phases(f'kuberay_job_deployment_status{{{_OTHER},deployment_status="Waiting"}}', "1", "1"),
+            Phases(f'rayfleet_job_waiting_seconds{{{_OTHER},cluster="o",reason="User"}}', "60", "60"),
+            Phases(
+                'kuberay_job_deployment_status{namespace="x",name="x",deployment_status="Initializing"}',
+                "1",
+                "1",
+            ),
+        ],
+        _CLUSTER,
+    ),
+    Scene(
+        "RayfleetJobDashboardUnreachable",
+        [
+            Phases(f"kuberay_job_info{{{_PLACE}}}", "1", "1"),
+            Phases(f"rayfleet_job_dashboard_unreachable_seconds{{{_PLACE}}}", GONE, "60"),
+        ],
+        _CLUSTER,
+    ),
+    Scene(
+        "RayfleetJobsLostToInfrastructure",
+        [
+            Phases(f'{_ATTEMPTS},category="infrastructure",cause="HeadLost"}}', "0", "0+1", "0"),
+            # Failures of programs are no fault of the fleet.
+            Phases(f'{_ATTEMPTS},category="application",cause="DriverExited"}}', "0+1", "0+1"),
+        ],
+        lag=5,
+    ),
+    Scene(
+        "RayfleetJobGpusHeld",
+        [
+            Phases(f'rayfleet_job_gpus_held{{{_PLACE},reason="NoRule"}}', GONE, "8"),
+            # A rule will delete the cluster of this one.
+            Phases(f'rayfleet_job_gpus_held{{{_OTHER},reason="Kept"}}', "8", "8"),
+        ],
+        _CLUSTER,
     ),
 )

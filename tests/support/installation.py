@@ -71,7 +71,7 @@ def install(bed: Bed) -> Installation:
     operator = build.ensure("operator", QUIET)
     beds.load_image(bed, operator.archive)
     repository, _, tag = operator.reference.rpartition(":")
-    install_chart(bed.kubeconfig, f"image.repository={repository}", f"image.tag={tag}")
+    install_chart(bed.kubeconfig, f"image.repository={repository}", f"image.tag={tag}", "jobs.enabled=true")
     beds.load_image(bed, build.ensure("ray", QUIET).archive)  # while the operator starts
     made = Installation(ClusterApi(bed.kubeconfig), Kubectl(binaries.path("kubectl"), bed.kubeconfig))
     made.await_operator()

@@ -1,11 +1,11 @@
-"""Pod templates that are odd in one place or a few: what a user, a generator or an attacker may store.
+"""Pod templates and specs that are odd in a place or a few: what users, generators or attackers may store.
 
 The places are those of Kubernetes' own schema, reached with as little else as the schema requires, so that
 an API server judges the odd value and nothing beside it.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -25,11 +25,24 @@ _ITEM: Final = "[]"
 _ENTRY: Final = "{}"
 
 
+def _ordinary_template() -> dict[str, Any]:
+    limits = {"cpu": "1", "memory": "1Gi"}
+    return {
+        "spec": {
+            "containers": [
+                {"name": "ray", "image": "example.org/ray:2.60.0", "resources": {"limits": limits}}
+            ]
+        }
+    }
+
+
 @dataclass(frozen=True)
 class OddTemplates:
-    """Makes templates from the schema of a pod template."""
+    """Makes templates from the schema of a pod template, or specs from another one."""
 
     schema: Schema
+    ordinary: Callable[[], dict[str, Any]] = _ordinary_template
+    """Makes one that is not odd."""
 
     def places(self) -> Sequence[Place]:
         """Every field, list item and map entry of a template."""
@@ -37,8 +50,8 @@ class OddTemplates:
 
     def random(self, rng: random.Random, places: Sequence[Place]) -> dict[str, Any]:
         """A template with one to three odd `places`; sometimes a field also appears in another spelling."""
-        template = _ordinary()
-        if rng.random() < 0.05:
+        template = self.ordinary()
+        if "spec" in template and rng.random() < 0.05:
             spelt = {key.title(): value for key, value in template["spec"].items()}
             template["spec"] = {**spelt, **template["spec"]}
         for _ in range(rng.choice((1, 1, 1, 2, 3))):
@@ -50,17 +63,6 @@ class OddTemplates:
         surroundings = _built(self.schema, place, value, required=True)
         placed: dict[str, Any] = _merged(_merged(surroundings, template), _built(self.schema, place, value))
         return placed
-
-
-def _ordinary() -> dict[str, Any]:
-    limits = {"cpu": "1", "memory": "1Gi"}
-    return {
-        "spec": {
-            "containers": [
-                {"name": "ray", "image": "example.org/ray:2.60.0", "resources": {"limits": limits}}
-            ]
-        }
-    }
 
 
 def _places(schema: Schema, place: Place) -> Iterator[Place]:

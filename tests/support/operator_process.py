@@ -37,9 +37,9 @@ def install_chart(kubeconfig: Path, *values: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def wait_for_owner_references(api: ClusterApi, seconds: float = 60) -> None:
+def wait_for_owner_references(api: ClusterApi, seconds: float = 60, kind: str = "RayCluster") -> None:
     """Wait until the API server's admission knows the new kind: it learns of a CRD within half a minute."""
-    owner = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "name": "x", "uid": "x"}
+    owner = {"apiVersion": "ray.io/v1", "kind": kind, "name": "x", "uid": "x"}
     reference = {**owner, "controller": True, "blockOwnerDeletion": True}
     body = {"metadata": {"name": "x", "ownerReferences": [reference]}, "spec": {"ports": [{"port": 1}]}}
     user = f"system:serviceaccount:{RELEASE}:{RELEASE}"
@@ -57,7 +57,7 @@ def wait_for_owner_references(api: ClusterApi, seconds: float = 60) -> None:
             raise
         return True
 
-    eventually("admission to know RayClusters", known, seconds=seconds, why=lambda: refusal)
+    eventually(f"admission to know {kind}s", known, seconds=seconds, why=lambda: refusal)
 
 
 def service_account_kubeconfig(
@@ -92,7 +92,8 @@ class Grants:
 
     _RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
 
-    def __init__(self, api: ClusterApi, account: str) -> None:
+    def __init__(self, api: ClusterApi, account: str, *values: str) -> None:
+        """`values` are those of the chart, as for `--set`."""
         self._api = api
         self.account = account
         metadata = {"name": account, "namespace": RELEASE}
@@ -100,7 +101,7 @@ class Grants:
         rendered = subprocess.run(
             [
                 str(binaries.path("helm")), "template", RELEASE, str(REPOSITORY / "charts" / "rayfleet"),
-                "--set", "watchNamespaces={x}", "--show-only", "templates/rbac.yaml",
+                "--set", ",".join(("watchNamespaces={x}", *values)), "--show-only", "templates/rbac.yaml",
             ],
             check=True, capture_output=True, text=True,
         )  # fmt: skip

@@ -3,6 +3,7 @@
 For many heads: one object each, on 127.1.0.1, 127.1.0.2 ... and one port.
 """
 
+import asyncio
 import json
 from time import time
 from typing import Any, TypeAlias
@@ -41,6 +42,11 @@ class StandInDashboard:
         """Method and path of each, as sent."""
         self.submissions: list[dict[str, Any]] = []
         """The bodies of all submissions, repeated ones too."""
+        self.logs: dict[str, str] = {}
+        """What each driver has written so far."""
+        self.cuts = 0
+        """How many more streams of a log are cut after their first piece."""
+        self.packages: dict[str, bytes] = {}
         self.tokens: set[str] = set()
         """What came in `x-ray-authorization`."""
         self._runner: web.AppRunner | None = None
@@ -122,6 +128,8 @@ class StandInDashboard:
     async def _route(self, request: web.Request) -> web.StreamResponse:
         parts = request.raw_path.split("?")[0].removeprefix("/api/jobs/").split("/")
         asked = request.match_info["rest"].removeprefix("api/jobs/").split("/")[0]
+        if request.raw_path.startswith("/api/packages/"):
+            return await self._package(request)
         if not request.raw_path.startswith("/api/jobs/"):
             raise web.HTTPNotFound
         match request.method, parts:
@@ -133,6 +141,10 @@ class StandInDashboard:
                 return self._job(asked)
             case "POST", [_, "stop"]:
                 return self._stop(asked)
+            case "GET", [_, "logs"]:
+                return _answer({"logs": self.logs.get(asked, "")})
+            case "GET", [_, "logs", "tail"]:
+                return await self._tail(request, asked)
         raise web.HTTPNotFound
 
     async def _submit(self, request: web.Request) -> web.Response:
@@ -151,6 +163,33 @@ class StandInDashboard:
         }
         self.submit(name, **known)
         return _answer({"job_id": name, "submission_id": name})
+
+    async def _package(self, request: web.Request) -> web.Response:
+        name = request.path.rpartition("/")[2]
+        if request.method == "PUT":
+            self.packages[name] = await request.read()
+        elif name not in self.packages:
+            return web.Response(status=404, text=f"Package gcs://{name} does not exist")
+        return web.Response()
+
+    async def _tail(self, request: web.Request, asked: str) -> web.StreamResponse:
+        """The log from its start, until the job has ended and all of it is sent."""
+        stream = web.WebSocketResponse()
+        await stream.prepare(request)
+        sent = 0
+        while True:
+            ended = self.jobs[asked]["status"] in _TERMINAL
+            if piece := self.logs.get(asked, "")[sent : sent + 20_000]:
+                sent += len(piece)
+                await stream.send_str(piece)
+                if self.cuts:
+                    self.cuts -= 1
+                    assert request.transport is not None
+                    request.transport.abort()
+                    return stream
+            elif ended:
+                return stream
+            await asyncio.sleep(0.02)  # Ray sleeps for a second.
 
     def _job(self, asked: str) -> web.Response:
         if asked not in self.jobs:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from support.builders import spec
 from support.cluster_api import ClusterApi, Namespace, ended
 from support.faults.loop_thread import LoopThread
+from support.job_scene import JobScene
 from support.operator_process import Grants, OperatorProcess, service_account_kubeconfig
 from support.other_exporters import LIMIT, Exporter
 from support.prometheus import Prometheus
@@ -19,6 +21,7 @@ from support.waiting import POLL_SECONDS, eventually
 
 ACCOUNT = "watched"
 TRAINING, SERVING = "training", "serving"
+NIGHTLY, HOURLY = "nightly", "hourly"
 GPUS_OF_A_CLUSTER = 7
 """A ceiling."""
 REST_SECONDS = 4
@@ -27,11 +30,11 @@ STAYS_IDLE = 25
 
 
 class Day:
-    """Two replicas, two clusters that follow their queues, and a namespace that cannot be read at first."""
+    """Two replicas, two clusters that follow their queues, two jobs, a namespace that is closed at first."""
 
     def __init__(self, api: ClusterApi, loop: LoopThread, folder: Path) -> None:
         self._api = api
-        self._grants = Grants(api, ACCOUNT)
+        self._grants = Grants(api, ACCOUNT, "jobs.enabled=true")
         self.namespace = self._make("research")
         self._closed = self._make("closed")
         self._grants.give(self.namespace.name)
@@ -40,11 +43,12 @@ class Day:
         names = [word for place in (self.namespace, self._closed) for word in ("--namespace", place.name)]
         settings = folder / "scaling.yaml"
         settings.write_text(json.dumps({"ceilings": {"gpusPerCluster": GPUS_OF_A_CLUSTER}}))
-        own = ["--lease-namespace", self.namespace.name, "--scaling-config", str(settings)]
+        own = ["--lease-namespace", self.namespace.name, "--scaling-config", str(settings), "--jobs", "true"]
         first = OperatorProcess(kubeconfig, folder, [*names, *own])
         self.operators = {"operator-0": first, "operator-1": first.replica("operator-1")}
         self.training = QueueScene(self.namespace, TRAINING, loop)
         self.serving = QueueScene(self.namespace, SERVING, loop)
+        self.nightly, self.hourly = (JobScene(self.namespace, name, loop) for name in (NIGHTLY, HOURLY))
         self._loop = loop
 
     def _make(self, name: str) -> Namespace:
@@ -54,7 +58,7 @@ class Day:
     def close(self) -> None:
         for operator in self.operators.values():
             operator.kill()
-        for scene in (self.training, self.serving):
+        for scene in (self.training, self.serving, self.nightly, self.hourly):
             scene.close()
 
     @property
@@ -77,7 +81,7 @@ class Day:
         self._deaths(watch)
 
     def _morning(self, watch: "_Watch") -> None:
-        """Work comes, and nodes are slow to come."""
+        """Work comes, and nodes are slow to come. A job waits for its cluster."""
         watch.until("RayfleetNamespaceUnavailable")
         self._grants.give(self._closed.name)
         options = {"idleTimeoutSeconds": STAYS_IDLE}
@@ -87,11 +91,18 @@ class Day:
         watch.rest()
         self.training.ray.submit(8)  # Two more than it may have nodes.
         self.serving.ray.submit(1)
-        watch.until("RayfleetPodsPending", "RayfleetClusterNotReady", "RayfleetDemandUnmet", starts=False)
+        self.nightly.apply(_job())
+        self.hourly.apply(_job(shutdownAfterJobFinishes=True, ttlSecondsAfterFinished=3600))
+        waiting = ("RayfleetPodsPending", "RayfleetClusterNotReady", "RayfleetDemandUnmet")
+        watch.until(*waiting, "RayfleetJobWaitsForCluster", starts=False)
         watch.until_there(6, TRAINING)
+        watch.until_they_run(self.nightly, self.hourly)
 
     def _failures(self, watch: "_Watch") -> None:
-        """Every worker ends, and a quota does not let all of them come back; a job asks for too much."""
+        """Every worker ends, and a quota does not let all of them come back; a task asks for too much.
+
+        A job loses its head, and is tried again. Then its dashboard is silent for a while.
+        """
         quota = {"metadata": {"name": "gpus"}, "spec": {"hard": {"requests.nvidia.com/gpu": "5"}}}
         self.namespace.create("resourcequotas", quota)
         eventually("the quota", lambda: self.namespace.quota("gpus").get("status", {}).get("hard"))
@@ -99,21 +110,27 @@ class Day:
         for pod in pods:
             self.namespace.set_pod_status(pod["metadata"]["name"], ended())
         self.training.ray.submit(len(pods))
-        watch.until("RayfleetPodsCrashLooping", "RayfleetPodsHeld")
+        self.nightly.lose_head()
+        watch.until("RayfleetPodsCrashLooping", "RayfleetPodsHeld", "RayfleetJobsLostToInfrastructure")
         self.namespace.set_quota("gpus", {"requests.nvidia.com/gpu": "100"})
         watch.until_there(6, TRAINING, seconds=90)
         watch.rest()
+        watch.until_they_run(self.nightly)
         self.training.ray.larger = {8: 2}
         watch.others.tasks = 2
-        watch.until("RayfleetInfeasibleDemand")
+        self.nightly.fall_silent()
+        watch.until("RayfleetInfeasibleDemand", "RayfleetJobDashboardUnreachable")
+        self.nightly.listen()
         self.training.ray.larger = {}
         watch.others.tasks = 0
 
     def _limits(self, watch: "_Watch") -> None:
-        """A ceiling; and the head of the day's largest cluster fills up."""
+        """A ceiling; the head of the day's largest cluster fills up; jobs end, and one keeps its GPU."""
         watch.others.head_memory = 0.95 * LIMIT
         self.serving.ray.submit(8)
-        watch.until("RayfleetCeilingReached", "RayfleetHeadMemoryHigh")
+        self.nightly.dashboard.finish(self.nightly.status["jobId"], "FAILED")
+        self.hourly.dashboard.finish(self.hourly.status["jobId"])
+        watch.until("RayfleetCeilingReached", "RayfleetHeadMemoryHigh", "RayfleetJobGpusHeld")
         watch.until_there(GPUS_OF_A_CLUSTER, SERVING)
         watch.others.head_memory = 0.3 * LIMIT
         self.serving.ray.waiting = 0
@@ -141,7 +158,8 @@ class Day:
         self._api.call("PATCH", path, body, content_type="application/merge-patch+json")
 
     def _evening(self, watch: "_Watch") -> None:
-        """The work is done; GPUs idle, then leave."""
+        """The work is done; GPUs idle, then leave. The job that has failed gives its own back."""
+        self.nightly.edit(shutdownAfterJobFinishes=True)
         for scene in (self.training, self.serving):
             scene.ray.waiting = 0
             scene.ray.finish(*scene.ray.busy)
@@ -166,6 +184,18 @@ class Day:
         for scene in (self.training, self.serving):
             scene.play(starts=False)
         return sum(len(scene.ray.nodes) for scene in (self.training, self.serving))
+
+
+def _job(**fields: Any) -> dict[str, Any]:
+    """A job on a cluster with one GPU, which is tried again if it is lost to the infrastructure."""
+    return {
+        "entrypoint": "python train.py",
+        "submissionMode": "HTTPMode",
+        "retryPolicy": {"backoffSeconds": 1},
+        "startPolicy": "Head",
+        "rayClusterSpec": spec(gpu_group(replicas=1)),
+        **fields,
+    }
 
 
 def _conditions(*, ready: str) -> dict[str, Any]:
@@ -208,6 +238,18 @@ class _Watch:
 
         eventually(f"{count} workers of {cluster}", there, seconds=seconds, why=self._play)
 
+    def until_they_run(self, *jobs: JobScene) -> None:
+        """Ray runs these jobs."""
+
+        def run() -> bool:
+            self._play()
+            for job in jobs:
+                if (mine := job.status.get("jobId")) in job.dashboard.jobs:
+                    job.dashboard.run(mine)
+            return all(job.status.get("jobStatus") == "RUNNING" for job in jobs)
+
+        eventually("Ray to run the jobs", run, seconds=60, why=lambda: [job.status for job in jobs])
+
     def rest(self) -> None:
         """Nothing happens for long enough that Prometheus sees it."""
         end = time.monotonic() + REST_SECONDS
@@ -217,6 +259,9 @@ class _Watch:
 
     def _play(self, *, starts: bool = True) -> dict[str, int]:
         counts = {}
+        for job in (self._day.nightly, self._day.hourly):
+            if starts and job.exists:
+                job.play()
         for scene in (self._day.training, self._day.serving):
             workers = scene.play(starts=starts)
             joined = sorted(workers & set(scene.ray.nodes))

@@ -7,6 +7,7 @@ import pytest
 from crds.status_schema import status_schema
 from rayfleet.api.condition import StatusCondition
 from rayfleet.api.raycluster.status import HeadStatus, RayClusterStatus
+from rayfleet.api.rayjob.kept_rules import KeptRules
 from rayfleet.api.rayjob.status import (
     TERMINAL_DEPLOYMENT_STATUSES,
     JobConditionType,
@@ -51,6 +52,8 @@ FULL = RayJobStatus(
     next_attempt_time=WHEN,
     submitter_finished_time=WHEN,
     gpu_seconds=12.5,
+    gpu_seconds_time=WHEN,
+    kept_rules=KeptRules(backoff_limit=2, shutdown_after_job_finishes=True),
     conditions=(
         StatusCondition(
             type="Failed", status="True", last_transition_time=WHEN, reason="ExitCode", message=""
@@ -86,11 +89,13 @@ def test_a_written_status_can_be_read_back() -> None:
         "ray_cluster_status",
         "submission",
         "verdict",
+        "kept_rules",
         "conditions",
     }:
         assert getattr(read, name) == getattr(FULL, name)
     assert read.ray_cluster_status.head.service_name == "train-abcde-head-svc"
     assert read.verdict.evidence == ("a", "b")
+    assert (read.kept_rules.backoff_limit, read.kept_rules.shutdown_after_job_finishes) == (2, True)
     assert read.holds(JobConditionType.FAILED)
     condition = read.condition(JobConditionType.FAILED)
     assert condition is not None

@@ -17,7 +17,7 @@ from cli_reference.page import reference
 from rayfleet import __version__
 from rayfleet.api.strict_yaml import read_yaml
 from rayfleet.cli.api_server import api_server
-from rayfleet.cli.arguments import parser
+from rayfleet.cli.arguments import parse, parser
 from rayfleet.cli.demand_file import DemandFile, parse_demand
 from rayfleet.cli.main import main
 from rayfleet.cli.tables import WIDTH
@@ -106,14 +106,31 @@ def test_a_failure_ends_with_1_and_a_sentence(
     assert said.out == ""
 
 
-@pytest.mark.parametrize("name", ["pod/x", "raycluster/", "a/raycluster/x"])
-def test_anything_but_a_raycluster_is_a_wrong_command_line(
-    name: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "words", ["pod/x", "raycluster/", "a/raycluster/x", "pod x", "rayjob/a b", "rayjob a b", "rayjob a/b"]
+)
+def test_anything_but_a_raycluster_or_a_rayjob_is_a_wrong_command_line(
+    words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The message says what to write."""
-    assert exit_code("explain", name) == 2
-    words = f"{name!r} is not a RayCluster: write raycluster/NAME, or just its name."
-    assert words in capsys.readouterr().err
+    assert exit_code("explain", *words.split()) == 2
+    assert f"{words!r} is no target: write raycluster/NAME or rayjob/NAME." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "of_job", "name"),
+    [
+        ("x", False, "x"),
+        ("raycluster/x", False, "x"),
+        ("RayClusters.ray.io x", False, "x"),
+        ("rayjob/x", True, "x"),
+        ("rayjobs x", True, "x"),
+    ],
+)
+def test_a_target_is_written_as_for_kubectl(words: str, of_job: bool, name: str) -> None:  # noqa: FBT001 - a row
+    """`kind/name` and `kind name`; a name alone is that of a RayCluster."""
+    given = parse(["explain", *words.split()], "rayfleet")
+    assert (given.of_job, given.name) == (of_job, name)
 
 
 def test_a_success_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,9 +154,10 @@ def test_a_closed_pipe_causes_no_traceback() -> None:
 
 
 def test_help_imports_nothing_slow() -> None:
-    """It imports neither the API client nor gRPC nor the models; `plan` imports neither of the first two."""
+    """It imports no API client, no gRPC and no models; what needs no cluster, none of the first two."""
     assert loaded("rayfleet.cli.main") & {"kubernetes", "grpc", "pydantic", "yaml"} == set()
     assert loaded("rayfleet.cli.plan") & {"kubernetes", "grpc", "asyncio", "aiohttp", "kopf"} == set()
+    assert loaded("rayfleet.cli.jobs.submit") & {"kubernetes", "grpc", "asyncio", "aiohttp", "kopf"} == set()
 
 
 def loaded(module: str) -> set[str]:

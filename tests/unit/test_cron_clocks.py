@@ -2,6 +2,7 @@
 
 import zoneinfo
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from rayfleet.api.raycronjob.cron_fields import parse_fields
 from rayfleet.api.raycronjob.schedule import parse_schedule, ticks, time_zone
 
+REPOSITORY = Path(__file__).parents[2]
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 BERLIN, NEW_YORK, LORD_HOWE = "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"
 
@@ -169,3 +171,15 @@ def test_every_zone_of_the_database_has_a_name_that_is_accepted() -> None:
         except ValueError:
             refused.append(name)
     assert set(refused) <= {"Factory", "localtime"}
+
+
+def test_zones_are_known_on_a_machine_that_has_no_database() -> None:
+    """The operator brings its own: a base image may have none."""
+    zoneinfo.reset_tzpath(to=[])
+    ZoneInfo.clear_cache()
+    try:
+        assert time_zone(BERLIN).utcoffset(datetime(2027, 7, 1, tzinfo=UTC)) == 2 * HOUR
+    finally:
+        zoneinfo.reset_tzpath()
+        ZoneInfo.clear_cache()
+    assert "\ntzdata==" in (REPOSITORY / "requirements" / "operator.txt").read_text()

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from demo import containers, job
+from demo import containers, job, rayjobs
 from demo.cli import begins_again, main
 from demo.errors import DemoError
 from demo.patience import Patience
 from demo.pods import RayPod, without_ages
+from images import recipes
+from rayfleet.api.rayjob import RayJobSpec, parse_spec, validate
 
 ID = "3f195b1e692f8b9e8a591f5795d81406db1e14c351703ee4948162659e7e5ac2"
 OTHER = ID[::-1]
@@ -168,17 +170,33 @@ def test_pods_are_described_without_their_ages() -> None:
     assert without_ages("The connection was refused") == "The connection was refused"
 
 
-@pytest.mark.parametrize(("failed", "again"), [(3, 3), (4, 4), (5, 5), (6, 5), (8, 5), (9, 9), (10, 10)])
+def test_the_demo_runs_the_example_of_a_job_with_the_image_that_is_on_the_nodes() -> None:
+    """They cannot pull."""
+    cluster = rayjobs.example()["spec"]["rayClusterSpec"]
+    groups = (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])
+    images = {group["template"]["spec"]["containers"][0]["image"] for group in groups}
+    assert images == {recipes.recipe("ray", {}).reference}
+
+
+def test_the_job_of_the_demo_that_fails_is_valid() -> None:
+    """It ends by its program, and not before."""
+    manifest = rayjobs.failing()
+    spec = parse_spec(manifest["spec"])
+    assert isinstance(spec, RayJobSpec), spec
+    assert validate(spec, name=manifest["metadata"]["name"]) == ()
+
+
+@pytest.mark.parametrize(("failed", "again"), [(3, 3), (4, 4), (5, 5), (6, 5), (8, 5), (9, 9), (12, 12)])
 def test_a_step_that_needs_a_running_job_is_retried_with_a_new_job(failed: int, again: int) -> None:
     """The last job has ended by then."""
     assert begins_again(failed) == again
 
 
-@pytest.mark.parametrize("step", ["1", "2", "11"])
+@pytest.mark.parametrize("step", ["1", "2", "13"])
 def test_the_demo_cannot_continue_before_there_is_a_kubernetes(
     step: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Only a demo from the start builds and brings up."""
     with pytest.raises(SystemExit):
         main(["--from", step])
-    assert "must be a step from 3 to 10" in capsys.readouterr().err
+    assert "must be a step from 3 to 12" in capsys.readouterr().err

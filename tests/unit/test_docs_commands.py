@@ -15,7 +15,8 @@ from collections.abc import Callable
 
 import pytest
 
-from rayfleet.cli.arguments import EXPLAIN, PLAN, parser
+from rayfleet.cli.arguments import EXPLAIN, PLAN, parse
+from rayfleet.cli.job_arguments import JOBS, LOGS, STOP, SUBMIT
 from rayfleet.cli.main import main
 from support.page_blocks import ROOT, Block, all_blocks, all_pages, blocks_of
 from support.shown_commands import SUBSTITUTED, Command, all_commands, commands_in_prose, commands_of
@@ -77,9 +78,9 @@ def test_every_reason_is_still_needed() -> None:
 def _rayfleet(arguments: tuple[str, ...]) -> None:
     """A complete command parses; a mention names a command. What can be run here is run."""
     if len(arguments) < 2:
-        assert {*arguments} <= {EXPLAIN, PLAN}
+        assert {*arguments} <= {EXPLAIN, PLAN, SUBMIT, JOBS, LOGS, STOP}
         return
-    given = parser().parse_args(arguments)
+    given = parse(arguments, "rayfleet")
     if given.command == PLAN and (ROOT / given.filename).exists():
         assert main([*arguments[:1], *(_absolute(word) for word in arguments[1:])]) == 0
 
@@ -136,6 +137,7 @@ CHECKS: dict[str, Callable[[tuple[str, ...]], None]] = {
     "export": _shell,
     "eval": _shell,
     "grep": _shell,
+    "sed": _shell,
 }
 
 

@@ -13,6 +13,7 @@ from rayfleet.engine.actions import (
     Patch,
     PatchRoot,
     PatchStatus,
+    PutOnFinalizer,
     TakeOffFinalizer,
     Verb,
 )
@@ -246,6 +247,53 @@ async def test_a_finalizer_is_removed_from_the_current_object(
         assert [patch[-1] for patch in sent[:patches]] == [REMOVE] * patches
         assert patches or not sent
         assert ("ask an administrator" in words_of(kind.passes[0][1])) is (answers.get("PATCH") is DENIED)
+
+
+ADD = {"op": "add", "path": "/metadata/finalizers/-", "value": HOLD}
+FIRST = {"op": "add", "path": "/metadata/finalizers", "value": [HOLD]}
+
+
+@pytest.mark.parametrize(
+    ("finalizers", "answers", "way", "patches"),
+    [
+        (["other"], {}, "Succeeded", [ADD]),
+        ([], {}, "Succeeded", [FIRST]),
+        (["other", HOLD], {}, "Succeeded", []),
+        (["other"], {"GET": LATER}, "Failed", []),
+        (["other"], {"GET": not_there("greetings", "hello")}, "Succeeded", []),
+        (["other"], {"PATCH": MOVED}, "Succeeded", [ADD, ADD]),
+        (["other"], {"PATCH": DENIED}, "Failed", [ADD]),
+    ],
+    ids=[
+        "there are others",
+        "there is none",
+        "it is there",
+        "5xx",
+        "gone",
+        "somebody has written first",
+        "403",
+    ],
+)
+async def test_a_finalizer_is_added_to_the_current_object(
+    finalizers: list[str], answers: dict[str, Answering], way: str, patches: list[dict[str, Any]]
+) -> None:
+    """Those of others stay: which they are is read from the object as it is at that moment."""
+    api = written(finalizers=finalizers)
+
+    async def now(_: Root, __: Act) -> Outcome:
+        for method, answer in answers.items():
+            api.answers[method, GREETING] = answer
+        return Succeeded(Act(Handled()))
+
+    on = Act(PutOnFinalizer(HOLD))
+    kind = Acting(Acts(stages=((Act(Handled()),), (on,))), {"handlers": {Act: now}})
+    async with greeting_engine(kind, api=api):
+        await until("a pass", lambda: kind.passes)
+        assert kind.ways[0] == ["Succeeded", way]
+        sent = api.bodies("PATCH", "/hello")
+        assert [patch[-1] for patch in sent[: len(patches)]] == patches
+        assert all(patch[0]["path"] == "/metadata/resourceVersion" for patch in sent)
+        assert patches or not sent
 
 
 async def test_after_a_create_that_fails_the_rest_of_its_batch_is_not_sent() -> None:

@@ -1,5 +1,6 @@
 """The examples: valid, small enough for a laptop's two cores, and right in what they compute."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from decimal import Decimal
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from images import recipes
+from rayfleet.api import rayjob
 from rayfleet.api.quantity import parse_quantity
 from rayfleet.api.raycluster import RayClusterSpec, parse_spec, scales_here
 from rayfleet.api.raycluster.validation import validate
@@ -21,7 +23,11 @@ MANIFESTS: tuple[dict[str, Any], ...] = tuple(
     yaml.safe_load((folder / "raycluster.yaml").read_text()) for folder in FOLDERS
 )
 NAMES = [str(manifest["metadata"]["name"]) for manifest in MANIFESTS]
-each_example = pytest.mark.parametrize("manifest", MANIFESTS, ids=NAMES)
+JOB: dict[str, Any] = yaml.safe_load((EXAMPLES / "rayjob.yaml").read_text())
+CLUSTER_OF_JOB = {"metadata": JOB["metadata"], "spec": JOB["spec"]["rayClusterSpec"]}
+each_example = pytest.mark.parametrize(
+    "manifest", [*MANIFESTS, CLUSTER_OF_JOB], ids=[*NAMES, JOB["metadata"]["name"]]
+)
 Manifest = dict[str, Any]
 
 
@@ -42,6 +48,22 @@ def test_an_example_is_valid(manifest: Manifest) -> None:
     spec = parse_spec(manifest["spec"])
     assert isinstance(spec, RayClusterSpec), spec
     assert validate(spec, name=manifest["metadata"]["name"]) == ()
+
+
+def test_the_example_of_a_job_is_valid_and_brings_its_own_workers() -> None:
+    """It starts on the head alone, since its cluster is scaled."""
+    spec = rayjob.parse_spec(JOB["spec"])
+    assert isinstance(spec, rayjob.RayJobSpec), spec
+    assert rayjob.validate(spec, name=JOB["metadata"]["name"]) == ()
+    assert spec.ray_cluster_spec is not None
+    assert scales_here(spec.ray_cluster_spec)
+    assert [group.replicas for group in spec.ray_cluster_spec.worker_group_specs] == [0]
+
+
+def test_the_program_of_the_example_of_a_job_is_one_for_a_shell_and_for_python() -> None:
+    program, option, text = shlex.split(JOB["spec"]["entrypoint"])
+    assert (program, option) == ("python", "-c")
+    compile(text, "entrypoint", "exec")
 
 
 def test_the_scaling_example_starts_without_workers_and_is_scaled_by_this_operator() -> None:

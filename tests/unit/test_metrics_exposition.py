@@ -12,29 +12,42 @@ from msgspec.structs import replace
 from checks.pace import slowdown
 from metrics.page import reference
 from rayfleet.autoscaling import HoldKind, Waiting
+from rayfleet.engine.conditions import rfc3339
 from rayfleet.engine.workqueue import Done, Retry, WorkQueue
 from rayfleet.kube.informer import Health
-from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.keys import Key, Owner
 from rayfleet.ray.polling import Moment, Observation
 from rayfleet.telemetry.http_server import ListenError
 from rayfleet.telemetry.metrics import MetricsServer
 from rayfleet.telemetry.metrics.cluster_definitions import CLUSTERS
 from rayfleet.telemetry.metrics.definitions import SECTIONS
+from rayfleet.telemetry.metrics.job_definitions import JOBS
 from support.builders import NOW, cluster, head, worker
 from support.demand_cases import node, resources, state
 from support.operator_process import free_ports
 from support.scraping import OPEN_METRICS, PLAIN_TEXT, Scene
 
 OF_CLUSTERS = {of.name for of in CLUSTERS.definitions}
+OF_JOBS = {of.name for of in JOBS.definitions}
+OF_OBJECTS = OF_CLUSTERS | OF_JOBS
+BEGAN = rfc3339(NOW - 60)
+HELD = {"type": "ResourcesHeld", "status": "True", "reason": "NoRule"}
+ENDED = {"jobDeploymentStatus": "Failed", "startTime": BEGAN, "endTime": rfc3339(NOW), "conditions": [HELD]}
+SILENT = {"jobDeploymentStatus": "Running", "startTime": BEGAN, "jobStatusCheckFailureStartTime": BEGAN}
 HEALTH = Health(
     kind="pods", namespace=None, synced=True, available=True, age=3.0, error="", gaps=2, losses=1, relists=1
 )
 
 
 def full() -> Scene:
-    """A leader with one ready cluster of four pods that follows its queue, and cannot have a fifth."""
+    """A leader with one ready cluster of four pods that follows its queue, and cannot have a fifth.
+
+    It was made for a job that has ended. The dashboard of another job is silent.
+    """
     scene = Scene(informers=[HEALTH])
-    of = cluster()
+    of = replace(cluster(), owner=Owner("RayJob", "ended", "uid-of-ended"))
+    scene.store_job("ended", {**ENDED, "rayClusterName": of.key.name})
+    scene.store_job("silent", SILENT)
     scene.heads[of.key] = Observation(of.uid, state(), Moment(NOW, 0.0))
     pods = [head(of), *(worker(of, n) for n in (1, 2, 3))]
     status = scene.store(of, pods)
@@ -43,6 +56,7 @@ def full() -> Scene:
     scene.store(replace(of, resource_version=1001), status=status)
     scene.calls.count("create", 201)
     scene.gcs_calls.count("DrainNode", "ok")
+    scene.dashboard_calls.count("GetJob", "ok")
     return scene
 
 
@@ -66,8 +80,8 @@ async def test_only_defined_metrics_are_shown() -> None:
     assert all(f"`{name}`" in reference() for name in defined)
 
 
-async def test_the_series_of_a_cluster_are_gone_when_it_is() -> None:
-    """Nothing is kept of it between two scrapes."""
+async def test_the_series_of_a_cluster_and_of_a_job_are_gone_when_it_is() -> None:
+    """Nothing is kept of them between two scrapes."""
     scene = full()
     of = cluster()
     shown = [s for s in await scene.samples() if s.labels.get("name") == of.key.name]
@@ -75,14 +89,18 @@ async def test_the_series_of_a_cluster_are_gone_when_it_is() -> None:
     scene.clusters.remove(of.key, of.uid)
     left = await scene.samples()
     assert not [s for s in left if of.key.name in s.labels.values() or s.name in OF_CLUSTERS]
+    assert [s for s in left if s.labels.get("name") == "silent"]
+    for name in ("ended", "silent"):
+        scene.jobs.remove(Key("RayJob", "ml", name), f"uid-of-{name}")
+    assert not [s for s in await scene.samples() if s.name in OF_OBJECTS]
 
 
-async def test_a_standby_shows_no_cluster() -> None:
+async def test_a_standby_shows_no_cluster_and_no_job() -> None:
     """Both replicas are scraped, and a sum over them must not count anything twice."""
     scene = full()
     scene.leading = False
     names = {sample.name for sample in await scene.samples()}
-    assert not names & OF_CLUSTERS
+    assert not names & OF_OBJECTS
     assert await scene.value("rayfleet_leader") == 0
     scene.leading = True
     assert await scene.value("rayfleet_leader") == 1
@@ -140,21 +158,42 @@ async def test_a_scrape_takes_little_more_memory_than_its_text() -> None:
     assert peak < 1.5 * sum(map(len, text))
 
 
-async def test_a_scrape_of_2000_clusters_never_holds_the_event_loop_for_long() -> None:
-    """8,000 pods, in clusters that follow their queue; in processor time of the loop's thread.
+def store_fleet(scene: Scene) -> None:
+    """2,000 clusters that follow their queue, with 8,000 pods, and 2,000 jobs.
 
-    Half a second in all, and little of it between two turns of the loop.
+    Of these 1,000 have ended, 100 of which hold their cluster, and 100 wait for theirs.
     """
-    scene, turns, asked, status = Scene(), [0.0], time.thread_time(), None
+    status = None
     total, free = resources(CPU=8, GPU=4, memory=1e9, object_store_memory=1e9), resources(CPU=2, GPU=1)
     for number in range(2000):
-        of = cluster(name=f"demo-{number}", uid=f"uid-{number}")
+        owner = Owner("RayJob", f"job-{number}", f"uid-of-job-{number}")
+        of = replace(cluster(name=f"demo-{number}", uid=f"uid-{number}"), owner=owner)
         pods = [head(of), *(worker(of, n, gpus=4) for n in (1, 2, 3))]
         status = scene.store(of, pods, status)
         nodes = [node(pod.name, "gpu", total, available=free) for pod in pods[1:]]
         scene.heads[of.key] = Observation(of.uid, state(nodes=nodes), Moment(NOW, 0.0))
         waiting = Waiting(3, "Max", demand=(0.0, 3.0, 0.0, 0.0, 0.0))
         scene.accounts.scaling.note(of.key, of.uid, waiting, frozenset({HoldKind.MAX}), frozenset())
+        scene.store_job(owner.name, {**a_status(number), "rayClusterName": of.key.name})
+
+
+def a_status(number: int) -> dict[str, object]:
+    """The status of one of these jobs."""
+    conditions = [
+        {"type": kind, "status": "False", "reason": "NotFailed", "message": "", "lastTransitionTime": BEGAN}
+        for kind in ("Valid", "Progressing", "Complete", "Failed")
+    ]
+    if number % 2:
+        held = [HELD] if number % 20 == 1 else []
+        return {**ENDED, "message": "exit code 1 " * 20, "conditions": [*conditions, *held]}
+    state = "Initializing" if number % 20 == 0 else "Running"
+    return {**SILENT, "jobDeploymentStatus": state, "message": "running " * 20, "conditions": conditions}
+
+
+async def test_a_scrape_of_2000_clusters_and_2000_jobs_never_holds_the_event_loop_for_long() -> None:
+    """In processor time of the loop's thread: half a second in all, and little of it between two turns."""
+    scene, turns, asked = Scene(), [0.0], 0.0
+    store_fleet(scene)
 
     async def pause() -> None:
         nonlocal asked
@@ -170,7 +209,7 @@ async def test_a_scrape_of_2000_clusters_never_holds_the_event_loop_for_long() -
         lines += part.count(b"\n")
     turns.append(time.thread_time() - asked)
     gc.enable()
-    assert lines > 32_000
+    assert lines > 32_000 + 2000 * 3
     assert max(turns) < 0.02 * slowdown()
     assert sum(turns) < 0.5 * slowdown()
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from crds.field_reference import field_reference
+from crds.raycluster_page import raycluster_page
 from rayfleet.kinds.raycluster.plan import CreatePod, in_words, plan, unsupported
 from rayfleet.kinds.raycluster.status import compute_status
 from rayfleet.kinds.raycluster.support import ANNOTATIONS, FIELDS, GROUP_FIELDS, LABELS, FieldRule, GroupRule
@@ -193,7 +193,7 @@ def test_one_finding_reads_as_a_sentence() -> None:
 
 def test_the_field_reference_says_for_each_field_annotation_and_label_what_happens_instead() -> None:
     """The row of the field has it; the page is generated."""
-    page = field_reference()
+    page = raycluster_page()
     assert page == REFERENCE.read_text()
     rows = page.splitlines()
     rules: tuple[FieldRule | GroupRule, ...] = (*FIELDS, *GROUP_FIELDS)

@@ -19,9 +19,10 @@ KILLED = {
 }
 
 
-def read(policy: str = "Never", name: str = "p", **status: Any) -> Pod:
+def read(policy: str = "Never", name: str = "p", node_type: str = "", **status: Any) -> Pod:
     """A pod of two containers; Ray's is the first."""
-    metadata = {"name": name, "namespace": "ml", "uid": name, "resourceVersion": "1"}
+    labels = {"ray.io/node-type": node_type}
+    metadata = {"name": name, "namespace": "ml", "uid": name, "resourceVersion": "1", "labels": labels}
     spec = {"restartPolicy": policy, "containers": [{"name": "ray"}, {"name": "logs"}]}
     return pod_from_object({"metadata": metadata, "spec": spec, "status": {"phase": "Running"} | status})
 
@@ -75,6 +76,17 @@ def test_restarts_are_those_of_the_ray_container() -> None:
     """A sidecar that crashes does not affect Ray's work."""
     assert read(**containers(logs=RUNS, ray=ENDED)).restarts == 2
     assert read().restarts == 0
+
+
+def test_the_end_of_a_submitter_next_to_a_head_is_kept_with_its_last_words() -> None:
+    """It says there why it has failed; the head goes on."""
+    ended = {"state": {"terminated": {"exitCode": 65, "message": "x" * 9000 + "refused"}}}
+    end = read(node_type="head", **containers(ray=RUNS, **{"ray-job-submitter": ended})).submitter
+    assert end is not None
+    assert (end.exit_code, end.at, len(end.message), end.message[-7:]) == (65, 0.0, 512, "refused")
+    assert read(node_type="head", **containers(ray=RUNS, **{"ray-job-submitter": RUNS})).submitter is None
+    assert read(node_type="head", **containers(ray=RUNS)).submitter is None
+    assert read(**containers(ray=RUNS, **{"ray-job-submitter": ended})).submitter is None
 
 
 def test_a_disruption_counts_only_if_kubernetes_has_decided_on_it() -> None:

@@ -61,4 +61,4 @@ def test_groups_are_suspended_only_in_the_spec_that_they_were_found_in() -> None
 
 def test_what_ray_is_asked_for_takes_no_turn_of_the_writes_to_kubernetes() -> None:
     asked = SubmitJob("a", "u", 0, "j", {}, "ready"), StopJob("a", "u", "j", "deadline")
-    assert [action.verb for action in asked] == [Handled(takes_turn=False)] * 2
+    assert [action.verb for action in asked] == [Handled(takes_turn=False, may_hang=True)] * 2

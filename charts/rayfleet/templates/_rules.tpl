@@ -18,6 +18,26 @@
 - apiGroups: [ray.io]
   resources: [rayclusters/finalizers]
   verbs: [update]
+{{- if (.Values.jobs | default dict).enabled }}
+# For RayJobs: each gets a cluster, and a deletionStrategy may delete the cluster, suspend its workers, or delete the RayJob.
+# The patch of a RayJob takes off its finalizer.
+- apiGroups: [ray.io]
+  resources: [rayjobs]
+  verbs: [get, list, watch, patch, delete]
+- apiGroups: [ray.io]
+  resources: [rayjobs/status]
+  verbs: [patch]
+- apiGroups: [ray.io]
+  resources: [rayjobs/finalizers]
+  verbs: [update]
+- apiGroups: [ray.io]
+  resources: [rayclusters]
+  verbs: [create, patch, delete]
+# The Job that submits, in K8sJobMode.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, delete]
+{{- end }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, create, delete]
@@ -55,6 +75,6 @@
 {{- define "rayfleet.crdRules" -}}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
-  resourceNames: [rayclusters.ray.io]
+  resourceNames: [rayclusters.ray.io{{ if (.Values.jobs | default dict).enabled }}, rayjobs.ray.io{{ end }}]
   verbs: [get]
 {{- end -}}

@@ -5,10 +5,14 @@ from typing import Final
 
 CRD_REVISIONS: Final[Mapping[str, int]] = {
     "rayclusters.ray.io": 1,
+    "rayjobs.ray.io": 2,
+    "raycronjobs.ray.io": 3,
 }
 """Each rises with every change of its CRD, which says it in the description of its schema."""
 
 CRD_DIGESTS: Final[Mapping[str, str]] = {
     "rayclusters.ray.io": "a17894e582fc5a11",
+    "rayjobs.ray.io": "a1fdf1b1b9185d22",
+    "raycronjobs.ray.io": "dd1fb46283f58b09",
 }
 """The digest of each revision, by which `make crds` notices a change."""

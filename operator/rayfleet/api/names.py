@@ -83,13 +83,15 @@ class Annotation:
 
 
 class Finalizer:
-    """Finalizers of a RayCluster that the operator knows."""
+    """Finalizers that the operator knows."""
 
     REDIS_CLEANUP: Final = "ray.io/gcs-ft-redis-cleanup-finalizer"
     """KubeRay's: it keeps a deleted cluster until a job has removed its data from Redis."""
     ORPHAN: Final = "orphan"
     """Kubernetes' own, on a deleted object whose children must stay."""
-    KNOWN: Final = frozenset({REDIS_CLEANUP, ORPHAN})
+    RAYJOB: Final = "ray.io/rayjob-finalizer"
+    """On a RayJob, so that it is stopped in Ray before it goes."""
+    KNOWN: Final = frozenset({REDIS_CLEANUP, ORPHAN, RAYJOB})
 
 
 class NodeType:
@@ -105,6 +107,9 @@ HEAD_GROUP: Final = "headgroup"
 
 SIDECAR_MODE: Final = "SidecarMode"
 """The `submissionMode` of a RayJob whose submitter is a container next to the head."""
+
+SUBMITTER: Final = "ray-job-submitter"
+"""The container that submits a RayJob, unless a template gives it another name."""
 
 
 class ManagedBy:

@@ -16,7 +16,7 @@ try:
     from kubernetes import client, config
 except ImportError as missing:
     raise CommandError(
-        f"explain needs the Python package {missing.name}: pip install 'rayfleet[cli]'."
+        f"this command needs the Python package {missing.name}: pip install 'rayfleet[cli]'."
     ) from None
 
 SECONDS = 15.0
@@ -26,7 +26,7 @@ SHOWN = 200
 
 
 class ApiServer:
-    """Reads objects as plain JSON. Nothing here writes."""
+    """Reads and writes objects as plain JSON. A failure is a value; nothing is tried twice."""
 
     def __init__(self, configuration: client.Configuration, namespace: str) -> None:
         configuration.retries = False
@@ -37,19 +37,43 @@ class ApiServer:
 
     def get(self, path: str, **query: str) -> Mapping[str, Any] | ApiFailure:
         """The object or list at `path`, or why it cannot be read."""
+        return self._ask("GET", path, query)
+
+    def create(self, path: str, body: Mapping[str, Any], **query: str) -> Mapping[str, Any] | ApiFailure:
+        """The object as it was stored. Without an answer it may have been stored, too."""
+        return self._ask("POST", path, query, body)
+
+    def merge(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any] | ApiFailure:
+        """The object after `body` was merged into it (RFC 7386)."""
+        return self._ask("PATCH", path, {}, body, "application/merge-patch+json")
+
+    def delete(self, path: str, uid: str) -> Mapping[str, Any] | ApiFailure:
+        """Delete the object at `path`, if it is still the one with this uid."""
+        return self._ask("DELETE", path, {}, {"preconditions": {"uid": uid}})
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+    ) -> Mapping[str, Any] | ApiFailure:
         url = f"{self.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": "application/json", **self.authorization()}
+        headers = {"Accept": "application/json", "Content-Type": content_type, **self.authorization()}
         try:
-            answer = self._client.rest_client.request("GET", url, headers=headers, _request_timeout=SECONDS)
+            answer = self._client.rest_client.request(
+                method, url, headers=headers, body=body, _request_timeout=SECONDS
+            )
             raw = answer.read() or b"{}"
         except (client.ApiException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return ApiFailure(NO_ANSWER, "", " ".join(str(error).split()))
         try:
-            body = decoded(raw)
+            content = decoded(raw)
         except ValueError:  # The answer of a proxy, or of something that is not an API server.
             text = " ".join(raw[:SHOWN].decode(errors="replace").split())
             return ApiFailure(NO_ANSWER, "", f"HTTP {answer.status}: {text}")
-        content = body if isinstance(body, dict) else {}
+        content = content if isinstance(content, dict) else {}
         if answer.status // 100 == 2:  # noqa: PLR2004 - 2xx
             return content
         message = str(content.get("message") or f"HTTP {answer.status}")

@@ -5,22 +5,26 @@ from collections.abc import Sequence
 from typing import Final
 
 from rayfleet import __version__
+from rayfleet.cli.job_arguments import SUBMIT, add_context, add_job_commands, fault, is_job_kind, split
 
 EXPLAIN: Final = "explain"
 PLAN: Final = "plan"
-_KINDS: Final = frozenset({"raycluster", "rayclusters", "raycluster.ray.io", "rayclusters.ray.io"})
+_CLUSTERS: Final = frozenset({"raycluster", "rayclusters", "raycluster.ray.io", "rayclusters.ray.io"})
 
 _ABOUT: Final = """\
-Why is my GPU task waiting, and what would a cluster do with this queue?
+Run jobs on Ray clusters, and see why a job or a GPU task waits.
 
-  rayfleet explain raycluster/NAME                           for a running cluster
-  rayfleet plan -f manifest.yaml --demand demand.yaml        without a cluster
+  rayfleet submit --gpus 1 -- python train.py                run a command on a cluster of its own
+  rayfleet explain rayjob/NAME                               what a job waits for
+  rayfleet explain raycluster/NAME                           what a cluster's queue waits for
+  rayfleet plan -f manifest.yaml --demand demand.yaml        what a cluster would do with a queue
 """
 _EXPLAIN: Final = """\
-Show what a RayCluster's queue asks for, what serves it, what waits and why, which nodes are idle
-and when they leave, and what happens next.
+Show why a RayCluster has its size: what its queue asks for, what serves it, what waits and why,
+which nodes are idle and when they leave, and what happens next. For a RayJob, show where it stands,
+what it waits for, what happens next, whose fault a failure was, and then the same of its cluster.
 
-It reads the RayCluster, its pods and its events with the rights of your kubeconfig, and the queue
+It reads the object, its pods and its events with the rights of your kubeconfig, and the queue
 through a port-forward to the head pod. Without the right to a port-forward it shows what the
 operator recorded in the status, and says so.
 """
@@ -41,19 +45,18 @@ def parser(program: str = "rayfleet") -> argparse.ArgumentParser:
     commands = root.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     explain = commands.add_parser(
         EXPLAIN,
-        help="why a cluster has its size",
+        help="why a cluster has its size, or what a job waits for",
         description=_EXPLAIN,
         formatter_class=raw,
         allow_abbrev=False,
     )
     explain.add_argument(
-        "cluster", metavar="raycluster/NAME", type=_name, help="the RayCluster, or just its name"
+        "target",
+        metavar="KIND/NAME",
+        nargs="+",
+        help="raycluster/NAME, rayjob/NAME, or just the name of a RayCluster",
     )
-    explain.add_argument("-n", "--namespace", help="its namespace (default: the context's)")
-    explain.add_argument("--context", help="the kubeconfig context (default: the current one)")
-    explain.add_argument(
-        "--kubeconfig", metavar="FILE", help="the kubeconfig (default: $KUBECONFIG, then ~/.kube/config)"
-    )
+    add_context(explain)
     explain.add_argument(
         "--no-port-forward", action="store_true", help="do not ask the head; show what the operator recorded"
     )
@@ -75,21 +78,40 @@ def parser(program: str = "rayfleet") -> argparse.ArgumentParser:
     plan.add_argument("--demand", metavar="FILE", required=True, help="the file with the queue")
     plan.add_argument("--cluster", metavar="NAME", help="which RayCluster, if the manifest has several")
     _output(plan)
+    add_job_commands(commands)
     return root
 
 
 def parse(arguments: Sequence[str], program: str) -> argparse.Namespace:
     """The parsed command line. A wrong one ends the process with code 2 and a message."""
-    return parser(program).parse_args(arguments)
+    whole = parser(program)
+    own, words = split(arguments)
+    given = whole.parse_args(own)
+    if given.command == EXPLAIN:
+        target = _target(given.target)
+        if target is None:
+            whole.error(f"{' '.join(given.target)!r} is no target: write raycluster/NAME or rayjob/NAME.")
+        given.of_job, given.name = target
+    if given.command == SUBMIT:
+        if given.words:
+            whole.error(f"{given.words[0]!r} is no option of submit: write the command after --.")
+        given.words = words
+        if message := fault(given):
+            whole.error(message)
+    return given
 
 
-def _name(given: str) -> str:
-    kind, slash, name = given.rpartition("/")
-    if (slash and kind.lower() not in _KINDS) or not name:
-        raise argparse.ArgumentTypeError(
-            f"{given!r} is not a RayCluster: write raycluster/NAME, or just its name."
-        )
-    return name
+def _target(words: Sequence[str]) -> tuple[bool, str] | None:
+    """Whether it is a RayJob, and the name: for `kind/name`, `kind name`, or the name of a RayCluster."""
+    kind, slash, name = words[0].rpartition("/")
+    if len(words) == 2 and not slash:  # noqa: PLR2004 - kind and name
+        kind, name = words
+    elif len(words) > 1:
+        return None
+    is_cluster = kind.lower() in _CLUSTERS or not (kind or slash)
+    if "/" in name or not name or not (is_cluster or is_job_kind(kind)):
+        return None
+    return not is_cluster, name
 
 
 def _output(command: argparse.ArgumentParser) -> None:

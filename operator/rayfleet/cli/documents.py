@@ -26,6 +26,16 @@ def documents(file: str) -> list[Any]:
         raise CommandError(f"{file} cannot be read ({error}): name a readable file.") from None
 
 
+def objects(documents: list[Any]) -> list[Mapping[str, Any]]:
+    """Every object, including those in a List."""
+    found: list[Mapping[str, Any]] = []
+    for item in documents:
+        if isinstance(item, Mapping):
+            items = item.get("items")
+            found += objects(items) if item.get("kind") == "List" and isinstance(items, list) else [item]
+    return found
+
+
 def refuse(file: str, faults: Iterable[Violation]) -> CommandError:
     """What is wrong with `file`, one line per fault."""
     lines = [f"  {fault}" for fault in faults]

@@ -1,12 +1,14 @@
 """An explanation for programs: plain data, with times as Kubernetes writes them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rayfleet.api.base import INT32_MAX
 from rayfleet.cli.answers import demand_data
 from rayfleet.engine.conditions import rfc3339
-from rayfleet.explain.explanation import Explanation
+from rayfleet.explain.explanation import ConditionNote, Explanation
 from rayfleet.explain.held_groups import HeldNote
+from rayfleet.explain.sources import EventNote
 
 
 def explanation_data(of: Explanation) -> dict[str, Any]:
@@ -17,16 +19,7 @@ def explanation_data(of: Explanation) -> dict[str, Any]:
         "time": rfc3339(of.now),
         "scaledByOperator": of.scaled,
         "queue": {"known": of.scaled and of.known, "message": of.trouble},
-        "conditions": [
-            {
-                "type": one.type,
-                "status": "True" if one.holds else "False",
-                "reason": one.reason,
-                "message": one.message,
-                "since": rfc3339(one.since) if one.since else None,
-            }
-            for one in of.conditions
-        ],
+        "conditions": conditions_data(of.conditions),
         "groups": [
             {
                 "name": one.name,
@@ -77,18 +70,37 @@ def explanation_data(of: Explanation) -> dict[str, Any]:
         ],
         "next": [{"inSeconds": step.seconds, "message": step.words} for step in of.steps],
         "operatorSilentSince": None if of.silent_since is None else rfc3339(of.silent_since),
-        "events": [
-            {
-                "time": rfc3339(one.time),
-                "type": "Warning" if one.warning else "Normal",
-                "reason": one.reason,
-                "message": one.message,
-                "count": one.times,
-            }
-            for one in of.events
-        ],
+        "events": events_data(of.events),
         "notRead": list(of.missing),
     }
+
+
+def conditions_data(conditions: Sequence[ConditionNote]) -> list[dict[str, Any]]:
+    """Conditions, with the time since which they hold or do not."""
+    return [
+        {
+            "type": one.type,
+            "status": "True" if one.holds else "False",
+            "reason": one.reason,
+            "message": one.message,
+            "since": rfc3339(one.since) if one.since else None,
+        }
+        for one in conditions
+    ]
+
+
+def events_data(events: Sequence[EventNote]) -> list[dict[str, Any]]:
+    """Events, oldest first."""
+    return [
+        {
+            "time": rfc3339(one.time),
+            "type": "Warning" if one.warning else "Normal",
+            "reason": one.reason,
+            "message": one.message,
+            "count": one.times,
+        }
+        for one in events
+    ]
 
 
 def _held(note: HeldNote | None) -> dict[str, Any] | None:

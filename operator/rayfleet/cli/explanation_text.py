@@ -1,12 +1,13 @@
 """An explanation as text: the most important part first, everything within a hundred columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rayfleet.api.base import INT32_MAX
 from rayfleet.cli.answers import demand_table
 from rayfleet.cli.durations import duration
 from rayfleet.cli.tables import section, sentence, table
 from rayfleet.explain.explanation import Explanation, GroupNote
+from rayfleet.explain.sources import EventNote
 
 IDLE_SHOWN = 20
 PENDING_SHOWN = 20
@@ -24,7 +25,7 @@ def explanation_text(of: Explanation) -> str:
             section("Pods that are not ready", _pending(of)),
             section("Idle nodes", _idle(of)),
             section("Next", _next(of)),
-            section("Events", _events(of)),
+            section("Events", events_table(of.events, of.now)),
         )
     )
 
@@ -122,11 +123,12 @@ def _when(seconds: float) -> str:
     return f"in {duration(seconds)}" if seconds else "now"
 
 
-def _events(of: Explanation) -> str:
+def events_table(events: Sequence[EventNote], now: float) -> str:
+    """Events, oldest first; empty without any."""
     rows = []
-    for one in of.events:
+    for one in events:
         times = f" (x{one.times})" if one.times > 1 else ""
-        rows.append((f"{duration(of.now - one.time)} ago", one.reason, f"{one.message}{times}"))
+        rows.append((f"{duration(now - one.time)} ago", one.reason, f"{one.message}{times}"))
     return table(("WHEN", "REASON", "WHAT"), rows)
 
 

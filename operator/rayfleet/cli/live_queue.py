@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.cli.api_server import ApiServer
-from rayfleet.cli.port_forward import ForwardError, forwarded
+from rayfleet.cli.port_forward import ForwardError, forwarded, refused
 from rayfleet.errors import ApiFailure, GcsFailure, GcsTrouble
 from rayfleet.explain.sources import Queue
 from rayfleet.kinds.raycluster.manifests import SecretKey, gcs_port, head_token
@@ -22,7 +22,6 @@ from rayfleet.kube.objects.roots import Root
 from rayfleet.ray.gcs.client import GcsClient
 from rayfleet.ray.state import RayState
 
-FORBIDDEN = 403
 SILENT = "SETTINGS frame"
 """Part of gRPC's message about a server that sends nothing."""
 
@@ -52,7 +51,7 @@ def ask_head(server: ApiServer, cluster: Root, spec: RayClusterSpec, head: Pod) 
             answer = asyncio.run(_state(address, token.value))
             forward_error = forward.error
     except ForwardError as error:
-        return Queue(None, _refused(error, head))
+        return Queue(None, refused(error, head.name))
     if isinstance(answer, GcsFailure):
         message = forward_error or answer.message.replace(address, f"pod/{head.name}:{port}")
         if SILENT in message:
@@ -69,13 +68,6 @@ async def _state(address: str, token: str | None) -> RayState | GcsFailure:
         return await client.resource_state()
     finally:
         await client.close()
-
-
-def _refused(error: ForwardError, head: Pod) -> str:
-    if error.status == FORBIDDEN:
-        verbs = "ask for the verbs get and create on pods/portforward"
-        return f"you may not port-forward to the head ({verbs}): {error}"
-    return f"the port-forward to pod {head.name} failed: {error}"
 
 
 def find_token(server: ApiServer, cluster: Root, spec: RayClusterSpec) -> FoundToken:

@@ -7,14 +7,13 @@ from typing import Any, Final, NamedTuple
 from rayfleet.api.base import ApiModel
 from rayfleet.api.parsing import field_path
 from rayfleet.api.quantity import parse_quantity
-from rayfleet.api.raycluster import RayClusterSpec
 from rayfleet.api.violation import Violation
 
 _CONTAINERS: Final = ("initContainers", "containers")
 
 
 class Unknown(NamedTuple):
-    """A field that RayClusters do not have."""
+    """A field that the API does not have."""
 
     location: tuple[int | str, ...]
     """Starts at `spec`."""
@@ -23,7 +22,7 @@ class Unknown(NamedTuple):
         return f"{field_path(self.location)} is unknown and has no effect: check its spelling, or remove it."
 
 
-def unknown_fields(spec: RayClusterSpec, given: Mapping[str, Any]) -> tuple[Unknown, ...]:
+def unknown_fields(spec: ApiModel, given: Mapping[str, Any]) -> tuple[Unknown, ...]:
     """Fields of `given`, from which `spec` was read, that the API lacks. Pod templates are not checked."""
     return tuple(Unknown(location) for location in _unknown(spec, given, ()))
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from rayfleet.api.names import API_VERSION, KIND
 from rayfleet.api.raycluster import RayClusterSpec, parse_spec, validate
 from rayfleet.api.violation import Violation
-from rayfleet.cli.documents import documents, refuse
+from rayfleet.cli.documents import documents, objects, refuse
 from rayfleet.cli.errors import CommandError
 from rayfleet.cli.manifest_faults import Unknown, amount_faults, unknown_fields, without
 from rayfleet.kube.objects.keys import Key
@@ -24,7 +24,7 @@ class Manifest(NamedTuple):
 
 def read_cluster(file: str, name: str | None) -> Manifest:
     """The RayCluster in `file`, or the one called `name` if there are several. Raises CommandError."""
-    clusters = [item for item in _objects(documents(file)) if item.get("kind") == KIND]
+    clusters = [item for item in objects(documents(file)) if item.get("kind") == KIND]
     clusters = [item for item in clusters if str(item.get("apiVersion", "")).startswith("ray.io/")]
     if name is not None:
         clusters = [item for item in clusters if _metadata(item).get("name") == name]
@@ -37,16 +37,6 @@ def read_cluster(file: str, name: str | None) -> Manifest:
             f"{file} has {len(clusters)} RayClusters ({names}): choose one with --cluster NAME."
         )
     return _judged(file, clusters[0])
-
-
-def _objects(documents: list[Any]) -> list[Mapping[str, Any]]:
-    """Every object, including those in a List."""
-    objects: list[Mapping[str, Any]] = []
-    for item in documents:
-        if isinstance(item, Mapping):
-            items = item.get("items")
-            objects += _objects(items) if item.get("kind") == "List" and isinstance(items, list) else [item]
-    return objects
 
 
 def _metadata(manifest: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,7 +18,8 @@ from kubernetes.stream import ws_client
 from rayfleet.cli.api_server import ApiServer
 
 SECONDS = 10.0
-"""How long the API server may take to connect, and how long the stream may be silent."""
+"""How long the API server may take to connect, and how long the stream may be silent by default."""
+FORBIDDEN = 403
 _DATA, _ERROR = 0, 1
 _BINARY = websocket.ABNF.OPCODE_BINARY
 _PIECE = 64 << 10
@@ -31,6 +32,14 @@ class ForwardError(Exception):
         super().__init__(message)
         self.status = status
         """The HTTP status of the API server's answer; 0 without an answer."""
+
+
+def refused(error: ForwardError, pod: str) -> str:
+    """Why there is no port-forward to a head, with the right to ask for."""
+    if error.status == FORBIDDEN:
+        verbs = "ask for the verbs get and create on pods/portforward"
+        return f"you may not port-forward to the head ({verbs}): {error}"
+    return f"the port-forward to pod {pod} failed: {error}"
 
 
 class Forward:
@@ -49,6 +58,9 @@ class Forward:
             self._local, _ = self._listener.accept()
             Thread(target=self._send, name="port-forward-send", daemon=True).start()
             self._receive(self._local)
+            # Closing alone tells the caller nothing while the other thread still reads from the socket.
+            self._local.shutdown(socket.SHUT_RDWR)
+            self._local.close()
 
     def close(self) -> None:
         """End the connection."""
@@ -66,7 +78,7 @@ class Forward:
 
     def _receive(self, local: socket.socket) -> None:
         named = set[int]()
-        with suppress(OSError, websocket.WebSocketException), local:
+        with suppress(OSError, websocket.WebSocketException):
             while True:
                 operation, frame = self._stream.recv_data(control_frame=False)
                 if operation != _BINARY or not frame:
@@ -82,10 +94,16 @@ class Forward:
 
 
 @contextmanager
-def forwarded(server: ApiServer, namespace: str, pod: str, port: int) -> Iterator[tuple[str, Forward]]:
-    """The gRPC address of a socket connected to the port. Raises ForwardError."""
+def forwarded(
+    server: ApiServer, namespace: str, pod: str, port: int, *, silence: float = SECONDS
+) -> Iterator[tuple[str, Forward]]:
+    """The gRPC address of a socket connected to the port. Raises ForwardError.
+
+    The connection is cut after `silence` seconds in which nothing has come through it.
+    """
     url = f"{server.configuration.host}/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
     stream = _connected(server, ws_client.get_websocket_url(url, [("ports", str(port))]))  # type: ignore[no-untyped-call]  # the library has no types here
+    stream.settimeout(silence)
     with tempfile.TemporaryDirectory(prefix="rayfleet-") as folder:
         path = Path(folder) / "port"
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -13,12 +13,21 @@ _LEAST: Final = 16
 """No column is made narrower than this while another is wider."""
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> str:
-    """One line per row; columns in `numbers` are aligned right. Empty without rows."""
+def table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> str:
+    """One line per row; columns in `numbers` are aligned right. Empty without rows.
+
+    Those in `whole` are not wrapped, even if the table gets too wide: they are names, which people copy.
+    """
     cells = [tuple(map(printable, row)) for row in rows]
     if not cells:
         return ""
-    widths = _widths([heads, *cells])
+    widths = _widths([heads, *cells], [at for at, head in enumerate(heads) if head not in whole])
     right = {at for at, head in enumerate(heads) if head in numbers}
     return "".join(_lines(row, widths, right) for row in (heads, *cells))
 
@@ -42,12 +51,12 @@ def section(title: str, body: str) -> str:
     return f"\n{title}\n{body}" if body else ""
 
 
-def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
-    """As wide as the widest cell; then the widest columns shrink until all fit."""
+def _widths(rows: Sequence[Sequence[str]], shrinking: Sequence[int]) -> list[int]:
+    """As wide as the widest cell; then the widest of the columns that may shrink do so until all fit."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     over = sum(widths) + len(_GAP) * (len(widths) - 1) - WIDTH
-    while over > 0 and (widest := max(widths)) > _LEAST:
-        widths[widths.index(widest)] -= 1
+    while over > 0 and shrinking and widths[widest := max(shrinking, key=widths.__getitem__)] > _LEAST:
+        widths[widest] -= 1
         over -= 1
     return widths
 

@@ -63,6 +63,12 @@ class PatchStatus(Struct, frozen=True):
     fields: Mapping[str, Any]
 
 
+class PutOnFinalizer(Struct, frozen=True):
+    """Add a finalizer to the root, as the root is at that moment; those of others stay."""
+
+    finalizer: str
+
+
 class TakeOffFinalizer(Struct, frozen=True):
     """Remove a finalizer from the root, as the root is at that moment."""
 
@@ -76,9 +82,21 @@ class Handled(Struct, frozen=True):
 
     takes_turn: bool = True
     """Whether it writes to the API server, and so waits for its turn like other writes."""
+    may_hang: bool = False
+    """Whether it waits for a tenant's program for seconds, so that no other root should wait for its pass."""
 
 
-Verb: TypeAlias = Create | Delete | Patch | JsonPatch | PatchRoot | PatchStatus | TakeOffFinalizer | Handled
+Verb: TypeAlias = (
+    Create
+    | Delete
+    | Patch
+    | JsonPatch
+    | PatchRoot
+    | PatchStatus
+    | PutOnFinalizer
+    | TakeOffFinalizer
+    | Handled
+)
 
 
 class Action(Protocol):

@@ -53,20 +53,27 @@ class Stores(Struct, frozen=True):
         """The children of one kind."""
         return self.children[child.resource]
 
-    def keep(self, resource: Resource, obj: JsonObject) -> None:
-        """Store the object of an answer if its kind is watched: whole if users write it, else trimmed."""
+    def keep(self, resource: Resource, obj: JsonObject, *, born: bool = False) -> None:
+        """Store the object of an answer if its kind is watched: whole if users write it, else trimmed.
+
+        `born` means that this answer is to its creation.
+        """
         roots, store = self.roots.get(resource.kind), self.children.get(resource)
         if roots is not None:
-            roots.apply(obj)
+            roots.apply(obj, born=born)
         if store is not None:
             store.apply(self.trims[resource](obj))
 
 
-def stores_for(roots: Collection[Resource], children: Iterable[Child[Any]]) -> Stores:
+def stores_for(
+    roots: Collection[Resource],
+    children: Iterable[Child[Any]],
+    on_answer: Callable[[Key], None] = lambda _: None,
+) -> Stores:
     """Empty caches for these kinds. Raises ValueError if two kinds describe one child differently."""
     kinds, each = [root.kind for root in roots], united(children)
     return Stores(
-        {kind: RootStore(kind) for kind in kinds},
+        {kind: RootStore(kind, on_answer) for kind in kinds},
         {child.resource: Store(child.trimmed, kinds) for child in each},
         {child.resource: child.trim for child in each},
     )
@@ -82,9 +89,13 @@ def united(children: Iterable[Child[Any]]) -> tuple[Child[Any], ...]:
 
 
 def followed(
-    roots: Iterable[Resource], children: Iterable[Child[Any]], stores: Stores, wakes: Wakes
+    roots: Iterable[Resource],
+    children: Iterable[Child[Any]],
+    stores: Stores,
+    wakes: Wakes,
+    optional: Collection[str] = (),
 ) -> Iterator[Followed]:
-    """What an informer has to watch to keep the caches current."""
+    """What an informer has to watch to keep the caches current. The `optional` root kinds may be absent."""
     for child in united(children):
         yield Followed(
             child.resource,
@@ -94,7 +105,8 @@ def followed(
             is_verified=child.selectors_of is not None,
         )
     for root in roots:
-        yield Followed(root, _root_sink(root, stores.roots[root.kind], wakes), is_root=True)
+        sink = _root_sink(root, stores.roots[root.kind], wakes)
+        yield Followed(root, sink, is_root=True, optional=root.kind in optional)
 
 
 def _child_sink(child: Child[C], store: Store[C], wakes: Wakes) -> Callable[[str | None], ChildSink[C]]:

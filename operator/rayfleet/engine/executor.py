@@ -19,11 +19,12 @@ from rayfleet.engine.actions import (
     Patch,
     PatchRoot,
     PatchStatus,
+    PutOnFinalizer,
     StagedPlan,
     TakeOffFinalizer,
 )
 from rayfleet.engine.children import Stores
-from rayfleet.engine.finalizers import take_off
+from rayfleet.engine.finalizers import put_on, take_off
 from rayfleet.engine.gate import FairGate
 from rayfleet.engine.kind import AnyKind
 from rayfleet.engine.outcome import Failed, NotTried, Outcome, Succeeded, outcome_of
@@ -125,6 +126,10 @@ class Executor:
                 return await self._patch_root(kind.resource, root, action, patch_root)
             case PatchStatus(fields=fields):
                 return outcome_of(action, await self.patch_status(kind.resource, root, fields))
+            case PutOnFinalizer(finalizer=name):
+                store = self._stores.roots[kind.resource.kind]
+                failure = await put_on(self._client, kind.resource, store, root, name)
+                return outcome_of(action, failure)
             case TakeOffFinalizer() as finalizer:
                 store = self._stores.roots[kind.resource.kind]
                 failure = await take_off(self._client, kind.resource, store, root, finalizer)
@@ -136,6 +141,7 @@ class Executor:
         resource, namespace = verb.resource, root.key.namespace
         warnings: list[str] = []
         answer = await self._client.create(resource.collection(namespace), verb.body, warn=warnings.append)
+        born = not isinstance(answer, ApiFailure)
         if isinstance(answer, ApiFailure) and policy(answer) is Policy.CONFLICT:
             there = await self._client.get(resource.path(namespace, verb.name))
             if isinstance(there, ApiFailure):
@@ -143,7 +149,7 @@ class Executor:
             answer = there if _is_ours(there, root, verb.template_hash) else _taken(answer, root, verb)
         if isinstance(answer, ApiFailure):
             return Failed(action, answer)
-        self._stores.keep(resource, answer)
+        self._stores.keep(resource, answer, born=born)
         return Succeeded(action, tuple(warnings))
 
     async def _delete(self, root: Root, verb: Delete) -> ApiFailure | None:

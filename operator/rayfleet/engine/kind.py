@@ -5,7 +5,7 @@ A pass over one root calls `learn`, `observe`, `plan`, the guards, the executor,
 `follow` do I/O.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -128,6 +128,8 @@ class Kind(Struct, Generic[M, S, P], frozen=True):
     """Called when a pass has failed because of a defect."""
     planned: Callable[[Key, float], None] = lambda _key, _seconds: None
     """Called with the CPU seconds that a plan took."""
+    dependents: Callable[[Key], Iterable[Key]] = lambda _: ()
+    """The roots of this kind that depend on a root of another kind: they are woken with it."""
     changed: Callable[[Key], None] = lambda _: None
     """Called when a child of the root has changed."""
     pace: Callable[[Key, float], float] = lambda _key, _counts_wait: PROGRESS_SECONDS

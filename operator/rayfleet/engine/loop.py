@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from msgspec import Struct
@@ -29,6 +30,7 @@ REPORTING, JUST_REPORTING = 320, 64
 """How many passes may wait to report besides those being worked on; the lower limit is for passes without
 any action. Each holds its root unpacked and its results: 30 to 70 KB. After a restart, or when a fleet is
 created, all roots have such a pass at once, and a process does not return the memory of its peak."""
+_PASS: ContextVar[Key | None] = ContextVar("the root whose pass is under way", default=None)
 FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 60.0
 
@@ -54,12 +56,16 @@ class Loop:
         roots: Sequence[Resource],
         children: Iterable[Child[Any]],
         *,
+        optional: Collection[str] = (),
         timed: Callable[[Work], Work] = lambda work: work,
         is_known: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """`timed` wraps each pass; no pass is made in a namespace that is not known."""
+        """`timed` wraps each pass; no pass is made in a namespace that is not known.
+
+        `optional` are root kinds without which the others work: their CRD may be absent, or come later.
+        """
         self._setup = setup
-        self._roots = tuple(roots)
+        self._required = tuple(root for root in roots if root.kind not in optional)
         self._is_known = is_known
         self._kinds: dict[str, AnyKind] = {}
         self._reconcilers: dict[str, Reconciler[Any, Any, Any]] = {}
@@ -83,17 +89,18 @@ class Loop:
             setup.namespaces,
             number=lambda: self.election.term,
             seconds_left=lambda: self.election.seconds_left,
-            roots=self._roots,
+            roots=roots,
+            optional=optional,
         )
         each = tuple(children)
-        self.stores = stores_for(self._roots, each)
+        self.stores = stores_for(roots, each, self._answered)
         self.threads = FairThreads()
         self.served, self.started = asyncio.Event(), asyncio.Event()
         wakes = Wakes(self.wake, self._wake_for_child, self._wake_soon)
         self.informer = Informer(
             self.client,
             setup.namespaces,
-            tuple(followed(self._roots, each, self.stores, wakes)),
+            tuple(followed(roots, each, self.stores, wakes, optional)),
             on_readable=self.wake_namespace,
         )
         self._gate = FairGate(setup.write_concurrency, per_cluster=max(1, setup.write_concurrency * 3 // 4))
@@ -157,8 +164,9 @@ class Loop:
         return (key for store in self.stores.roots.values() for key in store)
 
     def wake(self, key: Key) -> None:
-        """Queue a root."""
+        """Queue a root, and the roots of other kinds that depend on it."""
         self.queue.add(key)
+        self._wake_dependents(key)
 
     def wake_namespace(self, namespace: str | None) -> None:
         """Queue all roots of a namespace (None: of all namespaces)."""
@@ -170,14 +178,18 @@ class Loop:
         """Make a pass, unless too little is known about the namespace; when that changes, it is woken."""
         if key in self.stores.roots[key.kind] and not self.is_known(key.namespace):
             return Done()
-        return await self._reconcilers[key.kind].reconcile(key)
+        before = _PASS.set(key)
+        try:
+            return await self._reconcilers[key.kind].reconcile(key)
+        finally:
+            _PASS.reset(before)
 
     def is_known(self, namespace: str) -> bool:
         """Whether enough is known about a namespace for passes over its roots."""
         return self.informer.readable(namespace) and self._is_known(namespace)
 
     async def _await_crds(self) -> None:
-        await wait_until_served(self.client, self._roots)
+        await wait_until_served(self.client, self._required)
         self.served.set()
         await asyncio.Event().wait()  # If a part ended, the process would end.
 
@@ -201,9 +213,22 @@ class Loop:
             kind.stand_by()
         self.queue.pause()
 
+    def _wake_dependents(self, key: Key) -> None:
+        for name, kind in self._kinds.items():
+            if name != key.kind:
+                for dependent in kind.dependents(key):
+                    self.queue.add(dependent)
+
+    def _answered(self, key: Key) -> None:
+        """An answer has changed a root, so its event will wake nobody. Its own pass needs no wake-up."""
+        if _PASS.get() == key:
+            self._wake_dependents(key)
+        else:
+            self.wake(key)
+
     def _wake_for_child(self, key: Key) -> None:
         self._kinds[key.kind].changed(key)
-        self.queue.add(key)
+        self.wake(key)
 
     def _wake_soon(self, key: Key) -> None:
         kind = self._kinds[key.kind]

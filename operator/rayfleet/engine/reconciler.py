@@ -141,6 +141,8 @@ class Reconciler(Generic[M, S, P]):
         if isinstance(checked, Done | Retry):
             return checked
         root, snapshot, decided = checked
+        if any(isinstance(act.verb, Handled) and act.verb.may_hang for act in decided.actions):
+            self._around.waits(key)
         outcomes = await self._executor.run(self._kind, root, decided) if decided.actions else ()
         return await self._conclude(root, snapshot, decided, outcomes)
 

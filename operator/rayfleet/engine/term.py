@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import inf
@@ -34,9 +34,12 @@ class Term:
         number: Callable[[], int],
         seconds_left: Callable[[], float],
         roots: Sequence[Resource],
+        optional: Collection[str] = (),
     ) -> None:
+        """`optional` are the kinds of roots that may be absent."""
         self._namespaces = tuple(namespaces) or (None,)
         self._roots = tuple(roots)
+        self._required = tuple(root.kind for root in roots if root.kind not in optional)
         self._client = client
         self._number = number
         self._seconds_left = seconds_left
@@ -81,7 +84,7 @@ class Term:
                 version = await self._version(resource)
                 if version is not None:
                     self._began[resource.kind] = number, version
-            if any(self._began.get(resource.kind, (None,))[0] != number for resource in self._roots):
+            if any(self._began.get(kind, (None,))[0] != number for kind in self._required):
                 await asyncio.sleep(RETRY_SECONDS)
                 self._gained.set()
 

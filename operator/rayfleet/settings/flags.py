@@ -40,6 +40,8 @@ class Settings(Struct, frozen=True):
     """Writes in flight at the same time, shared fairly between clusters."""
     watch_nodes: bool = False
     """Whether to watch nodes, which needs a cluster-wide right. Nothing acts on them yet."""
+    jobs: bool = False
+    """Whether to run RayJobs."""
     check_crds: bool = True
     """Whether to compare our CRDs with those of the API server, which needs the right to `get` them."""
     pods: PodSettings = field(default_factory=PodSettings)
@@ -65,6 +67,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         reconcile_concurrency=values.reconcile_concurrency,
         write_concurrency=values.write_concurrency,
         watch_nodes=values.watch_nodes,
+        jobs=values.jobs,
         check_crds=values.check_crds,
         pods=PodSettings(
             values.cluster_domain,
@@ -154,6 +157,13 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         default=default("WATCH_NODES", "false"),
         metavar="true|false",
         help="watch nodes, also with --namespace; nothing acts on them yet (default: false)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=_switch,
+        default=default("JOBS", "false"),
+        metavar="true|false",
+        help="run RayJobs, a preview, which takes further rights (default: false)",
     )
     parser.add_argument(
         "--check-crds",

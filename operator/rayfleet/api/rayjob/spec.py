@@ -11,6 +11,7 @@ from rayfleet.api.rayjob.deletion import DeletionStrategy
 from rayfleet.api.rayjob.retry import RetryPolicy
 
 SubmissionMode: TypeAlias = Literal["K8sJobMode", "HTTPMode", "SidecarMode", "InteractiveMode"]
+StartPolicy: TypeAlias = Literal["AllWorkers", "Head"]
 SUBMITTER_BACKOFF_LIMIT: Final = 2
 """Unless `submitterConfig` sets it."""
 
@@ -76,7 +77,7 @@ class RayJobSpec(ApiModel):
         description="How failures are told apart and retried; if unset, all count against `backoffLimit`, and"
         " each new attempt gets a new cluster at once.",
     )
-    start_policy: Literal["AllWorkers", "Head"] | None = Field(
+    start_policy: StartPolicy | None = Field(
         default=None,
         description="What must be ready before the job is submitted: the head, or all workers, too. If unset:"
         " Head with `enableInTreeAutoscaling`, else AllWorkers.",

@@ -9,6 +9,7 @@ from typing import Annotated, Final, TypeAlias
 
 from rayfleet.api.condition import StatusCondition
 from rayfleet.api.raycluster.status import RayClusterStatus
+from rayfleet.api.rayjob.kept_rules import KeptRules
 from rayfleet.api.status_model import (
     Count,
     Generation,
@@ -195,7 +196,14 @@ class RayJobStatus(StatusPart):
     infrastructure_failures: Annotated[Size, "Attempts that were lost to the infrastructure."] = None
     next_attempt_time: Annotated[Time, "When the next attempt begins; absent if none waits."] = None
     submitter_finished_time: Annotated[Time, "Since when whoever submits the job has ended."] = None
-    gpu_seconds: Annotated[Amount, "GPU time of all attempts, in seconds times GPUs."] = None
+    gpu_seconds: Annotated[
+        Amount, "GPU time of all attempts, in seconds times GPUs; brought up to date with each other change."
+    ] = None
+    gpu_seconds_time: Annotated[Time, "Until when `gpuSeconds` counts."] = None
+    kept_rules: Annotated[
+        KeptRules,
+        "Rules of the last valid spec: the job ends by them even if its spec is edited into nonsense.",
+    ] = KeptRules()
     conditions: Annotated[tuple[StatusCondition, ...], ListKey("type"), "The conditions of the RayJob."] = ()
 
     def condition(self, kind: JobConditionType) -> StatusCondition | None:

@@ -2,15 +2,17 @@
 
 from typing import Any, Final
 
-from rayfleet.api.names import GROUP, KIND, PLURAL, VERSION, Label
+from rayfleet.api.names import Label
 from rayfleet.engine.children import Child
+from rayfleet.kinds.raycluster.served import RAYCLUSTERS
 from rayfleet.kube.objects.keys import Key
 from rayfleet.kube.objects.nodes import Node, node_from_object
 from rayfleet.kube.objects.pods import Pod, pod_from_object
-from rayfleet.kube.objects.resources import NODES, PODS, SERVICES, Resource
+from rayfleet.kube.objects.resources import NODES, PODS, SERVICES
 from rayfleet.kube.objects.services import Service, service_from_object
 
-RAYCLUSTERS: Final = Resource(GROUP, VERSION, KIND, PLURAL)
+__all__ = ["CHILDREN", "NODE_CHILD", "POD_CHILD", "RAYCLUSTERS", "SERVICE_CHILD"]
+
 _SELECTORS: Final = {"labelSelector": str(Label.CLUSTER)}
 """Only objects with the cluster label, whatever its value."""
 

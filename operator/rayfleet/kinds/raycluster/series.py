@@ -6,7 +6,6 @@ tenth of a second. As lines they cost some 25 µs per cluster, and the writer ca
 
 from collections.abc import Container, Iterable, Iterator
 from itertools import islice
-from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -25,10 +24,7 @@ from rayfleet.kube.objects.pods import Pod
 from rayfleet.kube.objects.timestamps import unix_seconds
 from rayfleet.ray.state import NodeStatus, RayState
 from rayfleet.telemetry.metrics import cluster_definitions as definitions
-from rayfleet.telemetry.metrics.definition import Definition
-
-Line: TypeAlias = tuple[Definition, str]
-"""A sample with its metric."""
+from rayfleet.telemetry.metrics.lines import Line, escaped, line
 
 _OURS = frozenset(ConditionType)
 _HELD = frozenset(HeldReason)
@@ -51,11 +47,11 @@ def cluster_lines(cluster: Glance, pods: Iterable[Pod], accounts: ClusterAccount
     identity = f'{place},uid="{cluster.uid}"'
     kind = cluster.labels.get(Label.ORIGINATED_FROM_CRD)
     owner = f'owner_kind="{kind if kind in _OWNERS else "None"}"'
-    yield _line(definitions.CLUSTER_INFO, f"{identity},{owner}", 1)
+    yield line(definitions.CLUSTER_INFO, f"{identity},{owner}", 1)
     provisioned, contested, status = False, False, recorded(cluster.status)
     for condition in _conditions(status):
         kind, holds, reason = condition.type, condition.holds, escaped(condition.reason)
-        yield _line(
+        yield line(
             definitions.CLUSTER_CONDITION, f'{place},condition="{kind}",reason="{reason}"', 1 if holds else 0
         )
         if kind == ConditionType.PROVISIONED and holds:
@@ -63,24 +59,24 @@ def cluster_lines(cluster: Glance, pods: Iterable[Pod], accounts: ClusterAccount
             since = unix_seconds(condition.last_transition_time)
             if since and cluster.created:
                 took = max(since - cluster.created, 0.0)
-                yield _line(definitions.CLUSTER_PROVISIONED_DURATION, identity, took)
+                yield line(definitions.CLUSTER_PROVISIONED_DURATION, identity, took)
         contested |= kind == ConditionType.MANAGED
     value = "true" if provisioned else "false"
-    yield _line(definitions.CLUSTER_PROVISIONED, f'{identity},condition="{value}"', 1)
+    yield line(definitions.CLUSTER_PROVISIONED, f'{identity},condition="{value}"', 1)
     own = [pod for pod in pods if pod.owner is not None and pod.owner.uid == cluster.uid]
     # While another operator acts on it, nobody asks its head.
     state = None if contested else accounts.state(cluster.key, cluster.uid)
     yield from _gpu_lines(f"{place},{owner}", accounts.gpu_seconds(cluster.key, cluster.uid, own, state))
     waiting = None if contested else accounts.scaling.waiting(cluster.key, cluster.uid)
     if waiting is not None:
-        yield _line(definitions.CLUSTER_WAITING, f'{place},reason="{waiting.reason}"', waiting.requests)
+        yield line(definitions.CLUSTER_WAITING, f'{place},reason="{waiting.reason}"', waiting.requests)
     yield from _group_lines(place, status, own, state)
 
 
 def _gpu_lines(labels: str, seconds: GpuUse) -> Iterator[Line]:
     for state, value in zip(GpuUse._fields, seconds, strict=True):
         if value is not None:
-            yield _line(definitions.CLUSTER_GPU_SECONDS, f'{labels},state="{state}"', value)
+            yield line(definitions.CLUSTER_GPU_SECONDS, f'{labels},state="{state}"', value)
 
 
 def _group_lines(
@@ -106,13 +102,13 @@ def _group_lines(
             size.draining += pod.holds_devices and (pod.deleting or pod.name in draining)
     for name, size in sizes.items():
         labels = f'{place},group="{escaped(name)}"'
-        yield _line(definitions.GROUP_DESIRED, labels, desired[name])
-        yield _line(definitions.GROUP_RUNNING, labels, size.running)
-        yield _line(definitions.GROUP_PENDING, labels, size.pending)
-        yield _line(definitions.GROUP_READY, labels, size.ready)
-        yield _line(definitions.GROUP_DRAINING, labels, size.draining)
+        yield line(definitions.GROUP_DESIRED, labels, desired[name])
+        yield line(definitions.GROUP_RUNNING, labels, size.running)
+        yield line(definitions.GROUP_PENDING, labels, size.pending)
+        yield line(definitions.GROUP_READY, labels, size.ready)
+        yield line(definitions.GROUP_DRAINING, labels, size.draining)
         if name in held:
-            yield _line(definitions.GROUP_HELD, f'{labels},reason="{held[name]}"', 1)
+            yield line(definitions.GROUP_HELD, f'{labels},reason="{held[name]}"', 1)
 
 
 def _draining(state: RayState | None) -> Container[str]:
@@ -130,14 +126,3 @@ def _conditions(status: RayClusterStatus) -> Iterator[StatusCondition]:
         if kind in _OURS and kind not in seen:
             seen.add(kind)
             yield condition
-
-
-def _line(metric: Definition, labels: str, value: float) -> Line:
-    return metric, f"{metric.name}{{{labels}}} {value}\n"
-
-
-def escaped(value: str) -> str:
-    """A label's value as both exposition formats require it."""
-    if "\\" in value or '"' in value or "\n" in value:
-        return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-    return value

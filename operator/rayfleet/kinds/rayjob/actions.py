@@ -5,11 +5,23 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from rayfleet.engine.actions import Create, Delete, Handled, JsonPatch, Patch
-from rayfleet.kinds.raycluster.children import RAYCLUSTERS
-from rayfleet.kinds.rayjob.children import RAYJOBS
+from rayfleet.api.names import Finalizer
+from rayfleet.api.rayjob.status import Submission
+from rayfleet.engine.actions import (
+    Create,
+    Delete,
+    Handled,
+    JsonPatch,
+    Patch,
+    PatchStatus,
+    PutOnFinalizer,
+    TakeOffFinalizer,
+)
+from rayfleet.kinds.raycluster.served import RAYCLUSTERS
+from rayfleet.kinds.rayjob.served import RAYJOBS
 from rayfleet.kube.objects.resources import JOBS, SERVICES
 
+_GRANT: Final = "grant the right to patch RayJobs, or remove it by hand"
 _RENAME: Final = "remove it, or create this RayJob under another name"
 
 
@@ -125,7 +137,7 @@ class SubmitJob(Struct, frozen=True):
 
     @property
     def verb(self) -> Handled:
-        return Handled(takes_turn=False)
+        return Handled(takes_turn=False, may_hang=True)
 
 
 class StopJob(Struct, frozen=True):
@@ -138,7 +150,7 @@ class StopJob(Struct, frozen=True):
 
     @property
     def verb(self) -> Handled:
-        return Handled(takes_turn=False)
+        return Handled(takes_turn=False, may_hang=True)
 
 
 class DeleteSelf(Struct, frozen=True):
@@ -153,6 +165,37 @@ class DeleteSelf(Struct, frozen=True):
         return Delete(RAYJOBS, self.name, self.uid)
 
 
+class RecordSubmission(Struct, frozen=True):
+    """Record which head gets the job, before it gets it, by a guarded status write."""
+
+    submission: Submission
+    reason: str
+
+    @property
+    def verb(self) -> PatchStatus:
+        return PatchStatus({"submission": dict(self.submission.wire)})
+
+
+class AddJobFinalizer(Struct, frozen=True):
+    """Hold a job in its deletion until it is stopped in Ray: its cluster stays when it goes."""
+
+    reason: str
+
+    @property
+    def verb(self) -> PutOnFinalizer:
+        return PutOnFinalizer(Finalizer.RAYJOB)
+
+
+class RemoveJobFinalizer(Struct, frozen=True):
+    """Let a deleted job go."""
+
+    reason: str
+
+    @property
+    def verb(self) -> TakeOffFinalizer:
+        return TakeOffFinalizer(Finalizer.RAYJOB, _GRANT)
+
+
 Action: TypeAlias = (
     CreateCluster
     | DeleteCluster
@@ -164,4 +207,7 @@ Action: TypeAlias = (
     | SubmitJob
     | StopJob
     | DeleteSelf
+    | RecordSubmission
+    | AddJobFinalizer
+    | RemoveJobFinalizer
 )

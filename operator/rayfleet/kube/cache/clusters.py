@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from rayfleet.api.nesting import shallow, shallow_spec
 from rayfleet.kube.cache.recent import Recent
 from rayfleet.kube.cache.tombstones import Tombstones
-from rayfleet.kube.objects.keys import Key
+from rayfleet.kube.objects.keys import Key, Owner, controller_of
 from rayfleet.kube.objects.roots import Root, known_finalizers
 from rayfleet.kube.objects.timestamps import unix_seconds
 
@@ -41,6 +41,7 @@ class RootRecord(Struct, frozen=True):
     """Its resourceVersion when it was created, if we saw that; else 0."""
     deleted: float = 0.0
     finalizers: frozenset[str] = frozenset()
+    owner: Owner | None = None
 
     def same_as(self, other: "RootRecord") -> bool:
         """Whether everything but the resourceVersion is equal."""
@@ -53,6 +54,7 @@ class RootRecord(Struct, frozen=True):
             and self.spec == other.spec
             and self.labels == other.labels
             and self.annotations == other.annotations
+            and self.owner == other.owner
         )
 
 
@@ -74,8 +76,10 @@ class RootStore:
     read counts as one. See the note in `store.py` on answers that enter the cache before their events.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, on_answer: Callable[[Key], None] = lambda _: None) -> None:
+        """`on_answer` is called when an answer has changed an object: its event will change nothing more."""
         self._kind = kind
+        self._on_answer = on_answer
         self._records: dict[Key, RootRecord] = {}
         self._gone = Tombstones()
         self._statuses: Recent[Key, tuple[bytes, Mapping[str, Any]]] = Recent(UNPACKED, LARGEST_UNPACKED)
@@ -115,6 +119,17 @@ class RootStore:
             self._specs.put(packed, known, len(packed))
         return known[1]
 
+    def owner(self, key: Key) -> Owner | None:
+        """What controls an object, without unpacking anything."""
+        record = self._records.get(key)
+        return None if record is None else record.owner
+
+    def owned_by(self, owner: Key, uid: str) -> Iterator[Root]:
+        """The objects that this one controls, by its uid. Looks at every object of the kind."""
+        for key, record in tuple(self._records.items()):
+            if record.owner is not None and record.owner.uid == uid and key.namespace == owner.namespace:
+                yield _unpacked(record, self._spec(record.spec), self._status(record))
+
     def generation(self, key: Key) -> int | None:
         """The generation of the cluster's spec, without unpacking anything."""
         record = self._records.get(key)
@@ -149,16 +164,20 @@ class RootStore:
         return spec if known is None else known[0]
 
     def apply(self, obj: Mapping[str, Any], *, seen: int = 0, born: bool = False) -> bool:
-        """Store a RayCluster object; return whether anything that we read has changed.
+        """Store the object of an answer; return whether anything that we read has changed.
 
         `born` means that this is the object as it was created, not one that existed before. After a
         consistent read, `seen` is the cluster's resourceVersion before the read was sent: an older answer
         means that the server went back in time, and then the answer is right.
         """
-        return self.take(self.record(obj), seen=seen, born=born)
+        record = self.record(obj)
+        changed = self.take(record, seen=seen, born=born)
+        if changed:
+            self._on_answer(record.key)
+        return changed
 
     def take(self, record: RootRecord, *, seen: int = 0, born: bool = False) -> bool:
-        """`apply` for a record."""
+        """`apply` for what the watch shows."""
         if record.resource_version < seen:
             self._gone.clear()
             self._records.pop(record.key, None)
@@ -237,6 +256,8 @@ def _unpacked(record: RootRecord, spec: Mapping[str, Any], status: Mapping[str, 
         born=record.born,
         deleted=record.deleted,
         finalizers=record.finalizers,
+        owner=record.owner,
+        created=record.created,
     )
 
 
@@ -268,6 +289,7 @@ def _record(
         status=_packed(obj.get("status") or {}, shallow),
         deleted=unix_seconds(metadata.get("deletionTimestamp")),
         finalizers=known_finalizers(metadata),
+        owner=controller_of(metadata),
     )
 
 

@@ -2,17 +2,18 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Final
 
 MUTATING = frozenset({"create", "update", "patch", "json-patch", "delete"})
 
-
-GCS_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+HEAD_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 """Upper bounds by which the durations of calls to heads are counted."""
 POLLED: Final = ("GetClusterResourceState", "GetAllNodeInfo", "ReportAutoscalingState", "DrainNode")
 """The methods of heads that the operator calls."""
+OF_DASHBOARDS: Final = ("GetJob", "ListJobs", "SubmitJob", "StopJob")
+"""What the operator asks of the dashboards of heads."""
 
 
 class Durations:
@@ -52,12 +53,13 @@ class ApiCalls:
         return sum(n for (verb, _), n in self.by_verb_and_code.items() if verb in MUTATING)
 
 
-class GcsCalls:
-    """Counts of calls to Ray heads by method and outcome (ok, or a `GcsTrouble`)."""
+class HeadCalls:
+    """Counts of calls to Ray heads by method and outcome (ok, or what went wrong), and how long they take."""
 
-    def __init__(self) -> None:
+    def __init__(self, methods: Iterable[str]) -> None:
+        """`methods` are those whose durations are counted."""
         self.by_method_and_outcome: Counter[tuple[str, str]] = Counter()
-        self.durations = {method: Durations(GCS_SECONDS) for method in POLLED}
+        self.durations = {method: Durations(HEAD_SECONDS) for method in methods}
 
     def took(self, method: str, seconds: float) -> None:
         """Record how long a head took to answer, or not to."""
@@ -66,3 +68,17 @@ class GcsCalls:
 
     def count(self, method: str, outcome: str) -> None:
         self.by_method_and_outcome[method, outcome] += 1
+
+
+class GcsCalls(HeadCalls):
+    """Calls to the GCS of heads; what goes wrong is a `GcsTrouble`."""
+
+    def __init__(self) -> None:
+        super().__init__(POLLED)
+
+
+class DashboardCalls(HeadCalls):
+    """Calls to the dashboards of heads; what goes wrong is a `DashboardTrouble`."""
+
+    def __init__(self) -> None:
+        super().__init__(OF_DASHBOARDS)

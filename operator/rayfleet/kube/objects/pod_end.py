@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from rayfleet.api.names import SUBMITTER
 from rayfleet.kube.objects.timestamps import unix_seconds
 
 JsonObject: TypeAlias = Mapping[str, Any]
@@ -27,6 +28,32 @@ class End(NamedTuple):
     """The container will not be started again in this pod."""
     of_pod: bool = False
     """The kubelet ended the whole pod, for `reason`."""
+
+
+LONGEST_WORDS: Final = 512
+"""Characters of what a container says about its own end."""
+
+
+class SubmitterEnd(NamedTuple):
+    """The end of the container that submits a RayJob next to a head."""
+
+    exit_code: int
+    at: float
+    """Unix seconds; 0 if the kubelet does not say."""
+    message: str
+    """The last of its log, where it says why it failed."""
+
+
+def submitter_end_of(status: JsonObject) -> SubmitterEnd | None:
+    """How a pod's submitter ended; None while it runs, and if the pod has none."""
+    for each in status.get("containerStatuses") or ():
+        if each.get("name") == SUBMITTER:
+            ended: JsonObject | None = (each.get("state") or {}).get("terminated")
+            if not ended:
+                return None
+            words = str(ended.get("message") or "")[-LONGEST_WORDS:]
+            return SubmitterEnd(int(ended.get("exitCode") or 0), unix_seconds(ended.get("finishedAt")), words)
+    return None
 
 
 def end_of(

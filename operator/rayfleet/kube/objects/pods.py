@@ -14,7 +14,7 @@ from msgspec.structs import fields
 from rayfleet.api.accelerators import accelerators_of_pod
 from rayfleet.api.names import HEAD_SELECTOR, START_COMMAND, Annotation, Label, NodeType
 from rayfleet.kube.objects.keys import JsonObject, Owner, controller_of
-from rayfleet.kube.objects.pod_end import OVER, End, end_of
+from rayfleet.kube.objects.pod_end import OVER, End, SubmitterEnd, end_of, submitter_end_of
 from rayfleet.kube.objects.pod_readiness import Readiness, readiness_of
 from rayfleet.kube.objects.timestamps import unix_seconds
 
@@ -79,6 +79,8 @@ class Pod(Struct, frozen=True):
     """Seconds from its creation until its Ray container started, last."""
     aside: bool = False
     """Its labels differ from what it was created as: somebody has set it aside."""
+    submitter: SubmitterEnd | None = None
+    """How the container that submits a RayJob next to this head has ended; None if it has not."""
 
     @property
     def ready(self) -> bool:
@@ -142,7 +144,7 @@ def pod_from_object(obj: JsonObject) -> Pod:
     ray = ray_container_of(spec)
     ray_status = _status_of(ray, status)
     created = unix_seconds(metadata.get("creationTimestamp"))
-    is_worker = labels.get(Label.NODE_TYPE) == NodeType.WORKER
+    is_worker, is_head = (labels.get(Label.NODE_TYPE) == kind for kind in (NodeType.WORKER, NodeType.HEAD))
     startup = _startup(created, conditions, status, ray_status) if is_worker else _NO_STARTUP
     return Pod(
         namespace=metadata["namespace"],
@@ -172,6 +174,7 @@ def pod_from_object(obj: JsonObject) -> Pod:
         scheduled_after=startup[0],
         pulled_in=startup[1],
         started_after=startup[2],
+        submitter=submitter_end_of(status) if is_head else None,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from rayfleet.api.names import Finalizer
-from rayfleet.kube.objects.keys import JsonObject, Key
+from rayfleet.kube.objects.keys import JsonObject, Key, Owner, controller_of
 from rayfleet.kube.objects.timestamps import unix_seconds
 
 
@@ -27,6 +27,10 @@ class Root(Struct, frozen=True):
     """Unix seconds since when it has been terminating; 0 if it is not."""
     finalizers: frozenset[str] = frozenset()
     """Those of its finalizers that we know."""
+    owner: Owner | None = None
+    """What controls it, such as the job that it was made for."""
+    created: float = 0.0
+    """Unix seconds, of the object's creationTimestamp."""
 
 
 def root_from_object(obj: JsonObject, kind: str) -> Root:
@@ -44,10 +48,12 @@ def root_from_object(obj: JsonObject, kind: str) -> Root:
         status=obj.get("status") or {},
         deleted=unix_seconds(metadata.get("deletionTimestamp")),
         finalizers=known_finalizers(metadata),
+        owner=controller_of(metadata),
+        created=unix_seconds(metadata.get("creationTimestamp")),
     )
 
 
 def known_finalizers(metadata: JsonObject) -> frozenset[str]:
-    """The finalizers of a RayCluster that we know; all others are not our concern."""
+    """The finalizers of an object that we know; all others are not our concern."""
     finalizers = metadata.get("finalizers")
     return Finalizer.KNOWN.intersection(finalizers) if finalizers else frozenset()

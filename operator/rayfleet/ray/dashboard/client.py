@@ -1,7 +1,8 @@
 """A client of the job API of a head's dashboard, over HTTP: Ray has no TLS there. Failures are values."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
+from time import monotonic
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ from msgspec import MsgspecError, Struct
 from msgspec.json import decode, encode
 
 from rayfleet.errors import DashboardFailure, DashboardTrouble
+from rayfleet.kube.client.calls import DashboardCalls
 from rayfleet.ray.dashboard.answers import Reply, failure_from
 from rayfleet.ray.dashboard.bounds import LARGEST_JOB, LARGEST_LIST, LARGEST_REFUSAL, LONGEST_ID, SHOWN
 from rayfleet.ray.dashboard.job_details import details_from, listing_from
@@ -30,6 +32,7 @@ SUBMIT_SECONDS: Final = 10.0
 
 _JOBS: Final = "/api/jobs/"
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]+")
+_A = TypeVar("_A")
 
 
 class JobsClient:
@@ -48,6 +51,7 @@ class JobsClient:
         session: DashboardSession | None = None,
         seconds: float = CALL_SECONDS,
         namespace: str = "",
+        calls: DashboardCalls | None = None,
     ) -> None:
         self._address = address
         self._token = token
@@ -55,9 +59,13 @@ class JobsClient:
         self._shares = session is not None
         self._seconds = seconds
         self._namespace = namespace
+        self._calls = calls if calls is not None else DashboardCalls()
 
     async def get_job(self, submission_id: str) -> JobAnswer:
         """What Ray says about one job."""
+        return await self._counted("GetJob", self._get_job(submission_id))
+
+    async def _get_job(self, submission_id: str) -> JobAnswer:
         reply = await self._ask(submission_id, "", LARGEST_JOB)
         if isinstance(reply, DashboardFailure):
             return reply
@@ -69,6 +77,9 @@ class JobsClient:
 
     async def list_jobs(self, ids: Collection[str]) -> JobListing | DashboardFailure:
         """The jobs with these submission ids, by one request. It is dear for a head with many old jobs."""
+        return await self._counted("ListJobs", self._list_jobs(ids))
+
+    async def _list_jobs(self, ids: Collection[str]) -> JobListing | DashboardFailure:
         reply = await self._send(_JOBS, LARGEST_LIST, self._seconds)
         if isinstance(reply, DashboardFailure):
             return reply
@@ -80,6 +91,11 @@ class JobsClient:
         self, job: JobSubmitRequest, seconds: float = SUBMIT_SECONDS
     ) -> JobAccepted | AlreadySubmitted | DashboardFailure:
         """Submit a job, once: a repetition is answered with `AlreadySubmitted`."""
+        return await self._counted("SubmitJob", self._submit(job, seconds))
+
+    async def _submit(
+        self, job: JobSubmitRequest, seconds: float
+    ) -> JobAccepted | AlreadySubmitted | DashboardFailure:
         if (refusal := _unsendable(job.submission_id)) is not None:
             return refusal
         try:
@@ -102,6 +118,9 @@ class JobsClient:
 
     async def stop(self, submission_id: str) -> JobStopped | UnknownJob | DashboardFailure:
         """Ask Ray to stop a job. It ends later, as STOPPED."""
+        return await self._counted("StopJob", self._stop(submission_id))
+
+    async def _stop(self, submission_id: str) -> JobStopped | UnknownJob | DashboardFailure:
         reply = await self._ask(submission_id, "/stop", LARGEST_REFUSAL, b"")
         if isinstance(reply, DashboardFailure):
             return reply
@@ -116,6 +135,14 @@ class JobsClient:
         """Close the connections, unless others share them."""
         if not self._shares:
             await self._session.close()
+
+    async def _counted(self, method: str, call: Awaitable[_A]) -> _A:
+        """The answer to a call, with its outcome and its duration recorded."""
+        began = monotonic()
+        answer = await call
+        self._calls.took(method, monotonic() - began)
+        self._calls.count(method, _outcome(answer))
+        return answer
 
     async def _ask(
         self, submission_id: str, what: str, most: int, body: bytes | None = None
@@ -167,6 +194,13 @@ def _read(raw: bytes, kind: type[_T]) -> _T | DashboardFailure:
     except (MsgspecError, RecursionError, UnicodeDecodeError) as error:
         message = f"the answer is not what Ray says about a request: {error}"
         return DashboardFailure(DashboardTrouble.NOT_JSON, message[:SHOWN])
+
+
+def _outcome(answer: object) -> str:
+    """What an answer counts as."""
+    if isinstance(answer, DashboardFailure):
+        return answer.trouble.value
+    return "unknown_job" if isinstance(answer, UnknownJob) else "ok"
 
 
 def _unsendable(submission_id: str) -> DashboardFailure | None:

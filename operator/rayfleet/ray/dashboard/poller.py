@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
+from rayfleet.kube.client.calls import DashboardCalls
 from rayfleet.kube.objects.keys import Key
 from rayfleet.ray.dashboard.client import CALL_SECONDS, JobsClient
 from rayfleet.ray.dashboard.jobs import JobAnswer
@@ -48,8 +49,10 @@ class JobsPoller:
         seconds: float = CALL_SECONDS,
         clockwork: PollClock | None = None,
         room: AnswerRoom | None = None,
+        calls: DashboardCalls | None = None,
     ) -> None:
         self._on_change = on_change
+        self.calls = calls if calls is not None else DashboardCalls()
         self._session = DashboardSession() if session is None else session
         self._shares = session is not None
         self._seconds = seconds
@@ -145,7 +148,12 @@ class JobsPoller:
 
     def _client(self, namespace: str, target: Target) -> JobsClient:
         return JobsClient(
-            target.address, target.token, session=self._session, seconds=self._seconds, namespace=namespace
+            target.address,
+            target.token,
+            session=self._session,
+            seconds=self._seconds,
+            namespace=namespace,
+            calls=self.calls,
         )
 
     def _move(self, head: WatchedHead, target: Target) -> None:

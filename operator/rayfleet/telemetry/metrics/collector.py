@@ -10,11 +10,12 @@ from prometheus_client.utils import floatToGoString
 
 from rayfleet import __version__
 from rayfleet.engine.workqueue import WorkQueue
+from rayfleet.fleet.jobs import FleetJobs
 from rayfleet.fleet.scaling import FleetScaling
 from rayfleet.fleet.startups import Startups
-from rayfleet.kube.client.calls import ApiCalls, Durations, GcsCalls
+from rayfleet.kube.client.calls import ApiCalls, DashboardCalls, Durations, GcsCalls, HeadCalls
 from rayfleet.kube.informer import Health
-from rayfleet.telemetry.metrics import cluster_definitions, definitions
+from rayfleet.telemetry.metrics import cluster_definitions, definitions, job_definitions
 from rayfleet.telemetry.metrics.definition import Definition
 
 EVERYWHERE = "*"
@@ -38,12 +39,14 @@ class OperatorParts(Struct, frozen=True):
     outdated_crds: Callable[[], Mapping[str, bool]] = dict
     """Whether each CRD is older than the operator; without those of which that is not known."""
     gcs_calls: GcsCalls = field(default_factory=GcsCalls)
+    dashboard_calls: DashboardCalls = field(default_factory=DashboardCalls)
     scaling: FleetScaling = field(default_factory=FleetScaling)
     startups: Startups = field(default_factory=Startups)
+    jobs: FleetJobs = field(default_factory=FleetJobs)
 
 
 class PartsCollector(Collector):
-    """Everything except the clusters and what the recorder holds."""
+    """Everything except single clusters and jobs, and what the recorder holds."""
 
     def __init__(self, parts: OperatorParts) -> None:
         self._parts = parts
@@ -64,13 +67,12 @@ class PartsCollector(Collector):
         for (verb, code), count in sorted(parts.calls.by_verb_and_code.items()):
             requests.add_metric((verb, str(code)), count)
         yield requests
-        heads = _counter_family(definitions.GCS_REQUESTS)
-        for (method, outcome), count in sorted(parts.gcs_calls.by_method_and_outcome.items()):
-            heads.add_metric((method, outcome), count)
-        yield heads
-        yield _histogram_family(definitions.GCS_DURATION, parts.gcs_calls.durations)
+        yield from _calls(definitions.GCS_REQUESTS, definitions.GCS_DURATION, parts.gcs_calls)
+        of_dashboards = definitions.DASHBOARD_REQUESTS, definitions.DASHBOARD_DURATION
+        yield from _calls(*of_dashboards, parts.dashboard_calls)
         yield from self._informers()
         yield from self._scaling()
+        yield from self._jobs()
 
     def _work(self) -> Iterator[Metric]:
         queue = self._parts.queue
@@ -121,6 +123,22 @@ class PartsCollector(Collector):
             ceilings.add_metric((scope.name.lower(),), count)
         yield from (decisions, ceilings)
         yield _histogram_family(cluster_definitions.STARTUP, self._parts.startups.durations)
+
+    def _jobs(self) -> Iterator[Metric]:
+        jobs = self._parts.jobs
+        attempts = _counter_family(job_definitions.ATTEMPTS)
+        for labels, count in jobs.attempts.items():
+            attempts.add_metric(labels, count)
+        yield attempts
+        yield _histogram_family(job_definitions.PHASES, jobs.durations)
+
+
+def _calls(requests: Definition, durations: Definition, calls: HeadCalls) -> Iterator[Metric]:
+    family = _counter_family(requests)
+    for labels, count in sorted(calls.by_method_and_outcome.items()):
+        family.add_metric(labels, count)
+    yield family
+    yield _histogram_family(durations, calls.durations)
 
 
 def _gauge_family(metric: Definition) -> GaugeMetricFamily:

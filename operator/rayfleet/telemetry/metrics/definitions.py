@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from rayfleet.kube.client.calls import GCS_SECONDS
+from rayfleet.kube.client.calls import HEAD_SECONDS
 from rayfleet.telemetry.metrics.cluster_definitions import CLUSTERS, SCALING
 from rayfleet.telemetry.metrics.definition import Section, counter, gauge, histogram
+from rayfleet.telemetry.metrics.job_definitions import ALL_JOBS, JOBS
 
 BUILD_INFO: Final = gauge("rayfleet_build_info", "What is running; always 1.", "version", "python_version")
 LEADER: Final = gauge("rayfleet_leader", "1 for the replica that acts, 0 for a standby.")
@@ -28,8 +29,8 @@ CRD_OUTDATED: Final = gauge(
 
 RECONCILES: Final = counter(
     "rayfleet_reconcile_total",
-    "Passes over a cluster. Results: success; requeue_after (succeeded, and runs again at a set time); "
-    "retry (must be repeated, after a backoff); error (a bug: its traceback is in the log).",
+    "Passes over a cluster or a job. Results: success; requeue_after (succeeded, and runs again at a set "
+    "time); retry (must be repeated, after a backoff); error (a bug: its traceback is in the log).",
     "result",
 )
 RECONCILE_DURATION: Final = histogram(
@@ -37,14 +38,17 @@ RECONCILE_DURATION: Final = histogram(
     "Duration of a pass, including its API requests.",
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-ACTIVE_WORKERS: Final = gauge("rayfleet_reconcile_active_workers", "Clusters that are being worked on.")
+ACTIVE_WORKERS: Final = gauge(
+    "rayfleet_reconcile_active_workers", "Clusters and jobs that are being worked on."
+)
 MAX_CONCURRENT: Final = gauge(
     "rayfleet_reconcile_max_concurrent",
-    "Clusters that may be worked on at the same time (--reconcile-concurrency).",
+    "Clusters and jobs that may be worked on at the same time (--reconcile-concurrency).",
 )
 
 QUEUE_DEPTH: Final = gauge(
-    "rayfleet_workqueue_depth", "Clusters that wait for a pass. A backoff does not count, nor does a standby."
+    "rayfleet_workqueue_depth",
+    "Clusters and jobs that wait for a pass. A backoff does not count, nor does a standby.",
 )
 QUEUE_OLDEST_AGE: Final = gauge(
     "rayfleet_workqueue_oldest_age_seconds", "How long the first of them has waited; 0 if none is waiting."
@@ -58,7 +62,7 @@ QUEUE_RETRIES: Final = counter(
 )
 QUEUE_BACKOFF: Final = gauge(
     "rayfleet_workqueue_backoff_keys",
-    "Clusters whose last pass must be repeated; each is retried on its own.",
+    "Clusters and jobs whose last pass must be repeated; each is retried on its own.",
 )
 
 API_REQUESTS: Final = counter(
@@ -80,7 +84,23 @@ GCS_DURATION: Final = histogram(
     "rayfleet_gcs_request_duration_seconds",
     "How long the heads of clusters take to answer, by method, without the time to read the answer; a call "
     "that fails counts with the time until then. GetClusterResourceState is the poll of the queue.",
-    *GCS_SECONDS,
+    *HEAD_SECONDS,
+    labels=("method",),
+)
+DASHBOARD_REQUESTS: Final = counter(
+    "rayfleet_dashboard_requests_total",
+    "Calls to the dashboards of heads, by method (GetJob, ListJobs, SubmitJob, StopJob) and outcome: ok; "
+    "unknown_job (Ray has no such job, as before its submission); unreachable; timeout; server (Ray could "
+    "not answer: it is starting, or overloaded); refused; unauthenticated; redirected, unsupported, not_json "
+    "(another program listens there); invalid; too_large.",
+    "method",
+    "outcome",
+)
+DASHBOARD_DURATION: Final = histogram(
+    "rayfleet_dashboard_request_duration_seconds",
+    "How long the dashboards of heads take to answer, by method; a call that fails counts with the time "
+    "until then. GetJob and ListJobs are the poll of jobs.",
+    *HEAD_SECONDS,
     labels=("method",),
 )
 INFORMER_AGE: Final = gauge(
@@ -140,6 +160,8 @@ OPERATOR: Final = Section(
             API_REQUESTS,
             GCS_REQUESTS,
             GCS_DURATION,
+            DASHBOARD_REQUESTS,
+            DASHBOARD_DURATION,
             INFORMER_AGE,
             INFORMER_SYNCED,
             INFORMER_RELISTS,
@@ -162,4 +184,4 @@ PROCESS: Final = Section(
         gauge("process_max_fds", "The most file descriptors that may be open."),
     ),
 )
-SECTIONS: Final = (OPERATOR, SCALING, CLUSTERS, PROCESS)
+SECTIONS: Final = (OPERATOR, SCALING, CLUSTERS, ALL_JOBS, JOBS, PROCESS)

@@ -8,10 +8,9 @@ from msgspec import Struct, field
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from rayfleet.kube.cache import Glance, RootStore, Store
-from rayfleet.kube.objects.pods import Pod
-from rayfleet.telemetry.metrics.cluster_definitions import CLUSTERS
+from rayfleet.kube.cache import Glance, RootStore
 from rayfleet.telemetry.metrics.definition import Definition, Type
+from rayfleet.telemetry.metrics.lines import Line
 
 SLICE_SECONDS = 0.005
 """The longest that a scrape works before the event loop gets a turn."""
@@ -50,16 +49,21 @@ class _Family(Struct):
         self._lines.clear()
 
 
+class Shown(Struct, frozen=True):
+    """The objects of one kind that have series of their own. No metric is of two kinds."""
+
+    store: RootStore
+    lines: Callable[[Glance], Iterable[Line]]
+    """The samples of one object, each with its metric."""
+
+
 class Exposition(Struct, frozen=True):
-    """The registry of one operator, and its caches."""
+    """The registry of one operator, and the kinds that it shows object by object."""
 
     registry: CollectorRegistry
-    clusters: RootStore
-    pods: Store[Pod]
-    lines: Callable[[Glance, Iterable[Pod]], Iterable[tuple[Definition, str]]]
-    """The samples of one cluster, each with its metric."""
+    kinds: Sequence[Shown]
     leading: Callable[[], bool]
-    """Only the leader shows the clusters, as every replica is scraped."""
+    """Only the leader shows them, as every replica is scraped."""
     pause: Callable[[], Awaitable[None]] = _next_turn
 
     def answer(self, accept: str) -> tuple[str, AsyncGenerator[bytes, None]]:
@@ -71,29 +75,35 @@ class Exposition(Struct, frozen=True):
         text = encode(self.registry)
         is_open_metrics = text.endswith(END)
         yield text.removesuffix(END)
-        await self.pause()
-        families = await self._families()
-        if self.leading():  # Another one may show them by now.
-            for metric in CLUSTERS.definitions:
-                for part in families.pop(metric.name).parts(is_open_metrics=is_open_metrics):
+        for shown in self.kinds:
+            await self.pause()
+            families = await self._families(shown)
+            if not self.leading():  # Another one may show them by now.
+                break
+            for name in list(families):
+                for part in families.pop(name).parts(is_open_metrics=is_open_metrics):
                     yield part
         if is_open_metrics:
             yield END
 
-    async def _families(self) -> dict[str, _Family]:
-        """The text of each metric; the lines of one cluster are from the same moment."""
-        families = {metric.name: _Family(metric) for metric in CLUSTERS.definitions}
+    async def _families(self, shown: Shown) -> dict[str, _Family]:
+        """The text of each metric of a kind; the lines of one object are from the same moment."""
+        families: dict[str, _Family] = {}
         turn = perf_counter()
-        for key in self.clusters:
+        for key in shown.store:
             if perf_counter() - turn > SLICE_SECONDS:
                 await self.pause()
                 turn = perf_counter()
             if not self.leading():
                 break
-            cluster = self.clusters.glance(key)
-            if cluster is not None:
-                for metric, line in self.lines(cluster, self.pods.owned_by(key)):
-                    families[metric.name].add(line)
+            root = shown.store.glance(key)
+            if root is None:
+                continue
+            for metric, line in shown.lines(root):
+                family = families.get(metric.name)
+                if family is None:
+                    family = families[metric.name] = _Family(metric)
+                family.add(line)
         return families
 
 

@@ -5,13 +5,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from rayfleet.api.names import SUBMITTER
 from rayfleet.kinds.raycluster.manifests.pod_template import Json, items, mapping, text
-from rayfleet.kinds.rayjob.manifests.script import (
-    SUBMITTER,
-    address_environment,
-    command,
-    submission_environment,
-)
+from rayfleet.kinds.rayjob.manifests.script import address_environment, command, submission_environment
 
 _RESOURCES: Final = {
     "requests": {"cpu": "500m", "memory": "200Mi"},

@@ -10,10 +10,8 @@ from typing import Any, Final
 
 import orjson
 
+from rayfleet.api.names import SUBMITTER
 from rayfleet.kinds.raycluster.manifests.pod_template import Json
-
-SUBMITTER: Final = "ray-job-submitter"
-"""The submitter's container, unless a template gives it another name."""
 
 DASHBOARD: Final = "RAY_DASHBOARD_ADDRESS"
 JOB_ID: Final = "RAY_JOB_SUBMISSION_ID"

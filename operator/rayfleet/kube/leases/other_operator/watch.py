@@ -100,7 +100,7 @@ class OtherOperatorWatch:
         self._pruned = 0.0
         self._held: tuple[Mapping[str, str], AbstractSet[str]] | None = None
         self._reported: dict[str, str] = {}
-        self._wanted = asyncio.Event()
+        self._wanted, self._ignores = asyncio.Event(), asyncio.Event()
         self.looked = asyncio.Event()
         """Set once Leases have been read, or reading them is forbidden, in each place."""
 
@@ -157,7 +157,8 @@ class OtherOperatorWatch:
     async def _report(self) -> None:
         """Runs beside the watch, so that no cluster waits for an event."""
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            await self._ignores.wait()
+            self._ignores.clear()
             await report_ignored(self._client, self.ignored, self._reported, self._now())
 
     async def _is_wanted(self, due: float) -> bool:
@@ -176,6 +177,8 @@ class OtherOperatorWatch:
         await self._holders.look(self._leases()[0], self._asked_about)
         if all(place.looked for place in self._places):
             self.looked.set()
+        if self.ignored:
+            self._ignores.set()
         for number, namespace in enumerate(list(self._answers), 1):
             self._judge_namespace(namespace)
             if not number % AT_ONCE:

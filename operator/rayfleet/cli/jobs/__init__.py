@@ -1,0 +1,1 @@
+"""The commands about RayJobs: submit, jobs, logs, stop."""

@@ -1,0 +1,1 @@
+"""What a job depends on outside the API server."""
