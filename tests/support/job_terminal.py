@@ -104,8 +104,9 @@ class JobTerminal:
             del self.api.answers[path]
 
     def start(self, *words: str, **options: Any) -> "subprocess.Popen[str]":
-        """Start a command as its user does."""
-        command = [sys.executable, "-m", "rayfleet.cli", *words[:1], f"--kubeconfig={self.kubeconfig}"]
+        """Start a command as its user does: one that a shell has started behind it would ignore Ctrl-C."""
+        program = ("/usr/bin/env", "--default-signal=INT", sys.executable, "-m", "rayfleet.cli")
+        command = [*program, *words[:1], f"--kubeconfig={self.kubeconfig}"]
         environment = {"PYTHONPATH": str(ROOT / "operator"), "PYTHONUNBUFFERED": "1"}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         return subprocess.Popen([*command, *words[1:]], text=True, env=environment, cwd=self._folder, **pipes)
