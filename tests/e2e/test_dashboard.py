@@ -1,5 +1,6 @@
 """The client of the job API and the poller of jobs, against the dashboard of a real Ray head."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from time import monotonic, time
 
@@ -45,25 +46,22 @@ def head(request: pytest.FixtureRequest) -> Iterator[RayHead]:
 async def client(head: RayHead) -> AsyncIterator[JobsClient]:
     """As soon as the dashboard answers, some seconds after its head."""
     made = JobsClient(head.dashboard, seconds=5)
-    await answered("the dashboard", made, "none", lambda said: isinstance(said, UnknownJob), head)
-    yield made
-    await made.close()
+    try:
+        await answered("the dashboard", made, "none", lambda said: isinstance(said, UnknownJob), head)
+        yield made
+    finally:
+        await made.close()
 
 
 async def answered(
     what: str, client: JobsClient, job: str, holds: Callable[[JobAnswer], bool], head: RayHead
 ) -> JobAnswer:
     """The first answer about a job for which `holds` is true."""
-    last: list[JobAnswer] = []
-
-    async def look() -> bool:
-        last[:] = [await client.get_job(job)]
-        return holds(last[0])
-
     deadline = monotonic() + 60
-    while not await look():
+    while not holds(last := await client.get_job(job)):
         assert monotonic() < deadline, f"timed out waiting for {what}; last seen: {last} {head.log()}"
-    return last[0]
+        await asyncio.sleep(0.2)
+    return last
 
 
 async def ended(client: JobsClient, job: str, head: RayHead) -> JobDetails:
@@ -85,7 +83,8 @@ async def test_a_job_is_submitted_once_and_read_to_its_failure(head: RayHead, cl
     assert await client.submit(job, 30) == JobAccepted("fails")
     assert await client.submit(job) == AlreadySubmitted("fails")
     said = await ended(client, "fails", head)
-    assert (said.status, said.error_type) == ("FAILED", "JOB_ENTRYPOINT_COMMAND_ERROR")
+    assert said.status == "FAILED"
+    assert said.error_type in {"JOB_ENTRYPOINT_COMMAND_ERROR", ""}, "the oldest release has no types"
     assert said.driver_exit_code == 3
     assert "grüße" in said.message
     assert len(said.driver_node_id) == 56
@@ -148,7 +147,7 @@ async def test_the_poller_follows_two_jobs_of_one_head(head: RayHead, client: Jo
 
 
 async def test_a_head_with_a_token_wants_it_in_the_header() -> None:
-    """From 2.52 on, which is where Ray has tokens."""
+    """Any other request is refused, also one without."""
     python = python_with_ray("2.60.0", dashboard=True)
     with ray_head(TOKEN, python, dashboard=True) as head:
         clients = {token: JobsClient(head.dashboard, token, seconds=5) for token in (TOKEN, "another", None)}

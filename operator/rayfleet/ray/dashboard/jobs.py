@@ -20,7 +20,7 @@ class JobDetails(Struct, frozen=True):
     message: str = ""
     """What happened, for people; of a failed job with the last lines of its driver."""
     error_type: str = ""
-    """A code for why it failed, such as `JOB_SUPERVISOR_ACTOR_DIED`; empty in older releases."""
+    """A code for why it failed, such as `JOB_SUPERVISOR_ACTOR_DIED`; empty in the oldest releases."""
     start_time: int | None = None
     """Milliseconds since 1970 of the submission: Ray sets it before the driver runs."""
     end_time: int | None = None
