@@ -111,6 +111,13 @@ async def test_only_what_is_set_is_submitted(head: StandInDashboard, client: Job
     ]
 
 
+async def test_a_large_environment_arrives_whole(head: StandInDashboard, client: JobsClient) -> None:
+    """It is sent in pieces."""
+    env = {"env_vars": {"A": "x" * 1_500_000}}
+    assert await client.submit(JobSubmitRequest("python train.py", "a", env)) == JobAccepted("a")
+    assert head.submissions[0]["runtime_env"] == env
+
+
 async def test_a_submission_does_not_show_its_environment() -> None:
     """It may hold secrets."""
     assert "hunter2" not in repr(JobSubmitRequest("x", "a", {"env_vars": {"PASSWORD": "hunter2"}}))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Final
 
 import aiohttp
@@ -22,6 +23,8 @@ FREE_BYTES: Final = 64 << 10
 LARGE_ANSWERS: Final = 16
 LARGE_ANSWERS_OF_ONE: Final = 4
 """Places for large answers, in all and for one namespace."""
+_LARGE: Final = 1 << 20
+"""Bytes above which a submission is sent in pieces, so that the event loop is not held up."""
 _PLAIN: Final = frozenset({"", "identity"})
 
 
@@ -82,8 +85,13 @@ class DashboardSession:
         polls, writes = self._sessions()
         session, method = (polls, "GET") if request.body is None else (writes, "POST")
         url = URL(f"http://{request.address}{request.path}", encoded=True)
+        body = request.body
         async with session.request(
-            method, url, headers=request.headers, data=request.body, allow_redirects=False
+            method,
+            url,
+            headers=request.headers,
+            data=BytesIO(body) if body is not None and len(body) > _LARGE else body,
+            allow_redirects=False,
         ) as response:
             encoding = response.headers.get("Content-Encoding", "").lower()
             if encoding not in _PLAIN:
@@ -92,10 +100,10 @@ class DashboardSession:
                 )
             succeeded = response.status == 200  # noqa: PLR2004 - Ray has no other
             most = request.most if succeeded else LARGEST_REFUSAL
-            body = await self._body(response, most, request.namespace)
-            if succeeded and len(body) > most:
+            raw = await self._body(response, most, request.namespace)
+            if succeeded and len(raw) > most:
                 return _too_large(f"it has more than {most >> 10} KiB")
-            return Reply(response.status, bytes(body[:most]))
+            return Reply(response.status, bytes(raw[:most]))
 
     async def _body(self, response: aiohttp.ClientResponse, most: int, namespace: str) -> bytearray:
         """The body, or its start with more than `most` bytes."""
