@@ -6,11 +6,14 @@ For many heads: one object each, on 127.1.0.1, 127.1.0.2 ... and one port.
 import asyncio
 import json
 from time import time
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiohttp import web
 
 from support.dashboard_misdeeds import MISDEEDS, Misdeed
+
+if TYPE_CHECKING:
+    from asyncio import Event
 
 Jobs: TypeAlias = dict[str, dict[str, Any]]
 """What Ray says about each job, by its submission id."""
@@ -36,6 +39,8 @@ class StandInDashboard:
         """Jobs that nobody submitted: they are in the list only."""
         self.misdeed: Misdeed | None = None
         self.elsewhere = ""
+        self.held: Event | None = None
+        """Requests wait for it."""
         self.lists = True
         """Whether it can list its jobs; else it answers questions about one job only."""
         self.requests: list[tuple[str, str]] = []
@@ -116,6 +121,8 @@ class StandInDashboard:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.raw_path))
+        if self.held is not None:
+            await self.held.wait()
         header = request.headers.get("x-ray-authorization", "")
         self.tokens.add(header)
         if self.token is not None and header != f"Bearer {self.token}":

@@ -107,3 +107,29 @@ async def test_places_go_round_by_namespace() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     assert order == ["a", "b", "a"]
     assert slots.taken == 0
+
+
+async def test_a_place_that_comes_to_one_who_has_just_left_goes_to_the_next() -> None:
+    """Otherwise it would be lost for ever."""
+    slots, order = Slots(1, 1), list[str]()
+    release = asyncio.Event()
+
+    async def wait_for_one(namespace: str) -> None:
+        async with slots.one(namespace):
+            order.append(namespace)
+
+    async def hold_one() -> None:
+        async with slots.one("a"):
+            await release.wait()
+        leaving.cancel()
+
+    holding = asyncio.create_task(hold_one())
+    await until("the place to be taken", lambda: slots.taken == 1)
+    leaving, following = (asyncio.create_task(wait_for_one(name)) for name in ("b", "c"))
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.wait_for(following, 5)
+    await holding
+    assert order == ["c"]
+    assert leaving.cancelled()
+    assert slots.taken == 0

@@ -299,6 +299,17 @@ async def test_a_job_that_is_watched_from_now_on_is_asked_for_at_once() -> None:
         await asyncio.wait_for(fleet.heard(B, "RUNNING", "k"), 5)
 
 
+async def test_a_poke_during_a_poll_asks_once_more_after_it() -> None:
+    """The answer that is under way may be older than what happened."""
+    async with head("j") as ray, polling(seconds=5.0) as fleet:
+        ray.held = asyncio.Event()
+        fleet.watch(A, ray.address)
+        await until("the question", lambda: len(ray.requests) == 1)
+        fleet.poller.poke(A)
+        ray.held.set()
+        await until("another one", lambda: len(ray.requests) == 2, seconds=0.7)
+
+
 async def test_a_key_that_is_forgotten_is_not_asked_for_again_even_while_its_head_hangs() -> None:
     """And what is known of its job is dropped."""
     async with head("j", "k") as ray, polling(seconds=30) as fleet:
@@ -317,12 +328,14 @@ async def test_a_key_that_is_forgotten_is_not_asked_for_again_even_while_its_hea
         assert fleet.poller.observation(A) is None
         assert fleet.poller.client(A) is None
         assert not fleet.poller._heads
+        assert (watched.task, watched.timer) == (None, None)
 
 
 async def test_long_messages_beyond_the_room_for_all_are_cut_and_nothing_else_is_lost() -> None:
     """The namespace that holds most gives way."""
     other = Key("RayJob", "other", "b")
-    async with head("j") as one, head("j") as two, polling(room=AnswerRoom(10_000)) as fleet:
+    room = AnswerRoom(10_000)
+    async with head("j") as one, head("j") as two, polling(room=room) as fleet:
         one.finish("j", "FAILED", message="x" * 2000)
         two.finish("j", "FAILED", message="y" * 1000)
         fleet.watch(A, one.address)
@@ -331,3 +344,5 @@ async def test_long_messages_beyond_the_room_for_all_are_cut_and_nothing_else_is
         await fleet.heard(other, "FAILED")
         lengths = [len(getattr(fleet.seen(key).answer, "message", "")) for key in (A, other)]
         assert lengths == [BRIEF, 1000]
+        fleet.poller.forget(other)
+        assert room.taken == 0
