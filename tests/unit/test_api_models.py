@@ -100,6 +100,23 @@ class TestReading:
         ).worker_group_specs
         assert group.replicas == 2
 
+    @pytest.mark.parametrize(
+        ("written", "size"),
+        [
+            (2**31, 2**31),
+            (2.0**40, 2**40),
+            ("1Gi", "1Gi"),
+            (2**63, "9223372036854775808"),
+            (1e30, str(int(1e30))),
+        ],
+    )
+    def test_a_quantity_may_be_a_number_of_any_size(self, written: object, size: object) -> None:
+        """A volume's size in bytes is larger than other numbers."""
+        options = read(gcsFaultToleranceOptions={"storage": {"size": written}}).gcs_fault_tolerance_options
+        assert options is not None
+        assert options.storage is not None
+        assert options.storage.size == size
+
     def test_a_spec_cannot_be_changed(self) -> None:
         """Plans are made from values."""
         with pytest.raises(ValidationError, match="frozen"):

@@ -19,6 +19,7 @@ MOST_GROUPS: Final = 100
 MOST_NAMES: Final = 64
 """Names of resources of one group."""
 INT32_MIN: Final = -2_147_483_648
+INT64_MAX: Final = 9_223_372_036_854_775_807
 FLOAT32_MAX: Final = 3.4028234663852886e38
 """Go cannot read a larger number into a `float32`, nor the object that has it."""
 
@@ -75,6 +76,17 @@ def _number_or_text(value: object) -> int | str:
     return whole_number(value)
 
 
+def _quantity(value: object) -> int | str:
+    """A quantity as it is written; a number that Go's `int64` cannot hold becomes text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("must be a whole number or text")  # noqa: TRY004 - as above
+    return value if abs(value) <= INT64_MAX else str(value)
+
+
 def _embedded(kubernetes_type: str) -> Any:  # noqa: ANN401 - as pydantic.Field
     """Names the Kubernetes type whose schema replaces ours in the CRD."""
     return Field(json_schema_extra={"x-embedded": kubernetes_type})
@@ -90,7 +102,7 @@ Float: TypeAlias = Annotated[
 ]
 """A number, as a `float32` of Go can hold it."""
 Boolean: TypeAlias = Annotated[bool, BeforeValidator(_boolean)]
-QuantityValue: TypeAlias = Annotated[int | str, PlainValidator(_number_or_text), _embedded("Quantity")]
+QuantityValue: TypeAlias = Annotated[int | str, PlainValidator(_quantity), _embedded("Quantity")]
 """A number, or a number as text with a unit; `quantity.parse_quantity` reads it."""
 IntOrString: TypeAlias = Annotated[int | str, PlainValidator(_number_or_text), _embedded("IntOrString")]
 """A number, or a percentage as text."""
